@@ -1,0 +1,114 @@
+"""Reading configurations: YAML + named preset + ``--set key=value`` → frozen, checked sections."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import ConfigError
+
+
+class Config(BaseModel):
+    """Base of all configuration sections: immutable, unknown keys refused, checked at construction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Section = TypeVar("Section", bound=Config)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping from ``path``.
+
+    Raises:
+        ConfigError: no such file, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such configuration file") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: must be a mapping of sections")
+    return content
+
+
+def apply_settings(content: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """``content`` with every ``a.b=value`` applied (values are YAML)."""
+    result = merge({}, content)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {setting}: must read key=value, for example train.steps=200")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting}: the value is not YAML") from error
+        *parents, leaf = key.strip().split(".")
+        place = result
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"--set {setting}: {parent} is a value, not a section")
+        place[leaf] = parsed
+    return result
+
+
+def choose_preset(content: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """Lay ``presets[preset]`` over the file's own values, then ``--set`` over both."""
+    chosen = apply_settings({"preset": content.get("preset", "default")},
+                            [s for s in settings if s.partition("=")[0].strip() == "preset"])["preset"]
+    presets = {"default": {}, **(content.get("presets") or {})}
+    if chosen not in presets:
+        raise ConfigError(f"preset: no preset {chosen!r}{nearest(str(chosen), presets)}")
+    base = {key: value for key, value in content.items() if key != "presets"}
+    return apply_settings(merge(base, presets[chosen] or {}), settings)
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """A deep copy of ``base`` with ``over`` laid on top."""
+    result = {key: merge(value, {}) if isinstance(value, dict) else value for key, value in base.items()}
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merge(below if isinstance(below, dict) else {}, value) if isinstance(value, dict) else value
+    return result
+
+
+def build(kind: type[Section], content: dict[str, Any], where: str) -> Section:
+    """Construct a section, turning every complaint into one line that names the field.
+
+    Raises:
+        ConfigError: ``where: field: reason`` (several are joined by ``; ``).
+    """
+    try:
+        return kind(**content)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: " + "; ".join(_complaint(kind, item) for item in error.errors())) from error
+
+
+def _complaint(kind: type[BaseModel], item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{place}: {item['msg']}"
+    owner: Any = kind
+    for part in item["loc"][:-1]:
+        owner = owner.model_fields[part].annotation if part in getattr(owner, "model_fields", {}) else None
+    return f"{place}: unknown key{nearest(str(item['loc'][-1]), getattr(owner, 'model_fields', {}))}"
+
+
+def nearest(name: str, known: Any) -> str:
+    """`` (did you mean X?)``, or the list of what is known where nothing is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(map(str, known))})" if known else ""
+
+
+def dump_yaml(config: Config) -> str:
+    """The resolved configuration as YAML, for ``config.yaml`` of a stage."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=True, allow_unicode=True)

@@ -1,0 +1,44 @@
+"""Pixels in and out. Images are uint8, (H, W) for gray or (H, W, 3) for RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .errors import InputError
+from .files import write_bytes
+
+
+def read_pixels(path: Path, gray: bool) -> np.ndarray:
+    """Decode an image that ingest has accepted: (H, W) uint8 if ``gray``, else (H, W, 3) RGB uint8.
+
+    Raises:
+        InputError: the file is missing or does not decode.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(str(path), "A24", f"cannot be read ({error.strerror})", "run ingest again") from error
+    flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if content else None
+    if pixels is None:
+        raise InputError(str(path), "A12", "does not decode as an image", "run ingest again")
+    return pixels if gray else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """PNG bytes of (H, W) or (H, W, 3) uint8; the same pixels give the same bytes."""
+    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, content = cv2.imencode(".png", ordered, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not done:
+        raise ValueError(f"cannot encode an array of shape {pixels.shape} and type {pixels.dtype} as PNG")
+    return content.tobytes()
+
+
+def write_png(path: Path, pixels: np.ndarray) -> bytes:
+    """Write a PNG atomically; returns its bytes."""
+    content = encode_png(pixels)
+    write_bytes(path, content)
+    return content

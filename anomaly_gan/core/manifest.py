@@ -1,0 +1,145 @@
+"""The stage contract: a stage reads finished folders and writes one folder, finished by its manifest.
+
+A stage folder holds ``config.yaml`` (resolved), its products, ``metrics.json`` and, written last,
+``manifest.json`` with a key = hash(stage, schema, config, seed, keys of the inputs). Key equal: fresh.
+No manifest: unfinished; what is there belongs to the key in ``started.json`` and is resumed, or, where the
+key differs, removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .config import Config, dump_yaml
+from .errors import EnvironmentFailure, InputError
+from .files import sha256_bytes, sha256_file, write_json, write_text
+from .records import SCHEMA
+
+BOOKKEEPING = frozenset({"manifest.json", "started.json"})
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every stage is told besides its configuration: the seed, the device, and where its inputs lie.
+
+    ``inputs`` maps the name of an upstream stage (``ingest``, ``generate@anomaly_gan`` ...) to its folder.
+    """
+
+    seed: int
+    device: str = "auto"
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+
+
+StageFunction = Callable[[Any, Context, Path], dict[str, Any]]
+"""A stage: (its configuration section, context, output folder) -> metrics. It may find partial work there."""
+
+
+def stage_key(stage: str, config: Config, seed: int, input_keys: Mapping[str, str]) -> str:
+    """Hash of everything the stage's bytes depend on."""
+    content = {"stage": stage, "schema": SCHEMA, "seed": seed, "config": config.model_dump(mode="json"),
+               "inputs": dict(input_keys)}
+    return sha256_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a finished stage, or None where the stage is unfinished or absent."""
+    try:
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise InputError(str(folder / "manifest.json"), "FORMAT", "not JSON", "delete the folder and run again") from error
+
+
+def is_fresh(folder: Path, key: str) -> bool:
+    """True where the folder is finished under this key and still holds every file at its recorded size."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest["key"] != key:
+        return False
+    return all(
+        (folder / item["path"]).is_file() and (folder / item["path"]).stat().st_size == item["size"]
+        for item in manifest["files"]
+    )
+
+
+def run_stage(stage: str, function: StageFunction, config: Config, context: Context, folder: Path,
+              input_keys: Mapping[str, str] | None = None) -> bool:
+    """Run one stage into ``folder`` unless it is fresh. Returns True where work was done.
+
+    The manifest's inputs are ``input_keys`` and the keys of the stages in ``context.inputs``.
+    """
+    keys = {**{name: finished_key(path) for name, path in context.inputs.items()}, **(input_keys or {})}
+    key = stage_key(stage, config, context.seed, keys)
+    if is_fresh(folder, key):
+        return False
+    _prepare(folder, key)
+    metrics = function(config, context, folder)
+    write_text(folder / "config.yaml", dump_yaml(config))
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "manifest.json", {
+        "stage": stage, "key": key, "schema": SCHEMA, "seed": context.seed, "inputs": keys,
+        "files": [
+            {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": sha256_file(path)}
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name not in BOOKKEEPING and not path.name.startswith(".tmp-")
+        ],
+    })
+    return True
+
+
+def finished_key(folder: Path) -> str:
+    """The key of a finished stage folder.
+
+    Raises:
+        InputError: the stage has not finished.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(str(folder), "UNFINISHED", "this stage has no manifest", "run it first")
+    return manifest["key"]
+
+
+def _prepare(folder: Path, key: str) -> None:
+    """Keep unfinished work of the same key; remove everything else."""
+    started = folder / "started.json"
+    same = False
+    if started.is_file() and not (folder / "manifest.json").exists():
+        with contextlib.suppress(ValueError, KeyError):
+            same = json.loads(started.read_text(encoding="utf-8"))["key"] == key
+    if folder.exists() and not same:
+        if not (started.is_file() or (folder / "manifest.json").is_file() or not any(folder.iterdir())):
+            raise InputError(str(folder), "J6", "the output folder holds files that no stage wrote",
+                             "choose an empty or new folder")
+        # the markers go last: a kill in between must leave a folder we still know as ours
+        for path in sorted(folder.iterdir(), key=lambda item: item.name in BOOKKEEPING):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.rglob(".tmp-*"):
+        leftover.unlink(missing_ok=True)
+    write_json(started, {"key": key})
+
+
+@contextlib.contextmanager
+def run_lock(run: Path) -> Iterator[None]:
+    """Hold the run folder: a second process is refused. The lock dies with its process.
+
+    Raises:
+        EnvironmentFailure: another process works in this folder.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise EnvironmentFailure(f"{run}: another process is working in this run folder") from error
+        yield

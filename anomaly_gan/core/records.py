@@ -1,0 +1,158 @@
+"""The data set every stage reads and writes: COCO instance segmentation plus our own fields.
+
+A data set folder holds ``annotations.json`` and ``images/``; ``file_name`` is relative to ``images/``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .files import write_json
+from .masks import decode_rle, encode_rle, mask_area, mask_box_xywh
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One photograph. ``group_id`` is the physical object; ``source`` is ``real`` or ``synthetic``.
+
+    ``extra`` holds stage-specific fields (``provenance`` of a synthetic image, ``normal_file`` of a pool
+    item ...); they stand beside the standard fields in the JSON.
+    """
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+    group_id: str
+    split: str
+    source: str
+    sha256: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One instance. ``segmentation`` is compressed RLE; ``bbox`` is tight [x, y, w, h]; ``area`` is mask pixels."""
+
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: dict[str, Any]
+    bbox: list[int]
+    area: int
+    iscrowd: int = 0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_mask(
+        cls, id: int, image_id: int, category_id: int, mask_01: np.ndarray, provenance: dict[str, Any] | None = None
+    ) -> Annotation:
+        """Build an annotation whose RLE, box and area all come from the same pixels."""
+        return cls(id, image_id, category_id, encode_rle(mask_01), mask_box_xywh(mask_01), mask_area(mask_01), 0,
+                   provenance or {})
+
+    def mask(self) -> np.ndarray:
+        """mask_01 (H, W) of the instance in the frame of its image."""
+        return decode_rle(self.segmentation)
+
+
+@dataclass(frozen=True)
+class Category:
+    id: int
+    name: str
+    supercategory: str = "defect"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A whole COCO data set in memory; ``folder`` is where its ``images/`` lies."""
+
+    images: list[ImageRecord]
+    annotations: list[Annotation]
+    categories: list[Category]
+    info: dict[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+
+    def path_of(self, image: ImageRecord) -> Path:
+        return self.folder / "images" / image.file_name
+
+    def by_image(self) -> dict[int, list[Annotation]]:
+        """Annotations of each image id (images without any are absent)."""
+        grouped: dict[int, list[Annotation]] = defaultdict(list)
+        for annotation in self.annotations:
+            grouped[annotation.image_id].append(annotation)
+        return dict(grouped)
+
+    def category_names(self) -> dict[int, str]:
+        return {category.id: category.name for category in self.categories}
+
+    def select(self, keep: Callable[[ImageRecord], bool]) -> Dataset:
+        """The part of the data set whose images satisfy ``keep``; ids are unchanged."""
+        images = [image for image in self.images if keep(image)]
+        ids = {image.id for image in images}
+        return replace(self, images=images, annotations=[a for a in self.annotations if a.image_id in ids])
+
+    def split(self, name: str) -> Dataset:
+        return self.select(lambda image: image.split == name)
+
+    def normals(self) -> list[ImageRecord]:
+        """Images without any annotation."""
+        labelled = {annotation.image_id for annotation in self.annotations}
+        return [image for image in self.images if image.id not in labelled]
+
+    def save(self, folder: Path) -> Path:
+        """Write ``folder/annotations.json`` atomically; the same data set gives the same bytes."""
+        path = folder / "annotations.json"
+        write_json(path, {
+            "info": {"schema": SCHEMA, **self.info},
+            "licenses": [],
+            "categories": [vars(category) for category in self.categories],
+            "images": [_image_json(image) for image in self.images],
+            "annotations": [vars(annotation) for annotation in self.annotations],
+        })
+        return path
+
+
+def _image_json(image: ImageRecord) -> dict[str, Any]:
+    standard = {item.name: getattr(image, item.name) for item in fields(image) if item.name != "extra"}
+    return {**image.extra, **standard}
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read a data set folder that a stage of this project wrote.
+
+    Raises:
+        InputError: the file is missing or is not one of ours.
+    """
+    path = folder / "annotations.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        names = {item.name for item in fields(ImageRecord)} - {"extra"}
+        images = [
+            ImageRecord(**{key: row[key] for key in names},
+                        extra={key: value for key, value in row.items() if key not in names})
+            for row in content["images"]
+        ]
+        annotations = [Annotation(**row) for row in content["annotations"]]
+        categories = [Category(**row) for row in content["categories"]]
+    except FileNotFoundError as error:
+        raise InputError(str(path), "MISSING", "no such file", "run `anomaly-gan ingest` first") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "FORMAT", f"not a data set of this project ({error})",
+                         "pass foreign COCO files through `anomaly-gan ingest`") from error
+    return Dataset(images, annotations, categories, content.get("info", {}), folder)
+
+
+def number_from_one(items: Iterable[Annotation]) -> list[Annotation]:
+    """The same annotations with ids 1, 2, 3 ..."""
+    return [replace(item, id=index) for index, item in enumerate(items, start=1)]
