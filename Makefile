@@ -1,0 +1,62 @@
+# make demo | test | setup | lint | clean        PY=python3.12 chooses the interpreter (3.11 or newer)
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint clean
+
+PY ?= python3
+JOBS ?= 2
+RUN ?= runs/demo
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_HTTP_TIMEOUT ?= 300
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+BIN := .venv/bin
+READY := .venv/.ready
+# an interpreter counts only if it runs: version managers leave stubs on the PATH that do not
+runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(1))
+candidates = $(if $(filter file,$(origin PY)),python3 python3.11 python3.12 python3.13,$(PY))
+PYTHON = $(firstword $(foreach candidate,$(candidates),$(call runs,$(candidate))))
+
+help:
+	@sed -n 1p Makefile | cut -c3-
+
+demo: $(READY)
+	$(BIN)/anomaly-gan demo --out $(RUN)
+
+setup: $(READY)
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+$(READY): pyproject.toml uv.lock
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+		echo "setup: needs Python 3.11 or newer; none of these runs: $(candidates). Say which: make setup PY=/path/to/python" >&2; \
+		exit 2; \
+	fi; \
+	uv=uv; \
+	if ! uv --version >/dev/null 2>&1; then \
+		uv=.uv/bin/uv; \
+		if ! "$$uv" --version >/dev/null 2>&1; then \
+			echo "setup: no uv on the PATH; installing it into .uv/"; \
+			{ "$$python" -m venv .uv && .uv/bin/pip install --quiet uv; } || { \
+				echo "setup: could not install uv into .uv/ (no network, or Python without venv and pip)." >&2; \
+				echo "       Install uv yourself so that 'uv --version' runs, then call make again." >&2; exit 4; }; \
+		fi; \
+	fi; \
+	echo "setup: $$("$$python" --version), $$("$$uv" --version)"; \
+	"$$uv" sync --frozen --quiet --python "$$python" || { \
+		echo "setup: uv sync failed (its reason stands above). The locked packages, about 6 GB installed, come from PyPI" >&2; \
+		echo "       unless uv's cache has them: check network, proxy (HTTPS_PROXY) and disk space, then call make again;" >&2; \
+		echo "       it goes on where it stopped. Without any network: README, section 'Air-gapped use'." >&2; exit 4; }
+	@touch $@
