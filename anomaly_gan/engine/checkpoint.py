@@ -1,0 +1,35 @@
+"""Checkpoints that survive kill -9: written beside, checked by hash, the two newest kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..core.files import atomic_path, sha256_file, write_text
+
+
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> None:
+    """Write ``step-NNNNNNN.pt`` and then its hash; a checkpoint without a matching hash does not count."""
+    path = folder / f"step-{step:07d}.pt"
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+    write_text(path.with_suffix(".sha256"), sha256_file(path) + "\n")
+    for old in sorted(folder.glob("step-*.pt"))[:-keep]:
+        old.with_suffix(".sha256").unlink(missing_ok=True)
+        old.unlink()
+
+
+def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest state whose bytes match their hash, or None. Nothing but tensors and plain values is unpickled."""
+    for path in sorted(folder.glob("step-*.pt"), reverse=True):
+        recorded = path.with_suffix(".sha256")
+        if recorded.is_file() and recorded.read_text(encoding="ascii").strip() == sha256_file(path):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    return None
+
+
+def remove_checkpoints(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
