@@ -1,0 +1,27 @@
+"""The abnormal aware loss (Liu et al. 2023, eq. 1 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+
+
+def semantic_difference(
+    taps_a: Sequence[torch.Tensor], taps_b: Sequence[torch.Tensor], kind: Literal["l1", "l2"] = "l1"
+) -> torch.Tensor:
+    """Sum over the taps of the mean absolute ("l1") or mean squared ("l2") difference of features_BDHW.
+
+    Deviation: eq. 1 prints a signed sum, which has no lower bound; its division by D H W is the mean.
+
+    Raises:
+        ValueError: the two lists differ in length, or an unknown kind.
+    """
+    if kind not in ("l1", "l2"):
+        raise ValueError(f"kind is l1 or l2, not {kind!r}")
+    total = taps_a[0].new_zeros((), dtype=torch.float32)
+    for a, b in zip(taps_a, taps_b, strict=True):
+        difference = a.float() - b.float()
+        total = total + (difference.abs() if kind == "l1" else difference.square()).mean()
+    return total

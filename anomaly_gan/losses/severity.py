@@ -1,0 +1,45 @@
+"""How strong a defect is: two numbers measured on the picture, which the generator is asked to meet.
+
+Not in the paper. A cycle-consistent generator that sees only the mask gives every defect the same, exaggerated
+contrast; telling it the contrast and the roughness of a real defect, and asking for them, gives generated
+defects the real ones' distribution and makes severity a control.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RING_PX = 4
+FLOOR = 0.25
+"""Added to intensities in [0, 1] before the logarithm, so that dark surroundings do not blow the ratio up."""
+
+
+def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
+    """(B, 2): log ratio of mean intensity inside the mask to that in a ring around it; standard deviation inside.
+
+    Images in [-1, 1]; masks in {0, 1}. An empty mask gives zeros.
+    """
+    intensity = (images_BCHW.float().mean(1, keepdim=True) + 1) / 2
+    masks = masks_B1HW.float()
+    ring = F.max_pool2d(masks, 2 * RING_PX + 1, stride=1, padding=RING_PX) - masks
+    inside, around = _masked_mean(intensity, masks), _masked_mean(intensity, ring)
+    spread = _masked_mean((intensity - inside[:, None, None, None]).square(), masks).clamp_min(1e-8).sqrt()
+    present = (masks.sum((1, 2, 3)) > 0).float()
+    ratio = torch.log((inside + FLOOR) / (around + FLOOR))
+    return torch.stack([ratio * present, spread * present], dim=1)
+
+
+def reachable(target_B2: Tensor, images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
+    """``target`` with the ratio limited to what intensities in [0.02, 0.97] can show on these surroundings."""
+    intensity = (images_BCHW.float().mean(1, keepdim=True) + 1) / 2
+    ring = F.max_pool2d(masks_B1HW.float(), 2 * RING_PX + 1, stride=1, padding=RING_PX) - masks_B1HW.float()
+    around = _masked_mean(intensity, ring)
+    least = torch.log((0.02 + FLOOR) / (around + FLOOR))
+    most = torch.log((0.97 + FLOOR) / (around + FLOOR))
+    return torch.stack([torch.minimum(torch.maximum(target_B2[:, 0], least), most), target_B2[:, 1]], dim=1)
+
+
+def _masked_mean(values_B1HW: Tensor, weights_B1HW: Tensor) -> Tensor:
+    return (values_B1HW * weights_B1HW).sum((1, 2, 3)) / weights_B1HW.sum((1, 2, 3)).clamp_min(1e-6)
