@@ -1,0 +1,33 @@
+"""Defect crops: square, native pixels, around the defect, also at borders and in narrow photographs."""
+
+import numpy as np
+import pytest
+
+from anomaly_gan.metrics.crops import defect_crop
+
+
+@pytest.mark.parametrize("box", [(40, 40, 20, 10), (0, 0, 5, 5), (95, 90, 5, 10), (0, 0, 100, 3), (50, 50, 1, 1)])
+@pytest.mark.parametrize("shape", [(100, 100), (100, 100, 3)])
+def test_the_crop_is_square_and_holds_the_whole_defect(box, shape):
+    x, y, width, height = box
+    mask = np.zeros(shape[:2], np.uint8)
+    mask[y:y + height, x:x + width] = 1
+    pixels = np.zeros(shape, np.uint8)
+    pixels[y:y + height, x:x + width] = 200
+    crop = defect_crop(pixels, mask)
+    assert crop.shape[0] == crop.shape[1] >= 32 and crop.shape[2:] == shape[2:]
+    assert np.count_nonzero(crop) >= np.count_nonzero(pixels)
+
+
+def test_a_photograph_narrower_than_the_crop_is_filled_by_reflection():
+    pixels = np.arange(20, dtype=np.uint8)[None].repeat(200, axis=0)
+    mask = np.zeros((200, 20), np.uint8)
+    mask[50:110, 5:9] = 1
+    crop = defect_crop(pixels, mask)
+    assert crop.shape == (120, 120)
+    assert set(np.unique(crop)) <= set(range(20))
+
+
+def test_an_empty_mask_is_refused():
+    with pytest.raises(ValueError, match="empty mask"):
+        defect_crop(np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.uint8))
