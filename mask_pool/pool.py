@@ -1,0 +1,167 @@
+"""Building the items of the pool: each is a mask of one category on one normal photograph of the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.records import Dataset, ImageRecord
+from anomaly_gan.core.seeding import rng_for
+
+from .config import PoolConfig
+from .cut import Element
+from .placement import draw_place, real_positions, seat_elements
+from .recombine import Canvas, Placed, draw_number, draw_turn, recombine
+from .seats import Seat, SeatFinder, cut_template
+
+BASE_TRIES = 20
+"""Normals tried for an item before its elements are taken as fitting none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One mask of the pool: the normal photograph and the elements placed on it."""
+
+    normal: ImageRecord
+    placed: list[Placed]
+
+    def mask(self) -> np.ndarray:
+        """mask_01 (H, W): all elements together."""
+        union = np.zeros((self.normal.height, self.normal.width), np.uint8)
+        for placed in self.placed:
+            union |= placed.full_mask(self.normal.height, self.normal.width)
+        return union
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryBuilder:
+    """Makes the items of one category; item ``index`` depends on the seed, the category and the index alone.
+
+    ``positions`` (N, 2) in [0, 1] are the centres of real elements; ``finder`` is set for fixed-shape categories,
+    whose elements are only moved.
+    """
+
+    category: str
+    config: PoolConfig
+    seed: int
+    normals: Sequence[ImageRecord]
+    prior: Sequence[Element]
+    expert: Sequence[Element]
+    positions: np.ndarray
+    finder: SeatFinder | None = None
+    marked: dict[int, list[Element]] = field(default_factory=dict)
+
+    def item(self, index: int) -> Item:
+        """Item ``index``.
+
+        Raises:
+            InputError: no element fits any of the normals tried (fixed-shape elements are never shrunk).
+        """
+        rng = rng_for(self.seed, "pool", self.category, index)
+        by_experts = rng.random() < self.config.expert_share
+        elements = (self.expert or self.prior) if by_experts else (self.prior or self.expert)
+        number = draw_number(rng, *self.config.elements)
+        if self.finder is not None:
+            on_seats = self._on_seats(self.finder, elements, number, rng)
+            if on_seats is not None:
+                return on_seats
+        for _ in range(BASE_TRIES):
+            normal = self._normal(rng)
+            placed = self._anywhere(elements, number, normal, rng)
+            if placed:
+                return Item(normal, placed)
+        raise InputError(f"pool[{self.category}]", "H9", "its masks fit none of the normal photographs",
+                         "ingest photographs of one scale, or raise pool.max_area_share")
+
+    def _normal(self, rng: np.random.Generator) -> ImageRecord:
+        return self.normals[int(rng.integers(len(self.normals)))]
+
+    def _canvas(self, normal: ImageRecord) -> Canvas:
+        return Canvas(normal.height, normal.width, self.config.margin_px, self.config.gap_px,
+                      self.config.max_area_share)
+
+    def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord,
+                  rng: np.random.Generator) -> list[Placed]:
+        canvas, config = self._canvas(normal), self.config
+        if self.finder is not None:
+            return _moved_anywhere(elements, number, canvas, rng)
+        return recombine(
+            elements, rng, canvas, number,
+            lambda element: draw_turn(element, rng, config.rotation, config.scale, config.flip, config.min_area_px),
+            lambda bitmap: draw_place(rng, canvas, bitmap, self.positions, config.position_prior,
+                                      config.position_jitter))
+
+    def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
+                  rng: np.random.Generator) -> Item | None:
+        """An item on seats that were found, else on seats that experts marked; None where there are neither."""
+        for _ in range(self.config.seat_tries if finder.templates else 0):
+            normal = self._normal(rng)
+            placed = seat_elements(elements, finder.seats(normal), rng, self._canvas(normal), number, "seat")
+            if placed:
+                return Item(normal, placed)
+        photographs = [image for image in self.normals if image.id in self.marked]
+        if not photographs:
+            return None
+        normal = photographs[int(rng.integers(len(photographs)))]
+        seats = [Seat(*element.centre_xy, None) for element in self.marked[normal.id]]
+        placed = seat_elements(elements, seats, rng, self._canvas(normal), number, "expert_seat")
+        return Item(normal, placed) if placed else None
+
+
+def _moved_anywhere(elements: Sequence[Element], number: int, canvas: Canvas,
+                    rng: np.random.Generator) -> list[Placed]:
+    """Fixed-shape elements at uniform places; those larger than the photograph are passed over."""
+    fitting = [element for element in elements
+               if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left]
+    placed: list[Placed] = []
+    for _ in range(number if fitting else 0):
+        element = fitting[int(rng.integers(len(fitting)))]
+        x, y, _ = draw_place(rng, canvas, element.bitmap, np.empty((0, 2)), 0.0, 0.0)
+        h, w = element.bitmap.shape
+        seat = Seat(x + (w - 1) / 2, y + (h - 1) / 2, None)
+        placed += seat_elements([element], [seat], rng, canvas, 1, "uniform")
+    return placed
+
+
+def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, prior: Sequence[Element],
+                 expert: Sequence[Element]) -> CategoryBuilder:
+    """The builder of one category over the training split ``train``.
+
+    Raises:
+        InputError: the training split has no normal photograph, or the category no element.
+    """
+    normals = sorted((image for image in train.normals() if image.source == "real"), key=lambda image: image.file_name)
+    if not normals:
+        raise InputError(str(train.folder / "annotations.json"), "E7", "the training split has no normal photograph",
+                         "ingest photographs without defects too")
+    if not prior and not expert:
+        raise InputError(f"pool[{category}]", "E7", "the training split holds no mask of this category",
+                         "label some, give experts' drawings (pool.expert_dir), or leave the category out")
+    fixed: dict[str, Any] = {}
+    if category in config.fixed_shape:
+        finder = open_finder(config, train, expert)
+        ids = {image.file_name: image.id for image in normals}
+        marked: dict[int, list[Element]] = {}
+        for element in expert:
+            if element.parent_image in ids:
+                marked.setdefault(ids[element.parent_image], []).append(element)
+        fixed = {"finder": finder, "marked": marked}
+    return CategoryBuilder(category, config, seed, normals, prior, expert, real_positions(prior), **fixed)
+
+
+def open_finder(config: PoolConfig, train: Dataset, expert: Sequence[Element]) -> SeatFinder:
+    """The seat finder of one category, with templates from the (best first) drawings of the experts."""
+    images = {image.file_name: image for image in train.images}
+
+    def read(image: ImageRecord) -> np.ndarray:
+        return read_pixels(train.path_of(image), gray=True)
+
+    templates = [cut_template(read(images[element.parent_image]), element, config.seat_margin)
+                 for element in expert[:config.seat_templates]]
+    return SeatFinder([template for template in templates if template is not None], read, config.seat_score,
+                      config.seat_scales, config.seat_side_px)

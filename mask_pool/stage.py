@@ -1,0 +1,133 @@
+"""The stage ``pool``: ingest -> pool/annotations.json and pool/images/CATEGORY/000001.png."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from anomaly_gan.core.config import nearest
+from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes
+from anomaly_gan.core.images import encode_png
+from anomaly_gan.core.manifest import Context
+from anomaly_gan.core.progress import track
+from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
+from anomaly_gan.core.resources import expand
+
+from .config import PoolConfig
+from .cut import Element, cut_prior
+from .experts import ExpertElements, gather_experts
+from .pool import Item, open_builder
+from .proof import prove_train_only
+from .recombine import Placed
+
+
+def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Build the pool of every category of the data set.
+
+    Returns:
+        Metrics: per category what it was made from and what came out, and what was left out.
+
+    Raises:
+        ConfigError: ``fixed_shape`` names an unknown category.
+        InputError: unusable expert files, or a category without masks, or no normal photographs.
+        CheckFailed: an ancestor of the pool is not of the training split.
+    """
+    ingest = load_dataset(context.inputs["ingest"])
+    _check_names(config, [category.name for category in ingest.categories])
+    train, prior, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest)
+    images: list[ImageRecord] = []
+    annotations: list[Annotation] = []
+    metrics: dict[str, Any] = {}
+    for category in ingest.categories:
+        kept = experts.kept.get(category.name, [])
+        builder = open_builder(category.name, config, context.seed, train, prior[category.name], kept)
+        own: list[tuple[ImageRecord, Item]] = []
+        for index in track(range(config.count), f"pool {category.name}", total=config.count):
+            item = builder.item(index)
+            record = _write_item(item, category.name, index, len(images) + 1, out)
+            images.append(record)
+            annotations += _annotate(item, record.id, category, len(annotations) + 1, context.seed)
+            own.append((record, item))
+        metrics[category.name] = _category_metrics(own, prior[category.name], kept,
+                                                   experts.drawn.get(category.name, 0))
+    pool = Dataset(images, annotations, ingest.categories,
+                   {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed}, out)
+    prove_train_only(pool, ingest)
+    pool.save(out)
+    return {"categories": metrics, "items": len(images), "instances": len(annotations),
+            "experts_used": bool(experts.kept), "experts_rated": experts.rated,
+            "rejects": dict(sorted(experts.rejects.items())), "train_only": True}
+
+
+def _check_names(config: PoolConfig, categories: Sequence[str]) -> None:
+    for name in categories:
+        if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
+            raise InputError(f"category {name!r}", "S6", "cannot be the name of a folder", "rename it and ingest again")
+    for name in config.fixed_shape:
+        if name not in categories:
+            raise ConfigError(f"pool.fixed_shape: no category {name!r}{nearest(name, categories)}")
+
+
+def source_keys(config: PoolConfig) -> dict[str, str]:
+    """Hashes of the experts' files for the stage's key, so that a changed drawing makes the pool stale."""
+    files: list[Path] = []
+    if config.expert_dir is not None:
+        files += sorted(expand(config.expert_dir).glob("*.json"))
+    if config.expert_scores is not None:
+        files += [expand(config.expert_scores)]
+    content = "".join(f"{path.name} {sha256_file(path)}\n" for path in files if path.is_file())
+    return {"experts": sha256_bytes(content.encode())} if files else {}
+
+
+def _experts(config: PoolConfig, ingest: Dataset) -> ExpertElements:
+    if config.expert_dir is None:
+        return ExpertElements()
+    scores = expand(config.expert_scores) if config.expert_scores is not None else None
+    return gather_experts(expand(config.expert_dir), scores, ingest, config.expert_top)
+
+
+def _write_item(item: Item, category: str, index: int, image_id: int, out: Path) -> ImageRecord:
+    """Write the item's PNG (0/255) unless an earlier, cut-off run has done so, and make its record."""
+    content = encode_png(item.mask() * 255)
+    name = f"{category}/{index + 1:06d}.png"
+    path = out / "images" / name
+    if not (path.is_file() and path.read_bytes() == content):
+        write_bytes(path, content)
+    return ImageRecord(image_id, name, item.normal.width, item.normal.height, item.normal.group_id, "train",
+                       "synthetic", sha256_bytes(content),
+                       {"normal_file": item.normal.file_name, "category": category, "index": index})
+
+
+def _annotate(item: Item, image_id: int, category: Category, first_id: int, seed: int) -> list[Annotation]:
+    return [
+        Annotation.from_mask(first_id + offset, image_id, category.id,
+                             placed.full_mask(item.normal.height, item.normal.width), provenance(placed, seed))
+        for offset, placed in enumerate(item.placed)
+    ]
+
+
+def provenance(placed: Placed, seed: int) -> dict[str, Any]:
+    """The ancestry of one placed element, with the 2x3 affine that maps its parent's pixels to the item's."""
+    element = placed.turned.element
+    return {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
+            "parent_group": element.parent_group, "affine": placed.affine(),
+            "transforms": {**placed.turned.transforms, **placed.place},
+            "expert_score": None if element.score is None else round(element.score, 6), "seed": seed}
+
+
+def _category_metrics(own: Sequence[tuple[ImageRecord, Item]], prior: Sequence[Element], kept: Sequence[Element],
+                      drawn: int) -> dict[str, Any]:
+    placed = [one for _, item in own for one in item.placed]
+    kinds = Counter(item.placed[0].turned.element.kind for _, item in own)
+    places = Counter(one.place["place"] for one in placed)
+    masks = Counter((record.extra["normal_file"], record.sha256) for record, _ in own)
+    covered = [sum(one.turned.area for one in item.placed) for _, item in own]
+    shares = [area / (item.normal.height * item.normal.width) for area, (_, item) in zip(covered, own, strict=True)]
+    return {"prior_elements": len(prior), "expert_drawn": drawn, "expert_kept": len(kept), "items": len(own),
+            "items_by_kind": dict(sorted(kinds.items())), "elements_by_place": dict(sorted(places.items())),
+            "mean_elements": round(len(placed) / len(own), 6), "mean_area_px": round(sum(covered) / len(own), 3),
+            "mean_area_share": round(sum(shares) / len(own), 8), "repeated_items": len(own) - len(masks),
+            "normals_used": len({record.extra["normal_file"] for record, _ in own})}
