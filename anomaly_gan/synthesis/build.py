@@ -1,0 +1,73 @@
+"""From a configuration to a task: the only place where TrainConfig meets the nets."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from ..losses import adversarial
+from ..nets.aware import AwareNet
+from ..nets.discriminator import LocalGlobalDiscriminator
+from ..nets.lean_unet import LeanUNet
+from ..nets.unet import UNet
+from .config import TrainConfig
+from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Painter, Weights
+from .windows import Framing
+
+ADVERSARIES = {
+    "bce": Adversary(adversarial.bce_d, adversarial.bce_g, adversarial.bce_d2, adversarial.bce_g2),
+    "hinge": Adversary(adversarial.hinge_d, adversarial.hinge_g, adversarial.hinge_d2, adversarial.hinge_g2),
+}
+
+
+def build_framing(config: TrainConfig) -> Framing:
+    return Framing(config.size, config.scales, config.framing == "whole")
+
+
+def build_painter(config: TrainConfig, categories: int) -> Painter:
+    return Painter(categories if config.conditional else 0, config.noise, config.generator == "lean_unet",
+                   config.support_px if config.composite else None, config.softness_px)
+
+
+def build_generator(config: TrainConfig, channels: int, categories: int, steered: bool = True) -> nn.Module:
+    """G (``steered``) or H: the photograph's channels and the steering maps in, the photograph's channels out."""
+    inputs = channels + build_painter(config, categories).extra_channels(steered)
+    if config.generator == "lean_unet":
+        return LeanUNet(inputs, channels, config.base_width, config.depth)
+    return UNet(inputs, channels, depth=config.depth, base_width=config.base_width, norm=config.norm)
+
+
+def build_task(config: TrainConfig, channels: int, categories: int, aware: AwareNet, seed: int,
+               device: torch.device | None = None) -> AnomalyGanTask:
+    """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
+    torch.manual_seed(seed % 2**32)
+    painter = build_painter(config, categories)
+    seen = channels + (painter.categories or 0)
+    nets: dict[str, nn.Module] = {
+        "generator": build_generator(config, channels, categories),
+        "restorer": build_generator(config, channels, categories, steered=False),
+        **{name: LocalGlobalDiscriminator(seen, config.local_size, config.size, config.widths, config.features,
+                                          config.discriminator_norm) for name in DISCRIMINATORS},
+        "aware": aware,
+    }
+    if config.ema:
+        nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)
+    for net in nets.values():
+        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizers: dict[str, torch.optim.Optimizer] = {
+        "generators": _adamw([nets["generator"], nets["restorer"]], config),
+        "discriminators": _adamw([nets[name] for name in DISCRIMINATORS], config),
+    }
+    weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch)
+    return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers, config.local_size,
+                          config.aware_size, config.masked_local, config.ema)
+
+
+def _adamw(modules: list[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
+    """Weight decay for matrices and kernels only (SPEC 27: off for norms and biases)."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)

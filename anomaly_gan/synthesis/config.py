@@ -1,0 +1,104 @@
+"""Configuration of training and generation; no torch here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ..core.config import Config, nearest
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # The paper as written (SPEC 1): whole photographs at 512 px, U-Net of depth 8, Iizuka discriminators, BCE.
+    "paper": {
+        "framing": "whole", "size": 512, "batch": 16, "channels": 3, "generator": "unet", "base_width": 64, "depth": 8,
+        "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
+        "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
+        "masked_local": True, "aware_width": 64, "cycle": 1.0, "inside": 1.0, "aware": 1.0, "severity": 0.0,
+        "mismatch": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999), "ema": 0.0,
+    },
+}
+PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
+
+
+class TrainConfig(Config):
+    """Anomaly-GAN's training. ``preset`` lays a named set of values under the ones given.
+
+    Sizes are pixels; ``steps`` are generator steps; weights multiply the loss terms of eq. 8.
+    """
+
+    method: Literal["anomaly_gan"] = "anomaly_gan"
+    preset: str = "default"
+    steps: int = Field(2000, ge=1)
+    batch: int = Field(16, ge=2)
+    threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    learning_rate: float = Field(4e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.99)
+    weight_decay: float = Field(0.01, ge=0)
+    ema: float = Field(0.99, ge=0, lt=1)
+    checkpoint_every: int = Field(100, ge=1)
+    sample_every: int = Field(200, ge=0)
+
+    framing: Literal["window", "whole"] = "window"
+    size: int = Field(64, ge=16)
+    scales: tuple[int, ...] = (1,)
+    channels: Literal["auto", 1, 3] = "auto"
+    flips: bool = True
+
+    generator: Literal["lean_unet", "unet"] = "lean_unet"
+    base_width: int = Field(32, ge=4)
+    depth: int = Field(3, ge=1)
+    norm: Literal["batch", "instance", "none"] = "none"
+    conditional: bool = True
+    noise: bool = True
+    composite: bool = True
+    support_px: int = Field(2, ge=0)
+    softness_px: int = Field(1, ge=0)
+
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    features: int = 64
+    local_size: int = 32
+    masked_local: bool = False
+    discriminator_norm: Literal["batch", "spectral", "none"] = "spectral"
+    adversarial: Literal["bce", "hinge"] = "hinge"
+
+    aware_width: int = Field(16, ge=4)
+    aware_steps: int = Field(150, ge=0)
+    aware_size: int = 64
+    lambda_1: float = Field(0.3, ge=0)
+    cycle: float = Field(2.0, ge=0)
+    inside: float = Field(10.0, ge=1, description="weight of a cycle error inside the mask against one outside")
+    aware: float = Field(1.0, ge=0)
+    severity: float = Field(4.0, ge=0)
+    mismatch: float = Field(0.5, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        name = values.get("preset", "default")
+        if name not in PRESETS:
+            raise ValueError(f"preset: no preset {name!r}{nearest(str(name), PRESETS)}")
+        return {**PRESETS[name], **values}
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> TrainConfig:
+        stages = self.depth
+        if self.size % 2**stages:
+            raise ValueError(f"size: {self.size} px cannot be halved {stages} times (depth)")
+        for name, side in (("size", self.size), ("local_size", self.local_size)):
+            if side < 8 or side & (side - 1):
+                raise ValueError(f"{name}: {side} must be a power of two of at least 8")
+        if (self.size // 4).bit_length() - 1 > len(self.widths):
+            raise ValueError(f"widths: {self.size} px needs {(self.size // 4).bit_length() - 1} widths")
+        return self
+
+
+class GenerateConfig(Config):
+    """How many labelled photographs per category a method makes."""
+
+    method: str = "anomaly_gan"
+    count: int = Field(50, ge=1)
+    categories: list[str] | None = None
+    threads: int = Field(0, ge=0)

@@ -1,0 +1,213 @@
+"""Anomaly-GAN as a Task: two generators, four discriminators, a frozen aware network, two cycles.
+
+Paper: Liu et al. 2023, sections 4.2 and 4.3. Cycle a: normal -> G -> abnormal -> H -> normal, with a pool mask;
+cycle b: abnormal -> H -> normal -> G -> abnormal, with the real defect's own mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..engine.task import Losses, Update
+from ..losses.aware import semantic_difference
+from ..losses.cycle import cycle_l1
+from ..losses.severity import reachable, severity
+from ..nets.composite import composite, feather
+from ..nets.crops import crop_resize, mask_boxes, masked_crops
+from .windows import Batch
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the generators' terms (eq. 8, and our own: inside, severity, mismatch)."""
+
+    lambda_1: float = 0.3
+    cycle: float = 1.0
+    inside: float = 1.0
+    aware: float = 1.0
+    severity: float = 0.0
+    mismatch: float = 0.0
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """The four adversarial functions on logits: for D1 and D2, the discriminator's side and the generator's."""
+
+    d1: Callable[[Tensor, Tensor], Tensor]
+    g1: Callable[[Tensor], Tensor]
+    d2: Callable[[Tensor, Tensor], Tensor]
+    g2: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Painter:
+    """How a generator is called. Maps of the mask steer it; its output is pasted or taken as it is.
+
+    ``categories``: 0 gives the paper's 4-channel input (image + mask), else the mask is one-hot by category.
+    ``residual``: the net gives a difference to the photograph (lean U-Net), else the photograph (paper).
+    """
+
+    categories: int = 0
+    controls: bool = False
+    residual: bool = False
+    support_px: int | None = None
+    softness_px: int = 0
+
+    def extra_channels(self, steered: bool) -> int:
+        """Input channels beside the photograph: one-hot or plain mask; severity (2) and noise (2) if steered."""
+        return max(1, self.categories) + (4 if steered and self.controls else 0)
+
+    def mask_maps(self, mask_B1HW: Tensor, category_B: Tensor) -> Tensor:
+        if not self.categories:
+            return mask_B1HW
+        chosen = F.one_hot(category_B, self.categories).to(mask_B1HW.dtype)
+        return mask_B1HW * chosen[:, :, None, None]
+
+    def control_maps(self, mask_B1HW: Tensor, severity_B2: Tensor, noise_B2HW: Tensor) -> Tensor:
+        return mask_B1HW * torch.cat([severity_B2[:, :, None, None].expand(-1, -1, *mask_B1HW.shape[-2:]),
+                                      noise_B2HW], dim=1)
+
+    def paint(self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor) -> Tensor:
+        """The painted photograph in [-1, 1]; with a support, bit for bit the photograph outside it."""
+        output = net(torch.cat([images_BCHW, maps], dim=1)).float()
+        painted = (images_BCHW + output).clamp(-1, 1) if self.residual else output
+        if self.support_px is None:
+            return painted
+        return composite(images_BCHW, painted, feather(mask_B1HW, self.support_px, self.softness_px))
+
+
+@dataclass
+class Outputs:
+    """Everything the losses look at. Generated and reconstructed images have separate names (SPEC 21)."""
+
+    batch: Batch
+    target_B2: Tensor
+    fake_abnormal: Tensor
+    rebuilt_normal: Tensor
+    fake_normal: Tensor
+    rebuilt_abnormal: Tensor
+
+
+class AnomalyGanTask:
+    """``nets``: generator, restorer, d1_abnormal, d2_abnormal, d1_normal, d2_normal, aware, and ``average`` (EMA)."""
+
+    def __init__(self, nets: dict[str, nn.Module], painter: Painter, adversary: Adversary, weights: Weights,
+                 optimizers: dict[str, Optimizer], local_size: int, aware_size: int, masked_local: bool,
+                 ema: float) -> None:
+        self.nets, self.painter, self.adversary, self.weights = nets, painter, adversary, weights
+        self.optimizers, self.local_size, self.aware_size = optimizers, local_size, aware_size
+        self.masked_local, self.ema = masked_local, ema
+        self.discriminators = tuple(nets[name] for name in DISCRIMINATORS)
+
+    def forward(self, batch: Batch) -> Outputs:
+        """Both cycles once; the same mask goes through the whole of a cycle (SPEC 25)."""
+        with torch.no_grad():
+            measured = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
+            target = reachable(measured, batch.normal_BCHW, batch.normal_mask_B1HW)
+        fake_abnormal = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, batch, target)
+        rebuilt_normal = self.restore(fake_abnormal, batch.normal_mask_B1HW, batch)
+        fake_normal = self.restore(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, batch)
+        rebuilt_abnormal = self.damage(fake_normal, batch.abnormal_mask_B1HW, batch, measured)
+        return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal)
+
+    def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor) -> Tensor:
+        """G: normal to abnormal."""
+        maps = [self.painter.mask_maps(mask, batch.category_B)]
+        if self.painter.controls:
+            maps.append(self.painter.control_maps(mask, target_B2, batch.noise_B2HW))
+        return self.painter.paint(self.nets["generator"], images, mask, torch.cat(maps, dim=1))
+
+    def restore(self, images: Tensor, mask: Tensor, batch: Batch) -> Tensor:
+        """H: abnormal to normal."""
+        maps = self.painter.mask_maps(mask, batch.category_B)
+        return self.painter.paint(self.nets["restorer"], images, mask, maps)
+
+    def judge(self, name: str, images: Tensor, mask: Tensor, category_B: Tensor) -> Tensor:
+        """Logits (B, 1) of a discriminator on the photograph and its crop around the mask.
+
+        The conditional discriminator sees the mask maps beside the pixels, so a defect beside its mask is a fake.
+        """
+        shown = images
+        if self.painter.categories:
+            shown = torch.cat([images, self.painter.mask_maps(mask, category_B)], dim=1)
+        if self.masked_local:
+            local = masked_crops(shown, mask, self.local_size)
+        else:
+            local = crop_resize(shown, mask_boxes(mask, margin=0.25), self.local_size)
+        return self.nets[name](local, shown)
+
+    def updates(self) -> list[Update]:
+        return [
+            Update("generators", self.optimizers["generators"], self.generator_losses, held_still=self.discriminators),
+            Update("discriminators", self.optimizers["discriminators"], self.discriminator_losses),
+        ]
+
+    def generator_losses(self, out: Outputs) -> Losses:
+        """Eq. 2 to 8 from the generators' side, weighted."""
+        batch, w = out.batch, self.weights
+        losses: Losses = {}
+        for side, fake, mask in (("abnormal", out.fake_abnormal, batch.normal_mask_B1HW),
+                                 ("normal", out.fake_normal, batch.abnormal_mask_B1HW)):
+            losses[f"adv1_{side}"] = self.adversary.g1(self.judge(f"d1_{side}", fake, mask, batch.category_B))
+            losses[f"adv2_{side}"] = w.lambda_1 * self.adversary.g2(
+                self.judge(f"d2_{side}", fake, mask, batch.category_B))
+        losses["cycle_normal"] = w.cycle * self._cycle(batch.normal_BCHW, out.rebuilt_normal, batch.normal_mask_B1HW)
+        losses["cycle_abnormal"] = w.cycle * self._cycle(batch.abnormal_BCHW, out.rebuilt_abnormal,
+                                                         batch.abnormal_mask_B1HW)
+        if w.aware:
+            losses["aware_abnormal"] = w.aware * self._aware(
+                out.fake_abnormal, batch.normal_mask_B1HW, batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
+            losses["aware_normal"] = w.aware * self._aware(
+                out.fake_normal, batch.abnormal_mask_B1HW, batch.normal_BCHW, batch.normal_mask_B1HW)
+        if w.severity:
+            met = severity(out.fake_abnormal, batch.normal_mask_B1HW)
+            losses["severity"] = w.severity * (met - out.target_B2).abs().mean()
+        return losses
+
+    def discriminator_losses(self, out: Outputs) -> Losses:
+        """Eq. 2 to 5 from the discriminators' side; mismatched image-mask pairs count as fakes for D1_abnormal."""
+        batch, w = out.batch, self.weights
+        losses: Losses = {}
+        for side, real, real_mask, fake, fake_mask in (
+            ("abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW, out.fake_abnormal, batch.normal_mask_B1HW),
+            ("normal", batch.normal_BCHW, batch.normal_mask_B1HW, out.fake_normal, batch.abnormal_mask_B1HW),
+        ):
+            both, masks = torch.cat([real, fake.detach()]), torch.cat([real_mask, fake_mask])
+            categories = batch.category_B.repeat(2)
+            for name, loss in ((f"d1_{side}", self.adversary.d1), (f"d2_{side}", self.adversary.d2)):
+                real_logits, fake_logits = self.judge(name, both, masks, categories).chunk(2)
+                losses[name] = loss(real_logits, fake_logits)
+        if w.mismatch:
+            wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW.roll(1, 0),
+                               batch.category_B)
+            losses["mismatch"] = w.mismatch * self.adversary.g2(wrong)
+        return losses
+
+    def after_step(self, step: int) -> None:
+        """Move the averaged generator; early averages forget fast so that they do not remember the start."""
+        if "average" not in self.nets:
+            return
+        decay = min(self.ema, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, value in zip(self.nets["average"].state_dict().values(),
+                                   self.nets["generator"].state_dict().values(), strict=True):
+                mean.lerp_(value, 1 - decay) if mean.is_floating_point() else mean.copy_(value)
+
+    def _cycle(self, image: Tensor, rebuilt: Tensor, mask: Tensor) -> Tensor:
+        weight_map = None if self.weights.inside == 1 else 1 + (self.weights.inside - 1) * mask
+        return cycle_l1(image, rebuilt, weight_map)
+
+    def _aware(self, fake: Tensor, fake_mask: Tensor, real: Tensor, real_mask: Tensor) -> Tensor:
+        aware = self.nets["aware"]
+        with torch.no_grad():
+            wanted = aware(masked_crops(real, real_mask, self.aware_size))
+        return semantic_difference(aware(masked_crops(fake, fake_mask, self.aware_size)), wanted)
+
+
+DISCRIMINATORS = ("d1_abnormal", "d2_abnormal", "d1_normal", "d2_normal")

@@ -1,0 +1,104 @@
+"""Stage ``train@anomaly_gan``: from the training split and the pool to a generator on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from ..core.files import atomic_path, write_json
+from ..core.images import write_png
+from ..core.manifest import Context
+from ..core.records import Dataset, load_dataset
+from ..core.seeding import seed_for
+from ..core.sheets import contact_sheet
+from ..engine.loop import History, Schedule, finish, fit, make_fabric
+from ..losses.severity import severity
+from .aware_training import prepare_aware
+from .build import build_framing, build_task
+from .config import TrainConfig
+from .task import AnomalyGanTask
+from .windows import Batch, PairSource
+
+SAMPLE_ROWS = 8
+
+
+def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Train and write ``generator.safetensors``, ``restorer.safetensors``, ``model.json``, ``losses.csv``,
+    ``samples/*.png``; TensorBoard's files lie in ``logs/``."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    train = load_dataset(context.inputs["ingest"]).split("train")
+    pool = load_dataset(context.inputs["pool"])
+    gray = train.info.get("mode", "L") == "L" if config.channels == "auto" else config.channels == 1
+    channels = 1 if gray else 3
+    seed = seed_for(context.seed, "train")
+    fabric = make_fabric(context.device, config.precision, out / "logs")
+    source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips)
+    aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
+                                  config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out)
+    task = build_task(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
+    schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
+                        sample_every=config.sample_every, label="Anomaly-GAN")
+    shown = source.batch(-1).to(fabric.device)
+
+    def on_sample(step: int) -> None:
+        write_png(out / "samples" / f"step-{step:06d}.png", sample_grid(task, shown))
+
+    history = fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out,
+                  on_sample)
+    _save(task, config, channels, train, source, out)
+    finish(out)
+    return _metrics(config, channels, origin, task, history)
+
+
+def sample_grid(task: AnomalyGanTask, batch: Batch) -> np.ndarray:
+    """Contact sheet of fixed pairs: normal, mask, generated, a real defect, its restoration."""
+    rows = min(SAMPLE_ROWS, len(batch.category_B))
+    part = Batch(*(tensor[:rows] for tensor in vars(batch).values()))
+    with torch.no_grad():
+        outputs = task.forward(part)
+    columns = (part.normal_BCHW, part.normal_mask_B1HW * 2 - 1, outputs.fake_abnormal, part.abnormal_BCHW,
+               outputs.fake_normal)
+    pictures = [[_to_pixels(column[row]) for column in columns] for row in range(rows)]
+    return contact_sheet(pictures, ["normal", "mask", "generated", "real", "restored"], cell=96)
+
+
+def _to_pixels(image_CHW: torch.Tensor) -> np.ndarray:
+    pixels = ((image_CHW.float().cpu().numpy() + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+
+def measure_severity(source: PairSource, train: Dataset, draws: int = 64) -> dict[str, list[list[float]]]:
+    """Severity of real training defects per category, as the generator will be asked for (two numbers each)."""
+    measured: dict[str, list[list[float]]] = {category.name: [] for category in train.categories}
+    names = [category.name for category in train.categories]
+    for step in range(max(1, draws * len(names) // source.batch_size)):
+        batch = source.batch(-2 - step)
+        values = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
+        for index, value in zip(batch.category_B.tolist(), values.tolist(), strict=True):
+            measured[names[index]].append([round(number, 5) for number in value])
+    return measured
+
+
+def _save(task: AnomalyGanTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
+          out: Path) -> None:
+    chosen = {"generator": task.nets.get("average", task.nets["generator"]), "restorer": task.nets["restorer"]}
+    for name, net in chosen.items():
+        with atomic_path(out / f"{name}.safetensors") as temporary:
+            save_file({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, temporary)
+    write_json(out / "model.json", {
+        "config": config.model_dump(mode="json"), "channels": channels,
+        "categories": [category.name for category in train.categories],
+        "severity": measure_severity(source, train),
+    })
+
+
+def _metrics(config: TrainConfig, channels: int, origin: str, task: AnomalyGanTask,
+             history: History) -> dict[str, Any]:
+    sizes = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
+    return {"preset": config.preset, "steps": config.steps, "channels": channels, "aware_network": origin,
+            "parameters": sizes, "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()}}

@@ -1,0 +1,158 @@
+"""Training pairs: a normal photograph with a pool mask, and a real defect with its own, in windows or whole.
+
+Everything is decoded once. A batch depends on (seed, step) alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.images import read_pixels
+from ..core.masks import decode_rle
+from ..core.progress import track
+from ..core.records import Annotation, Dataset
+from ..core.seeding import rng_for
+
+
+@dataclass(frozen=True)
+class Framing:
+    """``size``: side of the net's input. Windowed: ``size * scale`` native pixels, the scale chosen so that the
+    defect fits where it can. Whole: the photograph squeezed to a square (the paper's way)."""
+
+    size: int
+    scales: tuple[int, ...] = (1,)
+    whole: bool = False
+
+    def scale_for(self, box_xywh: list[int]) -> int:
+        """The smallest scale at which the box fits with room around it, else the largest."""
+        needed = 1.2 * max(box_xywh[2], box_xywh[3])
+        return next((scale for scale in sorted(self.scales) if needed <= self.size * scale), max(self.scales))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step's input. Images in [-1, 1], masks in {0, 1}; row i of both cycles has one category."""
+
+    normal_BCHW: Tensor
+    normal_mask_B1HW: Tensor
+    abnormal_BCHW: Tensor
+    abnormal_mask_B1HW: Tensor
+    category_B: Tensor
+    noise_B2HW: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in vars(self).values()))
+
+
+def to_signed(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) to float32 (C, H, W) in [-1, 1]."""
+    image = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return image.astype(np.float32) / 127.5 - 1.0
+
+
+class PairSource:
+    """Draws training batches from the training split and the pool."""
+
+    def __init__(self, train: Dataset, pool: Dataset, framing: Framing, batch: int, seed: int, gray: bool,
+                 flips: bool = True) -> None:
+        self.framing, self.batch_size, self.seed, self.flips = framing, batch, seed, flips
+        self.categories = [category.id for category in train.categories]
+        self.fixed = {category.id for category in train.categories
+                      if category.name in pool.info.get("fixed_shape", [])}
+        self.pixels = {image.file_name: read_pixels(train.path_of(image), gray)
+                       for image in track(train.images, "decode")}
+        names = {image.id: image.file_name for image in train.images}
+        groups = {image.id: image.group_id for image in train.images}
+        self.abnormal: dict[int, dict[str, list[tuple[str, Annotation]]]] = {}
+        for annotation in train.annotations:
+            by_group = self.abnormal.setdefault(annotation.category_id, {})
+            by_group.setdefault(groups[annotation.image_id], []).append((names[annotation.image_id], annotation))
+        normals = {image.id: image.extra["normal_file"] for image in pool.images}
+        self.normal: dict[int, list[tuple[str, Annotation]]] = {}
+        for annotation in pool.annotations:
+            self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
+        for category in train.categories:
+            if not self.abnormal.get(category.id) or not self.normal.get(category.id):
+                raise InputError(category.name, "G13", "no training defect or no pool mask of this category",
+                                 "label at least one, or leave the category out")
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        rng = rng_for(self.seed, "batch", step)
+        rows = [self._row(rng) for _ in range(self.batch_size)]
+        stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
+        return Batch(*stacked)
+
+    def _row(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        index = int(rng.integers(len(self.categories)))
+        category = self.categories[index]
+        by_group = self.abnormal[category]
+        group = sorted(by_group)[int(rng.integers(len(by_group)))]
+        real_file, real = by_group[group][int(rng.integers(len(by_group[group])))]
+        normal_file, planned = self.normal[category][int(rng.integers(len(self.normal[category])))]
+        turn = category not in self.fixed
+        normal, normal_mask = self._cut(normal_file, planned, rng, turn)
+        abnormal, abnormal_mask = self._cut(real_file, real, rng, turn)
+        side = self.framing.size
+        noise = np.concatenate([rng.standard_normal((1, side, side)),
+                                np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
+        return normal, normal_mask, abnormal, abnormal_mask, np.int64(index), noise
+
+    def _cut(self, file: str, annotation: Annotation, rng: np.random.Generator,
+             turn: bool) -> tuple[np.ndarray, np.ndarray]:
+        pixels, mask = self.pixels[file], decode_rle(annotation.segmentation)
+        side = self.framing.size
+        if self.framing.whole:
+            pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+            mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+        else:
+            pixels, mask = cut_window(pixels, mask, annotation.bbox, self.framing, rng)
+        if self.flips:
+            pixels, mask = _flip(pixels, mask, rng, turn)
+        return to_signed(pixels), mask[None].astype(np.float32)
+
+
+def cut_window(pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], framing: Framing,
+               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A square window of ``framing.size`` that shows the defect, or a part of it where it is larger."""
+    scale = framing.scale_for(box_xywh)
+    native = framing.size * scale
+    x, y, width, height = box_xywh
+    centre = np.array([x + width / 2, y + height / 2])
+    if max(width, height) > native:
+        rows, columns = np.nonzero(mask[y:y + height, x:x + width])
+        pick = int(rng.integers(len(rows)))
+        centre = np.array([x + columns[pick], y + rows[pick]], float)
+    left, top = np.rint(centre - native / 2 + rng.uniform(-native / 8, native / 8, 2)).astype(int)
+    left = int(np.clip(left, 0, max(0, pixels.shape[1] - native)))
+    top = int(np.clip(top, 0, max(0, pixels.shape[0] - native)))
+    window = pixels[top:top + native, left:left + native]
+    piece = mask[top:top + native, left:left + native]
+    down, right = native - window.shape[0], native - window.shape[1]
+    if down or right:
+        window = cv2.copyMakeBorder(window, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+        piece = cv2.copyMakeBorder(piece, 0, down, 0, right, cv2.BORDER_CONSTANT, value=0)
+    if scale > 1:
+        window = cv2.resize(window, (framing.size, framing.size), interpolation=cv2.INTER_AREA)
+        piece = shrink_mask(piece, framing.size)
+    return window, piece
+
+
+def shrink_mask(mask_01: np.ndarray, side: int) -> np.ndarray:
+    """A square mask made smaller: half-covered pixels count, or any touched ones where none is half-covered."""
+    cover = cv2.resize(mask_01.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return ((cover >= 0.5) if (cover >= 0.5).any() else (cover > 0)).astype(np.uint8)
+
+
+def _flip(pixels: np.ndarray, mask: np.ndarray, rng: np.random.Generator, turn: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A random mirror image and, unless the pose is fixed, a random quarter turn."""
+    mirrored, quarters = bool(rng.integers(2)), int(rng.integers(4)) if turn else 0
+    if mirrored and turn:
+        pixels, mask = pixels[:, ::-1], mask[:, ::-1]
+    return np.ascontiguousarray(np.rot90(pixels, quarters)), np.ascontiguousarray(np.rot90(mask, quarters))
