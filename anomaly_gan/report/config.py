@@ -1,0 +1,17 @@
+"""What the report shows and how large it may grow."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..core.config import Config
+
+
+class ReportConfig(Config):
+    """Pictures in ``report.html``: how many, how large, and when to stop adding them."""
+
+    rows: int = Field(4, ge=1, le=24, description="example rows per category and method")
+    cell_px: int = Field(168, ge=32, le=512, description="longest side of an example picture, pixels")
+    categories: int = Field(12, ge=1, le=100, description="categories shown in pictures; tables name all of them")
+    jpeg_quality: int = Field(85, ge=40, le=98)
+    picture_megabytes: float = Field(6.0, gt=0, le=9, description="further pictures are left out, and counted")

@@ -1,0 +1,108 @@
+"""What went in: counts, groups, rejects, examples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ...core.records import Dataset
+from ..config import ReportConfig
+from ..folders import Run, StageFolder
+from ..pictures import Album, Picture, load_pixels, outlined, union_mask
+from ..tables import Table, evenly, metric_tables, table
+
+NORMAL = "normal (no defect)"
+
+
+def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
+    stage = run.get("ingest")
+    dataset = stage.dataset() if stage else None
+    if stage is None or dataset is None:
+        return None
+    return {
+        "simulated": is_simulated(stage, dataset),
+        "counts": count_table(dataset),
+        "groups_in_both": groups_in_both(dataset),
+        "groups": len({image.group_id for image in dataset.images}),
+        "images": len(dataset.images),
+        "rejects": reject_table(stage),
+        "examples": examples(dataset, album, config),
+        "metrics": metric_tables(stage.metrics),
+    }
+
+
+def is_simulated(stage: StageFolder, dataset: Dataset) -> bool:
+    """Whether these photographs are drawn by a program: said by the stage, or read from the embedded sample."""
+    told = any(bool(place.get("simulated")) for place in (stage.metrics, dataset.info))
+    return told or any(str(value).startswith("embedded:sample") for value in stage.config.values())
+
+
+def groups_in_both(dataset: Dataset) -> int:
+    """Number of physical objects that appear in more than one split; anything but 0 is a leak."""
+    splits: dict[str, set[str]] = {}
+    for image in dataset.images:
+        splits.setdefault(image.group_id, set()).add(image.split)
+    return sum(len(found) > 1 for found in splits.values())
+
+
+def count_table(dataset: Dataset) -> Table:
+    """Images, instances and groups of every category in every split."""
+    splits = sorted({image.split for image in dataset.images}, key=lambda name: (name != "train", name))
+    of_image = {image.id: image for image in dataset.images}
+    names = dataset.category_names()
+    instances: Counter[tuple[str, str]] = Counter()
+    images: dict[tuple[str, str], set[int]] = {}
+    for annotation in dataset.annotations:
+        image = of_image.get(annotation.image_id)
+        if image is not None:
+            key = names.get(annotation.category_id, "?"), image.split
+            instances[key] += 1
+            images.setdefault(key, set()).add(image.id)
+    for image in dataset.normals():
+        images.setdefault((NORMAL, image.split), set()).add(image.id)
+    rows = []
+    for name in [*names.values(), NORMAL]:
+        row: list[Any] = [name]
+        for split in splits:
+            ids = images.get((name, split), set())
+            row += [len(ids), None if name == NORMAL else instances[name, split],
+                    len({of_image[id_].group_id for id_ in ids})]
+        rows.append(row)
+    return table(["category", *(f"{split}: {what}" for split in splits for what in ("images", "instances", "groups"))],
+                 rows)
+
+
+def reject_table(stage: StageFolder) -> Table | None:
+    """Rejected records by fault code, with the first of each as an example; None where nothing was rejected."""
+    counts: Counter[str] = Counter()
+    first: dict[str, dict[str, Any]] = {}
+    for row in stage.json_lines("rejects.jsonl"):
+        code = str(row.get("code", "?"))
+        counts[code] += 1
+        first.setdefault(code, row)
+    rows = [[code, number, first[code].get("where") or first[code].get("file"), first[code].get("reason"),
+             first[code].get("remedy")] for code, number in sorted(counts.items())]
+    return table(["code", "records", "first", "reason", "what to do"], rows) if rows else None
+
+
+def examples(dataset: Dataset, album: Album, config: ReportConfig) -> list[tuple[str, list[Picture | None]]]:
+    """Per category: training photographs of different groups, with the outline of their masks; normals last."""
+    train = dataset.split("train")
+    by_image = train.by_image()
+    shown = []
+    for category in train.categories[:config.categories]:
+        found = [image for image in train.images
+                 if any(a.category_id == category.id for a in by_image.get(image.id, []))]
+        shown.append((category.name, found))
+    shown.append((NORMAL, train.normals()))
+    result = []
+    for name, found in shown:
+        one_a_group = list({image.group_id: image for image in reversed(found)}.values())[::-1]
+        pictures: list[Picture | None] = []
+        for image in evenly(one_a_group, config.rows):
+            pixels = load_pixels(train, image)
+            if pixels is not None:
+                mask = union_mask(by_image.get(image.id, []), *pixels.shape[:2])
+                pictures.append(album.photo(outlined(pixels, mask, config.cell_px), f"{name}: {image.file_name}"))
+        result.append((name, pictures))
+    return result

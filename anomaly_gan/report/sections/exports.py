@@ -1,0 +1,35 @@
+"""What went out: real training photographs plus accepted synthetic ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core.records import Dataset
+from ..folders import Run
+from ..tables import Table, table
+
+
+def build(run: Run) -> list[dict[str, Any]]:
+    """One entry per exported method."""
+    found = []
+    for method in run.methods("export"):
+        dataset = run.stages[f"export@{method}"].dataset()
+        if dataset is not None:
+            found.append({"method": method, "counts": count_table(dataset)})
+    return found
+
+
+def count_table(dataset: Dataset) -> Table:
+    """Images and instances per category and source; the last row counts photographs without a defect."""
+    source_of = {image.id: image.source for image in dataset.images}
+    rows: list[list[Any]] = []
+    for category in dataset.categories:
+        row: list[Any] = [category.name]
+        for source in ("real", "synthetic"):
+            found = [a for a in dataset.annotations
+                     if a.category_id == category.id and source_of.get(a.image_id) == source]
+            row += [len({a.image_id for a in found}), len(found)]
+        rows.append(row)
+    normals = [image.source for image in dataset.normals()]
+    rows.append(["normal (no defect)", normals.count("real"), None, normals.count("synthetic"), None])
+    return table(["category", "real: images", "real: instances", "synthetic: images", "synthetic: instances"], rows)

@@ -1,0 +1,67 @@
+"""How the generator was trained: loss curves and its last samples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..charts import loss_curves
+from ..config import ReportConfig
+from ..folders import Run, StageFolder
+from ..pictures import Album, Picture, load_file
+from ..tables import evenly, metric_tables
+
+POINTS = 1500
+WIDEST_SHEET_PX = 1400
+
+
+def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
+    """One entry per trained method."""
+    found = []
+    for method in run.methods("train"):
+        stage = run.stages[f"train@{method}"]
+        found.append({
+            "method": method,
+            "curves": curves(stage, album),
+            "last_step": last_step(stage),
+            "sample": last_sample(stage, album),
+            "metrics": metric_tables(stage.metrics),
+        })
+    return found
+
+
+def last_step(stage: StageFolder) -> int | None:
+    rows = stage.table("losses.csv")
+    value = number(rows[-1].get("step", "")) if rows else math.nan
+    return int(value) if math.isfinite(value) else None
+
+
+def curves(stage: StageFolder, album: Album) -> Picture | None:
+    """The loss terms over the steps, or None where no losses were logged."""
+    rows = evenly(stage.table("losses.csv"), POINTS)
+    if not rows:
+        return None
+    names = [name for name in rows[0] if name and name != "step"]
+    terms = {name: [number(row.get(name, "")) for row in rows] for name in names}
+    drawn = {name: values for name, values in terms.items() if any(map(math.isfinite, values))}
+    if not drawn:
+        return None
+    content, width, height = loss_curves([number(row.get("step", "")) for row in rows], drawn)
+    return album.file_png(content, width, height, "loss terms over training steps: " + ", ".join(drawn))
+
+
+def last_sample(stage: StageFolder, album: Album) -> Picture | None:
+    """The last sample sheet that training wrote."""
+    files = stage.files("samples/*.png")
+    pixels = load_file(files[-1]) if files else None
+    if pixels is None or max(pixels.shape[:2]) > 4 * WIDEST_SHEET_PX:
+        return None
+    return album.photo(pixels, f"samples of the last sheet, {files[-1].stem}")
+
+
+def number(text: str) -> float:
+    """The number in a CSV cell; NaN where there is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

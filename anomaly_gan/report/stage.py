@@ -1,0 +1,86 @@
+"""Stage ``report``: finished stage folders -> one self-contained ``report.html``."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..core.errors import CheckFailed
+from ..core.files import write_text
+from ..core.manifest import Context
+from .config import ReportConfig
+from .folders import Run, open_run
+from .pictures import Album
+from .sections import data, exports, gates, generated, lift, pool, reproduce, training
+from .tables import figure
+
+LARGEST_BYTES = 10_000_000
+EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare")
+
+
+def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write ``out/report.html`` from the finished stages among ``context.inputs``.
+
+    Stages that are absent are named in the report; the same inputs give the same bytes.
+
+    Raises:
+        InputError: a stage's file does not parse.
+        CheckFailed: the page would be larger than 10 MB.
+    """
+    found = open_run(context)
+    album = Album(int(config.picture_megabytes * 1e6), config.jpeg_quality)
+    page = render(found, album, config).encode("utf-8")
+    if len(page) > LARGEST_BYTES:
+        raise CheckFailed(f"{out / 'report.html'}: would be {len(page)} bytes, more than {LARGEST_BYTES}; "
+                          "lower report.picture_megabytes or report.rows")
+    write_text(out / "report.html", page.decode("utf-8"))
+    return {"bytes": len(page), "stages": list(found.stages), "missing": missing(found),
+            "pictures_left_out": album.left_out}
+
+
+def missing(found: Run) -> list[str]:
+    """The stages a whole run would have and this one has not."""
+    names = {name.partition("@")[0] for name in found.stages}
+    return [name for name in EXPECTED if name.partition("@")[0] not in names]
+
+
+def render(found: Run, album: Album, config: ReportConfig) -> str:
+    """The page. Sections are built in order of importance, so that a spent picture budget cuts the last ones."""
+    content: dict[str, Any] = {"lift": lift.build(found, album, config)}
+    content["generated"] = generated.build(found, album, config)
+    for section in (training, data, pool, gates):
+        content[section.__name__.rpartition(".")[2]] = section.build(found, album, config)
+    content["exports"] = exports.build(found)
+    content["reproduce"] = reproduce.build(found)
+    content["banners"] = banners(found)
+    content["left_out"] = album.left_out
+    return open_templates().get_template("report.html").render(content)
+
+
+def banners(found: Run) -> list[dict[str, str]]:
+    absent = missing(found)
+    return [{"title": "Unfinished run.", "text": f"Not finished: {', '.join(absent)}. "
+             "The sections below say what is missing."}] if absent else []
+
+
+def open_templates() -> Environment:
+    """The templates: everything that is put in is escaped (all of them are named .html) and made printable."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
+        finalize=printable, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["figure"] = figure
+    return environment
+
+
+def printable(value: Any) -> Any:
+    """Values for the page: None as a dash; in strings, control characters and lone surrogates as U+FFFD."""
+    if value is None:
+        return "–"
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "".join(letter if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cs") else "\ufffd"
+                       for letter in value)
+    return value
