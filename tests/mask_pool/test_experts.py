@@ -1,0 +1,120 @@
+"""Experts' drawings: the score sheet, the best tenth, and no drawing over a photograph of the test split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.manifest import Context
+from anomaly_gan.core.records import load_dataset
+from mask_pool.config import PoolConfig
+from mask_pool.experts import gather_experts
+from mask_pool.scores import read_scores
+from mask_pool.stage import run
+
+Draw = Callable[..., None]
+HEADER = "file,shape,label," + ",".join(f"rater_{rater:02d}" for rater in range(1, 11))
+
+
+def sheet(folder: Path, rows: list[str]) -> Path:
+    path = folder / "scores.csv"
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    return path
+
+
+def ten(*values: object) -> str:
+    return ",".join(str(values[index % len(values)]) for index in range(10))
+
+
+def test_the_best_tenth_of_the_means_is_kept(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
+    """Twenty drawings: two are kept. A single 10 does not beat a higher mean; shape 7 and 12 tie at 8.0."""
+    draw("a.json", "normal_0.png", [("scrap", scene.square(5 + 4 * index, 10, 5)) for index in range(20)])
+    means = {7: ten(8), 12: ten(8), 3: ten(10, 5), 15: ten(9, 8)}
+    scores = sheet(experts, [f"a.json,{index},scrap,{means.get(index, ten(4))}" for index in range(20)])
+    kept = gather_experts(experts, scores, load_dataset(ingest), 0.10).kept["scrap"]
+    assert [(element.parent, element.score) for element in kept] == [("a.json#15", 8.5), ("a.json#7", 8.0)]
+
+
+def test_at_least_one_per_category_is_kept(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
+    labels = ("scrap", "crack", "scrap")
+    draw("a.json", "normal_0.png", [(label, scene.square(5 + 30 * k, 10, 9)) for k, label in enumerate(labels)])
+    scores = sheet(experts, [f"a.json,0,scrap,{ten(3)}", f"a.json,1,crack,{ten(1)}", f"a.json,2,scrap,{ten(2, 5)}"])
+    found = gather_experts(experts, scores, load_dataset(ingest), 0.10)
+    assert {name: [one.parent for one in kept] for name, kept in found.kept.items()} == {
+        "scrap": ["a.json#2"], "crack": ["a.json#1"]}
+    assert found.kept["scrap"][0].score == 3.5 and found.drawn == {"scrap": 2, "crack": 1}
+
+
+@pytest.mark.parametrize(("cells", "column"), [
+    (["5"] * 3 + [""] + ["5"] * 6, "rater_04"),
+    (["5"] * 9 + ["good"], "rater_10"),
+    (["nan"] + ["5"] * 9, "rater_01"),
+    (["5"] * 8 + ["10.5"] + ["5"], "rater_09"),
+    (["5", "-1"] + ["5"] * 8, "rater_02"),
+    (["5"] * 4 + ["inf"] + ["5"] * 5, "rater_05"),
+    (["5"] * 7, "rater_08"),
+])
+def test_a_bad_cell_is_named(experts: Path, cells: list[str], column: str) -> None:
+    path = sheet(experts, [f"a.json,0,scrap,{ten(5)}", f"a.json,1,scrap,{','.join(cells)}"])
+    with pytest.raises(InputError) as caught:
+        read_scores(path)
+    assert str(caught.value).startswith(f"{path}:3:{column}: F8: ")
+
+
+@pytest.mark.parametrize(("row", "column"), [
+    (f"a.json,x,scrap,{ten(5)}", "shape"), (f",0,scrap,{ten(5)}", "file"), (f"a.json,0,scrap,{ten(5)}", "shape"),
+    (f"a.json,-1,scrap,{ten(5)}", "shape")])
+def test_a_bad_or_repeated_key_is_named(experts: Path, row: str, column: str) -> None:
+    path = sheet(experts, [f"a.json,0,scrap,{ten(5)}", row])
+    with pytest.raises(InputError) as caught:
+        read_scores(path)
+    assert str(caught.value).startswith(f"{path}:3:{column}: ")
+
+
+def test_a_row_for_no_drawing_or_another_label_is_refused(scene: SimpleNamespace, ingest: Path, experts: Path,
+                                                          draw: Draw) -> None:
+    draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9))])
+    for row, fault in ((f"a.json,1,scrap,{ten(5)}", ":2:file: F7"), (f"a.json,0,crack,{ten(5)}", ":2:label: F7")):
+        with pytest.raises(InputError, match=fault):
+            gather_experts(experts, sheet(experts, [row]), load_dataset(ingest), 0.10)
+
+
+def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene: SimpleNamespace, ingest: Path,
+                                                                           experts: Path, draw: Draw) -> None:
+    draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9)), ("tear", scene.square(30, 10, 9))])
+    draw("b.json", "..\\photos\\normal_4.png", [("scrap", scene.square(5, 10, 9))])
+    draw("c.json", "/etc/passwd", [("scrap", scene.square(5, 10, 9))])
+    draw("d.json", "defect_3.png", [("scrap", scene.square(5, 10, 9))])
+    draw("e.json", "normal_1.png", [("scrap", scene.square(5, 10, 9))])
+    scores = sheet(experts, [f"{name}.json,0,scrap,{ten(10)}" for name in "abcd"])
+    found = gather_experts(experts, scores, load_dataset(ingest), 1.0)
+    assert [one.parent for one in found.kept["scrap"]] == ["a.json#0"]
+    assert found.rejects == {"unknown_category": 1, "test_photograph": 2, "unknown_photograph": 1, "unrated": 1}
+
+
+def test_expert_share_sets_how_many_items_are_the_experts(scene: SimpleNamespace, ingest: Path, experts: Path,
+                                                           draw: Draw, tmp_path: Path) -> None:
+    draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9)), ("scrap", scene.square(40, 40, 9))])
+    scores = sheet(experts, [f"a.json,0,scrap,{ten(6, 7)}", f"a.json,1,scrap,{ten(5)}"])
+    for share in (0.0, 0.25, 1.0):
+        config = PoolConfig(count=40, expert_dir=str(experts), expert_scores=str(scores), expert_share=share)
+        out = tmp_path / f"share_{share}"
+        metrics = run(config, Context(1, inputs={"ingest": ingest}), out)["categories"]
+        assert abs(metrics["scrap"]["items_by_kind"].get("expert", 0) / 40 - share) <= (0.15 if share == 0.25 else 0)
+        assert metrics["crack"]["items_by_kind"] == {"prior": 40}, "there is no expert for cracks"
+        for one in load_dataset(out).annotations:
+            if one.provenance["kind"] == "expert":
+                assert (one.provenance["parent"], one.provenance["expert_score"]) == ("a.json#0", 6.5)
+                assert one.provenance["parent_group"] == "object_normal_0"
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_a_missing_folder_is_named(ingest: Path, tmp_path: Path) -> None:
+    config = PoolConfig(expert_dir=str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="nowhere: MISSING"):
+        run(config, Context(1, inputs={"ingest": ingest}), tmp_path / "out")

@@ -1,0 +1,173 @@
+"""Turning, fitting and placing elements; finding seats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.manifest import Context
+from anomaly_gan.core.records import load_dataset
+from anomaly_gan.core.seeding import rng_for
+from mask_pool.config import PoolConfig
+from mask_pool.cut import Element, cut_prior, tight
+from mask_pool.experts import gather_experts
+from mask_pool.placement import draw_place
+from mask_pool.pool import open_finder
+from mask_pool.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
+from mask_pool.stage import run
+
+Draw = Callable[..., None]
+
+
+def element(mask_01: np.ndarray) -> Element:
+    box, bitmap = tight(mask_01)
+    return Element("prior", "scrap", 1, "p.png", "g", (mask_01.shape[0], mask_01.shape[1]), box, bitmap)
+
+
+def test_quarter_turns_and_mirrors_are_exact(scene: SimpleNamespace) -> None:
+    """Against numpy's own rot90 and fliplr, which share nothing with the warp."""
+    bitmap = element(scene.shape("scrap", 60, 50)).bitmap
+    cases = ((0, False, bitmap), (90, False, np.rot90(bitmap, -1)), (180, False, np.rot90(bitmap, 2)),
+             (0, True, np.fliplr(bitmap)), (-90, True, np.rot90(np.fliplr(bitmap), 1)))
+    for degrees, flip, expected in cases:
+        turned = turn(element(scene.shape("scrap", 60, 50)), degrees, 1.0, flip)
+        assert turned is not None and np.array_equal(turned.bitmap, expected)
+
+
+def test_a_turn_keeps_the_area_and_scale_changes_it_by_its_square() -> None:
+    disc = np.zeros((200, 200), np.uint8)
+    cv2.circle(disc, (90, 110), 40, 1, -1)
+    for degrees, scale in ((37.0, 1.0), (120.0, 0.7), (-63.0, 1.4)):
+        turned = turn(element(disc), degrees, scale, True)
+        assert turned is not None and turned.area == pytest.approx(disc.sum() * scale**2, rel=0.02)
+
+
+def test_thin_lines_are_never_lost() -> None:
+    line = np.zeros((60, 60), np.uint8)
+    line[30, 5:50] = 1
+    for index in range(200):
+        turned = draw_turn(element(line), rng_for(1, index), 180, (0.4, 1.4), True, 4)
+        assert turned.area >= max(4, 0.5 * turned.transforms["scale"] ** 2 * 45)
+
+
+def test_an_element_larger_than_the_photograph_is_scaled_down_not_clipped() -> None:
+    big = np.zeros((300, 300), np.uint8)
+    cv2.ellipse(big, (150, 150), (140, 30), 20, 0, 360, 1, -1)
+    canvas = Canvas(64, 80, 1, 3, 0.2)
+    fitted = shrink_to(unturned(element(big)), canvas, canvas.area_left)
+    assert fitted is not None and canvas.room(fitted.bitmap) is not None and 0 < fitted.area <= 0.2 * 64 * 80
+    height, width = fitted.bitmap.shape
+    source_w, source_h = element(big).box[2:]
+    assert width / height == pytest.approx(source_w / source_h, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [(40, 50), (96, 120), (9, 200)])
+def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleNamespace, size: tuple[int, int]) -> None:
+    elements = [element(scene.shape("scrap", 60, 50)), element(scene.shape("crack", 60, 50))]
+    several = 0
+    for index in range(150):
+        rng = rng_for(2, index)
+        canvas = Canvas(*size, margin_px=2, gap_px=3, max_area_share=0.3)
+        positions = np.array([[0.02, 0.98], [0.5, 0.5]])
+        placed = recombine(elements, rng, canvas, 3, lambda one: draw_turn(one, rng, 180, (0.7, 1.4), True, 4),  # noqa: B023
+                           lambda bitmap: draw_place(rng, canvas, bitmap, positions, 0.5, 0.05))  # noqa: B023
+        assert placed
+        several += len(placed) > 1
+        masks = [one.full_mask(*size) for one in placed]
+        union = np.sum(masks, axis=0)
+        assert union.max() == 1 and union.sum() <= 0.3 * size[0] * size[1]
+        assert not union[:2].any() and not union[-2:].any() and not union[:, :2].any() and not union[:, -2:].any()
+        assert [mask.sum() for mask in masks] == [one.turned.area for one in placed], "something was clipped"
+        for number, mask in enumerate(masks):
+            away = cv2.distanceTransform(1 - mask, cv2.DIST_C, 3)
+            assert all(away[other > 0].min() > 3 for other in masks[number + 1:])
+    assert several > 20
+
+
+def test_half_of_the_places_follow_the_real_positions() -> None:
+    canvas, bitmap = Canvas(100, 100, 0, 3, 1.0), np.ones((5, 5), np.uint8)
+    rng = rng_for(3, "places")
+    places = [draw_place(rng, canvas, bitmap, np.array([[0.8, 0.2]]), 0.5, 0.02) for _ in range(400)]
+    real = np.array([(x + 2.5, y + 2.5) for x, y, how in places if how["place"] == "real"])
+    free = np.array([(x + 2.5, y + 2.5) for x, y, how in places if how["place"] == "uniform"])
+    assert 150 < len(real) < 250
+    assert np.abs(real.mean(axis=0) - (80, 20)).max() < 0.5 and real.std(axis=0).max() < 2.6
+    assert np.abs(free.mean(axis=0) - 50).max() < 6 and free.std(axis=0).min() > 24
+
+
+def test_only_real_training_masks_are_cut(scene: SimpleNamespace, ingest: Path) -> None:
+    source = load_dataset(ingest)
+    cut = cut_prior(source)
+    assert {name: [one.parent for one in found] for name, found in cut.items()} == {
+        "crack": [1, 3], "scrap": [2, 5], "screw": [4, 6]}
+    assert np.array_equal(cut["scrap"][0].full_mask(), scene.shape("scrap", 90, 60))
+
+
+def screw_drawing(scene: SimpleNamespace, draw: Draw) -> None:
+    x, y = scene.SEATS["normal_0"][0]
+    draw("a.json", "normal_0.png", [("screw", scene.square(x - 8, y - 8, 17))])
+
+
+def test_planted_seats_are_found_and_no_others(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
+    screw_drawing(scene, draw)
+    source = load_dataset(ingest)
+    reads: list[str] = []
+    drawings = gather_experts(experts, None, source, 0.1).kept["screw"]
+    finder = open_finder(PoolConfig(), source.split("train"), drawings)
+    finder.read = lambda image: (reads.append(image.file_name), read_pixels(source.path_of(image), gray=True))[1]
+    images = {image.file_name: image for image in source.images}
+    for _ in range(2):
+        for name in ("normal_0", "normal_1", "normal_2", "normal_3"):
+            found = sorted((round(seat.x), round(seat.y)) for seat in finder.seats(images[f"{name}.png"]))
+            expected = sorted(scene.SEATS.get(name, []))
+            assert len(found) == len(expected)
+            for a, b in zip(found, expected, strict=True):
+                assert max(abs(a[0] - b[0]), abs(a[1] - b[1])) <= 1
+    assert len(reads) == len(set(reads)) == 4, "a photograph was searched twice"
+
+
+def test_a_screw_of_another_size_is_found(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
+    screw_drawing(scene, draw)
+    source = load_dataset(ingest)
+    finder = open_finder(PoolConfig(), source.split("train"), gather_experts(experts, None, source, 0.1).kept["screw"])
+    image = next(image for image in source.images if image.file_name == "normal_2.png")
+    larger = cv2.resize(read_pixels(source.path_of(image), gray=True), None, fx=1.2, fy=1.2)
+    finder.read = lambda _: larger
+    found = sorted((seat.x, seat.y) for seat in finder.seats(image))
+    assert np.abs(np.array(found) - np.array(sorted(scene.SEATS["normal_2"])) * 1.2).max() < 2
+
+
+def test_fixed_masks_go_onto_seats(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw,
+                                   tmp_path: Path) -> None:
+    screw_drawing(scene, draw)
+    config = PoolConfig(count=30, fixed_shape=("screw",), expert_dir=str(experts))
+    metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")
+    assert set(metrics["categories"]["screw"]["elements_by_place"]) == {"seat"}
+    assert metrics["categories"]["screw"]["mean_elements"] > 1
+    pool = load_dataset(tmp_path / "pool")
+    normals = {image.id: image.extra["normal_file"].removesuffix(".png") for image in pool.images}
+    kinds = set()
+    for one in pool.annotations:
+        if one.category_id == 3:
+            x, y, w, h = one.bbox
+            seats = scene.SEATS[normals[one.image_id]]
+            off = [max(abs(x + (w - 1) / 2 - sx), abs(y + (h - 1) / 2 - sy)) for sx, sy in seats]
+            assert min(off) <= 1.5 and one.provenance["transforms"]["seat_score"] >= 0.6
+            kinds.add(one.provenance["kind"])
+    assert kinds == {"prior", "expert"}
+
+
+def test_where_no_seat_is_found_the_marked_one_is_used(scene: SimpleNamespace, ingest: Path, experts: Path,
+                                                       draw: Draw, tmp_path: Path) -> None:
+    screw_drawing(scene, draw)
+    config = PoolConfig(count=10, fixed_shape=("screw",), expert_dir=str(experts), seat_scales=(9.0,))
+    metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")
+    assert metrics["categories"]["screw"]["elements_by_place"] == {"expert_seat": 10}
+    assert metrics["categories"]["screw"]["normals_used"] == 1
+    assert metrics["categories"]["screw"]["repeated_items"] > 0, "one seat cannot give ten different items"
