@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ..losses import adversarial
@@ -17,8 +18,10 @@ from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Painter, Weights
 from .windows import Framing
 
 ADVERSARIES = {
-    "bce": Adversary(adversarial.bce_d, adversarial.bce_g, adversarial.bce_d2, adversarial.bce_g2),
-    "hinge": Adversary(adversarial.hinge_d, adversarial.hinge_g, adversarial.hinge_d2, adversarial.hinge_g2),
+    "bce": Adversary(adversarial.bce_d, adversarial.bce_g, adversarial.bce_d2, adversarial.bce_g2,
+                     reject=adversarial.bce_g2),
+    "hinge": Adversary(adversarial.hinge_d, adversarial.hinge_g, adversarial.hinge_d2, adversarial.hinge_g2,
+                       reject=lambda logits: F.relu(1 + logits.float()).mean()),
 }
 
 

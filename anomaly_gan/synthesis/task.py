@@ -37,12 +37,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Adversary:
-    """The four adversarial functions on logits: for D1 and D2, the discriminator's side and the generator's."""
+    """The four adversarial functions on logits: for D1 and D2, the discriminator's side and the generator's;
+    ``reject`` is D1's side for fakes alone."""
 
     d1: Callable[[Tensor, Tensor], Tensor]
     g1: Callable[[Tensor], Tensor]
     d2: Callable[[Tensor, Tensor], Tensor]
     g2: Callable[[Tensor], Tensor]
+    reject: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class AnomalyGanTask:
         if w.mismatch:
             wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW.roll(1, 0),
                                batch.category_B)
-            losses["mismatch"] = w.mismatch * self.adversary.g2(wrong)
+            losses["mismatch"] = w.mismatch * self.adversary.reject(wrong)
         return losses
 
     def after_step(self, step: int) -> None:

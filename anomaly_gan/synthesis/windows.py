@@ -102,7 +102,7 @@ class PairSource:
         side = self.framing.size
         noise = np.concatenate([rng.standard_normal((1, side, side)),
                                 np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
-        return normal, normal_mask, abnormal, abnormal_mask, np.int64(index), noise
+        return normal, normal_mask, abnormal, abnormal_mask, np.array(index), noise
 
     def _cut(self, file: str, annotation: Annotation, rng: np.random.Generator,
              turn: bool) -> tuple[np.ndarray, np.ndarray]:
