@@ -11,14 +11,15 @@ from ..core.masks import mask_box_xywh
 def defect_crop(pixels: np.ndarray, mask_01: np.ndarray, margin: float = 0.5, least: int = 32) -> np.ndarray:
     """A square crop of (H, W[, 3]) uint8 pixels around the mask's box.
 
-    Its side is the box's longer side times ``1 + 2 margin``, at least ``least`` pixels; it is moved inside the
-    photograph where it fits, and filled up by reflection where the photograph is narrower.
+    Its side is the box's longer side times ``1 + 2 margin``, at least ``least`` pixels; the margin shrinks where the
+    photograph is narrower than that, and only a box longer than the photograph is wide is filled up by reflection.
 
     Raises:
         ValueError: the mask is empty.
     """
     x, y, width, height = mask_box_xywh(mask_01)
-    side = max(least, round(max(width, height) * (1.0 + 2.0 * margin)))
+    wanted = max(least, round(max(width, height) * (1.0 + 2.0 * margin)))
+    side = max(width, height, min(wanted, *pixels.shape[:2]))
     top, bottom = _span(y + height / 2, side, pixels.shape[0])
     left, right = _span(x + width / 2, side, pixels.shape[1])
     crop = pixels[top:bottom, left:right]

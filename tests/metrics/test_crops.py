@@ -19,13 +19,19 @@ def test_the_crop_is_square_and_holds_the_whole_defect(box, shape):
     assert np.count_nonzero(crop) >= np.count_nonzero(pixels)
 
 
-def test_a_photograph_narrower_than_the_crop_is_filled_by_reflection():
+def test_a_defect_longer_than_the_photograph_is_wide_is_filled_by_reflection():
     pixels = np.arange(20, dtype=np.uint8)[None].repeat(200, axis=0)
     mask = np.zeros((200, 20), np.uint8)
     mask[50:110, 5:9] = 1
     crop = defect_crop(pixels, mask)
-    assert crop.shape == (120, 120)
+    assert crop.shape == (60, 60)
     assert set(np.unique(crop)) <= set(range(20))
+
+
+def test_the_margin_shrinks_before_anything_is_reflected():
+    mask = np.zeros((90, 40), np.uint8)
+    mask[40:70, 10:20] = 1
+    assert defect_crop(np.zeros((90, 40), np.uint8), mask, margin=1.0).shape == (40, 40)
 
 
 def test_an_empty_mask_is_refused():
