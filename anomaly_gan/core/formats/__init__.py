@@ -1,0 +1,1 @@
+"""The label formats that ingest reads, and how one is recognised."""

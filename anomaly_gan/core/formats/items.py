@@ -1,0 +1,76 @@
+"""What a format reader hands to ingest: one item per photograph, its label read only when its turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..image_files import Picture
+from ..ledger import Ledger, Notes
+from ..source_tree import SourceTree
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One defect in the frame that the label was drawn in: mask_01 (H, W)."""
+
+    category: str
+    mask_01: np.ndarray
+    iscrowd: int = 0
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label of one photograph. ``size_hw``: the frame it declares, None where it declares none.
+
+    ``draw(size_hw)`` gives the instances in that frame; ``empty``: it says that there is no defect.
+    """
+
+    size_hw: tuple[int, int] | None
+    empty: bool
+    draw: Callable[[tuple[int, int]], Iterable[Instance]]
+    code: str = "B1"
+    """The fault code where the declared size is not the photograph's."""
+    verify: Callable[[Picture], None] | None = None
+    """Compares the photograph with the copy that the label file carries (labelme); raises InputError C3, C4."""
+
+
+NO_DEFECT = Label(None, True, lambda size_hw: [])
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photograph: ``file`` relative to the source root, and how to read its label.
+
+    ``read_label(notes)`` raises InputError to refuse the photograph. ``categories``: what is known before any
+    label is read (the folder's name), so that photographs that were not asked for need not be decoded.
+    ``content``: the photograph's bytes where they do not lie in a file of their own.
+    """
+
+    file: str
+    read_label: Callable[[Notes], Label]
+    categories: tuple[str, ...] | None = None
+    group: str | None = None
+    content: bytes | None = None
+    place: str | None = None
+    """Where the file lies under the source root, if not at ``file``."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a format reader needs to know of the configuration."""
+
+    normal: frozenset[str]
+    strict: bool = False
+    line_width: float | None = None
+
+    def is_normal(self, name: str) -> bool:
+        return name.casefold() in self.normal
+
+
+Reader = Callable[[SourceTree, ReadOptions, Ledger], list[Item]]
+"""Lists the items of a source; label files without a photograph are refused in the ledger (found and rejected)."""

@@ -1,0 +1,210 @@
+"""Decoding foreign photographs safely, into 8-bit gray or RGB, with every conversion written down.
+
+Allowed contents: PNG, JPEG, BMP, TIFF, one picture each. The conversions, in order:
+
+* A6: samples of more than 8 bits are scaled linearly, ``round(v * 255 / (2**bits - 1))``; never by Pillow, which
+  clips. ``bits`` is what the camera used, 16 unless declared.
+* A7: floating-point pictures are refused, because their range is not declared (NaN or not).
+* A8: CMYK by Pillow's own formula, YCbCr by ITU-R 601, LAB through the ICC profile D50 -> sRGB.
+* A9: palette by its colours; alpha is composited over black; 1-bit becomes 0/255.
+* A1, A2: EXIF orientation 1..8 is applied by the caller (``orient``); A3: other values count as 1, with a warning.
+* A10: gray and colour photographs may stand in one data set; the files stay, and ``info.mode`` says how all are read.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from .ledger import Notes, refuse
+from .png_structure import SIGNATURE, png_bit_depth, png_fault
+from .source_tree import suffix_of
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+CONTENT_OF_SUFFIX = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".bmp": "BMP", ".tif": "TIFF",
+                     ".tiff": "TIFF"}
+MAX_BYTES = 512 * 2**20
+MAX_PIXELS = 80_000_000
+ORIENTATION = 274
+BITS_PER_SAMPLE = 258
+BAD_CONTENT = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
+               OverflowError, MemoryError, RecursionError, struct.error, Image.DecompressionBombError,
+               Image.DecompressionBombWarning, ImageCms.PyCMSError, UserWarning)
+"""What Pillow raises on hostile bytes; each becomes a typed refusal."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded photograph: ``pixels`` uint8 (H, W) or (H, W, 3) as stored, before its EXIF ``orientation`` (1..8).
+
+    ``converted``: the stored bytes do not hold these pixels, so they must be written anew.
+    """
+
+    pixels: np.ndarray
+    orientation: int
+    converted: bool
+
+
+def orient(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels (H, W[, C]) into the way a viewer shows them, for EXIF orientation 1..8."""
+    turned = {
+        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1), 6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+        7: lambda a: a.swapaxes(0, 1)[::-1, ::-1], 8: lambda a: a.swapaxes(0, 1)[::-1],
+    }[orientation](array)
+    return np.ascontiguousarray(turned)
+
+
+def decode_photo(name: str, content: bytes, notes: Notes, bits: int = 16, min_side: int = 1) -> Picture:
+    """Decode the bytes of the photograph ``name``.
+
+    Raises:
+        InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19 (see the module's words and FAULTS).
+    """
+    image = open_image(name, content, notes, min_side)
+    orientation = orientation_of(image, notes)
+    with _guard(name):
+        deep = _deep_samples(image, content)
+        if deep is not None:
+            return Picture(_scale(name, deep, bits, notes), orientation, True)
+        if image.mode == "F":
+            raise refuse(name, "A7", "has floating-point pixels, whose range is not declared", "convert it to 8 or 16 bits")
+        if image.mode in {"L", "RGB"}:
+            return Picture(np.array(image), orientation, False)
+        return Picture(np.array(_convert(image, name, notes)), orientation, True)
+
+
+def is_gray(pixels: np.ndarray) -> bool:
+    """Whether the picture holds no colour: one channel, or three equal ones."""
+    return pixels.ndim == 2 or bool(
+        np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
+
+
+def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> Image.Image:
+    """Open and fully load an image; header checks come before any pixel is decoded."""
+    if not content:
+        raise refuse(name, "A15", "is empty (0 bytes)", "fetch the file again")
+    if content.startswith(SIGNATURE) and (fault := png_fault(content)) is not None:
+        raise refuse(name, fault[0], fault[1], "fetch the file again" if fault[0] == "A14" else "export one frame")
+    with _guard(name):
+        try:
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+        except UnidentifiedImageError as error:
+            raise refuse(name, "A15", f"is not a PNG, JPEG, BMP or TIFF picture ({_looks_like(content)})",
+                         "convert it to PNG") from error
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise refuse(name, "A17", f"has {width}x{height} pixels, more than {MAX_PIXELS:,}", "cut it into tiles")
+        if min(width, height) < min_side:
+            raise refuse(name, "A19", f"is {width}x{height} pixels, the least side allowed is {min_side}",
+                         "remove it, or lower min_side")
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: the first frame is the photograph
+            raise refuse(name, "A11", f"holds {getattr(image, 'n_frames', 1)} pictures", "export one of them")
+        image.load()
+    kind = "JPEG" if image.format == "MPO" else image.format
+    if CONTENT_OF_SUFFIX.get(suffix_of(name), kind) != kind:
+        notes.warn("A16", f"the content is {kind}")
+    return image
+
+
+class _guard:  # noqa: N801 - a context manager, used as a function
+    """Turn whatever Pillow raises on broken or hostile bytes into a typed refusal; bomb warnings are errors."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        self.filters.__enter__()
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self.filters.__exit__(None, None, None)
+        if error is None or not isinstance(error, BAD_CONTENT):
+            return
+        if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+            raise refuse(self.name, "A17", "has too many pixels (decompression bomb)", "cut it into tiles") from error
+        words = " ".join(str(error).split())[:160]
+        if "MAX_TEXT_CHUNK" in words or "MAX_TEXT_MEMORY" in words:
+            raise refuse(self.name, "A18", "carries compressed text that is too large", "strip its metadata") from error
+        raise refuse(self.name, "A12", f"does not decode ({words})", "fetch the file again") from error
+
+
+def orientation_of(image: Image.Image, notes: Notes) -> int:
+    """The EXIF orientation 1..8 that the file declares; anything else counts as 1 and is noted."""
+    with _guard("EXIF"):
+        try:
+            value = image.getexif().get(ORIENTATION, 1)
+        except BAD_CONTENT as error:
+            notes.warn("A18", f"EXIF data ignored ({type(error).__name__})")
+            return 1
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 8:
+        notes.warn("A3", f"EXIF orientation {value!r} counts as 1")
+        return 1
+    return value
+
+
+def _deep_samples(image: Image.Image, content: bytes) -> np.ndarray | None:
+    """Samples of more than 8 bits as integers, (H, W) or (H, W, 3) RGB; None where the picture has 8 or fewer."""
+    if image.mode.startswith("I"):
+        return np.array(image)
+    tags = getattr(image, "tag_v2", None)
+    depth = png_bit_depth(content) if image.format == "PNG" else max(tags.get(BITS_PER_SAMPLE, (8,))) if tags else 8
+    if depth <= 8 or image.mode == "F":
+        return None
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError(f"{depth}-bit samples that no reader here understands")
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.float64) / 65535
+        pixels = np.rint(pixels[..., :3] * alpha).astype(np.uint16)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def _scale(name: str, samples: np.ndarray, bits: int, notes: Notes) -> np.ndarray:
+    top = 2**bits - 1
+    least, most = int(samples.min()), int(samples.max())
+    if least < 0 or most > top:
+        raise refuse(name, "A6", f"has values from {least} to {most}, outside {bits} bits", "set bits to the camera's depth")
+    notes.repair("A6", f"{bits}-bit samples scaled to 8 bits over the full range")
+    return np.rint(samples.astype(np.float64) * (255 / top)).astype(np.uint8)
+
+
+def _convert(image: Image.Image, name: str, notes: Notes) -> Image.Image:
+    mode = image.mode
+    if mode in {"CMYK", "YCbCr", "LAB"}:
+        notes.repair("A8", f"{mode} converted to RGB")
+        if mode == "LAB":
+            profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+            if converted is None:
+                raise ValueError("LAB conversion failed")
+            return converted
+        return image.convert("RGB")
+    if mode == "1":
+        notes.repair("A9", "1-bit picture as 0 and 255")
+        return image.convert("L")
+    if mode in {"P", "PA", "LA", "RGBA", "La", "RGBa"} or "transparency" in image.info:
+        notes.repair("A9", f"mode {mode} flattened over black")
+        seen = image.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen).convert("RGB")
+        return flat.convert("L") if is_gray(np.asarray(flat)) else flat
+    raise refuse(name, "A9", f"has the colour mode {mode}, which is not known here", "convert it to gray or RGB")
+
+
+def _looks_like(content: bytes) -> str:
+    head = content[:64].lstrip().lower()
+    known = ((b"gif8", "a GIF"), (b"<!doctype", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "XML"),
+             (b"<svg", "an SVG drawing"), (b"%pdf", "a PDF"), (b"%!ps", "PostScript"), (b"riff", "WebP or another RIFF"),
+             (b"8bps", "a Photoshop file"), (b"simple", "FITS"), (b"{", "JSON or text"))
+    return next((words for start, words in known if head.startswith(start)), "unknown content")

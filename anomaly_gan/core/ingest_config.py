@@ -1,0 +1,38 @@
+"""The configuration section of ingest; it imports nothing that decodes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from .config import Config
+
+
+class IngestConfig(Config):
+    """Where the photographs and labels lie, and how they are read.
+
+    ``root``: the folder, or a COCO JSON file. ``groups``: CSV with the columns ``file``, ``group_column``, and, where
+    wanted, ``category`` (the key is then category/file) and ``fold``; or ``group_regex``, searched in the path, whose
+    group 1 (or ``group``) names the object; or neither: every photograph is an object of its own. ``fold``: the fold
+    that is the test split; None: about ``test_share`` of the groups of every category, by hash. ``categories``: keep
+    only these. ``normal``: folder names that mean "no defect". ``exif``: the frame the labels were drawn in, where
+    photographs are turned by EXIF. ``max_bad``: the share of refused records that is still borne. ``min_side``:
+    pixels. ``bits``: the depth of photographs of more than 8 bits. ``line_width``: pixels; None refuses drawn lines.
+    """
+
+    root: str
+    format: Literal["auto", "labelme", "mask-png", "coco", "mvtec"] = "auto"
+    groups: str | None = None
+    group_column: str = "group"
+    group_regex: str | None = None
+    fold: int | None = None
+    test_share: float = Field(0.25, gt=0, lt=1)
+    categories: list[str] | None = None
+    normal: list[str] = ["good", "normal", "free", "ok"]
+    exif: Literal["auto", "raw", "display"] = "auto"
+    max_bad: float = Field(0.01, ge=0, le=1)
+    strict: bool = False
+    min_side: int = Field(16, ge=1)
+    bits: int = Field(16, ge=9, le=16)
+    line_width: float | None = Field(None, gt=0)
