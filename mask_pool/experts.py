@@ -119,28 +119,30 @@ def _check_sheet(path: Path | None, sheet: dict[tuple[str, int], Score], drawing
 
 
 class PhotographFinder:
-    """Finds the ingested photograph that a labelme file names, by path, then by file name, then by stem.
+    """Finds the ingested photograph that a labelme file names, by the longest end of its path that is known.
 
-    Nothing is opened: the name in the file is only compared.
+    ``../photos/normal/003.jpg`` is looked for as itself, then as ``normal/003.jpg``, ``003.jpg`` and ``003``. Nothing
+    is opened: the name in the file is only compared.
     """
 
     def __init__(self, ingest: Dataset) -> None:
-        self._by_name: dict[str, dict[int, ImageRecord]] = {}
+        self._by_end: dict[str, dict[int, ImageRecord]] = {}
         for image in ingest.images:
-            given = [image.file_name, str(image.extra.get("source_file", ""))]
-            for name in given:
-                path = PurePosixPath(name)
-                for known in {name, path.name, path.stem} - {""}:
-                    self._by_name.setdefault(known, {})[image.id] = image
+            for name in (image.file_name, str(image.extra.get("source_file", ""))):
+                for end in _ends(name):
+                    self._by_end.setdefault(end, {})[image.id] = image
 
     def find(self, name: str) -> ImageRecord | None:
         """The one photograph of that name; None where there is none, or several cannot be told apart."""
-        path = PurePosixPath(name.replace("\\", "/"))
-        for known in (str(path), path.name, path.stem):
-            images = self._by_name.get(known, {})
-            if len(images) == 1:
-                return next(iter(images.values()))
-        return None
+        found = next((self._by_end[end] for end in _ends(name) if end in self._by_end), {})
+        return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _ends(name: str) -> list[str]:
+    """The ends of a path, longest first, each with and without the file's suffix."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", "."}]
+    ends = ["/".join(parts[start:]) for start in range(len(parts))]
+    return [form for end in ends for form in (end, str(PurePosixPath(end).with_suffix("")))]
 
 
 def read_drawings(path: Path) -> Iterator[Drawing]:

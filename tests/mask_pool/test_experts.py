@@ -11,9 +11,9 @@ import pytest
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import load_dataset
+from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from mask_pool.config import PoolConfig
-from mask_pool.experts import gather_experts
+from mask_pool.experts import PhotographFinder, gather_experts
 from mask_pool.scores import read_scores
 from mask_pool.stage import run
 
@@ -118,3 +118,15 @@ def test_a_missing_folder_is_named(ingest: Path, tmp_path: Path) -> None:
     config = PoolConfig(expert_dir=str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="nowhere: MISSING"):
         run(config, Context(1, inputs={"ingest": ingest}), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("../photos/normal/003.jpg", "normal/003.jpg"), ("normal\\003.jpg", "normal/003.jpg"),
+    ("C:\\x\\scraps\\003.tif", "scraps/003.png"), ("scraps/003.png", "scraps/003.png"), ("004.jpg", "normal/004.jpg"),
+    ("003.jpg", "normal/003.jpg"), ("003.bmp", None), ("elsewhere/003.bmp", None), ("normal/005.jpg", None), ("", None), ("..", None)])
+def test_photographs_are_found_by_the_end_of_their_path(name: str, expected: str | None) -> None:
+    """``003`` alone could be any of two."""
+    images = [ImageRecord(number, file, 9, 9, file, "train", "real", "", extra) for number, (file, extra) in enumerate(
+        [("normal/003.jpg", {}), ("scraps/003.png", {"source_file": "scraps/003.tif"}), ("normal/004.jpg", {})])]
+    found = PhotographFinder(Dataset(images, [], [])).find(name)
+    assert (found.file_name if found else None) == expected
