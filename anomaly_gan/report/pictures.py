@@ -94,6 +94,11 @@ def union_mask(annotations: Sequence[Annotation], height: int, width: int) -> np
     return mask
 
 
+def largest(annotations: Sequence[Annotation]) -> Annotation:
+    """The instance with the most pixels, the first of equals."""
+    return max(annotations, key=lambda annotation: annotation.area)
+
+
 def window_around(mask_01: np.ndarray, margin: float = 0.75, least_px: int = 48) -> Window:
     """A square window around the mask with ``margin`` box sides of surrounding, clipped to the image.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+NUMBER = re.compile(r"[-+–−]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?( ?(%|±.*))?|–|")
 LONGEST = 200
 """Rows of a table that are shown; the rest is counted (a report of 100,000 rows helps nobody)."""
 
@@ -19,6 +21,18 @@ class Table:
     rows: list[list[Any]]
     title: str = ""
     left_out: int = 0
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Per column: whether all its values are numbers (shares in per cent too), to be set flush right."""
+        return [all(is_number(row[column]) for row in self.rows if row[column] is not None)
+                for column in range(len(self.columns))]
+
+
+def is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return NUMBER.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> Table:

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
-from ...core.records import Dataset
+from ...core.records import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
-from ..pictures import Album, Picture, load_pixels, outlined, union_mask
+from ..pictures import Album, Picture, cut, largest, load_pixels, outlined, union_mask, window_around
 from ..tables import Table, evenly, metric_tables, table
 
 NORMAL = "normal (no defect)"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Photographs of one category with the outline of their masks, whole and around their largest defect."""
+
+    name: str
+    whole: list[Picture | None]
+    near: list[Picture | None]
+
+    def add(self, dataset: Dataset, image: ImageRecord, annotations: list[Annotation], album: Album,
+            side_px: int) -> None:
+        pixels = load_pixels(dataset, image)
+        if pixels is None:
+            return
+        mask = union_mask(annotations, *pixels.shape[:2])
+        self.whole.append(album.photo(outlined(pixels, mask, side_px), f"{self.name}: {image.file_name}"))
+        if annotations:
+            window = window_around(largest(annotations).mask())
+            shown = outlined(cut(pixels, window), cut(mask, window), side_px)
+            self.near.append(album.photo(shown, f"{self.name}, enlarged: {image.file_name}"))
 
 
 def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
@@ -26,6 +48,8 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "groups": len({image.group_id for image in dataset.images}),
         "images": len(dataset.images),
         "rejects": reject_table(stage),
+        "found": stage.metrics.get("found"),
+        "accepted": stage.metrics.get("accepted"),
         "examples": examples(dataset, album, config),
         "metrics": metric_tables(stage.metrics),
     }
@@ -73,20 +97,20 @@ def count_table(dataset: Dataset) -> Table:
 
 
 def reject_table(stage: StageFolder) -> Table | None:
-    """Rejected records by fault code, with the first of each as an example; None where nothing was rejected."""
-    counts: Counter[str] = Counter()
-    first: dict[str, dict[str, Any]] = {}
+    """Records that did not come in, by fate and fault code, with the first of each; None where there are none."""
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], dict[str, Any]] = {}
     for row in stage.json_lines("rejects.jsonl"):
-        code = str(row.get("code", "?"))
-        counts[code] += 1
-        first.setdefault(code, row)
-    rows = [[code, number, first[code].get("where") or first[code].get("file"), first[code].get("reason"),
-             first[code].get("remedy")] for code, number in sorted(counts.items())]
-    return table(["code", "records", "first", "reason", "what to do"], rows) if rows else None
+        key = str(row.get("outcome", "rejected")), str(row.get("code") or row.get("reason") or "?")
+        counts[key] += 1
+        first.setdefault(key, row)
+    rows = [[fate, row.get("code"), counts[fate, code], row.get("where") or row.get("file"), row.get("reason"),
+             row.get("remedy")] for (fate, code), row in sorted(first.items(), key=lambda item: item[0])]
+    return table(["fate", "code", "records", "first", "reason", "what to do"], rows) if rows else None
 
 
-def examples(dataset: Dataset, album: Album, config: ReportConfig) -> list[tuple[str, list[Picture | None]]]:
-    """Per category: training photographs of different groups, with the outline of their masks; normals last."""
+def examples(dataset: Dataset, album: Album, config: ReportConfig) -> list[Examples]:
+    """Training photographs of different groups for each category, evenly spaced; normals last."""
     train = dataset.split("train")
     by_image = train.by_image()
     shown = []
@@ -98,11 +122,8 @@ def examples(dataset: Dataset, album: Album, config: ReportConfig) -> list[tuple
     result = []
     for name, found in shown:
         one_a_group = list({image.group_id: image for image in reversed(found)}.values())[::-1]
-        pictures: list[Picture | None] = []
-        for image in evenly(one_a_group, config.rows):
-            pixels = load_pixels(train, image)
-            if pixels is not None:
-                mask = union_mask(by_image.get(image.id, []), *pixels.shape[:2])
-                pictures.append(album.photo(outlined(pixels, mask, config.cell_px), f"{name}: {image.file_name}"))
-        result.append((name, pictures))
+        lines = Examples(name, [], [])
+        for image in evenly(one_a_group, 4):
+            lines.add(train, image, by_image.get(image.id, []), album, config.cell_px)
+        result.append(lines)
     return result

@@ -17,6 +17,7 @@ from ..pictures import (
     Window,
     cut,
     enlarge,
+    largest,
     load_named,
     load_pixels,
     outlined,
@@ -83,7 +84,7 @@ def row(image: ImageRecord, annotations: Sequence[Annotation], made: Dataset, tr
     if pixels is None:
         return Row(None, None, None, real, image.file_name, verdict)
     mask = union_mask(annotations, *pixels.shape[:2])
-    window = window_around(mask)
+    window = window_around(largest(annotations).mask())
     base = base_pixels(image, train)
     normal = None
     if base is not None and base.shape[:2] == pixels.shape[:2]:
@@ -141,7 +142,7 @@ def rejected_pictures(run: Run, method: str, album: Album, config: ReportConfig)
         pixels = load_pixels(dataset, image)
         if pixels is not None:
             mask = union_mask(by_image.get(image.id, []), *pixels.shape[:2])
-            window = window_around(mask)
+            window = window_around(largest(by_image[image.id]).mask() if image.id in by_image else mask)
             shown = outlined(cut(pixels, window), cut(mask, window), config.cell_px)
             found.append((reasons[image.file_name], album.photo(shown, f"refused {image.file_name}")))
     return found

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
+
 from ...core.records import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
-from ..pictures import Album, Picture, heat_map, load_named, load_pixels, outlined, union_mask
+from ..pictures import Album, Picture, cut, heat_map, load_named, load_pixels, outlined, union_mask, window_around
 from ..tables import Table, evenly, figure, flatten, metric_tables, table
 
 MASKS_FOR_HEAT = 400
@@ -113,15 +115,21 @@ def followed(kind: str, item: ImageRecord, annotation: Annotation, real: Dataset
         pixels = load_pixels(real, parent_image)
         if pixels is not None:
             mask = union_mask(parents.get(origin.get("parent"), []), *pixels.shape[:2])
-            parent_picture = album.photo(outlined(pixels, mask, config.cell_px), f"parent {parent_image.file_name}")
+            parent_picture = near(pixels, mask, f"parent {parent_image.file_name}", album, config)
     normal = load_named(real, str(item.extra.get("normal_file", "")))
     placed = None
     if normal is not None:
         mask = union_mask([annotation], *normal.shape[:2])
-        placed = album.photo(outlined(normal, mask, config.cell_px), f"placed on {item.extra.get('normal_file')}")
+        placed = near(normal, mask, f"placed on {item.extra.get('normal_file')}", album, config)
     facts = {"kind": kind, "category": item.extra.get("category"), **origin}
     return {"parent": parent_picture, "placed": placed,
             "facts": [(key, in_words(value)) for key, value in facts.items() if key not in ("seed", "affine")]}
+
+
+def near(pixels: np.ndarray, mask_01: np.ndarray, alt: str, album: Album, config: ReportConfig) -> Picture | None:
+    """The surroundings of a mask, outlined."""
+    window = window_around(mask_01)
+    return album.photo(outlined(cut(pixels, window), cut(mask_01, window), config.cell_px), alt)
 
 
 def in_words(value: Any) -> Any:

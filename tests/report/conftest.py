@@ -1,0 +1,137 @@
+"""A small finished run, made of fixtures: every stage folder that the report reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anomaly_gan.core.config import Config
+from anomaly_gan.core.files import sha256_bytes, write_text
+from anomaly_gan.core.images import write_png
+from anomaly_gan.core.manifest import Context, run_stage
+from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
+
+SIDE = 40
+
+
+class AnyConfig(Config):
+    root: str = "/home/someone/secret-place/photos"
+    method: str = "copy_paste"
+    count: int = 4
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    folder: Path
+
+    def context(self) -> Context:
+        names = [path.name for path in sorted(self.folder.iterdir())
+                 if path.name != "report" and (path / "manifest.json").is_file()]
+        return Context(seed=7, inputs={name: self.folder / name for name in names})
+
+    def stage(self, name: str, function: Callable[[Path], dict[str, Any]]) -> None:
+        run_stage(name, lambda config, context, out: function(out), AnyConfig(), Context(seed=7), self.folder / name)
+
+
+def square(y: int, x: int, side: int = 8) -> np.ndarray:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[y:y + side, x:x + side] = 1
+    return mask
+
+
+def photograph(number: int, mask: np.ndarray | None = None) -> np.ndarray:
+    pixels = np.random.default_rng(number).integers(110, 150, (SIDE, SIDE), dtype=np.uint8)
+    return pixels if mask is None else np.where(mask > 0, 30, pixels).astype(np.uint8)
+
+
+def write_ingest(out: Path, names: list[str]) -> dict[str, Any]:
+    categories = [Category(index, name) for index, name in enumerate(names, start=1)]
+    images: list[ImageRecord] = []
+    annotations: list[Annotation] = []
+    for number in range(12 * (len(names) + 1)):
+        group = number // 2
+        category = number % (len(names) + 1)
+        mask = square(4 + number % 20, 6 + number % 24) if category else None
+        file_name = f"class-{category}/{number:03d}.png"
+        content = write_png(out / "images" / file_name, photograph(number, mask))
+        images.append(ImageRecord(number + 1, file_name, SIDE, SIDE, f"group-{group}", "test" if group % 4 == 0
+                                  else "train", "real", sha256_bytes(content)))
+        if mask is not None:
+            annotations.append(Annotation.from_mask(len(annotations) + 1, number + 1, category, mask))
+    Dataset(images, annotations, categories, {"mode": "L"}).save(out)
+    rejects = [{"outcome": "rejected", "file": "bad.json", "where": "/home/someone/secret-place/bad.json", "code": "C6",
+                "reason": f"polygon of {names[0]} has 2 points", "remedy": "draw it again"},
+               {"outcome": "skipped", "file": "b.json", "reason": "a label without a photograph"}]
+    write_text(out / "rejects.jsonl", "".join(json.dumps(row) + "\n" for row in rejects))
+    return {"found": len(images) + 2, "accepted": len(images), "rejected": {"C6": 1}}
+
+
+def write_pool(out: Path, ingest: Path, count: int = 4) -> dict[str, Any]:
+    real = load_dataset(ingest)
+    train = real.split("train")
+    normals = train.normals()
+    images: list[ImageRecord] = []
+    annotations: list[Annotation] = []
+    for category in real.categories:
+        for index in range(count):
+            normal = normals[index % len(normals)]
+            mask = square(3 + 5 * index, 20 - 4 * index)
+            name = f"class-{category.id}/{index + 1:06d}.png"
+            content = write_png(out / "images" / name, mask * 255)
+            images.append(ImageRecord(len(images) + 1, name, SIDE, SIDE, normal.group_id, "train", "synthetic",
+                                      sha256_bytes(content), {"normal_file": normal.file_name, "index": index,
+                                                              "category": category.name}))
+            parent = next(a for a in train.annotations if a.category_id == category.id)
+            parent_image = next(image for image in train.images if image.id == parent.image_id)
+            kind = "expert" if index == 3 else "prior"
+            annotations.append(Annotation.from_mask(len(annotations) + 1, len(images), category.id, mask, {
+                "kind": kind, "parent": "experts.json#0" if kind == "expert" else parent.id,
+                "parent_image": parent_image.file_name, "parent_group": parent_image.group_id,
+                "affine": [[1, 0, 0], [0, 1, 0]], "transforms": {"rotation_deg": 31.25, "flip": False},
+                "expert_score": 0.8 if kind == "expert" else None, "seed": 7}))
+    Dataset(images, annotations, real.categories, {"mode": "L"}).save(out)
+    return {"items": len(images), "categories": {category.name: {"items": count} for category in real.categories}}
+
+
+def write_training(out: Path) -> dict[str, Any]:
+    rows = [f"{step},{2 / step:.4f},{'' if step % 2 else 1.5},nan" for step in range(1, 41)]
+    write_text(out / "losses.csv", "\n".join(["step,cycle,aware,broken", *rows]) + "\n")
+    write_png(out / "samples" / "step-000020.png", np.zeros((30, 50), np.uint8))
+    write_png(out / "samples" / "step-000040.png", np.full((30, 50), 99, np.uint8))
+    return {"steps": 40, "parameters": {"generator": 612_345}}
+
+
+def write_generated(out: Path, pool_folder: Path, ingest: Path, method: str) -> dict[str, Any]:
+    pool = load_dataset(pool_folder)
+    by_image = pool.by_image()
+    images, annotations = [], []
+    for item in pool.images:
+        pixels = photograph(int(item.extra["index"]), by_image[item.id][0].mask())
+        content = write_png(out / "images" / item.file_name, pixels)
+        images.append(replace(item, sha256=sha256_bytes(content), extra={
+            "category": item.extra["category"],
+            "provenance": {"method": method, "pool_item": item.file_name, "base": item.extra["normal_file"]}}))
+        annotations += by_image[item.id]
+    Dataset(images, annotations, pool.categories, {"mode": "L"}).save(out)
+    return {"method": method, "count": len(images)}
+
+
+@pytest.fixture(scope="session")
+def build_run(tmp_path_factory) -> Callable[..., FakeRun]:
+    def build(names: list[str] | None = None, methods: tuple[str, ...] = ("copy_paste", "anomaly_gan")) -> FakeRun:
+        run = FakeRun(tmp_path_factory.mktemp("run"))
+        run.stage("ingest", lambda out: write_ingest(out, names or ["blowhole", "crack"]))
+        run.stage("pool", lambda out: write_pool(out, run.folder / "ingest"))
+        run.stage("train@anomaly_gan", write_training)
+        for method in methods:
+            run.stage(f"generate@{method}", lambda out, method=method: write_generated(
+                out, run.folder / "pool", run.folder / "ingest", method))
+        return run
+
+    return build
