@@ -65,7 +65,8 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
     }
     weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch)
     return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers, config.local_size,
-                          config.aware_size, config.masked_local, config.ema)
+                          config.aware_size, config.masked_local, config.ema,
+                          judge_apart=config.discriminator_norm == "batch")
 
 
 def _adamw(modules: list[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
