@@ -70,12 +70,12 @@ class PairSource:
         names = {image.id: image.file_name for image in train.images}
         groups = {image.id: image.group_id for image in train.images}
         self.abnormal: dict[int, dict[str, list[tuple[str, Annotation]]]] = {}
-        for annotation in train.annotations:
+        for annotation in whole_masks(train.annotations) if framing.whole else train.annotations:
             by_group = self.abnormal.setdefault(annotation.category_id, {})
             by_group.setdefault(groups[annotation.image_id], []).append((names[annotation.image_id], annotation))
         normals = {image.id: image.extra["normal_file"] for image in pool.images}
         self.normal: dict[int, list[tuple[str, Annotation]]] = {}
-        for annotation in pool.annotations:
+        for annotation in whole_masks(pool.annotations) if framing.whole else pool.annotations:
             self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
         for category in train.categories:
             if not self.abnormal.get(category.id) or not self.normal.get(category.id):
@@ -110,12 +110,22 @@ class PairSource:
         side = self.framing.size
         if self.framing.whole:
             pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
-            mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+            mask = shrink_mask(mask, side)
         else:
             pixels, mask = cut_window(pixels, mask, annotation.bbox, self.framing, rng)
         if self.flips:
             pixels, mask = _flip(pixels, mask, rng, turn)
         return to_signed(pixels), mask[None].astype(np.float32)
+
+
+def whole_masks(annotations: list[Annotation]) -> list[Annotation]:
+    """One annotation per image and category, covering all its instances: what a whole photograph is masked with
+    (paper: one mask, one box around the anomaly region)."""
+    grouped: dict[tuple[int, int], list[Annotation]] = {}
+    for annotation in annotations:
+        grouped.setdefault((annotation.image_id, annotation.category_id), []).append(annotation)
+    return [Annotation.from_mask(group[0].id, *key, np.maximum.reduce([one.mask() for one in group]))
+            for key, group in grouped.items()]
 
 
 def cut_window(pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], framing: Framing,
@@ -145,7 +155,7 @@ def cut_window(pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], framin
 
 
 def shrink_mask(mask_01: np.ndarray, side: int) -> np.ndarray:
-    """A square mask made smaller: half-covered pixels count, or any touched ones where none is half-covered."""
+    """A mask squeezed to a square: half-covered pixels count, or any touched ones where none is half-covered."""
     cover = cv2.resize(mask_01.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return ((cover >= 0.5) if (cover >= 0.5).any() else (cover > 0)).astype(np.uint8)
 

@@ -1,8 +1,11 @@
 """The paper preset is the paper: every loss term of both updates against eq. 1-8 written out on its own nets."""
 
+import numpy as np
 import pytest
 import torch
 
+from anomaly_gan.core.images import write_png
+from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.losses.adversarial import bce_d, bce_d2, bce_g, bce_g2
 from anomaly_gan.losses.aware import semantic_difference
 from anomaly_gan.nets.aware import AwareNet, freeze
@@ -10,7 +13,7 @@ from anomaly_gan.nets.crops import masked_crops
 from anomaly_gan.synthesis.build import build_task
 from anomaly_gan.synthesis.config import TrainConfig
 from anomaly_gan.synthesis.task import DISCRIMINATORS, AnomalyGanTask, Outputs
-from anomaly_gan.synthesis.windows import Batch
+from anomaly_gan.synthesis.windows import Batch, Framing, PairSource, shrink_mask
 
 SMALL = {"size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8, "local_size": 16,
          "aware_size": 16}
@@ -154,3 +157,23 @@ def test_the_generators_are_pushed_by_every_term():
         for net in ("generator", "restorer"):
             gradients = torch.autograd.grad(terms[name], list(task.nets[net].parameters()), retain_graph=True)
             assert any(gradient.any() for gradient in gradients), (name, net)
+
+
+def test_a_whole_photograph_is_masked_with_all_its_defects_of_one_kind(tmp_path):
+    masks = np.zeros((3, 100, 120), np.uint8)
+    masks[0, 10:20, 5:15] = masks[1, 60:80, 90:110] = masks[2, 40, 3:117] = 1
+    images = [ImageRecord(number, f"{number}.png", 120, 100, str(number), "train", "real", "",
+                          {"normal_file": "1.png"}) for number in (1, 2)]
+    for image in images:
+        write_png(tmp_path / "images" / image.file_name, np.full((100, 120), 90, np.uint8))
+    annotations = [Annotation.from_mask(number + 1, 2, category, masks[number])
+                   for number, category in enumerate((1, 1, 2))]
+    dataset = Dataset(images, annotations, [Category(1, "spot"), Category(2, "crack")], {}, tmp_path)
+    source = PairSource(dataset, dataset, Framing(32, whole=True), 16, 0, gray=True, flips=False)
+    batch = source.batch(0)
+    for shown in (batch.normal_mask_B1HW, batch.abnormal_mask_B1HW):
+        for index, expected in ((0, masks[0] | masks[1]), (1, masks[2])):
+            wanted = torch.from_numpy(shrink_mask(expected, 32)).float()
+            assert wanted.sum() > 20
+            assert all(torch.equal(mask[0], wanted) for mask in shown[batch.category_B == index])
+    assert set(batch.category_B.tolist()) == {0, 1}

@@ -96,7 +96,7 @@ class Brush:
         side = self.config.size
         small: np.ndarray = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
         mask = np.maximum.reduce([annotation.mask() for annotation in annotations])
-        small_mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+        small_mask = shrink_mask(mask, side)
         shown = small if pixels.ndim == 3 or self.config.channels != 3 else np.repeat(small[:, :, None], 3, axis=2)
         painted, asked = self._net_output(shown, small_mask, category, wanted, rng)
         if pixels.ndim == 2 and len(painted) == 3:
