@@ -69,9 +69,13 @@ def load_pixels(dataset: Dataset, image: ImageRecord) -> np.ndarray | None:
 
 def load_named(dataset: Dataset, file_name: str) -> np.ndarray | None:
     """The photograph of that name in a data set's ``images/``; a name that leads out of it is not followed."""
-    images = (dataset.folder / "images").resolve()
-    path = (images / file_name).resolve()
-    return load_file(path) if path.is_relative_to(images) else None
+    return load_below(dataset.folder / "images", file_name)
+
+
+def load_below(folder: Path, file_name: str) -> np.ndarray | None:
+    """The picture ``folder/file_name``; None where that leads out of the folder, is absent, or does not decode."""
+    path = (folder / file_name).resolve()
+    return load_file(path) if path.is_relative_to(folder.resolve()) else None
 
 
 def load_file(path: Path) -> np.ndarray | None:

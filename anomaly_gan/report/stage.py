@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .sections import data, exports, gates, generated, lift, pool, reproduce, tr
 from .tables import figure
 
 LARGEST_BYTES = 10_000_000
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare")
 
 
@@ -81,6 +82,5 @@ def printable(value: Any) -> Any:
     if value is None:
         return "–"
     if isinstance(value, str) and not isinstance(value, Markup):
-        return "".join(letter if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cs") else "\ufffd"
-                       for letter in value)
+        return UNPRINTABLE.sub("\ufffd", value)
     return value

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.config import Config
-from anomaly_gan.core.files import sha256_bytes, write_text
+from anomaly_gan.core.files import sha256_bytes, write_bytes, write_text
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
@@ -122,6 +122,44 @@ def write_generated(out: Path, pool_folder: Path, ingest: Path, method: str) -> 
     return {"method": method, "count": len(images)}
 
 
+def write_gate(out: Path, generated_folder: Path) -> dict[str, Any]:
+    """The first candidate of every category is refused, the others are accepted."""
+    generated = load_dataset(generated_folder)
+    names = [category.name for category in generated.categories]
+    lines = []
+    for image in generated.images:
+        refused = image.file_name.endswith("/000001.png")
+        lines.append({"pool_item": image.file_name, "attempt": 0, "spare": False, "accepted": not refused,
+                      "findings": [{"code": "H7", "reason": "12 pixels changed outside the mask"}] if refused else [],
+                      "measures": {"contrast": 9.5}, "file": f"rejected/{image.file_name}" if refused else None})
+        if refused:
+            write_png(out / "rejected" / image.file_name, photograph(image.id))
+    write_text(out / "decisions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    accepted = generated.select(lambda image: not image.file_name.endswith("/000001.png"))
+    for image in accepted.images:
+        write_bytes(out / "images" / image.file_name, generated.path_of(image).read_bytes())
+    accepted.save(out)
+    figures = {"real": 12, "generated": 3, "n": 3, "repeats": 20,
+               "FD-EffLite0": {"generated": {"mean": 12.5, "p05": 11.0, "p95": 14.0},
+                               "real": {"mean": 10.0, "p05": 8.0, "p95": 12.0}, "ratio": 1.25},
+               "PD-EffLite0": {"pairs": {"generated": 0.3, "real": 0.4, "ratio": 0.75}, "copies": 0}}
+    few = {"real": 12, "generated": 3, "n": 3, "repeats": 20, "reason": "too few", "FD-EffLite0": None}
+    count = {"wanted": 4, "accepted": 3, "rejected": 1, "tried": 4, "shortfall": 1, "reasons": {"H7": 1}}
+    return {"method": "copy_paste", "verdict": "warn", "categories": {
+        name: {**count, "image": few, "crop": figures, "verdict": "warn", "sentence": f"{name}: 1 of 4 is missing."}
+        for name in names}}
+
+
+def write_export(out: Path, ingest: Path, gate: Path) -> dict[str, Any]:
+    real, accepted = load_dataset(ingest).split("train"), load_dataset(gate)
+    first, offset = len(real.annotations) + 1000, 10_000
+    images = [*real.images, *(replace(image, id=image.id + offset) for image in accepted.images)]
+    annotations = [*real.annotations, *(replace(item, id=first + item.id, image_id=item.image_id + offset)
+                                        for item in accepted.annotations)]
+    Dataset(images, annotations, real.categories, {"mode": "L"}).save(out)
+    return {"images": len(images)}
+
+
 @pytest.fixture(scope="session")
 def build_run(tmp_path_factory) -> Callable[..., FakeRun]:
     def build(names: list[str] | None = None, methods: tuple[str, ...] = ("copy_paste", "anomaly_gan")) -> FakeRun:
@@ -132,6 +170,9 @@ def build_run(tmp_path_factory) -> Callable[..., FakeRun]:
         for method in methods:
             run.stage(f"generate@{method}", lambda out, method=method: write_generated(
                 out, run.folder / "pool", run.folder / "ingest", method))
+            run.stage(f"gate@{method}", lambda out, method=method: write_gate(out, run.folder / f"generate@{method}"))
+            run.stage(f"export@{method}", lambda out, method=method: write_export(
+                out, run.folder / "ingest", run.folder / f"gate@{method}"))
         return run
 
     return build

@@ -58,7 +58,8 @@ def test_every_section_is_there_and_shows_the_run(whole):
     page = Page(text)
     assert set(PROMISED) <= page.ids()
     for words in ("blowhole", "crack", "copy_paste", "anomaly_gan", "polygon of blowhole has 2 points", "40 steps",
-                  "a label without a photograph", "612\u202f345"):
+                  "a label without a photograph", "612\u202f345", "12 pixels changed outside the mask", "FD-EffLite0",
+                  "12.5 (11 – 14)", "10 (8 – 12)", "blowhole: 1 of 4 is missing.", "synthetic: images"):
         assert words in page.text
     assert metrics["pictures_left_out"] == 0
     assert metrics["bytes"] == len(text.encode())
@@ -131,16 +132,26 @@ def test_lone_surrogates_do_not_stop_the_page(build_run, tmp_path):
     assert "\ufffd.png" in text
 
 
-@pytest.mark.parametrize("stage", ["ingest", "pool", "train@anomaly_gan", "generate@copy_paste", None])
+@pytest.mark.parametrize("stage", ["ingest", "pool", "train@anomaly_gan", "generate@copy_paste", "gate@copy_paste",
+                                   "export@copy_paste", None])
 def test_a_missing_stage_is_named(whole, tmp_path, stage):
     made, _, _ = whole
     context = made.context()
     kept = {} if stage is None else {name: path for name, path in context.inputs.items() if name != stage}
     text, metrics = report(Context(7, inputs=kept), tmp_path / "out")
     assert set(PROMISED) <= Page(text).ids()
-    assert "Not in this run" in text or stage == "generate@copy_paste"
+    assert "Not in this run" in text or (stage or "").endswith("@copy_paste")
     assert "compare" in metrics["missing"]
     assert "Unfinished run." in text
+
+
+def test_refused_candidates_are_marked_and_shown(whole):
+    _, text, _ = whole
+    page = Page(text)
+    marked = [attributes for tag, attributes in page.tags if tag == "td" and attributes.get("class") == "refused"]
+    shown = [attributes for tag, attributes in page.tags if tag == "img" and "refused" in (attributes["alt"] or "")]
+    assert len(marked) == 2 * 2  # the first candidate of each category and method is among the two shown
+    assert len(shown) == 2 * 2
 
 
 def test_an_unfinished_stage_folder_counts_as_missing(build_run, tmp_path):

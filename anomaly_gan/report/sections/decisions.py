@@ -1,4 +1,4 @@
-"""The gate's decisions per candidate, as ``decisions.jsonl`` holds them."""
+"""The gate's decisions, candidate by candidate, as ``decisions.jsonl`` holds them."""
 
 from __future__ import annotations
 
@@ -7,45 +7,55 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..folders import StageFolder
+from ..tables import Table, table
+
+KEPT = 4000
 
 
 @dataclass(frozen=True)
-class Decisions:
-    """Verdict per candidate (file name → ``accepted`` / ``refused``), reasons of refusal, and their counts."""
+class Refused:
+    """A candidate that was refused: its pool item, why, and its picture below the gate's folder (if it has pixels)."""
 
-    verdict_of: dict[str, str] = field(default_factory=dict)
-    reason_of: dict[str, str] = field(default_factory=dict)
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(category, reason) → number of candidates; a candidate refused for two reasons counts under both."""
-    by_category: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(category, verdict) → number of candidates."""
+    pool_item: str
+    reason: str
+    file: str | None
+
+
+@dataclass
+class Decisions:
+    """``refused_at_once``: pool items whose first candidate, the one ``generate`` wrote, was refused."""
+
+    refused_at_once: set[str] = field(default_factory=set)
+    refused: list[Refused] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(fault code, category) → candidates; one refused for two faults counts under both."""
+    example: dict[str, str] = field(default_factory=dict)
+    """Fault code → the first reason given under it."""
+
+    def reasons(self) -> Table | None:
+        rows = [[code, self.example[code], category, number] for (code, category), number
+                in sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))]
+        return table(["fault", "for example", "category", "candidates"], rows, "Reasons of refusal") if rows else None
 
 
 def read_decisions(gate: StageFolder | None) -> Decisions:
-    """All decisions of a gate; none where it has not run."""
+    """All decisions of a gate; none where it has not run. A row without a verdict counts as refused."""
     decisions = Decisions()
     for row in gate.json_lines("decisions.jsonl") if gate else ():
-        name = str(row.get("file_name") or row.get("file") or "")
-        verdict = "accepted" if is_accepted(row) else "refused"
-        reasons = reasons_of(row) if verdict == "refused" else []
-        category = str(row.get("category", ""))
-        decisions.verdict_of[name] = verdict
-        decisions.by_category[category, verdict] += 1
-        if verdict == "refused":
-            decisions.reason_of[name] = "; ".join(reasons)
-        for reason in reasons:
-            decisions.reasons[category, reason] += 1
+        if row.get("accepted") is not True:
+            _note(decisions, row)
     return decisions
 
 
-def is_accepted(row: dict[str, Any]) -> bool:
-    """The verdict in any of the words a gate may use; a row without one is not accepted."""
-    for key in ("accepted", "passed"):
-        if key in row:
-            return row[key] is True
-    return row.get("decision", row.get("verdict")) in ("accepted", "accept", "passed", "pass")
-
-
-def reasons_of(row: dict[str, Any]) -> list[str]:
-    found = row.get("reasons") or row.get("reason") or row.get("failed") or "no reason recorded"
-    return [str(item) for item in found] if isinstance(found, list) else [str(found)]
+def _note(decisions: Decisions, row: dict[str, Any]) -> None:
+    item = str(row.get("pool_item", ""))
+    findings = [finding for finding in row.get("findings") or [] if isinstance(finding, dict)]
+    if not row.get("attempt") and not row.get("spare"):
+        decisions.refused_at_once.add(item)
+    for finding in findings:
+        code = str(finding.get("code", "?"))
+        decisions.counts[code, item.partition("/")[0]] += 1
+        decisions.example.setdefault(code, str(finding.get("reason", "")))
+    if len(decisions.refused) < KEPT:
+        reason = "; ".join(f"{finding.get('code')}: {finding.get('reason')}" for finding in findings)
+        decisions.refused.append(Refused(item, reason or "no reason recorded", row.get("file")))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..config import ReportConfig
 from ..folders import Run
-from ..pictures import Album
-from ..tables import Table, metric_tables, table
-from .decisions import Decisions, read_decisions
-from .generated import rejected_pictures
+from ..pictures import Album, Picture, cut, load_below, outlined, union_mask, window_around
+from ..tables import Table, evenly, figure, metric_tables, table
+from .decisions import Refused, read_decisions
 
 
 def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
@@ -21,32 +20,89 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
         decisions = read_decisions(stage)
         found.append({
             "method": method,
-            "passed": verdict(stage.metrics),
-            "counts": count_table(decisions),
-            "verdicts": [],
-            "reasons": reason_table(decisions),
-            "refused": rejected_pictures(run, method, album, config),
+            "verdict": stage.metrics.get("verdict"),
+            "counts": count_table(stage.metrics),
+            "verdicts": verdict_table(stage.metrics),
+            "figures": figure_table(stage.metrics),
+            "reasons": decisions.reasons(),
+            "refused": refused_pictures(run, method, decisions.refused, album, config),
             "metrics": metric_tables(stage.metrics),
         })
     return found
 
 
-def verdict(metrics: Mapping[str, Any]) -> bool | None:
-    """The gate's own verdict on the method, None where it gave none (a missing figure never passes)."""
-    value = metrics.get("passed", metrics.get("accepted"))
-    return value if isinstance(value, bool) else None
+def categories_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    found = metrics.get("categories")
+    rows = found.items() if isinstance(found, dict) else ()
+    return {str(name): row for name, row in rows if isinstance(row, Mapping)}
 
 
-def count_table(decisions: Decisions) -> Table:
-    categories = sorted({category for category, _ in decisions.by_category})
-    rows = []
-    for category in categories:
-        accepted, refused = decisions.by_category[category, "accepted"], decisions.by_category[category, "refused"]
-        rows.append([category, accepted + refused, accepted, refused, f"{100 * accepted / (accepted + refused):.0f} %"])
-    return table(["category", "candidates", "accepted", "refused", "accepted share"], rows)
+def verdict_table(metrics: Mapping[str, Any]) -> Table | None:
+    """The gate's own verdict on every category; a category without a verdict has not passed."""
+    rows = [[name, row.get("verdict") or "none", row.get("sentence")] for name, row in categories_of(metrics).items()]
+    return table(["category", "verdict", "why"], rows) if rows else None
 
 
-def reason_table(decisions: Decisions) -> Table | None:
-    rows = [[reason, category, number] for (category, reason), number
-            in sorted(decisions.reasons.items(), key=lambda item: (-item[1], item[0]))]
-    return table(["reason of refusal", "category", "candidates"], rows) if rows else None
+def figure_table(metrics: Mapping[str, Any]) -> Table | None:
+    """Every figure under its stored name, generated beside real against real at the same number of photographs."""
+    rows = [[name, view, label, value(entry.get("generated")), value(entry.get("real")), entry.get("ratio"), number]
+            for name, row in categories_of(metrics).items()
+            for view, figures in views_of(row)
+            for number in [figures.get("n")]
+            for label, entry in figures_of(figures)]
+    return table(["category", "looked at", "figure", "generated", "real against real (yardstick)", "ratio", "N"],
+                 rows) if rows else None
+
+
+def views_of(row: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The mappings below ``row`` that hold figures of one way of looking (whole photographs, crops)."""
+    for key, item in row.items():
+        if isinstance(item, Mapping):
+            if "n" in item and "real" in item:
+                yield str(key), item
+            else:
+                yield from views_of(item, str(key))
+
+
+def figures_of(view: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(name, {generated, real, ratio}) of every figure in a view."""
+    for key, item in view.items():
+        if isinstance(item, Mapping):
+            label = f"{prefix} {key}".strip().replace("_", " ") if prefix else str(key)
+            if "generated" in item:
+                yield label, item
+            else:
+                yield from figures_of(item, label)
+
+
+def value(entry: Any) -> Any:
+    """``mean (p05 – p95)`` of a summarised figure, or the figure itself."""
+    if not isinstance(entry, Mapping):
+        return entry
+    mean, low, high = entry.get("mean"), entry.get("p05"), entry.get("p95")
+    return figure(mean) if low is None or high is None else f"{figure(mean)} ({figure(low)} – {figure(high)})"
+
+
+def count_table(metrics: Mapping[str, Any]) -> Table | None:
+    """What was wanted, tried, accepted and refused."""
+    shown = ("wanted", "tried", "accepted", "accepted_from_spares", "rejected", "shortfall")
+    rows = [[name, *(row.get(key) for key in shown)] for name, row in categories_of(metrics).items()]
+    return table(["category", *(key.replace("_", " ") for key in shown)], rows) if rows else None
+
+
+def refused_pictures(run: Run, method: str, refused: list[Refused], album: Album,
+                     config: ReportConfig) -> list[tuple[str, Picture | None]]:
+    """Some refused candidates, evenly spaced, outlined where their mask is known, each with the reason."""
+    gate, made = run.stages[f"gate@{method}"], run.get(f"generate@{method}")
+    dataset = made.dataset() if made else None
+    annotations = dataset.by_image() if dataset else {}
+    masks_of = {image.file_name: annotations.get(image.id, []) for image in dataset.images} if dataset else {}
+    found = []
+    for item in evenly([item for item in refused if item.file], 2 * config.rows):
+        pixels = load_below(gate.folder, str(item.file))
+        if pixels is not None:
+            mask = union_mask(masks_of.get(item.pool_item, []), *pixels.shape[:2])
+            window = window_around(mask)
+            shown = outlined(cut(pixels, window), cut(mask, window), config.cell_px)
+            found.append((item.reason, album.photo(shown, f"refused {item.pool_item}")))
+    return found

@@ -20,7 +20,6 @@ from ..pictures import (
     largest,
     load_named,
     load_pixels,
-    outlined,
     union_mask,
     window_around,
 )
@@ -37,7 +36,7 @@ class Row:
     generated: Picture | None
     real: Picture | None
     file_name: str
-    verdict: str
+    refused: bool
 
 
 def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
@@ -51,9 +50,9 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
         made = stage.dataset()
         if made is None:
             continue
-        verdicts = read_decisions(run.get(f"gate@{method}")).verdict_of
+        refused = read_decisions(run.get(f"gate@{method}")).refused_at_once
         counts = [[category.name, *counted(made, category.id)] for category in made.categories]
-        sheets = [(category.name, sheet(made, train, category.id, verdicts, album, config))
+        sheets = [(category.name, sheet(made, train, category.id, refused, album, config))
                   for category in made.categories[:config.categories]]
         found.append({"method": method, "counts": table(["category", "images", "instances"], counts),
                       "sheets": sheets, "images": len(made.images), "metrics": metric_tables(stage.metrics)})
@@ -66,7 +65,7 @@ def counted(dataset: Dataset, category_id: int) -> tuple[int, int]:
     return len({a.image_id for a in found}), len(found)
 
 
-def sheet(made: Dataset, train: Dataset | None, category_id: int, verdicts: dict[str, str], album: Album,
+def sheet(made: Dataset, train: Dataset | None, category_id: int, refused: set[str], album: Album,
           config: ReportConfig) -> list[Row]:
     """Evenly spaced candidates of one category, each beside a real instance cut out in the same way."""
     by_image = made.by_image()
@@ -74,15 +73,15 @@ def sheet(made: Dataset, train: Dataset | None, category_id: int, verdicts: dict
                   if any(a.category_id == category_id for a in by_image.get(image.id, []))]
     chosen = evenly(candidates, config.rows)
     reals = real_windows(train, made, category_id, len(chosen), album, config)
-    return [row(image, by_image[image.id], made, train, real, verdicts.get(image.file_name, ""), album, config)
+    return [row(image, by_image[image.id], made, train, real, image.file_name in refused, album, config)
             for image, real in zip(chosen, reals, strict=True)]
 
 
 def row(image: ImageRecord, annotations: Sequence[Annotation], made: Dataset, train: Dataset | None,
-        real: Picture | None, verdict: str, album: Album, config: ReportConfig) -> Row:
+        real: Picture | None, refused: bool, album: Album, config: ReportConfig) -> Row:
     pixels = load_pixels(made, image)
     if pixels is None:
-        return Row(None, None, None, real, image.file_name, verdict)
+        return Row(None, None, None, real, image.file_name, refused)
     mask = union_mask(annotations, *pixels.shape[:2])
     window = window_around(largest(annotations).mask())
     base = base_pixels(image, train)
@@ -92,7 +91,7 @@ def row(image: ImageRecord, annotations: Sequence[Annotation], made: Dataset, tr
     shown_mask = enlarge(cut(mask * 255, window), config.cell_px, smooth=False)
     return Row(normal, album.drawing(shown_mask, f"mask of {image.file_name}"),
                album.photo(enlarge(cut(pixels, window), config.cell_px), f"generated {image.file_name}"),
-               real, image.file_name, verdict)
+               real, image.file_name, refused)
 
 
 def base_pixels(image: ImageRecord, train: Dataset | None) -> np.ndarray | None:
@@ -126,23 +125,3 @@ def real_windows(train: Dataset | None, made: Dataset, category_id: int, count: 
 def real_picture(pixels: np.ndarray, window: Window, name: str, image: ImageRecord, album: Album,
                  config: ReportConfig) -> Picture | None:
     return album.photo(enlarge(cut(pixels, window), config.cell_px), f"real {name}: {image.file_name}")
-
-
-def rejected_pictures(run: Run, method: str, album: Album, config: ReportConfig) -> list[tuple[str, Picture | None]]:
-    """Some candidates the gate refused, with the reason."""
-    gate, made = run.get(f"gate@{method}"), run.get(f"generate@{method}")
-    dataset = made.dataset() if made else None
-    if gate is None or dataset is None:
-        return []
-    reasons = read_decisions(gate).reason_of
-    by_image = dataset.by_image()
-    refused = [image for image in dataset.images if image.file_name in reasons]
-    found = []
-    for image in evenly(refused, 2 * config.rows):
-        pixels = load_pixels(dataset, image)
-        if pixels is not None:
-            mask = union_mask(by_image.get(image.id, []), *pixels.shape[:2])
-            window = window_around(largest(by_image[image.id]).mask() if image.id in by_image else mask)
-            shown = outlined(cut(pixels, window), cut(mask, window), config.cell_px)
-            found.append((reasons[image.file_name], album.photo(shown, f"refused {image.file_name}")))
-    return found
