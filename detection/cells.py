@@ -1,0 +1,146 @@
+"""One cell of the comparison: arm × detector × fold × seed, trained, judged and written down on its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.files import sha256_bytes, write_json
+from anomaly_gan.core.records import Dataset, load_dataset
+from anomaly_gan.core.seeding import seed_for
+
+from .config import NO_AUGMENTATION, DetectConfig
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Its coordinates; ``seed`` is the number in the table, the same for every arm."""
+
+    arm: str
+    detector: str
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}-{self.detector}-f{self.fold}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """All that a worker process needs to know. ``key`` is the hash of everything the result depends on."""
+
+    cell: Cell
+    config: DetectConfig
+    ingest: Path
+    train: Path
+    folder: Path
+    split_test: str
+    seed: int
+    device: str
+    key: str
+
+    def finished(self) -> bool:
+        result = self.folder / "result.json"
+        return result.is_file() and json.loads(result.read_text(encoding="utf-8"))["key"] == self.key
+
+
+def cell_key(cell: Cell, config: DetectConfig, seed: int, split_test: str, device: str, backbone: str,
+             inputs: Mapping[str, str]) -> str:
+    """Hash of a cell's coordinates, configuration, seed, device kind, backbone and the keys of its input stages."""
+    content = {"cell": asdict(cell), "config": config.model_dump(mode="json"), "seed": seed, "split": split_test,
+               "device": device, "backbone": backbone, "inputs": dict(inputs)}
+    return sha256_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
+    """Train and judge; ``detections.json`` and then ``result.json`` appear in ``job.folder``.
+
+    A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared first.
+    """
+    from anomaly_gan.engine.loop import make_fabric
+
+    from .evaluate import detect, judge
+    from .finetune import train_detector
+    from .registry import detector
+
+    if job.finished():
+        return
+    _claim(job)
+    config = job.config
+    test = load_dataset(job.ingest).split(job.split_test)
+    train = training_data(job.cell.arm, job.ingest, job.train, test)
+    fabric = make_fabric(job.device)
+    seed = seed_for(job.seed, "compare", job.cell.seed)
+    trained = train_detector(train, config, fabric, job.folder, seed=seed, where=str(job.train), on_step=on_step)
+    trained.categories.check(test, str(job.ingest))
+    rows = detect(trained.net, test, trained.categories, config.image_size, fabric.device)
+    figures = judge(test, rows, detector(config.detector).segments, config.score_threshold)
+    write_json(job.folder / "detections.json", rows)
+    write_json(job.folder / "result.json", {
+        **asdict(job.cell), "key": job.key, "iterations": config.iterations, **figures, **trained.report,
+        "n_real": sum(image.source == "real" for image in train.images),
+        "n_synthetic": sum(image.source == "synthetic" for image in train.images),
+        "test_hash": held_out_hash(test),
+    })
+
+
+def _claim(job: CellJob) -> None:
+    marker = job.folder / "started.json"
+    if job.folder.exists() and not (
+            marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}):
+        shutil.rmtree(job.folder)
+    write_json(marker, {"key": job.key})
+
+
+def held_out_hash(test: Dataset) -> str:
+    """Hash of the photographs and instances that every arm is judged on."""
+    content = [[image.sha256, image.file_name] for image in test.images]
+    return sha256_bytes(json.dumps([content, [vars(item) for item in test.annotations]], sort_keys=True).encode())
+
+
+def training_data(arm: str, ingest: Path, train: Path, test: Dataset) -> Dataset:
+    """What an arm trains on: the real training split, or the export that adds its synthetic images.
+
+    Raises:
+        InputError: E4 (something of the test split, or made from it, is in there) or K8 (the real photographs of
+            an export are not those of the training split).
+    """
+    real = load_dataset(ingest).split("train")
+    if arm == NO_AUGMENTATION:
+        data = real.select(lambda image: image.source == "real")
+    else:
+        data = load_dataset(train)
+        given = sorted(image.sha256 for image in data.images if image.source == "real")
+        if given != sorted(image.sha256 for image in real.images):
+            raise InputError(str(train), "K8", "its real photographs are not those of the training split",
+                             "export again from this ingest")
+    held_out = {image.group_id for image in test.images}
+    bytes_held_out = {image.sha256 for image in test.images}
+    ancestors: dict[int, set[str]] = {}
+    for annotation in data.annotations:
+        ancestors.setdefault(annotation.image_id, set()).update(_groups(annotation.provenance))
+    for image in data.images:
+        groups = {image.group_id, *ancestors.get(image.id, set()), *_groups(image.extra)}
+        if image.split != "train" or groups & held_out or image.sha256 in bytes_held_out:
+            raise InputError(f"{train}[{image.file_name}]", "E4", "is, shows or was made from a test object",
+                             "split by object and export again")
+    return data
+
+
+def _groups(provenance: Any) -> Iterator[str]:
+    """Every group named anywhere in a record of ancestry."""
+    if isinstance(provenance, dict):
+        for name, value in provenance.items():
+            if name.endswith(("group", "group_id")) and value is not None:
+                yield str(value)
+            else:
+                yield from _groups(value)
+    elif isinstance(provenance, list):
+        for value in provenance:
+            yield from _groups(value)

@@ -1,0 +1,85 @@
+"""Configuration of detector training and of the comparison. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from anomaly_gan.core.config import Config, nearest
+
+from .registry import DETECTORS
+
+NO_AUGMENTATION = "none"
+
+
+class DetectConfig(Config):
+    """How one detector is trained and read out; the same for every arm of a comparison.
+
+    ``image_size`` is the longest side in pixels that the net sees; results are judged at the original size.
+    """
+
+    detector: str = "mask_rcnn"
+    backbone: Literal["auto", "efficientnet_lite0", "resnet50_coco"] = "auto"
+    image_size: int = Field(256, ge=32, le=2048)
+    iterations: int = Field(600, ge=1)
+    batch: int = Field(2, ge=1)
+    real_share: float = Field(0.5, ge=0.5, le=1.0, description="share of every batch that is real, at least half")
+    normal_share: float = Field(0.5, ge=0.0, le=0.5, description="share of the real part that is defect-free")
+    lr: float = Field(1e-3, gt=0)
+    frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of EfficientNet-Lite0 that stay as they are")
+    backbone_lr_factor: float = Field(0.3, ge=0.0, le=1.0, description="the pretrained part learns this much slower")
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: int = Field(50, ge=0, description="steps of linear warm-up; a cold head diverges without")
+    constant_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the steps before the rate falls to zero")
+    clip_norm: float = Field(5.0, gt=0)
+    flip: bool = Field(True, description="mirror half of the images; off for objects of fixed pose")
+    gamma: float = Field(0.2, ge=0.0, lt=1.0, description="gamma is drawn log-uniformly from 1/(1+gamma) .. 1+gamma")
+    width: int = Field(64, ge=8, description="channels of the feature pyramid")
+    head_width: int = Field(256, ge=8, description="width of the box head")
+    anchor_sizes: tuple[int, ...] = Field((8, 16, 32, 64, 128), description="anchor side in pixels at strides 4 to 64")
+    rpn_samples: int = Field(128, ge=2)
+    roi_samples: int = Field(64, ge=2)
+    proposals_before_nms: int = Field(200, ge=1)
+    proposals: int = Field(100, ge=1)
+    detections: int = Field(50, ge=1, le=100, description="most detections kept per image")
+    score_threshold: float = Field(0.5, gt=0, lt=1, description="instances below this score stay out of the mIoU")
+    checkpoint_every: int = Field(200, ge=1)
+
+    @field_validator("detector")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in DETECTORS:
+            raise ValueError(f"no detector {name!r}{nearest(name, DETECTORS)}")
+        return name
+
+    @field_validator("anchor_sizes")
+    @classmethod
+    def _five_levels(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if len(sizes) != 5 or any(size < 1 for size in sizes):
+            raise ValueError("needs five positive sizes, one for each of the strides 4, 8, 16, 32 and 64")
+        return sizes
+
+
+class CompareConfig(Config):
+    """Arms × seeds: every cell trains the same detector the same way and is judged on the same real photographs."""
+
+    arms: tuple[str, ...] = (NO_AUGMENTATION, "geometric", "copy_paste", "anomaly_gan")
+    seeds: int | tuple[int, ...] = 3
+    workers: int = Field(0, ge=0, description="0: every core on a CPU, one on CUDA")
+    fold: int = Field(0, ge=0, description="which fold of the groups the ingest held out; recorded in the table")
+    split_test: str = "test"
+    bootstrap: int = Field(200, ge=0, description="resamplings of the test objects; 0 leaves them out")
+    detect: DetectConfig = DetectConfig()
+
+    def seed_list(self) -> list[int]:
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> CompareConfig:
+        if not self.arms or len(set(self.arms)) != len(self.arms):
+            raise ValueError("arms: needs at least one arm, each named once")
+        seeds = self.seed_list()
+        if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("seeds: needs a positive number of seeds, or a list of different seeds from 0 up")
+        return self

@@ -1,0 +1,83 @@
+"""Which photographs make up the batch of a step: a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.seeding import rng_for
+
+
+@dataclass
+class Deck:
+    """Cards dealt in shuffled rounds, so that every card comes up equally often (to within one)."""
+
+    cards: Sequence[int]
+    seed: int
+    name: str
+    _round: tuple[int, np.ndarray] | None = field(default=None, repr=False)
+
+    def card(self, position: int) -> int:
+        """The card at a position of the endless deal."""
+        number, place = divmod(position, len(self.cards))
+        if self._round is None or self._round[0] != number:
+            self._round = (number, rng_for(self.seed, "deck", self.name, number).permutation(len(self.cards)))
+        return self.cards[int(self._round[1][place])]
+
+
+class BatchSampler:
+    """Batches with a fixed real share.
+
+    Every batch holds ``ceil(real_share * batch)`` real photographs (all, where there is nothing synthetic): a
+    sampler that drew from one heap would show each synthetic image as often as each of the few real ones, and
+    training then follows the generator. Of the real photographs, counted through all steps, the share
+    ``normal_share`` (at most a half) is defect-free and the others have defects.
+
+    Raises:
+        InputError: no real photograph with a defect to train on.
+    """
+
+    def __init__(self, real_defect: Sequence[int], real_normal: Sequence[int], synthetic: Sequence[int], *, batch: int,
+                 real_share: float, normal_share: float, seed: int) -> None:
+        if not real_defect:
+            raise InputError("training split", "K8", "no real photograph with a defect", "label some, then run ingest")
+        self.real_per_batch = math.ceil(batch * real_share - 1e-9) if synthetic else batch
+        self.synthetic_per_batch = batch - self.real_per_batch
+        self.normal_share = normal_share if real_normal else 0.0
+        self._defect = Deck(real_defect, seed, "defect")
+        self._normal = Deck(real_normal, seed, "normal")
+        self._synthetic = Deck(synthetic, seed, "synthetic")
+
+    def batch(self, step: int) -> list[int]:
+        """Indices of the photographs of a step (0-based), real ones first."""
+        first = step * self.real_per_batch
+        real = [self._real(first + slot) for slot in range(self.real_per_batch)]
+        made = range(step * self.synthetic_per_batch, (step + 1) * self.synthetic_per_batch)
+        return real + [self._synthetic.card(position) for position in made]
+
+    def _real(self, position: int) -> int:
+        before = math.floor(position * self.normal_share + 1e-9)
+        after = math.floor((position + 1) * self.normal_share + 1e-9)
+        return self._normal.card(before) if after > before else self._defect.card(position - before)
+
+
+def exposure(sampler: BatchSampler, steps: int, sources: dict[int, str]) -> dict[str, Any]:
+    """How often training draws each photograph: mean and maximum per kind over all of that kind.
+
+    ``sources`` maps every index to its kind, for example ``real_defect``.
+    """
+    counts = dict.fromkeys(sources, 0)
+    for step in range(steps):
+        for index in sampler.batch(step):
+            counts[index] += 1
+    report = {}
+    for kind in sorted(set(sources.values())):
+        drawn = [counts[index] for index, of_kind in sources.items() if of_kind == kind]
+        report[kind] = {"images": len(drawn), "mean": sum(drawn) / len(drawn), "max": max(drawn),
+                        "never": sum(count == 0 for count in drawn)}
+    return report
