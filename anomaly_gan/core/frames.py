@@ -29,11 +29,11 @@ def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: No
     elif label.empty:
         wanted = declared if declared in {raw, display} else display
     elif raw == display or declared is None:
-        raise refuse(name, "A5", f"is turned by EXIF {picture.orientation}, and the sizes cannot tell whether its label "
-                     f"was drawn on the turned picture", "say so with exif: display, or exif: raw")
+        raise refuse(name, "A5", f"is turned by EXIF {picture.orientation}, and the sizes cannot tell whether its "
+                     "label was drawn on the turned picture", "say so with exif: display, or exif: raw")
     elif declared == raw:
-        raise refuse(name, "A4", f"is shown as {_size(display)} by EXIF {picture.orientation}, but its label has the size "
-                     f"{_size(raw)} of the unturned pixels", "if it was drawn on those, set exif: raw")
+        raise refuse(name, "A4", f"is shown as {_size(display)} by EXIF {picture.orientation}, but its label has the "
+                     f"size {_size(raw)} of the unturned pixels", "if it was drawn on those, set exif: raw")
     else:
         wanted = display
     if declared is not None and declared != wanted:

@@ -38,7 +38,7 @@ class Grouping:
             found = self.pattern.search(file)
             name = (found["group"] if "group" in found.re.groupindex else found[1]) if found else None
             if name is None:
-                raise refuse(file, "E3", f"group_regex {self.pattern.pattern!r} does not match", "correct the expression")
+                raise refuse(file, "E3", f"group_regex {self.pattern.pattern!r} does not match", "correct it")
             return GroupRow(name)
         return GroupRow(declared if declared is not None else file)
 
@@ -49,7 +49,7 @@ class Grouping:
             if key in self.rows:
                 self.used.add(key)
                 return self.rows[key]
-        raise refuse(file, "E3", "has no row in the groups file", "add it: without its group it could leak into the test")
+        raise refuse(file, "E3", "has no row in the groups file", "add it: without a group it could leak into the test")
 
 
 def read_grouping(table: Path | None, column: str, expression: str | None, fold_needed: bool) -> Grouping:
@@ -76,8 +76,8 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
     try:
         text = table.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(str(table), "MISSING", f"the groups file cannot be read ({error.strerror})", "check the path") \
-            from error
+        raise InputError(str(table), "MISSING", f"the groups file cannot be read ({error.strerror})",
+                         "check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(str(table), "C13", "the groups file is not UTF-8", "save it as UTF-8") from error
     reader = csv.DictReader(io.StringIO(text))

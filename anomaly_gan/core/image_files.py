@@ -74,7 +74,7 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int = 16, min_si
         if deep is not None:
             return Picture(_scale(name, deep, bits, notes), orientation, True)
         if image.mode == "F":
-            raise refuse(name, "A7", "has floating-point pixels, whose range is not declared", "convert it to 8 or 16 bits")
+            raise refuse(name, "A7", "has floating-point pixels, whose range is not declared", "save it as 16 bits")
         if image.mode in {"L", "RGB"}:
             return Picture(np.array(image), orientation, False)
         return Picture(np.array(_convert(image, name, notes)), orientation, True)
@@ -175,7 +175,7 @@ def _scale(name: str, samples: np.ndarray, bits: int, notes: Notes) -> np.ndarra
     top = 2**bits - 1
     least, most = int(samples.min()), int(samples.max())
     if least < 0 or most > top:
-        raise refuse(name, "A6", f"has values from {least} to {most}, outside {bits} bits", "set bits to the camera's depth")
+        raise refuse(name, "A6", f"has values from {least} to {most}, outside {bits} bits", "correct `bits`")
     notes.repair("A6", f"{bits}-bit samples scaled to 8 bits over the full range")
     return np.rint(samples.astype(np.float64) * (255 / top)).astype(np.uint8)
 
@@ -205,6 +205,6 @@ def _convert(image: Image.Image, name: str, notes: Notes) -> Image.Image:
 def _looks_like(content: bytes) -> str:
     head = content[:64].lstrip().lower()
     known = ((b"gif8", "a GIF"), (b"<!doctype", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "XML"),
-             (b"<svg", "an SVG drawing"), (b"%pdf", "a PDF"), (b"%!ps", "PostScript"), (b"riff", "WebP or another RIFF"),
+             (b"<svg", "an SVG drawing"), (b"%pdf", "a PDF"), (b"%!ps", "PostScript"), (b"riff", "WebP or RIFF"),
              (b"8bps", "a Photoshop file"), (b"simple", "FITS"), (b"{", "JSON or text"))
     return next((words for start, words in known if head.startswith(start)), "unknown content")

@@ -100,8 +100,8 @@ def _stop_at_too_many(config: IngestConfig, root: Path, ledger: Ledger) -> None:
         raise InputError(str(root), "MAX-BAD", f"none of {ledger.found} records can be used; {why}")
     if len(bad) > config.max_bad * ledger.found:
         codes = ", ".join(f"{code} {count}" for code, count in ledger.counts()["rejected"].items())
-        raise InputError(str(root), "MAX-BAD", f"{len(bad)} of {ledger.found} records are refused ({codes}); the first: "
-                         f"{bad[0]['message']}", "all are in rejects.jsonl; mend them, or raise max_bad")
+        raise InputError(str(root), "MAX-BAD", f"{len(bad)} of {ledger.found} records are refused ({codes}); the "
+                         f"first: {bad[0]['message']}", "all are in rejects.jsonl; mend them, or raise max_bad")
 
 
 def _check_categories(config: IngestConfig, found: list[str]) -> None:

@@ -29,7 +29,7 @@ class IngestConfig(Config):
     fold: int | None = None
     test_share: float = Field(0.25, gt=0, lt=1)
     categories: list[str] | None = None
-    normal: list[str] = ["good", "normal", "free", "ok"]
+    normal: list[str] = Field(default=["good", "normal", "free", "ok"])
     exif: Literal["auto", "raw", "display"] = "auto"
     max_bad: float = Field(0.01, ge=0, le=1)
     strict: bool = False

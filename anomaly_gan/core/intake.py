@@ -82,7 +82,7 @@ class Intake:
     def _accept(self, item: Item, notes: Notes) -> Accepted | None:
         group = self.grouping.of(item.file, item.group)
         label = item.read_label(notes)
-        content = self.tree.read(item.place or item.file, MAX_BYTES) if item.content is None else item.content
+        content = self.tree.read(item.file, MAX_BYTES) if item.content is None else item.content()
         picture = decode_photo(item.file, content, notes, self.config.bits, self.config.min_side)
         if label.verify is not None:
             label.verify(picture)
@@ -98,10 +98,13 @@ class Intake:
         _store(self.out / "images" / file, content)
         plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
         fingerprint = sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
-        return Accepted(item.file, file, (int(pixels.shape[0]), int(pixels.shape[1])), gray, group, sha256_bytes(content),
-                        fingerprint, instances, _extra(item.file, same_bytes, notes))
+        size_hw = (int(pixels.shape[0]), int(pixels.shape[1]))
+        return Accepted(item.file, file, size_hw, gray, group, sha256_bytes(content), fingerprint, instances,
+                        _extra(item.file, same_bytes, notes))
 
-    def _instances(self, item: Item, label: Label, picture: Picture, notes: Notes) -> list[tuple[str, Annotation]] | None:
+    def _instances(
+        self, item: Item, label: Label, picture: Picture, notes: Notes
+    ) -> list[tuple[str, Annotation]] | None:
         """The annotations in the display frame; None where the photograph shows only categories not asked for."""
         frame, turn = settle_frame(item.file, picture, label, self.config.exif, notes)
         kept: list[tuple[str, Annotation]] = []
@@ -141,13 +144,15 @@ class Intake:
             self.ledger.warned["A10"] += grays
         groups, sides = self._split()
         ids = {name: index for index, name in enumerate(names, start=1)}
-        images, annotations = [], []
+        images: list[ImageRecord] = []
+        annotations: list[Annotation] = []
         for index, (entry, group) in enumerate(zip(self.accepted, groups, strict=True), start=1):
             height, width = entry.size_hw
             images.append(ImageRecord(index, entry.file, width, height, group, sides[group], "real", entry.sha256,
                                       entry.extra))
             for category, annotation in entry.instances:
-                annotations.append(replace(annotation, id=len(annotations) + 1, image_id=index, category_id=ids[category]))
+                annotations.append(replace(annotation, id=len(annotations) + 1, image_id=index,
+                                           category_id=ids[category]))
         info = {"mode": "L" if grays == len(self.accepted) else "RGB", "source_format": format_name}
         dataset = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
         prove_disjoint(dataset)

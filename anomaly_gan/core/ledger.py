@@ -91,5 +91,6 @@ class Ledger:
         lines = [json.dumps(row, sort_keys=True) for row in sorted(self.rows, key=lambda row: row["file"])]
         write_text(path, "".join(line + "\n" for line in lines))
         if self.found != self.accepted + len(self.rows):
-            raise AssertionError(f"ingest lost count: {self.found} found, {self.accepted} accepted, {len(self.rows)} left")
+            raise AssertionError(f"ingest lost count: {self.found} found, {self.accepted} accepted, {len(self.rows)} "
+                                 "refused or skipped")
         return self.counts()

@@ -68,7 +68,7 @@ def _binary(name: str, values: np.ndarray, mode: str, notes: Notes) -> np.ndarra
             notes.repair("B2", f"mask of 0 and {most}: everything but 0 is defect")
         return (values != 0).astype(np.uint8)
     mask_01 = (values >= (full + 1) // 2).astype(np.uint8)
-    unsure = np.count_nonzero((values > 0) & (values < most)) / max(1, np.count_nonzero(values))
+    unsure = float(((values > 0) & (values < most)).sum()) / max(1.0, float((values != 0).sum()))
     notes.repair("B3", f"anti-aliased mask cut at half; {unsure:.1%} of its pixels were in between")
     return mask_01
 

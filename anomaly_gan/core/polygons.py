@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,8 @@ def fill_ring(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 def ellipse_ring(center: Sequence[float], half_axes: np.ndarray, steps: int = 360) -> np.ndarray:
     """Ring (steps, 2) of the ellipse center + cos(t) half_axes[0] + sin(t) half_axes[1]."""
     angle = np.arange(steps) * (2 * math.pi / steps)
-    return np.asarray(center, np.float64) + np.cos(angle)[:, None] * half_axes[0] + np.sin(angle)[:, None] * half_axes[1]
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return np.asarray(center, np.float64) + circle @ np.asarray(half_axes, np.float64)
 
 
 def fill_line(points: np.ndarray, line_width: float, size_hw: tuple[int, int]) -> np.ndarray:
@@ -113,7 +115,7 @@ def fill_line(points: np.ndarray, line_width: float, size_hw: tuple[int, int]) -
     height, width = size_hw
     mask_01 = np.zeros(size_hw, np.uint8)
     reach = line_width / 2
-    for start, end in zip(points[:-1], points[1:], strict=True):
+    for start, end in pairwise(points):
         low = np.floor(np.minimum(start, end) - reach).astype(int).clip(0, (width, height))
         high = np.ceil(np.maximum(start, end) + reach).astype(int).clip(0, (width, height))
         if (high <= low).any():

@@ -19,10 +19,14 @@ SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db"}
 
 @dataclass(frozen=True)
 class SourceTree:
-    """``root`` (resolved) and the regular files under it, as sorted POSIX paths relative to ``root``."""
+    """``root`` (resolved) and the regular files under it, as sorted POSIX paths relative to ``root``.
+
+    ``label_file``: the one file with all labels, where the source was given as that file.
+    """
 
     root: Path
     files: list[str] = field(default_factory=list)
+    label_file: str | None = None
 
     def photos(self) -> list[str]:
         return [name for name in self.files if suffix_of(name) in PHOTO_SUFFIXES]
@@ -90,9 +94,9 @@ def list_tree(root: Path, ledger: Ledger) -> SourceTree:
                 ledger.ignore("system file")
             elif entry.is_dir(follow_symlinks=False) and suffix_of(name) not in PHOTO_SUFFIXES:
                 pending.append(Path(entry.path))
-            elif (error := _refusal(root, name, entry)) is not None:
+            elif (refusal := _refusal(root, name, entry)) is not None:
                 ledger.found += 1
-                ledger.reject(name, error)
+                ledger.reject(name, refusal)
             else:
                 files.append(name)
     files.sort()
@@ -107,7 +111,7 @@ def _refusal(root: Path, name: str, entry: os.DirEntry[str]) -> InputError | Non
         return refuse(name, "A22", "the name is not UTF-8", "rename the file")
     if entry.is_symlink():
         if not is_inside(root, Path(entry.path)):
-            return refuse(name, "A21", "is a link that is broken or leads outside the source folder", "copy the file here")
+            return refuse(name, "A21", "is a link that is broken or leads outside the source", "copy the file here")
         if entry.is_dir():
             return refuse(name, "A21", "is a link to a folder", "copy the folder here")
     if entry.is_dir():

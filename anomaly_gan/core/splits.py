@@ -99,7 +99,9 @@ def bounds(count: int, test_share: float) -> tuple[int, int]:
     return low, min(max(low, math.floor(wanted * (1 + MARGIN))), count - 1)
 
 
-def split_by_fold(groups: Sequence[str], folds: Sequence[int | None], test_fold: int, files: Sequence[str]) -> dict[str, str]:
+def split_by_fold(
+    groups: Sequence[str], folds: Sequence[int | None], test_fold: int, files: Sequence[str]
+) -> dict[str, str]:
     """``test`` for groups of the fold ``test_fold``, ``train`` for the others.
 
     Raises:

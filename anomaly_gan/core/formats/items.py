@@ -48,16 +48,14 @@ class Item:
 
     ``read_label(notes)`` raises InputError to refuse the photograph. ``categories``: what is known before any
     label is read (the folder's name), so that photographs that were not asked for need not be decoded.
-    ``content``: the photograph's bytes where they do not lie in a file of their own.
+    ``content``: reads the photograph's bytes where they do not lie in ``file``.
     """
 
     file: str
     read_label: Callable[[Notes], Label]
     categories: tuple[str, ...] | None = None
     group: str | None = None
-    content: bytes | None = None
-    place: str | None = None
-    """Where the file lies under the source root, if not at ``file``."""
+    content: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)

@@ -49,4 +49,5 @@ def _item(tree: SourceTree, options: ReadOptions, name: str, masks: dict[tuple[s
     split, category, _ = PurePosixPath(name).parts
     normal = options.is_normal(category)
     found = masks.get((category, PurePosixPath(name).stem), []) if split == "test" else []
-    return Item(name, partial(read_mask_label, tree, options, name, found, category, normal), () if normal else (category,))
+    read = partial(read_mask_label, tree, options, name, found, category, normal)
+    return Item(name, read, () if normal else (category,))
