@@ -38,7 +38,8 @@ def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: No
         wanted = display
     if declared is not None and declared != wanted:
         shown = f", shown as {_size(display)}" if display != raw else ""
-        raise refuse(name, label.code, f"the label is {_size(declared)}, the photograph {_size(raw)}{shown}",
+        raise refuse(label.where or name, label.code, f"the label is {_size(declared)}, the photograph {name} is "
+                     f"{_size(raw)}{shown}",
                      "a label is never resized: export it at the photograph's size")
     if picture.orientation != 1:
         notes.repair("A1", f"turned by EXIF orientation {picture.orientation}")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from .errors import InputError
-from .files import write_bytes
+from .files import sha256_bytes, write_bytes
 
 
 def read_pixels(path: Path, gray: bool) -> np.ndarray:
@@ -17,10 +17,31 @@ def read_pixels(path: Path, gray: bool) -> np.ndarray:
     Raises:
         InputError: the file is missing or does not decode.
     """
+    return _decode(path, _read(path), gray)
+
+
+def read_verified(path: Path, sha256: str, gray: bool) -> np.ndarray:
+    """``read_pixels``, where the file still has the bytes it had when ``sha256`` was written down.
+
+    A JPEG with a flipped byte decodes without complaint: only its hash tells.
+
+    Raises:
+        InputError: A13 the bytes are others; A24, A12 as ``read_pixels``.
+    """
+    content = _read(path)
+    if sha256_bytes(content) != sha256:
+        raise InputError(str(path), "A13", "has changed since ingest (another SHA-256)", "run ingest again")
+    return _decode(path, content, gray)
+
+
+def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(str(path), "A24", f"cannot be read ({error.strerror})", "run ingest again") from error
+
+
+def _decode(path: Path, content: bytes, gray: bool) -> np.ndarray:
     flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if content else None
     if pixels is None:

@@ -110,7 +110,7 @@ class Intake:
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):
-            check_category(item.file, instance.category)
+            check_category(label.where or item.file, instance.category)
             if self.config.categories is not None and instance.category not in self.config.categories:
                 left_out[instance.category] += 1
                 continue

@@ -6,7 +6,7 @@ import re
 
 from .polygons import ShapeFault
 
-URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+URL = re.compile(r"^[A-Za-z]:|^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def confined(value: object, folder: tuple[str, ...], code: str, climb: bool) -> str:

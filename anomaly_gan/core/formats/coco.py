@@ -108,7 +108,7 @@ def _read_label(name: str, index: CocoIndex, key: Key, row: dict[str, Any], note
             notes.repair("D9", "annotations of the background left out")
             continue
         drawn.append((position, entry))
-    return Label(_declared_size(where, row), not drawn, partial(_draw, name, index, drawn, notes), "C1")
+    return Label(_declared_size(where, row), not drawn, partial(_draw, name, index, drawn, notes), where, "C1")
 
 
 def _declared_size(where: str, row: dict[str, Any]) -> tuple[int, int] | None:

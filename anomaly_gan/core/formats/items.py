@@ -33,6 +33,8 @@ class Label:
     size_hw: tuple[int, int] | None
     empty: bool
     draw: Callable[[tuple[int, int]], Iterable[Instance]]
+    where: str = ""
+    """The label's own place, for messages."""
     code: str = "B1"
     """The fault code where the declared size is not the photograph's."""
     verify: Callable[[Picture], None] | None = None

@@ -118,7 +118,7 @@ def _read_label(tree: SourceTree, options: ReadOptions, photo: str, names: list[
     size_hw = declared_size(name, content)
     drawn = [(index, shape) for index, shape in enumerate(shapes) if shape["label"].casefold() not in BACKGROUND]
     verify = partial(_verify, tree, name, photo) if content["imageData"] and photo in tree.files else None
-    return Label(size_hw, not drawn, partial(_draw, name, drawn, options, notes), "C1", verify)
+    return Label(size_hw, not drawn, partial(_draw, name, drawn, options, notes), name, "C1", verify)
 
 
 def declared_size(name: str, content: dict[str, Any]) -> tuple[int, int] | None:

@@ -130,7 +130,7 @@ def read_mask_label(tree: SourceTree, options: ReadOptions, name: str, masks: li
         raise _contradiction(masks[0], category, normal)
     return Label(mask_01.shape, normal,
                  lambda size_hw: (Instance(category, part, origin={"mask": masks[0]})
-                                  for part in components(masks[0], mask_01)))
+                                  for part in components(masks[0], mask_01)), masks[0])
 
 
 def _contradiction(mask: str, category: str, normal: bool) -> InputError:
