@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-NUMBER = re.compile(r"[-+–−]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?( ?(%|±.*))?|–|")
+NUMBER = re.compile(r"[-+–−]?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?( ?%| [\[(].*[\])])?|\[.*\]|–|")
 LONGEST = 200
 """Rows of a table that are shown; the rest is counted (a report of 100,000 rows helps nobody)."""
 

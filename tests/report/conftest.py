@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.config import Config
-from anomaly_gan.core.files import sha256_bytes, write_bytes, write_text
+from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json, write_text
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
@@ -54,7 +54,7 @@ def write_ingest(out: Path, names: list[str]) -> dict[str, Any]:
     categories = [Category(index, name) for index, name in enumerate(names, start=1)]
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
-    for number in range(12 * (len(names) + 1)):
+    for number in range(8 * (len(names) + 1)):
         group = number // 2
         category = number % (len(names) + 1)
         mask = square(4 + number % 20, 6 + number % 24) if category else None
@@ -160,6 +160,23 @@ def write_export(out: Path, ingest: Path, gate: Path) -> dict[str, Any]:
     return {"images": len(images)}
 
 
+def write_compare(out: Path) -> dict[str, Any]:
+    arms = ("none", "copy_paste", "anomaly_gan")
+    figure = {"mean": 0.412, "low": 0.390, "high": 0.434, "values": [0.41, 0.414]}
+    rows = {arm: {"map50": figure, "map": figure, "miou": None, "n_real": 20, "n_synthetic": 0 if arm == "none" else 6,
+                  "categories": {"crack": {"ap50": 0.4, "ap": 0.2, "iou": None}}, "sentence": f"{arm}: a sentence."}
+            for arm in arms}
+    for arm in arms[1:]:
+        rows[arm]["difference"] = {"map50": {"mean": 0.05, "low": 0.02, "high": 0.08, "verdict": "better"}}
+        rows[arm]["difference_over_objects"] = {"mean": 0.05, "low": 0.01, "high": 0.2, "verdict": "better"}
+    write_json(out / "summary.json", {"detector": "mask_rcnn", "judged_on": "masks", "seeds": [0, 1], "arms": rows,
+                                      "test": {"objects": 3}, "note": "Judged on 3 defects of 3 objects."})
+    write_text(out / "table.csv", "arm,detector,seed,map50,miou\nnone,mask_rcnn,0,0.410000,\n")
+    write_png(out / "lift.png", np.full((60, 120, 3), 250, np.uint8))
+    write_png(out / "detections.png", np.full((60, 120, 3), 90, np.uint8))
+    return {"cells": 6}
+
+
 @pytest.fixture(scope="session")
 def build_run(tmp_path_factory) -> Callable[..., FakeRun]:
     def build(names: list[str] | None = None, methods: tuple[str, ...] = ("copy_paste", "anomaly_gan")) -> FakeRun:
@@ -173,6 +190,8 @@ def build_run(tmp_path_factory) -> Callable[..., FakeRun]:
             run.stage(f"gate@{method}", lambda out, method=method: write_gate(out, run.folder / f"generate@{method}"))
             run.stage(f"export@{method}", lambda out, method=method: write_export(
                 out, run.folder / "ingest", run.folder / f"gate@{method}"))
+        if methods:
+            run.stage("compare", write_compare)
         return run
 
     return build

@@ -59,7 +59,8 @@ def test_every_section_is_there_and_shows_the_run(whole):
     assert set(PROMISED) <= page.ids()
     for words in ("blowhole", "crack", "copy_paste", "anomaly_gan", "polygon of blowhole has 2 points", "40 steps",
                   "a label without a photograph", "612\u202f345", "12 pixels changed outside the mask", "FD-EffLite0",
-                  "12.5 (11 – 14)", "10 (8 – 12)", "blowhole: 1 of 4 is missing.", "synthetic: images"):
+                  "12.5 (11 – 14)", "10 (8 – 12)", "blowhole: 1 of 4 is missing.", "synthetic: images",
+                  "0.412 [0.390, 0.434]", "+0.050 [+0.020, +0.080]"):
         assert words in page.text
     assert metrics["pictures_left_out"] == 0
     assert metrics["bytes"] == len(text.encode())
@@ -133,7 +134,7 @@ def test_lone_surrogates_do_not_stop_the_page(build_run, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["ingest", "pool", "train@anomaly_gan", "generate@copy_paste", "gate@copy_paste",
-                                   "export@copy_paste", None])
+                                   "export@copy_paste", "compare", None])
 def test_a_missing_stage_is_named(whole, tmp_path, stage):
     made, _, _ = whole
     context = made.context()
@@ -141,8 +142,8 @@ def test_a_missing_stage_is_named(whole, tmp_path, stage):
     text, metrics = report(Context(7, inputs=kept), tmp_path / "out")
     assert set(PROMISED) <= Page(text).ids()
     assert "Not in this run" in text or (stage or "").endswith("@copy_paste")
-    assert "compare" in metrics["missing"]
-    assert "Unfinished run." in text
+    assert (stage in metrics["missing"]) == (stage in {"ingest", "pool", "compare"})
+    assert ("Unfinished run." in text) == bool(metrics["missing"])
 
 
 def test_refused_candidates_are_marked_and_shown(whole):
