@@ -33,6 +33,7 @@ MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
 ORIENTATION = 274
 BITS_PER_SAMPLE = 258
+INVERSE = {6: 8, 8: 6}
 BAD_CONTENT = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
                OverflowError, MemoryError, RecursionError, struct.error, Image.DecompressionBombError,
                Image.DecompressionBombWarning, ImageCms.PyCMSError, UserWarning)
@@ -67,17 +68,18 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int = 16, min_si
     Raises:
         InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19 (see the module's words and FAULTS).
     """
-    image = open_image(name, content, notes, min_side)
-    orientation = orientation_of(image, notes)
+    image, orientation = open_image(name, content, notes, min_side)
     with _guard(name):
-        deep = _deep_samples(image, content)
-        if deep is not None:
-            return Picture(_scale(name, deep, bits, notes), orientation, True)
         if image.mode == "F":
             raise refuse(name, "A7", "has floating-point pixels, whose range is not declared", "save it as 16 bits")
-        if image.mode in {"L", "RGB"}:
-            return Picture(np.array(image), orientation, False)
-        return Picture(np.array(_convert(image, name, notes)), orientation, True)
+        deep = _deep_samples(image, content)
+        if deep is not None:
+            pixels = _scale(name, deep, bits, notes)
+        else:
+            pixels = np.array(image if image.mode in {"L", "RGB"} else _convert(image, name, notes))
+    if image.format == "TIFF":  # Pillow and OpenCV have turned it while loading, and only it
+        pixels = orient(pixels, INVERSE.get(orientation, orientation))
+    return Picture(pixels, orientation, deep is not None or image.mode not in {"L", "RGB"})
 
 
 def is_gray(pixels: np.ndarray) -> bool:
@@ -86,8 +88,8 @@ def is_gray(pixels: np.ndarray) -> bool:
         np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
 
 
-def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> Image.Image:
-    """Open and fully load an image; header checks come before any pixel is decoded."""
+def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tuple[Image.Image, int]:
+    """Open and fully load an image, with its EXIF orientation; header checks come before any pixel is decoded."""
     if not content:
         raise refuse(name, "A15", "is empty (0 bytes)", "fetch the file again")
     if content.startswith(SIGNATURE) and (fault := png_fault(content)) is not None:
@@ -106,11 +108,12 @@ def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> Im
                          "remove it, or lower min_side")
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: the first frame is the photograph
             raise refuse(name, "A11", f"holds {getattr(image, 'n_frames', 1)} pictures", "export one of them")
+        orientation = orientation_of(image, notes)  # before load(), which forgets it for TIFF
         image.load()
     kind = "JPEG" if image.format == "MPO" else image.format
     if CONTENT_OF_SUFFIX.get(suffix_of(name), kind) != kind:
         notes.warn("A16", f"the content is {kind}")
-    return image
+    return image, orientation
 
 
 class _guard:  # noqa: N801 - a context manager, used as a function
@@ -139,12 +142,11 @@ class _guard:  # noqa: N801 - a context manager, used as a function
 
 def orientation_of(image: Image.Image, notes: Notes) -> int:
     """The EXIF orientation 1..8 that the file declares; anything else counts as 1 and is noted."""
-    with _guard("EXIF"):
-        try:
-            value = image.getexif().get(ORIENTATION, 1)
-        except BAD_CONTENT as error:
-            notes.warn("A18", f"EXIF data ignored ({type(error).__name__})")
-            return 1
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except BAD_CONTENT as error:
+        notes.warn("A18", f"EXIF data ignored ({type(error).__name__})")
+        return 1
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 8:
         notes.warn("A3", f"EXIF orientation {value!r} counts as 1")
         return 1
@@ -157,7 +159,7 @@ def _deep_samples(image: Image.Image, content: bytes) -> np.ndarray | None:
         return np.array(image)
     tags = getattr(image, "tag_v2", None)
     depth = png_bit_depth(content) if image.format == "PNG" else max(tags.get(BITS_PER_SAMPLE, (8,))) if tags else 8
-    if depth <= 8 or image.mode == "F":
+    if depth <= 8:
         return None
     flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from .image_files import open_image, orientation_of
+from .image_files import open_image
 from .ledger import Notes, refuse
 
 COVERED = 0.9
@@ -30,8 +30,8 @@ def decode_mask(name: str, content: bytes, notes: Notes, strict: bool = False) -
     Raises:
         InputError: A-codes where it does not decode; B3, B4, B8 as said above; A2 where it carries an orientation.
     """
-    image = open_image(name, content, notes)
-    if orientation_of(image, notes) != 1:
+    image, orientation = open_image(name, content, notes)
+    if orientation != 1:
         raise refuse(name, "A2", "the mask carries an EXIF orientation", "save it without EXIF")
     if image.mode in {"CMYK", "LAB", "YCbCr", "HSV"}:
         raise refuse(name, "B6", f"the mask has the colour mode {image.mode}", "export it as gray PNG")

@@ -27,6 +27,7 @@ from anomaly_gan.core.manifest import Context
 
 HEIGHT, WIDTH = 40, 60
 BOX = [[10, 10], [30, 10], [30, 20], [10, 20]]
+FLAT = [10, 10, 30, 10, 30, 20, 10, 20]
 
 
 def pixels(seed: int, shape: tuple[int, ...] = (HEIGHT, WIDTH)) -> np.ndarray:
@@ -94,7 +95,7 @@ def coco_content() -> dict[str, Any]:
     return {
         "images": [{"id": i, "file_name": f"{i}.jpg", "height": HEIGHT, "width": WIDTH} for i in range(1, 4)],
         "categories": [{"id": 7, "name": "crack"}],
-        "annotations": [{"id": i, "image_id": i, "category_id": 7, "segmentation": [sum(BOX, [])], "area": 200,
+        "annotations": [{"id": i, "image_id": i, "category_id": 7, "segmentation": [FLAT], "area": 200,
                          "bbox": [10, 10, 20, 10], "iscrowd": 0} for i in range(1, 4)],
     }
 
@@ -150,7 +151,7 @@ def coco_case(id: str, fate: str, code: str, change: Callable[[dict[str, Any]], 
     def build(root: Path) -> None:
         content = coco_content()
         content["images"].append({"id": 4, "file_name": "4.jpg", "height": HEIGHT, "width": WIDTH})
-        content["annotations"].append({"id": 4, "image_id": 4, "category_id": 7, "segmentation": [sum(BOX, [])],
+        content["annotations"].append({"id": 4, "image_id": 4, "category_id": 7, "segmentation": [FLAT],
                                        "area": 200, "bbox": [10, 10, 20, 10], "iscrowd": 0})
         put(root / "annotations.json", change(content) or content)
 
@@ -269,12 +270,14 @@ CASES = [
     mask_case("jpeg mask", "repaired", "B4", lambda: encoded(Image.fromarray(mask()), "JPEG")),
     mask_case("jpeg mask, strict", "refused", "B4", lambda: encoded(Image.fromarray(mask()), "JPEG"), strict=True),
     mask_case("all-zero mask", "refused", "B7", lambda: png(mask(value=0))),
-    Case("defect in a normal folder", "mask-png", lambda root: pair(root, folder="good"), "refused", "B7", "bad_mask.png"),
+    Case("defect in a normal folder", "mask-png", lambda root: pair(root, folder="good"), "refused", "B7",
+         "bad_mask.png"),
     mask_case("inverted mask", "warned", "B8", lambda: png(255 - mask() // 3 * 3)),
     mask_case("inverted mask, strict", "refused", "B8", lambda: png(255 - mask()), strict=True),
     Case("mask without photograph", "mask-png", lambda root: put(root / "crack/10_mask.png", png(mask())), "refused",
          "B11", "10_mask.png"),
-    Case("photograph without mask", "mask-png", lambda root: put(root / "crack/x.jpg", jpg(9)), "refused", "B11", "x.jpg"),
+    Case("photograph without mask", "mask-png", lambda root: put(root / "crack/x.jpg", jpg(9)), "refused", "B11",
+         "x.jpg"),
     Case("two photographs for a mask", "mask-png",
          lambda root: pair(root) or put(root / "crack/bad.bmp", encoded(Image.fromarray(pixels(3)), "BMP")), "refused",
          "B11", "bad.bmp"),
@@ -330,7 +333,8 @@ CASES = [
     label_case("coco among labelme", "refused", "C15", coco_content),
     label_case("via among labelme", "refused", "C15", lambda: {"_via_settings": {}}),
     label_case("geojson among labelme", "refused", "C15", lambda: {"type": "FeatureCollection", "features": []}),
-    Case("photograph without label file", "labelme", lambda root: put(root / "bad.jpg", jpg(9)), "skipped", "", "bad.jpg"),
+    Case("photograph without label file", "labelme", lambda root: put(root / "bad.jpg", jpg(9)), "skipped", "",
+         "bad.jpg"),
     shape_case("mask of another size than its box", "refused", "B1",
                shape([[10, 10], [30, 20]], shape_type="mask", mask=patch_text(5, 5))),
     shape_case("mask that is no picture", "refused", "C4", shape([[1, 1], [9, 9]], shape_type="mask", mask="AAAA")),
@@ -345,7 +349,7 @@ CASES = [
     coco_case("missing segmentation", "refused", "D5", remove("annotations", "segmentation")),
     coco_case("box as polygon", "refused", "D5", segmentation([[1, 2, 3, 4]])),
     coco_case("odd polygon", "refused", "D5", segmentation([[1, 2, 3, 4, 5, 6, 7]])),
-    coco_case("flat polygon", "repaired", "D5", segmentation(sum(BOX, [])), file="4.jpg"),
+    coco_case("flat polygon", "repaired", "D5", segmentation(FLAT), file="4.jpg"),
     coco_case("polygon far away", "refused", "C8", segmentation([[1, 2, 3, 4, 1e12, 6]])),
     coco_case("image id twice", "stopped", "D6", edit("images", id=1)),
     coco_case("annotation id twice", "stopped", "D6", edit("annotations", id=1)),
