@@ -83,8 +83,9 @@ class Run:
         return self.stages.get(name)
 
     def methods(self, stage: str) -> list[str]:
-        """Methods for which ``stage@METHOD`` has finished, in the order the run names them."""
-        return [name.partition("@")[2] for name in self.stages if name.startswith(f"{stage}@")]
+        """Methods for which ``stage@METHOD`` has finished: those that were trained first, then in the run's order."""
+        found = [name.partition("@")[2] for name in self.stages if name.startswith(f"{stage}@")]
+        return sorted(found, key=lambda method: f"train@{method}" not in self.stages)
 
 
 def open_run(context: Context) -> Run:
