@@ -20,7 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--counts", choices=sorted(COUNTS), default="sample",
                         help="sample: the embedded set; paper: the counts of the paper's Table 3 and 600 normals")
     parser.add_argument("--size", type=int, help="pixels to the side (default: 256 for sample, 512 for paper)")
-    parser.add_argument("--quality", type=int, default=90, help="JPEG quality of the photographs (default 90)")
+    parser.add_argument("--quality", type=int, default=92, help="JPEG quality of the photographs (default 92)")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet to this PNG file")
     parser.add_argument("--figure", type=Path, help="also write the documentation's picture to this PNG file")
     given = parser.parse_args()
@@ -33,13 +33,17 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def main() -> None:
+def main() -> int:
     given = arguments()
     cv2.setNumThreads(1)  # the same bytes whatever the number of cores
     size = given.size or {"sample": 256, "paper": 512}[given.counts]
     plan = list(shots(COUNTS[given.counts]))
     if given.out:
-        written = write_set(given.out, plan, given.seed, size, given.quality)
+        try:
+            written = write_set(given.out, plan, given.seed, size, given.quality)
+        except FileExistsError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
         sys.stdout.write(f"{len(plan)} photographs ({written / 1e6:.1f} MB) written to {given.out}\n")
     if given.sheet:
         write_sheet(given.sheet, plan, given.seed, size)
@@ -47,7 +51,8 @@ def main() -> None:
     if given.figure:
         write_figure(given.figure, plan, given.seed, size)
         sys.stdout.write(f"figure written to {given.figure}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

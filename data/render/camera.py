@@ -108,7 +108,7 @@ def _lens(image: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _sensor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exposure, tone curve, shot and read noise, 8 bits."""
-    exposure = rng.uniform(1.5, 2.3) * (0.16 / max(0.05, float(image.mean()))) ** 0.4
+    exposure = rng.uniform(1.5, 2.4) * (0.11 / max(0.04, float(image.mean()))) ** 0.35
     exposed = 1 - np.exp(-exposure * np.clip(image, 0, None))
     noisy = exposed + rng.standard_normal(image.shape) * np.sqrt(2.0e-5 + rng.uniform(0.5, 1.6) * 2.2e-4 * exposed)
-    return np.clip(np.round(255 * np.clip(noisy, 0, 1) ** (1 / 2.0)), 0, 255).astype(np.uint8)
+    return np.clip(np.round(255 * np.clip(noisy, 0, 1) ** (1 / 1.9)), 0, 255).astype(np.uint8)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from scene import CATEGORIES
 
@@ -113,10 +112,3 @@ def score(drawing: Drawing, biases: np.ndarray, rng: np.random.Generator) -> np.
     """What the raters (R,) with ``biases`` (R,) give one drawing: 0..10 in steps of 0.5."""
     raw = drawing.quality + biases + rng.normal(0, 0.7, biases.shape)
     return np.round(np.clip(raw, 0, 10) * 2) / 2
-
-
-def covered(drawing: np.ndarray, size: int) -> np.ndarray:
-    """The polygon's mask (S, S) of 0/1."""
-    mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [np.round(drawing * 16 - 8).astype(np.int32)], 1, shift=4)
-    return mask

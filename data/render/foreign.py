@@ -53,13 +53,13 @@ def _along_and_across(surface: Surface, line: np.ndarray) -> tuple[np.ndarray, n
 
 def cloth_strip(surface: Surface, centre: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
     """A torn strip of cloth: long, wavy, folded lengthwise, frayed at the ends, with weave and perhaps a stripe."""
-    length, width = rng.uniform(110, 270), rng.uniform(11, 25)
+    length, width = rng.uniform(120, 290), rng.uniform(12, 28)
     t, across = _along_and_across(surface, _spine(rng, centre, length))
     knots = np.linspace(0, 1, 9)
     half = np.interp(t, knots, width * np.clip(rng.normal(1.0, 0.28, 9), 0.4, 1.6)).astype(np.float32)
     ragged = 1.6 * octaves(rng, t.shape, 40, 3)
     threads = np.sin(across * rng.uniform(1.1, 1.7) + 2 * octaves(rng, t.shape, 20, 2))
-    frayed = (0.022 + 0.02 * threads + 0.012 * octaves(rng, t.shape, 26, 2))
+    frayed = 0.02 + 0.011 * threads + 0.016 * octaves(rng, t.shape, 30, 2)
     inside = (np.abs(across) < half + ragged) & (t > frayed) & (t < 1 - frayed[::-1, ::-1])
     inside = _largest(inside)
     share = across / half
@@ -70,9 +70,9 @@ def cloth_strip(surface: Surface, centre: tuple[float, float], rng: np.random.Ge
     crumple = 1.5 * octaves(rng, t.shape, 16, 3) + 1.6 * np.sin(t * length * rng.uniform(0.16, 0.3) + share * 2)
     lift = rng.uniform(2, 6) + 5 * np.abs(np.interp(t, knots, rng.normal(0, 1, 9)))
     rim = smoothstep(half + ragged - np.abs(across), 0, 3.5)
-    height = drape(surface, 9) + lift + (folds * 1.5 + crumple) * rim
+    height = drape(surface, 9) + lift + (folds * 1.9 + crumple) * rim
     weave = np.sin(t * length * 2.1) * np.sin(across * 2.1)
-    albedo = rng.uniform(0.34, 0.85) * (1 + 0.05 * weave)
+    albedo = rng.uniform(0.18, 0.8) * (1 + 0.05 * weave)
     if rng.random() < 0.35:
         albedo = albedo * np.where(np.abs(share - rng.uniform(-0.5, 0.5)) < 0.16, rng.uniform(0.35, 0.7), 1.0)
     soiled = smoothstep(octaves(rng, t.shape, 7, 4), 0.4, 2.2) * rng.uniform(0.2, 0.65)
@@ -82,20 +82,22 @@ def cloth_strip(surface: Surface, centre: tuple[float, float], rng: np.random.Ge
 
 def paper_scrap(surface: Surface, centre: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
     """A crumpled scrap of paper: compact, angular, flat facets between sharp creases, bright, some of it printed."""
-    radius = rng.uniform(28, 58)
+    radius = rng.uniform(34, 72)
     x, y = surface.x - centre[0], surface.y - centre[1]
     inside = _torn_outline(surface, centre, radius, rng)
     warp_x = x + 2.5 * octaves(rng, x.shape, 14, 2)
     warp_y = y + 2.5 * octaves(rng, x.shape, 14, 2)
     creases = np.zeros_like(x)
-    for _ in range(rng.integers(8, 13)):  # a sum of folded planes is flat between its creases
+    for _ in range(rng.integers(11, 18)):  # a sum of folded planes is flat between its creases
         angle, place = rng.uniform(0, np.pi), rng.uniform(-0.75, 0.75) * radius
-        creases += rng.normal(0, 0.17) * np.abs(np.cos(angle) * warp_x + np.sin(angle) * warp_y - place)
-    creases -= np.median(creases[inside])
+        creases += rng.normal(0, 0.24) * np.abs(np.cos(angle) * warp_x + np.sin(angle) * warp_y - place)
+    creases = (creases - creases[inside].mean()) / creases[inside].std() * rng.uniform(3.5, 7.0)
+    ridges = np.abs(octaves(rng, x.shape, 16, 2)) * rng.uniform(1.0, 2.6)  # the fine crumple within facets
     edge = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3) / surface.scale
     curl = rng.uniform(0, 7) * (np.cos(rng.uniform(0, 6.3)) * x + np.sin(rng.uniform(0, 6.3)) * y) / radius
-    height = drape(surface, 10) + rng.uniform(3, 8) + np.clip(creases, -12, 16) + curl + 1.2 * smoothstep(edge, 0, 3)
-    albedo = np.full_like(x, rng.uniform(0.62, 0.97)) * (1 + 0.025 * octaves(rng, x.shape, 30, 3))
+    height = drape(surface, 10) + rng.uniform(4, 9) + np.clip(creases, -13, 22)
+    height = height - ridges + curl + 1.2 * smoothstep(edge, 0, 3)
+    albedo = np.full_like(x, rng.uniform(0.45, 0.97)) * (1 + 0.025 * octaves(rng, x.shape, 30, 3))
     if rng.random() < 0.4:
         albedo = albedo * _print(warp_x, warp_y, rng)
     soiled = smoothstep(octaves(rng, x.shape, 9, 4), 0.6, 2.4) * rng.uniform(0.1, 0.5)

@@ -21,7 +21,7 @@ def panels(surface: Surface, style: Style, rng: np.random.Generator) -> list[Bol
     edges = [-30.0, *map(float, cuts), SIDE + 30]
     recess(surface, rng, 30)
     bolts: list[Bolt] = []
-    base = rng.uniform(0.13, 0.3)
+    base = rng.uniform(0.07, 0.24)
     for left, right in itertools.pairwise(edges):
         plate(surface, rng, ((left + right) / 2, SIDE / 2), ((right - left) / 2 - 2, SIDE), rng.uniform(-3, 4),
               albedo=base * rng.uniform(0.8, 1.25))
@@ -69,7 +69,7 @@ def _lid(surface: Surface, style: Style, rng: np.random.Generator, span: tuple[f
          angle: float) -> list[Bolt]:
     low_y, high_y = rng.uniform(40, 110), SIDE - rng.uniform(40, 110)
     centre, half = (sum(span) / 2, (low_y + high_y) / 2), ((span[1] - span[0]) / 2, (high_y - low_y) / 2)
-    tone, rim = rng.uniform(0.13, 0.3), style.radius * 2.0
+    tone, rim = rng.uniform(0.07, 0.24), style.radius * 2.0
     plate(surface, rng, centre, half, 0, albedo=tone, corner=10)
     inner = (half[0] - 2 * rim, half[1] - 2 * rim)
     if rng.random() < 0.75:
@@ -89,7 +89,7 @@ def pipework(surface: Surface, style: Style, rng: np.random.Generator) -> list[B
     recess(surface, rng, rng.uniform(45, 70))
     angle, x = rng.uniform(0, np.pi / 3), rng.uniform(-10, 30)
     beam = rng.uniform(70, 115)
-    tone = rng.uniform(0.13, 0.28)
+    tone = rng.uniform(0.07, 0.22)
     plate(surface, rng, (x + beam / 2, SIDE / 2), (beam / 2, SIDE), 6, albedo=tone)
     bolts = row((x + beam / 2, 30), (x + beam / 2, 480), rng.uniform(70, 110), angle)
     x += beam + rng.uniform(8, 20)
@@ -97,7 +97,7 @@ def pipework(surface: Surface, style: Style, rng: np.random.Generator) -> list[B
         radius = rng.uniform(8, 27)
         lean = rng.normal(0, 4)
         pipe(surface, rng, (x + radius, -20), (x + radius + lean, SIDE + 20), radius, rng.uniform(-32, -16),
-             rng.uniform(0.1, 0.36))
+             rng.uniform(0.06, 0.3))
         x += 2 * radius + rng.uniform(2, 22)
     for y in np.sort(rng.choice([110.0, 205.0, 300.0, 395.0], int(rng.integers(1, 4)), replace=False)):
         y = float(y) + rng.uniform(-12, 12)
@@ -110,7 +110,7 @@ def pipework(surface: Surface, style: Style, rng: np.random.Generator) -> list[B
 def grille(surface: Surface, style: Style, rng: np.random.Generator) -> list[Bolt]:
     """A ventilation grille in a bolted frame, or two of them."""
     recess(surface, rng, 40)
-    angle, tone = rng.uniform(0, np.pi / 3), rng.uniform(0.13, 0.3)
+    angle, tone = rng.uniform(0, np.pi / 3), rng.uniform(0.07, 0.24)
     plate(surface, rng, (SIDE / 2, SIDE / 2), (SIDE, SIDE), 0, albedo=tone)
     rim, pitch = style.radius * 2.0, rng.uniform(66, 100)
     cut = rng.uniform(180, 330)
@@ -131,11 +131,11 @@ def reservoir(surface: Surface, style: Style, rng: np.random.Generator) -> list[
     """A round air reservoir held by straps on bolted feet."""
     recess(surface, rng, 70)
     angle, middle, radius = rng.uniform(0, np.pi / 3), rng.uniform(205, 300), rng.uniform(80, 125)
-    tone = rng.uniform(0.13, 0.3)
+    tone = rng.uniform(0.07, 0.24)
     for side in (-1, 1):
         y = middle + side * (radius + 52)
         plate(surface, rng, (SIDE / 2, y), (SIDE, 44), -14, albedo=tone)
-    drum(surface, rng, middle, radius, rng.uniform(30, 48), rng.uniform(0.14, 0.36))
+    drum(surface, rng, middle, radius, rng.uniform(30, 48), rng.uniform(0.09, 0.3))
     bolts: list[Bolt] = []
     for x in np.arange(rng.uniform(60, 130), SIDE, rng.uniform(130, 200)):
         half = style.radius * rng.uniform(1.1, 1.6)
@@ -144,7 +144,7 @@ def reservoir(surface: Surface, style: Style, rng: np.random.Generator) -> list[
             y = middle + side * (radius + 34)
             plate(surface, rng, (float(x), y), (half * 2.4, style.radius * 1.9), -5, albedo=tone * 1.2)
             bolts += [Bolt(float(x) - half * 1.3, y, angle), Bolt(float(x) + half * 1.3, y, angle)]
-    surface.height += (0.3 * octaves(rng, surface.x.shape, 30, 2)).astype(np.float32)
+    surface.height += (0.05 * octaves(rng, surface.x.shape, 60, 2)).astype(np.float32)
     return bolts
 
 

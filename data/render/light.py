@@ -22,8 +22,8 @@ class Light:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Light:
-        return cls(rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(36, 58)), rng.uniform(0.85, 1.25),
-                   rng.uniform(0.16, 0.34), (rng.uniform(120, 390), rng.uniform(120, 390)), rng.uniform(190, 420))
+        return cls(rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 54)), rng.uniform(0.85, 1.25),
+                   rng.uniform(0.09, 0.24), (rng.uniform(120, 390), rng.uniform(120, 390)), rng.uniform(190, 420))
 
     def again(self, rng: np.random.Generator) -> Light:
         """The same lamp on another day: a little brighter or darker, hardly moved."""
@@ -48,7 +48,7 @@ def shade(surface: Surface, light: Light) -> np.ndarray:
     occlusion = ambient_occlusion(surface)
     distance2 = (surface.x - light.spot[0]) ** 2 + (surface.y - light.spot[1]) ** 2
     spot = (0.4 + 0.75 * np.exp(-distance2 / (2 * light.spread**2))) * np.clip(1 + height / 260, 0.35, 1.4)
-    highlight = surface.gloss * (0.9 * facing**60 + 0.25 * facing**14)
+    highlight = surface.gloss * (1.3 * facing**60 + 0.3 * facing**14)
     direct = light.key * spot * lit * (surface.albedo * lambert + highlight)
     return (direct + light.ambient * occlusion * (0.5 + 0.5 * spot) * surface.albedo).astype(np.float32)
 
@@ -73,7 +73,7 @@ def ambient_occlusion(surface: Surface) -> np.ndarray:
     seen = np.ones_like(surface.height)
     side = surface.height.shape[0]
     small = cv2.resize(surface.height, (256, 256), interpolation=cv2.INTER_AREA)
-    for sigma, strength in ((2.5, 0.5), (8.0, 0.55), (24.0, 0.5)):
+    for sigma, strength in ((2.5, 0.6), (8.0, 0.65), (24.0, 0.55)):
         around = cv2.GaussianBlur(small, (0, 0), sigma * 256 / SIDE)
         around = cv2.resize(around, (side, side), interpolation=cv2.INTER_LINEAR)
         seen -= np.float32(strength) * np.clip((around - surface.height) / np.float32(2.2 * sigma), 0, 1)

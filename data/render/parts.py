@@ -23,10 +23,11 @@ def steel(rng: np.random.Generator, shape: tuple[int, int], albedo: float) -> tu
     grime = octaves(rng, shape, 5, 5)
     stretch = (6.0, 1.0) if rng.random() < 0.5 else (1.0, 6.0)
     brushed = octaves(rng, shape, 48, 2, stretch=stretch)
-    grain = octaves(rng, shape, 90, 2)
-    tone = albedo * (1 + 0.16 * grime + 0.05 * brushed + 0.05 * grain)
-    gloss = np.clip(0.16 + 0.07 * brushed - 0.06 * grime, 0.01, 0.6)
-    return np.clip(tone, 0.02, 0.9), gloss, 0.10 * grain + 0.05 * brushed
+    grain = octaves(rng, shape, 120, 2)
+    polish = rng.uniform(0.0, 0.035)
+    tone = albedo * (1 + 0.16 * grime + polish * brushed + 0.07 * grain)
+    gloss = np.clip(0.16 + 2 * polish * brushed - 0.06 * grime, 0.01, 0.6)
+    return np.clip(tone, 0.02, 0.9), gloss, 0.10 * grain + polish * brushed
 
 
 def plate(surface: Surface, rng: np.random.Generator, centre: tuple[float, float], half: tuple[float, float],

@@ -37,18 +37,18 @@ def build(category: str | None, rng: np.random.Generator, pixels: int) -> Scene:
     surface, style, light = Surface.blank(pixels), Style.draw(rng), Light.draw(rng)
     weights = np.array([weight for _, weight in LAYOUTS])
     layout = LAYOUTS[int(rng.choice(len(LAYOUTS), p=weights / weights.sum()))][0]
-    bolts = layout(surface, style, rng)
+    bolts = _apart(layout(surface, style, rng), style)
     clutter(surface, rng)
     bad = _pick(bolts, style, category, rng)
-    seats = []
+    seats, middles = [], []
     for number, bolt in enumerate(bolts):
         if number in bad:
-            (lose if category == "screws_A" else loosen)(surface, bolt, style, rng)
+            middles.append((lose if category == "screws_A" else loosen)(surface, bolt, style, rng))
         elif _free(surface, bolt, style):
             fasten(surface, bolt, style, rng)
             seats.append((bolt.x, bolt.y, bolt.seat(style)))
     weather(surface, rng)
-    instances = [_disc(surface, bolts[number], style) for number in sorted(bad)]
+    instances = [np.hypot(surface.x - x, surface.y - y) < bolts[0].seat(style) for x, y in middles]
     if category in ("cloth_strips", "paper_scraps"):
         instances = _foreign(surface, category, rng)
     covers = rng.random() < (0.3 if category is None else 0.22)
@@ -69,6 +69,15 @@ def _free(surface: Surface, bolt: Bolt, style: Style) -> bool:
     return min(bolt.x, bolt.y) > bolt.seat(style) and max(bolt.x, bolt.y) < SIDE - bolt.seat(style)
 
 
+def _apart(bolts: list[Bolt], style: Style) -> list[Bolt]:
+    """The bolts without those that would touch an earlier one."""
+    kept: list[Bolt] = []
+    for bolt in bolts:
+        if all(np.hypot(bolt.x - other.x, bolt.y - other.y) > 2.25 * bolt.seat(style) for other in kept):
+            kept.append(bolt)
+    return kept
+
+
 def _pick(bolts: list[Bolt], style: Style, category: str | None, rng: np.random.Generator) -> set[int]:
     """Numbers of the bolts that fail: one, sometimes two or three, all in view; none if no bolt is."""
     if category not in ("screws_A", "screws_B"):
@@ -77,10 +86,6 @@ def _pick(bolts: list[Bolt], style: Style, category: str | None, rng: np.random.
     seen = [number for number, bolt in enumerate(bolts) if low < bolt.x < high and low < bolt.y < high]
     count = min(len(seen), int(rng.choice([1, 2, 3], p=[0.66, 0.25, 0.09])))
     return {int(number) for number in rng.choice(seen, count, replace=False)}
-
-
-def _disc(surface: Surface, bolt: Bolt, style: Style) -> np.ndarray:
-    return np.hypot(surface.x - bolt.x, surface.y - bolt.y) < bolt.seat(style)
 
 
 def _foreign(surface: Surface, category: str, rng: np.random.Generator) -> list[np.ndarray]:

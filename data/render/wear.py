@@ -64,9 +64,11 @@ def _scratch(surface: Surface, rng: np.random.Generator) -> None:
 
 def clutter(surface: Surface, rng: np.random.Generator) -> None:
     """Things an inspector knows to be sound: labels, stencilled marks, chalk, wet spots, capped holes."""
-    for _ in range(rng.integers(0, 3)):
-        kind = rng.choice(["label", "stencil", "chalk", "gloss", "hole", "plug"], p=[0.27, 0.2, 0.13, 0.14, 0.13, 0.13])
+    for _ in range(rng.integers(0, 4)):
+        kind = str(rng.choice(list(_CLUTTER), p=[0.28, 0.16, 0.14, 0.12, 0.15, 0.15]))
         place = (float(rng.uniform(100, 410)), float(rng.uniform(100, 410)))
+        if kind in ("hole", "plug") and np.ptp(surface.window(*place, 26).height) > 5:
+            kind = "label"  # holes and caps need sheet metal under them
         _CLUTTER[kind](surface, place, rng)
 
 
@@ -80,7 +82,7 @@ def _label(surface: Surface, place: tuple[float, float], rng: np.random.Generato
     pitch = rng.uniform(4.5, 7)
     words = np.sin(x * 0.8 + np.floor(y / pitch) * 2.1) + np.sin(x * 0.31) > -0.6
     printed = ((y / pitch) % 1 < 0.5) & words & (edge > 3)
-    tone = np.where(printed, 0.2, rng.uniform(0.42, 0.85)) * (1 - 0.5 * smoothstep(octaves(rng, x.shape, 6, 4), 0, 2))
+    tone = np.where(printed, 0.2, rng.uniform(0.42, 0.97)) * (1 - 0.4 * smoothstep(octaves(rng, x.shape, 6, 4), 0, 2))
     part.put(edge > 0, part.height + 0.25, tone, 0.25, over=False)
 
 

@@ -29,7 +29,14 @@ photographs and kept the best-scored tenth.
 
 
 def write_set(out: Path, plan: list[Shot], seed: int, size: int, quality: int) -> int:
-    """Render every photograph of ``plan`` below ``out``; returns how many bytes of pictures were written."""
+    """Render every photograph of ``plan`` below ``out``; returns how many bytes of pictures were written.
+
+    An earlier set in ``out`` is replaced.
+
+    Raises:
+        FileExistsError: ``out`` holds files, but no set that this renderer wrote.
+    """
+    clear(out)
     written, seats = 0, {}
     for shot in plan:
         photo = take(shot, seed, size)
@@ -40,6 +47,21 @@ def write_set(out: Path, plan: list[Shot], seed: int, size: int, quality: int) -
     write_text(out / "groups.csv", "\n".join(["file,group,fold", *rows]) + "\n")
     write_experts(out / "expert", seats, seed, size)
     return written
+
+
+def clear(out: Path) -> None:
+    """Remove an earlier set, as its groups.csv names it, so that nothing of it is left among the new files."""
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    table = out / "groups.csv"
+    if not table.is_file():
+        raise FileExistsError(f"{out} holds files, but no rendered set: give an empty folder")
+    for line in table.read_text(encoding="utf-8").splitlines()[1:]:
+        photo = out / line.split(",")[0]
+        photo.unlink(missing_ok=True)
+        photo.with_suffix(".png").unlink(missing_ok=True)
+    for drawing in (out / "expert").glob("[0-9]*.json"):
+        drawing.unlink()
 
 
 def _write_photo(out: Path, shot: Shot, photo: Photograph, quality: int) -> int:
@@ -90,7 +112,7 @@ def write_figure(path: Path, plan: list[Shot], seed: int, size: int, side: int =
     pictures = []
     for row, folder in enumerate(f for f in dict.fromkeys(shot.folder for shot in plan) if f != "normal"):
         defects = [shot for shot in plan if shot.folder == folder and shot.fold == 0]
-        for shot in defects[:2]:
+        for shot in defects[2:8:5]:
             photo = take(shot, seed, size)
             sound = take(normals[2 * row + len(pictures) % 2], seed, size)
             pictures += [sound.pixels, photo.pixels, union(photo) * np.uint8(255)]
