@@ -54,7 +54,8 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         metrics[category.name] = _category_metrics(own, prior[category.name], kept,
                                                    experts.drawn.get(category.name, 0))
     pool = Dataset(images, annotations, ingest.categories,
-                   {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed}, out)
+                   {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed,
+                    "fixed_shape": list(config.fixed_shape)}, out)
     prove_train_only(pool, ingest)
     pool.save(out)
     return {"categories": metrics, "items": len(images), "instances": len(annotations),

@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
         "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
         "masked_local": True, "aware_width": 64, "cycle": 1.0, "inside": 1.0, "aware": 1.0, "severity": 0.0,
-        "mismatch": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999), "ema": 0.0,
+        "mismatch": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999), "ema": 0.0, "precision": "32-true",
     },
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
@@ -49,7 +49,7 @@ class TrainConfig(Config):
 
     generator: Literal["lean_unet", "unet"] = "lean_unet"
     base_width: int = Field(32, ge=4)
-    depth: int = Field(3, ge=1)
+    depth: int = Field(3, ge=2)
     norm: Literal["batch", "instance", "none"] = "none"
     conditional: bool = True
     noise: bool = True
@@ -62,7 +62,7 @@ class TrainConfig(Config):
     local_size: int = 32
     masked_local: bool = False
     discriminator_norm: Literal["batch", "spectral", "none"] = "spectral"
-    adversarial: Literal["bce", "hinge"] = "hinge"
+    adversarial: Literal["bce", "hinge", "d2gan"] = "hinge"
 
     aware_width: int = Field(16, ge=4)
     aware_steps: int = Field(150, ge=0)
@@ -85,6 +85,8 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _sizes_fit(self) -> TrainConfig:
         stages = self.depth
+        if self.generator == "lean_unet" and not 2 <= stages <= 4:
+            raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
         if self.size % 2**stages:
             raise ValueError(f"size: {self.size} px cannot be halved {stages} times (depth)")
         for name, side in (("size", self.size), ("local_size", self.local_size)):

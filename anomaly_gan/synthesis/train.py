@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from ..core.errors import ConfigError
 from ..core.files import atomic_path, write_json
 from ..core.images import write_png
 from ..core.manifest import Context
@@ -34,6 +35,8 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
     train = load_dataset(context.inputs["ingest"]).split("train")
     pool = load_dataset(context.inputs["pool"])
     gray = train.info.get("mode", "L") == "L" if config.channels == "auto" else config.channels == 1
+    if gray and train.info.get("mode", "L") != "L":
+        raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
     channels = 1 if gray else 3
     seed = seed_for(context.seed, "train")
     fabric = make_fabric(context.device, config.precision, out / "logs")
@@ -59,8 +62,13 @@ def sample_grid(task: AnomalyGanTask, batch: Batch) -> np.ndarray:
     """Contact sheet of fixed pairs: normal, mask, generated, a real defect, its restoration."""
     rows = min(SAMPLE_ROWS, len(batch.category_B))
     part = Batch(*(tensor[:rows] for tensor in vars(batch).values()))
+    modes = {name: net.training for name, net in task.nets.items()}
     with torch.no_grad():
+        for net in task.nets.values():
+            net.eval()  # a picture must not move the running statistics of batch norm
         outputs = task.forward(part)
+    for name, net in task.nets.items():
+        net.train(modes[name])
     columns = (part.normal_BCHW, part.normal_mask_B1HW * 2 - 1, outputs.fake_abnormal, part.abnormal_BCHW,
                outputs.fake_normal)
     pictures = [[_to_pixels(column[row]) for column in columns] for row in range(rows)]

@@ -127,7 +127,7 @@ def open_method(inputs: MethodInputs) -> Generate:
     net.load_state_dict(load_file(inputs.trained / "generator.safetensors"))
     net.to(device).eval()
     brush = Brush(net, config, model["categories"], model["severity"], device)
-    gray = inputs.train.info.get("mode", "L") == "L"
+    gray, gray_set = model["channels"] == 1, inputs.train.info.get("mode", "L") == "L"
     normals = {image.file_name: image for image in inputs.train.images}
 
     def generate(items: list[PoolItem], attempt: int) -> list[Sample]:
@@ -149,6 +149,9 @@ def open_method(inputs: MethodInputs) -> Generate:
         if config.composite:
             provenance["support_px"] = config.support_px
         instances = [(annotation.category_id, annotation.mask()) for annotation in item.annotations]
+        if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean (SPEC 31)
+            pixels, base = (np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
+                            for picture in (pixels, base))
         return Sample(pixels, instances, provenance, base if config.composite else None)
 
     return generate
