@@ -57,15 +57,22 @@ def render(found: Run, album: Album, config: ReportConfig) -> str:
         content[section.__name__.rpartition(".")[2]] = section.build(found, album, config)
     content["exports"] = exports.build(found)
     content["reproduce"] = reproduce.build(found)
-    content["banners"] = banners(found)
+    content["banners"] = banners(found, bool(content["data"] and content["data"]["simulated"]))
     content["left_out"] = album.left_out
     return open_templates().get_template("report.html").render(content)
 
 
-def banners(found: Run) -> list[dict[str, str]]:
-    absent = missing(found)
-    return [{"title": "Unfinished run.", "text": f"Not finished: {', '.join(absent)}. "
-             "The sections below say what is missing."}] if absent else []
+def banners(found: Run, simulated: bool) -> list[dict[str, str]]:
+    """What a reader must know before the figures: what is simulated, what is missing."""
+    absent, result = missing(found), []
+    if simulated:
+        result.append({"title": "Simulated photographs.", "text": "These scenes are drawn by a program (the embedded "
+                       "sample set). They show that the pipeline runs from end to end; figures from them say nothing "
+                       "about real parts."})
+    if absent:
+        result.append({"title": "Unfinished run.", "text": f"Not finished: {', '.join(absent)}. "
+                       "The sections below say what is missing."})
+    return result
 
 
 def open_templates() -> Environment:

@@ -25,8 +25,8 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Per column: whether all its values are numbers (shares in per cent too), to be set flush right."""
-        return [all(is_number(row[column]) for row in self.rows if row[column] is not None)
-                for column in range(len(self.columns))]
+        values = [[row[column] for row in self.rows if row[column] is not None] for column in range(len(self.columns))]
+        return [bool(known) and all(map(is_number, known)) for known in values]
 
 
 def is_number(value: Any) -> bool:

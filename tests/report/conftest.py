@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 
 SIDE = 40
+METHODS = ("copy_paste", "anomaly_gan")
 
 
 class AnyConfig(Config):
@@ -179,19 +181,34 @@ def write_compare(out: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def build_run(tmp_path_factory) -> Callable[..., FakeRun]:
-    def build(names: list[str] | None = None, methods: tuple[str, ...] = ("copy_paste", "anomaly_gan")) -> FakeRun:
-        run = FakeRun(tmp_path_factory.mktemp("run"))
-        run.stage("ingest", lambda out: write_ingest(out, names or ["blowhole", "crack"]))
-        run.stage("pool", lambda out: write_pool(out, run.folder / "ingest"))
-        run.stage("train@anomaly_gan", write_training)
-        for method in methods:
-            run.stage(f"generate@{method}", lambda out, method=method: write_generated(
-                out, run.folder / "pool", run.folder / "ingest", method))
-            run.stage(f"gate@{method}", lambda out, method=method: write_gate(out, run.folder / f"generate@{method}"))
-            run.stage(f"export@{method}", lambda out, method=method: write_export(
-                out, run.folder / "ingest", run.folder / f"gate@{method}"))
+    """A fresh copy of a run of these categories; each kind is made once (every file written is synced to the disk)."""
+    masters: dict[tuple[str, ...], FakeRun] = {}
+
+    def build(names: tuple[str, ...] = ("blowhole", "crack"), methods: tuple[str, ...] = METHODS) -> FakeRun:
+        if names not in masters:
+            masters[names] = make_run(tmp_path_factory.mktemp("master"), names)
+        folder = tmp_path_factory.mktemp("run")
+        for path in masters[names].folder.iterdir():
+            method = path.name.partition("@")[2]
+            if path.name != "compare" and (not method or method in methods or path.name.startswith("train")):
+                shutil.copytree(path, folder / path.name)
         if methods:
-            run.stage("compare", write_compare)
-        return run
+            shutil.copytree(masters[names].folder / "compare", folder / "compare")
+        return FakeRun(folder)
 
     return build
+
+
+def make_run(folder: Path, names: tuple[str, ...]) -> FakeRun:
+    run = FakeRun(folder)
+    run.stage("ingest", lambda out: write_ingest(out, list(names)))
+    run.stage("pool", lambda out: write_pool(out, folder / "ingest"))
+    run.stage("train@anomaly_gan", write_training)
+    for method in METHODS:
+        run.stage(f"generate@{method}", lambda out, method=method: write_generated(
+            out, folder / "pool", folder / "ingest", method))
+        run.stage(f"gate@{method}", lambda out, method=method: write_gate(out, folder / f"generate@{method}"))
+        run.stage(f"export@{method}", lambda out, method=method: write_export(
+            out, folder / "ingest", folder / f"gate@{method}"))
+    run.stage("compare", write_compare)
+    return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomaly_gan.report.sections.lift import UNDECIDED, headline, interval
+from anomaly_gan.report.sections.lift import UNDECIDED, headline, in_order, interval
 
 
 def arm(mean, low, high, verdict, objects=None):
@@ -41,3 +41,8 @@ def test_without_anomaly_gan_the_headline_is_about_the_last_arm():
 def test_an_interval_without_bounds_is_the_mean_alone():
     assert interval({"mean": 0.5, "low": None, "high": None}) == "0.500"
     assert interval(None) is None
+
+
+def test_arms_stand_in_the_order_of_the_configuration_with_real_photographs_first():
+    arms = {name: {} for name in ("anomaly_gan", "copy_paste", "none", "x")}
+    assert list(in_order(arms, ["copy_paste", "anomaly_gan"])) == ["none", "copy_paste", "anomaly_gan", "x"]

@@ -112,7 +112,7 @@ def test_the_same_run_gives_the_same_bytes_without_paths(whole, tmp_path):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_hostile_names_are_inert_text(build_run, tmp_path, order):
-    made = build_run(HOSTILE[::order], ("copy_paste",))
+    made = build_run(tuple(HOSTILE[::order]), ("copy_paste",))
     text, _ = report(made.context(), tmp_path / "out")
     page = Page(text)
     assert all(attributes.get("src", "data:") != "x" for _, attributes in page.tags)
@@ -217,6 +217,14 @@ def test_many_rows_stay_small(build_run, tmp_path):
     text, metrics = report(made.context(), tmp_path / "out")
     assert metrics["bytes"] < 1_000_000
     assert "99\u202f798" in text or "99\u202f800" in text
+
+
+@pytest.mark.parametrize("root", ["embedded:sample", "photos"])
+def test_simulated_photographs_are_called_simulated(build_run, tmp_path, root):
+    made = build_run(methods=())
+    write_text(made.folder / "ingest" / "config.yaml", f"root: {root}\n")
+    text, _ = report(made.context(), tmp_path / "out")
+    assert ("Simulated photographs" in text) == (root == "embedded:sample")
 
 
 def test_it_runs_as_a_stage_and_is_fresh_afterwards(whole):

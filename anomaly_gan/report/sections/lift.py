@@ -20,7 +20,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
     if stage is None:
         return None
     summary = stage.json("summary.json")
-    arms = {str(name): item for name, item in (summary.get("arms") or {}).items() if isinstance(item, Mapping)}
+    arms = in_order(summary.get("arms") or {}, stage.config.get("arms"))
     return {
         "sentence": headline(arms, len(summary.get("seeds") or [])),
         "others": [str(arms[name].get("sentence") or "") for name in arms if name not in (BASE, main_arm(arms))],
@@ -34,6 +34,13 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "cells": cell_table(stage),
         "metrics": metric_tables(summary, skip=("note", "arms")),
     }
+
+
+def in_order(arms: Mapping[str, Any], wanted: Any) -> dict[str, Mapping[str, Any]]:
+    """The arms in the order of the configuration (JSON's is alphabetic), real photographs alone first."""
+    places = [BASE, *(wanted if isinstance(wanted, list) else ())]
+    names = sorted(arms, key=lambda name: (places.index(name) if name in places else len(places), name))
+    return {str(name): arms[name] for name in names if isinstance(arms[name], Mapping)}
 
 
 def main_arm(arms: Mapping[str, Any]) -> str | None:
