@@ -23,6 +23,8 @@ from .files import sha256_bytes, sha256_file, write_json, write_text
 from .records import SCHEMA
 
 BOOKKEEPING = frozenset({"manifest.json", "started.json"})
+LOGS = "logs"
+"""A folder for what may differ from run to run (wall times); no manifest lists it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def run_stage(stage: str, function: StageFunction, config: Config, context: Cont
         "files": [
             {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": sha256_file(path)}
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in BOOKKEEPING and not path.name.startswith(".tmp-")
+            if path.is_file() and path.name not in BOOKKEEPING and LOGS not in path.relative_to(folder).parts
         ],
     })
     return True

@@ -1,0 +1,5 @@
+"""``python -m anomaly_gan`` is ``anomaly-gan``."""
+
+from .cli import main
+
+main()
