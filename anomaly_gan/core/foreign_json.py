@@ -19,7 +19,8 @@ def parse_json(name: str, content: bytes) -> Any:
     NaN, Infinity and 1e999 are let through as floats: the reader of the field names what is wrong with them.
 
     Raises:
-        InputError: C13 another encoding, C14 no JSON, two values, a key twice, too deep, numbers too long.
+        InputError: C13 another encoding, C14 no JSON, two values, a key twice, too deep, numbers too long,
+            text that is no Unicode.
     """
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
@@ -29,7 +30,10 @@ def parse_json(name: str, content: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise refuse(name, "C13", f"is not UTF-8, perhaps {_guess(content)}", "save it as UTF-8") from error
     try:
-        return json.loads(text, object_pairs_hook=_no_key_twice)
+        value = json.loads(text, object_pairs_hook=_no_key_twice)
+        if "\\ud" in text.lower():  # half a surrogate pair reads without complaint and cannot be written again
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except RecursionError as error:
         raise refuse(name, "C14", "is nested too deeply", "export it again") from error
     except ValueError as error:
@@ -46,7 +50,7 @@ def kind_of(value: Any) -> str:
         return "coco"
     if "_via_settings" in value or any(isinstance(item, dict) and "regions" in item for item in value.values()):
         return "via"
-    if value.get("type") in {"FeatureCollection", "Feature"}:
+    if value.get("type") in ("FeatureCollection", "Feature"):
         return "geojson"
     return "unknown"
 

@@ -36,8 +36,8 @@ BITS_PER_SAMPLE = 258
 INVERSE = {6: 8, 8: 6}
 BAD_CONTENT = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
                OverflowError, MemoryError, RecursionError, struct.error, Image.DecompressionBombError,
-               Image.DecompressionBombWarning, ImageCms.PyCMSError, UserWarning)
-"""What Pillow raises on hostile bytes; each becomes a typed refusal."""
+               Image.DecompressionBombWarning, ImageCms.PyCMSError, UserWarning, cv2.error)
+"""What Pillow and OpenCV raise on hostile bytes; each becomes a typed refusal."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 
 from .polygons import ShapeFault
 
+LONGEST_NAME = 255
 URL = re.compile(r"^[A-Za-z]:|^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -33,4 +34,14 @@ def confined(value: object, folder: tuple[str, ...], code: str, climb: bool) -> 
             parts.append(part)
     if not parts:
         raise ShapeFault(code, f"names no file ({value[:40]!a})")
+    if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_NAME for part in parts) or not _is_utf8(path):
+        raise ShapeFault(code, f"names {value[:40]!a}, which no file can be called")
     return "/".join(parts)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -34,6 +34,8 @@ def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: floa
         ShapeFault: C4 a mask that is no picture, C5 a kind that is not read, C6, C7, C8 see ``core.polygons``.
     """
     kind = shape.get("shape_type") or "polygon"
+    if not isinstance(kind, str):
+        raise ShapeFault("C5", "has a shape_type that is no text")
     if kind in NO_AREA:
         raise ShapeFault("C5", f"is of the kind {kind!r}, which has no area: draw a polygon")
     points = read_points(shape.get("points"))
@@ -43,7 +45,7 @@ def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: floa
         if line_width is None:
             raise ShapeFault("C5", f"is of the kind {kind!r}: say how wide lines are with line_width")
         return fill_line(points, line_width, size_hw)
-    ring = _ring(str(kind), points)
+    ring = _ring(kind, points)
     if len(ring) and leaves_image(ring, size_hw):
         notes.repair("C7", "shapes clipped at the photograph's edge")
     return fill_ring(ring, size_hw)
