@@ -385,6 +385,10 @@ def test_an_unknown_or_doubtful_source_is_refused_in_one_line(tmp_path: Path) ->
     (tmp_path / "plain/annotations.json").write_text(json.dumps({"images": []}))
     with pytest.raises(InputError, match="looks like coco and labelme: say which with --format"):
         ingest(tmp_path / "plain", tmp_path / "out")
+    write_masks(tmp_path / "mixed")  # photographs with masks, and a few label files: neither may win in silence
+    labelme(tmp_path / "mixed/expert/1.png", 1, [rectangle(5, 6, 15, 16)])
+    with pytest.raises(InputError, match="looks like labelme and mask-png: say which with --format"):
+        ingest(tmp_path / "mixed", tmp_path / "out")
     with pytest.raises(InputError, match="no such folder"):
         ingest(tmp_path / "nowhere", tmp_path / "out")
     with pytest.raises(ConfigError, match="inside the source"):

@@ -38,8 +38,9 @@ def recognise(tree: SourceTree) -> str:
         InputError: FORMAT none or several fit; C15 the labels are of a format that is not read.
     """
     found = [name for name, fits in (("coco", _is_coco), ("mvtec", _is_mvtec), ("labelme", _is_labelme)) if fits(tree)]
-    if not found and mask_png.split_photos_and_masks(tree)[1]:
-        found = ["mask-png"]
+    # ground_truth/ holds masks too; label files beside masks, however, leave it open which of the two counts
+    if found in ([], ["labelme"]) and mask_png.split_photos_and_masks(tree)[1]:
+        found.append("mask-png")
     if len(found) == 1:
         return found[0]
     reason = f"looks like {' and '.join(found)}" if found else f"no known label format; looked for {LOOKED_FOR}"
