@@ -54,16 +54,14 @@ class PoolConfig(Config):
     position_jitter: float = Field(0.05, ge=0.0)
     """Standard deviation of that nearness, as a share of width and height."""
 
-    seat_score: float = Field(0.6, gt=0.0, le=1.0)
-    """Least normalised correlation (TM_CCOEFF_NORMED) at which a fixed object is taken as found."""
+    seat_score: float = Field(0.75, gt=0.0, le=1.0)
+    """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""
     seat_scales: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
-    """Template sizes tried, relative to the expert's drawing."""
-    seat_margin: float = Field(0.25, ge=0.0)
+    """Sizes looked for, relative to the experts' drawings."""
+    seat_margin: float = Field(0.1, ge=0.0)
     """Surroundings taken into a template, as a share of the drawing's box on each side."""
-    seat_templates: int = Field(4, ge=1)
-    """Most templates per category (the best scored are taken)."""
-    seat_side_px: int = Field(384, ge=32)
-    """Photographs with a longer side are reduced to it for the search."""
+    seat_templates: int = Field(16, ge=1)
+    """Most templates per category (the best rated drawings are taken)."""
     seat_tries: int = Field(8, ge=1)
     """Normals looked at for a seat before an item falls back to the experts' own photographs."""
 

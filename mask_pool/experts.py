@@ -18,6 +18,9 @@ from anomaly_gan.core.records import Dataset, ImageRecord
 from .cut import Element, tight
 from .scores import Score, read_scores
 
+PASSABLE = 5.0
+"""Mean score from which a drawing counts as rather right than wrong."""
+
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
@@ -34,11 +37,15 @@ class Drawing:
 class ExpertElements:
     """What the experts gave: per category the elements kept (best first) and the number drawn.
 
+    ``marks`` are the drawings rated at least ``PASSABLE`` (all, where there are no scores), best first: too many for
+    the pool, but they show where a fixed object sits and how it looks.
+
     ``rejects`` counts drawings left out, by reason: ``unknown_category``, ``unknown_photograph`` (it cannot be
     shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``, ``empty``.
     """
 
     kept: dict[str, list[Element]] = field(default_factory=dict)
+    marks: dict[str, list[Element]] = field(default_factory=dict)
     drawn: dict[str, int] = field(default_factory=dict)
     rejects: dict[str, int] = field(default_factory=dict)
     rated: bool = False
@@ -73,8 +80,10 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
             continue
         usable.setdefault(drawing.label, []).append(_element(folder, drawing, found, score))
     drawn = Counter(drawing.label for drawing in drawings if drawing.label in categories)
-    return ExpertElements({name: keep_best(elements, top) if sheet is not None else elements
-                           for name, elements in usable.items()}, dict(drawn), dict(rejects), sheet is not None)
+    kept = {name: keep_best(elements, top) if sheet is not None else elements for name, elements in usable.items()}
+    marks = {name: [element for element in keep_best(elements, 1.0)
+                    if element.score is None or element.score >= PASSABLE] for name, elements in usable.items()}
+    return ExpertElements(kept, marks, dict(drawn), dict(rejects), sheet is not None)
 
 
 def keep_best(elements: Sequence[Element], top: float) -> list[Element]:

@@ -44,7 +44,7 @@ def draw_place(rng: np.random.Generator, canvas: Canvas, bitmap: np.ndarray, pos
 
 
 def seat_elements(elements: Sequence[Element], seats: Sequence[Seat], rng: np.random.Generator, canvas: Canvas,
-                  number: int, place: str) -> list[Placed]:
+                  number: int) -> list[Placed]:
     """Up to ``number`` elements, moved without turning so that their box centres lie on drawn seats."""
     placed: list[Placed] = []
     for index in rng.permutation(len(seats)):
@@ -56,7 +56,7 @@ def seat_elements(elements: Sequence[Element], seats: Sequence[Seat], rng: np.ra
         x, y = round(seat.x - (w - 1) / 2), round(seat.y - (h - 1) / 2)
         if canvas.is_free(turned.bitmap, x, y):
             canvas.put(turned.bitmap, x, y)
-            how: dict[str, Any] = {"place": place}
+            how: dict[str, Any] = {"place": seat.place}
             if seat.score is not None:
                 how["seat_score"] = round(seat.score, 4)
             placed.append(Placed(turned, x, y, how))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from .config import PoolConfig
 from .cut import Element
 from .placement import draw_place, real_positions, seat_elements
 from .recombine import Canvas, Placed, draw_number, draw_turn, recombine
-from .seats import Seat, SeatFinder, cut_template
+from .seats import Seat, SeatFinder
 
 BASE_TRIES = 20
 """Normals tried for an item before its elements are taken as fitting none."""
@@ -54,7 +53,6 @@ class CategoryBuilder:
     expert: Sequence[Element]
     positions: np.ndarray
     finder: SeatFinder | None = None
-    marked: dict[int, list[Element]] = field(default_factory=dict)
 
     def item(self, index: int) -> Item:
         """Item ``index``.
@@ -98,19 +96,17 @@ class CategoryBuilder:
 
     def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
                   rng: np.random.Generator) -> Item | None:
-        """An item on seats that were found, else on seats that experts marked; None where there are neither."""
-        for _ in range(self.config.seat_tries if finder.templates else 0):
-            normal = self._normal(rng)
-            placed = seat_elements(elements, finder.seats(normal), rng, self._canvas(normal), number, "seat")
+        """An item on seats, or, after several normals without one, on a photograph where experts marked some."""
+        marked = [image for image in self.normals if image.id in finder.marked]
+        for attempt in range(self.config.seat_tries + 1):
+            last = attempt == self.config.seat_tries
+            if not (marked if last else finder.marked):
+                return None
+            normal = marked[int(rng.integers(len(marked)))] if last else self._normal(rng)
+            placed = seat_elements(elements, finder.seats(normal), rng, self._canvas(normal), number)
             if placed:
                 return Item(normal, placed)
-        photographs = [image for image in self.normals if image.id in self.marked]
-        if not photographs:
-            return None
-        normal = photographs[int(rng.integers(len(photographs)))]
-        seats = [Seat(*element.centre_xy, None) for element in self.marked[normal.id]]
-        placed = seat_elements(elements, seats, rng, self._canvas(normal), number, "expert_seat")
-        return Item(normal, placed) if placed else None
+        return None
 
 
 def _moved_anywhere(elements: Sequence[Element], number: int, canvas: Canvas,
@@ -123,14 +119,14 @@ def _moved_anywhere(elements: Sequence[Element], number: int, canvas: Canvas,
         element = fitting[int(rng.integers(len(fitting)))]
         x, y, _ = draw_place(rng, canvas, element.bitmap, np.empty((0, 2)), 0.0, 0.0)
         h, w = element.bitmap.shape
-        seat = Seat(x + (w - 1) / 2, y + (h - 1) / 2, None)
-        placed += seat_elements([element], [seat], rng, canvas, 1, "uniform")
+        seat = Seat(x + (w - 1) / 2, y + (h - 1) / 2, w, h, "uniform")
+        placed += seat_elements([element], [seat], rng, canvas, 1)
     return placed
 
 
 def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, prior: Sequence[Element],
-                 expert: Sequence[Element]) -> CategoryBuilder:
-    """The builder of one category over the training split ``train``.
+                 expert: Sequence[Element], marks: Sequence[Element] = ()) -> CategoryBuilder:
+    """The builder of one category over the training split ``train``; ``marks`` show where a fixed object sits.
 
     Raises:
         InputError: the training split has no normal photograph, or the category no element.
@@ -142,26 +138,12 @@ def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, p
     if not prior and not expert:
         raise InputError(f"pool[{category}]", "E7", "the training split holds no mask of this category",
                          "label some, give experts' drawings (pool.expert_dir), or leave the category out")
-    fixed: dict[str, Any] = {}
-    if category in config.fixed_shape:
-        finder = open_finder(config, train, expert)
-        ids = {image.file_name: image.id for image in normals}
-        marked: dict[int, list[Element]] = {}
-        for element in expert:
-            if element.parent_image in ids:
-                marked.setdefault(ids[element.parent_image], []).append(element)
-        fixed = {"finder": finder, "marked": marked}
-    return CategoryBuilder(category, config, seed, normals, prior, expert, real_positions(prior), **fixed)
+    finder = open_finder(config, train, marks) if category in config.fixed_shape else None
+    return CategoryBuilder(category, config, seed, normals, prior, expert, real_positions(prior), finder)
 
 
-def open_finder(config: PoolConfig, train: Dataset, expert: Sequence[Element]) -> SeatFinder:
-    """The seat finder of one category, with templates from the (best first) drawings of the experts."""
-    images = {image.file_name: image for image in train.images}
-
-    def read(image: ImageRecord) -> np.ndarray:
-        return read_pixels(train.path_of(image), gray=True)
-
-    templates = [cut_template(read(images[element.parent_image]), element, config.seat_margin)
-                 for element in expert[:config.seat_templates]]
-    return SeatFinder([template for template in templates if template is not None], read, config.seat_score,
-                      config.seat_scales, config.seat_side_px)
+def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> SeatFinder:
+    """The seat finder of one category; ``marks`` are the experts' drawings of it, best first."""
+    return SeatFinder(marks, {image.file_name: image for image in train.images},
+                      lambda image: read_pixels(train.path_of(image), gray=True), templates=config.seat_templates,
+                      least_score=config.seat_score, scales=config.seat_scales, margin=config.seat_margin)

@@ -1,8 +1,14 @@
-"""Finding the fixed object (a screw, say) on a normal photograph, from where experts marked it on others."""
+"""Finding the fixed object (a screw, say) on a normal photograph, from where experts marked it on others.
+
+One template is not enough: light falls differently on every photograph, and straight edges beside the object match
+each other. So a place is a seat where several marked objects agree, each in its quarter turns (a turned template
+stands for a turned lamp), compared under a round outline. What was found (or marked) on a photograph is then looked
+for again on the same one, where light and make are its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,111 +16,170 @@ import numpy as np
 
 from anomaly_gan.core.records import ImageRecord
 
+from .correlation import Correlator, Outline, mean_of_best, peaks
 from .cut import Element
 
-FLATTEST = 2.0
-"""Grey levels of standard deviation below which a patch shows no object: its correlation is noise."""
+OBJECT_PX = 20
+"""Photographs are reduced until the object has this size: enough to know it, and cheap at any resolution."""
 SMALLEST_PX = 6
-"""Side below which a reduced template matches anything."""
+"""Objects smaller than this match anything."""
+VOTES = 3
+"""Templates that must agree (the mean of the best ones counts)."""
+OWN_TEMPLATES = 4
+"""Seats of the photograph itself that are looked for again on it."""
+OWN_MORE = 0.05
+"""By how much more than ``least_score`` such a match must correlate: it is easier to reach."""
+ROUND = 1.25
+"""Width to height up to which quarter turns make sense; longer objects are turned by halves."""
 
 
 @dataclass(frozen=True)
 class Seat:
-    """Centre of a fixed object in pixels of its photograph; ``score`` is the correlation, None where marked."""
+    """Centre of a fixed object in pixels of its photograph, its size, and how it is known.
+
+    ``place`` is ``seat`` (found; ``score`` is its correlation), ``expert_seat`` (marked) or ``uniform`` (anywhere).
+    """
 
     x: float
     y: float
-    score: float | None
+    width: float
+    height: float
+    place: str
+    score: float | None = None
 
+    @classmethod
+    def marked(cls, element: Element) -> Seat:
+        return cls(*element.centre_xy, element.box[2], element.box[3], "expert_seat")
 
-@dataclass(frozen=True, eq=False)
-class Template:
-    """Grey patch (H, W) uint8 around a fixed object; the object's box centre and size in pixels of the patch."""
-
-    patch: np.ndarray
-    centre_xy: tuple[float, float]
-    box_wh: tuple[int, int]
-
-
-def cut_template(gray_HW: np.ndarray, element: Element, margin: float) -> Template | None:
-    """The photograph under an expert's drawing, with ``margin`` of the box on each side; None where it is flat."""
-    x, y, w, h = element.box
-    extra_x, extra_y = round(margin * w), round(margin * h)
-    left, top = max(0, x - extra_x), max(0, y - extra_y)
-    patch = gray_HW[top:y + h + extra_y, left:x + w + extra_x]
-    if float(patch.std()) < FLATTEST:
-        return None
-    centre_x, centre_y = element.centre_xy
-    return Template(np.ascontiguousarray(patch), (centre_x - left, centre_y - top), (w, h))
+    def apart(self, other: Seat) -> bool:
+        """Whether the boxes of two seats do not overlap."""
+        return (abs(self.x - other.x) >= (self.width + other.width) / 2
+                or abs(self.y - other.y) >= (self.height + other.height) / 2)
 
 
 class SeatFinder:
-    """Finds seats by normalised correlation; every photograph is searched at most once.
+    """The seats on normal photographs; every photograph is searched at most once.
 
     Args:
-        templates: what the object looks like.
+        marks: the experts' marks on the object, the most trusted first.
+        photographs: the photograph of every mark, by file name.
         read: image record -> gray (H, W) uint8.
-        least_score: correlation from which a match counts, in (0, 1].
-        scales: sizes tried relative to the templates.
-        side_px: photographs with a longer side are reduced to it, templates with them.
+        templates: how many of the marks are used as templates.
+        least_score: correlation from which a place is a seat, in (0, 1].
+        scales: sizes looked for, relative to the marks' median size.
+        margin: surroundings taken into a template, as a share of the box on each side.
     """
 
-    def __init__(self, templates: Sequence[Template], read: Callable[[ImageRecord], np.ndarray], least_score: float,
-                 scales: Sequence[float], side_px: int) -> None:
-        self.templates, self.read = list(templates), read
-        self.least_score, self.scales, self.side_px = least_score, list(scales), side_px
+    def __init__(self, marks: Sequence[Element], photographs: Mapping[str, ImageRecord],
+                 read: Callable[[ImageRecord], np.ndarray], *, templates: int, least_score: float,
+                 scales: Sequence[float], margin: float) -> None:
+        self.read, self.least_score, self.scales, self.margin = read, least_score, list(scales), margin
+        self.marked: dict[int, list[Seat]] = {}
+        for mark in marks:
+            self.marked.setdefault(photographs[mark.parent_image].id, []).append(Seat.marked(mark))
+        used = list(marks)[:templates]
+        self._width, self._height = _object_size(used)
+        self._reduced = min(1.0, OBJECT_PX / max(self._width, self._height))
+        self._patches = [_around(read(photographs[mark.parent_image]), mark, margin) for mark in used]
+        self._templates: dict[float, list[list[np.ndarray]]] = {}
         self._found: dict[int, list[Seat]] = {}
 
     def seats(self, image: ImageRecord) -> list[Seat]:
-        """The seats on a photograph, best first, none overlapping another."""
-        if not self.templates:
+        """The seats on a photograph, the marked ones first, then the best, none overlapping another."""
+        if not self._patches:
             return []
         if image.id not in self._found:
-            self._found[image.id] = self._search(self.read(image))
+            self._found[image.id] = self._search(self.read(image), self.marked.get(image.id, []))
         return self._found[image.id]
 
-    def _search(self, gray_HW: np.ndarray) -> list[Seat]:
-        reduced = min(1.0, self.side_px / max(gray_HW.shape))
-        target = _resize(gray_HW, reduced)
-        matches: list[tuple[float, float, float, float, float]] = []
-        for template in self.templates:
-            for scale in self.scales:
-                matches += _matches(target, template, reduced, scale, self.least_score)
-        return _without_overlap(sorted(matches, key=lambda match: (-match[0], match[1:])))
+    def _search(self, gray_HW: np.ndarray, marked: Sequence[Seat]) -> list[Seat]:
+        target = _resize(gray_HW.astype(np.float32), *(max(1, round(side * self._reduced)) for side in gray_HW.shape))
+        correlators: dict[float, Correlator] = {}
+        matches: list[Seat] = []
+        for scale in self.scales:
+            outline = self._outline(scale)
+            height, width = outline.inside.shape
+            if min(height, width) < SMALLEST_PX or height > target.shape[0] or width > target.shape[1]:
+                continue
+            correlator = correlators[scale] = Correlator(target, outline)
+            votes = [correlator.best_of(turned) for turned in self._turned(scale)]
+            if votes:
+                matches += self._seats_at(mean_of_best(votes, VOTES), self.least_score, scale)
+        sure = _without_overlap([*marked, *_best_first(matches)])
+        again: list[Seat] = []
+        for seat in sure[:OWN_TEMPLATES]:
+            again += self._like(seat, target, correlators)
+        return _without_overlap([*sure, *_best_first(again)])
+
+    def _like(self, seat: Seat, target: np.ndarray, correlators: Mapping[float, Correlator]) -> list[Seat]:
+        """Places of the photograph that look like one of its own seats."""
+        if not correlators:
+            return []
+        scale = min(correlators, key=lambda one: abs(one * self._width - seat.width))
+        correlator = correlators[scale]
+        height, width = correlator.outline.inside.shape
+        left = round((seat.x + 0.5) * self._reduced - width / 2)
+        top = round((seat.y + 0.5) * self._reduced - height / 2)
+        if left < 0 or top < 0 or left + width > target.shape[1] or top + height > target.shape[0]:
+            return []
+        own = correlator.outline.standardise(target[top:top + height, left:left + width])
+        if own is None:
+            return []
+        return self._seats_at(correlator.best_of([own]), min(0.99, self.least_score + OWN_MORE), scale)
+
+    def _seats_at(self, score: np.ndarray, least: float, scale: float) -> list[Seat]:
+        height, width = self._outline(scale).inside.shape
+        return [Seat((x + width / 2) / self._reduced - 0.5, (y + height / 2) / self._reduced - 0.5,
+                     self._width * scale, self._height * scale, "seat", found)
+                for found, x, y in peaks(score, least, (height // 2, width // 2))]
+
+    def _outline(self, scale: float) -> Outline:
+        grown = (1 + 2 * self.margin) * scale * self._reduced
+        return Outline(max(1, round(self._height * grown)), max(1, round(self._width * grown)))
+
+    def _turned(self, scale: float) -> list[list[np.ndarray]]:
+        """Every template at this scale, standardised, in its turns; flat ones are left out."""
+        if scale not in self._templates:
+            outline = self._outline(scale)
+            height, width = outline.inside.shape
+            turns = (0, 1, 2, 3) if height == width else (0, 2)
+            standard = [outline.standardise(_resize(patch, height, width)) for patch in self._patches]
+            self._templates[scale] = [[np.ascontiguousarray(np.rot90(patch, turn)) for turn in turns]
+                                      for patch in standard if patch is not None]
+        return self._templates[scale]
 
 
-def _matches(target: np.ndarray, template: Template, reduced: float,
-             scale: float, least_score: float) -> list[tuple[float, float, float, float, float]]:
-    """Peaks (score, centre x, centre y, box w, box h) of one template at one scale, in pixels of the photograph."""
-    patch = _resize(template.patch, reduced * scale)
-    if min(patch.shape) < SMALLEST_PX or patch.shape[0] > target.shape[0] or patch.shape[1] > target.shape[1]:
-        return []
-    score = cv2.matchTemplate(target, patch, cv2.TM_CCOEFF_NORMED)
-    score[~np.isfinite(score) | (np.abs(score) > 1.01)] = 0.0  # what OpenCV answers over perfectly flat regions
-    around = np.ones((max(3, patch.shape[0] // 2), max(3, patch.shape[1] // 2)), np.uint8)
-    peaks = (score >= least_score) & (score == cv2.dilate(score, around))
-    factor_x, factor_y = patch.shape[1] / template.patch.shape[1], patch.shape[0] / template.patch.shape[0]
-    return [
-        (float(score[y, x]),
-         (x + (template.centre_xy[0] + 0.5) * factor_x) / reduced - 0.5,
-         (y + (template.centre_xy[1] + 0.5) * factor_y) / reduced - 0.5,
-         template.box_wh[0] * scale, template.box_wh[1] * scale)
-        for y, x in zip(*np.nonzero(peaks), strict=True)
-    ]
+def _object_size(marks: Sequence[Element]) -> tuple[float, float]:
+    """Median (width, height) of the marks in pixels; the same twice for what is about as wide as high."""
+    if not marks:
+        return 1.0, 1.0
+    width, height = (float(np.median([mark.box[side] for mark in marks])) for side in (2, 3))
+    return ((width + height) / 2,) * 2 if max(width, height) <= ROUND * min(width, height) else (width, height)
 
 
-def _without_overlap(matches: list[tuple[float, float, float, float, float]]) -> list[Seat]:
-    """Non-maximum suppression: a match goes where its box overlaps a better one's."""
-    kept: list[tuple[float, float, float, float, float]] = []
-    for match in matches:
-        if all(abs(match[1] - other[1]) >= (match[3] + other[3]) / 2
-               or abs(match[2] - other[2]) >= (match[4] + other[4]) / 2 for other in kept):
-            kept.append(match)
-    return [Seat(x, y, min(1.0, score)) for score, x, y, _, _ in kept]
+def _around(gray_HW: np.ndarray, mark: Element, margin: float) -> np.ndarray:
+    """The photograph under a mark's box with its margin, float32; the border is repeated where it ends."""
+    x, y, w, h = mark.box
+    extra_x, extra_y = round(margin * w), round(margin * h)
+    padded = cv2.copyMakeBorder(gray_HW, extra_y, extra_y, extra_x, extra_x, cv2.BORDER_REPLICATE)
+    return padded[y:y + h + 2 * extra_y, x:x + w + 2 * extra_x].astype(np.float32)
 
 
-def _resize(gray_HW: np.ndarray, factor: float) -> np.ndarray:
-    if factor == 1.0:
+def _resize(gray_HW: np.ndarray, height: int, width: int) -> np.ndarray:
+    if gray_HW.shape == (height, width):
         return gray_HW
-    height, width = (max(1, round(side * factor)) for side in gray_HW.shape)
-    return cv2.resize(gray_HW, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    smaller = height * width < gray_HW.shape[0] * gray_HW.shape[1]
+    return cv2.resize(gray_HW, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+
+
+def _best_first(seats: Sequence[Seat]) -> list[Seat]:
+    return sorted(seats, key=lambda seat: (-(seat.score or 0.0), seat.y, seat.x, seat.width))
+
+
+def _without_overlap(seats: Sequence[Seat]) -> list[Seat]:
+    """Non-maximum suppression: a seat goes where its box overlaps that of an earlier one."""
+    kept: list[Seat] = []
+    for seat in seats:
+        if all(seat.apart(other) for other in kept):
+            kept.append(seat)
+    return kept

@@ -43,7 +43,8 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
     for category in ingest.categories:
         kept = experts.kept.get(category.name, [])
-        builder = open_builder(category.name, config, context.seed, train, prior[category.name], kept)
+        builder = open_builder(category.name, config, context.seed, train, prior[category.name], kept,
+                               experts.marks.get(category.name, []))
         own: list[tuple[ImageRecord, Item]] = []
         for index in track(range(config.count), f"pool {category.name}", total=config.count):
             item = builder.item(index)

@@ -123,7 +123,8 @@ def test_a_missing_folder_is_named(ingest: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "expected"), [
     ("../photos/normal/003.jpg", "normal/003.jpg"), ("normal\\003.jpg", "normal/003.jpg"),
     ("C:\\x\\scraps\\003.tif", "scraps/003.png"), ("scraps/003.png", "scraps/003.png"), ("004.jpg", "normal/004.jpg"),
-    ("003.jpg", "normal/003.jpg"), ("003.bmp", None), ("elsewhere/003.bmp", None), ("normal/005.jpg", None), ("", None), ("..", None)])
+    ("003.jpg", "normal/003.jpg"), ("003.bmp", None), ("elsewhere/003.bmp", None),
+    ("normal/005.jpg", None), ("", None), ("..", None)])
 def test_photographs_are_found_by_the_end_of_their_path(name: str, expected: str | None) -> None:
     """``003`` alone could be any of two."""
     images = [ImageRecord(number, file, 9, 9, file, "train", "real", "", extra) for number, (file, extra) in enumerate(
