@@ -1,0 +1,80 @@
+"""Configuration of the gate and of the export; no torch here."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ..core.config import Config
+from ..core.errors import ConfigError
+from .registry import method
+
+
+class GateConfig(Config):
+    """What a synthetic photograph must satisfy, and how a category as a whole is judged.
+
+    Grey levels are of 0..255; shares are of 1; a ratio is a figure over the same figure of real against real.
+    """
+
+    method: str = "anomaly_gan"
+    min_contrast: float = Field(4.0, ge=0)
+    """Least mean absolute change inside each instance, in grey levels."""
+    changed_by: float = Field(3.0, ge=0)
+    """A pixel counts as changed above this many grey levels."""
+    min_fill: float = Field(0.3, ge=0, le=1)
+    """Least share of each instance's pixels that must have changed."""
+    min_area_px: int = Field(4, ge=1)
+    max_area_share: float = Field(0.9, gt=0, le=1)
+    retries: int = Field(2, ge=0)
+    """New attempts for a rejected item; after them, spare items of the pool are tried."""
+    max_spares: int = Field(100, ge=0)
+    """Most spare items tried per category."""
+    min_n: int = Field(6, ge=2)
+    """Below this many photographs on either side no distance is given: small sets are all bias (FAULTS 2.3)."""
+    max_n: int = Field(100, ge=2)
+    """Most photographs per category and side that are looked at."""
+    repeats: int = Field(20, ge=1)
+    """Random halves of the real photographs (by group) behind each yardstick."""
+    crop_margin: float = Field(0.5, ge=0)
+    """Surroundings of a defect crop, as a share of its box on each side."""
+    warn_ratio: float = Field(1.5, gt=0)
+    fail_ratio: float = Field(3.0, gt=0)
+    """A category whose Fréchet distance on crops exceeds these multiples of the yardstick is warned or failed."""
+    min_diversity: float = Field(0.5, ge=0)
+    """Warn where pairs of generated crops are less unlike than this multiple of pairs of real ones."""
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_method(name)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.warn_ratio > self.fail_ratio:
+            raise ValueError("warn_ratio: must not exceed fail_ratio")
+        if self.min_n > self.max_n:
+            raise ValueError("min_n: must not exceed max_n")
+        return self
+
+
+class ExportConfig(Config):
+    """What goes into the training set for detectors."""
+
+    method: str = "anomaly_gan"
+    normals: bool = True
+    """Keep training photographs without a defect."""
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_method(name)
+
+
+def known_method(name: str) -> str:
+    """``name`` itself; pydantic gets the nearest name where the registry has no such row."""
+    try:
+        method(name)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("method: ")) from error
+    return name

@@ -1,0 +1,60 @@
+"""A category's real and accepted photographs, whole and as defect crops, turned into features once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.images import read_pixels
+from ..core.records import Annotation, Dataset, ImageRecord
+from ..core.seeding import rng_for
+from ..metrics.crops import defect_crop
+from .gate_backbones import Extractors
+from .gate_config import GateConfig
+from .gate_figures import View, figures
+
+
+class CategoryViews:
+    """Figures category by category; the real side depends on the seed and the category, not on the method."""
+
+    def __init__(self, train: Dataset, accepted: Dataset, extractors: Extractors, config: GateConfig,
+                 seed: int) -> None:
+        self.train, self.accepted, self.extractors = train, accepted, extractors
+        self.config, self.seed = config, seed
+        self.gray = train.info.get("mode", "L") == "L"
+        self.ids = {category.name: category.id for category in train.categories}
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """``{"image": figures, "crop": figures}`` of one category."""
+        real = self._chosen(self.train, name, "real")
+        fake = self._chosen(self.accepted, name, "fake")
+        groups = [image.group_id for image, _ in real]
+        real_pictures = [self._pictures(self.train, image, largest) for image, largest in real]
+        fake_pictures = [self._pictures(self.accepted, image, largest) for image, largest in fake]
+        result = {}
+        for position, view_name in enumerate(("image", "crop")):
+            real_side = self.extractors.read([pictures[position] for pictures in real_pictures])
+            fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
+            view = View(real_side[0], real_side[1], groups, fake_side[0], fake_side[1])
+            result[view_name] = figures(view, self.extractors.names, self.config,
+                                        rng_for(self.seed, "gate", name, view_name))
+        return result
+
+    def _chosen(self, dataset: Dataset, name: str, side: str) -> list[tuple[ImageRecord, Annotation]]:
+        """Photographs that show the category, each with its largest instance, by name; at most ``max_n``."""
+        of_image = dataset.by_image()
+        rows = []
+        for image in sorted(dataset.images, key=lambda image: image.file_name):
+            instances = [item for item in of_image.get(image.id, [])
+                         if item.category_id == self.ids[name] and not item.iscrowd]
+            if instances:
+                rows.append((image, max(instances, key=lambda item: item.area)))
+        if len(rows) <= self.config.max_n:
+            return rows
+        rng = rng_for(self.seed, "gate", name, side)
+        return [rows[index] for index in sorted(rng.choice(len(rows), self.config.max_n, replace=False))]
+
+    def _pictures(self, dataset: Dataset, image: ImageRecord, largest: Annotation) -> tuple[np.ndarray, np.ndarray]:
+        pixels = read_pixels(dataset.path_of(image), self.gray)
+        return pixels, defect_crop(pixels, largest.mask(), self.config.crop_margin)
