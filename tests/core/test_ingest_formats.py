@@ -338,7 +338,7 @@ def test_repaired_photographs_never_take_the_name_of_another(tmp_path: Path) -> 
     save(root / "good/same.png", photo(1))
     save(root / "good/same.tif", photo(2).astype(np.uint16) * 257)
     save(root / "good/alone.tif", photo(3).astype(np.uint16) * 257)
-    names = {image.file_name for image in ingest(root, tmp_path / "out").images}
+    names = {image.file_name for image in ingest(root, tmp_path / "out", format="labelme").images}
     assert names == {"good/same.png", "good/same.tif.png", "good/alone.png", "0.png", "1.png"}
 
 
