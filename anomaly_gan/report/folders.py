@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,11 @@ class StageFolder:
     config: dict[str, Any] = field(default_factory=dict)
 
     def dataset(self) -> Dataset | None:
-        """The stage's data set, or None where it wrote none."""
+        """The stage's data set, read once, or None where it wrote none."""
+        return self._dataset
+
+    @cached_property
+    def _dataset(self) -> Dataset | None:
         return load_dataset(self.folder) if (self.folder / "annotations.json").is_file() else None
 
     def json(self, name: str) -> dict[str, Any]:
