@@ -57,7 +57,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise InputError(str(folder / "manifest.json"), "FORMAT", "not JSON", "delete the folder and run again") from error
+        raise InputError(str(folder / "manifest.json"), "FORMAT", "not JSON",
+                         "delete the folder and run again") from error
 
 
 def is_fresh(folder: Path, key: str) -> bool:
