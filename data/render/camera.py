@@ -72,11 +72,15 @@ def photograph(scene: Scene, rng: np.random.Generator, size: int, quarter: int, 
 
 
 def _mask(pose: Pose, inside: np.ndarray) -> np.ndarray:
-    """A defect's mask (S, S) of 0/1: pixels at least half covered, specks of under 8 pixels dropped."""
+    """A defect's mask (S, S) of 0/1: pixels at least half covered.
+
+    Parts of under a twentieth of the largest are dropped: a thread's end that the pixels cut off is no second defect.
+    """
     warped = pose.warp(inside.astype(np.float32), SUPERSAMPLING)
     mask = (cv2.resize(warped, (pose.size, pose.size), interpolation=cv2.INTER_AREA) >= 0.5).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= 8
+    area = stats[:, cv2.CC_STAT_AREA]
+    keep = area >= max(8, 0.05 * area[1:].max(initial=0))
     keep[0] = False
     return keep[labels].astype(np.uint8)
 

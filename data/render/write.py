@@ -97,7 +97,7 @@ def write_experts(folder: Path, seats: dict[int, list[np.ndarray]], seed: int, s
 
 def write_sheet(path: Path, plan: list[Shot], seed: int, size: int, rows: int = 4) -> None:
     """For each category a few photographs, each beside the same with its mask's outline."""
-    pictures = []
+    pictures: list[np.ndarray] = []
     for folder in dict.fromkeys(shot.folder for shot in plan):
         for shot in [shot for shot in plan if shot.folder == folder and shot.shot == 0][:rows]:
             photo = take(shot, seed, size)
@@ -109,7 +109,7 @@ def write_sheet(path: Path, plan: list[Shot], seed: int, size: int, rows: int = 
 def write_figure(path: Path, plan: list[Shot], seed: int, size: int, side: int = 150) -> None:
     """The documentation's picture: one row a category with a sound photograph, a defective one and its mask."""
     normals = [shot for shot in plan if shot.folder == "normal" and shot.shot == 0]
-    pictures = []
+    pictures: list[np.ndarray] = []
     for row, folder in enumerate(f for f in dict.fromkeys(shot.folder for shot in plan) if f != "normal"):
         defects = [shot for shot in plan if shot.folder == folder and shot.fold == 0]
         for shot in defects[2:8:5]:

@@ -143,6 +143,8 @@ def test_every_defect_photograph_has_its_mask_and_no_normal_has_one(groups):
         assert path.with_suffix(".png").exists() == (mask is not None)
         if mask is not None:
             assert mask.shape == (256, 256) and set(np.unique(mask)) == {0, 255}, row["file"]
+            _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+            assert stats[1:, cv2.CC_STAT_AREA].min() >= 60, f"{row['file']}: a speck would count as a defect"
 
 
 def test_screw_masks_are_round_and_of_one_size(groups):
