@@ -15,7 +15,7 @@ from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.manifest import Context, finished_key
 from anomaly_gan.core.records import load_dataset
 
-from .cells import Cell, CellJob, cell_key, held_out_hash
+from .cells import Cell, CellJob, cell_key, held_out_hash, training_data
 from .config import NO_AUGMENTATION, CompareConfig
 
 COLUMNS = ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic", "iterations")
@@ -41,6 +41,8 @@ def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
         raise InputError(str(ingest), "K8", f"split {config.split_test!r} shows no defect to judge on",
                          "ingest with a test share that holds defects")
     jobs = plan(config, context, out)
+    for arm, train in {job.cell.arm: job.train for job in jobs}.items():
+        training_data(arm, ingest, train, test)  # each cell checks again; this finds a leak before hours of training
     _run_missing([job for job in jobs if not job.finished()], config)
     results = [json.loads((job.folder / "result.json").read_text(encoding="utf-8")) for job in jobs]
     expected = held_out_hash(test)

@@ -65,7 +65,9 @@ def _common(config: DetectConfig) -> dict[str, Any]:
         "rpn_pre_nms_top_n_train": config.proposals_before_nms, "rpn_pre_nms_top_n_test": config.proposals_before_nms,
         "rpn_post_nms_top_n_train": config.proposals, "rpn_post_nms_top_n_test": config.proposals,
         "rpn_batch_size_per_image": config.rpn_samples,
+        "rpn_fg_iou_thresh": config.rpn_positive_iou,
         "box_batch_size_per_image": config.roi_samples,
+        "box_positive_fraction": config.roi_positive_share,
         "box_detections_per_img": config.detections,
     }
 

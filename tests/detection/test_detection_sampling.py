@@ -1,0 +1,134 @@
+"""What the detector is shown: batch shares, exposure, categories, degenerate instances."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.images import write_png
+from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
+from detection.config import DetectConfig
+from detection.datasets import CategoryMap, Example, augment, boxes_xyxy, load_examples, working_size
+from detection.sampling import BatchSampler, exposure
+
+REAL_DEFECT, REAL_NORMAL, SYNTHETIC = range(5), range(5, 25), range(25, 325)
+
+
+def sampler(**changes: object) -> BatchSampler:
+    settings: dict = {"batch": 4, "real_share": 0.5, "normal_share": 0.5, "seed": 1, **changes}
+    kinds = settings.pop("kinds", (REAL_DEFECT, REAL_NORMAL, SYNTHETIC))
+    return BatchSampler(*kinds, **settings)
+
+
+@pytest.mark.parametrize(("batch", "share", "real"), [(2, 0.5, 1), (3, 0.5, 2), (4, 0.75, 3), (10, 0.7, 7)])
+def test_every_batch_holds_the_real_share(batch: int, share: float, real: int) -> None:
+    chosen = sampler(batch=batch, real_share=share)
+    for step in range(50):
+        indices = chosen.batch(step)
+        assert len(indices) == batch
+        assert sum(index < 25 for index in indices) == real
+
+
+def test_without_synthetic_images_everything_is_real() -> None:
+    chosen = sampler(kinds=(REAL_DEFECT, REAL_NORMAL, ()))
+    assert all(index < 25 for step in range(50) for index in chosen.batch(step))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_at_least_half_of_the_real_photographs_show_a_defect(batch: int) -> None:
+    chosen = sampler(batch=batch)
+    real = [index for step in range(40) for index in chosen.batch(step) if index < 25]
+    assert sum(index < 5 for index in real) == len(real) / 2
+    assert {index for index in real if index >= 5}, "defect-free photographs are shown too"
+
+
+def test_a_step_is_a_function_of_seed_and_step() -> None:
+    forward = [sampler().batch(step) for step in range(30)]
+    one = sampler()
+    backward = [one.batch(step) for step in reversed(range(30))][::-1]
+    assert forward == backward
+    assert forward != [sampler(seed=2).batch(step) for step in range(30)]
+
+
+def test_exposure_is_even_within_a_kind_and_counted_right() -> None:
+    chosen, steps = sampler(), 60
+    sources = {index: kind for kind, indices in (("real_defect", REAL_DEFECT), ("real_normal", REAL_NORMAL),
+                                                 ("synthetic", SYNTHETIC)) for index in indices}
+    report = exposure(chosen, steps, sources)
+    counts = Counter(index for step in range(steps) for index in chosen.batch(step))
+    assert report["real_defect"] == {"images": 5, "mean": 12.0, "max": 12, "never": 0}
+    assert report["synthetic"] == {"images": 300, "mean": 0.4, "max": 1, "never": 180}
+    assert max(counts[index] for index in REAL_NORMAL) - min(counts[index] for index in REAL_NORMAL) <= 1
+
+
+def test_no_real_defect_is_refused() -> None:
+    with pytest.raises(InputError, match="K8"):
+        sampler(kinds=((), REAL_NORMAL, SYNTHETIC))
+
+
+def test_real_share_below_a_half_is_refused() -> None:
+    with pytest.raises(ValueError, match="real_share"):
+        DetectConfig(real_share=0.4)
+
+
+def test_category_ids_with_gaps_become_contiguous_labels() -> None:
+    mapping = CategoryMap.of([Category(90, "crack"), Category(3, "hole"), Category(17, "break")])
+    assert [mapping.label(key) for key in (3, 17, 90)] == [1, 2, 3]
+    assert [mapping.category_id(label) for label in (1, 2, 3)] == [3, 17, 90]
+    assert mapping.names == ("hole", "break", "crack")
+
+
+HOLE = Category(3, "hole")
+
+
+def one_image(mask: np.ndarray, category_id: int = 3, category: Category = HOLE) -> Dataset:
+    image = ImageRecord(1, "a.png", mask.shape[1], mask.shape[0], "g", "train", "real", "0")
+    return Dataset([image], [Annotation.from_mask(1, 1, category_id, mask)], [category], {"mode": "L"}, Path("d"))
+
+
+def test_other_categories_stop_the_run() -> None:
+    mask = np.ones((4, 4), np.uint8)
+    mapping = CategoryMap.of([Category(3, "hole")])
+    mapping.check(one_image(mask), "d")
+    with pytest.raises(InputError, match="K4"):
+        mapping.check(one_image(mask, category=Category(3, "crack")), "d")
+    with pytest.raises(InputError, match=r"annotation 1.*K3"):
+        mapping.check(one_image(mask, category_id=0), "d")
+
+
+def test_instances_that_vanish_are_dropped_counted_and_their_image_is_not_shown_as_normal(tmp_path: Path) -> None:
+    speck = np.zeros((200, 200), np.uint8)
+    speck[100, 100] = 1
+    data = one_image(speck)
+    data = Dataset(data.images, data.annotations, data.categories, data.info, tmp_path)
+    write_png(tmp_path / "images" / "a.png", np.full((200, 200), 99, np.uint8))
+    examples = load_examples(data, CategoryMap.of(data.categories), 32)
+    assert examples.items == []
+    assert examples.dropped == {"vanished_at_working_size": 1, "image_left_without_instances": 1}
+
+
+@pytest.mark.parametrize(("width", "height"), [(632, 403), (103, 222), (55, 1250), (64, 64)])
+def test_working_size_keeps_the_longest_side(width: int, height: int) -> None:
+    size = working_size(width, height, 256)
+    assert max(size) == 256
+    assert size[0] / size[1] == pytest.approx(width / height, rel=0.03)
+
+
+def test_mirroring_moves_mask_and_pixels_together_and_leaves_the_original() -> None:
+    mask = np.zeros((6, 9), np.uint8)
+    mask[1:3, 0:2] = 1
+    example = Example(mask * 200, [mask], [1], "real")
+    mirrored = [augment(example, True, 0.0, np.random.default_rng(seed)) for seed in range(20)]
+    assert {tuple(boxes_xyxy(item.masks)[0]) for item in mirrored} == {(0, 1, 2, 3), (7, 1, 9, 3)}
+    assert all(np.array_equal(item.pixels, item.masks[0] * 200) for item in mirrored)
+    fixed_pose = [augment(example, False, 0.0, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(np.array_equal(item.pixels, example.pixels) for item in fixed_pose)
+
+
+def test_gamma_stays_in_its_range() -> None:
+    gray = Example(np.full((1, 1), 128, np.uint8), [], [], "real")
+    values = [int(augment(gray, False, 0.2, np.random.default_rng(seed)).pixels[0, 0]) for seed in range(200)]
+    low, high = (255 * (128 / 255) ** power for power in (1.2, 1 / 1.2))
+    assert low - 1 <= min(values) < 120 and 136 < max(values) <= high + 1
