@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-import cv2
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.formats.labelme import check_shape, declared_size, read_label_file
+from anomaly_gan.core.formats.labelme_shapes import draw_shape
+from anomaly_gan.core.ledger import Ledger, Notes
+from anomaly_gan.core.polygons import ShapeFault
 from anomaly_gan.core.records import Dataset, ImageRecord
+from anomaly_gan.core.source_tree import list_tree, suffix_of
 
 from .cut import Element, tight
 from .scores import Score, read_scores
@@ -24,13 +28,33 @@ PASSABLE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """Shape ``index`` of labelme file ``file``: its label, mask_01 (H, W), and the photograph it is drawn on."""
+    """Shape ``index`` of labelme file ``file``, still to be drawn; ``photograph`` is the path it gives.
+
+    ``size_hw`` is the size that the file declares for the photograph, None where it declares none.
+    """
 
     file: str
     index: int
     label: str
-    mask_01: np.ndarray
+    shape: dict[str, Any]
+    size_hw: tuple[int, int] | None
     photograph: str
+
+    def draw(self, image: ImageRecord) -> np.ndarray:
+        """mask_01 (H, W) in the frame of the photograph.
+
+        Raises:
+            InputError: C1 another size than the photograph's; C4 to C8 the shape cannot be drawn.
+        """
+        actual = (image.height, image.width)
+        if self.size_hw not in {None, actual}:
+            raise InputError(self.file, "C1", f"drawn on {self.size_hw} (height, width), but {image.file_name} has "
+                             f"{actual}", "draw on the photograph that was ingested")
+        try:
+            return draw_shape(self.shape, actual, None, Notes())
+        except ShapeFault as fault:
+            raise InputError(f"{self.file}[shape {self.index}]", fault.code, fault.reason,
+                             "redraw the shape") from fault
 
 
 @dataclass(frozen=True)
@@ -41,7 +65,7 @@ class ExpertElements:
     the pool, but they show where a fixed object sits and how it looks.
 
     ``rejects`` counts drawings left out, by reason: ``unknown_category``, ``unknown_photograph`` (it cannot be
-    shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``, ``empty``.
+    shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``.
     """
 
     kept: dict[str, list[Element]] = field(default_factory=dict)
@@ -63,7 +87,7 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
     if not folder.is_dir():
         raise InputError(str(folder), "MISSING", "no such folder of expert drawings",
                          "correct pool.expert_dir, or leave it out for a pool of real masks alone")
-    drawings = [drawing for path in sorted(folder.glob("*.json")) for drawing in read_drawings(path)]
+    drawings = read_drawings(folder)
     sheet = read_scores(scores) if scores is not None else None
     if sheet is not None:
         _check_sheet(scores, sheet, drawings)
@@ -78,7 +102,7 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
         if reason is not None or found is None:
             rejects[reason or "unknown_photograph"] += 1
             continue
-        usable.setdefault(drawing.label, []).append(_element(folder, drawing, found, score))
+        usable.setdefault(drawing.label, []).append(_element(drawing, found, score))
     drawn = Counter(drawing.label for drawing in drawings if drawing.label in categories)
     kept = {name: keep_best(elements, top) if sheet is not None else elements for name, elements in usable.items()}
     marks = {name: [element for element in keep_best(elements, 1.0)
@@ -96,8 +120,6 @@ def keep_best(elements: Sequence[Element], top: float) -> list[Element]:
 def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: list[str], unrated: bool) -> str | None:
     if drawing.label not in categories:
         return "unknown_category"
-    if not drawing.mask_01.any():
-        return "empty"
     if found is None:
         return "unknown_photograph"
     if found.split != "train" or found.source != "real":
@@ -105,13 +127,8 @@ def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: lis
     return "unrated" if unrated else None
 
 
-def _element(folder: Path, drawing: Drawing, image: ImageRecord, score: Score | None) -> Element:
-    if drawing.mask_01.shape != (image.height, image.width):
-        raise InputError(str(folder / drawing.file), "C1",
-                         f"drawn on {drawing.mask_01.shape} (height, width), but {image.file_name} has "
-                         f"{(image.height, image.width)}",
-                         "draw on the photograph that was ingested")
-    box, bitmap = tight(drawing.mask_01)
+def _element(drawing: Drawing, image: ImageRecord, score: Score | None) -> Element:
+    box, bitmap = tight(drawing.draw(image))
     return Element("expert", drawing.label, f"{drawing.file}#{drawing.index}", image.file_name, image.group_id,
                    (image.height, image.width), box, bitmap, score.mean if score is not None else None)
 
@@ -154,16 +171,21 @@ def _ends(name: str) -> list[str]:
     return [form for end in ends for form in (end, str(PurePosixPath(end).with_suffix("")))]
 
 
-def read_drawings(path: Path) -> Iterator[Drawing]:
-    """The polygons of one labelme file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        size = (int(content["imageHeight"]), int(content["imageWidth"]))
-        for index, shape in enumerate(content["shapes"]):
-            points = np.round(np.array(shape["points"], float)).astype(np.int32)
-            mask_01 = np.zeros(size, np.uint8)
-            cv2.fillPoly(mask_01, [points], 1)
-            yield Drawing(path.name, index, str(shape["label"]), mask_01, str(content["imagePath"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "C14", f"not a labelme file ({error})", "export it from labelme again") from error
+def read_drawings(folder: Path) -> list[Drawing]:
+    """All shapes of the labelme files that lie directly in ``folder``, by file name and place in the file.
 
+    Raises:
+        InputError: a file cannot be read, or is not labelme; the message names file and shape.
+    """
+    ledger = Ledger()
+    tree = list_tree(folder, ledger)
+    for row in ledger.rejected:
+        raise InputError(f"{folder}/{row['file']}", row["code"], row["reason"], row["remedy"])
+    drawings = []
+    for file in (name for name in tree.files if suffix_of(name) == ".json" and "/" not in name):
+        content = read_label_file(tree, file)
+        size_hw = declared_size(file, content)
+        for index, shape in enumerate(content["shapes"]):
+            label = check_shape(f"{file}[shape {index}]", shape)["label"]
+            drawings.append(Drawing(file, index, label, shape, size_hw, str(content.get("imagePath") or "")))
+    return drawings

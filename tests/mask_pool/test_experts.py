@@ -97,6 +97,20 @@ def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene
     assert found.rejects == {"unknown_category": 1, "test_photograph": 2, "unknown_photograph": 1, "unrated": 1}
 
 
+@pytest.mark.parametrize(("content", "fault"), [
+    ("{", r"a\.json: C14: "), ('{"images": []}', r"a\.json: C15: "),
+    ('{"shapes": [{"label": "scrap", "points": [[1, 1], [5, 5]]}], "imagePath": "normal_0.png"}',
+     r"a\.json\[shape 0\]: C6: has 2 points, needs 3"),
+    ('{"shapes": [{"label": "scrap", "points": [[1, 1], [9, 1], [5, NaN]]}], "imagePath": "normal_0.png"}',
+     r"a\.json\[shape 0\]: C8: "),
+    ('{"shapes": [{"label": "scrap", "points": []}], "imagePath": "normal_0.png", "imageHeight": 9, "imageWidth": 9}',
+     r"a\.json: C1: drawn on \(9, 9\)")])
+def test_a_drawing_that_cannot_be_used_is_named(ingest: Path, experts: Path, content: str, fault: str) -> None:
+    (experts / "a.json").write_text(content)
+    with pytest.raises(InputError, match=fault):
+        gather_experts(experts, None, load_dataset(ingest), 0.10)
+
+
 def test_expert_share_sets_how_many_items_are_the_experts(scene: SimpleNamespace, ingest: Path, experts: Path,
                                                            draw: Draw, tmp_path: Path) -> None:
     draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9)), ("scrap", scene.square(40, 40, 9))])
