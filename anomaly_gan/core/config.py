@@ -60,7 +60,12 @@ def apply_settings(content: dict[str, Any], settings: list[str]) -> dict[str, An
 
 
 def choose_preset(content: dict[str, Any], settings: list[str]) -> dict[str, Any]:
-    """Lay ``presets[preset]`` over the file's own values, then ``--set`` over both."""
+    """Lay ``presets[preset]`` over the file's own values, then ``--set`` over both.
+
+    A file without ``presets`` is a resolved one (``run.yaml``): its preset was laid already.
+    """
+    if "presets" not in content:
+        return apply_settings(content, settings)
     chosen = apply_settings({"preset": content.get("preset", "default")},
                             [s for s in settings if s.partition("=")[0].strip() == "preset"])["preset"]
     presets = {"default": {}, **(content.get("presets") or {})}
