@@ -18,7 +18,7 @@ from ..core.images import read_pixels, write_png
 from ..core.manifest import Context
 from ..core.progress import track
 from ..core.records import Dataset, ImageRecord, load_dataset
-from .gate_backbones import build_extractors, weight_keys
+from .gate_backbones import build_extractors
 from .gate_checks import Candidate, Finding, Seen, check
 from .gate_config import GateConfig
 from .gate_judge import judge, worst
@@ -52,11 +52,6 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
     return _metrics(config, context, keeper.inputs.train, replace(accepted, folder=out), counts)
-
-
-def source_keys() -> dict[str, str]:
-    """What the stage depends on besides its inputs: the weight files at hand."""
-    return weight_keys()
 
 
 def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dataset,

@@ -59,12 +59,6 @@ def build_extractors(device: str) -> Extractors:
         "perceptual": "LPIPS" if alexnet else f"PD-{EMBEDDED}"})
 
 
-def weight_keys() -> dict[str, str]:
-    """Which weight files are at hand, for the stage's key: figures by other networks are other figures."""
-    present = {item["name"]: item["sha256"] for item in weight_files.listing() if item["present"]}
-    return {f"weights/{name}": present[name] for name in ("inception_fid", "alexnet_lpips") if name in present}
-
-
 def _efficientnet(device: str) -> Backbone:
     """Pooled: the stride-32 maps' means (320). Maps: strides 4 to 32, as AlexNet's in LPIPS begin at 4."""
     net = efficientnet_lite0(features_only=True).to(device)

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ..core import weights
 from ..core.config import Config
 from ..core.errors import ConfigError
 from .registry import method
@@ -24,6 +25,9 @@ class GateConfig(Config):
     """A pixel counts as changed above this many grey levels."""
     min_fill: float = Field(0.3, ge=0, le=1)
     """Least share of each instance's pixels that must have changed."""
+    over_texture: float = Field(1.0, ge=0)
+    """Where the mean of an instance stays, its change must exceed this multiple of the texture around it: exchanging
+    normal texture for normal texture is no defect."""
     min_area_px: int = Field(4, ge=1)
     max_area_share: float = Field(0.9, gt=0, le=1)
     retries: int = Field(2, ge=0)
@@ -78,3 +82,10 @@ def known_method(name: str) -> str:
     except ConfigError as error:
         raise ValueError(str(error).removeprefix("method: ")) from error
     return name
+
+
+def source_keys() -> dict[str, str]:
+    """What the gate depends on besides its inputs: the weight files at hand, as figures by other networks are other
+    figures."""
+    present = {item["name"]: item["sha256"] for item in weights.listing() if item["present"]}
+    return {f"weights/{name}": present[name] for name in ("inception_fid", "alexnet_lpips") if name in present}
