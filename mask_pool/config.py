@@ -40,6 +40,11 @@ class PoolConfig(Config):
     """Scale is log-uniform between these."""
     flip: bool = True
     """Mirror half of the elements."""
+    keep_at_border: bool = True
+    """An element that its photograph's border cut off is turned by quarters and stays at a border: its straight edge
+    would look wrong elsewhere. Deviation: the paper turns and places all alike."""
+    fragment_share: Share = 0.03
+    """Real masks smaller than this share of their category's median area are splinters, and left out."""
     margin_px: int = Field(1, ge=0)
     """Free pixels kept between an element and the photograph's border."""
     gap_px: int = Field(3, ge=1)

@@ -39,6 +39,14 @@ class Element:
         x, y, w, h = self.box
         return x + (w - 1) / 2, y + (h - 1) / 2
 
+    @property
+    def cut_sides(self) -> list[tuple[int, int]]:
+        """Outward directions (x, y) of the sides at which the parent's border cuts it off (within one pixel)."""
+        x, y, w, h = self.box
+        height, width = self.parent_size
+        at = {(-1, 0): x <= 1, (1, 0): x + w >= width - 1, (0, -1): y <= 1, (0, 1): y + h >= height - 1}
+        return [side for side, touches in at.items() if touches]
+
     def full_mask(self) -> np.ndarray:
         """mask_01 (H, W) in the frame of the parent photograph."""
         mask_01 = np.zeros(self.parent_size, np.uint8)
@@ -51,6 +59,12 @@ def tight(mask_01: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray]:
     """Box [x, y, w, h] and tight bitmap of a non-empty mask_01 (H, W)."""
     x, y, w, h = mask_box_xywh(mask_01)
     return (x, y, w, h), np.ascontiguousarray(mask_01[y:y + h, x:x + w])
+
+
+def without_fragments(elements: list[Element], share: float) -> list[Element]:
+    """The elements that have at least ``share`` of their median area: splinters of a mask are no shape to repeat."""
+    least = share * float(np.median([element.area for element in elements])) if elements else 0.0
+    return [element for element in elements if element.area >= least]
 
 
 def cut_prior(ingest: Dataset) -> dict[str, list[Element]]:

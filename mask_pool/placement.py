@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .cut import Element
-from .recombine import Canvas, Placed, unturned
+from .recombine import Canvas, Placed, Turned, unturned
 from .seats import Seat
 
 
@@ -41,6 +41,15 @@ def draw_place(rng: np.random.Generator, canvas: Canvas, bitmap: np.ndarray, pos
         y = round(float(centre[1]) * canvas.height - bitmap.shape[0] / 2)
         return min(max(x, first_x), last_x), min(max(y, first_y), last_y), {"place": "real"}
     return int(rng.integers(first_x, last_x + 1)), int(rng.integers(first_y, last_y + 1)), {"place": "uniform"}
+
+
+def slide_to_border(canvas: Canvas, turned: Turned, x: int, y: int) -> tuple[int, int]:
+    """The corner (x, y), moved so that the sides at which the element was cut off lie at the photograph's border."""
+    h, w = turned.bitmap.shape
+    for side_x, side_y in turned.cut_sides():
+        x = {-1: 0, 0: x, 1: canvas.width - w}[side_x]
+        y = {-1: 0, 0: y, 1: canvas.height - h}[side_y]
+    return x, y
 
 
 def seat_elements(elements: Sequence[Element], seats: Sequence[Seat], rng: np.random.Generator, canvas: Canvas,

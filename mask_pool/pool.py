@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from anomaly_gan.core.seeding import rng_for
 
 from .config import PoolConfig
 from .cut import Element
-from .placement import draw_place, real_positions, seat_elements
-from .recombine import Canvas, Placed, draw_number, draw_turn, recombine
+from .placement import draw_place, real_positions, seat_elements, slide_to_border
+from .recombine import Canvas, Placed, Turned, draw_number, draw_turn, recombine
 from .seats import Seat, SeatFinder
 
 BASE_TRIES = 20
@@ -88,11 +89,19 @@ class CategoryBuilder:
         canvas, config = self._canvas(normal), self.config
         if self.finder is not None:
             return _moved_anywhere(elements, number, canvas, rng)
-        return recombine(
-            elements, rng, canvas, number,
-            lambda element: draw_turn(element, rng, config.rotation, config.scale, config.flip, config.min_area_px),
-            lambda bitmap: draw_place(rng, canvas, bitmap, self.positions, config.position_prior,
-                                      config.position_jitter))
+
+        def turning(element: Element) -> Turned:
+            return draw_turn(element, rng, config.rotation, config.scale, config.flip, config.min_area_px,
+                             config.keep_at_border)
+
+        def placing(turned: Turned) -> tuple[int, int, dict[str, Any]]:
+            x, y, place = draw_place(rng, canvas, turned.bitmap, self.positions, config.position_prior,
+                                     config.position_jitter)
+            if config.keep_at_border and turned.element.cut_sides:
+                return *slide_to_border(canvas, turned, x, y), {**place, "at_border": True}
+            return x, y, place
+
+        return recombine(elements, rng, canvas, number, turning, placing)
 
     def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
                   rng: np.random.Generator) -> Item | None:

@@ -31,6 +31,12 @@ class Turned:
     def area(self) -> int:
         return int(np.count_nonzero(self.bitmap))
 
+    def cut_sides(self) -> list[tuple[int, int]]:
+        """Outward directions (x, y) of the sides at which the element was cut off, after the turn."""
+        turned = [np.rint(self.affine[:, :2] @ side / np.abs(self.affine[:, :2] @ side).max())
+                  for side in self.element.cut_sides]
+        return [(int(x), int(y)) for x, y in turned]
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -129,13 +135,17 @@ def unturned(element: Element) -> Turned:
 
 
 def draw_turn(element: Element, rng: np.random.Generator, rotation: float, scale: tuple[float, float], flip: bool,
-              min_area_px: int) -> Turned:
+              min_area_px: int, keep_at_border: bool = False) -> Turned:
     """A random turn: rotation uniform in ± ``rotation`` degrees, scale log-uniform, mirrored half of the time.
+
+    With ``keep_at_border``, an element that a border cut off is turned by the nearest quarter.
 
     A turn that loses the element (thin lines vanish when shrunk) is replaced by one without shrinking, and
     that, at the worst, by the element as it is.
     """
     degrees = float(rng.uniform(-rotation, rotation))
+    if keep_at_border and element.cut_sides:
+        degrees = 90.0 * round(degrees / 90)
     factor = float(math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1]))))
     mirrored = bool(rng.random() < 0.5) and flip
     for size in (factor, max(1.0, factor)):
@@ -168,13 +178,13 @@ def draw_number(rng: np.random.Generator, fewest: int, most: int) -> int:
 
 def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Canvas, number: int,
               turning: Callable[[Element], Turned],
-              placing: Callable[[np.ndarray], tuple[int, int, dict[str, Any]]]) -> list[Placed]:
+              placing: Callable[[Turned], tuple[int, int, dict[str, Any]]]) -> list[Placed]:
     """Up to ``number`` elements, each drawn, turned, made to fit and placed, none touching another.
 
     Args:
         elements: what may be drawn, each with equal chance.
         turning: element -> turned element (draws from the same ``rng``).
-        placing: tight mask_01 -> x and y of its corner inside the photograph, and how the place was found.
+        placing: turned element -> x and y of its corner inside the photograph, and how the place was found.
 
     Returns:
         The elements placed; fewer than ``number`` where the photograph has no room, none where nothing fits.
@@ -186,7 +196,7 @@ def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Can
             fitted = shrink_to(turned, canvas, canvas.area_left if not placed else turned.area)
             if fitted is None:
                 continue
-            x, y, place = placing(fitted.bitmap)
+            x, y, place = placing(fitted)
             if canvas.is_free(fitted.bitmap, x, y):
                 canvas.put(fitted.bitmap, x, y)
                 placed.append(Placed(fitted, x, y, place))

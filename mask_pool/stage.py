@@ -17,7 +17,7 @@ from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord,
 from anomaly_gan.core.resources import expand
 
 from .config import PoolConfig
-from .cut import Element, cut_prior
+from .cut import cut_prior, without_fragments
 from .experts import ExpertElements, gather_experts
 from .pool import Item, open_builder
 from .proof import prove_train_only
@@ -37,7 +37,8 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     """
     ingest = load_dataset(context.inputs["ingest"])
     _check_names(config, [category.name for category in ingest.categories])
-    train, prior, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest)
+    train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest)
+    prior = {name: without_fragments(elements, config.fragment_share) for name, elements in cut.items()}
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
     metrics: dict[str, Any] = {}
@@ -52,8 +53,10 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
             images.append(record)
             annotations += _annotate(item, record.id, category, len(annotations) + 1, context.seed)
             own.append((record, item))
-        metrics[category.name] = _category_metrics(own, prior[category.name], kept,
-                                                   experts.drawn.get(category.name, 0))
+        metrics[category.name] = {
+            "prior_elements": len(prior[category.name]),
+            "fragments_left_out": len(cut[category.name]) - len(prior[category.name]),
+            "expert_drawn": experts.drawn.get(category.name, 0), "expert_kept": len(kept), **_item_metrics(own)}
     pool = Dataset(images, annotations, ingest.categories,
                    {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed,
                     "fixed_shape": list(config.fixed_shape)}, out)
@@ -120,16 +123,15 @@ def provenance(placed: Placed, seed: int) -> dict[str, Any]:
             "expert_score": None if element.score is None else round(element.score, 6), "seed": seed}
 
 
-def _category_metrics(own: Sequence[tuple[ImageRecord, Item]], prior: Sequence[Element], kept: Sequence[Element],
-                      drawn: int) -> dict[str, Any]:
+def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, Any]:
     placed = [one for _, item in own for one in item.placed]
     kinds = Counter(item.placed[0].turned.element.kind for _, item in own)
     places = Counter(one.place["place"] for one in placed)
     masks = Counter((record.extra["normal_file"], record.sha256) for record, _ in own)
     covered = [sum(one.turned.area for one in item.placed) for _, item in own]
     shares = [area / (item.normal.height * item.normal.width) for area, (_, item) in zip(covered, own, strict=True)]
-    return {"prior_elements": len(prior), "expert_drawn": drawn, "expert_kept": len(kept), "items": len(own),
-            "items_by_kind": dict(sorted(kinds.items())), "elements_by_place": dict(sorted(places.items())),
+    return {"items": len(own), "items_by_kind": dict(sorted(kinds.items())),
+            "elements_by_place": dict(sorted(places.items())),
             "mean_elements": round(len(placed) / len(own), 6), "mean_area_px": round(sum(covered) / len(own), 3),
             "mean_area_share": round(sum(shares) / len(own), 8), "repeated_items": len(own) - len(masks),
             "normals_used": len({record.extra["normal_file"] for record, _ in own})}

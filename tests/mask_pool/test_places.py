@@ -16,9 +16,9 @@ from anomaly_gan.core.records import load_dataset
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.config import PoolConfig
 from mask_pool.correlation import Correlator, Outline, mean_of_best
-from mask_pool.cut import Element, cut_prior, tight
+from mask_pool.cut import Element, cut_prior, tight, without_fragments
 from mask_pool.experts import gather_experts
-from mask_pool.placement import draw_place
+from mask_pool.placement import draw_place, slide_to_border
 from mask_pool.pool import open_finder
 from mask_pool.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
 from mask_pool.stage import run
@@ -77,7 +77,7 @@ def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleName
         canvas = Canvas(*size, margin_px=2, gap_px=3, max_area_share=0.3)
         positions = np.array([[0.02, 0.98], [0.5, 0.5]])
         placed = recombine(elements, rng, canvas, 3, lambda one: draw_turn(one, rng, 180, (0.7, 1.4), True, 4),  # noqa: B023
-                           lambda bitmap: draw_place(rng, canvas, bitmap, positions, 0.5, 0.05))  # noqa: B023
+                           lambda one: draw_place(rng, canvas, one.bitmap, positions, 0.5, 0.05))  # noqa: B023
         assert placed
         several += len(placed) > 1
         masks = [one.full_mask(*size) for one in placed]
@@ -89,6 +89,33 @@ def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleName
             away = cv2.distanceTransform(1 - mask, cv2.DIST_C, 3)
             assert all(away[other > 0].min() > 3 for other in masks[number + 1:])
     assert several > 20
+
+
+@pytest.mark.parametrize("corner", [(0, 40), (52, 0), (1, 86), (105, 0), (40, 40)])
+def test_what_a_border_cut_off_stays_at_a_border(corner: tuple[int, int]) -> None:
+    """An L of 10 x 15, set at borders and corners of 96 x 120; its cut edges must lie at the new border."""
+    mask_01 = np.zeros((96, 120), np.uint8)
+    x, y = corner
+    mask_01[y:y + 10, x:x + 15] = 1
+    mask_01[y:y + 5, x + 5:x + 15] = 0
+    one, canvas = element(mask_01), Canvas(70, 80, 2, 3, 0.5)
+    assert len(one.cut_sides) == (corner in {(0, 40), (52, 0)}) + 2 * (corner in {(1, 86), (105, 0)})
+    degrees = set()
+    for index in range(40):
+        turned = draw_turn(one, rng_for(4, index), 180, (0.7, 1.4), True, 4, keep_at_border=True)
+        degrees.add(turned.transforms["rotation_deg"])
+        left, top = slide_to_border(canvas, turned, 30, 30)
+        h, w = turned.bitmap.shape
+        at = {(-1, 0): left == 0, (1, 0): left + w == 80, (0, -1): top == 0, (0, 1): top + h == 70}
+        assert sorted(side for side, touches in at.items() if touches) == sorted(turned.cut_sides())
+        assert len(turned.cut_sides()) == len(one.cut_sides)
+    assert degrees == {-180.0, -90.0, 0.0, 90.0, 180.0} if one.cut_sides else len(degrees) == 40
+
+
+def test_splinters_are_no_elements() -> None:
+    sizes = (100, 1, 90, 2, 110)
+    kept = without_fragments([element(np.ones((1, size), np.uint8)) for size in sizes], 0.03)
+    assert [one.area for one in kept] == [100, 90, 110] and without_fragments([], 0.03) == []
 
 
 def test_half_of_the_places_follow_the_real_positions() -> None:
