@@ -8,6 +8,23 @@ from typing import Literal
 import torch
 
 
+def semantic_moments(taps_a: Sequence[torch.Tensor], taps_b: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Sum over the taps of the mean absolute differences of each channel's spatial mean and standard deviation.
+
+    Deviation (SPEC 11): eq. 1 compares two unlike defects position by position, which asks for their average, a flat
+    blur. Mean and spread of the features say what a defect looks like, not where.
+    """
+    total = taps_a[0].new_zeros((), dtype=torch.float32)
+    for a, b in zip(taps_a, taps_b, strict=True):
+        for moment in (torch.mean, _spread):
+            total = total + (moment(a.float(), (2, 3)) - moment(b.float(), (2, 3))).abs().mean()
+    return total
+
+
+def _spread(features_BDHW: torch.Tensor, dims: tuple[int, int]) -> torch.Tensor:
+    return (features_BDHW.var(dims, correction=0) + 1e-6).sqrt()
+
+
 def semantic_difference(
     taps_a: Sequence[torch.Tensor], taps_b: Sequence[torch.Tensor], kind: Literal["l1", "l2"] = "l1"
 ) -> torch.Tensor:

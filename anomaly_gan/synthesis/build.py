@@ -64,17 +64,18 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
         net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers: dict[str, torch.optim.Optimizer] = {
         "generators": _adamw([nets["generator"], nets["restorer"]], config),
-        "discriminators": _adamw([nets[name] for name in DISCRIMINATORS], config),
+        "discriminators": _adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
     }
     weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch)
     return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers, config.local_size,
                           config.aware_size, config.masked_local, config.ema,
-                          judge_apart=config.discriminator_norm == "batch")
+                          judge_apart=config.discriminator_norm == "batch",
+                          aware_moments=config.aware_compare == "moments")
 
 
-def _adamw(modules: list[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
+def _adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:
     """Weight decay for matrices and kernels only (SPEC 27: off for norms and biases)."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
               {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+    return torch.optim.AdamW(groups, lr=factor * config.learning_rate, betas=config.betas)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..engine.task import Losses, Update
-from ..losses.aware import semantic_difference
+from ..losses.aware import semantic_difference, semantic_moments
 from ..losses.cycle import cycle_l1
 from ..losses.severity import reachable, severity
 from ..nets.composite import composite, feather
@@ -101,10 +101,11 @@ class AnomalyGanTask:
 
     def __init__(self, nets: dict[str, nn.Module], painter: Painter, adversary: Adversary, weights: Weights,
                  optimizers: dict[str, Optimizer], local_size: int, aware_size: int, masked_local: bool,
-                 ema: float, judge_apart: bool = False) -> None:
+                 ema: float, judge_apart: bool = False, aware_moments: bool = False) -> None:
         self.nets, self.painter, self.adversary, self.weights = nets, painter, adversary, weights
         self.optimizers, self.local_size, self.aware_size = optimizers, local_size, aware_size
         self.masked_local, self.ema, self.judge_apart = masked_local, ema, judge_apart
+        self.compare_features = semantic_moments if aware_moments else semantic_difference
         self.discriminators = tuple(nets[name] for name in DISCRIMINATORS)
 
     def forward(self, batch: Batch) -> Outputs:
@@ -219,7 +220,7 @@ class AnomalyGanTask:
         aware = self.nets["aware"]
         with torch.no_grad():
             wanted = aware(masked_crops(real, real_mask, self.aware_size))
-        return semantic_difference(aware(masked_crops(fake, fake_mask, self.aware_size)), wanted)
+        return self.compare_features(aware(masked_crops(fake, fake_mask, self.aware_size)), wanted)
 
 
 DISCRIMINATORS = ("d1_abnormal", "d2_abnormal", "d1_normal", "d2_normal")

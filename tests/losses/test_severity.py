@@ -1,0 +1,51 @@
+"""Severity: two numbers of a picture, worked out by hand here."""
+
+import math
+
+import pytest
+import torch
+
+from anomaly_gan.losses.aware import semantic_moments
+from anomaly_gan.losses.severity import FLOOR, reachable, severity
+
+
+def picture(inside: float, around: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A 3x3 defect of intensity ``inside`` on a ground of ``around`` (both 0..1), as image in [-1,1] and mask."""
+    mask = torch.zeros(1, 1, 20, 20)
+    mask[..., 8:11, 8:11] = 1
+    return (around + (inside - around) * mask) * 2 - 1, mask
+
+
+def test_the_ratio_is_the_logarithm_of_the_two_mean_intensities():
+    ratio, spread = severity(*picture(0.2, 0.6))[0].tolist()
+    assert ratio == pytest.approx(math.log((0.2 + FLOOR) / (0.6 + FLOOR)), abs=1e-5)
+    assert spread == pytest.approx(0.0, abs=1e-3)
+
+
+def test_the_spread_is_the_standard_deviation_inside():
+    image, mask = picture(0.5, 0.5)
+    image[..., 8:11, 8] += 0.6  # three of nine pixels brighter by 0.3
+    values = [0.8] * 3 + [0.5] * 6
+    mean = sum(values) / 9
+    expected = math.sqrt(sum((value - mean) ** 2 for value in values) / 9)
+    assert severity(image, mask)[0, 1].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_an_empty_mask_has_no_severity():
+    image, mask = picture(0.1, 0.9)
+    assert severity(image, mask * 0).tolist() == [[0.0, 0.0]]
+
+
+def test_a_target_beyond_black_and_white_is_brought_back():
+    image, mask = picture(0.5, 0.9)
+    low, high = (reachable(torch.tensor([[value, 0.1]]), image, mask)[0, 0].item() for value in (-9.0, 9.0))
+    assert low == pytest.approx(math.log((0.02 + FLOOR) / (0.9 + FLOOR)), abs=1e-5)
+    assert high == pytest.approx(math.log((0.97 + FLOOR) / (0.9 + FLOOR)), abs=1e-5)
+
+
+def test_moments_ignore_place_but_not_strength():
+    taps = [torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))]
+    moved = [taps[0].flip(3)]
+    assert semantic_moments(taps, moved).item() == pytest.approx(0.0, abs=1e-6)
+    # adding 0.5 everywhere moves each mean by 0.5 and no spread
+    assert semantic_moments(taps, [taps[0] + 0.5]).item() == pytest.approx(0.5, abs=1e-5)
