@@ -25,7 +25,7 @@ class GateConfig(Config):
     """A pixel counts as changed above this many grey levels."""
     min_fill: float = Field(0.3, ge=0, le=1)
     """Least share of each instance's pixels that must have changed."""
-    over_texture: float = Field(1.0, ge=0)
+    over_texture: float = Field(1.15, ge=0)
     """Where the mean of an instance stays, its change must exceed this multiple of the texture around it: exchanging
     normal texture for normal texture is no defect."""
     min_area_px: int = Field(4, ge=1)

@@ -77,8 +77,8 @@ def _summary(values: Sequence[float]) -> dict[str, float | None]:
 def _perceptual(view: View) -> dict[str, Any]:
     """Distance to the nearest and to a random real photograph, and between pairs (diversity).
 
-    Real photographs are compared with those of other objects only. ``copies`` counts generated ones that lie nearer
-    to a real one than any two real objects to each other.
+    Real photographs are compared with those of other objects only. ``near_copies`` counts generated ones that lie
+    nearer to a real one than any two real objects to each other.
     """
     between = pairwise_distances(view.fake_embedded, view.real_embedded)
     among_real = pairwise_distances(view.real_embedded, view.real_embedded)
@@ -94,7 +94,7 @@ def _perceptual(view: View) -> dict[str, Any]:
         "random_real": {"generated": _rounded(float(between.mean())), "real": _rounded(real_pairs)},
         "pairs": {"generated": _rounded(fake_pairs), "real": _rounded(real_pairs),
                   "ratio": _rounded(fake_pairs / real_pairs if real_pairs > 0 else None)},
-        "copies": int(np.count_nonzero(between.min(axis=1) < real_nearest.min())),
+        "near_copies": int(np.count_nonzero(between.min(axis=1) < real_nearest.min())),
     }
 
 

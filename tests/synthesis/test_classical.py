@@ -10,7 +10,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.masks import mask_box_xywh
 from anomaly_gan.synthesis.generate import pool_items
-from anomaly_gan.synthesis.methods.blending import SUPPORT_PX, blend, light_change, relit, ring
+from anomaly_gan.synthesis.methods.blending import SUPPORT_PX, blend, light_gain, relit, ring
 from anomaly_gan.synthesis.registry import MethodInputs, method
 from anomaly_gan.synthesis.support import grow, union
 
@@ -81,14 +81,17 @@ def test_a_photograph_blended_into_itself_is_itself(mode, corner, colour):
     assert not np.array_equal(other, base)
 
 
-def test_light_is_matched_between_the_rings():
+def test_light_is_matched_between_the_rings_but_never_into_saturation():
     rng = np.random.default_rng(4)
     mask = np.zeros((60, 60), np.uint8)
     mask[25:35, 25:35] = 1
-    dark, bright = rng.normal(50, 3, (60, 60)), rng.normal(120, 3, (60, 60))
     around = ring(mask)
-    lit = relit(dark.astype(np.uint8), *light_change(dark.astype(np.uint8), around, bright.astype(np.uint8), around))
-    assert lit[around != 0].mean() == pytest.approx(bright.astype(np.uint8)[around != 0].mean(), abs=0.6)
+    dark, bright = (rng.normal(mean, 3, (60, 60)).astype(np.uint8) for mean in (80, 120))
+    lit = relit(dark, light_gain(dark, around, mask, bright, around))
+    assert lit[around != 0].mean() == pytest.approx(bright[around != 0].mean(), abs=0.6)
+    dark[mask != 0] = 200
+    lit = relit(dark, light_gain(dark, around, mask, bright, around))
+    assert 200 < lit[mask != 0].max() <= 240
 
 
 def test_a_parent_outside_the_training_split_is_refused(small_run):

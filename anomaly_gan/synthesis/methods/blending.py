@@ -10,6 +10,8 @@ from ..support import grow
 SUPPORT_PX = {"hard": 0, "feather": 2, "poisson": 2}
 """How far beyond the mask (pixels, in x or y) each blend may change the photograph."""
 
+NEARLY_WHITE = 240.0
+
 
 def blend(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray, mode: str) -> np.ndarray:
     """``patch`` inside the mask, ``base`` elsewhere; all (H, W) or (H, W, 3) uint8 of one size.
@@ -55,24 +57,23 @@ def _three(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2))
 
 
-def light_change(source: np.ndarray, source_ring_01: np.ndarray, base: np.ndarray,
-                 base_ring_01: np.ndarray) -> tuple[float, np.ndarray]:
-    """Gain (one half to two) and shift (per channel, grey levels) that bring the first ring's mean to the second's.
+def light_gain(source: np.ndarray, source_ring_01: np.ndarray, defect_01: np.ndarray, base: np.ndarray,
+               base_ring_01: np.ndarray) -> float:
+    """Exposure gain, one half to two, that brings the mean of the defect's surroundings to that of its new ones.
 
-    An exposure multiplies, so the gain goes first; nothing changes where a ring is empty.
+    It does not brighten a defect into saturation: its 95th percentile stays below white, or where it was. 1 where
+    a ring is empty.
     """
     if not (source_ring_01.any() and base_ring_01.any()):
-        return 1.0, np.zeros(1 if source.ndim == 2 else 3)
-    own = np.atleast_1d(source[source_ring_01 != 0].mean(axis=0))
-    wanted = np.atleast_1d(base[base_ring_01 != 0].mean(axis=0))
-    gain = float(np.clip(wanted.mean() / max(own.mean(), 1.0), 0.5, 2.0))
-    return gain, wanted - own * gain
+        return 1.0
+    gain = base[base_ring_01 != 0].mean() / max(source[source_ring_01 != 0].mean(), 1.0)
+    brightest = max(float(np.percentile(source[defect_01 != 0], 95)), 1.0)
+    return float(np.clip(min(gain, max(1.0, NEARLY_WHITE / brightest)), 0.5, 2.0))
 
 
-def relit(image: np.ndarray, gain: float, shift: np.ndarray) -> np.ndarray:
-    """``image * gain + shift``, rounded and clipped to uint8."""
-    lit = image.astype(np.float32) * gain + (shift[0] if image.ndim == 2 else shift)
-    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+def relit(image: np.ndarray, gain: float) -> np.ndarray:
+    """``image * gain``, rounded and clipped to uint8."""
+    return np.clip(np.rint(image.astype(np.float32) * gain), 0, 255).astype(np.uint8)
 
 
 def ring(mask_01: np.ndarray, avoid_01: np.ndarray | None = None, inner_px: int = 2, outer_px: int = 8) -> np.ndarray:

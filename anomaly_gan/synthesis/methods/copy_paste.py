@@ -14,7 +14,7 @@ from ...core.errors import InputError
 from ...core.seeding import rng_for
 from ..registry import Generate, MethodInputs, PoolItem, Sample
 from ..support import union
-from .blending import SUPPORT_PX, blend, light_change, relit, ring
+from .blending import SUPPORT_PX, blend, light_gain, relit, ring
 from .donors import Donors
 
 STRETCH = (0.4, 2.5)
@@ -68,13 +68,13 @@ def _patch(provenance: dict, category_id: int, mask: np.ndarray, base: np.ndarra
     image = donors.image_of(donor)
     texture, donor_mask = donors.pixels(image), donor.mask()
     defects = union([other.mask() for other in donors.by_image[image.id]], *donor_mask.shape)
-    light = light_change(texture, ring(donor_mask, defects), base, ring(mask, everything))
+    gain = light_gain(texture, ring(donor_mask, defects), donor_mask, base, ring(mask, everything))
     if parent is not None:
         affine = np.array(provenance["affine"], np.float64)
     else:
         affine = _along_axis(donor_mask, mask, turned=bool(rng.integers(2)))
         texture = _spread(texture, donor_mask)
-    patch = cv2.warpAffine(relit(texture, *light), affine, (base.shape[1], base.shape[0]), flags=cv2.INTER_LINEAR,
+    patch = cv2.warpAffine(relit(texture, gain), affine, (base.shape[1], base.shape[0]), flags=cv2.INTER_LINEAR,
                            borderMode=cv2.BORDER_REFLECT_101)
     return patch, {"annotation": donor.id, "image": image.file_name, "group": image.group_id}
 

@@ -1,0 +1,197 @@
+"""The gate's checks of one photograph, each provoked by its own fault; its figures; its verdicts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anomaly_gan.core.config import build
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.synthesis.gate_checks import Candidate, Seen, check
+from anomaly_gan.synthesis.gate_config import GateConfig
+from anomaly_gan.synthesis.gate_figures import View, figures
+from anomaly_gan.synthesis.gate_judge import judge, worst
+
+CONFIG = GateConfig(method="copy_paste")
+NAMES = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}
+
+
+def good_candidate():
+    rng = np.random.default_rng(0)
+    base = rng.normal(80, 5, (60, 70)).astype(np.uint8)
+    mask = np.zeros((60, 70), np.uint8)
+    mask[20:32, 30:40] = 1
+    pixels = base.copy()
+    pixels[mask != 0] -= 30
+    return Candidate(pixels, [(1, mask)], base, 2)
+
+
+def with_pixels(change):
+    candidate = good_candidate()
+    pixels = candidate.pixels.copy()
+    change(pixels, candidate)
+    return replace(candidate, pixels=pixels)
+
+
+def with_mask(mask):
+    candidate = good_candidate()
+    return replace(candidate, base=None, instances=[(1, mask)] if mask is not None else [])
+
+
+def unpaint(pixels, candidate):
+    pixels[:] = candidate.base
+
+
+def unpaint_second(candidate):
+    second = np.zeros((60, 70), np.uint8)
+    second[45:55, 5:15] = 1
+    return replace(candidate, instances=[*candidate.instances, (1, second)])
+
+
+def corner(pixels, candidate):
+    pixels[0, 0] += 1
+
+
+def few(pixels, candidate):
+    unpaint(pixels, candidate)
+    pixels[20:22, 30:40] = 255
+
+
+def codes(candidate, config=CONFIG, seen=None):
+    return [finding.code for finding in check(candidate, config, seen or Seen())[0]]
+
+
+def test_a_good_photograph_passes_and_is_measured():
+    findings, measures = check(good_candidate(), CONFIG, Seen())
+    assert findings == []
+    assert measures["outside_px"] == 0 and measures["contrast"] == pytest.approx(30) and measures["fill"] == 1.0
+    assert measures["area_px"] == 120
+
+
+@pytest.mark.parametrize(("candidate", "code", "words"), [
+    (with_pixels(unpaint), "H7", "0.0 grey levels"),
+    (with_pixels(corner), "H7", "1 pixels changed outside"),
+    (with_pixels(few), "H7", "of an instance changed"),
+    (unpaint_second(good_candidate()), "H7", "0.0 grey levels"),
+    (replace(good_candidate(), pixels=good_candidate().pixels.astype(np.float32)), "H8", "float32"),
+    (replace(good_candidate(), pixels=good_candidate().pixels[:-1]), "H8", "shape"),
+    (with_mask(None), "B7", "no instance"),
+    (with_mask(np.eye(60, 70, dtype=np.uint8) * 0), "B9", "0 pixels"),
+    (with_mask(np.ones((60, 70), np.uint8)), "B8", "100%"),
+    (with_mask(np.ones((60, 60), np.uint8)), "B1", "(60, 60)"),
+])
+def test_each_fault_is_rejected_under_its_code(candidate, code, words):
+    findings, _ = check(candidate, CONFIG, Seen())
+    assert findings and findings[0].code == code
+    assert words in findings[0].reason
+
+
+def test_a_change_within_the_support_is_allowed():
+    candidate = good_candidate()
+    pixels = candidate.pixels.copy()
+    pixels[18, 28] += 9
+    assert codes(replace(candidate, pixels=pixels)) == []
+    assert codes(replace(candidate, pixels=pixels, support_px=1)) == ["H7"]
+
+
+def test_normal_texture_in_place_of_normal_texture_is_no_defect():
+    rejected = 0
+    for seed in range(50):
+        base = np.random.default_rng(seed).normal(80, 8, (60, 70)).astype(np.uint8)
+        candidate = replace(good_candidate(), base=base)
+        pixels = base.copy()
+        pixels[20:32, 30:40] = base[40:52, 30:40]
+        rejected += codes(replace(candidate, pixels=pixels)) == ["H7"]
+    assert rejected >= 45
+
+
+def test_a_subtle_shift_of_the_mean_is_a_defect_also_on_coarse_texture():
+    rng = np.random.default_rng(1)
+    base = rng.normal(100, 25, (60, 70)).clip(10, 245).astype(np.uint8)
+    mask = np.zeros((60, 70), np.uint8)
+    mask[20:40, 20:40] = 1
+    pixels = base.copy()
+    pixels[mask != 0] -= 6
+    assert codes(Candidate(pixels, [(1, mask)], base, 0)) == []
+
+
+def test_copies_are_rejected_and_name_the_original():
+    seen = Seen()
+    seen.add(good_candidate().pixels, "training photograph a.png")
+    findings, _ = check(good_candidate(), CONFIG, seen)
+    assert [finding.code for finding in findings] == ["H6"] and "a.png" in findings[0].reason
+
+
+def make_view(fake_scale=1.0, real=24, fake=20, groups=8, width=12, same=False):
+    rng = np.random.default_rng(2)
+    real_features = rng.normal(size=(real, width))
+    fake_features = np.repeat(rng.normal(size=(1, width)), fake, axis=0) if same else \
+        rng.normal(size=(fake, width)) * fake_scale
+    return View(real_features, real_features.astype(np.float32), [f"g{i % groups}" for i in range(real)],
+                fake_features, fake_features.astype(np.float32))
+
+
+def run_figures(view, **changes):
+    return figures(view, NAMES, CONFIG.model_copy(update=changes), np.random.default_rng(0))
+
+
+def test_the_same_distribution_is_near_the_yardstick_and_a_wider_one_far_from_it():
+    alike, wide = run_figures(make_view()), run_figures(make_view(fake_scale=4.0))
+    assert alike["n"] == 12
+    assert alike["FD-Toy"]["ratio"] == pytest.approx(1.0, abs=0.35)
+    assert wide["FD-Toy"]["ratio"] > 3
+    assert abs(alike["KID-Toy"]["generated"]["mean"]) < wide["KID-Toy"]["generated"]["mean"] / 10
+
+
+def test_one_picture_repeated_has_no_diversity():
+    view = make_view(same=True)
+    assert run_figures(view)["PD-Toy"]["pairs"]["ratio"] == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("view", [make_view(fake=5), make_view(real=10), make_view(groups=1), make_view(fake=0)])
+def test_below_the_floor_there_is_a_reason_and_no_number(view):
+    result = run_figures(view)
+    assert result["FD-Toy"] is None and result["KID-Toy"] is None and result["PD-Toy"] is None
+    assert "fewer than 6" in result["reason"]
+
+
+def test_copies_of_real_photographs_are_counted():
+    view = make_view()
+    copied = replace(view, fake_embedded=view.real_embedded[:20] + np.float32(1e-3))
+    assert run_figures(copied)["PD-Toy"]["near_copies"] == 20
+    assert run_figures(view)["PD-Toy"]["near_copies"] < 3
+
+
+COUNTS = {"accepted": 20, "tried": 20, "shortfall": 0, "wanted": 20}
+
+
+def crop(ratio, diversity=1.0):
+    return {"n": 9, "FD-Toy": {"ratio": ratio}, "PD-Toy": {"pairs": {"ratio": diversity}}}
+
+
+@pytest.mark.parametrize(("counts", "figure", "verdict", "words"), [
+    ({}, crop(1.1), "pass", "1.10 times"),
+    ({}, crop(2.0), "warn", "above 1.5"),
+    ({}, crop(3.5), "fail", "limit of 3"),
+    ({}, crop(None), "fail", "not a number"),
+    ({}, crop(float("nan")), "fail", "limit"),
+    ({}, crop(1.0, 0.2), "warn", "diversity"),
+    ({}, crop(1.0, None), "warn", "diversity"),
+    ({"shortfall": 3}, crop(1.0), "warn", "3 of 20"),
+    ({"accepted": 0, "shortfall": 20}, crop(1.0), "fail", "none"),
+    ({}, {"FD-Toy": None, "reason": "4 photographs"}, "warn", "too few"),
+])
+def test_verdicts(counts, figure, verdict, words):
+    found, sentence = judge("spot", {**COUNTS, **counts}, figure, NAMES, CONFIG)
+    assert found == verdict and words in sentence and sentence.endswith(".")
+
+
+def test_the_worst_verdict_counts():
+    assert worst(["pass", "warn"]) == "warn" and worst(["fail", "pass"]) == "fail" and worst([]) == "fail"
+
+
+def test_bad_configurations_are_refused_by_field():
+    with pytest.raises(ConfigError, match="did you mean 'copy_paste'"):
+        build(GateConfig, {"method": "copypaste"}, "gate")
+    with pytest.raises(ConfigError, match="warn_ratio"):
+        build(GateConfig, {"warn_ratio": 4.0}, "gate")
