@@ -66,7 +66,8 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
         "generators": _adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": _adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
     }
-    weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch)
+    weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch,
+                      config.paired)
     return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers, config.local_size,
                           config.aware_size, config.masked_local, config.ema,
                           judge_apart=config.discriminator_norm == "batch",

@@ -15,8 +15,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "framing": "whole", "size": 512, "batch": 16, "channels": 3, "generator": "unet", "base_width": 64, "depth": 8,
         "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
         "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
-        "masked_local": True, "aware_width": 64, "aware_compare": "positions", "cycle": 1.0, "inside": 1.0, "aware": 1.0, "severity": 0.0,
-        "mismatch": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999), "ema": 0.0, "precision": "32-true",
+        "masked_local": True, "aware_width": 64, "aware_compare": "positions", "cycle": 1.0, "inside": 1.0,
+        "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999),
+        "ema": 0.0, "precision": "32-true",
     },
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
@@ -34,7 +35,7 @@ class TrainConfig(Config):
     batch: int = Field(16, ge=2)
     threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    learning_rate: float = Field(4e-4, gt=0)
+    learning_rate: float = Field(6e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.99)
     weight_decay: float = Field(0.01, ge=0)
     ema: float = Field(0.99, ge=0, lt=1)
@@ -57,7 +58,7 @@ class TrainConfig(Config):
     support_px: int = Field(2, ge=0)
     softness_px: int = Field(1, ge=0)
 
-    widths: tuple[int, ...] = (32, 64, 96, 128)
+    widths: tuple[int, ...] = (16, 32, 64, 96)
     features: int = 64
     local_size: int = 32
     masked_local: bool = False
@@ -72,9 +73,10 @@ class TrainConfig(Config):
     lambda_1: float = Field(0.3, ge=0)
     cycle: float = Field(2.0, ge=0)
     inside: float = Field(10.0, ge=1, description="weight of a cycle error inside the mask against one outside")
-    aware: float = Field(1.0, ge=0)
+    aware: float = Field(0.5, ge=0)
     severity: float = Field(4.0, ge=0)
     mismatch: float = Field(0.5, ge=0)
+    paired: float = Field(4.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod

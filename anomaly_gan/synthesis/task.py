@@ -25,7 +25,7 @@ from .windows import Batch
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the generators' terms (eq. 8, and our own: inside, severity, mismatch)."""
+    """Weights of the generators' terms (eq. 8, and our own: inside, severity, mismatch, paired)."""
 
     lambda_1: float = 0.3
     cycle: float = 1.0
@@ -33,6 +33,7 @@ class Weights:
     aware: float = 1.0
     severity: float = 0.0
     mismatch: float = 0.0
+    paired: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Outputs:
     rebuilt_normal: Tensor
     fake_normal: Tensor
     rebuilt_abnormal: Tensor
+    repainted_abnormal: Tensor | None = None
 
 
 class AnomalyGanTask:
@@ -117,7 +119,10 @@ class AnomalyGanTask:
         rebuilt_normal = self.restore(fake_abnormal, batch.normal_mask_B1HW, batch)
         fake_normal = self.restore(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, batch)
         rebuilt_abnormal = self.damage(fake_normal, batch.abnormal_mask_B1HW, batch, measured)
-        return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal)
+        repainted = None
+        if self.weights.paired:
+            repainted = self.damage(batch.painted_out_BCHW, batch.abnormal_mask_B1HW, batch, measured)
+        return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted)
 
     def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor) -> Tensor:
         """G: normal to abnormal."""
@@ -171,7 +176,24 @@ class AnomalyGanTask:
         if w.severity:
             met = severity(out.fake_abnormal, batch.normal_mask_B1HW)
             losses["severity"] = w.severity * (met - out.target_B2).abs().mean()
+        if out.repainted_abnormal is not None:
+            losses |= self._paired(out, out.repainted_abnormal)
         return losses
+
+    def _paired(self, out: Outputs, repainted: Tensor) -> Losses:
+        """Pseudo-pairs: the defect painted out by inpainting is put back, and H must do what inpainting did.
+
+        Not in the paper, whose cycle lets H leave a ghost of the defect from which G rebuilds it. Here the two
+        pictures are registered, so the aware features may be compared position by position.
+        """
+        batch, w, aware = out.batch, self.weights.paired, self.nets["aware"]
+        mask = batch.abnormal_mask_B1HW
+        with torch.no_grad():
+            wanted = aware(masked_crops(batch.abnormal_BCHW, mask, self.aware_size))
+        features = semantic_difference(aware(masked_crops(repainted, mask, self.aware_size)), wanted)
+        return {"paired_abnormal": w * self._cycle(batch.abnormal_BCHW, repainted, mask),
+                "paired_features": w * features,
+                "paired_normal": w * self._cycle(batch.painted_out_BCHW, out.fake_normal, mask)}
 
     def discriminator_losses(self, out: Outputs) -> Losses:
         """Eq. 2 to 5 from the discriminators' side; mismatched image-mask pairs count as fakes for D1_abnormal."""

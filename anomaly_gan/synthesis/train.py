@@ -40,7 +40,8 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
     channels = 1 if gray else 3
     seed = seed_for(context.seed, "train")
     fabric = make_fabric(context.device, config.precision, out / "logs")
-    source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips)
+    source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
+                        paint_out=config.paired > 0)
     aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
                                   config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out)
     task = build_task(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)

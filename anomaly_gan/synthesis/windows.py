@@ -37,7 +37,10 @@ class Framing:
 
 @dataclass(frozen=True)
 class Batch:
-    """One training step's input. Images in [-1, 1], masks in {0, 1}; row i of both cycles has one category."""
+    """One training step's input. Images in [-1, 1], masks in {0, 1}; row i of both cycles has one category.
+
+    ``painted_out`` is ``abnormal`` with its defect inpainted, or ``abnormal`` itself where nobody asked for it.
+    """
 
     normal_BCHW: Tensor
     normal_mask_B1HW: Tensor
@@ -45,6 +48,7 @@ class Batch:
     abnormal_mask_B1HW: Tensor
     category_B: Tensor
     noise_B2HW: Tensor
+    painted_out_BCHW: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in vars(self).values()))
@@ -60,8 +64,9 @@ class PairSource:
     """Draws training batches from the training split and the pool."""
 
     def __init__(self, train: Dataset, pool: Dataset, framing: Framing, batch: int, seed: int, gray: bool,
-                 flips: bool = True) -> None:
+                 flips: bool = True, paint_out: bool = False) -> None:
         self.framing, self.batch_size, self.seed, self.flips = framing, batch, seed, flips
+        self.paint_out = paint_out
         self.categories = [category.id for category in train.categories]
         self.fixed = {category.id for category in train.categories
                       if category.name in pool.info.get("fixed_shape", [])}
@@ -102,7 +107,9 @@ class PairSource:
         side = self.framing.size
         noise = np.concatenate([rng.standard_normal((1, side, side)),
                                 np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
-        return normal, normal_mask, abnormal, abnormal_mask, np.array(index), noise
+        pseudo = paint_out(abnormal, abnormal_mask[0], normal) if self.paint_out else abnormal
+        columns = (to_signed(normal), normal_mask, to_signed(abnormal), abnormal_mask)
+        return *columns, np.array(index), noise, to_signed(pseudo)
 
     def _cut(self, file: str, annotation: Annotation, rng: np.random.Generator,
              turn: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +122,7 @@ class PairSource:
             pixels, mask = cut_window(pixels, mask, annotation.bbox, self.framing, rng)
         if self.flips:
             pixels, mask = _flip(pixels, mask, rng, turn)
-        return to_signed(pixels), mask[None].astype(np.float32)
+        return pixels, mask[None].astype(np.float32)
 
 
 def whole_masks(annotations: list[Annotation]) -> list[Annotation]:
@@ -126,6 +133,18 @@ def whole_masks(annotations: list[Annotation]) -> list[Annotation]:
         grouped.setdefault((annotation.image_id, annotation.category_id), []).append(annotation)
     return [Annotation.from_mask(group[0].id, *key, np.maximum.reduce([one.mask() for one in group]))
             for key, group in grouped.items()]
+
+
+def paint_out(pixels: np.ndarray, mask: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """``pixels`` with the defect under ``mask`` replaced: inpainted, with the fine grain of a ``normal`` photograph.
+
+    Telea's inpainting alone leaves a smooth patch, which would tell the generator where the defect belongs.
+    """
+    grown = cv2.dilate((mask > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
+    filled = cv2.inpaint(pixels, grown, 3, cv2.INPAINT_TELEA).astype(np.float32)
+    grain = normal.astype(np.float32) - cv2.GaussianBlur(normal, (0, 0), 3).astype(np.float32)
+    chosen = grown > 0 if pixels.ndim == 2 else grown[:, :, None] > 0
+    return np.where(chosen, (filled + grain).round().clip(0, 255), pixels).astype(np.uint8)
 
 
 def cut_window(pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], framing: Framing,

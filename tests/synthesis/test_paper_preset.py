@@ -33,7 +33,7 @@ def random_batch(rows: int = 3, side: int = 32) -> Batch:
         masks[0, row, 0, 4 + row : 12, 6 : 20 - row] = 1
         masks[1, row, 0, 16:27, 3 + 2 * row : 15] = 1
     noise = torch.randn(rows, 2, side, side, generator=generator)
-    return Batch(images[0], masks[0], images[1], masks[1], torch.arange(rows) % 2, noise)
+    return Batch(images[0], masks[0], images[1], masks[1], torch.arange(rows) % 2, noise, images[1])
 
 
 @pytest.fixture(scope="module")

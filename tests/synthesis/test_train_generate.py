@@ -177,3 +177,14 @@ def test_a_training_that_cannot_be_built_is_refused_by_field(values, words):
 def test_every_preset_is_a_valid_configuration():
     for name in PRESETS:
         assert TrainConfig(preset=name).preset == name
+
+
+def test_a_defect_is_painted_out_under_its_mask_alone(small_run):
+    source = PairSource(small_run.ingest.split("train"), small_run.pool, Framing(32), 8, 9, gray=True, paint_out=True)
+    batch = source.batch(0)
+    near = torch.nn.functional.max_pool2d(batch.abnormal_mask_B1HW, 5, stride=1, padding=2) > 0
+    assert torch.equal(batch.painted_out_BCHW[~near], batch.abnormal_BCHW[~near])
+    own = batch.abnormal_mask_B1HW > 0
+    # bright defects (190 to 210) on dark texture (about 60): what is left is as dark as its surroundings
+    assert batch.abnormal_BCHW[own].mean() > 0.4
+    assert batch.painted_out_BCHW[own].mean() < -0.2
