@@ -61,7 +61,7 @@ def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dat
     categories = {}
     for name in track(list(counts), f"figures {config.method}"):
         figures = views.figures(name)
-        verdict, sentence = judge(name, counts[name], figures["crop"], extractors.names, config)
+        verdict, sentence = judge(name, counts[name], figures["defect"], extractors.names, config)
         categories[name] = {**counts[name], **figures, "verdict": verdict, "sentence": sentence}
     total: Counter[str] = Counter()
     for count in counts.values():

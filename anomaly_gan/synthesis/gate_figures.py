@@ -61,12 +61,15 @@ def _halves(groups: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray
 
 def _distances(distance: Callable[[np.ndarray, np.ndarray], float], view: View,
                draws: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> dict[str, Any]:
-    """Mean and 5th to 95th percentile over the halves, generated and real, and the ratio of the means."""
+    """Mean and 5th to 95th percentile over the halves, generated and real; the ratio of the means where no mean can
+    be negative; and ``over_p95``, the generated mean over the real 95th percentile: above 1 it is no chance."""
     real = [distance(view.real_pooled[half], view.real_pooled[other]) for half, other, _ in draws]
     fake = [distance(view.real_pooled[half], view.fake_pooled[chosen]) for half, _, chosen in draws]
     yardstick = float(np.mean(real))
     ratio = float(np.mean(fake)) / yardstick if distance is frechet_distance and yardstick > 0 else None
-    return {"generated": _summary(fake), "real": _summary(real), "ratio": _rounded(ratio)}
+    p95 = float(np.percentile(real, 95))
+    return {"generated": _summary(fake), "real": _summary(real), "ratio": _rounded(ratio),
+            "over_p95": _rounded(float(np.mean(fake)) / p95 if p95 > 0 else None)}
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | None]:

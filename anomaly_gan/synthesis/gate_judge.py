@@ -14,39 +14,39 @@ def worst(verdicts: list[str]) -> str:
     return max(verdicts, key=ORDER.index) if verdicts else "fail"
 
 
-def judge(name: str, counts: dict[str, Any], crop: dict[str, Any], names: dict[str, str],
+def judge(name: str, counts: dict[str, Any], figures: dict[str, Any], names: dict[str, str],
           config: GateConfig) -> tuple[str, str]:
-    """Verdict and sentence on one category.
+    """Verdict and sentence on one category; ``figures`` are those of its ``defect`` view.
 
-    ``fail``: nothing accepted, or the Fréchet distance on crops is above ``fail_ratio`` times the yardstick or not a
-    number. ``warn``: above ``warn_ratio``, too few to judge, a shortfall, or little diversity. Else ``pass``.
+    The kernel distance decides, as it is unbiased at small N, against the 95th percentile of real against real; the
+    Fréchet distance where that percentile is not positive. ``fail``: nothing accepted, above ``fail_ratio``, or not
+    a number. ``warn``: above ``warn_ratio``, too few to judge, a shortfall, or little diversity. Else ``pass``.
     """
     if counts["accepted"] == 0:
         return "fail", f"{name}: none of {counts['tried']} candidates was accepted."
     complaints = []
     if counts["shortfall"]:
         complaints.append(("warn", f"{counts['shortfall']} of {counts['wanted']} wanted photographs are missing"))
-    figure = crop.get(names["frechet"])
-    if figure is None:
-        complaints.append(("warn", f"too few to judge: {crop.get('reason', 'no figure')}"))
+    if figures.get(names["kernel"]) is None:
+        complaints.append(("warn", f"too few to judge: {figures.get('reason', 'no figure')}"))
         opening = f"{name}: {counts['accepted']} accepted"
     else:
-        ratio = figure["ratio"]
+        kind = "kernel" if (figures[names["kernel"]]["real"]["p95"] or 0) > 0 else "frechet"
+        ratio = figures[names[kind]]["over_p95"]
         complaints += _judge_ratio(ratio, config)
-        shown = "not a number" if ratio is None else f"{ratio:.2f} times"
-        opening = (f"{name}: {names['frechet']} of generated defect crops is {shown} that of real against real "
-                   f"(N = {crop['n']})")
-        diversity = crop[names["perceptual"]]["pairs"]["ratio"]
-        if diversity is None or diversity < config.min_diversity:
+        shown = "not a number" if ratio is None else f"{ratio:.2f} times the 95th percentile of real against real"
+        opening = f"{name}: {names[kind]} of generated defects is {shown} (N = {figures['n']})"
+        diversity = figures[names["perceptual"]]["pairs"]["ratio"]
+        if diversity is None or not diversity >= config.min_diversity:
             known = "unknown" if diversity is None else f"{diversity:.2f} of the real one"
-            complaints.append(("warn", f"the diversity of generated crops is {known}"))
+            complaints.append(("warn", f"the diversity of generated defects is {known}"))
     verdict = worst([level for level, _ in complaints]) if complaints else "pass"
     return verdict, "; ".join([opening, *(text for _, text in complaints if text)]) + "."
 
 
 def _judge_ratio(ratio: float | None, config: GateConfig) -> list[tuple[str, str]]:
-    if ratio is None or not ratio <= config.fail_ratio:
-        return [("fail", f"above the limit of {config.fail_ratio:g}" if ratio is not None else "")]
-    if ratio > config.warn_ratio:
-        return [("warn", f"above {config.warn_ratio:g}")]
-    return []
+    if ratio is None:
+        return [("fail", "")]
+    if not ratio <= config.fail_ratio:  # so written, a NaN fails
+        return [("fail", f"above the limit of {config.fail_ratio:g}")]
+    return [("warn", f"above {config.warn_ratio:g}")] if ratio > config.warn_ratio else []

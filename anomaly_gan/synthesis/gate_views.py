@@ -1,4 +1,8 @@
-"""A category's real and accepted photographs, whole and as defect crops, turned into features once."""
+"""A category's real and accepted photographs as pictures of three kinds, turned into features once.
+
+``image``: the whole photograph. ``crop``: the defect with its surroundings. ``defect``: what the mask covers, alone.
+Small sets of whole photographs differ by their scenes; only the last kind tells a bad defect at N = 6.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ import numpy as np
 from ..core.images import read_pixels
 from ..core.records import Annotation, Dataset, ImageRecord
 from ..core.seeding import rng_for
-from ..metrics.crops import defect_crop
+from ..metrics.crops import defect_crop, masked_crop
 from .gate_backbones import Extractors
 from .gate_config import GateConfig
 from .gate_figures import View, figures
+
+VIEWS = ("image", "crop", "defect")
 
 
 class CategoryViews:
@@ -26,14 +32,14 @@ class CategoryViews:
         self.ids = {category.name: category.id for category in train.categories}
 
     def figures(self, name: str) -> dict[str, Any]:
-        """``{"image": figures, "crop": figures}`` of one category."""
+        """``{view: figures}`` of one category."""
         real = self._chosen(self.train, name, "real")
         fake = self._chosen(self.accepted, name, "fake")
         groups = [image.group_id for image, _ in real]
         real_pictures = [self._pictures(self.train, image, largest) for image, largest in real]
         fake_pictures = [self._pictures(self.accepted, image, largest) for image, largest in fake]
         result = {}
-        for position, view_name in enumerate(("image", "crop")):
+        for position, view_name in enumerate(VIEWS):
             real_side = self.extractors.read([pictures[position] for pictures in real_pictures])
             fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
             view = View(real_side[0], real_side[1], groups, fake_side[0], fake_side[1])
@@ -55,6 +61,6 @@ class CategoryViews:
         rng = rng_for(self.seed, "gate", name, side)
         return [rows[index] for index in sorted(rng.choice(len(rows), self.config.max_n, replace=False))]
 
-    def _pictures(self, dataset: Dataset, image: ImageRecord, largest: Annotation) -> tuple[np.ndarray, np.ndarray]:
-        pixels = read_pixels(dataset.path_of(image), self.gray)
-        return pixels, defect_crop(pixels, largest.mask(), self.config.crop_margin)
+    def _pictures(self, dataset: Dataset, image: ImageRecord, largest: Annotation) -> tuple[np.ndarray, ...]:
+        pixels, mask = read_pixels(dataset.path_of(image), self.gray), largest.mask()
+        return pixels, defect_crop(pixels, mask, self.config.crop_margin), masked_crop(pixels, mask)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anomaly_gan.metrics.crops import defect_crop
+from anomaly_gan.metrics.crops import defect_crop, masked_crop
 
 
 @pytest.mark.parametrize("box", [(40, 40, 20, 10), (0, 0, 5, 5), (95, 90, 5, 10), (0, 0, 100, 3), (50, 50, 1, 1)])
@@ -37,3 +37,18 @@ def test_the_margin_shrinks_before_anything_is_reflected():
 def test_an_empty_mask_is_refused():
     with pytest.raises(ValueError, match="empty mask"):
         defect_crop(np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.uint8))
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_masked_crop_shows_nothing_of_the_surroundings(colour):
+    rng = np.random.default_rng(0)
+    shape = (50, 60, 3) if colour else (50, 60)
+    pixels = rng.integers(0, 100, shape, dtype=np.uint8)
+    mask = np.zeros((50, 60), np.uint8)
+    mask[10:30, 20:55] = 1
+    pixels[mask != 0] += 150
+    crop = masked_crop(pixels, mask)
+    assert crop.min() >= 150
+    other = pixels.copy()
+    other[mask == 0] = 7
+    assert np.array_equal(crop, masked_crop(other, mask))

@@ -140,6 +140,7 @@ def test_the_same_distribution_is_near_the_yardstick_and_a_wider_one_far_from_it
     assert alike["n"] == 12
     assert alike["FD-Toy"]["ratio"] == pytest.approx(1.0, abs=0.35)
     assert wide["FD-Toy"]["ratio"] > 3
+    assert alike["KID-Toy"]["over_p95"] < 1.5 < 10 < wide["KID-Toy"]["over_p95"]
     assert abs(alike["KID-Toy"]["generated"]["mean"]) < wide["KID-Toy"]["generated"]["mean"] / 10
 
 
@@ -165,21 +166,24 @@ def test_copies_of_real_photographs_are_counted():
 COUNTS = {"accepted": 20, "tried": 20, "shortfall": 0, "wanted": 20}
 
 
-def crop(ratio, diversity=1.0):
-    return {"n": 9, "FD-Toy": {"ratio": ratio}, "PD-Toy": {"pairs": {"ratio": diversity}}}
+def defects(ratio, diversity=1.0, p95=8.0):
+    return {"n": 9, "KID-Toy": {"over_p95": ratio, "real": {"p95": p95}}, "FD-Toy": {"over_p95": 0.9},
+            "PD-Toy": {"pairs": {"ratio": diversity}}}
 
 
 @pytest.mark.parametrize(("counts", "figure", "verdict", "words"), [
-    ({}, crop(1.1), "pass", "1.10 times"),
-    ({}, crop(2.0), "warn", "above 1.5"),
-    ({}, crop(3.5), "fail", "limit of 3"),
-    ({}, crop(None), "fail", "not a number"),
-    ({}, crop(float("nan")), "fail", "limit"),
-    ({}, crop(1.0, 0.2), "warn", "diversity"),
-    ({}, crop(1.0, None), "warn", "diversity"),
-    ({"shortfall": 3}, crop(1.0), "warn", "3 of 20"),
-    ({"accepted": 0, "shortfall": 20}, crop(1.0), "fail", "none"),
-    ({}, {"FD-Toy": None, "reason": "4 photographs"}, "warn", "too few"),
+    ({}, defects(0.8), "pass", "KID-Toy of generated defects is 0.80 times"),
+    ({}, defects(-0.1), "pass", "-0.10 times"),
+    ({}, defects(2.0), "warn", "above 1"),
+    ({}, defects(2.6), "fail", "limit of 2.5"),
+    ({}, defects(None), "fail", "not a number"),
+    ({}, defects(float("nan")), "fail", "limit"),
+    ({}, defects(None, p95=-1.0), "pass", "FD-Toy of generated defects is 0.90 times"),
+    ({}, defects(0.8, 0.2), "warn", "diversity"),
+    ({}, defects(0.8, None), "warn", "diversity"),
+    ({"shortfall": 3}, defects(0.8), "warn", "3 of 20"),
+    ({"accepted": 0, "shortfall": 20}, defects(0.8), "fail", "none"),
+    ({}, {"KID-Toy": None, "reason": "4 photographs"}, "warn", "too few"),
 ])
 def test_verdicts(counts, figure, verdict, words):
     found, sentence = judge("spot", {**COUNTS, **counts}, figure, NAMES, CONFIG)
@@ -194,4 +198,4 @@ def test_bad_configurations_are_refused_by_field():
     with pytest.raises(ConfigError, match="did you mean 'copy_paste'"):
         build(GateConfig, {"method": "copypaste"}, "gate")
     with pytest.raises(ConfigError, match="warn_ratio"):
-        build(GateConfig, {"warn_ratio": 4.0}, "gate")
+        build(GateConfig, {"warn_ratio": 4.0, "fail_ratio": 2.0}, "gate")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import sha256_file
-from anomaly_gan.core.images import write_png
+from anomaly_gan.core.files import sha256_bytes, sha256_file
+from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import load_dataset
 from anomaly_gan.metrics.features import Backbone
@@ -94,7 +94,7 @@ def test_figures_are_named_after_their_backbone_and_state_n(run_gate):
     _, metrics, _ = run_gate()
     assert metrics["figures"] == {"frechet": "FD-EffLite0", "kernel": "KID-EffLite0", "perceptual": "PD-EffLite0"}
     for category in metrics["categories"].values():
-        for view in ("image", "crop"):
+        for view in ("image", "crop", "defect"):
             assert category[view]["n"] == COUNT and category[view]["real"] == 16
             assert category[view]["FD-EffLite0"]["ratio"] > 0
             assert "FID" not in category[view]
@@ -169,3 +169,19 @@ def test_a_file_changed_since_generation_stops_the_stage(toy_extractors, run_gat
 
     with pytest.raises(InputError, match=r"000001\.png: A24"):
         run_gate(spoil=spoil)
+
+
+def test_noise_in_place_of_defects_fails_by_the_figures_alone(run_gate, small_run):
+    def spoil(folder):
+        dataset = load_dataset(folder)
+        rng, of_image, images = np.random.default_rng(0), dataset.by_image(), []
+        for image in dataset.images:
+            pixels = read_pixels(dataset.path_of(image), gray=True)
+            for item in of_image[image.id]:
+                pixels[item.mask() != 0] = rng.integers(0, 256, item.area)
+            images.append(replace(image, sha256=sha256_bytes(write_png(dataset.path_of(image), pixels))))
+        replace(dataset, images=images).save(folder)
+
+    _, metrics, _ = run_gate(spoil=spoil)
+    assert metrics["counts"]["rejected"] == 0
+    assert metrics["verdict"] == "fail", [item["sentence"] for item in metrics["categories"].values()]
