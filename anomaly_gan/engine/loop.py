@@ -67,7 +67,8 @@ class History:
 
 def make_fabric(device: str, precision: str = "32-true", logs: Path | None = None) -> Fabric:
     """A launched single-device Fabric. ``device`` is ``auto``, ``cpu`` or ``cuda``; ``logs`` receives TensorBoard."""
-    logging.getLogger("lightning.fabric.utilities.rank_zero").setLevel(logging.WARNING)  # announces the precision
+    for part in ("fabric", "pytorch"):  # whichever was imported last announces the precision on stderr
+        logging.getLogger(f"lightning.{part}.utilities.rank_zero").setLevel(logging.WARNING)
     loggers = [TensorBoardLogger(root_dir=str(logs), name="", version="")] if logs else None
     fabric = Fabric(accelerator="cuda" if device == "auto" and torch.cuda.is_available() else
                     "cpu" if device == "auto" else device, devices=1, precision=precision, loggers=loggers)  # type: ignore[arg-type]

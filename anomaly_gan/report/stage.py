@@ -13,6 +13,7 @@ from ..core.errors import CheckFailed
 from ..core.files import write_text
 from ..core.manifest import Context
 from .config import ReportConfig
+from .contact import write_sheets
 from .folders import Run, open_run
 from .pictures import Album
 from .sections import data, exports, gates, generated, lift, pool, reproduce, training
@@ -24,7 +25,7 @@ EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare
 
 
 def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Write ``out/report.html`` from the finished stages among ``context.inputs``.
+    """Write ``out/report.html`` and ``contact@METHOD.png`` from the finished stages among ``context.inputs``.
 
     Stages that are absent are named in the report; the same inputs give the same bytes.
 
@@ -39,7 +40,8 @@ def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
         raise CheckFailed(f"{out / 'report.html'}: would be {len(page)} bytes, more than {LARGEST_BYTES}; "
                           "lower report.picture_megabytes or report.rows")
     write_text(out / "report.html", page.decode("utf-8"))
-    return {"bytes": len(page), "stages": list(found.stages), "missing": missing(found),
+    sheets = write_sheets(found, config.rows * 2, out)
+    return {"bytes": len(page), "contact_sheets": sheets, "stages": list(found.stages), "missing": missing(found),
             "pictures_left_out": album.left_out}
 
 

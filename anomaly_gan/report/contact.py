@@ -1,0 +1,70 @@
+"""Contact sheets as PNG files: what a method's photographs look like, chosen by nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..core.images import write_png
+from ..core.records import Annotation, Dataset, ImageRecord
+from ..core.sheets import contact_sheet
+from .folders import Run
+from .pictures import cut, enlarge, largest, load_pixels, union_mask, window_around
+from .sections.generated import base_pixels
+from .tables import evenly
+
+HEADER = ("normal", "mask", "generated", "real")
+CELL_PX = 112
+
+
+def write_sheets(run: Run, rows: int, out: Path) -> list[str]:
+    """Write ``contact@METHOD.png`` per method: accepted photographs (all candidates where no gate ran), evenly
+    spaced, one block of columns per category. Returns the file names."""
+    ingest = run.get("ingest")
+    train = ingest.dataset() if ingest else None
+    names = []
+    for method in run.methods("generate"):
+        stage = run.get(f"gate@{method}") or run.get(f"generate@{method}")
+        made = stage.dataset() if stage else None
+        if made is None or train is None or not made.images:
+            continue
+        blocks = [block(made, train.split("train"), category.id, rows) for category in made.categories]
+        names.append(f"contact@{method}.png")
+        write_png(out / names[-1], np.hstack(blocks))
+    return names
+
+
+def block(made: Dataset, train: Dataset, category_id: int, rows: int) -> np.ndarray:
+    """Rows of normal | mask | generated | another real one, of one category."""
+    painted = instances(made, category_id)
+    real = evenly(instances(train, category_id), rows)
+    pictures = []
+    for index, (image, own) in enumerate(evenly(painted, rows)):
+        pixels, base = load_pixels(made, image), base_pixels(image, train)
+        if pixels is None:
+            continue
+        mask = union_mask(own, *pixels.shape[:2])
+        window = window_around(largest(own).mask())
+        shown = [np.full_like(pixels, 255) if base is None else base, mask * np.uint8(255), pixels]
+        line = [enlarge(cut(picture, window), CELL_PX, smooth=picture is not shown[1]) for picture in shown]
+        if index < len(real):
+            line.append(real_cell(train, *real[index]))
+        pictures.append(line)
+    pictures += [[]] * (rows - len(pictures))
+    return contact_sheet(pictures, [*HEADER[:2], made.category_names()[category_id], HEADER[3]], cell=CELL_PX)
+
+
+def real_cell(train: Dataset, image: ImageRecord, own: list[Annotation]) -> np.ndarray:
+    pixels = load_pixels(train, image)
+    if pixels is None:
+        return np.full((CELL_PX, CELL_PX), 255, np.uint8)
+    return enlarge(cut(pixels, window_around(largest(own).mask())), CELL_PX)
+
+
+def instances(dataset: Dataset, category_id: int) -> list[tuple[ImageRecord, list[Annotation]]]:
+    """Photographs that show the category, with its instances."""
+    by_image = dataset.by_image()
+    found = [(image, [a for a in by_image.get(image.id, []) if a.category_id == category_id])
+             for image in dataset.images]
+    return [(image, own) for image, own in found if own]
