@@ -19,6 +19,7 @@ from .core.manifest import Context, is_fresh, read_manifest, run_stage, stage_ke
 from .report.config import ReportConfig
 from .synthesis.config import GenerateConfig, TrainConfig
 from .synthesis.gate_config import ExportConfig, GateConfig
+from .synthesis.gate_config import source_keys as gate_keys
 from .synthesis.registry import METHODS, method
 
 
@@ -160,13 +161,15 @@ def run_step(config: RunConfig, run: Path, step: Step) -> bool:
 
 
 def outside_keys(step: Step) -> dict[str, str]:
-    """Fingerprints of what lies outside the run: the user's photographs, the experts' drawings."""
+    """Fingerprints of what lies outside the run: the user's photographs, the experts' drawings, the weights."""
     if isinstance(step.config, IngestConfig):
         return source_key(step.config)
     if isinstance(step.config, PoolConfig):
         from mask_pool.stage import source_keys
 
         return source_keys(step.config)
+    if isinstance(step.config, GateConfig):
+        return gate_keys()
     return {}
 
 

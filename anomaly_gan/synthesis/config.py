@@ -15,8 +15,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "framing": "whole", "size": 512, "batch": 16, "channels": 3, "generator": "unet", "base_width": 64, "depth": 8,
         "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
         "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
-        "masked_local": True, "aware_width": 64, "aware_compare": "positions", "cycle": 1.0, "inside": 1.0,
-        "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999),
+        "masked_local": True, "aware_width": 64, "aware_size": 64, "aware_compare": "positions", "cycle": 1.0,
+        "inside": 1.0, "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999),
         "ema": 0.0, "precision": "32-true",
     },
 }
@@ -67,7 +67,7 @@ class TrainConfig(Config):
 
     aware_width: int = Field(16, ge=4)
     aware_steps: int = Field(150, ge=0)
-    aware_size: int = 64
+    aware_size: int = Field(32, ge=8)
     aware_compare: Literal["positions", "moments"] = "moments"
     discriminator_rate: float = Field(1.0, gt=0, description="the discriminators' learning rate over the generators'")
     lambda_1: float = Field(0.3, ge=0)
