@@ -16,8 +16,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
         "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
         "masked_local": True, "aware_width": 64, "aware_size": 64, "aware_compare": "positions", "cycle": 1.0,
-        "inside": 1.0, "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4, "betas": (0.5, 0.999),
-        "ema": 0.0, "precision": "32-true",
+        "inside": 1.0, "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4,
+        "betas": (0.5, 0.999), "ema": 0.0, "precision": "32-true",
     },
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
