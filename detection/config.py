@@ -16,6 +16,8 @@ NO_AUGMENTATION = "none"
 class DetectConfig(Config):
     """How one detector is trained and read out; the same for every arm of a comparison.
 
+    The defaults of ``lr``, ``normal_share``, ``frozen_stages`` and ``backbone_lr_factor`` were chosen on objects held
+    out of the sample set's training split, never on a test split.
     ``image_size`` is the longest side in pixels that the net sees; results are judged at the original size.
     """
 
@@ -25,8 +27,9 @@ class DetectConfig(Config):
     iterations: int = Field(600, ge=1)
     batch: int = Field(2, ge=1)
     real_share: float = Field(0.5, ge=0.5, le=1.0, description="share of every batch that is real, at least half")
-    normal_share: float = Field(0.5, ge=0.0, le=0.5, description="share of the real part that is defect-free")
-    lr: float = Field(1e-3, gt=0)
+    normal_share: float = Field(0.25, ge=0.0, le=0.5, description="share of the real part that is defect-free")
+    lr: float = Field(5e-4, gt=0)
+    warm_start: bool = Field(True, description="heads practised on drawn shapes, where width and head_width are theirs")
     frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of EfficientNet-Lite0 that stay as they are")
     backbone_lr_factor: float = Field(0.3, ge=0.0, le=1.0, description="the pretrained part learns this much slower")
     weight_decay: float = Field(1e-4, ge=0)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import atomic_path, write_json
+from anomaly_gan.core.files import write_bytes, write_json
 
 from .backbones import choose_backbone
 from .config import DetectConfig
@@ -25,9 +25,8 @@ SCHEMA = 1
 
 def save_detector(folder: Path, trained: Trained, config: DetectConfig, mode: str) -> None:
     """Write the weights and, last, what is needed to read them: categories, configuration, backbone, image mode."""
-    with atomic_path(folder / "model.safetensors") as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()},
-                  temporary)
+    write_bytes(folder / "model.safetensors", save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()}))
     write_json(folder / "model.json", {
         "schema": SCHEMA, "mode": mode,
         "categories": [{"label": label, "id": key, "name": name} for label, (key, name) in enumerate(

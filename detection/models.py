@@ -15,6 +15,7 @@ from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD
 
 from .backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
 from .config import DetectConfig
+from .warm_start import HEAD_WIDTH, WIDTH, apply_warm_start
 
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
 NEW_FOR_EVERY_DATASET = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")
@@ -43,6 +44,8 @@ def mask_rcnn(categories: int, config: DetectConfig, pretrained: bool = True) ->
     )
     # torchvision's own start gives a mask loss of 6 where a coin toss gives 0.7, and that gradient drowns the rest
     nn.init.normal_(net.roi_heads.mask_predictor.mask_fcn_logits.weight, std=0.001)
+    if config.warm_start and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
+        apply_warm_start(net, categories + 1)
     return net
 
 

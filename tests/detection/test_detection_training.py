@@ -116,8 +116,8 @@ def test_photographs_without_objects_alone_give_finite_losses(data: Dataset, tin
 
 def test_training_reports_what_it_looked_at(data: Dataset, tiny: DetectConfig, tmp_path: Path) -> None:
     report = train(data, tiny.model_copy(update={"iterations": 4}), tmp_path / "work").report
-    assert report["exposure"]["real_defect"] == {"images": 8, "mean": 0.5, "max": 1, "never": 4}
-    assert report["exposure"]["real_normal"] == {"images": 4, "mean": 1.0, "max": 1, "never": 0}
+    assert report["exposure"]["real_defect"] == {"images": 8, "mean": 0.75, "max": 1, "never": 2}
+    assert report["exposure"]["real_normal"] == {"images": 4, "mean": 0.5, "max": 1, "never": 2}
     assert report["dropped"] == {}
 
 
