@@ -30,7 +30,7 @@ def call(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def smoke(out: Path, *more: str) -> list[str]:
-    return ["demo", "--out", str(out), "--set", "preset=smoke", *more]
+    return ["run", str(DEMO), "--out", str(out), "--set", "preset=smoke", *more]
 
 
 def tree(run: Path) -> dict[str, str]:
