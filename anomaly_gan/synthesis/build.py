@@ -14,7 +14,7 @@ from ..nets.discriminator import LocalGlobalDiscriminator
 from ..nets.lean_unet import LeanUNet
 from ..nets.unet import UNet
 from .config import TrainConfig
-from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Painter, Weights
+from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Painter, Weights, painting_channels
 from .windows import Framing
 
 ADVERSARIES = {
@@ -33,16 +33,17 @@ def build_framing(config: TrainConfig) -> Framing:
 
 
 def build_painter(config: TrainConfig, categories: int) -> Painter:
-    return Painter(categories if config.conditional else 0, config.noise, config.generator == "lean_unet",
+    return Painter(categories if config.conditional else 0, config.noise, config.painting,
                    config.support_px if config.composite else None, config.softness_px)
 
 
 def build_generator(config: TrainConfig, channels: int, categories: int, steered: bool = True) -> nn.Module:
     """G (``steered``) or H: the photograph's channels and the steering maps in, the photograph's channels out."""
     inputs = channels + build_painter(config, categories).extra_channels(steered)
+    outputs = painting_channels(config.painting, channels)
     if config.generator == "lean_unet":
-        return LeanUNet(inputs, channels, config.base_width, config.depth)
-    return UNet(inputs, channels, depth=config.depth, base_width=config.base_width, norm=config.norm)
+        return LeanUNet(inputs, outputs, config.base_width, config.depth)
+    return UNet(inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm)
 
 
 def build_task(config: TrainConfig, channels: int, categories: int, aware: AwareNet, seed: int,

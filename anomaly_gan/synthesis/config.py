@@ -15,6 +15,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "framing": "whole", "size": 512, "batch": 16, "channels": 3, "generator": "unet", "base_width": 64, "depth": 8,
         "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
         "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
+        "painting": "image",
         "masked_local": True, "aware_width": 64, "aware_size": 64, "aware_compare": "positions", "cycle": 1.0,
         "inside": 1.0, "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4,
         "betas": (0.5, 0.999), "ema": 0.0, "precision": "32-true",
@@ -54,6 +55,7 @@ class TrainConfig(Config):
     norm: Literal["batch", "instance", "none"] = "none"
     conditional: bool = True
     noise: bool = True
+    painting: Literal["image", "residual", "layered"] = "layered"
     composite: bool = True
     support_px: int = Field(2, ge=0)
     softness_px: int = Field(1, ge=0)

@@ -15,6 +15,7 @@ from anomaly_gan.synthesis import generate, train
 from anomaly_gan.synthesis.config import PRESETS, GenerateConfig, TrainConfig
 from anomaly_gan.synthesis.methods.anomaly_gan import open_method
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs
+from anomaly_gan.synthesis.task import PAINTINGS
 from anomaly_gan.synthesis.windows import Framing, PairSource, cut_window
 
 TINY = {"steps": 4, "batch": 4, "size": 32, "local_size": 16, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
@@ -188,3 +189,14 @@ def test_a_defect_is_painted_out_under_its_mask_alone(small_run):
     # bright defects (190 to 210) on dark texture (about 60): what is left is as dark as its surroundings
     assert batch.abnormal_BCHW[own].mean() > 0.4
     assert batch.painted_out_BCHW[own].mean() < -0.2
+
+
+def test_a_painted_layer_can_hide_what_lies_beneath():
+    photograph = torch.rand(1, 1, 8, 8) * 2 - 1
+    opaque = torch.cat([torch.full_like(photograph, 0.5), torch.zeros_like(photograph),
+                        torch.full_like(photograph, 50.0)], dim=1)
+    clear = torch.cat([torch.full_like(photograph, 0.5), torch.zeros_like(photograph),
+                       torch.full_like(photograph, -50.0)], dim=1)
+    layered = PAINTINGS["layered"]
+    assert torch.allclose(layered(photograph, opaque), torch.full_like(photograph, 0.5).tanh())
+    assert torch.equal(layered(photograph, clear), photograph)
