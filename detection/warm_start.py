@@ -1,6 +1,7 @@
 """The start of the lean Mask R-CNN: its heads practised on drawn shapes, since no detector weights travel with us.
 
-Fine-tuning for 150 steps on 42 photographs reaches three times the AP@0.5 that it reaches from random heads.
+With it, 150 steps on three quarters of the objects of the sample set's training split (44 photographs with a defect)
+reached AP@0.5 0.76 and 0.77 (two seeds) on the other quarter; from random heads 0.26 and 0.34 (two learning rates).
 ``python -m detection.warm_start`` draws the shapes, trains, and writes the file that ships beside this module (about
 2 MB, half precision; nothing of any data set went in). The backbone stays the ImageNet one and is not in the file.
 """
