@@ -170,7 +170,7 @@ def detect_train(data: Annotated[Path, typer.Option(help="Data set folder (an ex
                                    "runs/mine/ingest --out runs/mine/eval")
 def detect_eval(model: Annotated[Path, typer.Option(help="Folder of a trained detector.")],
                 data: Annotated[Path, typer.Option(help="Ingested data set with held-out photographs.")],
-                out: Annotated[Path, typer.Option(help="Folder for result.json.")],
+                out: Annotated[Path, typer.Option(help="Folder for metrics.json and detections.json.")],
                 split: Annotated[str, typer.Option(help="Split to judge on.")] = "test", device: Device = None) -> None:
     """AP@0.5, COCO mAP and mIoU on held-out real photographs."""
     from detection.verbs import detect_eval as work

@@ -26,7 +26,7 @@ PRODUCTS = ("ingest", "pool", "generate@", "gate@", "export@")
 
 def call(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "anomaly_gan", *arguments], capture_output=True, text=True,
-                          timeout=220, check=False, **options)
+                          timeout=500, check=False, **options)
 
 
 def smoke(out: Path, *more: str) -> list[str]:
@@ -49,7 +49,7 @@ def finished(tmp_path_factory) -> Path:
     return run
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_one_command_gives_every_promised_file(finished):
     for name in ("ingest", "pool", "train@anomaly_gan", "compare", "report",
                  *(f"{stage}@{method}" for stage in ("generate", "gate", "export")
@@ -65,7 +65,7 @@ def test_one_command_gives_every_promised_file(finished):
     assert COCO(str(finished / "export@anomaly_gan" / "annotations.json")).getAnnIds()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_finished_run_is_left_alone_and_a_deleted_stage_comes_back_byte_for_byte(finished):
     before = tree(finished)
     for path in sorted((finished / "generate@copy_paste").rglob("*"), reverse=True):
