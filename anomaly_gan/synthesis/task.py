@@ -56,7 +56,7 @@ def _layered(images_BCHW: Tensor, output: Tensor) -> Tensor:
     """
     channels = images_BCHW.shape[1]
     substance, difference, opacity = output.split([channels, channels, 1], dim=1)
-    opacity = torch.sigmoid(opacity - 2)
+    opacity = torch.sigmoid(4 * opacity - 1)  # quick to close, and mostly clear at the start
     return (images_BCHW * (1 - opacity) + torch.tanh(substance) * opacity + difference).clamp(-1, 1)
 
 
