@@ -238,6 +238,9 @@ def _run(config: Path, out: Path | None, settings: list[str], seed: int | None, 
     steps = select(plan(resolved), first, last)
     with run_lock(run):
         execute(resolved, run, steps, lambda line: typer.echo(line, err=True))
+    if any(step.name == "compare" for step in steps):
+        for line in _verdicts(run / "compare" / "summary.json"):
+            typer.echo(line)
     finished = run / "report.html" if steps[-1].name == "report" else run / steps[-1].name
     typer.echo(f"done: {finished}")
 
@@ -281,6 +284,13 @@ def _metrics(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{folder}: no finished stage here")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _verdicts(summary: Path) -> list[str]:
+    """What the comparison says of each arm, in its own sentences."""
+    import json
+
+    return [arm["sentence"] for arm in json.loads(summary.read_text(encoding="utf-8"))["arms"].values()]
 
 
 def _say_counts(folder: Path) -> None:
