@@ -23,8 +23,7 @@ def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
     """
     intensity = (images_BCHW.float().mean(1, keepdim=True) + 1) / 2
     masks = masks_B1HW.float()
-    ring = F.max_pool2d(masks, 2 * RING_PX + 1, stride=1, padding=RING_PX) - masks
-    inside, around = _masked_mean(intensity, masks), _masked_mean(intensity, ring)
+    inside, around = _masked_mean(intensity, masks), _masked_mean(intensity, _ring(masks))
     spread = _masked_mean((intensity - inside[:, None, None, None]).square(), masks).clamp_min(1e-8).sqrt()
     present = (masks.sum((1, 2, 3)) > 0).float()
     ratio = torch.log((inside + FLOOR) / (around + FLOOR))
@@ -34,11 +33,14 @@ def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
 def reachable(target_B2: Tensor, images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
     """``target`` with the ratio limited to what intensities in [0.02, 0.97] can show on these surroundings."""
     intensity = (images_BCHW.float().mean(1, keepdim=True) + 1) / 2
-    ring = F.max_pool2d(masks_B1HW.float(), 2 * RING_PX + 1, stride=1, padding=RING_PX) - masks_B1HW.float()
-    around = _masked_mean(intensity, ring)
+    around = _masked_mean(intensity, _ring(masks_B1HW.float()))
     least = torch.log((0.02 + FLOOR) / (around + FLOOR))
     most = torch.log((0.97 + FLOOR) / (around + FLOOR))
     return torch.stack([torch.minimum(torch.maximum(target_B2[:, 0], least), most), target_B2[:, 1]], dim=1)
+
+
+def _ring(masks_B1HW: Tensor) -> Tensor:
+    return F.max_pool2d(masks_B1HW, 2 * RING_PX + 1, stride=1, padding=RING_PX) - masks_B1HW
 
 
 def _masked_mean(values_B1HW: Tensor, weights_B1HW: Tensor) -> Tensor:

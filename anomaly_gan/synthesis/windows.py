@@ -18,6 +18,7 @@ from ..core.masks import decode_rle
 from ..core.progress import track
 from ..core.records import Annotation, Dataset
 from ..core.seeding import rng_for
+from .support import grow
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def paint_out(pixels: np.ndarray, mask: np.ndarray, normal: np.ndarray) -> np.nd
 
     Telea's inpainting alone leaves a smooth patch, which would tell the generator where the defect belongs.
     """
-    grown = cv2.dilate((mask > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
+    grown = grow(mask, 2)
     filled = cv2.inpaint(pixels, grown, 3, cv2.INPAINT_TELEA).astype(np.float32)
     grain = normal.astype(np.float32) - cv2.GaussianBlur(normal, (0, 0), 3).astype(np.float32)
     chosen = grown > 0 if pixels.ndim == 2 else grown[:, :, None] > 0
