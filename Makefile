@@ -14,6 +14,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 BIN := .venv/bin
 READY := .venv/.ready
+DRAW := .venv/.ready-draw
 # an interpreter counts only if it runs: version managers leave stubs on the PATH that do not
 runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(1))
 candidates = $(if $(filter file,$(origin PY)),python3 python3.11 python3.12 python3.13,$(PY))
@@ -27,7 +28,7 @@ demo: $(READY)
 
 setup: $(READY)
 
-test: lint
+test: lint $(DRAW)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(READY)
@@ -38,7 +39,7 @@ lint: $(READY)
 clean:
 	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-$(READY): pyproject.toml uv.lock
+define sync
 	@python="$(PYTHON)"; \
 	if [ -z "$$python" ]; then \
 		echo "setup: needs Python 3.11 or newer; none of these runs: $(candidates). Say which: make setup PY=/path/to/python" >&2; \
@@ -55,8 +56,16 @@ $(READY): pyproject.toml uv.lock
 		fi; \
 	fi; \
 	echo "setup: $$("$$python" --version), $$("$$uv" --version)"; \
-	"$$uv" sync --frozen --quiet --python "$$python" || { \
+	"$$uv" sync --frozen --quiet $(1) --python "$$python" || { \
 		echo "setup: uv sync failed (its reason stands above). The locked packages, about 6 GB installed, come from PyPI" >&2; \
 		echo "       unless uv's cache has them: check network, proxy (HTTPS_PROXY) and disk space, then call make again;" >&2; \
 		echo "       it goes on where it stopped. Without any network: README, section 'Air-gapped use'." >&2; exit 4; }
 	@touch $@
+endef
+
+$(READY): pyproject.toml uv.lock
+	$(call sync,)
+
+# labelme, the drawing program, is an extra of its own; the tests start the real one
+$(DRAW): $(READY)
+	$(call sync,--extra draw)
