@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from anomaly_gan.core.seeding import rng_for
 from .config import PoolConfig
 from .cut import Element
 from .placement import draw_place, real_positions, seat_elements, slide_to_border
-from .recombine import Canvas, Placed, Turned, draw_number, draw_turn, recombine
+from .recombine import Canvas, Placed, Turned, draw_number, draw_turn, recombine, unturned
 from .seats import Seat, SeatFinder
 
 BASE_TRIES = 20
@@ -38,12 +38,24 @@ class Item:
         return union
 
 
+class Placer(Protocol):
+    """Where a category's elements may lie."""
+
+    def place(self, turned: Turned, canvas: Canvas, image: ImageRecord,
+              rng: np.random.Generator) -> tuple[int, int, dict[str, Any]] | None:
+        """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none."""
+
+    def allows(self, bitmap: np.ndarray, x: int, y: int, image: ImageRecord) -> bool:
+        """Whether mask_01 ``bitmap`` may lie with its corner at pixel (x, y) of the photograph."""
+
+
 @dataclass(frozen=True, eq=False)
 class CategoryBuilder:
     """Makes the items of one category; item ``index`` depends on the seed, the category and the index alone.
 
     ``positions`` (N, 2) in [0, 1] are the centres of real elements; ``finder`` is set for fixed-shape categories,
-    whose elements are only moved.
+    whose elements are only moved. ``placer`` says where elements may lie (None: near real ones or anywhere); what is
+    on a seat or at a border is not placed by it, but must be allowed by it.
     """
 
     category: str
@@ -54,6 +66,7 @@ class CategoryBuilder:
     expert: Sequence[Element]
     positions: np.ndarray
     finder: SeatFinder | None = None
+    placer: Placer | None = None
 
     def item(self, index: int) -> Item:
         """Item ``index``.
@@ -81,27 +94,36 @@ class CategoryBuilder:
         return self.normals[int(rng.integers(len(self.normals)))]
 
     def _canvas(self, normal: ImageRecord) -> Canvas:
+        placer = self.placer
+        allows = None if placer is None else lambda bitmap, x, y: placer.allows(bitmap, x, y, normal)
         return Canvas(normal.height, normal.width, self.config.margin_px, self.config.gap_px,
-                      self.config.max_area_share)
+                      self.config.max_area_share, allows)
 
     def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord,
                   rng: np.random.Generator) -> list[Placed]:
-        canvas, config = self._canvas(normal), self.config
-        if self.finder is not None:
+        canvas, config, placer = self._canvas(normal), self.config, self.placer
+        if self.finder is not None and placer is None:
             return _moved_anywhere(elements, number, canvas, rng)
+        if self.finder is not None:
+            elements = _fitting(elements, canvas)
 
         def turning(element: Element) -> Turned:
+            if self.finder is not None:
+                return unturned(element)
             return draw_turn(element, rng, config.rotation, config.scale, config.flip, config.min_area_px,
                              config.keep_at_border)
 
-        def placing(turned: Turned) -> tuple[int, int, dict[str, Any]]:
-            x, y, place = draw_place(rng, canvas, turned.bitmap, self.positions, config.position_prior,
-                                     config.position_jitter)
-            if config.keep_at_border and turned.element.cut_sides:
-                return *slide_to_border(canvas, turned, x, y), {**place, "at_border": True}
-            return x, y, place
+        def placing(turned: Turned) -> tuple[int, int, dict[str, Any]] | None:
+            if placer is not None:
+                found = placer.place(turned, canvas, normal, rng)
+            else:
+                found = draw_place(rng, canvas, turned.bitmap, self.positions, config.position_prior,
+                                   config.position_jitter)
+            if found is not None and self.finder is None and config.keep_at_border and turned.element.cut_sides:
+                return *slide_to_border(canvas, turned, *found[:2]), {**found[2], "at_border": True}
+            return found
 
-        return recombine(elements, rng, canvas, number, turning, placing)
+        return recombine(elements, rng, canvas, number if elements else 0, turning, placing)
 
     def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
                   rng: np.random.Generator) -> Item | None:
@@ -118,11 +140,16 @@ class CategoryBuilder:
         return None
 
 
+def _fitting(elements: Sequence[Element], canvas: Canvas) -> list[Element]:
+    """The elements that the photograph has room for as they are."""
+    return [element for element in elements
+            if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left]
+
+
 def _moved_anywhere(elements: Sequence[Element], number: int, canvas: Canvas,
                     rng: np.random.Generator) -> list[Placed]:
     """Fixed-shape elements at uniform places; those larger than the photograph are passed over."""
-    fitting = [element for element in elements
-               if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left]
+    fitting = _fitting(elements, canvas)
     placed: list[Placed] = []
     for _ in range(number if fitting else 0):
         element = fitting[int(rng.integers(len(fitting)))]

@@ -69,10 +69,12 @@ class Canvas:
         margin_px: pixels at the border that stay free (less where the photograph is too small for it).
         gap_px: free pixels around every element that was put down.
         max_area_share: largest share of the photograph that may be covered.
+        allows: whether a bitmap may lie with its corner at (x, y), for what else must be kept to (legal regions).
     """
 
-    def __init__(self, height: int, width: int, margin_px: int, gap_px: int, max_area_share: float) -> None:
-        self.height, self.width, self.gap_px = height, width, gap_px
+    def __init__(self, height: int, width: int, margin_px: int, gap_px: int, max_area_share: float,
+                 allows: Callable[[np.ndarray, int, int], bool] | None = None) -> None:
+        self.height, self.width, self.gap_px, self._allows = height, width, gap_px, allows
         self.margin_px = max(0, min(margin_px, (min(height, width) - 1) // 2))
         self.area_left = max(1, math.floor(max_area_share * height * width))
         self._blocked = np.zeros((height, width), bool)
@@ -92,7 +94,9 @@ class Canvas:
             return False
         if int(np.count_nonzero(bitmap)) > self.area_left:
             return False
-        return not bool(np.any(self._blocked[y:y + h, x:x + w] & (bitmap != 0)))
+        if np.any(self._blocked[y:y + h, x:x + w] & (bitmap != 0)):
+            return False
+        return self._allows is None or self._allows(bitmap, x, y)
 
     def put(self, bitmap: np.ndarray, x: int, y: int) -> None:
         """Take the bitmap's pixels and the gap around them."""
@@ -178,13 +182,14 @@ def draw_number(rng: np.random.Generator, fewest: int, most: int) -> int:
 
 def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Canvas, number: int,
               turning: Callable[[Element], Turned],
-              placing: Callable[[Turned], tuple[int, int, dict[str, Any]]]) -> list[Placed]:
+              placing: Callable[[Turned], tuple[int, int, dict[str, Any]] | None]) -> list[Placed]:
     """Up to ``number`` elements, each drawn, turned, made to fit and placed, none touching another.
 
     Args:
         elements: what may be drawn, each with equal chance.
         turning: element -> turned element (draws from the same ``rng``).
-        placing: turned element -> x and y of its corner inside the photograph, and how the place was found.
+        placing: turned element -> x and y of its corner inside the photograph, and how the place was found; None
+            where there is no place for it.
 
     Returns:
         The elements placed; fewer than ``number`` where the photograph has no room, none where nothing fits.
@@ -196,9 +201,9 @@ def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Can
             fitted = shrink_to(turned, canvas, canvas.area_left if not placed else turned.area)
             if fitted is None:
                 continue
-            x, y, place = placing(fitted)
-            if canvas.is_free(fitted.bitmap, x, y):
-                canvas.put(fitted.bitmap, x, y)
-                placed.append(Placed(fitted, x, y, place))
+            found = placing(fitted)
+            if found is not None and canvas.is_free(fitted.bitmap, *found[:2]):
+                canvas.put(fitted.bitmap, *found[:2])
+                placed.append(Placed(fitted, *found))
                 break
     return placed
