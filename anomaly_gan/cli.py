@@ -7,36 +7,25 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from . import __version__
+from .cli_pool import pool_app
+from .cli_stage import ConfigFile, Device, MethodName, RunFolder, Seed, Settings, read_metrics, work_stage
 from .core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure
-
-if TYPE_CHECKING:
-    from .pipeline import RunConfig
 
 # albumentations asks the network for its newest version at import; a plant has none.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Synthetic, labelled defects for visual inspection, and the proof that the detector got better.")
-pool_app = typer.Typer(no_args_is_help=True, help="The mask pool: masks that steer the generator.")
 detect_app = typer.Typer(no_args_is_help=True, help="Train and judge a detector.")
 weights_app = typer.Typer(no_args_is_help=True, help="Standard weight files: what is here, is it whole, fetch it.")
 app.add_typer(pool_app, name="pool")
 app.add_typer(detect_app, name="detect")
 app.add_typer(weights_app, name="weights")
-
-RunFolder = Annotated[Path, typer.Option("--run", help="Run folder that holds the stages.")]
-Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
-                                             help="Change one value of the configuration; may be repeated.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
-MethodName = Annotated[str, typer.Option("--method", help="anomaly_gan, copy_paste or geometric.")]
-ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
-
 
 @app.callback()
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
@@ -94,20 +83,6 @@ def ingest(source: Annotated[str, typer.Argument(help="Folder of labelled photog
     _say_counts(out)
 
 
-@pool_app.command("build", epilog="Example: anomaly-gan pool build --run runs/mine --set count=100")
-def pool_build(run: RunFolder, settings: Settings = [], seed: Seed = None) -> None:  # noqa: B006
-    """Masks cut from real defects and drawn by experts, recombined on normal photographs."""
-    _stage(run, "pool", "pool", settings, seed=seed)
-
-
-@pool_app.command("stats", epilog="Example: anomaly-gan pool stats --run runs/demo")
-def pool_stats(run: RunFolder) -> None:
-    """Counts, sizes and sources of the pool's masks."""
-    import yaml
-
-    typer.echo(yaml.safe_dump(_metrics(run / "pool"), sort_keys=True, allow_unicode=True).rstrip())
-
-
 @app.command(epilog="Example: anomaly-gan train --run runs/mine --method anomaly_gan --set steps=4000")
 def train(run: RunFolder, method: MethodName = "anomaly_gan", settings: Settings = [],  # noqa: B006
           seed: Seed = None, device: Device = None) -> None:
@@ -116,7 +91,7 @@ def train(run: RunFolder, method: MethodName = "anomaly_gan", settings: Settings
 
     if not row(method).trainable:
         raise ConfigError(f"--method {method}: learns nothing; go on with `anomaly-gan generate`")
-    _stage(run, f"train@{method}", "train", settings, method, seed, device)
+    work_stage(run, f"train@{method}", "train", settings, method, seed, device)
 
 
 @app.command(epilog="Example: anomaly-gan generate --run runs/mine --count 100 --category crack")
@@ -127,15 +102,15 @@ def generate(run: RunFolder, method: MethodName = "anomaly_gan",
     """Labelled defect photographs from training normals and pool masks."""
     asked = ([f"count={count}"] if count is not None else []) + ([f"categories=[{','.join(category)}]"] if category
                                                                  else [])
-    _stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device)
+    work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device)
 
 
 @app.command(epilog="Example: anomaly-gan gate --run runs/mine --method anomaly_gan")
 def gate(run: RunFolder, method: MethodName = "anomaly_gan", settings: Settings = [],  # noqa: B006
          seed: Seed = None, device: Device = None) -> None:
     """Check every generated photograph and every category; exit code 1 where a category fails."""
-    _stage(run, f"gate@{method}", "gate", settings, method, seed, device)
-    failed = [name for name, row in sorted(_metrics(run / f"gate@{method}").get("categories", {}).items())
+    work_stage(run, f"gate@{method}", "gate", settings, method, seed, device)
+    failed = [name for name, row in sorted(read_metrics(run / f"gate@{method}").get("categories", {}).items())
               if row.get("verdict") == "fail"]
     if failed:
         raise CheckFailed(f"gate: {', '.join(failed)} did not pass; see {run / f'gate@{method}' / 'metrics.json'}")
@@ -148,7 +123,7 @@ def export(run: RunFolder, method: MethodName = "anomaly_gan",
     """Real training photographs and accepted synthetic ones as one COCO data set."""
     if format != "coco":
         raise ConfigError(f"--format {format}: only coco is written so far")
-    _stage(run, f"export@{method}", "export", settings, method, seed)
+    work_stage(run, f"export@{method}", "export", settings, method, seed)
 
 
 @detect_app.command("train", epilog="Example: anomaly-gan detect train --data runs/mine/export@anomaly_gan --out "
@@ -182,7 +157,7 @@ def detect_eval(model: Annotated[Path, typer.Option(help="Folder of a trained de
 @app.command(epilog="Example: anomaly-gan compare --run runs/mine --set seeds=5")
 def compare(run: RunFolder, settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
     """Arms × seeds: the same detector with and without synthetic photographs, as a table with intervals."""
-    _stage(run, "compare", "compare", settings, seed=seed, device=device)
+    work_stage(run, "compare", "compare", settings, seed=seed, device=device)
     typer.echo((run / "compare" / "table.csv").read_text(encoding="utf-8").rstrip())
 
 
@@ -191,7 +166,7 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")], settings: S
     """One self-contained report.html from whatever stages have finished."""
     from .pipeline import publish_report
 
-    _stage(run, "report", "report", settings, lenient=True)
+    work_stage(run, "report", "report", settings, lenient=True)
     publish_report(run)
     typer.echo(f"report: {run / 'report.html'}")
 
@@ -245,47 +220,6 @@ def _run(config: Path, out: Path | None, settings: list[str], seed: int | None, 
     typer.echo(f"done: {finished}")
 
 
-def _stage(run: Path, name: str, section: str, settings: list[str], method: str | None = None,
-           seed: int | None = None, device: str | None = None, lenient: bool = False) -> None:
-    """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
-    from .core.manifest import read_manifest, run_lock
-    from .pipeline import Step, plan, run_step
-
-    config = _run_config(run, section, settings, method, seed, device)
-    step = next(step for step in plan(config) if step.name == name)
-    if lenient:
-        there = tuple(folder for folder in step.inputs if read_manifest(run / folder))
-        step = Step(step.name, step.stage, step.config, there)
-    with run_lock(run):
-        worked = run_step(config, run, step)
-    typer.echo(f"{name}: {'done' if worked else 'fresh, nothing to do'} → {run / name}")
-
-
-def _run_config(run: Path, section: str, settings: list[str], method: str | None, seed: int | None,
-                device: str | None) -> RunConfig:
-    from .core.config import apply_settings, build, read_yaml
-    from .pipeline import RunConfig
-
-    saved = run / "run.yaml"
-    content: dict[str, Any] = read_yaml(saved) if saved.is_file() else {"data": {"root": str(run / "ingest")}}
-    content[section] = apply_settings(content.get(section) or {}, settings)
-    content |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
-    config = build(RunConfig, content, str(saved))
-    if method and method not in config.compare.arms:
-        arms = config.compare.model_copy(update={"arms": (*config.compare.arms, method)})
-        config = config.model_copy(update={"compare": arms})
-    return config
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    import json
-
-    path = folder / "metrics.json"
-    if not path.is_file():
-        raise ConfigError(f"{folder}: no finished stage here")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def _verdicts(summary: Path) -> list[str]:
     """What the comparison says of each arm, in its own sentences."""
     import json
@@ -300,7 +234,7 @@ def _say_counts(folder: Path) -> None:
     for line in rejects.read_text(encoding="utf-8").splitlines() if rejects.is_file() else []:
         row = json.loads(line)
         typer.echo(f"refused: {row.get('message', line)}", err=True)
-    typer.echo(f"{_summary(_metrics(folder))} → {folder}")
+    typer.echo(f"{_summary(read_metrics(folder))} → {folder}")
 
 
 def _summary(metrics: dict[str, Any]) -> str:

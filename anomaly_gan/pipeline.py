@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field, field_validator
+
 from detection.config import NO_AUGMENTATION, CompareConfig
 from mask_pool.config import PoolConfig
 
-from .core.config import Config, build, choose_preset, dump_yaml, nearest, read_yaml
+from .core.config import Config, build, choose_preset, dump_yaml, merge, nearest, read_yaml
 from .core.errors import ConfigError, InputError
 from .core.files import atomic_path, write_text
 from .core.ingest import IngestConfig, source_key
@@ -23,6 +26,27 @@ from .synthesis.gate_config import source_keys as gate_keys
 from .synthesis.registry import METHODS, method
 
 
+@dataclass(frozen=True)
+class Arm:
+    """``METHOD`` or ``METHOD@VARIANT``: how photographs are made, and from which pool. ``SHARED`` is neither."""
+
+    method: str = ""
+    variant: str = ""
+
+    @classmethod
+    def read(cls, name: str) -> Arm:
+        method, _, variant = name.partition("@")
+        return cls(method, variant)
+
+    @property
+    def name(self) -> str:
+        return "@".join(part for part in (self.method, self.variant) if part)
+
+
+SHARED = Arm()
+"""Stands for what all arms share: the data set, the pool itself, the comparison."""
+
+
 class RunConfig(Config):
     """A whole run: one section per stage. ``data`` says where the labelled photographs are."""
 
@@ -32,6 +56,8 @@ class RunConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: IngestConfig
     pool: PoolConfig = PoolConfig()
+    pool_variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Other pools for the arms ``METHOD@VARIANT``: what differs from ``pool``. Every generator learns on ``pool``."""
     train: TrainConfig = TrainConfig()
     generate: GenerateConfig = GenerateConfig()
     gate: GateConfig = GateConfig()
@@ -39,39 +65,59 @@ class RunConfig(Config):
     compare: CompareConfig = CompareConfig()
     report: ReportConfig = ReportConfig()
 
-    def methods(self) -> list[str]:
+    @field_validator("pool_variants")
+    @classmethod
+    def _names(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name in variants:
+            if not re.fullmatch(r"\w[\w-]*", name):
+                raise ValueError(f"{name!r} cannot be part of a folder's name: use letters, digits, _ and -")
+        return variants
+
+    def arms(self) -> list[Arm]:
         """The arms that make photographs: all but ``none``.
 
         Raises:
-            ConfigError: an arm that is no known method.
+            ConfigError: an arm that is no known method, or names no pool variant.
         """
-        arms = [arm for arm in self.compare.arms if arm != NO_AUGMENTATION]
+        arms = [Arm.read(name) for name in self.compare.arms if name != NO_AUGMENTATION]
         for arm in arms:
-            method(arm)
+            method(arm.method)
+            if arm.variant and arm.variant not in self.pool_variants:
+                raise ConfigError(f"compare.arms: {arm.name}: no pool variant {arm.variant!r}"
+                                  f"{nearest(arm.variant, self.pool_variants)}")
         return arms
+
+    def variant(self, name: str) -> PoolConfig:
+        """The pool's configuration with the variant's own values laid over it; the pool itself for an empty name."""
+        if not name:
+            return self.pool
+        content = merge(self.pool.model_dump(mode="json"), self.pool_variants[name])
+        return build(PoolConfig, content, f"pool_variants.{name}")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A row of the table. ``needs`` names stages; a stage that runs once per method needs its own method's.
+    """A row of the table. ``needs`` names stages; a stage of an arm needs its own arm's, its own variant's pool, and
+    its own method's training.
 
-    ``per``: ``run`` (once), ``method`` (once per arm that makes photographs), ``trained`` (those that learn).
+    ``per``: ``run`` (once), ``variant`` (once per pool that an arm names), ``trained`` (once per method that
+    learns), ``arm`` (once per arm that makes photographs).
     """
 
     name: str
     function: str
     section: str
     needs: tuple[str, ...] = ()
-    per: Literal["run", "method", "trained"] = "run"
+    per: Literal["run", "variant", "trained", "arm"] = "run"
 
 
 STAGES = (
     Stage("ingest", "anomaly_gan.core.ingest:run", "data"),
-    Stage("pool", "mask_pool.stage:run", "pool", ("ingest",)),
+    Stage("pool", "mask_pool.stage:run", "pool", ("ingest",), "variant"),
     Stage("train", "anomaly_gan.synthesis.train:run", "train", ("ingest", "pool"), "trained"),
-    Stage("generate", "anomaly_gan.synthesis.generate:run", "generate", ("ingest", "pool", "train"), "method"),
-    Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "generate"), "method"),
-    Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "gate"), "method"),
+    Stage("generate", "anomaly_gan.synthesis.generate:run", "generate", ("ingest", "pool", "train"), "arm"),
+    Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "generate"), "arm"),
+    Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "gate"), "arm"),
     Stage("compare", "detection.compare:run", "compare", ("ingest", "export")),
     Stage("report", "anomaly_gan.report.stage:run", "report",
           ("ingest", "pool", "train", "generate", "gate", "export", "compare")),
@@ -80,34 +126,63 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Step:
-    """One stage folder of a run: ``generate@copy_paste``, its configuration, and the folders it reads."""
+    """One stage folder of a run (``generate@anomaly_gan@prior``), its configuration, and what it reads.
+
+    ``inputs`` gives the folder for each name the stage knows: it asks for ``pool`` and ``generate@METHOD``, and an
+    arm with a pool of its own answers with ``pool@VARIANT`` and ``generate@METHOD@VARIANT``.
+    """
 
     name: str
     stage: Stage
     config: Config
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, str]
 
 
 def plan(config: RunConfig) -> list[Step]:
     """All steps of a run, in order."""
-    folders: dict[str, list[str]] = {}
+    made: dict[str, list[Arm]] = {}
     steps: list[Step] = []
     for stage in STAGES:
-        section = getattr(config, stage.section)
-        for name in _methods_of(stage, config):
-            full = f"{stage.name}@{name}" if name else stage.name
-            folders.setdefault(stage.name, []).append(full)
-            wanted = [folder for need in stage.needs for folder in folders.get(need, [])]
-            inputs = tuple(f for f in wanted if not name or "@" not in f or f.endswith(f"@{name}"))
-            own = section.model_copy(update={"method": name}) if name else section
-            steps.append(Step(full, stage, own, inputs))
+        made[stage.name] = _runs_of(stage, config)
+        for arm in made[stage.name]:
+            steps.append(Step(_folder(stage, arm), stage, _section(stage, arm, config), _inputs(stage, arm, made)))
     return steps
 
 
-def _methods_of(stage: Stage, config: RunConfig) -> list[str]:
+def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
+    """One arm for every folder of the stage."""
+    arms = config.arms()
     if stage.per == "run":
-        return [""]
-    return [name for name in config.methods() if stage.per == "method" or METHODS[name].trainable]
+        return [SHARED]
+    if stage.per == "variant":
+        return [SHARED, *dict.fromkeys(Arm("", arm.variant) for arm in arms if arm.variant)]
+    if stage.per == "trained":
+        return [*dict.fromkeys(Arm(arm.method) for arm in arms if METHODS[arm.method].trainable)]
+    return arms
+
+
+def _folder(stage: Stage, arm: Arm) -> str:
+    return f"{stage.name}@{arm.name}" if arm != SHARED else stage.name
+
+
+def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:
+    if stage.per == "variant":
+        return config.variant(arm.variant)
+    section: Config = getattr(config, stage.section)
+    return section.model_copy(update={"method": arm.method}) if arm.method else section
+
+
+def _inputs(stage: Stage, arm: Arm, made: Mapping[str, Sequence[Arm]]) -> dict[str, str]:
+    """What the stage knows by name -> folder: every folder of what it needs, or, for an arm's stage, that arm's own."""
+    inputs: dict[str, str] = {}
+    for need in (other for other in STAGES if other.name in stage.needs):
+        for other in made[need.name]:
+            folder = _folder(need, other)
+            if not arm.method:
+                inputs[folder] = folder
+            elif other.method in {"", arm.method} and (need.per in {"run", "trained"} or other.variant == arm.variant):
+                inputs[f"{need.name}@{arm.method}" if other.method else need.name] = folder
+    return inputs
 
 
 def read_run_config(path: Path, settings: list[str], seed: int | None = None, device: str | None = None) -> RunConfig:
@@ -154,7 +229,7 @@ def execute(config: RunConfig, run: Path, steps: list[Step], say: Callable[[str]
 
 def run_step(config: RunConfig, run: Path, step: Step) -> bool:
     """Run one step unless it is fresh; True where work was done."""
-    context = Context(config.seed, config.device, {name: run / name for name in step.inputs})
+    context = Context(config.seed, config.device, {name: run / folder for name, folder in step.inputs.items()})
     module, _, function = step.stage.function.partition(":")
     return run_stage(step.name, getattr(import_module(module), function), step.config, context, run / step.name,
                      outside_keys(step))
@@ -199,8 +274,8 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
     if manifest is None:
         return "unfinished" if (folder / "started.json").is_file() else "missing"
     keys: dict[str, Any] = {}
-    for name in step.inputs:
-        upstream = read_manifest(run / name)
+    for name, folder_name in step.inputs.items():
+        upstream = read_manifest(run / folder_name)
         if upstream is None:
             return "stale"
         keys[name] = upstream["key"]

@@ -24,7 +24,8 @@ def summarise(results: Sequence[dict[str, Any]], found: Mapping[str, list[Detect
     """The content of ``summary.json``.
 
     ``found`` maps a cell's name to its detections. Differences to ``none`` are paired: the same seed gives both
-    arms the same starting weights, the same deal of real photographs and the same flips.
+    arms the same starting weights, the same deal of real photographs and the same flips. An arm with a pool of its
+    own (``METHOD@VARIANT``) is also set against its method on the shared pool.
     """
     by_arm = {arm: sorted((row for row in results if row["arm"] == arm), key=lambda row: row["seed"])
               for arm in config.arms}
@@ -39,6 +40,9 @@ def summarise(results: Sequence[dict[str, Any]], found: Mapping[str, list[Detect
             if arm in resampled and NO_AUGMENTATION in resampled:
                 item["difference_over_objects"] = _over_objects(resampled[arm] - resampled[NO_AUGMENTATION],
                                                                 item["difference"]["map50"])
+        shared = arm.partition("@")[0]
+        if shared != arm and shared in by_arm:
+            item["difference_to_shared_pool"] = _difference(rows, by_arm[shared], "map50")
         item["sentence"] = _sentence(arm, item, len(rows))
         arms[arm] = item
     objects = held_out_objects(test)
@@ -118,6 +122,10 @@ def _sentence(arm: str, item: dict[str, Any], seeds: int) -> str:
         text += f"; over other test objects [{objects['low']:+.3f}, {objects['high']:+.3f}]"
         if difference["verdict"] != "no difference shown" and objects["verdict"] != difference["verdict"]:
             text += ", so not shown to carry to other objects"
+    shared = item.get("difference_to_shared_pool")
+    if shared is not None:
+        text += (f"; against {arm.partition('@')[0]} on the shared pool {shared['mean']:+.3f}{_range(shared, sign=True)}"
+                 f" ({shared['verdict']})")
     return text + "."
 
 

@@ -135,10 +135,35 @@ def test_a_wrong_argument_is_one_line_and_exit_code_2(arguments, code, words, tm
 
 def test_the_plan_gives_each_method_its_own_folders_and_inputs():
     steps = {step.name: step for step in plan(read_run_config(DEMO, []))}
-    assert steps["gate@copy_paste"].inputs == ("ingest", "pool", "generate@copy_paste")
-    assert steps["gate@anomaly_gan"].inputs == ("ingest", "pool", "train@anomaly_gan", "generate@anomaly_gan")
-    assert steps["compare"].inputs == ("ingest", "export@geometric", "export@copy_paste", "export@anomaly_gan")
+    assert list(steps["gate@copy_paste"].inputs) == ["ingest", "pool", "generate@copy_paste"]
+    assert list(steps["gate@anomaly_gan"].inputs) == ["ingest", "pool", "train@anomaly_gan", "generate@anomaly_gan"]
+    assert list(steps["compare"].inputs) == ["ingest", "export@geometric", "export@copy_paste", "export@anomaly_gan"]
     assert "train@copy_paste" not in steps
+
+
+def test_an_arm_may_have_a_pool_of_its_own_but_its_generator_is_the_shared_one():
+    settings = ["pool_variants={bare: {expert_dir: null, expert_scores: null}}",
+                "compare.arms=[none, anomaly_gan, anomaly_gan@bare]"]
+    steps = {step.name: step for step in plan(read_run_config(DEMO, settings))}
+    assert [name for name in steps if name.startswith(("pool", "train", "generate"))] == [
+        "pool", "pool@bare", "train@anomaly_gan", "generate@anomaly_gan", "generate@anomaly_gan@bare"]
+    assert steps["pool"].config.expert_dir is not None and steps["pool@bare"].config.expert_dir is None
+    assert steps["train@anomaly_gan"].inputs == {"ingest": "ingest", "pool": "pool"}
+    assert steps["gate@anomaly_gan"].inputs["pool"] == "pool"
+    assert steps["gate@anomaly_gan@bare"].inputs == {
+        "ingest": "ingest", "pool": "pool@bare", "train@anomaly_gan": "train@anomaly_gan",
+        "generate@anomaly_gan": "generate@anomaly_gan@bare"}
+    assert "export@anomaly_gan@bare" in steps["compare"].inputs
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    (["compare.arms=[none, anomaly_gan@bar]"], "no pool variant 'bar'"),
+    (["pool_variants={'../up': {}}"], "cannot be part of a folder's name"),
+    (["pool_variants={bare: {expertdir: null}}", "compare.arms=[anomaly_gan@bare]"], "pool_variants.bare: expertdir"),
+])
+def test_a_wrong_pool_variant_is_refused_by_name(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        plan(read_run_config(DEMO, settings))
 
 
 def test_from_and_to_take_stages_and_single_folders():

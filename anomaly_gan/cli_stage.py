@@ -1,0 +1,62 @@
+"""What all verbs share: their common options, running one stage of a run folder, reading what it measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from .pipeline import RunConfig
+
+RunFolder = Annotated[Path, typer.Option("--run", help="Run folder that holds the stages.")]
+Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
+                                             help="Change one value of the configuration; may be repeated.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+MethodName = Annotated[str, typer.Option("--method", help="anomaly_gan, copy_paste or geometric.")]
+ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
+
+
+def work_stage(run: Path, name: str, section: str, settings: list[str], method: str | None = None,
+           seed: int | None = None, device: str | None = None, lenient: bool = False) -> None:
+    """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
+    from .core.manifest import read_manifest, run_lock
+    from .pipeline import Step, plan, run_step
+
+    config = read_section(run, section, settings, method, seed, device)
+    step = next(step for step in plan(config) if step.name == name)
+    if lenient:
+        there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
+        step = Step(step.name, step.stage, step.config, there)
+    with run_lock(run):
+        worked = run_step(config, run, step)
+    typer.echo(f"{name}: {'done' if worked else 'fresh, nothing to do'} → {run / name}")
+
+
+def read_section(run: Path, section: str, settings: list[str], method: str | None, seed: int | None,
+                device: str | None) -> RunConfig:
+    from .core.config import apply_settings, build, read_yaml
+    from .pipeline import RunConfig
+
+    saved = run / "run.yaml"
+    content: dict[str, Any] = read_yaml(saved) if saved.is_file() else {"data": {"root": str(run / "ingest")}}
+    content[section] = apply_settings(content.get(section) or {}, settings)
+    content |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    config = build(RunConfig, content, str(saved))
+    if method and method not in config.compare.arms:
+        arms = config.compare.model_copy(update={"arms": (*config.compare.arms, method)})
+        config = config.model_copy(update={"compare": arms})
+    return config
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    import json
+
+    path = folder / "metrics.json"
+    if not path.is_file():
+        raise ConfigError(f"{folder}: no finished stage here")
+    return json.loads(path.read_text(encoding="utf-8"))
