@@ -14,6 +14,38 @@ def encode_rle(mask_01: np.ndarray) -> dict[str, Any]:
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, int]) -> dict[str, Any]:
+    """COCO's compressed RLE of a frame ``size_hw`` that holds ``bitmap_01`` (h, w) with its corner at pixel (x, y).
+
+    The same bytes as :func:`encode_rle` of the whole frame, from the runs of the box alone: the frame is never built.
+
+    Raises:
+        ValueError: the box does not lie inside the frame.
+    """
+    (height, width), (h, w) = size_hw, bitmap_01.shape
+    if x < 0 or y < 0 or x + w > width or y + h > height:
+        raise ValueError(f"a box of {h} x {w} at ({x}, {y}) does not lie inside a frame of {height} x {width}")
+    # one free pixel below each column keeps columns apart, unless the box is as high as the frame
+    free = int(h < height)
+    columns = np.zeros(1 + w * (h + free), np.bool_)
+    np.not_equal(bitmap_01.T, 0, out=columns[1:1 + w * (h + free)].reshape(w, h + free)[:, :h])
+    ends = np.empty(3 + w * (h + free), np.int64)
+    changes = np.flatnonzero(columns[1:] != columns[:-1])
+    number = len(changes)
+    ends[0], ends[1:number + 1] = 0, changes + (x * height + y)
+    if free:
+        ends[1:number + 1] += changes // (h + 1) * (height - h - 1)
+    if number % 2:  # the last column of a full-height box is set to its end
+        number += 1
+        ends[number] = (x + w) * height
+    ends[number + 1] = height * width
+    runs = np.diff(ends[:number + 2])
+    if number and runs[-1] == 0:
+        runs = runs[:-1]
+    packed = coco_mask.frPyObjects([{"size": [height, width], "counts": runs}], height, width)[0]
+    return {"size": [int(height), int(width)], "counts": packed["counts"].decode("ascii")}
+
+
 def decode_rle(rle: dict[str, Any]) -> np.ndarray:
     """The mask_01 (H, W) of a compressed RLE that this project wrote (foreign RLE is validated at ingest)."""
     return coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode("ascii")})

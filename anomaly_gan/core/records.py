@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import InputError
 from .files import write_json
-from .masks import decode_rle, encode_rle, mask_area, mask_box_xywh
+from .masks import decode_rle, encode_rle, encode_rle_box, mask_area, mask_box_xywh
 
 SCHEMA = 1
 
@@ -60,6 +60,18 @@ class Annotation:
         """Build an annotation whose RLE, box and area all come from the same pixels."""
         return cls(id, image_id, category_id, encode_rle(mask_01), mask_box_xywh(mask_01), mask_area(mask_01), 0,
                    provenance or {})
+
+    @classmethod
+    def from_box(cls, id: int, image_id: int, category_id: int, bitmap_01: np.ndarray, x: int, y: int,
+                 size_hw: tuple[int, int], provenance: dict[str, Any] | None = None) -> Annotation:
+        """The same as :meth:`from_mask` for a bitmap (h, w) with its corner at (x, y) of a frame (H, W), but fast.
+
+        Raises:
+            ValueError: the bitmap is empty, or does not lie inside the frame.
+        """
+        left, top, w, h = mask_box_xywh(bitmap_01)
+        return cls(id, image_id, category_id, encode_rle_box(bitmap_01, x, y, size_hw), [x + left, y + top, w, h],
+                   mask_area(bitmap_01), 0, provenance or {})
 
     def mask(self) -> np.ndarray:
         """mask_01 (H, W) of the instance in the frame of its image."""
