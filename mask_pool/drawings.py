@@ -1,7 +1,8 @@
-"""Experts' drawings: the shapes of labelme files, and the photographs they were drawn on."""
+"""Experts' drawings: the instances in labelme files, and the photographs they were drawn on."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,43 +10,62 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.formats.labelme import check_shape, declared_size, read_label_file
-from anomaly_gan.core.formats.labelme_shapes import draw_shape
+from anomaly_gan.core.formats.labelme import (
+    check_shape,
+    declared_size,
+    draw_group,
+    group_shapes,
+    is_background,
+    read_label_file,
+)
 from anomaly_gan.core.ledger import Ledger, Notes
-from anomaly_gan.core.polygons import ShapeFault
 from anomaly_gan.core.records import Dataset, ImageRecord
-from anomaly_gan.core.source_tree import list_tree, suffix_of
+from anomaly_gan.core.source_tree import SourceTree, list_tree, suffix_of
+
+PHOTOGRAPHS = "photographs"
+"""Folder beside drawings that holds the copies they were drawn on, as ``pool draw`` lays them out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """Shape ``index`` of labelme file ``file``, still to be drawn; ``photograph`` is the path it gives.
+    """One instance in labelme file ``file``, still to be drawn; ``index`` is the place of its first shape there.
 
-    ``size_hw`` is the size that the file declares for the photograph, None where it declares none.
+    Shapes of one ``group_id`` are one instance, its pixels their exclusive or: a shape inside another is a hole, parts
+    that lie apart stay parts. (file, index) names the drawing in score sheets.
+
+    ``members`` are its shapes with their places in the file. ``size_hw`` is the size that the file declares for the
+    photograph, None where it declares none; ``photograph`` is the path of that (as ingested, where ``pool draw`` laid
+    out the copy, and then ``sha256`` is the copy's); ``line_width`` that of lines that do not say it, in pixels.
     """
 
     file: str
     index: int
     label: str
-    shape: dict[str, Any]
+    members: tuple[tuple[int, dict[str, Any]], ...]
     size_hw: tuple[int, int] | None
     photograph: str
+    sha256: str | None = None
+    line_width: float | None = None
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The first shape."""
+        return self.members[0][1]
 
     def draw(self, image: ImageRecord) -> np.ndarray:
         """mask_01 (H, W) in the frame of the photograph.
 
         Raises:
-            InputError: C1 another size than the photograph's; C4 to C8 the shape cannot be drawn.
+            InputError: C1 another size than the photograph's, C3 another picture; C4 to C8 it cannot be drawn.
         """
         actual = (image.height, image.width)
         if self.size_hw not in {None, actual}:
             raise InputError(self.file, "C1", f"drawn on {self.size_hw} (height, width), but {image.file_name} has "
                              f"{actual}", "draw on the photograph that was ingested")
-        try:
-            return draw_shape(self.shape, actual, None, Notes())
-        except ShapeFault as fault:
-            raise InputError(f"{self.file}[shape {self.index}]", fault.code, fault.reason,
-                             "redraw the shape") from fault
+        if self.sha256 not in {None, image.sha256}:
+            raise InputError(self.file, "C3", f"drawn on another picture than the {image.file_name} of today",
+                             "run `pool draw` again for this ingest")
+        return draw_group(self.file, self.members, actual, self.line_width, Notes())
 
 
 class PhotographFinder:
@@ -75,21 +95,70 @@ def _ends(name: str) -> list[str]:
     return [form for end in ends for form in (end, str(PurePosixPath(end).with_suffix("")))]
 
 
-def read_drawings(folder: Path) -> list[Drawing]:
-    """All shapes of the labelme files that lie directly in ``folder``, by file name and place in the file.
+def list_drawings(folder: Path) -> tuple[SourceTree, list[str]]:
+    """The tree of ``folder`` and the names of the labelme files that lie directly in it.
 
     Raises:
-        InputError: a file cannot be read, or is not labelme; the message names file and shape.
+        InputError: the folder is missing, or holds something that is no plain file.
     """
     ledger = Ledger()
     tree = list_tree(folder, ledger)
     for row in ledger.rejected:
         raise InputError(f"{folder}/{row['file']}", row["code"], row["reason"], row["remedy"])
-    drawings = []
-    for file in (name for name in tree.files if suffix_of(name) == ".json" and "/" not in name):
-        content = read_label_file(tree, file)
-        size_hw = declared_size(file, content)
-        for index, shape in enumerate(content["shapes"]):
-            label = check_shape(f"{file}[shape {index}]", shape)["label"]
-            drawings.append(Drawing(file, index, label, shape, size_hw, str(content.get("imagePath") or "")))
-    return drawings
+    return tree, [name for name in tree.files if suffix_of(name) == ".json" and "/" not in name]
+
+
+def read_drawings(folder: Path, line_width: float | None = None) -> list[Drawing]:
+    """The drawings of the labelme files that lie directly in ``folder``, by file name and place in the file.
+
+    Args:
+        folder: labelme files; the ``out`` of ``pool draw`` is one.
+        line_width: of lines and linestrips that do not say their own (``width=5`` in the description), in pixels.
+
+    Raises:
+        InputError: a file cannot be read, or is not labelme; the message names file and shape.
+    """
+    tree, files = list_drawings(folder)
+    index = read_index(folder)
+    return [drawing for file in files for drawing in read_file(tree, file, index, line_width)]
+
+
+def read_file(tree: SourceTree, file: str, index: dict[str, dict[str, Any]],
+              line_width: float | None = None) -> list[Drawing]:
+    """The drawings of one file; shapes labelled ``_background_`` count as nothing.
+
+    Raises:
+        InputError: C1, C9, C11, C13, C14, C15, named by file and shape.
+    """
+    content = read_label_file(tree, file)
+    size_hw = declared_size(file, content)
+    name = str(content.get("imagePath") or "")
+    origin = index.get(PurePosixPath(name.replace("\\", "/")).name, {})
+    photograph, sha256 = str(origin.get("file_name", name)), origin.get("sha256")
+    shapes = [(place, check_shape(f"{file}[shape {place}]", shape)) for place, shape in enumerate(content["shapes"])]
+    groups = group_shapes(file, [(place, shape) for place, shape in shapes if not is_background(shape["label"])])
+    return [Drawing(file, members[0][0], members[0][1]["label"], tuple(members), size_hw, photograph, sha256,
+                    line_width) for members in groups]
+
+
+def read_index(folder: Path) -> dict[str, dict[str, Any]]:
+    """Name of each copy that ``pool draw`` laid out -> ``file_name``, ``sha256``, ``height``, ``width`` in the ingest.
+
+    Empty where the folder was not laid out by ``pool draw``.
+
+    Raises:
+        InputError: FORMAT the index is damaged.
+    """
+    path = folder / PHOTOGRAPHS / "index.json"
+    if not path.is_file():
+        return {}
+    try:
+        photographs = json.loads(path.read_text(encoding="utf-8"))["photographs"]
+        for entry in photographs.values():
+            if not (isinstance(entry["file_name"], str) and isinstance(entry["sha256"], str)
+                    and isinstance(entry["height"], int) and isinstance(entry["width"], int)):
+                raise TypeError("a field is missing")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(str(path), "FORMAT", f"is not the index that `pool draw` wrote ({error})",
+                         "restore it, or draw into a new folder") from error
+    return photographs

@@ -10,7 +10,7 @@ Shapes labelled ``_background_`` count as nothing; ``__ignore__`` refuses the ph
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -116,7 +116,7 @@ def _read_label(tree: SourceTree, options: ReadOptions, photo: str, names: list[
     name = names[0]
     shapes = [check_shape(f"{name}[shape {index}]", shape) for index, shape in enumerate(content["shapes"])]
     size_hw = declared_size(name, content)
-    drawn = [(index, shape) for index, shape in enumerate(shapes) if shape["label"].casefold() not in BACKGROUND]
+    drawn = [(index, shape) for index, shape in enumerate(shapes) if not is_background(shape["label"])]
     verify = partial(_verify, tree, name, photo) if content["imageData"] and photo in tree.files else None
     return Label(size_hw, not drawn, partial(_draw, name, drawn, options, notes), name, "C1", verify)
 
@@ -151,9 +151,14 @@ def check_shape(where: str, shape: Any) -> dict[str, Any]:
     return shape
 
 
-def _draw(name: str, shapes: list[tuple[int, dict[str, Any]]], options: ReadOptions, notes: Notes,
-          size_hw: tuple[int, int]) -> Iterator[Instance]:
-    """Instances in order of their first shape; group_id 0 is a group like any other."""
+def group_shapes(name: str, shapes: Sequence[tuple[int, dict[str, Any]]]) -> list[list[tuple[int, dict[str, Any]]]]:
+    """The shapes (with their indices in the file) of each instance, in order of the instances' first shapes.
+
+    Shapes with the same ``group_id`` (0 is one like any other) are one instance, each other shape is its own.
+
+    Raises:
+        InputError: C9 a group joins shapes of unlike labels.
+    """
     joined: dict[tuple[str, int], list[tuple[int, dict[str, Any]]]] = {}
     label_of_group: dict[int, str] = {}
     for index, shape in shapes:
@@ -163,15 +168,36 @@ def _draw(name: str, shapes: list[tuple[int, dict[str, Any]]], options: ReadOpti
                          f"{shape['label']!a}", "give unlike defects unlike groups")
         key = ("alone", index) if group is None else ("group", group)
         joined.setdefault(key, []).append((index, shape))
-    for members in joined.values():
-        mask_01 = np.zeros(size_hw, np.uint8)
-        for index, shape in members:
-            try:
-                mask_01 ^= draw_shape(shape, size_hw, options.line_width, notes)
-            except ShapeFault as fault:
-                raise refuse(f"{name}[shape {index}]", fault.code, fault.reason, "redraw the shape") from fault
-        if not mask_01.any():
-            raise refuse(f"{name}[shape {members[0][0]}]", "C6", "covers no pixel with its group", "redraw the shape")
+    return list(joined.values())
+
+
+def draw_group(name: str, members: Sequence[tuple[int, dict[str, Any]]], size_hw: tuple[int, int],
+               line_width: float | None, notes: Notes) -> np.ndarray:
+    """mask_01 (H, W) of one instance: its shapes by exclusive or.
+
+    Raises:
+        InputError: C4 to C8 a shape cannot be drawn, C6 the group covers no pixel; the message names the shape.
+    """
+    mask_01 = np.zeros(size_hw, np.uint8)
+    for index, shape in members:
+        try:
+            mask_01 ^= draw_shape(shape, size_hw, line_width, notes)
+        except ShapeFault as fault:
+            raise refuse(f"{name}[shape {index}]", fault.code, fault.reason, "redraw the shape") from fault
+    if not mask_01.any():
+        raise refuse(f"{name}[shape {members[0][0]}]", "C6", "covers no pixel with its group", "redraw the shape")
+    return mask_01
+
+
+def is_background(label: str) -> bool:
+    """Whether shapes of this label count as nothing (``_background_``)."""
+    return label.casefold() in BACKGROUND
+
+
+def _draw(name: str, shapes: list[tuple[int, dict[str, Any]]], options: ReadOptions, notes: Notes,
+          size_hw: tuple[int, int]) -> Iterator[Instance]:
+    for members in group_shapes(name, shapes):
+        mask_01 = draw_group(name, members, size_hw, options.line_width, notes)
         origin = {"labelme": name, "shapes": [index for index, _ in members]}
         yield Instance(members[0][1]["label"], mask_01, origin=origin)
 

@@ -3,7 +3,8 @@
 * polygon, oriented_rectangle (4 corners; ``rotation`` in forks): even-odd fill, see ``core.polygons``;
 * rectangle: two opposite corners in any order, or four corners; circle: centre and a point on the rim;
 * ellipse (forks): two corners of its box, or its centre and the ends of both half axes;
-* line, linestrip: drawn as wide as ``line_width``, refused where that is not set;
+* line, linestrip: drawn as wide as its description says (``width=5``, in pixels; labelme's dialog has a field for
+  it), else its own ``line_width`` (forks), else the reader's ``line_width``; refused where none of them is set;
 * mask: a picture in its box, corners inclusive; fractional corners are rounded and the picture's own size counts;
 * point, points: refused, they have no area.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,11 @@ import numpy as np
 from ..errors import InputError
 from ..ledger import Notes
 from ..mask_files import decode_mask
-from ..polygons import ShapeFault, ellipse_ring, fill_line, fill_ring, leaves_image, read_points
+from ..polygons import ShapeFault, check_number, ellipse_ring, fill_line, fill_ring, leaves_image, read_points
 
 NO_AREA = frozenset({"point", "points"})
+WIDTH = re.compile(r"(?<![\w.-])width\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)(?![\w.])", re.ASCII | re.IGNORECASE)
+WIDEST = 10_000.0
 
 
 def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: float | None, notes: Notes) -> np.ndarray:
@@ -42,13 +46,33 @@ def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: floa
     if kind == "mask":
         return _paste_mask(shape.get("mask"), points, size_hw)
     if kind in {"line", "linestrip"}:
-        if line_width is None:
-            raise ShapeFault("C5", f"is of the kind {kind!r}: say how wide lines are with line_width")
-        return fill_line(points, line_width, size_hw)
+        width = own_line_width(shape, line_width)
+        if width is None:
+            raise ShapeFault("C5", f"is of the kind {kind!r}: say how wide lines are with line_width, or write "
+                             "width=5 into its description")
+        return fill_line(points, width, size_hw)
     ring = _ring(kind, points)
     if len(ring) and leaves_image(ring, size_hw):
         notes.repair("C7", "shapes clipped at the photograph's edge")
     return fill_ring(ring, size_hw)
+
+
+def own_line_width(shape: dict[str, Any], line_width: float | None) -> float | None:
+    """Width in pixels of a line shape: ``width=5`` in its description, its ``line_width``, or the one given.
+
+    Raises:
+        ShapeFault: C8 a width that is no number above 0.
+    """
+    described = WIDTH.search(shape["description"]) if isinstance(shape.get("description"), str) else None
+    if described is not None:
+        width = float(described[1])
+    elif shape.get("line_width") is not None:
+        width = check_number(shape["line_width"], "line_width")
+    else:
+        return line_width
+    if not 0 < width <= WIDEST:
+        raise ShapeFault("C8", f"says that its line is {width:g} pixels wide")
+    return width
 
 
 def _ring(kind: str, points: np.ndarray) -> np.ndarray:
