@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.records import Dataset, ImageRecord
 
 from .cut import Element, tight
 from .drawings import Drawing, PhotographFinder, read_drawings
-from .scores import Score, read_scores
+from .scores import Sheet, read_sheet
 
 PASSABLE = 5.0
 """Mean score from which a drawing counts as rather right than wrong."""
@@ -50,7 +52,8 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
         raise InputError(str(folder), "MISSING", "no such folder of expert drawings",
                          "correct pool.expert_dir, or leave it out for a pool of real masks alone")
     drawings = read_drawings(folder)
-    sheet = read_scores(scores) if scores is not None else None
+    sheet = read_sheet(scores) if scores is not None else None
+    means = _means(sheet)
     if sheet is not None:
         _check_sheet(scores, sheet, drawings)
     finder = PhotographFinder(ingest)
@@ -58,7 +61,7 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
     rejects: Counter[str] = Counter()
     usable: dict[str, list[Element]] = {}
     for drawing in drawings:
-        score = sheet.get((drawing.file, drawing.index)) if sheet is not None else None
+        score = means.get((drawing.file, drawing.index))
         found = finder.find(drawing.photograph)
         reason = _reason_against(drawing, found, categories, sheet is not None and score is None)
         if reason is not None or found is None:
@@ -89,18 +92,27 @@ def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: lis
     return "unrated" if unrated else None
 
 
-def _element(drawing: Drawing, image: ImageRecord, score: Score | None) -> Element:
+def _element(drawing: Drawing, image: ImageRecord, score: float | None) -> Element:
     box, bitmap = tight(drawing.draw(image))
     return Element("expert", drawing.label, f"{drawing.file}#{drawing.index}", image.file_name, image.group_id,
-                   (image.height, image.width), box, bitmap, score.mean if score is not None else None)
+                   (image.height, image.width), box, bitmap, score)
 
 
-def _check_sheet(path: Path | None, sheet: dict[tuple[str, int], Score], drawings: Sequence[Drawing]) -> None:
+def _means(sheet: Sheet | None) -> dict[tuple[str, int], float]:
+    if sheet is None:
+        return {}
+    grades = sheet.ratings.grades
+    return {(mask.file, mask.shape): float(np.nanmean(grades[index]))
+            for index, mask in enumerate(sheet.ratings.masks) if not np.isnan(grades[index]).all()}
+
+
+def _check_sheet(path: Path | None, sheet: Sheet, drawings: Sequence[Drawing]) -> None:
     known = {(drawing.file, drawing.index): drawing.label for drawing in drawings}
-    for key, score in sheet.items():
+    for mask in sheet.ratings.masks:
+        key, line = (mask.file, mask.shape), sheet.lines[mask]
         if key not in known:
-            raise InputError(f"{path}:{score.line}:file", "F7", f"no drawing {key[0]} with a shape {key[1]}",
+            raise InputError(f"{path}:{line}:file", "F7", f"no drawing {key[0]} with a shape {key[1]}",
                              "remove the row, or put the labelme file into pool.expert_dir")
-        if known[key] != score.label:
-            raise InputError(f"{path}:{score.line}:label", "F7", f"{key[0]} shape {key[1]} is labelled "
-                             f"{known[key]!r}, not {score.label!r}", "rate the drawing as it is now")
+        if known[key] != mask.label:
+            raise InputError(f"{path}:{line}:label", "F7", f"{key[0]} shape {key[1]} is labelled "
+                             f"{known[key]!r}, not {mask.label!r}", "rate the drawing as it is now")

@@ -15,7 +15,7 @@ from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from mask_pool.config import PoolConfig
 from mask_pool.drawings import PhotographFinder
 from mask_pool.experts import gather_experts
-from mask_pool.scores import read_scores
+from mask_pool.scores import read_ratings
 from mask_pool.stage import run
 
 Draw = Callable[..., None]
@@ -63,7 +63,7 @@ def test_at_least_one_per_category_is_kept(scene: SimpleNamespace, ingest: Path,
 def test_a_bad_cell_is_named(experts: Path, cells: list[str], column: str) -> None:
     path = sheet(experts, [f"a.json,0,scrap,{ten(5)}", f"a.json,1,scrap,{','.join(cells)}"])
     with pytest.raises(InputError) as caught:
-        read_scores(path)
+        read_ratings(path)
     assert str(caught.value).startswith(f"{path}:3:{column}: F8: ")
 
 
@@ -73,7 +73,7 @@ def test_a_bad_cell_is_named(experts: Path, cells: list[str], column: str) -> No
 def test_a_bad_or_repeated_key_is_named(experts: Path, row: str, column: str) -> None:
     path = sheet(experts, [f"a.json,0,scrap,{ten(5)}", row])
     with pytest.raises(InputError) as caught:
-        read_scores(path)
+        read_ratings(path)
     assert str(caught.value).startswith(f"{path}:3:{column}: ")
 
 
