@@ -1,0 +1,44 @@
+"""Configuration of the automatic judge of masks. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from anomaly_gan.core.config import Config
+
+Weight = Annotated[float, Field(ge=0.0)]
+
+
+class JudgeConfig(Config):
+    """How the plausibility of a mask on a photograph is judged without experts (the paper's future work).
+
+    The paper names the wish only; every number here is ours.
+    """
+
+    enabled: bool = False
+    """Judge candidates while the pool is filled, and before experts see them."""
+    candidates: int = Field(4, ge=1, le=64)
+    """Candidates made for one item of the pool, of which the most plausible is taken; 1 takes what comes."""
+    least_score: float = Field(0.0, ge=0.0, le=10.0)
+    """An item is made anew while all its candidates score less than this (0 to 10)."""
+    calibrate: bool = True
+    """Calibrate against the experts' scores, where there are any."""
+    shape_weight: Weight = 1.0
+    """Weight of what the mask looks like."""
+    place_weight: Weight = 1.0
+    """Weight of where it lies."""
+    folds: int = Field(10, ge=2)
+    """Each real mask is judged by a judge that has not seen its object: by leaving out single objects, or, where a
+    category has more of them than this, this many parts of them."""
+    shrinkage: float = Field(3.0, ge=0.0)
+    """Objects that the masks of all categories together are worth beside a category's own ones."""
+    fragment_share: float = Field(0.03, ge=0.0, le=1.0)
+    """Real masks smaller than this share of their category's median area are splinters, and left out."""
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if self.shape_weight + self.place_weight <= 0:
+            raise ValueError("shape_weight and place_weight: one of them must be more than 0")
+        return self
