@@ -124,8 +124,8 @@ def _sentence(arm: str, item: dict[str, Any], seeds: int) -> str:
             text += ", so not shown to carry to other objects"
     shared = item.get("difference_to_shared_pool")
     if shared is not None:
-        text += (f"; against {arm.partition('@')[0]} on the shared pool {shared['mean']:+.3f}{_range(shared, sign=True)}"
-                 f" ({shared['verdict']})")
+        text += (f"; against {arm.partition('@')[0]} on the shared pool {shared['mean']:+.3f}"
+                 f"{_range(shared, sign=True)} ({shared['verdict']})")
     return text + "."
 
 
