@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,7 +16,8 @@ class Element:
 
     ``bitmap`` is mask_01 (h, w) tight around the shape, ``box`` its [x, y, w, h] in pixels of the parent
     photograph, ``parent_size`` that photograph's (height, width). ``parent`` is the annotation id of a prior
-    element, or ``FILE.json#SHAPE`` of an expert's drawing; ``score`` is the experts' mean, where rated.
+    element, or ``FILE.json#SHAPE`` of an expert's drawing; ``score`` is what the experts' grades came to and
+    ``raters`` each rater's own mean grade, 0..10, where it was rated.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Element:
     box: tuple[int, int, int, int]
     bitmap: np.ndarray
     score: float | None = None
+    raters: dict[str, float] = field(default_factory=dict)
 
     @property
     def area(self) -> int:

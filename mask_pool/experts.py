@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,18 @@ from anomaly_gan.core.records import Dataset, ImageRecord
 
 from .cut import Element, tight
 from .drawings import Drawing, PhotographFinder, read_drawings
+from .evaluate_config import EvaluateConfig, mean_of
+from .evaluation import Evaluation
+from .evaluation import evaluate as evaluate_ratings
+from .ratings import Ratings, content_hash
 from .scores import Sheet, read_sheet
 
 PASSABLE = 5.0
-"""Mean score from which a drawing counts as rather right than wrong."""
+"""Score from which a drawing counts as rather right than wrong."""
+POOL_FILES = "pool/"
+"""Ratings of pool items stand in the same sheets; their files begin like this, and a drawing's never does."""
+
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class ExpertElements:
     the pool, but they show where a fixed object sits and how it looks.
 
     ``rejects`` counts drawings left out, by reason: ``unknown_category``, ``unknown_photograph`` (it cannot be
-    shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``.
+    shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``. ``evaluation`` is the
+    summary of the ratings (``Evaluation.summary``), with what was left out by the choice; None where there are none.
     """
 
     kept: dict[str, list[Element]] = field(default_factory=dict)
@@ -37,49 +46,59 @@ class ExpertElements:
     drawn: dict[str, int] = field(default_factory=dict)
     rejects: dict[str, int] = field(default_factory=dict)
     rated: bool = False
+    evaluation: dict[str, Any] | None = None
 
 
-def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: float) -> ExpertElements:
+def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: float, *,
+                   evaluate: EvaluateConfig | None = None, seed: int = 0,
+                   line_width: float | None = None) -> ExpertElements:
     """Read all drawings of ``folder/*.json``, drop those that may not be used, keep the best rated of the rest.
 
-    Per category, the ``top`` share (rounded down, at least one) with the highest mean score over the raters is
-    kept; equal means are taken in the order of file name and shape. Without scores all are kept.
+    ``evaluate`` says how grades become scores and which are kept; without it, the ``top`` share of each category with
+    the highest mean over the raters is kept (rounded down, at least one; equal means in the order of file name and
+    shape). Without a score sheet all are kept. Only ratings of usable drawings are evaluated;
+    ``seed`` drives the interval of their agreement. ``line_width`` is that of ``read_drawings``.
 
     Raises:
-        InputError: the folder is missing, or a drawing or the score sheet cannot be read.
+        InputError: the folder is missing, a drawing or the score sheet cannot be read, or (F7) the sheet rates a
+            drawing that is not there, has another label, or was changed since (where the sheet gives hashes).
+        ConfigError: ``evaluate`` does not fit the ratings.
     """
     if not folder.is_dir():
         raise InputError(str(folder), "MISSING", "no such folder of expert drawings",
                          "correct pool.expert_dir, or leave it out for a pool of real masks alone")
-    drawings = read_drawings(folder)
-    sheet = read_sheet(scores) if scores is not None else None
-    means = _means(sheet)
-    if sheet is not None:
+    drawings = read_drawings(folder, line_width)
+    config = evaluate or mean_of(top)
+    sheet = read_sheet(scores, config.scale()) if scores is not None else None
+    if scores is not None and sheet is not None:
         _check_sheet(scores, sheet, drawings)
     finder = PhotographFinder(ingest)
     categories = list(ingest.category_names().values())
+    graded = _graded(sheet.ratings) if sheet is not None else set()
     rejects: Counter[str] = Counter()
-    usable: dict[str, list[Element]] = {}
+    usable: dict[Key, Element] = {}
+    hashes: dict[Key, str] = {}
     for drawing in drawings:
-        score = means.get((drawing.file, drawing.index))
+        key = drawing.file, drawing.index
         found = finder.find(drawing.photograph)
-        reason = _reason_against(drawing, found, categories, sheet is not None and score is None)
+        reason = _reason_against(drawing, found, categories, sheet is not None and key not in graded)
         if reason is not None or found is None:
             rejects[reason or "unknown_photograph"] += 1
             continue
-        usable.setdefault(drawing.label, []).append(_element(drawing, found, score))
-    drawn = Counter(drawing.label for drawing in drawings if drawing.label in categories)
-    kept = {name: keep_best(elements, top) if sheet is not None else elements for name, elements in usable.items()}
-    marks = {name: [element for element in keep_best(elements, 1.0)
-                    if element.score is None or element.score >= PASSABLE] for name, elements in usable.items()}
-    return ExpertElements(kept, marks, dict(drawn), dict(rejects), sheet is not None)
-
-
-def keep_best(elements: Sequence[Element], top: float) -> list[Element]:
-    """The ``top`` share of rated elements by score (at least one), best first, ties by file and shape."""
-    number = max(1, math.floor(top * len(elements) + 1e-9))
-    ranked = sorted(enumerate(elements), key=lambda pair: (-(pair[1].score or 0.0), pair[0]))
-    return [element for _, element in ranked[:number]]
+        usable[key] = _element(drawing, found)
+        hashes[key] = content_hash(found.sha256, drawing.label, usable[key].full_mask()) if sheet is not None else ""
+    drawn = dict(Counter(drawing.label for drawing in drawings if drawing.label in categories))
+    if sheet is None or scores is None:
+        every = _by_category(usable.values())
+        return ExpertElements(every, {name: list(own) for name, own in every.items()}, drawn, dict(rejects))
+    _check_hashes(scores, sheet, hashes)
+    found_out = evaluate_ratings(_restrict(sheet.ratings, usable), config, seed)
+    rated = _rate(usable, found_out)
+    kept = _by_category(rated[mask.file, mask.shape] for mask in found_out.kept)
+    best = sorted(rated.values(), key=lambda element: -(element.score or 0.0))
+    marks = _by_category(element for element in best if (element.score or 0.0) >= PASSABLE)
+    return ExpertElements(kept, {name: marks.get(name, []) for name in _by_category(best)}, drawn, dict(rejects), True,
+                          found_out.summary())
 
 
 def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: list[str], unrated: bool) -> str | None:
@@ -92,27 +111,55 @@ def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: lis
     return "unrated" if unrated else None
 
 
-def _element(drawing: Drawing, image: ImageRecord, score: float | None) -> Element:
+def _element(drawing: Drawing, image: ImageRecord) -> Element:
     box, bitmap = tight(drawing.draw(image))
     return Element("expert", drawing.label, f"{drawing.file}#{drawing.index}", image.file_name, image.group_id,
-                   (image.height, image.width), box, bitmap, score)
+                   (image.height, image.width), box, bitmap)
 
 
-def _means(sheet: Sheet | None) -> dict[tuple[str, int], float]:
-    if sheet is None:
-        return {}
-    grades = sheet.ratings.grades
-    return {(mask.file, mask.shape): float(np.nanmean(grades[index]))
-            for index, mask in enumerate(sheet.ratings.masks) if not np.isnan(grades[index]).all()}
+def _by_category(elements: Iterable[Element]) -> dict[str, list[Element]]:
+    found: dict[str, list[Element]] = {}
+    for element in elements:
+        found.setdefault(element.category, []).append(element)
+    return found
 
 
-def _check_sheet(path: Path | None, sheet: Sheet, drawings: Sequence[Drawing]) -> None:
+def _graded(ratings: Ratings) -> set[Key]:
+    return {(mask.file, mask.shape) for mask, grades in zip(ratings.masks, ratings.grades, strict=True)
+            if not np.isnan(grades).all()}
+
+
+def _restrict(ratings: Ratings, keys: Mapping[Key, Element]) -> Ratings:
+    there = [index for index, mask in enumerate(ratings.masks) if (mask.file, mask.shape) in keys]
+    return Ratings(tuple(ratings.masks[index] for index in there), ratings.raters, ratings.criteria,
+                   ratings.grades[there])
+
+
+def _rate(elements: Mapping[Key, Element], found: Evaluation) -> dict[Key, Element]:
+    """The elements with their scores and raters' means, in the order of the drawings."""
+    verdicts = {(one.mask.file, one.mask.shape): one for one in found.masks}
+    return {key: replace(element, score=verdicts[key].verdict.score, raters=verdicts[key].raters)
+            for key, element in elements.items()}
+
+
+def _check_sheet(path: Path, sheet: Sheet, drawings: Sequence[Drawing]) -> None:
     known = {(drawing.file, drawing.index): drawing.label for drawing in drawings}
     for mask in sheet.ratings.masks:
         key, line = (mask.file, mask.shape), sheet.lines[mask]
+        if mask.file.startswith(POOL_FILES):
+            continue
         if key not in known:
             raise InputError(f"{path}:{line}:file", "F7", f"no drawing {key[0]} with a shape {key[1]}",
                              "remove the row, or put the labelme file into pool.expert_dir")
         if known[key] != mask.label:
             raise InputError(f"{path}:{line}:label", "F7", f"{key[0]} shape {key[1]} is labelled "
                              f"{known[key]!r}, not {mask.label!r}", "rate the drawing as it is now")
+
+
+def _check_hashes(path: Path, sheet: Sheet, hashes: Mapping[Key, str]) -> None:
+    for mask in sheet.ratings.masks:
+        now = hashes.get((mask.file, mask.shape), mask.sha256)
+        if mask.sha256 and mask.sha256 != now:
+            raise InputError(f"{path}:{sheet.lines[mask]}:sha256", "F7", f"{mask.file} shape {mask.shape} or its "
+                             "photograph was changed after this rating",
+                             "rate the drawing as it is now, and remove the rows of the old one")
