@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from anomaly_gan.core.config import Config
 
+from .rules import CategoryRules, Growth, Positive, Rules, SeverityScale, in_pixels, ordered
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -23,6 +25,10 @@ class PoolConfig(Config):
     """Items per category."""
     fixed_shape: tuple[str, ...] = ()
     """Categories of which only place and number vary (the paper's screws)."""
+    rules: dict[str, CategoryRules] = Field(default_factory=dict)
+    """Constraints per category; they go before the pool's own settings."""
+    px_per_mm: Positive | None = None
+    """Pixels per millimetre in the photographs, for sizes in millimetres."""
     expert_dir: str | None = None
     """Folder of labelme JSON drawn by experts; ``embedded:`` names the embedded data folder. None: prior only."""
     expert_scores: str | None = None
@@ -40,6 +46,19 @@ class PoolConfig(Config):
     """Scale is log-uniform between these."""
     flip: bool = True
     """Mirror half of the elements."""
+    severity: tuple[Share, Share] | None = None
+    """Severity s of the items is uniform between these, and sets their sizes; None: sizes come from ``scale``."""
+    severity_scale: SeverityScale = SeverityScale()
+    """What s = 0 and s = 1 mean."""
+    elastic: float = Field(0.0, ge=0.0, le=0.3)
+    """Root mean square of an elastic displacement, relative to the square root of the element's area; 0: none."""
+    grow: tuple[Growth, Growth] = (0.0, 0.0)
+    """An element grows (> 0) or is thinned (< 0) by a share of its area, uniform between these."""
+    break_chance: Share = 0.0
+    """Share of the elements that are broken in 2 to ``break_parts`` parts."""
+    break_parts: int = Field(3, ge=2)
+    break_gap_px: float = Field(2.5, ge=1.5)
+    """Width of the gaps between the parts."""
     keep_at_border: bool = True
     """An element that its photograph's border cut off is turned by quarters and stays at a border: its straight edge
     would look wrong elsewhere. Deviation: the paper turns and places all alike."""
@@ -74,6 +93,14 @@ class PoolConfig(Config):
     def _ranges(self) -> Self:
         if not 1 <= self.elements[0] <= self.elements[1]:
             raise ValueError("elements: must be [fewest, most] with 1 <= fewest <= most")
+        ordered("severity", self.severity)
+        ordered("grow", self.grow)
+        for name, rules in self.rules.items():
+            for field in ("area_mm2", "length_mm"):
+                if getattr(rules, field) is not None and self.px_per_mm is None:
+                    raise ValueError(f"rules.{name}.{field}: needs px_per_mm")
+            if name in self.fixed_shape and rules.changing():
+                raise ValueError(f"fixed_shape, rules.{name}.{rules.changing()[0]}: a fixed shape is only moved")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError("scale: must be [smallest, largest] with 0 < smallest <= largest")
         if not self.seat_scales or min(self.seat_scales) <= 0:
@@ -81,3 +108,25 @@ class PoolConfig(Config):
         if self.expert_scores is not None and self.expert_dir is None:
             raise ValueError("expert_scores: needs expert_dir")
         return self
+
+    def rules_of(self, category: str) -> Rules:
+        """The rules of one category: its own, and the pool's where it has none."""
+        own = self.rules.get(category, CategoryRules())
+        given = {name: value for name, value in own if value is not None}
+        turn = 0.0 if own.fixed_orientation else given.get("rotation", self.rotation)
+        return Rules(
+            fixed_shape=own.fixed_shape or category in self.fixed_shape,
+            rotation=turn if isinstance(turn, tuple) else (-turn, turn),
+            flip=given.get("flip", self.flip and not own.fixed_orientation),
+            scale=given.get("scale", self.scale),
+            elements=given.get("elements", self.elements),
+            fewest=own.elements[0] if own.elements else 1,
+            area_px=in_pixels(own.area_px, own.area_mm2, self.px_per_mm, 2),
+            length_px=in_pixels(own.length_px, own.length_mm, self.px_per_mm, 1),
+            severity=given.get("severity", self.severity),
+            severity_scale=given.get("severity_scale", self.severity_scale),
+            elastic=given.get("elastic", self.elastic), grow=given.get("grow", self.grow),
+            break_chance=given.get("break_chance", self.break_chance),
+            break_parts=given.get("break_parts", self.break_parts), break_gap_px=self.break_gap_px,
+            max_area_share=given.get("max_area_share", self.max_area_share), min_area_px=self.min_area_px,
+            keep_at_border=self.keep_at_border)

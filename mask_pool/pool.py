@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,8 +17,10 @@ from anomaly_gan.core.seeding import rng_for
 from .config import PoolConfig
 from .cut import Element
 from .placement import draw_place, real_positions, seat_elements, slide_to_border
-from .recombine import Canvas, Placed, Turned, draw_number, draw_turn, recombine, unturned
+from .recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
+from .rules import Rules
 from .seats import Seat, SeatFinder
+from .shaping import Shaper
 
 BASE_TRIES = 20
 """Normals tried for an item before its elements are taken as fitting none."""
@@ -77,18 +80,29 @@ class CategoryBuilder:
         rng = rng_for(self.seed, "pool", self.category, index)
         by_experts = rng.random() < self.config.expert_share
         elements = (self.expert or self.prior) if by_experts else (self.prior or self.expert)
-        number = draw_number(rng, *self.config.elements)
+        number = draw_number(rng, *self.rules.elements)
+        severity = self.shaper.draw_severity(rng)
         if self.finder is not None:
             on_seats = self._on_seats(self.finder, elements, number, rng)
             if on_seats is not None:
                 return on_seats
         for _ in range(BASE_TRIES):
             normal = self._normal(rng)
-            placed = self._anywhere(elements, number, normal, rng)
-            if placed:
+            placed = self._anywhere(elements, number, normal, rng, severity)
+            if len(placed) >= self.rules.fewest:
                 return Item(normal, placed)
-        raise InputError(f"pool[{self.category}]", "H9", "its masks fit none of the normal photographs",
-                         "ingest photographs of one scale, or raise pool.max_area_share")
+        raise InputError(f"pool[{self.category}]", "H9", "its masks, as its rules want them, fit none of the normal "
+                         "photographs tried", "ingest photographs of one scale, raise pool.max_area_share, or loosen "
+                         f"pool.rules.{self.category}")
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What this category's masks must keep to."""
+        return self.config.rules_of(self.category)
+
+    @cached_property
+    def shaper(self) -> Shaper:
+        return Shaper.of(self.rules, [*self.prior, *self.expert])
 
     def _normal(self, rng: np.random.Generator) -> ImageRecord:
         return self.normals[int(rng.integers(len(self.normals)))]
@@ -97,33 +111,37 @@ class CategoryBuilder:
         placer = self.placer
         allows = None if placer is None else lambda bitmap, x, y: placer.allows(bitmap, x, y, normal)
         return Canvas(normal.height, normal.width, self.config.margin_px, self.config.gap_px,
-                      self.config.max_area_share, allows)
+                      self.rules.max_area_share, allows)
 
-    def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord,
-                  rng: np.random.Generator) -> list[Placed]:
-        canvas, config, placer = self._canvas(normal), self.config, self.placer
-        if self.finder is not None and placer is None:
+    def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord, rng: np.random.Generator,
+                  severity: float | None) -> list[Placed]:
+        canvas, fixed = self._canvas(normal), self.finder is not None or self.rules.fixed_shape
+        if fixed and self.placer is None:
             return _moved_anywhere(elements, number, canvas, rng)
-        if self.finder is not None:
+        if fixed:
             elements = _fitting(elements, canvas)
 
-        def turning(element: Element) -> Turned:
-            if self.finder is not None:
-                return unturned(element)
-            return draw_turn(element, rng, config.rotation, config.scale, config.flip, config.min_area_px,
-                             config.keep_at_border)
+        def turning(element: Element) -> Turned | None:
+            return unturned(element) if fixed else self.shaper.shape(element, rng, severity)
 
         def placing(turned: Turned) -> tuple[int, int, dict[str, Any]] | None:
-            if placer is not None:
-                found = placer.place(turned, canvas, normal, rng)
-            else:
-                found = draw_place(rng, canvas, turned.bitmap, self.positions, config.position_prior,
-                                   config.position_jitter)
-            if found is not None and self.finder is None and config.keep_at_border and turned.element.cut_sides:
-                return *slide_to_border(canvas, turned, *found[:2]), {**found[2], "at_border": True}
-            return found
+            # what was made to fit the photograph may have become too small
+            return self._place(turned, canvas, normal, rng, fixed) if self.shaper.obeys(turned) else None
 
         return recombine(elements, rng, canvas, number if elements else 0, turning, placing)
+
+    def _place(self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator,
+               fixed: bool) -> tuple[int, int, dict[str, Any]] | None:
+        config = self.config
+        if self.placer is not None:
+            found = self.placer.place(turned, canvas, normal, rng)
+        else:
+            found = draw_place(rng, canvas, turned.bitmap, self.positions, config.position_prior,
+                               config.position_jitter)
+        at_border = config.keep_at_border and not fixed and turned.straight_cut()
+        if found is None or not at_border:
+            return found
+        return *slide_to_border(canvas, turned, *found[:2]), {**found[2], "at_border": True}
 
     def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
                   rng: np.random.Generator) -> Item | None:
@@ -135,7 +153,7 @@ class CategoryBuilder:
                 return None
             normal = marked[int(rng.integers(len(marked)))] if last else self._normal(rng)
             placed = seat_elements(elements, finder.seats(normal), rng, self._canvas(normal), number)
-            if placed:
+            if placed and len(placed) >= self.rules.fewest:
                 return Item(normal, placed)
         return None
 
@@ -174,7 +192,7 @@ def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, p
     if not prior and not expert:
         raise InputError(f"pool[{category}]", "E7", "the training split holds no mask of this category",
                          "label some, give experts' drawings (pool.expert_dir), or leave the category out")
-    finder = open_finder(config, train, marks) if category in config.fixed_shape else None
+    finder = open_finder(config, train, marks) if config.rules_of(category).fixed_shape else None
     return CategoryBuilder(category, config, seed, normals, prior, expert, real_positions(prior), finder)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 
+from . import deform
 from .cut import Element, tight
+from .severity import main_axes, measure
 
 FIT_STEPS = 12
 """Shrinking steps until a turned element fits its photograph; each takes off at least 2 %, most need one."""
@@ -36,6 +38,10 @@ class Turned:
         turned = [np.rint(self.affine[:, :2] @ side / np.abs(self.affine[:, :2] @ side).max())
                   for side in self.element.cut_sides]
         return [(int(x), int(y)) for x, y in turned]
+
+    def straight_cut(self) -> bool:
+        """Whether a border cut the element off, and the turn was by quarters, so that it can lie at a border again."""
+        return bool(self.element.cut_sides) and self.transforms["rotation_deg"] % 90 == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +114,19 @@ class Canvas:
         self.area_left -= int(np.count_nonzero(bitmap))
 
 
-def turn(element: Element, rotation_deg: float, scale: float, flip: bool) -> Turned | None:
-    """Mirror (left-right), scale and rotate an element about its centre, as one affine; None if nothing is left.
+def turn(element: Element, rotation_deg: float, scale: float, flip: bool, stretch: float = 1.0) -> Turned | None:
+    """Stretch, mirror (left-right), scale and rotate an element about its centre, as one affine; None if lost.
 
-    Only the element's own box is warped (linear, cut at one half).
+    Only the element's own box is warped (linear, cut at one half). ``stretch`` is the factor by which the element's
+    elongation grows: along its main axis by the root of it, across by as much less, so that the area stays.
     """
+    rotation_deg, scale, stretch = round(rotation_deg, 6), round(scale, 6), round(stretch, 6)
     angle = math.radians(rotation_deg)
-    linear = np.round(scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-                      @ np.diag([-1.0 if flip else 1.0, 1.0]), 9)
+    linear = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    linear = linear @ np.diag([-1.0 if flip else 1.0, 1.0])
+    if stretch != 1.0:
+        linear = linear @ _stretching(element, stretch)
+    linear = np.round(linear, 9)
     height, width = element.bitmap.shape
     out_w, out_h = (np.ceil(np.abs(linear) @ (width, height)) + 2).astype(int)
     own_centre = np.array([(width - 1) / 2, (height - 1) / 2])
@@ -127,8 +138,18 @@ def turn(element: Element, rotation_deg: float, scale: float, flip: bool) -> Tur
         return None
     (x, y, _, _), bitmap = tight(warped)
     from_parent = shift - linear @ np.array(element.box[:2], float) - (x, y)
+    done = {"rotation_deg": rotation_deg, "scale": scale, "flip": flip}
     return Turned(element, bitmap, np.column_stack([linear, from_parent]),
-                  {"rotation_deg": round(rotation_deg, 6), "scale": round(scale, 6), "flip": flip})
+                  done if stretch == 1.0 else {**done, "stretch": stretch})
+
+
+def _stretching(element: Element, stretch: float) -> np.ndarray:
+    """Linear map (2, 2) along the main axis; along the nearest side where a border cut the element off, so that its
+    straight edge stays straight."""
+    axis = main_axes(element.bitmap)[2]
+    angle = math.radians(90.0 * round(axis / 90) if element.cut_sides else round(axis, 6))
+    turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return turned @ np.diag([math.sqrt(stretch), 1 / math.sqrt(stretch)]) @ turned.T
 
 
 def unturned(element: Element) -> Turned:
@@ -138,20 +159,40 @@ def unturned(element: Element) -> Turned:
                   {"rotation_deg": 0.0, "scale": 1.0, "flip": False})
 
 
-def draw_turn(element: Element, rng: np.random.Generator, rotation: float, scale: tuple[float, float], flip: bool,
-              min_area_px: int, keep_at_border: bool = False) -> Turned:
-    """A random turn: rotation uniform in ± ``rotation`` degrees, scale log-uniform, mirrored half of the time.
+def remake(element: Element, transforms: Mapping[str, Any]) -> Turned | None:
+    """The element after what ``transforms`` says, as a pool's provenance holds it; None if nothing is left.
 
-    With ``keep_at_border``, an element that a border cut off is turned by the nearest quarter.
+    The affine is the linear part alone; the deformations after it are named in ``transforms["deform"]``, each with
+    its parameters and its own seed, in order. Keys that name no transform (the place, the severity) are kept.
+    """
+    turned = turn(element, transforms["rotation_deg"], transforms["scale"], transforms["flip"],
+                  transforms.get("stretch", 1.0))
+    if turned is None:
+        return None
+    bitmap, affine, steps = turned.bitmap, turned.affine.copy(), []
+    for step in transforms.get("deform", []):
+        done = deform.apply(bitmap, step)
+        bitmap = done.bitmap
+        affine[:, 2] -= done.corner
+        steps.append(done.record)
+    changed = {**transforms, **turned.transforms}
+    if steps:
+        changed["deform"] = steps
+    if "measured" in transforms:
+        changed["measured"] = measure(bitmap).record()
+    return Turned(element, bitmap, affine, changed)
+
+
+def draw_turn(element: Element, rng: np.random.Generator, rotation: float | tuple[float, float],
+              scale: tuple[float, float], flip: bool, min_area_px: int, keep_at_border: bool = False) -> Turned:
+    """A random turn: rotation uniform in ± ``rotation`` degrees (or between two), scale log-uniform, half mirrored.
+
+    With ``keep_at_border``, an element that a border cut off is turned by the nearest quarter in that range.
 
     A turn that loses the element (thin lines vanish when shrunk) is replaced by one without shrinking, and
     that, at the worst, by the element as it is.
     """
-    degrees = float(rng.uniform(-rotation, rotation))
-    if keep_at_border and element.cut_sides:
-        degrees = 90.0 * round(degrees / 90)
-    factor = float(math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1]))))
-    mirrored = bool(rng.random() < 0.5) and flip
+    degrees, factor, mirrored = draw_linear(element, rng, rotation, scale, flip, keep_at_border)
     for size in (factor, max(1.0, factor)):
         turned = turn(element, degrees, size, mirrored)
         least = max(min(min_area_px, element.area), 0.5 * size * size * element.area)
@@ -160,8 +201,20 @@ def draw_turn(element: Element, rng: np.random.Generator, rotation: float, scale
     return unturned(element)
 
 
+def draw_linear(element: Element, rng: np.random.Generator, rotation: float | tuple[float, float],
+                scale: tuple[float, float], flip: bool, keep_at_border: bool) -> tuple[float, float, bool]:
+    """Rotation in degrees, scale and whether mirrored, as :func:`draw_turn` draws them."""
+    first, last = rotation if isinstance(rotation, tuple) else (-rotation, rotation)
+    degrees = float(rng.uniform(first, last))
+    quarters = [quarter for quarter in (-180.0, -90.0, 0.0, 90.0, 180.0) if first <= quarter <= last]
+    if keep_at_border and element.cut_sides and quarters:
+        degrees = min(quarters, key=lambda quarter: abs(quarter - degrees))
+    factor = float(math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1]))))
+    return degrees, factor, bool(rng.random() < 0.5) and flip
+
+
 def shrink_to(turned: Turned, canvas: Canvas, max_area: int) -> Turned | None:
-    """The same turn, scaled down until it lies inside the photograph and within ``max_area`` pixels; None if lost."""
+    """The same, scaled down until it lies inside the photograph and within ``max_area`` pixels; None if lost."""
     current: Turned | None = turned
     for _ in range(FIT_STEPS):
         if current is None or (canvas.room(current.bitmap) is not None and current.area <= max_area):
@@ -169,8 +222,7 @@ def shrink_to(turned: Turned, canvas: Canvas, max_area: int) -> Turned | None:
         h, w = current.bitmap.shape
         inner_w, inner_h = canvas.width - 2 * canvas.margin_px, canvas.height - 2 * canvas.margin_px
         ratio = min(0.98, inner_w / w, inner_h / h, math.sqrt(max_area / current.area))
-        done = current.transforms
-        current = turn(current.element, done["rotation_deg"], done["scale"] * ratio, done["flip"])
+        current = remake(current.element, {**current.transforms, "scale": current.transforms["scale"] * ratio})
     return None
 
 
@@ -181,13 +233,13 @@ def draw_number(rng: np.random.Generator, fewest: int, most: int) -> int:
 
 
 def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Canvas, number: int,
-              turning: Callable[[Element], Turned],
+              turning: Callable[[Element], Turned | None],
               placing: Callable[[Turned], tuple[int, int, dict[str, Any]] | None]) -> list[Placed]:
     """Up to ``number`` elements, each drawn, turned, made to fit and placed, none touching another.
 
     Args:
         elements: what may be drawn, each with equal chance.
-        turning: element -> turned element (draws from the same ``rng``).
+        turning: element -> turned element (draws from the same ``rng``); None where it came out as nothing usable.
         placing: turned element -> x and y of its corner inside the photograph, and how the place was found; None
             where there is no place for it.
 
@@ -198,6 +250,8 @@ def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Can
     for _ in range(number):
         for _ in range(PLACE_TRIES):
             turned = turning(elements[int(rng.integers(len(elements)))])
+            if turned is None:
+                continue
             fitted = shrink_to(turned, canvas, canvas.area_left if not placed else turned.area)
             if fitted is None:
                 continue
