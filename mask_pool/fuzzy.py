@@ -60,9 +60,9 @@ class Grade:
     def degree(self, values: np.ndarray) -> np.ndarray:
         """Degree 0..1 to which each value belongs to this grade; NaN stays NaN."""
         a, b, c, d = self.corners
-        rise = (values - a) / (b - a) if b > a else np.where(values >= a, 1.0, 0.0)
-        fall = (d - values) / (d - c) if d > c else np.where(values <= d, 1.0, 0.0)
-        return np.where(np.isnan(values), np.nan, np.clip(np.minimum(rise, fall), 0.0, 1.0))
+        rise = np.clip(values - a, 0, b - a) / (b - a) if b > a else np.where(values >= a, 1.0, 0.0)
+        fall = np.clip(d - values, 0, d - c) / (d - c) if d > c else np.where(values <= d, 1.0, 0.0)
+        return np.where(np.isnan(values), np.nan, np.minimum(rise, fall))
 
 
 @dataclass(frozen=True)
