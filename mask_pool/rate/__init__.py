@@ -1,0 +1,1 @@
+"""The web page on which experts judge masks over their photograph."""

@@ -1,0 +1,329 @@
+import { Drawer, Queue, randomKey } from "./queue.js";
+import { View } from "./view.js";
+import { helpRows, readKey } from "./keys.js";
+
+const $ = (id) => document.getElementById(id);
+const QUESTIONS = {
+  shape: "Would a real defect of this kind have such a shape?", place: "Could such a defect be at this place?",
+  scale: "Is it as large as such defects are?", orientation: "Would it lie this way round?",
+  real: "Is the defect in this photograph real, or generated?",
+};
+const CLICK_MS = 350;  // a second click sooner than this is a double click, not a second answer
+let session, rater, drawer, queue, view, items = [], state = {}, done = [], now = null, clicked = 0;
+
+// ---- talking to the server
+async function call(path, { body, headers = {} } = {}) {
+  try {
+    const answer = await fetch(path, {
+      method: body ? "POST" : "GET", credentials: "same-origin", signal: AbortSignal.timeout(15000),
+      headers: { ...headers, ...(body && { "Content-Type": "application/json", "X-Page-Token": session.page_token }) },
+      body: body && JSON.stringify(body),
+    });
+    return { status: answer.status, body: await answer.json() };
+  } catch { return { status: 0, body: null }; }
+}
+
+const mine = () => ({ "X-Rater": String(rater.id), "X-Rater-Secret": rater.secret });
+
+async function change(path, body, headers) {
+  const first = await call(path, { body, headers });
+  if (first.status !== 403) return first;
+  const fresh = await call("/api/session");  // the server was started anew and has another page token
+  if (fresh.status !== 200 || fresh.body.page_token === session.page_token) return first;
+  session = fresh.body;
+  return call(path, { body, headers });
+}
+
+async function load() {
+  const { status, body } = await call("/api/work", { headers: mine() });
+  if (status !== 200) return status;
+  items = body.items;
+  state = body.state;
+  done = [];
+  for (const item of items) {
+    for (const [criterion, slot] of Object.entries(state[item.id] ?? {})) {
+      if (slot.kind === "grade") done.push({ item: item.id, criterion, key: slot.key, seq: slot.seq });
+    }
+  }
+  done.sort((one, other) => one.seq - other.seq);
+  for (const action of queue.waiting) apply(action);
+  return 200;
+}
+
+// ---- what has been answered
+const slot = (item, criterion) => state[item]?.[criterion];
+const graded = (item, criterion) => typeof slot(item, criterion)?.grade === "number";
+const complete = (item) => session.criteria.every((criterion) => graded(item.id, criterion));
+
+function apply(action) {
+  const slots = state[action.item] ??= {}, before = slots[action.criterion];
+  const latest = { key: action.key, kind: action.kind, grade: action.grade ?? null, comment: action.comment ?? null, before };
+  if (action.kind === "undo") latest.grade = action.restores ?? null;
+  slots[action.criterion] = latest;
+  latest.seq = Infinity;
+  if (action.kind === "grade") done.push({ item: action.item, criterion: action.criterion, key: action.key });
+  if (action.kind === "undo") done = done.filter((one) => one.key !== action.undoes);
+}
+
+function act(kind, item, criterion, more = {}) {
+  const action = { key: randomKey(), item: item.id, version: item.version, kind, criterion,
+    expects: slot(item.id, criterion)?.key ?? "", ...more };
+  apply(action);
+  queue.add(action);
+}
+
+function send(action) {
+  const { restores, ...body } = action;
+  return change("/api/events", body, mine());
+}
+
+async function refused(action, status, body) {
+  await load();
+  const item = items.find((one) => one.id === action.item);
+  toast(status === 422 ? "The server did not understand this answer." : item && item.version === action.version
+    ? "You have graded this one elsewhere meanwhile (another tab?). What is shown now is what counts."
+    : "This mask has been replaced meanwhile. Please look at it again.");
+  now = null;
+  next();
+}
+
+// ---- going on
+function next() {
+  const open = items.filter((item) => !complete(item));
+  const skipped = (item) => slot(item.id, "skip")?.seq ?? (slot(item.id, "skip") ? Infinity : 0);
+  const waiting = open.filter((item) => !skipped(item));
+  const rounds = open.filter(skipped).sort((one, other) => skipped(one) - skipped(other) || passed(one) - passed(other));
+  if (!(now && !complete(now.item) && !now.left)) {
+    const item = waiting[0] ?? rounds[0];
+    now = item ? { item, criterion: null } : null;
+  }
+  if (now) now.criterion = session.criteria.find((criterion) => !graded(now.item.id, criterion));
+  draw();
+}
+
+const passes = new Map();
+const passed = (item) => passes.get(item.id) ?? 0;
+
+function give(grade) {
+  if (!now) return;
+  act("grade", now.item, now.criterion, { grade });
+  next();
+}
+
+const commands = {
+  undo() {
+    const last = done.at(-1);
+    if (!last) return toast("There is nothing to undo.");
+    const item = items.find((one) => one.id === last.item), current = slot(last.item, last.criterion);
+    act("undo", item, last.criterion, { undoes: last.key, restores: current?.before?.grade ?? null });
+    now = { item, criterion: last.criterion };
+    next();
+  },
+  skip() {
+    if (!now) return;
+    passes.set(now.item.id, passes.size + 1 + Math.max(0, ...passes.values()));
+    act("skip", now.item, "skip");
+    now.left = true;
+    next();
+  },
+  comment() {
+    if (!now) return;
+    $("text").value = slot(now.item.id, "comment")?.comment ?? "";
+    $("comments").showModal();
+    $("text").focus();
+  },
+  mask() { if (session.mode === "grade") { view.toggle("mask"); draw(); } },
+  outline() { if (session.mode === "grade") { view.toggle("outline"); draw(); } },
+  "zoom-in": () => view.zoom(1.5), "zoom-out": () => view.zoom(1 / 1.5), "zoom-fit": () => view.fit(),
+  left: () => view.move(60, 0), right: () => view.move(-60, 0), up: () => view.move(0, 60), down: () => view.move(0, -60),
+  help() { $("helping").showModal(); },
+};
+
+function keepComment(event) {
+  event.preventDefault();
+  const comment = $("text").value, before = slot(now.item.id, "comment")?.comment ?? "";
+  $("comments").close();
+  if (comment !== before) act("comment", now.item, "comment", { comment });
+  draw();
+}
+
+// ---- drawing
+const url = (item, layer) => `/image/${item.id}/${layer}.png?v=${item.version}`;
+const gradeName = (grade) => session.names[Math.round(grade / session.highest * (session.names.length - 1))];
+let shownItem = null;
+
+function draw() {
+  const finished = items.filter(complete).length;
+  $("work").hidden = !now;
+  $("done").hidden = Boolean(now);
+  $("summary").textContent = `You have answered ${finished} of ${items.length}.`;
+  if (!now) return;
+  $("count").textContent = `${finished + 1} of ${items.length}`;
+  $("bar").style.width = `${100 * finished / items.length}%`;
+  if (shownItem !== now.item.id + now.item.version) {
+    shownItem = now.item.id + now.item.version;
+    view.show(now.item, session.mode === "grade", url);
+    preload();
+  }
+  $("category").replaceChildren(...(now.item.label ? ["Kind of defect: ", bold(now.item.label)] : []));
+  $("question").textContent = QUESTIONS[now.criterion] ?? `Grade: ${now.criterion}`;
+  for (const row of $("criteria").children) {
+    const grade = slot(now.item.id, row.dataset.criterion)?.grade;
+    row.classList.toggle("current", row.dataset.criterion === now.criterion);
+    row.lastChild.textContent = typeof grade === "number" ? `${grade} · ${gradeName(grade)}` : "–";
+  }
+  for (const layer of ["mask", "outline"]) {
+    document.querySelector(`[data-do=${layer}]`).setAttribute("aria-pressed", view.shown[layer]);
+  }
+  document.querySelector("[data-do=comment]").classList.toggle("has", Boolean(slot(now.item.id, "comment")?.comment));
+}
+
+function preload() {
+  const after = items.filter((item) => item !== now.item && !complete(item) && !slot(item.id, "skip"))[0];
+  for (const layer of after ? session.mode === "grade" ? ["photo", "mask", "outline"] : ["photo"] : []) {
+    new Image().src = url(after, layer);
+  }
+}
+
+function status() {
+  const number = queue.waiting.length, banner = $("banner");
+  banner.hidden = !queue.trouble && drawer.lasting;
+  const kept = number === 1 ? "1 answer is" : `${number} answers are`;
+  banner.textContent = queue.trouble === "away"
+    ? `No connection. ${kept} kept on this device and will be sent; you can go on.`
+    : queue.trouble === "locked" ? `The server asks for its link again: open the link you were given. ${kept} kept here.`
+    : "This browser keeps nothing: please do not close the page before all is sent.";
+}
+
+let fading;
+function toast(text) {
+  $("toast").textContent = text;
+  $("toast").hidden = false;
+  clearTimeout(fading);
+  fading = setTimeout(() => { $("toast").hidden = true; }, 6000);
+}
+
+const bold = (text) => Object.assign(document.createElement("b"), { textContent: text });
+
+function gradeButton(grade, name, ...parts) {
+  const button = Object.assign(document.createElement("button"), { className: `grade ${name}` });
+  button.append(...parts);
+  button.dataset.grade = grade;
+  button.addEventListener("click", () => {
+    if (performance.now() - clicked < CLICK_MS) return;
+    clicked = performance.now();
+    give(grade);
+    button.blur();
+  });
+  return button;
+}
+
+const kbd = (text) => Object.assign(document.createElement("kbd"), { textContent: text });
+
+function build() {
+  document.body.classList.add(session.mode);
+  const answers = session.mode === "answer";
+  $("intro").textContent = answers
+    ? "You will see photographs of defects. Some are real, some were made by a program. Say which is which."
+    : "You will see defects drawn over photographs. Say how well each could be real: 0 is unreasonable, 10 is perfect.";
+  if (answers) {
+    $("grades").append(gradeButton(session.answers.real, "real", bold("Real"), kbd("R")),
+      gradeButton(session.answers.generated, "generated", bold("Generated"), kbd("G")));
+  } else {
+    for (const name of session.names) {
+      const band = Object.assign(document.createElement("div"), { className: `band ${name}` });
+      const all = Array.from({ length: session.highest + 1 }, (_, grade) => grade).filter((grade) => gradeName(grade) === name);
+      band.style.flexGrow = all.length;
+      const row = Object.assign(document.createElement("div"), { className: "row" });
+      row.append(...all.map((grade) => gradeButton(grade, name, bold(grade),
+        ...(grade === session.highest ? [kbd("X")] : []))));
+      band.append(Object.assign(document.createElement("span"), { textContent: name }), row);
+      $("grades").append(band);
+    }
+    for (const criterion of session.criteria) {
+      const row = document.createElement("li");
+      row.dataset.criterion = criterion;
+      row.append(bold(criterion), document.createElement("span"));
+      row.addEventListener("click", () => { if (now) { now.criterion = criterion; draw(); } });
+      $("criteria").append(row);
+    }
+  }
+  for (const [key, meaning] of helpRows(session.mode)) {
+    $("keys").append(Object.assign(document.createElement("dt"), { textContent: key }),
+      Object.assign(document.createElement("dd"), { textContent: meaning }));
+  }
+  $("text").maxLength = session.comment_chars;
+}
+
+// ---- beginning
+async function enter(name, secret) {
+  const { status, body } = await change("/api/enter", { name, secret });
+  if (status !== 200) {
+    $("refused").textContent = status === 403 ? "This name is taken. Choose another, or give the code from the device "
+      + "where you began." : status === 422 ? "Please begin the name with a letter or digit." : "No connection; try again.";
+    return;
+  }
+  rater = { id: body.rater, name: body.name, secret };
+  drawer.put("rater", rater);
+  await begin();
+}
+
+async function begin() {
+  const own = new Drawer(`rate:${session.store}:${session.what}:${rater.id}:`);
+  queue = new Queue(own, send, { changed: status, refused });
+  const answer = await load();
+  if (answer === 403) { drawer.drop("rater"); $("entry").hidden = false; return; }
+  if (answer !== 200) { toast("No connection; trying again."); setTimeout(begin, 2000); return; }
+  $("entry").hidden = true;
+  $("who").textContent = rater.name;
+  $("mycode").textContent = rater.secret;
+  $("work").hidden = false;
+  view ??= new View($("stage"));
+  next();
+  queue.run();
+}
+
+function listen() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-do]");
+    if (!button) return;
+    const again = /undo|skip/.test(button.dataset.do) && performance.now() - clicked < CLICK_MS;
+    clicked = performance.now();
+    if (!again) commands[button.dataset.do]();
+    button.blur();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]") || !rater || !$("entry").hidden) return;
+    const read = readKey(event, session);
+    if (!read) return;
+    event.preventDefault();
+    if ("grade" in read) give(read.grade); else commands[read.command]();
+  });
+  $("help").addEventListener("click", commands.help);
+  $("keep-comment").addEventListener("click", keepComment);
+  $("no-comment").addEventListener("click", () => $("comments").close());
+  $("text").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.ctrlKey) keepComment(event); });
+  $("enter").addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter($("name").value, $("code").value.trim() || randomKey());
+  });
+  window.addEventListener("online", () => queue?.run());
+}
+
+async function start() {
+  const { status, body } = await call("/api/session");
+  if (status !== 200) {
+    toast(status === 401 ? "Open the link you were given." : "No connection; trying again.");
+    setTimeout(start, 2000);
+    return;
+  }
+  session = body;
+  drawer = new Drawer(`rate:${session.store}:`);
+  build();
+  listen();
+  rater = drawer.get("rater");
+  if (rater) await begin();
+  else { $("entry").hidden = false; $("name").focus(); }
+}
+
+start();
