@@ -86,8 +86,6 @@ class EvaluateConfig(Config):
         for name, weights in (("weights", self.weights), ("rater_weights", self.rater_weights)):
             if "" in weights:
                 raise ValueError(f"{name}: a name is empty")
-        if self.weights and not any(self.weights.values()):
-            raise ValueError("weights: at least one criterion needs a weight above 0")
         return self
 
 

@@ -105,11 +105,14 @@ def evaluate(ratings: Ratings, config: EvaluateConfig, seed: int = 0) -> Evaluat
     """Evaluate all masks and choose among them; ``seed`` drives the bootstrap of the agreement alone.
 
     Raises:
-        ConfigError: a weight names a criterion or rater that the ratings do not have, or nobody is left to be heard.
+        ConfigError: a weight names a criterion or rater that the ratings do not have, every criterion has
+            weight 0, or nobody is left to be heard.
     """
     _check_names("weights", config.weights, ratings.criteria)
     _check_names("rater_weights", config.rater_weights, ratings.raters)
     by_criterion = weights_for(ratings.criteria, config.weights)
+    if ratings.criteria and not by_criterion.any():
+        raise ConfigError("evaluate.weights: every criterion has weight 0: give one of them more")
     means = np.round(weighted_mean(ratings.grades, by_criterion), 9)
     reports = judge_raters(means, ratings.raters, config.rule())
     dropped = tuple(one.name for one in reports if config.drop_outliers and one.flag in UNINFORMATIVE)
