@@ -120,6 +120,8 @@ class CategoryBuilder:
             return _moved_anywhere(elements, number, canvas, rng)
         if fixed:
             elements = _fitting(elements, canvas)
+        elif not self.shaper.may_fit(canvas.height, canvas.width, canvas.area_left):
+            return []
 
         def turning(element: Element) -> Turned | None:
             return unturned(element) if fixed else self.shaper.shape(element, rng, severity)

@@ -83,6 +83,11 @@ class Shaper:
         found = measure(turned.bitmap)
         return _within(found.area_px, rules.area_px) and _within(found.length_px, rules.length_px)
 
+    def may_fit(self, height: int, width: int, area_left: int) -> bool:
+        """Whether the least size that the rules allow can lie in a photograph of this size at all."""
+        area, length = self.rules.area_px, self.rules.length_px
+        return (area is None or area[0] <= area_left) and (length is None or length[0] <= math.hypot(height, width))
+
     def _wanted_area(self, element: Element, factor: float, severity: float | None,
                      rng: np.random.Generator) -> float:
         """Area in pixels to aim at: what severity asks for, else what scale and the range of sizes do."""
