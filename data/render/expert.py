@@ -12,6 +12,16 @@ import numpy as np
 from scene import CATEGORIES
 
 RATERS = 10
+RATER_NAMES = tuple(f"rater_{number:02d}" for number in range(1, RATERS + 1))
+CARELESS = 6
+"""This one of the raters grades in the sheet with criteria without looking."""
+CRITERIA = ("shape", "place", "scale", "orientation")
+FAULTY = {"beside": ("place",), "at the rim": ("place",), "huge": ("scale",), "tiny": ("scale",),
+          "huge rectangle": ("scale", "shape"), "shape of another category": ("shape", "orientation")}
+"""The criteria under which a deliberate fault is to be seen."""
+HALO = 0.4
+"""How far a fault under one criterion lowers the others."""
+SKIPPED = 0.02
 POOR = 0.17
 DRAWINGS = 20  # files, eight shapes each: 40 shapes to the category
 
@@ -24,6 +34,11 @@ class Drawing:
     points: np.ndarray
     quality: float
     remark: str
+
+    @property
+    def fault(self) -> str | None:
+        """What was done wrong on purpose; None for a plausible drawing."""
+        return self.remark.partition("poor: ")[2] or None
 
 
 def draw_over(seats: list[np.ndarray], size: int, rng: np.random.Generator) -> list[Drawing]:
@@ -112,3 +127,18 @@ def score(drawing: Drawing, biases: np.ndarray, rng: np.random.Generator) -> np.
     """What the raters (R,) with ``biases`` (R,) give one drawing: 0..10 in steps of 0.5."""
     raw = drawing.quality + biases + rng.normal(0, 0.7, biases.shape)
     return np.round(np.clip(raw, 0, 10) * 2) / 2
+
+
+def grade(drawing: Drawing, biases: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What the raters give one drawing under each criterion: (R, C) on 0..10 in steps of 0.5, NaN where skipped.
+
+    A fault shows under its own criteria and, less, under the others; one rater (``CARELESS``) gives anything.
+    """
+    own = drawing.quality + rng.normal(0, 0.5, len(CRITERIA))
+    if drawing.fault is not None:
+        sound = HALO * drawing.quality + (1 - HALO) * rng.uniform(6.0, 9.0, len(CRITERIA))
+        own = np.where([name in FAULTY[drawing.fault] for name in CRITERIA], own, sound)
+    raw = own + biases[:, None] + rng.normal(0, 0.7, (len(biases), len(CRITERIA)))
+    raw[CARELESS] = rng.uniform(2.0, 10.0, len(CRITERIA))
+    skipped = rng.random(raw.shape) < SKIPPED
+    return np.where(skipped, np.nan, np.round(np.clip(raw, 0, 10) * 2) / 2)

@@ -7,12 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from camera import Photograph
-from expert import DRAWINGS, RATERS, draw_over, labelme, score
+from expert import CRITERIA, DRAWINGS, RATER_NAMES, RATERS, Drawing, draw_over, grade, labelme, score
 from plan import Shot, take
 from sheet import outlined, tiled
 
 from anomaly_gan.core.files import write_bytes, write_json, write_text
 from anomaly_gan.core.seeding import rng_for
+from mask_pool.ratings import RatedMask, Ratings
+from mask_pool.scores import write_ratings
 
 EXPERT_README = """# Simulated expert drawings
 
@@ -80,9 +82,10 @@ def union(photo: Photograph) -> np.ndarray:
 
 
 def write_experts(folder: Path, seats: dict[int, list[np.ndarray]], seed: int, size: int) -> None:
-    """Drawings over the first normals with at least four whole bolts in view, and the table of scores."""
+    """Drawings over the first normals with at least four whole bolts in view, and the tables of scores."""
     biases = rng_for(seed, "raters").normal(0, 0.6, RATERS)
-    lines = ["file,shape,label," + ",".join(f"rater_{rater:02d}" for rater in range(1, RATERS + 1))]
+    lines = ["file,shape,label," + ",".join(RATER_NAMES)]
+    graded: dict[RatedMask, Drawing] = {}
     usable = [number for number in sorted(seats) if len(seats[number]) >= 4][:DRAWINGS]
     for number in usable:
         rng = rng_for(seed, "expert", number)
@@ -91,8 +94,18 @@ def write_experts(folder: Path, seats: dict[int, list[np.ndarray]], seed: int, s
         for index, drawing in enumerate(drawings):
             scores = ",".join(f"{value:g}" for value in score(drawing, biases, rng))
             lines.append(f"{number:03d}.json,{index},{drawing.label},{scores}")
+            graded[RatedMask(f"{number:03d}.json", index, drawing.label)] = drawing
     write_text(folder / "scores.csv", "\n".join(lines) + "\n")
     write_text(folder / "README.md", EXPERT_README)
+    _write_grades(folder / "ratings.csv", graded, biases, seed)
+
+
+def _write_grades(path: Path, graded: dict[RatedMask, Drawing], biases: np.ndarray, seed: int) -> None:
+    """The same raters' grades under several criteria, in the long form; a stream of its own for every drawing."""
+    grades = [grade(drawing, biases, rng_for(seed, "ratings", mask.file, mask.shape))
+              for mask, drawing in graded.items()]
+    write_ratings(path, Ratings(tuple(graded), RATER_NAMES, CRITERIA,
+                                np.array(grades).reshape(len(graded), RATERS, len(CRITERIA))))
 
 
 def write_sheet(path: Path, plan: list[Shot], seed: int, size: int, rows: int = 4) -> None:
