@@ -48,7 +48,11 @@ def statistics(pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOS
     Args:
         most: masks per category and kind whose pixels are measured; the sample depends on ``seed``.
     """
-    found = [_category(one, seed) for one in measure(pool, ingest, seed, most)]
+    return _figures(pool, measure(pool, ingest, seed, most), seed, most)
+
+
+def _figures(pool: Dataset, measured: Sequence[Measured], seed: int, most: int) -> dict[str, Any]:
+    found = [_category(one, seed) for one in measured]
     return {"schema": 1, "seed": seed, "most": most, "copy_distance": COPY,
             "items": len(pool.images), "elements": len(pool.annotations),
             "categories": dict(found)}
@@ -61,8 +65,9 @@ def write(pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int
     """
     from .stats_plots import picture  # matplotlib takes a second to load: only where something is drawn
 
-    content = statistics(pool, ingest, seed=seed, most=most)
-    for one in track(measure(pool, ingest, seed, most), "pool statistics"):
+    measured = measure(pool, ingest, seed, most)
+    content = _figures(pool, measured, seed, most)
+    for one in track(measured, "pool statistics", total=len(measured)):
         write_bytes(out / "stats" / f"{one.name}.png", picture(one, content["categories"][one.name]))
     write_json(out / "stats.json", content)
     return content
@@ -72,7 +77,7 @@ def _category(one: Measured, seed: int) -> tuple[str, dict[str, Any]]:
     real, pool = frames(one.real), frames(one.pool)
     kinds = Counter(str(element.provenance.get("kind", "?")) for element in one.elements)
     numbers = Counter(element.image_id for element in one.elements)
-    places = Counter(str(element.provenance.get("transforms", {}).get("place", "?")) for element in one.elements)
+    places = Counter(str((element.provenance.get("transforms") or {}).get("place", "?")) for element in one.elements)
     scores = [float(element.provenance["expert_score"]) for element in one.elements
               if element.provenance.get("expert_score") is not None]
     maps = position_map(one.real), position_map(one.pool)
@@ -117,8 +122,8 @@ def diversity(real: np.ndarray, pool: np.ndarray, seed: int, name: str) -> dict[
     number = min(len(real), len(pool))
     before, after = [], []
     for draw in range(DRAWS if number > 1 else 0):
-        before.append(mean_distance(np.array(sample(real, number, seed, f"diversity/{name}/real/{draw}"))))
-        after.append(mean_distance(np.array(sample(pool, number, seed, f"diversity/{name}/pool/{draw}"))))
+        before.append(mean_distance(np.array(sample(list(real), number, seed, f"diversity/{name}/real/{draw}"))))
+        after.append(mean_distance(np.array(sample(list(pool), number, seed, f"diversity/{name}/pool/{draw}"))))
     return {"number": number, "before": _mean(before), "after": _mean(after)}
 
 

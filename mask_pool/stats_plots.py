@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from .stats_measures import Measured, Shape, frames, nearest_distance, position_map
@@ -27,13 +28,15 @@ def picture(one: Measured, content: Mapping[str, Any]) -> bytes:
     """
     figure = Figure(figsize=(12, 5), dpi=DOTS_PER_INCH, layout="constrained")
     counts = content["counts"]
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     figure.suptitle(f"{_plain(one.name)}: {counts['items']} masks of {counts['elements']} elements, from "
                     f"{content['parents']['used']} parents; {counts['real']} real masks", fontsize=11, x=0.008,
                     ha="left", color="#111827")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.1, 1.9])
-    panels = upper.subplots(1, 5, width_ratios=[1.15, 1.15, 1.15, 0.9, 0.9])
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.1, 1.9]).ravel()
+    panels: np.ndarray = upper.subplots(1, 5, width_ratios=[1.15, 1.15, 1.15, 0.9, 0.9])
     _histogram(panels[0], [shape.area for shape in one.real], [shape.area for shape in one.pool], "area, pixels", True)
-    panels[0].legend(fontsize=7.5, frameon=False, handlelength=1.2, loc="upper right")
+    if one.real or one.pool:
+        panels[0].legend(fontsize=7.5, frameon=False, handlelength=1.2, loc="upper right")
     _histogram(panels[1], [_elongation(shape) for shape in one.real], [_elongation(shape) for shape in one.pool],
                "elongation (length / width)", True)
     real, pool = frames(one.real), frames(one.pool)
@@ -42,7 +45,8 @@ def picture(one: Measured, content: Mapping[str, Any]) -> bytes:
     maps = position_map(one.real), position_map(one.pool)
     peak = max(float(np.quantile(found, 0.995)) for found in maps) or 1.0
     for panel, found, name in zip(panels[3:], maps, ("real", "pool"), strict=True):
-        panel.imshow(found, cmap="viridis", vmin=0, vmax=peak, extent=(0, 1, 1, 0), interpolation="nearest")
+        # the root: a few real masks on one spot must not turn a pool spread over the photograph black
+        panel.imshow(found, cmap="viridis", norm=PowerNorm(0.5, 0, peak), extent=(0, 1, 1, 0), interpolation="nearest")
         _label(panel, f"where they lie: {name}")
         panel.set_xticks([0, 1])
         panel.set_yticks([0, 1])
@@ -86,15 +90,11 @@ def _histogram(panel: Axes, real: Sequence[float] | np.ndarray, pool: Sequence[f
     both = np.concatenate([np.asarray(real, float), np.asarray(pool, float)])
     if logarithmic:
         low, high = (float(both.min()), float(both.max())) if len(both) else (1.0, 10.0)
-        bins = np.geomspace(low * 0.98, max(high, low * 1.5) * 1.02, 17)
+        bins = np.geomspace(low * 0.98, max(high, low * 1.2) * 1.02, 17)
         panel.set_xscale("log")
+        panel.set_xticks(_ticks(float(bins[0]), float(bins[-1])))
+        panel.set_xticks([], minor=True)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        panel.xaxis.set_minor_formatter(lambda value, _: "")
-        if bins[-1] / bins[0] < 12:
-            ticks = [tick for tick in (1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 150, 200, 300, 500, 700, 1000,
-                                       1500, 2000, 3000, 5000, 7000, 10_000) if bins[0] <= tick <= bins[-1]]
-            panel.set_xticks(ticks)
-            panel.set_xticks([], minor=True)
     else:
         bins = np.linspace(0, 1, 21)
     for values, colour, label, filled in ((pool, POOL, "pool", True), (real, REAL, "real", False)):
@@ -106,6 +106,14 @@ def _histogram(panel: Axes, real: Sequence[float] | np.ndarray, pool: Sequence[f
     for side in ("left", "right", "top"):
         panel.spines[side].set_visible(False)
     _label(panel, name)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers in between, at most about six."""
+    steps: tuple[float, ...] = (1,) if high / low > 1000 else (1, 2, 5) if high / low > 12 else (1, 1.5, 2, 3, 4, 5, 7)
+    if high / low < 2:
+        steps = (1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
+    return [step * 10.0**power for power in range(-6, 10) for step in steps if low <= step * 10.0**power <= high]
 
 
 def _label(panel: Axes, name: str) -> None:
