@@ -18,7 +18,7 @@ from .drawings import Drawing, PhotographFinder, read_drawings
 from .evaluate_config import EvaluateConfig, mean_of
 from .evaluation import Evaluation
 from .evaluation import evaluate as evaluate_ratings
-from .ratings import Ratings, content_hash
+from .ratings import RatedMask, Ratings, content_hash
 from .scores import Sheet, read_sheet
 
 PASSABLE = 5.0
@@ -37,8 +37,9 @@ class ExpertElements:
     the pool, but they show where a fixed object sits and how it looks.
 
     ``rejects`` counts drawings left out, by reason: ``unknown_category``, ``unknown_photograph`` (it cannot be
-    shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``. ``evaluation`` is the
-    summary of the ratings (``Evaluation.summary``), with what was left out by the choice; None where there are none.
+    shown to belong to the training split), ``test_photograph`` (it would leak), ``unrated``; and, as
+    ``outdated_ratings``, drawings rated again after a change, whose first ratings no longer count. ``evaluation`` is
+    the summary of the ratings (``Evaluation.summary``), with what the choice left out; None where there are none.
     """
 
     kept: dict[str, list[Element]] = field(default_factory=dict)
@@ -61,7 +62,7 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
 
     Raises:
         InputError: the folder is missing, a drawing or the score sheet cannot be read, or (F7) the sheet rates a
-            drawing that is not there, has another label, or was changed since (where the sheet gives hashes).
+            drawing that is not there, has another label, or was changed since and not rated again (by the hashes).
         ConfigError: ``evaluate`` does not fit the ratings.
     """
     if not folder.is_dir():
@@ -91,8 +92,10 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
     if sheet is None or scores is None:
         every = _by_category(usable.values())
         return ExpertElements(every, {name: list(own) for name, own in every.items()}, drawn, dict(rejects))
-    _check_hashes(scores, sheet, hashes)
-    found_out = evaluate_ratings(_restrict(sheet.ratings, usable), config, seed)
+    current = _current(scores, sheet, hashes)
+    if outdated := sum((mask.file, mask.shape) in usable for mask in sheet.ratings.masks) - len(current):
+        rejects["outdated_ratings"] = outdated
+    found_out = evaluate_ratings(_restrict(sheet.ratings, current), config, seed)
     rated = _rate(usable, found_out)
     kept = _by_category(rated[mask.file, mask.shape] for mask in found_out.kept)
     best = sorted(rated.values(), key=lambda element: -(element.score or 0.0))
@@ -129,8 +132,8 @@ def _graded(ratings: Ratings) -> set[Key]:
             if not np.isnan(grades).all()}
 
 
-def _restrict(ratings: Ratings, keys: Mapping[Key, Element]) -> Ratings:
-    there = [index for index, mask in enumerate(ratings.masks) if (mask.file, mask.shape) in keys]
+def _restrict(ratings: Ratings, masks: set[RatedMask]) -> Ratings:
+    there = [index for index, mask in enumerate(ratings.masks) if mask in masks]
     return Ratings(tuple(ratings.masks[index] for index in there), ratings.raters, ratings.criteria,
                    ratings.grades[there])
 
@@ -156,10 +159,16 @@ def _check_sheet(path: Path, sheet: Sheet, drawings: Sequence[Drawing]) -> None:
                              f"{known[key]!r}, not {mask.label!r}", "rate the drawing as it is now")
 
 
-def _check_hashes(path: Path, sheet: Sheet, hashes: Mapping[Key, str]) -> None:
-    for mask in sheet.ratings.masks:
-        now = hashes.get((mask.file, mask.shape), mask.sha256)
-        if mask.sha256 and mask.sha256 != now:
+def _current(path: Path, sheet: Sheet, hashes: Mapping[Key, str]) -> set[RatedMask]:
+    """The rated masks that are the drawings of ``hashes`` as they are now.
+
+    Ratings of an earlier state are left out where the drawing was rated again.
+    """
+    own = [mask for mask in sheet.ratings.masks if (mask.file, mask.shape) in hashes]
+    current = {mask for mask in own if mask.sha256 in {"", hashes[mask.file, mask.shape]}}
+    again = {(mask.file, mask.shape) for mask in current}
+    for mask in own:
+        if (mask.file, mask.shape) not in again:
             raise InputError(f"{path}:{sheet.lines[mask]}:sha256", "F7", f"{mask.file} shape {mask.shape} or its "
-                             "photograph was changed after this rating",
-                             "rate the drawing as it is now, and remove the rows of the old one")
+                             "photograph was changed after this rating", "rate the drawing as it is now")
+    return current

@@ -24,7 +24,7 @@ MOST_CELLS = 20_000_000
 """Largest N x R x C that is laid out: 160 MB."""
 
 Key = tuple[RatedMask, str, str]
-_FORMULA = r"['=+\-@\t\r\n|%＝＋－＠]"
+_FORMULA = r"['=+\-@|%＝＋－＠\x00-\x1f]"
 _BEFORE = re.compile(rf"((?:\A|[;\t\r\n])\s*)(?={_FORMULA})")
 _GUARDED = re.compile(rf"((?:\A|[;\t\r\n])\s*)'(?={_FORMULA})")
 

@@ -215,6 +215,10 @@ def test_a_rating_stays_tied_to_what_was_seen(scene: SimpleNamespace, ingest: Pa
             assert gather_experts(experts, scores, data, 1.0).kept["scrap"][0].score == 7.0
     with pytest.raises(InputError, match=r"long\.csv:2:sha256: F7: a\.json shape 0 or its photograph was changed"):
         gather_experts(experts, scores, data, 1.0)
+    write_ratings(scores, Ratings((RatedMask("a.json", 0, "scrap", seen), RatedMask("a.json", 0, "scrap", "ff")),
+                                  ("ann",), ("overall",), np.array([[[3.0]], [[9.0]]])))
+    again = gather_experts(experts, scores, data, 1.0)
+    assert (again.kept["scrap"][0].score, again.rejects) == (3.0, {"outdated_ratings": 1}), "it was rated again"
 
 
 def test_the_plain_setting_is_todays_rule() -> None:
