@@ -12,6 +12,7 @@ from ..config import ReportConfig
 from ..folders import Run
 from ..pictures import Album, Picture, cut, heat_map, load_named, load_pixels, outlined, union_mask, window_around
 from ..tables import Table, evenly, figure, flatten, metric_tables, table
+from . import pool_statistics
 
 MASKS_FOR_HEAT = 400
 
@@ -31,7 +32,8 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "overlays": [(name, overlays(pool, real, items, album, config)) for name, items in shown] if real else [],
         "heat": [(name, *heat_pair(name, items, pool, real, album, config)) for name, items in shown],
         "ancestry": ancestry(pool, real, of_category, album, config) if real else None,
-        "metrics": metric_tables(stage.metrics),
+        "metrics": metric_tables(stage.metrics, skip=("evaluation", "judge")),
+        **pool_statistics.build(stage, album, config),
     }
 
 
