@@ -61,9 +61,13 @@ def hulls_of(elements: Sequence[Element]) -> np.ndarray:
     """Corners (N, K, 2) of the elements' convex hulls in pixels (x, y) of their bitmaps, the last one repeated."""
     hulls = []
     for element in elements:
-        corners = cv2.convexHull(np.argwhere(element.bitmap)[:, ::-1].astype(np.int32)).reshape(-1, 1, 2)
+        rows = np.flatnonzero(element.bitmap.any(axis=1))
+        first = element.bitmap[rows].argmax(axis=1)
+        last = element.bitmap.shape[1] - 1 - element.bitmap[rows, ::-1].argmax(axis=1)
         # a pixel is a square around its centre
-        hulls.append((corners + np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])).reshape(-1, 2))
+        corners = np.array([(x + dx, y + dy) for xs, dx in ((first, -0.5), (last, 0.5)) for dy in (-0.5, 0.5)
+                            for x, y in zip(xs, rows, strict=True)], np.float32)
+        hulls.append(cv2.convexHull(corners).reshape(-1, 2).astype(float))
     most = max(len(hull) for hull in hulls)
     return np.stack([np.pad(hull, ((0, most - len(hull)), (0, 0)), mode="edge") for hull in hulls])
 
@@ -118,20 +122,21 @@ def recombine_many(elements: Sequence[Element], count: int, size_hw: tuple[int, 
             raise InputError(f"{element.parent_image}[{element.parent}]", "H9",
                              f"a mask of {element.bitmap.shape} pixels does not fit a frame of {size_hw}",
                              "use a larger frame, or leave it out")
+    hulls = hulls_of(elements)
     blocks = range(start // BLOCK, -(-(start + count) // BLOCK))
     spans = [(max(start, block * BLOCK), min(start + count, (block + 1) * BLOCK)) for block in blocks]
     if executor is None:
-        made = [_span(elements, span, size_hw, seed, turns, category_id) for span in spans]
+        made = [_span(elements, hulls, span, size_hw, seed, turns, category_id) for span in spans]
     else:
-        tasks = [executor.submit(_span, elements, span, size_hw, seed, turns, category_id) for span in spans]
+        tasks = [executor.submit(_span, elements, hulls, span, size_hw, seed, turns, category_id) for span in spans]
         made = [task.result() for task in tasks]
     return [line for lines in made for line in lines]
 
 
-def _span(elements: Sequence[Element], span: tuple[int, int], size_hw: tuple[int, int], seed: int, turns: Turns,
-          category_id: int) -> list[bytes]:
+def _span(elements: Sequence[Element], hulls: np.ndarray, span: tuple[int, int], size_hw: tuple[int, int], seed: int,
+          turns: Turns, category_id: int) -> list[bytes]:
     """The annotations of masks ``span[0]`` to ``span[1] - 1``, which lie in one block."""
-    draws = draw_block(hulls_of(elements), size_hw, seed, span[0] // BLOCK, turns)
+    draws = draw_block(hulls, size_hw, seed, span[0] // BLOCK, turns)
     chosen = draws.element.tolist()
     boxes, corners = draws.box_wh.tolist(), draws.corner_xy.tolist()
     affines = forward(draws, np.array([element.box[:2] for element in elements], float)).tolist()
