@@ -102,7 +102,7 @@ def neutral(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text that ``neutral`` was given."""
-    return _GUARDED.sub(r"\1", text)
+    return _GUARDED.sub(r"\1", text) if "'" in text else text
 
 
 def _write(path: Path, rows: Iterable[tuple[RatedMask, str, str, str, str]]) -> None:

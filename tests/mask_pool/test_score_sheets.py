@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,22 @@ def test_another_header_is_refused(tmp_path: Path, header: str) -> None:
     path.write_text(header + "\n")
     with pytest.raises(InputError, match="FORMAT"):
         read_ratings(path)
+
+
+@given(st.binary(max_size=60), st.lists(st.text("a0,;'\"\r\n\t .-=5", max_size=25), max_size=4), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_a_sheet_or_a_named_fault(tail: bytes, rows: list[str], comma: bool) -> None:
+    """No other exception, and what is taken lies on the scale."""
+    header = LONG if comma else LONG.replace(",", ";")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "any.csv"
+        path.write_bytes(header.encode() + "\n".join(rows).encode() + tail)
+        try:
+            read = read_ratings(path)
+        except InputError as error:
+            assert str(error).startswith(str(path))
+        else:
+            assert read.grades.shape == (len(read.masks), len(read.raters), len(read.criteria))
 
 
 def test_two_states_of_one_drawing_are_two_masks(tmp_path: Path) -> None:
