@@ -32,7 +32,7 @@ class JudgeConfig(Config):
     folds: int = Field(10, ge=2)
     """Each real mask is judged by a judge that has not seen its object: by leaving out single objects, or, where a
     category has more of them than this, this many parts of them."""
-    shrinkage: float = Field(3.0, ge=0.0)
+    shrinkage: float = Field(8.0, ge=0.0)
     """Objects that the masks of all categories together are worth beside a category's own ones."""
     fragment_share: float = Field(0.03, ge=0.0, le=1.0)
     """Real masks smaller than this share of their category's median area are splinters, and left out."""

@@ -1,0 +1,73 @@
+"""The real masks of a data set, and their photographs with every defect painted out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.records import Dataset
+from anomaly_gan.core.seeding import rng_for
+
+from .cut import Element, cut_prior, without_fragments
+from .place_maps import PlaceMaps, paint_out
+
+ANYWHERE = 6
+"""Places drawn for every real mask, to learn what any place looks like."""
+
+
+def real_elements(dataset: Dataset, split: str, fragment_share: float) -> dict[str, list[Element]]:
+    """Per category the real masks of one split, splinters left out."""
+    # cut_prior reads what is called train; a judge is also put to the test on the other split
+    part = replace(dataset, images=[replace(image, split="train") for image in dataset.images if image.split == split])
+    return {name: without_fragments(own, fragment_share) for name, own in cut_prior(part).items()}
+
+
+class Scenes:
+    """Photographs of ``dataset`` by file name, read once; every annotated defect can be painted out."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._images = {image.file_name: image for image in dataset.images}
+        self._labels = dataset.by_image()
+        self.kept: dict[tuple[str, str, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def gray(self, file: str) -> np.ndarray:
+        """The photograph as it is, (H, W) uint8.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return read_pixels(self._dataset.path_of(self._images[file]), gray=True)
+
+    def defects(self, file: str) -> np.ndarray:
+        """mask_01 (H, W) of all defects of the photograph."""
+        image = self._images[file]
+        mask_01 = np.zeros((image.height, image.width), np.uint8)
+        for annotation in self._labels.get(image.id, []):
+            mask_01 |= annotation.mask()
+        return mask_01
+
+
+def places_of(scenes: Scenes, real: Element, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features (P,) of a real mask's place, and (``ANYWHERE``, P) of places drawn uniformly for the same mask.
+
+    All of them are painted out of the photograph at once, and its other defects too: that something was painted
+    tells nothing. The same seed and mask give the same places; ``scenes`` keeps them.
+    """
+    key = (real.parent_image, str(real.parent), seed)
+    if key not in scenes.kept:
+        rng = rng_for(seed, "judge anywhere", real.parent_image, real.parent)
+        (height, width), (h, w) = real.parent_size, real.bitmap.shape
+        masks = [real.full_mask()]
+        for x, y in zip(rng.integers(width - w + 1, size=ANYWHERE), rng.integers(height - h + 1, size=ANYWHERE),
+                        strict=True):
+            masks.append(np.zeros((height, width), np.uint8))
+            masks[-1][y:y + h, x:x + w] = real.bitmap
+        painted = scenes.gray(real.parent_image)
+        defects = scenes.defects(real.parent_image)
+        own = PlaceMaps.of(paint_out(painted, defects)).under(masks[0])
+        others = [PlaceMaps.of(paint_out(painted, defects | mask)).under(mask) for mask in masks[1:]]
+        scenes.kept[key] = (own, np.stack(others))
+    return scenes.kept[key]
