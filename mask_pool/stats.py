@@ -34,7 +34,8 @@ DRAWS = 20
 DIGITS = 6
 
 
-def statistics(pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOST) -> dict[str, Any]:
+def statistics(pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOST,
+               fragment_share: float = 0.0) -> dict[str, Any]:
     """Everything about the pool that can be said in figures (JSON-able, None where there is nothing to measure).
 
     Per category: ``counts``; quantiles of ``sizes`` and ``shapes`` of single elements, real and pool; ``positions``;
@@ -47,8 +48,9 @@ def statistics(pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOS
 
     Args:
         most: masks per category and kind whose pixels are measured; the sample depends on ``seed``.
+        fragment_share: real masks below this share of their median area are left aside, as in the pool's making.
     """
-    return _figures(pool, measure(pool, ingest, seed, most), seed, most)
+    return _figures(pool, measure(pool, ingest, seed, most, fragment_share), seed, most)
 
 
 def _figures(pool: Dataset, measured: Sequence[Measured], seed: int, most: int) -> dict[str, Any]:
@@ -58,14 +60,15 @@ def _figures(pool: Dataset, measured: Sequence[Measured], seed: int, most: int) 
             "categories": dict(found)}
 
 
-def write(pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int = MOST) -> dict[str, Any]:
+def write(pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int = MOST,
+          fragment_share: float = 0.0) -> dict[str, Any]:
     """``statistics``, written to ``out/stats.json``, with a picture ``out/stats/CATEGORY.png`` of each category.
 
     The same data sets and seed give the same bytes.
     """
     from .stats_plots import picture  # matplotlib takes a second to load: only where something is drawn
 
-    measured = measure(pool, ingest, seed, most)
+    measured = measure(pool, ingest, seed, most, fragment_share)
     content = _figures(pool, measured, seed, most)
     for one in track(measured, "pool statistics", total=len(measured)):
         write_bytes(out / "stats" / f"{one.name}.png", picture(one, content["categories"][one.name]))

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_gan.core.records import Annotation, Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
 
-from .cut import cut_prior
+from .cut import cut_prior, without_fragments
 
 SIDE = 32
 """Side of the frame that outlines are compared in, pixels."""
@@ -88,9 +88,10 @@ class Measured:
     pool: list[Shape]
 
 
-def measure(pool: Dataset, ingest: Dataset, seed: int, most: int = MOST) -> list[Measured]:
-    """Every category of the pool, in its order."""
-    real = {name: [Shape(one.bitmap, one.box, one.parent_size) for one in found]
+def measure(pool: Dataset, ingest: Dataset, seed: int, most: int = MOST,
+            fragment_share: float = 0.0) -> list[Measured]:
+    """Every category of the pool, in its order; of the real masks those that are no fragments (``cut``)."""
+    real = {name: [Shape(one.bitmap, one.box, one.parent_size) for one in without_fragments(found, fragment_share)]
             for name, found in cut_prior(ingest).items()}
     images, names = {image.id: image for image in pool.images}, pool.category_names()
     measured = []

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from .stats_measures import Measured, Shape, frames, nearest_distance, position_map
 
@@ -32,11 +33,12 @@ def picture(one: Measured, content: Mapping[str, Any]) -> bytes:
     figure.suptitle(f"{_plain(one.name)}: {counts['items']} masks of {counts['elements']} elements, from "
                     f"{content['parents']['used']} parents; {counts['real']} real masks", fontsize=11, x=0.008,
                     ha="left", color="#111827")
+    figure.legend(handles=[Patch(facecolor=POOL, alpha=0.55, label="pool"), Patch(fill=False, edgecolor=REAL,
+                                                                                  linewidth=1.5, label="real")],
+                  fontsize=8.5, frameon=False, handlelength=1.4, ncols=2, loc="upper right")
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.1, 1.9]).ravel()
     panels: np.ndarray = upper.subplots(1, 5, width_ratios=[1.15, 1.15, 1.15, 0.9, 0.9])
     _histogram(panels[0], [shape.area for shape in one.real], [shape.area for shape in one.pool], "area, pixels", True)
-    if one.real or one.pool:
-        panels[0].legend(fontsize=7.5, frameon=False, handlelength=1.2, loc="upper right")
     _histogram(panels[1], [_elongation(shape) for shape in one.real], [_elongation(shape) for shape in one.pool],
                "elongation (length / width)", True)
     real, pool = frames(one.real), frames(one.pool)

@@ -181,6 +181,15 @@ def test_a_test_mask_is_never_a_reference(copies: Pools) -> None:
     assert (seen, statistics(pool, hidden)["categories"]["spot"]["counts"]["real"]) == (2, 1)
 
 
+def test_splinters_are_no_reference_where_the_pool_left_them_out(copies: Pools) -> None:
+    pool, ingest = copies
+    speck = Annotation.from_mask(9, 2, 1, full(np.ones((1, 1)), 80, 50))
+    split = replace(ingest, annotations=[*ingest.annotations, speck])
+    real = [statistics(pool, split, fragment_share=share)["categories"]["spot"]["counts"]["real"]
+            for share in (0.0, 0.1)]
+    assert real == [3, 2]
+
+
 def test_a_pool_of_the_stage_has_statistics(ingest: Path, tmp_path: Path) -> None:
     run(PoolConfig(count=12), Context(1, inputs={"ingest": ingest}), tmp_path / "pool")
     content = statistics(load_dataset(tmp_path / "pool"), load_dataset(ingest), seed=1)
