@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.records import load_dataset
@@ -103,6 +102,8 @@ def _right(row: dict[str, Any]) -> bool:
 
 
 def _share(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    from scipy.stats import binomtest  # slow to import, and a server that starts again has raters waiting
+
     right = sum(_right(row) for row in rows)
     shown = Counter(is_real(row["file"]) for row in rows)
     called = Counter(is_real(row["file"]) for row in rows if row["grade"] == REAL)

@@ -25,6 +25,7 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"), (b"cross-origin-opener-policy", b"same-origin"),
 )
 BURST_SECONDS, CLIENTS = 4.0, 4096
+HEADER_BYTES = 16_384
 ENTRY = ("<!doctype html><meta charset=utf-8><title>Rating masks</title><p>Please open the whole link that you were "
          "given: it ends in <code>?token=…</code>. If you have just done so, <a href='/'>go on here</a>.")
 
@@ -91,6 +92,8 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if sum(len(key) + len(value) for key, value in headers) + len(scope["query_string"]) > HEADER_BYTES:
+            raise Refusal(431, "too large")
         host = _only(headers, b"host")
         if host is None or host.lower() not in self._policy.hosts:
             raise Refusal(400, "this address is not served")

@@ -16,7 +16,6 @@ export class View {
       this.zoom(Math.exp(-event.deltaY / 400), ...this.#at(event));
     }, { passive: false });
     stage.addEventListener("pointerdown", (event) => {
-      if (event.target.closest("button")) return;
       stage.setPointerCapture(event.pointerId);
       this.fingers.set(event.pointerId, this.#at(event));
     });
