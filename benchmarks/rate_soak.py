@@ -137,7 +137,7 @@ def main() -> None:
         result = Soak(make_run(folder, chosen.masks), chosen.raters, chosen.ratings, chosen.kills).play()
     finally:
         shutil.rmtree(folder)
-    print(json.dumps(result))
+    sys.stdout.write(json.dumps(result) + "\n")
     if result["lost"] or result["doubled"] or result["wrong_owner"]:
         sys.exit(1)
 

@@ -162,7 +162,8 @@ def _serve_files(app: FastAPI, desk: Desk) -> None:
 def _serve_work(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/session")
     def session() -> dict[str, Any]:
-        return {"page_token": desk.policy.page_token, "store": desk.store.id, "what": desk.catalogue.sign("what", desk.what)[:8],
+        return {"page_token": desk.policy.page_token, "store": desk.store.id,
+                "what": desk.catalogue.sign("what", desk.what)[:8],
                 "mode": "answer" if desk.what == WHAT else "grade", "criteria": desk.criteria,
                 "weights": {} if desk.what == WHAT else desk.config.criteria, "names": GRADE_NAMES,
                 "highest": HIGHEST, "answers": {"real": REAL, "generated": GENERATED},

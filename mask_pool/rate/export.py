@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.files import write_text
 
-from ..ratings import RatedMask, Ratings
+from ..ratings import OVERALL, RatedMask, Ratings
+from ..scores import write_ratings
 from .real_or_generated import FOLDER, WHAT
 from .store import NAME, Store, newest_rows
 
-COLUMNS = ("file", "shape", "label", "sha256", "rater", "criterion", "grade", "comment")
 RATER_CHARS = 40
 
 
@@ -54,36 +51,21 @@ def _mask(row: dict[str, Any]) -> RatedMask:
     return RatedMask(row["file"], row["shape"], row["label"], row["sha256"])
 
 
-def write_sheet(path: Path, ratings: Ratings, said: dict[tuple[RatedMask, str], str] | None = None) -> int:
-    """Write the long form, one row per grade, sorted: ``file,shape,label,sha256,rater,criterion,grade,comment``.
+def write_sheet(path: Path, ratings: Ratings, said: Mapping[tuple[RatedMask, str], str] | None = None) -> None:
+    """Write the long form of ``scores.write_ratings``: one row per grade, sorted, no cell a formula.
 
-    ``said`` (see ``comments``) stands on the first row of its mask and rater. No cell can be taken for a formula:
-    one that begins with = + - @ or a control character gets an apostrophe in front. Returns the number of rows.
+    What was ``said`` of a mask (see ``comments``) stands on the rater's first row for it, or on a row without grade.
 
     Raises:
         EnvironmentFailure: ``path`` cannot be written.
     """
-    rows, told = [], set()
-    for n, r, c in sorted(map(tuple, np.argwhere(~np.isnan(ratings.grades)).tolist()), key=lambda place: (
-            ratings.masks[place[0]], ratings.raters[place[1]], ratings.criteria[place[2]])):
-        mask, rater = ratings.masks[n], ratings.raters[r]
-        comment = (said or {}).get((mask, rater), "") if (mask, rater) not in told else ""
-        told.add((mask, rater))
-        rows.append([neutral(mask.file), str(mask.shape), neutral(mask.label), mask.sha256, neutral(rater),
-                     neutral(ratings.criteria[c]), f"{ratings.grades[n, r, c]:.12g}", neutral(comment)])
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    write_text(path, stream.getvalue())
-    return len(rows)
-
-
-def neutral(cell: str) -> str:
-    """The cell as text that no spreadsheet computes, without NUL (no CSV reader takes it)."""
-    cell = cell.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    start = cell.lstrip(" ")[:1]
-    return f"'{cell}" if start and (start in "=+-@'＝＋－＠" or unicodedata.category(start) == "Cc") else cell
+    rows: dict[tuple[RatedMask, str, str], str] = {}
+    for (mask, rater), comment in (said or {}).items():
+        given = [criterion for c, criterion in enumerate(ratings.criteria) if mask in ratings.masks
+                 and rater in ratings.raters
+                 and not np.isnan(ratings.grades[ratings.masks.index(mask), ratings.raters.index(rater), c])]
+        rows[mask, rater, min(given or ratings.criteria or (OVERALL,))] = comment
+    write_ratings(path, ratings, rows)
 
 
 def take_up(run: Path, ratings: Ratings) -> dict[str, int]:

@@ -231,7 +231,7 @@ class Store:
                 raise Unavailable from error
 
     def state(self, rater: int, what: str) -> list[dict[str, Any]]:
-        """The newest row of each of the rater's slots: file, shape, sha256, criterion, kind, grade, comment, key, seq."""
+        """The newest row of each of the rater's slots, oldest first: ``names`` below."""
         with self._read() as database:
             rows = database.execute(
                 "SELECT file, shape, sha256, criterion, kind, grade, comment, key, max(seq) FROM ratings "

@@ -55,8 +55,8 @@ def make_run(folder: Path, masks: int = 8) -> Path:
             {"normal_file": f"normal_{index}.png", "category": KINDS[index % 2], "index": index})
     add(ingest, "ingest", "secret_test.png", "real", None, split="test")
     categories = [Category(number, name) for number, name in enumerate(KINDS, 1)]
-    for name, (images, annotations) in (("ingest", ingest), ("gate@anomaly_gan", gate), ("pool", pool)):
-        Dataset(images, annotations, categories, {"mode": "L"}, folder / name).save(folder / name)
+    for name, rows in (("ingest", ingest), ("gate@anomaly_gan", gate), ("pool", pool)):
+        Dataset(*rows, categories, {"mode": "L"}, folder / name).save(folder / name)
     for index in range(masks):
         draw(folder, index, "secret_test" if index == masks else f"normal_{index}")
     draw(folder, masks, "secret_test")
