@@ -1,16 +1,16 @@
 """The automatic judge of masks: how plausible is this mask on this photograph, learned from few real masks.
 
-Anomaly-GAN names it as future work: "judge the plausibility automatically". Two parts are judged: what the mask looks
-like (``shape_density``), and where it lies (``place_ratio``). Nothing that is judged has seen the defect itself: whatever
+Anomaly-GAN names it as future work. Two parts are judged: what the mask looks like (``shape_density``), and where it
+lies (``place_ratio``). Nothing that is judged has seen the defect itself: whatever
 lies under a mask is painted out before the photograph is looked at, in learning as in judging, on photographs with a
 defect and without. A judge that saw the defect would be a defect detector, and useless on normal photographs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from .shape_density import ShapeDensity, object_weights, robust_spread, weighted
 from .shape_statistics import shape_statistics
 from .wording import place_words, shape_words
 
+Key = TypeVar("Key", bound=Hashable)
 LEAST_SPREAD = np.array([1.0, 0.5])
 """Spreads of the parts (nats) below which a difference says nothing: an uninformed part must not decide."""
 
@@ -116,7 +117,7 @@ class Judge:
             ValueError: the mask is empty or of another size, or the category is unknown.
         """
         if gray.shape != mask_01.shape or not mask_01.any():
-            raise ValueError(f"a mask {mask_01.shape} with {np.count_nonzero(mask_01)} pixels, a photograph {gray.shape}")
+            raise ValueError(f"a mask {mask_01.shape} of {np.count_nonzero(mask_01)} pixels, a photograph {gray.shape}")
         return self.judge(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, category)
 
     def judge(self, maps: PlaceMaps, mask_01: np.ndarray, category: str) -> Judgement:
@@ -129,7 +130,7 @@ class Judge:
         below = float(known.weights @ (known.reference[:, 1] < nats[1]))
         reasons = shape_words(known.shapes, shape_statistics(mask_01)) + (
             place_words(below, len(known.weights)) if known.places is not None else ())
-        return Judgement(score, *parts, plausibility, reasons or ("like the real masks",))
+        return Judgement(score, parts[0], parts[1], plausibility, reasons or ("like the real masks",))
 
     def parts(self, gray: np.ndarray, mask_01: np.ndarray, category: str) -> np.ndarray:
         """The two standardised parts (2,) that ``calibrated`` learns from."""
@@ -186,7 +187,6 @@ class _Source:
             shapes, places = self._learn(category, seen or judged)
             for row, index in enumerate(judged):
                 if folds[row] == fold:
-                    element = self.every[index]
                     reference[row] = (shapes.log_density(self.shapes[index]), 0.0 if places is None else
                                       places.score(self.places[index]))
         shapes, places = self._learn(category, list(range(len(self.every))))
@@ -202,3 +202,29 @@ class _Source:
             return shapes, None
         anywhere = np.concatenate([self.anywhere[index] for index in own])
         return shapes, PlaceRatio.fit(self.places[own], groups, anywhere, self.config.shrinkage)
+
+
+Candidate = tuple[np.ndarray, np.ndarray, str]
+"""A photograph (H, W) uint8, a mask_01 (H, W) on it, and its category."""
+
+
+def choose(judge: Judge, candidates: Sequence[Candidate]) -> int:
+    """Index of the most plausible candidate, the first of equals: fills a pool where there are no experts.
+
+    Raises:
+        ValueError: there are no candidates, or one cannot be judged.
+    """
+    if not candidates:
+        raise ValueError("no candidates to choose from")
+    return int(np.argmax([_order(judge.score(*candidate)) for candidate in candidates]))
+
+
+def presort(judge: Judge, items: Mapping[Key, Candidate]) -> dict[Key, int]:
+    """Item -> priority: 0 is the most plausible, which experts see first; equals keep the order of ``items``."""
+    worth = {key: _order(judge.score(*candidate)) for key, candidate in items.items()}
+    return {key: rank for rank, key in enumerate(sorted(worth, key=lambda key: -worth[key]))}
+
+
+def _order(judgement: Judgement) -> float:
+    # the plausibility decides where a calibrated score is cut off at an end of the scale
+    return judgement.score + 1e-6 * judgement.plausibility

@@ -30,8 +30,8 @@ def draw_rocs(verdicts: Sequence[Verdict], path: Path) -> None:
         for view in SHOWN if chosen else ():
             real, fake = (np.array([getattr(one, side)[view] for one in chosen]) for side in ("real", "fake"))
             limits = np.unique(np.concatenate([real, fake]))[::-1]
-            axes.plot([0, *((fake >= limit).mean() for limit in limits)], [0, *((real >= limit).mean() for limit in limits)],
-                      label=f"{view} {auroc(real, fake):.2f}")
+            rates = [[0.0, *((side >= limit).mean() for limit in limits)] for side in (fake, real)]
+            axes.plot(*rates, label=f"{view} {auroc(real, fake):.2f}")
         axes.set_title(f"real against {kind}")
         axes.set_xlabel("shuffled masks taken for real")
         axes.set_ylabel("real masks taken for real" if place == 1 else "")
