@@ -22,9 +22,9 @@ from .shuffles import KINDS, Pair, shuffle
 
 VIEWS = ("both", "shape", "place", "painted", "smooth", "peek")
 """What is judged by: both parts, one of them, and three controls. ``painted`` knows exactly which pixels were painted
-out, and nothing else (their share in and around the mask): 0.5 is right. ``smooth`` sees how much less texture there
+out, and nothing else (their share in and around the mask): 0.5 is right where both masks are of one size; a larger
+mask has a larger share by itself. ``smooth`` sees how much less texture there
 is in the painted mask than around it; ``peek`` the same on the photograph as it is, defect and all."""
-RESAMPLES = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def auroc(real: np.ndarray, fake: np.ndarray) -> float:
     return float((ranks[:len(real)].sum() - len(real) * (len(real) + 1) / 2) / (len(real) * len(fake)))
 
 
-def bootstrap(groups: Sequence[str], statistic: Callable[[np.ndarray], float], seed: int,
+def bootstrap(groups: Sequence[str], statistic: Callable[[np.ndarray], float], resamples: int, seed: int,
               *names: object) -> tuple[float, float] | None:
     """95 % interval of ``statistic(row indices)`` under resampling of whole groups; None with fewer than three."""
     members = [np.flatnonzero(np.asarray(groups) == name) for name in sorted(set(groups))]
@@ -140,7 +140,7 @@ def bootstrap(groups: Sequence[str], statistic: Callable[[np.ndarray], float], s
         return None
     rng = rng_for(seed, "bootstrap", *names)
     values = [statistic(np.concatenate([members[index] for index in rng.integers(len(members), size=len(members))]))
-              for _ in range(RESAMPLES)]
+              for _ in range(resamples)]
     known = [value for value in values if not np.isnan(value)]
     return (float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))) if known else None
 

@@ -39,7 +39,8 @@ Row = dict[str, Any]
 
 
 def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]] | None = None,
-          config: JudgeConfig | None = None, folds: int = 5, draws: int = 2, seed: int = 0) -> dict[str, Any]:
+          config: JudgeConfig | None = None, folds: int = 5, draws: int = 2, resamples: int = 500,
+          seed: int = 0) -> dict[str, Any]:
     """Write ``table.csv``, ``summary.json``, ``roc.png``, ``sheet.png`` and, with ``rated``, ``scores.png``.
 
     Args:
@@ -47,6 +48,7 @@ def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]]
             split, where it has masks, once by a judge of the whole training split.
         rated: drawings with their mean scores per category (``gather_experts(folder, scores, ingest, 1.0).kept``).
         draws: shuffled masks of every kind beside one real mask.
+        resamples: bootstrap samples behind every interval.
 
     Returns:
         The content of ``summary.json``. Intervals are 95 %, by resampling whole objects (photographs of drawings).
@@ -58,16 +60,16 @@ def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]]
     config = config or JudgeConfig()
     scenes = Scenes(dataset)
     crossed = cross_judge(dataset, config, scenes, folds, draws, seed)
-    rows = auroc_rows(crossed, "train, unseen objects", seed)
+    rows = auroc_rows(crossed, "train, unseen objects", resamples, seed)
     tested = held_out(dataset, config, scenes, draws, seed) if dataset.split("test").annotations else []
-    rows += auroc_rows(tested, "test", seed)
+    rows += auroc_rows(tested, "test", resamples, seed)
     draw_rocs(crossed, out / "roc.png")
     contact_sheet(crossed, scenes, out / "sheet.png")
     drawings = [one for own in (rated or {}).values() for one in own if one.score is not None]
     if drawings:
         parts = judge_rated(Judge.fit(dataset, config, seed, scenes), drawings, scenes)
         unseen = calibrated_unseen(parts)
-        rows += score_rows(parts, unseen, seed)
+        rows += score_rows(parts, unseen, resamples, seed)
         draw_scatter(parts, unseen, out / "scores.png")
     write_text(out / "table.csv", _csv(rows))
     summary = {"rows": rows, "folds": folds, "draws": draws, "seed": seed, "config": config.model_dump(mode="json"),
@@ -76,7 +78,7 @@ def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]]
     return summary
 
 
-def auroc_rows(verdicts: Sequence[Verdict], split: str, seed: int) -> list[Row]:
+def auroc_rows(verdicts: Sequence[Verdict], split: str, resamples: int, seed: int) -> list[Row]:
     """AUROC of every view, kind of shuffling and category, and of all categories together."""
     rows = []
     names = sorted({one.pair.real.category for one in verdicts})
@@ -85,20 +87,22 @@ def auroc_rows(verdicts: Sequence[Verdict], split: str, seed: int) -> list[Row]:
             chosen = [one for one in verdicts
                       if category in {EVERY, one.pair.real.category} and one.pair.kind == kind]
             for view in VIEWS if chosen else ():
-                rows.append(_auroc_row(chosen, view, split, category, kind, seed))
+                rows.append(_auroc_row(chosen, view, split, category, kind, resamples, seed))
     return rows
 
 
-def _auroc_row(chosen: Sequence[Verdict], view: str, split: str, category: str, kind: str, seed: int) -> Row:
+def _auroc_row(chosen: Sequence[Verdict], view: str, split: str, category: str, kind: str, resamples: int,
+               seed: int) -> Row:
     real = np.array([one.real[view] for one in chosen])
     fake = np.array([one.fake[view] for one in chosen])
     groups = [one.pair.real.parent_group for one in chosen]
-    interval = bootstrap(groups, lambda index: auroc(real[index], fake[index]), seed, split, category, kind, view)
+    interval = bootstrap(groups, lambda index: auroc(real[index], fake[index]), resamples, seed, split, category, kind,
+                         view)
     return _row("AUROC", split, category, kind, view, auroc(real, fake), interval,
                 len({(one.pair.real.category, one.pair.real.parent) for one in chosen}), len(set(groups)))
 
 
-def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, seed: int) -> list[Row]:
+def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, resamples: int, seed: int) -> list[Row]:
     """Rank correlation with the mean scores, and AUROC for passable against poor drawings.
 
     The view ``ceiling`` is a judge that knows which drawings are passable and nothing else: where scores differ
@@ -115,12 +119,13 @@ def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, seed: int) -> li
         own = np.flatnonzero((labels == category) | (category == EVERY))
         for view, values in views.items():
             mine = own[~np.isnan(values[own])]
-            rows += _score_pair(category, view, values[mine], scores[mine], files[mine].tolist(), seed)
+            rows += _score_pair(category, view, values[mine], scores[mine], files[mine].tolist(), resamples,
+                                seed)
     return rows
 
 
 def _score_pair(category: str, view: str, values: np.ndarray, scores: np.ndarray, files: list[str],
-                seed: int) -> list[Row]:
+                resamples: int, seed: int) -> list[Row]:
     def separates(index: np.ndarray) -> float:
         good = scores[index] >= PASSABLE
         return auroc(values[index][good], values[index][~good]) if 0 < good.sum() < len(good) else float("nan")
@@ -129,7 +134,7 @@ def _score_pair(category: str, view: str, values: np.ndarray, scores: np.ndarray
     rows = []
     for question, statistic in (("Spearman", lambda index: spearman(values[index], scores[index])),
                                 ("AUROC passable", separates)):
-        interval = bootstrap(files, statistic, seed, question, category, view)
+        interval = bootstrap(files, statistic, resamples, seed, question, category, view)
         rows.append(_row(question, "drawings", category, "", view, statistic(every), interval, len(values),
                          len(set(files))))
     return rows

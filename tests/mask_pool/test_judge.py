@@ -202,7 +202,7 @@ def test_study_writes_the_same_bytes_again(tmp_path):
     rated = real_elements(dataset, "train", 0.0)["scratch"]
     rated = [type(one)(**{**vars(one), "score": 1.0 + 0.8 * index}) for index, one in enumerate(rated)]
     for out in ("a", "b"):
-        summary = study(dataset, tmp_path / out, rated={"scratch": rated}, folds=2, draws=1, seed=1)
+        summary = study(dataset, tmp_path / out, rated={"scratch": rated}, folds=2, draws=1, resamples=20, seed=1)
     names = ["roc.png", "scores.png", "sheet.png", "summary.json", "table.csv"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
