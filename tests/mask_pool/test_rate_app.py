@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,16 @@ class Page:
             **rater, "content-type": "application/json"})
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("template"))
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run")
+def run(template: Path, tmp_path: Path) -> Path:
+    shutil.copytree(template, tmp_path / "run")
+    (tmp_path / "run" / "pool" / "config.yaml").write_text(f"expert_dir: {tmp_path / 'run' / 'drawn'}\n")
+    return tmp_path / "run"
 
 
 @pytest.fixture
@@ -350,8 +358,7 @@ def test_the_report_gives_shares_with_intervals(serve, run: Path) -> None:
     assert report(run) == found and collect(run).masks == ()
 
 
-def test_without_generated_photographs_the_game_is_refused(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
+def test_without_generated_photographs_the_game_is_refused(run: Path) -> None:
     (run / "gate@anomaly_gan" / "annotations.json").unlink()
     with pytest.raises(InputError, match="gate"):
         load_mixed(run)
