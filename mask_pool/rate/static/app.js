@@ -265,6 +265,7 @@ async function enter(name, secret) {
   }
   rater = { id: body.rater, name: body.name, secret };
   drawer.put("rater", rater);
+  drawer.put(`secret:${rater.name.toLowerCase()}`, secret);  // raters take turns at one tablet
   await begin();
 }
 
@@ -300,12 +301,18 @@ function listen() {
     if ("grade" in read) give(read.grade); else commands[read.command]();
   });
   $("help").addEventListener("click", commands.help);
+  $("other").addEventListener("click", () => {
+    if (queue.waiting.length) { $("helping").close(); return toast("Please wait until all answers are sent."); }
+    drawer.drop("rater");
+    location.reload();
+  });
   $("keep-comment").addEventListener("click", keepComment);
   $("no-comment").addEventListener("click", () => $("comments").close());
   $("text").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.ctrlKey) keepComment(event); });
   $("enter").addEventListener("submit", (event) => {
     event.preventDefault();
-    enter($("name").value, $("code").value.trim() || randomKey());
+    const known = drawer.get(`secret:${$("name").value.trim().toLowerCase()}`);
+    enter($("name").value, $("code").value.trim() || known || randomKey());
   });
   window.addEventListener("online", () => queue?.run());
 }
