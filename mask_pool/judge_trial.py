@@ -118,8 +118,11 @@ def texture(gray: np.ndarray, mask_01: np.ndarray) -> float:
 
 
 def near(altered: np.ndarray, mask_01: np.ndarray) -> float:
-    """Share of altered pixels in and around the mask."""
-    return float(altered[_grown(mask_01, max(4, round(4 * GROWN * float(np.sqrt(mask_01.size))))) > 0].mean())
+    """Share of altered pixels in and around the mask; what lies beyond the border counts as not altered."""
+    reach = max(4, round(4 * GROWN * float(np.sqrt(mask_01.size))))
+    window = _grown(np.pad(mask_01, reach), reach)
+    inside = window[reach:-reach, reach:-reach]
+    return float(altered[inside > 0].sum()) / float(np.count_nonzero(window))
 
 
 def _grown(mask_01: np.ndarray, reach: int) -> np.ndarray:

@@ -94,7 +94,7 @@ def test_learns_the_half_on_which_defects_occur(sided):
 def test_learns_nothing_from_places_at_random_though_every_defect_is_glaring(tmp_path):
     found = []
     for seed in range(3):
-        dataset = make(tmp_path / str(seed), 30, left_only=False, seed=seed)
+        dataset = make(tmp_path / str(seed), 24, left_only=False, seed=seed)
         verdicts = [one for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 3, 1, 0)
                     if one.pair.kind == "moved"]
         found.append([auroc(np.array([one.real[view] for one in verdicts]),
@@ -198,9 +198,9 @@ def test_a_donor_is_as_unseen_as_the_real_mask(tmp_path):
 
 
 def test_study_writes_the_same_bytes_again(tmp_path):
-    dataset = make(tmp_path / "data", 10, left_only=True)
+    dataset = make(tmp_path / "data", 8, left_only=True)
     rated = real_elements(dataset, "train", 0.0)["scratch"]
-    rated = [type(one)(**{**vars(one), "score": 1.0 + 0.8 * index}) for index, one in enumerate(rated)]
+    rated = [type(one)(**{**vars(one), "score": 1.0 + index}) for index, one in enumerate(rated)]
     for out in ("a", "b"):
         summary = study(dataset, tmp_path / out, rated={"scratch": rated}, folds=2, draws=1, resamples=20, seed=1)
     names = ["roc.png", "scores.png", "sheet.png", "summary.json", "table.csv"]
