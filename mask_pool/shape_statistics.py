@@ -22,7 +22,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "roughness": ("rougher in outline", "smoother in outline"), "width": ("wider", "narrower"),
     "unevenness": ("more uneven in width", "more even in width"),
 }
-"""How a high and a low value read; the two that say how a mask lies are put into words together."""
+"""How a high and a low value read; the two that say how a mask lies count, but have no such words."""
 
 
 def shape_statistics(mask_01: np.ndarray) -> np.ndarray:
