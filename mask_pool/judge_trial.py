@@ -55,11 +55,15 @@ def cross_judge(dataset: Dataset, config: JudgeConfig, scenes: Scenes, folds: in
     verdicts: list[Verdict] = []
     for fold in range(min(folds, len(groups))):
         held = set(groups[fold::folds])
-        judge = Judge.fit(dataset.select(lambda image, held=held: image.group_id not in held), config, seed, scenes)
+        judge = Judge.fit(_without(dataset, held), config, seed, scenes)
         part = {name: [one for one in own if one.parent_group in held] for name, own in elements.items()}
         # a donor that the judge had learned from would look better to it than any unseen real mask
         verdicts += judge_pairs(judge, part, part, scenes, draws, seed)
     return verdicts
+
+
+def _without(dataset: Dataset, groups: set[str]) -> Dataset:
+    return dataset.select(lambda image: image.group_id not in groups)
 
 
 def deal(elements: dict[str, list[Element]], seed: int) -> list[str]:
@@ -105,7 +109,7 @@ def _verdict(judge: Judge, pair: Pair, gray: np.ndarray, taken: np.ndarray) -> V
         views.append({"both": float(judge.weigh(nats, pair.real.category)), "shape": float(parts[0]),
                       "place": float(parts[1]), "painted": near(altered, mask_01), "smooth": texture(painted, mask_01),
                       "peek": texture(gray, mask_01)})
-    return Verdict(pair, *views, *scores)
+    return Verdict(pair, views[0], views[1], scores[0], scores[1])
 
 
 def texture(gray: np.ndarray, mask_01: np.ndarray) -> float:

@@ -73,7 +73,7 @@ class ShapeDensity:
         pooled = np.zeros((values.shape[1], values.shape[1]))
         for name in sorted(set(all_categories)):
             members = np.flatnonzero(names == name)
-            share = object_weights([all_groups[index] for index in members])
+            share = object_weights([all_groups[int(index)] for index in members])
             own = all_values[members]
             pooled += _outer(own - weighted_quantile(own, share, 0.5), share) * len(members) / len(names)
         mixed = (objects * _outer(values - centre, weights) + shrinkage * pooled) / (objects + shrinkage)
