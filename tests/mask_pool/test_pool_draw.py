@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -359,7 +360,7 @@ class Session:
         self._thread = threading.Thread(target=self._run, args=[work], daemon=True)
         self._thread.start()
         self.window = screen.await_window("Labelme - ")
-        labelme_screen.until(lambda: self._frame().size, "the photograph on the screen")
+        labelme_screen.until(self._is_still, "the photograph on the screen, at rest")
         rows, columns = np.nonzero(self._red())
         self.left, self.top = columns.min(), rows.min()
         self.scale = (columns.max() + 1 - self.left) / SIDE
@@ -370,10 +371,12 @@ class Session:
     def _red(self) -> np.ndarray:
         return (self.screen.picture() == FRAME).all(axis=2)
 
-    def _frame(self) -> np.ndarray:
-        red = self._red()
-        full = np.flatnonzero(red.sum(axis=1) > SIDE)
-        return full if len(full) > 1 and np.ptp(full) > SIDE else full[:0]
+    def _is_still(self) -> bool:
+        """Whether the whole frame is shown, and in the same place a moment later (the window is laid out twice)."""
+        before = self._red()
+        time.sleep(0.3)
+        lines = np.flatnonzero(before.sum(axis=1) > SIDE)
+        return len(lines) > 1 and bool(np.ptp(lines) > SIDE) and bool((before == self._red()).all())
 
     def to_screen(self, x: float, y: float) -> tuple[float, float]:
         return self.left + x * self.scale, self.top + y * self.scale
@@ -396,7 +399,7 @@ class Session:
 
     def close(self) -> Any:
         self.screen.keys("ctrl+q")
-        self._thread.join(15)
+        self._thread.join(60)
         assert not self._thread.is_alive(), f"labelme did not close: {self.screen.titles()}"
         return self.result
 
@@ -409,7 +412,7 @@ def home(screen: labelme_screen.Screen, tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(200)
 def test_what_is_drawn_in_the_real_labelme_has_the_same_pixels_here(screen, home: Path, framed: Path,
                                                                     tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -432,7 +435,7 @@ def test_what_is_drawn_in_the_real_labelme_has_the_same_pixels_here(screen, home
                                    (SIDE, SIDE))).all()
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(200)
 def test_files_written_here_open_in_the_real_labelme_and_survive_it(screen, home: Path, framed: Path,
                                                                     tmp_path: Path) -> None:
     """Polygon, hole, and brush mask are shown without a complaint; saved again after an addition they are the same."""

@@ -34,7 +34,7 @@ class Screen:
     def tool(self, *words: object) -> str:
         """Run xdotool; its output, empty where it found nothing."""
         done = subprocess.run(["xdotool", *map(str, words)], env={**os.environ, "DISPLAY": self.name},
-                              capture_output=True, text=True, timeout=20, check=False)
+                              capture_output=True, text=True, timeout=60, check=False)
         return done.stdout.strip()
 
     def picture(self) -> np.ndarray:
@@ -73,12 +73,12 @@ class Screen:
             self.tool("key", "--clearmodifiers", name, "sleep", "0.05")
 
 
-def until(ask: Callable[[], object], what: str, seconds: float = 15.0):
+def until(ask: Callable[[], object], what: str, seconds: float = 60.0):
     """The first true answer; AssertionError after ``seconds``."""
     end = time.monotonic() + seconds
     while not (answer := ask()):
         assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return answer
 
 
