@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from anomaly_gan.core.config import Config
 
+from .evaluate_config import EvaluateConfig
+from .place_config import PlaceConfig
 from .rules import CategoryRules, Growth, Positive, Rules, SeverityScale, in_pixels, ordered
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -32,9 +34,11 @@ class PoolConfig(Config):
     expert_dir: str | None = None
     """Folder of labelme JSON drawn by experts; ``embedded:`` names the embedded data folder. None: prior only."""
     expert_scores: str | None = None
-    """CSV ``file,shape,label,rater_01..rater_10``; None: drawings are not rated and all are kept."""
-    expert_top: float = Field(0.10, gt=0.0, le=1.0)
-    """Share of the drawings with the best mean scores that is kept per category (at least one)."""
+    """Sheet of the raters' grades (``mask_pool.scores``); None: drawings are not rated and all are kept."""
+    line_width: Positive | None = None
+    """Width in pixels of experts' lines and linestrips that give none themselves; None: such a line is refused."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """How the raters' grades become scores, and which drawings are kept."""
     expert_share: Share = 0.5
     """Share of a category's items that are made of expert masks, where it has any."""
 
@@ -73,10 +77,8 @@ class PoolConfig(Config):
     max_area_share: float = Field(0.35, gt=0.0, le=1.0)
     """Largest share of the photograph that an item's mask may cover."""
 
-    position_prior: Share = 0.5
-    """Share of elements placed near the position of a real one (normalised by width and height)."""
-    position_jitter: float = Field(0.05, ge=0.0)
-    """Standard deviation of that nearness, as a share of width and height."""
+    place: PlaceConfig = PlaceConfig()
+    """Where free elements go."""
 
     seat_score: float = Field(0.75, gt=0.0, le=1.0)
     """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""

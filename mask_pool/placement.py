@@ -21,28 +21,6 @@ def real_positions(elements: Sequence[Element]) -> np.ndarray:
     return np.array(centres, float).reshape(-1, 2)
 
 
-def draw_place(rng: np.random.Generator, canvas: Canvas, bitmap: np.ndarray, positions: np.ndarray,
-               prior_share: float, jitter: float) -> tuple[int, int, dict[str, Any]]:
-    """A corner (x, y) at which ``bitmap`` lies inside the photograph.
-
-    With chance ``prior_share`` its centre is near that of a real element (``positions`` (N, 2) in [0, 1], normal
-    jitter of ``jitter`` of each side, moved inside where needed: nothing is clipped), else uniform.
-
-    Raises:
-        ValueError: the bitmap is larger than the photograph.
-    """
-    room = canvas.room(bitmap)
-    if room is None:
-        raise ValueError(f"a bitmap of {bitmap.shape} does not fit a photograph of {canvas.height} x {canvas.width}")
-    first_x, last_x, first_y, last_y = room
-    if len(positions) and rng.random() < prior_share:
-        centre = positions[int(rng.integers(len(positions)))] + rng.normal(0.0, jitter, 2)
-        x = round(float(centre[0]) * canvas.width - bitmap.shape[1] / 2)
-        y = round(float(centre[1]) * canvas.height - bitmap.shape[0] / 2)
-        return min(max(x, first_x), last_x), min(max(y, first_y), last_y), {"place": "real"}
-    return int(rng.integers(first_x, last_x + 1)), int(rng.integers(first_y, last_y + 1)), {"place": "uniform"}
-
-
 def slide_to_border(canvas: Canvas, turned: Turned, x: int, y: int) -> tuple[int, int]:
     """The corner (x, y), moved so that the sides at which the element was cut off lie at the photograph's border."""
     h, w = turned.bitmap.shape

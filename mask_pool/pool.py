@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from anomaly_gan.core.seeding import rng_for
 
 from .config import PoolConfig
 from .cut import Element
-from .placement import draw_place, real_positions, seat_elements, slide_to_border
+from .placement import seat_elements, slide_to_border
+from .placer import Placer, open_placer
+from .reals import Scenes
 from .recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
+from .regions import Regions
 from .rules import Rules
-from .seats import Seat, SeatFinder
+from .seats import SeatFinder
 from .shaping import Shaper
 
 BASE_TRIES = 20
@@ -41,24 +44,12 @@ class Item:
         return union
 
 
-class Placer(Protocol):
-    """Where a category's elements may lie."""
-
-    def place(self, turned: Turned, canvas: Canvas, image: ImageRecord,
-              rng: np.random.Generator) -> tuple[int, int, dict[str, Any]] | None:
-        """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none."""
-
-    def allows(self, bitmap: np.ndarray, x: int, y: int, image: ImageRecord) -> bool:
-        """Whether mask_01 ``bitmap`` may lie with its corner at pixel (x, y) of the photograph."""
-
-
 @dataclass(frozen=True, eq=False)
 class CategoryBuilder:
     """Makes the items of one category; item ``index`` depends on the seed, the category and the index alone.
 
-    ``positions`` (N, 2) in [0, 1] are the centres of real elements; ``finder`` is set for fixed-shape categories,
-    whose elements are only moved. ``placer`` says where elements may lie (None: near real ones or anywhere); what is
-    on a seat or at a border is not placed by it, but must be allowed by it.
+    ``finder`` is set for fixed-shape categories, whose elements are only moved. ``placer`` says where elements go;
+    what is on a seat or at a border is not placed by it, but must be allowed by it.
     """
 
     category: str
@@ -67,9 +58,8 @@ class CategoryBuilder:
     normals: Sequence[ImageRecord]
     prior: Sequence[Element]
     expert: Sequence[Element]
-    positions: np.ndarray
+    placer: Placer
     finder: SeatFinder | None = None
-    placer: Placer | None = None
 
     def item(self, index: int) -> Item:
         """Item ``index``.
@@ -108,16 +98,13 @@ class CategoryBuilder:
         return self.normals[int(rng.integers(len(self.normals)))]
 
     def _canvas(self, normal: ImageRecord) -> Canvas:
-        placer = self.placer
-        allows = None if placer is None else lambda bitmap, x, y: placer.allows(bitmap, x, y, normal)
         return Canvas(normal.height, normal.width, self.config.margin_px, self.config.gap_px,
-                      self.rules.max_area_share, allows)
+                      self.rules.max_area_share,
+                      lambda bitmap, x, y: self.placer.allows(bitmap, x, y, normal))
 
     def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord, rng: np.random.Generator,
                   severity: float | None) -> list[Placed]:
         canvas, fixed = self._canvas(normal), self.finder is not None or self.rules.fixed_shape
-        if fixed and self.placer is None:
-            return _moved_anywhere(elements, number, canvas, rng)
         if fixed:
             elements = _fitting(elements, canvas)
         elif not self.shaper.may_fit(canvas.height, canvas.width, canvas.area_left):
@@ -134,13 +121,8 @@ class CategoryBuilder:
 
     def _place(self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator,
                fixed: bool) -> tuple[int, int, dict[str, Any]] | None:
-        config = self.config
-        if self.placer is not None:
-            found = self.placer.place(turned, canvas, normal, rng)
-        else:
-            found = draw_place(rng, canvas, turned.bitmap, self.positions, config.position_prior,
-                               config.position_jitter)
-        at_border = config.keep_at_border and not fixed and turned.straight_cut()
+        found = self.placer.place(turned, canvas, normal, rng)
+        at_border = self.config.keep_at_border and not fixed and turned.straight_cut()
         if found is None or not at_border:
             return found
         return *slide_to_border(canvas, turned, *found[:2]), {**found[2], "at_border": True}
@@ -166,23 +148,12 @@ def _fitting(elements: Sequence[Element], canvas: Canvas) -> list[Element]:
             if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left]
 
 
-def _moved_anywhere(elements: Sequence[Element], number: int, canvas: Canvas,
-                    rng: np.random.Generator) -> list[Placed]:
-    """Fixed-shape elements at uniform places; those larger than the photograph are passed over."""
-    fitting = _fitting(elements, canvas)
-    placed: list[Placed] = []
-    for _ in range(number if fitting else 0):
-        element = fitting[int(rng.integers(len(fitting)))]
-        x, y, _ = draw_place(rng, canvas, element.bitmap, np.empty((0, 2)), 0.0, 0.0)
-        h, w = element.bitmap.shape
-        seat = Seat(x + (w - 1) / 2, y + (h - 1) / 2, w, h, "uniform")
-        placed += seat_elements([element], [seat], rng, canvas, 1)
-    return placed
-
-
 def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, prior: Sequence[Element],
-                 expert: Sequence[Element], marks: Sequence[Element] = ()) -> CategoryBuilder:
+                 expert: Sequence[Element], marks: Sequence[Element] = (), regions: Regions | None = None,
+                 scenes: Scenes | None = None) -> CategoryBuilder:
     """The builder of one category over the training split ``train``; ``marks`` show where a fixed object sits.
+
+    ``scenes`` keeps painted-out photographs of ``train`` between categories.
 
     Raises:
         InputError: the training split has no normal photograph, or the category no element.
@@ -194,8 +165,12 @@ def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, p
     if not prior and not expert:
         raise InputError(f"pool[{category}]", "E7", "the training split holds no mask of this category",
                          "label some, give experts' drawings (pool.expert_dir), or leave the category out")
-    finder = open_finder(config, train, marks) if config.rules_of(category).fixed_shape else None
-    return CategoryBuilder(category, config, seed, normals, prior, expert, real_positions(prior), finder)
+    fixed = config.rules_of(category).fixed_shape
+    # a fixed object off its seats may be anywhere: where it was missing elsewhere says nothing about this photograph
+    place = config.place.model_copy(update={"strategy": "random"}) if fixed else config.place
+    placer = open_placer(place, train, category, prior, seed, regions, scenes)
+    return CategoryBuilder(category, config, seed, normals, prior, expert, placer,
+                           open_finder(config, train, marks) if fixed else None)
 
 
 def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> SeatFinder:

@@ -21,7 +21,10 @@ from .cut import cut_prior, without_fragments
 from .experts import ExpertElements, gather_experts
 from .pool import Item, open_builder
 from .proof import prove_train_only
+from .reals import Scenes
 from .recombine import Placed
+from .regions import read_regions
+from .stats import write as write_statistics
 
 
 def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -37,15 +40,17 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     """
     ingest = load_dataset(context.inputs["ingest"])
     _check_names(config, [category.name for category in ingest.categories])
-    train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest)
+    train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest, context.seed)
     prior = {name: without_fragments(elements, config.fragment_share) for name, elements in cut.items()}
+    regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
+    scenes = Scenes(train)
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
     metrics: dict[str, Any] = {}
     for category in ingest.categories:
         kept = experts.kept.get(category.name, [])
         builder = open_builder(category.name, config, context.seed, train, prior[category.name], kept,
-                               experts.marks.get(category.name, []))
+                               experts.marks.get(category.name, []), regions, scenes)
         own: list[tuple[ImageRecord, Item]] = []
         for index in track(range(config.count), f"pool {category.name}", total=config.count):
             item = builder.item(index)
@@ -62,9 +67,10 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
                     "fixed_shape": list(config.fixed_shape)}, out)
     prove_train_only(pool, ingest)
     pool.save(out)
+    write_statistics(pool, ingest, out, seed=context.seed)
     return {"categories": metrics, "items": len(images), "instances": len(annotations),
             "experts_used": bool(experts.kept), "experts_rated": experts.rated,
-            "rejects": dict(sorted(experts.rejects.items())), "train_only": True}
+            "rejects": dict(sorted(experts.rejects.items())), "evaluation": experts.evaluation, "train_only": True}
 
 
 def _check_names(config: PoolConfig, categories: Sequence[str]) -> None:
@@ -77,21 +83,24 @@ def _check_names(config: PoolConfig, categories: Sequence[str]) -> None:
 
 
 def source_keys(config: PoolConfig) -> dict[str, str]:
-    """Hashes of the experts' files for the stage's key, so that a changed drawing makes the pool stale."""
+    """Hash of what people drew and rated, for the stage's key: a changed drawing makes the pool stale."""
     files: list[Path] = []
     if config.expert_dir is not None:
         files += sorted(expand(config.expert_dir).glob("*.json"))
     if config.expert_scores is not None:
         files += [expand(config.expert_scores)]
+    if config.place.regions is not None:
+        files += sorted(path for path in expand(config.place.regions).glob("*") if path.suffix in {".json", ".png"})
     content = "".join(f"{path.name} {sha256_file(path)}\n" for path in files if path.is_file())
     return {"experts": sha256_bytes(content.encode())} if files else {}
 
 
-def _experts(config: PoolConfig, ingest: Dataset) -> ExpertElements:
+def _experts(config: PoolConfig, ingest: Dataset, seed: int) -> ExpertElements:
     if config.expert_dir is None:
         return ExpertElements()
     scores = expand(config.expert_scores) if config.expert_scores is not None else None
-    return gather_experts(expand(config.expert_dir), scores, ingest, config.expert_top)
+    return gather_experts(expand(config.expert_dir), scores, ingest, config.evaluate.top, evaluate=config.evaluate,
+                          seed=seed, line_width=config.line_width)
 
 
 def _write_item(item: Item, category: str, index: int, image_id: int, out: Path) -> ImageRecord:
@@ -120,7 +129,8 @@ def provenance(placed: Placed, seed: int) -> dict[str, Any]:
     return {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
             "parent_group": element.parent_group, "affine": placed.affine(),
             "transforms": {**placed.turned.transforms, **placed.place},
-            "expert_score": None if element.score is None else round(element.score, 6), "seed": seed}
+            "expert_score": None if element.score is None else round(element.score, 6),
+            "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())}, "seed": seed}
 
 
 def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, Any]:

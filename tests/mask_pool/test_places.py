@@ -12,13 +12,15 @@ import pytest
 
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import load_dataset
+from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.config import PoolConfig
 from mask_pool.correlation import Correlator, Outline, mean_of_best
 from mask_pool.cut import Element, cut_prior, tight, without_fragments
 from mask_pool.experts import gather_experts
-from mask_pool.placement import draw_place, slide_to_border
+from mask_pool.place_config import PlaceConfig
+from mask_pool.placement import slide_to_border
+from mask_pool.placer import Placer
 from mask_pool.pool import open_finder
 from mask_pool.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
 from mask_pool.stage import run
@@ -57,6 +59,14 @@ def test_thin_lines_are_never_lost() -> None:
         assert turned.area >= max(4, 0.5 * turned.transforms["scale"] ** 2 * 45)
 
 
+def near(positions: np.ndarray, jitter: float) -> Placer:
+    return Placer(PlaceConfig(jitter=jitter), "scrap", Dataset([], [], []), positions)
+
+
+def photograph(height: int, width: int) -> ImageRecord:
+    return ImageRecord(1, "normal.png", width, height, "part", "train", "real", "")
+
+
 def test_an_element_larger_than_the_photograph_is_scaled_down_not_clipped() -> None:
     big = np.zeros((300, 300), np.uint8)
     cv2.ellipse(big, (150, 150), (140, 30), 20, 0, 360, 1, -1)
@@ -75,9 +85,9 @@ def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleName
     for index in range(150):
         rng = rng_for(2, index)
         canvas = Canvas(*size, margin_px=2, gap_px=3, max_area_share=0.3)
-        positions = np.array([[0.02, 0.98], [0.5, 0.5]])
+        placer, image = near(np.array([[0.02, 0.98], [0.5, 0.5]]), 0.05), photograph(*size)
         placed = recombine(elements, rng, canvas, 3, lambda one: draw_turn(one, rng, 180, (0.7, 1.4), True, 4),  # noqa: B023
-                           lambda one: draw_place(rng, canvas, one.bitmap, positions, 0.5, 0.05))  # noqa: B023
+                           lambda one: placer.place(one, canvas, image, rng))  # noqa: B023
         assert placed
         several += len(placed) > 1
         masks = [one.full_mask(*size) for one in placed]
@@ -119,9 +129,9 @@ def test_splinters_are_no_elements() -> None:
 
 
 def test_half_of_the_places_follow_the_real_positions() -> None:
-    canvas, bitmap = Canvas(100, 100, 0, 3, 1.0), np.ones((5, 5), np.uint8)
-    rng = rng_for(3, "places")
-    places = [draw_place(rng, canvas, bitmap, np.array([[0.8, 0.2]]), 0.5, 0.02) for _ in range(400)]
+    canvas, one = Canvas(100, 100, 0, 3, 1.0), unturned(element(np.ones((5, 5), np.uint8)))
+    rng, placer = rng_for(3, "places"), near(np.array([[0.8, 0.2]]), 0.02)
+    places = [placer.place(one, canvas, photograph(100, 100), rng) for _ in range(400)]
     real = np.array([(x + 2.5, y + 2.5) for x, y, how in places if how["place"] == "real"])
     free = np.array([(x + 2.5, y + 2.5) for x, y, how in places if how["place"] == "uniform"])
     assert 150 < len(real) < 250

@@ -1,0 +1,37 @@
+"""Configuration of placement. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from anomaly_gan.core.config import Config
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class PlaceConfig(Config):
+    """Where free elements go. The paper says "reposition"; where to is ours."""
+
+    strategy: Literal["random", "position", "prior"] = "position"
+    """``random``: anywhere. ``position``: near the place of a real defect on its photograph, as shares of width and
+    height. ``prior``: where it looks like the places of real defects (position, border, brightness and texture
+    around), learned from the training split with every defect painted out."""
+    share: Share = 0.5
+    """Share of the elements that follow the strategy; the others go anywhere, so that no place is impossible."""
+    jitter: float = Field(0.05, ge=0.0)
+    """``position``: standard deviation of the nearness, as a share of width and height."""
+    candidates: int = Field(24, ge=2, le=1000)
+    """``prior``: uniform places of which one is drawn, each by its likelihood ratio."""
+    temperature: float = Field(1.0, gt=0.0)
+    """``prior``: above 1 flattens the ratios, below 1 sharpens them."""
+    shrinkage: float = Field(8.0, ge=0.0)
+    """``prior``: objects that "anywhere" is worth beside the real ones; with few of these little is believed."""
+
+    regions: str | None = None
+    """Folder of legal and illegal regions (``mask_pool.regions``); ``embedded:`` names the embedded data folder."""
+    background: Literal["none", "dark", "bright"] = "none"
+    """What lies at the frame's border and is this against the rest is no part of the object, and illegal."""
+    inside: float = Field(1.0, gt=0.0, le=1.0)
+    """Least share of a mask's pixels that must lie in the legal region."""

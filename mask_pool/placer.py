@@ -1,0 +1,180 @@
+"""The placer: draws a legal place for an element, anywhere, near real ones, or where it looks like real places."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.records import Dataset, ImageRecord
+
+from .cut import Element
+from .place_config import PlaceConfig
+from .place_maps import PlaceMaps
+from .place_ratio import PlaceRatio
+from .placement import real_positions
+from .reals import Scenes, places_of
+from .recombine import Canvas, Turned
+from .regions import Regions, background_01, legal_corners
+
+KEPT = 64
+"""Photographs whose maps and legal regions are kept."""
+POINTS = 256
+"""Pixels of a mask at which the maps are read; more tell nothing new."""
+MOST_REALS = 48
+"""Real masks a prior is learned from; spread over the objects."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placer:
+    """Places of one category on the photographs of ``dataset``.
+
+    ``positions`` (N, 2) in [0, 1] are the centres of real elements, ``ratio`` the learned prior (None: cannot tell).
+    """
+
+    config: PlaceConfig
+    category: str
+    dataset: Dataset
+    positions: np.ndarray
+    ratio: PlaceRatio | None = None
+    regions: Regions | None = None
+    _kept: OrderedDict[tuple[str, int], Any] = field(default_factory=OrderedDict, repr=False)
+
+    def place(self, turned: Turned, canvas: Canvas, image: ImageRecord,
+              rng: np.random.Generator) -> tuple[int, int, dict[str, Any]] | None:
+        """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none."""
+        corners = self.corners(turned.bitmap, canvas, image)
+        if corners is None:
+            return None
+        follows = rng.random() < self.config.share
+        if follows and self.config.strategy == "position" and len(self.positions):
+            return *self._near_real(turned.bitmap, canvas, corners, rng), {"place": "real"}
+        if follows and self.config.strategy == "prior" and self.ratio is not None:
+            places = [corners.draw(rng) for _ in range(self.config.candidates)]
+            ratios = self.log_ratios(turned.bitmap, places, image)
+            chances = np.exp((ratios - ratios.max()) / self.config.temperature)
+            chosen = int(rng.choice(len(places), p=chances / chances.sum()))
+            return *places[chosen], {"place": "prior", "log_ratio": round(float(ratios[chosen]), 4)}
+        return *corners.draw(rng), {"place": "uniform"}
+
+    def allows(self, bitmap: np.ndarray, x: int, y: int, image: ImageRecord) -> bool:
+        """Whether enough of mask_01 ``bitmap`` with its corner at pixel (x, y) lies in the legal region."""
+        allowed = self.allowed(image)
+        if allowed is None:
+            return True
+        h, w = bitmap.shape
+        own = bitmap != 0
+        hits = np.count_nonzero(allowed[y:y + h, x:x + w] & own)
+        return bool(hits >= self.config.inside * np.count_nonzero(own) - 0.25)
+
+    def allowed(self, image: ImageRecord) -> np.ndarray | None:
+        """bool (H, W) of the legal region; None where nothing forbids any place."""
+        return self._keep("allowed", image, self._make_allowed)
+
+    def log_ratios(self, bitmap: np.ndarray, corners: Sequence[tuple[int, int]], image: ImageRecord) -> np.ndarray:
+        """(K,) ln p(place | real) - ln p(place | any) of ``bitmap`` at each of the corners (x, y)."""
+        if self.ratio is None:
+            return np.zeros(len(corners))
+        maps = self._keep("maps", image, lambda one: PlaceMaps.of(self._gray(one))).maps
+        rows, columns = np.nonzero(bitmap)
+        step = max(1, len(rows) // POINTS)
+        rows, columns = rows[::step], columns[::step]
+        height, width = maps.shape[1:]
+        found = [self.ratio.score(maps[:, (rows + y) * height // image.height, (columns + x) * width // image.width]
+                                  .mean(axis=1, dtype=np.float64)) for x, y in corners]
+        return np.array(found)
+
+    def corners(self, bitmap: np.ndarray, canvas: Canvas, image: ImageRecord) -> Corners | None:
+        """Where the bitmap may lie inside the canvas; None where it may nowhere."""
+        room = canvas.room(bitmap)
+        allowed = self.allowed(image) if room is not None else None
+        if room is None or allowed is None:
+            return None if room is None else Corners(room)
+        first_x, last_x, first_y, last_y = room
+        legal = legal_corners(allowed, bitmap, self.config.inside)[first_y:last_y + 1, first_x:last_x + 1]
+        places = np.flatnonzero(legal)
+        return Corners(room, places) if len(places) else None
+
+    def _near_real(self, bitmap: np.ndarray, canvas: Canvas, corners: Corners,
+                   rng: np.random.Generator) -> tuple[int, int]:
+        centre = self.positions[int(rng.integers(len(self.positions)))] + rng.normal(0.0, self.config.jitter, 2)
+        return corners.nearest(float(centre[0]) * canvas.width - bitmap.shape[1] / 2,
+                               float(centre[1]) * canvas.height - bitmap.shape[0] / 2)
+
+    def _make_allowed(self, image: ImageRecord) -> np.ndarray | None:
+        allowed = self.regions.allowed(image, self.category) if self.regions is not None else None
+        if self.config.background != "none":
+            on_object = ~background_01(self._gray(image), self.config.background)
+            allowed = on_object if allowed is None else allowed & on_object
+        return allowed
+
+    def _gray(self, image: ImageRecord) -> np.ndarray:
+        return read_pixels(self.dataset.path_of(image), gray=True)
+
+    def _keep(self, what: str, image: ImageRecord, make: Callable[[ImageRecord], Any]) -> Any:
+        key = (what, image.id)
+        if key not in self._kept:
+            self._kept[key] = make(image)
+            if len(self._kept) > 2 * KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Corners:
+    """Corners (x, y) of a room (first and last x, first and last y); ``legal``: flat indices of those allowed."""
+
+    room: tuple[int, int, int, int]
+    legal: np.ndarray | None = None
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
+        """One of them, each with equal chance."""
+        first_x, last_x, first_y, last_y = self.room
+        if self.legal is None:
+            return int(rng.integers(first_x, last_x + 1)), int(rng.integers(first_y, last_y + 1))
+        row, column = divmod(int(self.legal[int(rng.integers(len(self.legal)))]), last_x - first_x + 1)
+        return first_x + column, first_y + row
+
+    def nearest(self, x: float, y: float) -> tuple[int, int]:
+        """The one nearest to (x, y)."""
+        first_x, last_x, first_y, last_y = self.room
+        if self.legal is None:
+            return min(max(round(x), first_x), last_x), min(max(round(y), first_y), last_y)
+        rows, columns = np.divmod(self.legal, last_x - first_x + 1)
+        best = int(np.argmin((columns + first_x - x) ** 2 + (rows + first_y - y) ** 2))
+        return first_x + int(columns[best]), first_y + int(rows[best])
+
+
+def open_placer(config: PlaceConfig, dataset: Dataset, category: str, reals: Sequence[Element], seed: int,
+                regions: Regions | None = None, scenes: Scenes | None = None) -> Placer:
+    """The placer of one category, learned from its real elements ``reals`` on the training photographs.
+
+    Raises:
+        InputError: a photograph cannot be read.
+    """
+    ratio = None
+    if config.strategy == "prior" and reals:
+        ratio = learn_ratio(scenes or Scenes(dataset), reals, seed, config.shrinkage)
+    return Placer(config, category, dataset, real_positions(reals), ratio, regions)
+
+
+def learn_ratio(scenes: Scenes, reals: Sequence[Element], seed: int, shrinkage: float) -> PlaceRatio:
+    """The prior of real places against any place on the same photographs, all defects painted out."""
+    chosen = spread(reals, MOST_REALS)
+    found = [places_of(scenes, real, seed) for real in chosen]
+    return PlaceRatio.fit(np.stack([own for own, _ in found]), [real.parent_group for real in chosen],
+                          np.concatenate([other for _, other in found]), shrinkage)
+
+
+def spread(reals: Sequence[Element], most: int) -> list[Element]:
+    """At most ``most`` elements, one of each object before a second of any; in their order."""
+    turns: dict[str, int] = {}
+    ranked = []
+    for index, real in enumerate(reals):
+        turns[real.parent_group] = turns.get(real.parent_group, -1) + 1
+        ranked.append((turns[real.parent_group], index))
+    return [reals[index] for index in sorted(index for _, index in sorted(ranked)[:most])]

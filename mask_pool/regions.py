@@ -1,0 +1,178 @@
+"""Legal and illegal regions: where a defect of a category may lie on a photograph, as people drew it.
+
+A folder of regions holds labelme files or mask pictures (white is the region), or both:
+
+* ``NAME.json``: shapes labelled ``legal``, ``illegal``, ``legal:CATEGORY`` or ``illegal:CATEGORY``, on the
+  photograph that the file names; ``all.json`` stands for every photograph of its size that has none of its own;
+* ``STEM.legal.png``, ``STEM.illegal@CATEGORY.png`` ...: STEM is the photograph's path without suffix, its folders
+  joined by ``__`` (``normal__003``), or ``all``.
+
+A mask must lie in every legal region that is meant for it (where there are none, anywhere) and in no illegal one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from anomaly_gan.core.config import nearest
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.image_files import MAX_BYTES
+from anomaly_gan.core.ledger import Notes
+from anomaly_gan.core.mask_files import decode_mask
+from anomaly_gan.core.records import Dataset, ImageRecord
+
+from .drawings import Drawing, PhotographFinder, list_drawings, read_drawings
+
+KINDS = ("legal", "illegal")
+EVERYWHERE = "all"
+DARKER = 0.35
+"""A dark ground is darker than this share of the photograph's median, and connected to its border."""
+BRIGHTER = 0.92
+"""A bright ground is at least this share as bright as the brightest tenth, and connected to its border."""
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One region: legal or illegal, for ``category`` (None: for all), as a drawing or as mask_01 (H, W)."""
+
+    legal: bool
+    category: str | None
+    source: Drawing | np.ndarray
+    name: str
+
+    @property
+    def size_hw(self) -> tuple[int, int] | None:
+        """The photograph's size it was made for; None where a drawing declares none."""
+        return self.source.size_hw if isinstance(self.source, Drawing) else self.source.shape
+
+    def mask(self, image: ImageRecord) -> np.ndarray:
+        """mask_01 (H, W) in the frame of the photograph.
+
+        Raises:
+            InputError: C1 it was made for another size, C3 on another picture; C4 to C8 it cannot be drawn.
+        """
+        if isinstance(self.source, Drawing):
+            return self.source.draw(image)
+        if self.source.shape != (image.height, image.width):
+            raise InputError(self.name, "C1", f"is {self.source.shape} (height, width), but {image.file_name} has "
+                             f"{(image.height, image.width)}", "make it for the photograph that was ingested")
+        return self.source
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The regions of each photograph (by its file name) and those of all others; ``masks`` are made once each."""
+
+    own: dict[str, list[Region]] = field(default_factory=dict)
+    shared: list[Region] = field(default_factory=list)
+    _made: dict[tuple[str, str], np.ndarray | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def allowed(self, image: ImageRecord, category: str) -> np.ndarray | None:
+        """bool (H, W): where the category may lie on the photograph; None where nothing forbids any place.
+
+        Raises:
+            InputError: F13 nothing is left; or a region cannot be made for the photograph.
+        """
+        key = image.file_name, category
+        if key not in self._made:
+            self._made[key] = self._make(image, category)
+        return self._made[key]
+
+    def _make(self, image: ImageRecord, category: str) -> np.ndarray | None:
+        size = image.height, image.width
+        shared = [region for region in self.shared if region.size_hw in {None, size}]
+        meant = [region for region in self.own.get(image.file_name, shared) if region.category in {None, category}]
+        if not meant:
+            return None
+        allowed = np.ones(size, bool)
+        for wanted in (None, category):
+            legal = [region.mask(image) for region in meant if region.legal and region.category == wanted]
+            if legal:
+                allowed &= np.any(legal, axis=0)
+        for region in meant:
+            if not region.legal:
+                allowed &= region.mask(image) == 0
+        if not allowed.any():
+            raise InputError(image.file_name, "F13", f"its regions leave no place for {category!r}",
+                             "redraw them: a mask must lie in every legal region and in no illegal one")
+        return allowed
+
+
+def read_regions(folder: Path, ingest: Dataset) -> Regions:
+    """All regions of a folder.
+
+    Raises:
+        InputError: MISSING there is no such folder, or no such photograph; C11 a label is no region, or names an
+            unknown category; or a file cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(str(folder), "MISSING", "no such folder of regions",
+                         "correct pool.place.regions, or leave it out")
+    finder, categories = PhotographFinder(ingest), list(ingest.category_names().values())
+    by_stem = {flat_stem(image.file_name): image for image in ingest.images}
+    regions = Regions()
+    for drawing in read_drawings(folder):
+        where = f"{drawing.file}[shape {drawing.index}]"
+        region = Region(*_meaning(where, drawing.label, ":", categories), drawing, where)
+        if drawing.file == f"{EVERYWHERE}.json":
+            regions.shared.append(region)
+            continue
+        found = finder.find(drawing.photograph)
+        if found is None:
+            raise InputError(drawing.file, "MISSING", f"the data set has no photograph {drawing.photograph!r}",
+                             f"name it in imagePath, or call the file {EVERYWHERE}.json")
+        regions.own.setdefault(found.file_name, []).append(region)
+    tree, _ = list_drawings(folder)
+    for name in (name for name in tree.files if name.endswith(".png") and "/" not in name):
+        stem, _, label = name.removesuffix(".png").rpartition(".")
+        mask_01 = decode_mask(name, tree.read(name, MAX_BYTES), Notes())
+        region = Region(*_meaning(name, label, "@", categories), mask_01, name)
+        if stem == EVERYWHERE:
+            regions.shared.append(region)
+        elif stem in by_stem:
+            regions.own.setdefault(by_stem[stem].file_name, []).append(region)
+        else:
+            raise InputError(name, "MISSING", f"the data set has no photograph {stem!r}{nearest(stem, by_stem)}",
+                             "call it PATH__NAME.legal.png after its photograph")
+    return regions
+
+
+def flat_stem(file_name: str) -> str:
+    """``normal/003.jpg`` -> ``normal__003``."""
+    path = PurePosixPath(file_name)
+    return "__".join((*path.parts[:-1], path.stem))
+
+
+def _meaning(where: str, label: str, separator: str, categories: Sequence[str]) -> tuple[bool, str | None]:
+    kind, _, category = label.partition(separator)
+    if kind not in KINDS:
+        raise InputError(where, "C11", f"has the label {label!r}, which is no region",
+                         f"use legal, illegal, legal{separator}CATEGORY or illegal{separator}CATEGORY")
+    if category and category not in categories:
+        raise InputError(where, "C11", f"names no category {category!r}{nearest(category, categories)}",
+                         "use a category of the data set")
+    return kind == "legal", category or None
+
+
+def background_01(gray_HW: np.ndarray, kind: str) -> np.ndarray:
+    """bool (H, W): the dark or bright ground around the object, as far as it touches the photograph's border."""
+    smooth = cv2.GaussianBlur(gray_HW, (0, 0), 1.5)
+    found = (smooth < DARKER * np.median(smooth) if kind == "dark"
+             else smooth >= BRIGHTER * np.percentile(smooth, 90)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(found, connectivity=4)
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.isin(labels, np.unique(rim[rim > 0]))
+
+
+def legal_corners(allowed_HW: np.ndarray, bitmap: np.ndarray, inside: float) -> np.ndarray:
+    """bool (H - h + 1, W - w + 1): corners at which at least ``inside`` of the bitmap's pixels are allowed.
+
+    The bitmap must not be larger than the photograph.
+    """
+    hits = cv2.matchTemplate(allowed_HW.astype(np.float32), (bitmap != 0).astype(np.float32), cv2.TM_CCORR)
+    return hits >= inside * np.count_nonzero(bitmap) - 0.25
