@@ -180,7 +180,8 @@ def forward(draws: Draws, corners_xy: np.ndarray) -> np.ndarray:
 def _kin(element: Element) -> dict[str, object]:
     return {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
             "parent_group": element.parent_group,
-            "expert_score": None if element.score is None else round(element.score, 6)}
+            "expert_score": None if element.score is None else round(element.score, 6),
+            "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())}}
 
 
 def as_coco(lines: Sequence[bytes], size_hw: tuple[int, int], category: str, category_id: int = 1) -> bytes:

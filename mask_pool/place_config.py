@@ -29,6 +29,8 @@ class PlaceConfig(Config):
     shrinkage: float = Field(8.0, ge=0.0)
     """``prior``: objects that "anywhere" is worth beside the real ones; with few of these little is believed."""
 
+    snap: bool = True
+    """Fixed shapes go onto seats: places that look like those that experts marked on other photographs."""
     regions: str | None = None
     """Folder of legal and illegal regions (``mask_pool.regions``); ``embedded:`` names the embedded data folder."""
     background: Literal["none", "dark", "bright"] = "none"

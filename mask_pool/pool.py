@@ -61,13 +61,13 @@ class CategoryBuilder:
     placer: Placer
     finder: SeatFinder | None = None
 
-    def item(self, index: int) -> Item:
-        """Item ``index``.
+    def item(self, index: int, attempt: int = 0) -> Item:
+        """Item ``index``, or another candidate for it (``attempt`` from 1 on).
 
         Raises:
             InputError: no element fits any of the normals tried (fixed-shape elements are never shrunk).
         """
-        rng = rng_for(self.seed, "pool", self.category, index)
+        rng = rng_for(self.seed, "pool", self.category, index, *([attempt] if attempt else []))
         by_experts = rng.random() < self.config.expert_share
         elements = (self.expert or self.prior) if by_experts else (self.prior or self.expert)
         number = draw_number(rng, *self.rules.elements)
@@ -170,7 +170,7 @@ def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, p
     place = config.place.model_copy(update={"strategy": "random"}) if fixed else config.place
     placer = open_placer(place, train, category, prior, seed, regions, scenes)
     return CategoryBuilder(category, config, seed, normals, prior, expert, placer,
-                           open_finder(config, train, marks) if fixed else None)
+                           open_finder(config, train, marks) if fixed and place.snap else None)
 
 
 def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> SeatFinder:

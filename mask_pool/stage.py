@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomaly_gan.core.config import nearest
-from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes
 from anomaly_gan.core.images import encode_png
 from anomaly_gan.core.manifest import Context
@@ -19,11 +19,14 @@ from anomaly_gan.core.resources import expand
 from .config import PoolConfig
 from .cut import cut_prior, without_fragments
 from .experts import ExpertElements, gather_experts
-from .pool import Item, open_builder
+from .filling import most_plausible, open_judge
+from .judge import Judge, Judgement
+from .pool import CategoryBuilder, Item, open_builder
 from .proof import prove_train_only
 from .reals import Scenes
 from .recombine import Placed
 from .regions import read_regions
+from .rules import check_categories
 from .stats import write as write_statistics
 
 
@@ -41,45 +44,54 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     ingest = load_dataset(context.inputs["ingest"])
     _check_names(config, [category.name for category in ingest.categories])
     train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest, context.seed)
-    prior = {name: without_fragments(elements, config.fragment_share) for name, elements in cut.items()}
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
-    scenes = Scenes(train)
-    images: list[ImageRecord] = []
-    annotations: list[Annotation] = []
-    metrics: dict[str, Any] = {}
-    for category in ingest.categories:
-        kept = experts.kept.get(category.name, [])
-        builder = open_builder(category.name, config, context.seed, train, prior[category.name], kept,
-                               experts.marks.get(category.name, []), regions, scenes)
-        own: list[tuple[ImageRecord, Item]] = []
-        for index in track(range(config.count), f"pool {category.name}", total=config.count):
-            item = builder.item(index)
-            record = _write_item(item, category.name, index, len(images) + 1, out)
-            images.append(record)
-            annotations += _annotate(item, record.id, category, len(annotations) + 1, context.seed)
-            own.append((record, item))
-        metrics[category.name] = {
-            "prior_elements": len(prior[category.name]),
-            "fragments_left_out": len(cut[category.name]) - len(prior[category.name]),
-            "expert_drawn": experts.drawn.get(category.name, 0), "expert_kept": len(kept), **_item_metrics(own)}
-    pool = Dataset(images, annotations, ingest.categories,
+    scenes = Scenes(ingest)
+    judge = open_judge(config, ingest, context.seed, scenes) if config.judge.enabled else None
+    pool = Dataset([], [], ingest.categories,
                    {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed,
-                    "fixed_shape": list(config.fixed_shape)}, out)
+                    "fixed_shape": [category.name for category in ingest.categories
+                                    if config.rules_of(category.name).fixed_shape]}, out)
+    metrics: dict[str, Any] = {}
+    judged: dict[str, Any] = {}
+    for category in ingest.categories:
+        name = category.name
+        prior, kept = without_fragments(cut[name], config.fragment_share), experts.kept.get(name, [])
+        builder = open_builder(name, config, context.seed, train, prior, kept, experts.marks.get(name, []), regions,
+                               scenes)
+        own, verdicts = _fill(pool, category, builder, judge, train)
+        metrics[name] = {"prior_elements": len(prior), "fragments_left_out": len(cut[name]) - len(prior),
+                         "expert_drawn": experts.drawn.get(name, 0), "expert_kept": len(kept), **_item_metrics(own)}
+        judged |= {name: _judge_metrics(verdicts)} if verdicts else {}
     prove_train_only(pool, ingest)
     pool.save(out)
-    write_statistics(pool, ingest, out, seed=context.seed)
-    return {"categories": metrics, "items": len(images), "instances": len(annotations),
+    write_statistics(pool, ingest, out, seed=context.seed, fragment_share=config.fragment_share)
+    return {"categories": metrics, "items": len(pool.images), "instances": len(pool.annotations),
             "experts_used": bool(experts.kept), "experts_rated": experts.rated,
-            "rejects": dict(sorted(experts.rejects.items())), "evaluation": experts.evaluation, "train_only": True}
+            "rejects": dict(sorted(experts.rejects.items())), "evaluation": experts.evaluation,
+            "judge": judged or None, "train_only": True}
+
+
+def _fill(pool: Dataset, category: Category, builder: CategoryBuilder, judge: Judge | None,
+          train: Dataset) -> tuple[list[tuple[ImageRecord, Item]], list[Judgement]]:
+    """Add the items of one category to the pool; what was added, and what the judge says of each element."""
+    own: list[tuple[ImageRecord, Item]] = []
+    verdicts: list[Judgement] = []
+    count = builder.config.count
+    for index in track(range(count), f"pool {category.name}", total=count):
+        item, judged = (builder.item(index), []) if judge is None else most_plausible(builder, judge, index, train)
+        record = _write_item(item, category.name, index, len(pool.images) + 1, pool.folder)
+        pool.images.append(record)
+        pool.annotations.extend(_annotate(item, judged, record.id, category, len(pool.annotations) + 1, builder.seed))
+        own.append((record, item))
+        verdicts += judged
+    return own, verdicts
 
 
 def _check_names(config: PoolConfig, categories: Sequence[str]) -> None:
     for name in categories:
         if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
             raise InputError(f"category {name!r}", "S6", "cannot be the name of a folder", "rename it and ingest again")
-    for name in config.fixed_shape:
-        if name not in categories:
-            raise ConfigError(f"pool.fixed_shape: no category {name!r}{nearest(name, categories)}")
+    check_categories(config.rules, config.fixed_shape, categories)
 
 
 def source_keys(config: PoolConfig) -> dict[str, str]:
@@ -115,22 +127,37 @@ def _write_item(item: Item, category: str, index: int, image_id: int, out: Path)
                        {"normal_file": item.normal.file_name, "category": category, "index": index})
 
 
-def _annotate(item: Item, image_id: int, category: Category, first_id: int, seed: int) -> list[Annotation]:
-    return [
-        Annotation.from_mask(first_id + offset, image_id, category.id,
-                             placed.full_mask(item.normal.height, item.normal.width), provenance(placed, seed))
-        for offset, placed in enumerate(item.placed)
-    ]
+def _annotate(item: Item, judged: Sequence[Judgement], image_id: int, category: Category, first_id: int,
+              seed: int) -> list[Annotation]:
+    size_hw = item.normal.height, item.normal.width
+    return [Annotation.from_box(first_id + offset, image_id, category.id, placed.turned.bitmap, placed.x, placed.y,
+                                size_hw, provenance(placed, seed, judged[offset] if judged else None))
+            for offset, placed in enumerate(item.placed)]
 
 
-def provenance(placed: Placed, seed: int) -> dict[str, Any]:
-    """The ancestry of one placed element, with the 2x3 affine that maps its parent's pixels to the item's."""
+def provenance(placed: Placed, seed: int, judged: Judgement | None = None) -> dict[str, Any]:
+    """The ancestry of one placed element, with the 2x3 affine that maps its parent's pixels to the item's.
+
+    ``expert_score`` and ``raters`` (each one's mean) are the parent's, ``judge`` is what the automatic judge says of
+    the element where it lies.
+    """
     element = placed.turned.element
-    return {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
-            "parent_group": element.parent_group, "affine": placed.affine(),
-            "transforms": {**placed.turned.transforms, **placed.place},
-            "expert_score": None if element.score is None else round(element.score, 6),
-            "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())}, "seed": seed}
+    found = {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
+             "parent_group": element.parent_group, "affine": placed.affine(),
+             "transforms": {**placed.turned.transforms, **placed.place},
+             "expert_score": None if element.score is None else round(element.score, 6),
+             "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())}, "seed": seed}
+    if judged is not None:
+        found["judge"] = {"score": round(judged.score, 4), "shape": round(judged.shape, 4),
+                          "place": round(judged.place, 4), "reasons": list(judged.reasons)}
+    return found
+
+
+def _judge_metrics(verdicts: Sequence[Judgement]) -> dict[str, Any]:
+    """Medians of what the judge said of a category's elements, 0..10."""
+    return {"elements": len(verdicts), **{f"median_{name}": round(statistics.median(getattr(one, name)
+                                                                                   for one in verdicts), 4)
+                                          for name in ("score", "shape", "place")}}
 
 
 def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, Any]:

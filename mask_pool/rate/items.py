@@ -119,6 +119,20 @@ def load_pool(run: Path) -> Loaded:
     return Loaded(items, {}, [run / "ingest" / "annotations.json", run / "pool" / "annotations.json"])
 
 
+def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
+    """The masks to be judged: ``drawings``, or items of the ``pool``.
+
+    Raises:
+        ConfigError: ``what`` is neither.
+        InputError, ConfigError: as ``load_drawings`` and ``load_pool``.
+    """
+    if what == "drawings":
+        return load_drawings(run, drawings)
+    if what != "pool":
+        raise ConfigError(f"{what!r} holds no masks (known: drawings, pool)")
+    return load_pool(run)
+
+
 def judged(dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, Any]) -> Judged:
     """The item for a mask on a photograph of ``dataset``, whose file must lie inside its folder."""
     path = confined(dataset.folder / "images", image.file_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,21 @@ def report(run: Path) -> dict[str, Any]:
     labels = sorted({row["label"] for row in rows})
     return {"raters": raters, "pooled": pooled, "level": LEVEL, "photographs": len({row["file"] for row in rows}),
             "categories": {label: _share([row for row in rows if row["label"] == label]) for label in labels}}
+
+
+def describe(found: dict[str, Any]) -> str:
+    """The report as plain lines: all raters together, then each."""
+    pooled = found["pooled"]
+    if not pooled["answers"]:
+        return "nobody has answered yet"
+    lines = [f"all raters: {_sentence(pooled, pooled['interval'])}, over {found['photographs']} photographs"]
+    lines += [f"{name}: {_sentence(one, one['interval'])}" for name, one in found["raters"].items()]
+    return "\n".join([*lines, "0.5 is guessing: an interval that holds it shows no difference seen"])
+
+
+def _sentence(share: dict[str, Any], interval: Sequence[float] | None) -> str:
+    bounds = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval is not None else ""
+    return f"right in {share['right']} of {share['answers']} = {share['share']:.3f}{bounds}"
 
 
 def _right(row: dict[str, Any]) -> bool:

@@ -10,17 +10,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+QT_NEEDS = ("xcb-icccm", "xcb-image", "xcb-keysyms", "xcb-render-util", "xcb-xinerama", "xkbcommon-x11")
+"""Libraries of the system without which Qt opens no window."""
 LABELME = shutil.which("labelme", path=str(Path(sys.executable).parent)) or shutil.which("labelme")
 
 
 def missing() -> str | None:
     """What the tests with a real labelme need and this machine lacks."""
     lacking = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
+    lacking += [name for name in QT_NEEDS if find_library(name) is None]
     return ", ".join([*([] if LABELME else ["labelme"]), *lacking]) or None
 
 

@@ -71,6 +71,8 @@ def _patch(provenance: dict, category_id: int, mask: np.ndarray, base: np.ndarra
     gain = light_gain(texture, ring(donor_mask, defects), donor_mask, base, ring(mask, everything))
     if parent is not None:
         affine = np.array(provenance["affine"], np.float64)
+        if provenance.get("transforms", {}).get("deform"):  # the mask may reach beyond the defect it was made from
+            texture = _spread(texture, donor_mask)
     else:
         affine = _along_axis(donor_mask, mask, turned=bool(rng.integers(2)))
         texture = _spread(texture, donor_mask)
