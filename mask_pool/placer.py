@@ -19,7 +19,7 @@ from .place_ratio import PlaceRatio
 from .placement import real_positions
 from .reals import Scenes, places_of
 from .recombine import Canvas, Turned
-from .regions import Regions, background_01, legal_corners
+from .regions import Regions, background_01, least_hits, legal_corners
 
 KEPT = 64
 """Photographs whose maps and legal regions are kept."""
@@ -67,9 +67,8 @@ class Placer:
         if allowed is None:
             return True
         h, w = bitmap.shape
-        own = bitmap != 0
-        hits = np.count_nonzero(allowed[y:y + h, x:x + w] & own)
-        return bool(hits >= self.config.inside * np.count_nonzero(own) - 0.25)
+        hits = np.count_nonzero(allowed[y:y + h, x:x + w] & (bitmap != 0))
+        return bool(hits >= least_hits(bitmap, self.config.inside))
 
     def allowed(self, image: ImageRecord) -> np.ndarray | None:
         """bool (H, W) of the legal region; None where nothing forbids any place."""

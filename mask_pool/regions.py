@@ -7,13 +7,15 @@ A folder of regions holds labelme files or mask pictures (white is the region), 
 * ``STEM.legal.png``, ``STEM.illegal@CATEGORY.png`` ...: STEM is the photograph's path without suffix, its folders
   joined by ``__`` (``normal__003``), or ``all``.
 
-A mask must lie in every legal region that is meant for it (where there are none, anywhere) and in no illegal one.
+The legal regions of one kind (for all categories; for one) add up. A mask must lie in both kinds that are meant for it
+(where there are none, anywhere) and in no illegal region. Regions of a photograph's own replace those of ``all``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -25,6 +27,7 @@ from anomaly_gan.core.image_files import MAX_BYTES
 from anomaly_gan.core.ledger import Notes
 from anomaly_gan.core.mask_files import decode_mask
 from anomaly_gan.core.records import Dataset, ImageRecord
+from anomaly_gan.core.source_tree import suffix_of
 
 from .drawings import Drawing, PhotographFinder, list_drawings, read_drawings
 
@@ -66,24 +69,17 @@ class Region:
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions of each photograph (by its file name) and those of all others; ``masks`` are made once each."""
+    """The regions of each photograph (by its file name) and those of all others."""
 
     own: dict[str, list[Region]] = field(default_factory=dict)
     shared: list[Region] = field(default_factory=list)
-    _made: dict[tuple[str, str], np.ndarray | None] = field(default_factory=dict, repr=False, compare=False)
 
     def allowed(self, image: ImageRecord, category: str) -> np.ndarray | None:
         """bool (H, W): where the category may lie on the photograph; None where nothing forbids any place.
 
         Raises:
-            InputError: F13 nothing is left; or a region cannot be made for the photograph.
+            InputError: B7 nothing is left; or a region cannot be made for the photograph.
         """
-        key = image.file_name, category
-        if key not in self._made:
-            self._made[key] = self._make(image, category)
-        return self._made[key]
-
-    def _make(self, image: ImageRecord, category: str) -> np.ndarray | None:
         size = image.height, image.width
         shared = [region for region in self.shared if region.size_hw in {None, size}]
         meant = [region for region in self.own.get(image.file_name, shared) if region.category in {None, category}]
@@ -98,7 +94,8 @@ class Regions:
             if not region.legal:
                 allowed &= region.mask(image) == 0
         if not allowed.any():
-            raise InputError(image.file_name, "F13", f"its regions leave no place for {category!r}",
+            names = ", ".join(region.name for region in meant)
+            raise InputError(image.file_name, "B7", f"the regions {names} leave no place for {category!r}",
                              "redraw them: a mask must lie in every legal region and in no illegal one")
         return allowed
 
@@ -107,39 +104,59 @@ def read_regions(folder: Path, ingest: Dataset) -> Regions:
     """All regions of a folder.
 
     Raises:
-        InputError: MISSING there is no such folder, or no such photograph; C11 a label is no region, or names an
-            unknown category; or a file cannot be read.
+        InputError: MISSING there is no such folder, or no such photograph; B11 a picture may belong to several; C1 a
+            region for all photographs fits none; C11 a label is no region, or names an unknown category; or a file
+            cannot be read.
     """
     if not folder.is_dir():
         raise InputError(str(folder), "MISSING", "no such folder of regions",
                          "correct pool.place.regions, or leave it out")
-    finder, categories = PhotographFinder(ingest), list(ingest.category_names().values())
-    by_stem = {flat_stem(image.file_name): image for image in ingest.images}
-    regions = Regions()
+    regions, categories = Regions(), list(ingest.category_names().values())
+    _read_drawn(folder, ingest, categories, regions)
+    _read_pictures(folder, ingest, categories, regions)
+    sizes = {(image.height, image.width) for image in ingest.images}
+    for region in regions.shared:
+        if region.size_hw is not None and region.size_hw not in sizes:
+            raise InputError(region.name, "C1", f"is made for photographs of {region.size_hw} (height, width), "
+                             "of which the data set has none", "draw it on a photograph that was ingested")
+    return regions
+
+
+def _read_drawn(folder: Path, ingest: Dataset, categories: Sequence[str], regions: Regions) -> None:
+    finder = PhotographFinder(ingest)
     for drawing in read_drawings(folder):
         where = f"{drawing.file}[shape {drawing.index}]"
         region = Region(*_meaning(where, drawing.label, ":", categories), drawing, where)
         if drawing.file == f"{EVERYWHERE}.json":
-            regions.shared.append(region)
+            # the photograph it was drawn on stands for the others too: only its size counts
+            regions.shared.append(replace(region, source=replace(drawing, sha256=None)))
             continue
         found = finder.find(drawing.photograph)
         if found is None:
             raise InputError(drawing.file, "MISSING", f"the data set has no photograph {drawing.photograph!r}",
                              f"name it in imagePath, or call the file {EVERYWHERE}.json")
         regions.own.setdefault(found.file_name, []).append(region)
+
+
+def _read_pictures(folder: Path, ingest: Dataset, categories: Sequence[str], regions: Regions) -> None:
+    by_stem: dict[str, list[str]] = {}
+    for image in ingest.images:
+        by_stem.setdefault(flat_stem(image.file_name), []).append(image.file_name)
     tree, _ = list_drawings(folder)
-    for name in (name for name in tree.files if name.endswith(".png") and "/" not in name):
-        stem, _, label = name.removesuffix(".png").rpartition(".")
+    for name in (name for name in tree.files if suffix_of(name) == ".png" and "/" not in name):
+        stem, _, label = PurePosixPath(name).stem.rpartition(".")
         mask_01 = decode_mask(name, tree.read(name, MAX_BYTES), Notes())
         region = Region(*_meaning(name, label, "@", categories), mask_01, name)
         if stem == EVERYWHERE:
             regions.shared.append(region)
+        elif len(by_stem.get(stem, [])) == 1:
+            regions.own.setdefault(by_stem[stem][0], []).append(region)
         elif stem in by_stem:
-            regions.own.setdefault(by_stem[stem].file_name, []).append(region)
+            raise InputError(name, "B11", f"may belong to {' or '.join(by_stem[stem])}",
+                             "draw this region in labelme, whose file names its photograph")
         else:
             raise InputError(name, "MISSING", f"the data set has no photograph {stem!r}{nearest(stem, by_stem)}",
                              "call it PATH__NAME.legal.png after its photograph")
-    return regions
 
 
 def flat_stem(file_name: str) -> str:
@@ -149,8 +166,8 @@ def flat_stem(file_name: str) -> str:
 
 
 def _meaning(where: str, label: str, separator: str, categories: Sequence[str]) -> tuple[bool, str | None]:
-    kind, _, category = label.partition(separator)
-    if kind not in KINDS:
+    kind, marked, category = label.partition(separator)
+    if kind not in KINDS or (marked and not category):
         raise InputError(where, "C11", f"has the label {label!r}, which is no region",
                          f"use legal, illegal, legal{separator}CATEGORY or illegal{separator}CATEGORY")
     if category and category not in categories:
@@ -175,4 +192,10 @@ def legal_corners(allowed_HW: np.ndarray, bitmap: np.ndarray, inside: float) -> 
     The bitmap must not be larger than the photograph.
     """
     hits = cv2.matchTemplate(allowed_HW.astype(np.float32), (bitmap != 0).astype(np.float32), cv2.TM_CCORR)
-    return hits >= inside * np.count_nonzero(bitmap) - 0.25
+    # the counts come out of a Fourier transform: whole numbers but for rounding
+    return hits >= least_hits(bitmap, inside) - 0.25
+
+
+def least_hits(bitmap: np.ndarray, inside: float) -> int:
+    """Fewest pixels of mask_01 that are at least the share ``inside`` of it."""
+    return math.ceil(inside * np.count_nonzero(bitmap) - 1e-6)
