@@ -76,7 +76,7 @@ def _element(element: Annotation) -> list[str]:
     if origin.get("affine"):
         lines.append("parent's pixel to this one: " + "; ".join(
             " ".join(f"{value:.6g}" for value in row) for row in origin["affine"]))
-    return [*lines, *(f"{key}: {_words(origin[key])}" for key in sorted(set(origin) - TOLD)),
+    return [*lines, *(f"{key}: {_words(origin[key])}" for key in sorted(set(origin) - TOLD) if origin[key] != {}),
             f"seed {origin.get('seed', '?')}"]
 
 
