@@ -11,6 +11,9 @@ By whole objects: the prior is learned from some objects and measured on the rea
   held-out ones, in place (shares of width and height) and in what surrounds them (``place_maps``, standardised).
   0 is alike. The same masks are placed in every arm, on the same normal photographs, so arms are compared in pairs
   (``less random``), with intervals; resampling inflates the distances themselves, which therefore have none.
+
+The intervals resample the objects measured, not those learned from, and are too narrow with few: on 30 made-up data
+sets of 16 objects with nothing to learn, the AUROC was 0.54 in the mean with a standard deviation of 0.11.
 """
 
 from __future__ import annotations
