@@ -68,7 +68,7 @@ def pool_rate(run: RunFolder, what: What = "drawings", drawings: Drawings = None
     config = build(RateConfig, apply_settings(given, settings), "rate")
     order = None
     if presort:
-        from mask_pool.priorities import priorities
+        from mask_pool.filling import priorities
 
         order = priorities(run, what, drawings, seed or 0)
     serve(run, config, what=what.replace("-", "_"), drawings=drawings, method=method, order_by=order,
