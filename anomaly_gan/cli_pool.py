@@ -35,12 +35,14 @@ def pool_draw(run: RunFolder,
               labelme: Annotated[str | None, typer.Option(help="The labelme program, if not on the PATH.")] = None,
               launch: Annotated[bool, typer.Option(help="--no-launch only lays photographs out, for another machine, "
                                                         "and checks what was drawn.")] = True,
+              show: Annotated[Path | None, typer.Option(help="Folder of labelme files to show and change: their "
+                                                             "photographs are laid out with them.")] = None,
               seed: Seed = None) -> None:
     """Open labelme on normal training photographs, with the run's categories, and take up what was saved."""
     from mask_pool.draw import draw
 
     found = draw(run, out, count=count, files=file, categories=category, labelme=labelme, seed=seed or 0,
-                 say=lambda line: typer.echo(line), launch=launch)
+                 say=lambda line: typer.echo(line), launch=launch, show=show)
     if found.faults:
         raise CheckFailed(f"{out}: {len(found.faults)} faults in the drawings; they are named above")
 

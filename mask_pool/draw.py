@@ -23,7 +23,8 @@ from anomaly_gan.core.progress import track
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import seed_for
 
-from .drawings import PHOTOGRAPHS, PhotographFinder, list_drawings, read_file, read_index
+from .drawings import PHOTOGRAPHS, PhotographFinder, list_drawings, read_drawings, read_file, read_index
+from .label_files import prepare
 from .labelme_program import find_program, run_program
 
 LONGEST_NAME = 120
@@ -56,7 +57,7 @@ class TakenUp:
 
 def draw(source: Path, out: Path, *, count: int = 8, files: Sequence[str] = (), categories: Sequence[str] = (),
          labelme: str | None = None, seed: int = 0, say: Callable[[str], object] = lambda line: None,
-         launch: bool = True) -> TakenUp:
+         launch: bool = True, show: Path | None = None) -> TakenUp:
     """Lay out photographs, open labelme on them, wait until it is closed, and take up what was saved.
 
     Args:
@@ -68,6 +69,7 @@ def draw(source: Path, out: Path, *, count: int = 8, files: Sequence[str] = (), 
         labelme: the program, where it is not in this environment or on the PATH.
         say: takes each line of progress.
         launch: False only lays out, for drawing on another machine, and takes up.
+        show: a folder of drawings made elsewhere; its photographs (``count`` of them) are laid out with them.
 
     Raises:
         InputError: no such photograph or category, or the photograph is not a normal one of the training split.
@@ -76,9 +78,12 @@ def draw(source: Path, out: Path, *, count: int = 8, files: Sequence[str] = (), 
     """
     ingest = open_ingest(source)
     names = check_categories(ingest, categories)
-    chosen = named(ingest, files) if files else choose(ingest, count, seed)
+    chosen = (named(ingest, files) if files else drawn_on(ingest, show, count) if show is not None
+              else choose(ingest, count, seed))
     program = find_program(labelme) if launch else None
     lay_out(ingest, chosen, names, out)
+    if show is not None:
+        say(f"{prepare(out, show, ingest)} drawings of {show} are shown")
     say(f"{len(chosen)} photographs lie in {out / PHOTOGRAPHS}; labels: {', '.join(names)}")
     ended = None
     if program is not None:
@@ -150,6 +155,21 @@ def choose(ingest: Dataset, count: int, seed: int) -> list[ImageRecord]:
         turns[image.group_id] += 1
     spread = [ranked[place] for place in sorted(range(len(ranked)), key=lambda place: (turn_of[place], place))]
     return sorted(spread[:max(1, count)], key=lambda image: image.file_name)
+
+
+def drawn_on(ingest: Dataset, drawings: Path, count: int) -> list[ImageRecord]:
+    """The first ``count`` photographs that ``drawings`` were made on, and that may be drawn on.
+
+    Raises:
+        InputError: MISSING there is none; or a drawing cannot be read.
+    """
+    finder, normal_ids = PhotographFinder(ingest), {image.id for image in ingest.normals()}
+    found = [finder.find(drawing.photograph) for drawing in read_drawings(drawings)]
+    usable = {image.id: image for image in found if image is not None and drawable(image, normal_ids)}
+    if not usable:
+        raise InputError(str(drawings), "MISSING", "none of its drawings lies on a normal training photograph",
+                         "give the folder of labelme files that belongs to this ingest")
+    return list(usable.values())[:count]
 
 
 def named(ingest: Dataset, files: Sequence[str]) -> list[ImageRecord]:

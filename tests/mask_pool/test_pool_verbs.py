@@ -119,6 +119,14 @@ def test_draw_without_a_screen_lays_out_and_checks(say: Say, tmp_path: Path) -> 
     assert lay_out(tmp_path, tmp_path / "anna", count=2, launch=False).faults, "the fault is still there, nothing lost"
 
 
+def test_drawings_made_elsewhere_are_laid_out_to_be_changed(say: Say, rated: list[str], experts: Path,
+                                                             tmp_path: Path) -> None:
+    code, out, _ = say("pool draw --no-launch", "--show", str(experts), "--out", str(tmp_path / "anna"))
+    assert code == 0 and "2 drawings of" in out and "scrap: 2 drawn" in out
+    shown = json.loads((tmp_path / "anna" / "normal_3.json").read_text())
+    assert [one["label"] for one in shown["shapes"]] == ["scrap", "scrap"] and shown["imageData"] is None
+
+
 @pytest.mark.parametrize(("words", "code", "reason"), [
     ("pool stats", 2, "no finished pool here"),
     ("pool show crack/000001", 2, "pool/annotations.json: MISSING"),
