@@ -38,6 +38,6 @@ def study(subject: str, run: Path, out: Path, settings: list[str], seed: int) ->
         from mask_pool.regions import read_regions
 
         regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
-        work_placement(ingest, out, regions=regions, background=config.place.background, seed=seed)
+        work_placement(ingest, out, config=config.place, regions=regions, seed=seed)
     yield (out / "table.csv").read_text(encoding="utf-8").rstrip()
     yield f"study of the {subject} → {out}"
