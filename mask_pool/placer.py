@@ -16,7 +16,7 @@ from .cut import Element
 from .place_config import PlaceConfig
 from .place_maps import PlaceMaps
 from .place_ratio import PlaceRatio
-from .placement import real_positions
+from .placement import real_positions, slide_to_border
 from .reals import Scenes, places_of
 from .recombine import Canvas, Turned
 from .regions import Regions, background_01, least_hits, legal_corners
@@ -44,22 +44,24 @@ class Placer:
     regions: Regions | None = None
     _kept: OrderedDict[tuple[str, int], Any] = field(default_factory=OrderedDict, repr=False)
 
-    def place(self, turned: Turned, canvas: Canvas, image: ImageRecord,
-              rng: np.random.Generator) -> tuple[int, int, dict[str, Any]] | None:
-        """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none."""
+    def place(self, turned: Turned, canvas: Canvas, image: ImageRecord, rng: np.random.Generator, *,
+              at_border: bool = False) -> tuple[int, int, dict[str, Any]] | None:
+        """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none.
+
+        With ``at_border``, what a border cut off is moved to the border of this photograph, and judged there; only the
+        prior then knows whether that place is legal.
+        """
         corners = self.corners(turned.bitmap, canvas, image)
         if corners is None:
             return None
         follows = rng.random() < self.config.share
-        if follows and self.config.strategy == "position" and len(self.positions):
-            return *self._near_real(turned.bitmap, canvas, corners, rng), {"place": "real"}
         if follows and self.config.strategy == "prior" and self.ratio is not None:
-            places = [corners.draw(rng) for _ in range(self.config.candidates)]
-            ratios = self.log_ratios(turned.bitmap, places, image)
-            chances = np.exp((ratios - ratios.max()) / self.config.temperature)
-            chosen = int(rng.choice(len(places), p=chances / chances.sum()))
-            return *places[chosen], {"place": "prior", "log_ratio": round(float(ratios[chosen]), 4)}
-        return *corners.draw(rng), {"place": "uniform"}
+            return self._by_ratio(turned, canvas, corners, image, rng, at_border)
+        if follows and self.config.strategy == "position" and len(self.positions):
+            found, how = self._near_real(turned.bitmap, canvas, corners, rng), "real"
+        else:
+            found, how = corners.draw(rng), "uniform"
+        return *(slide_to_border(canvas, turned, *found) if at_border else found), {"place": how}
 
     def allows(self, bitmap: np.ndarray, x: int, y: int, image: ImageRecord) -> bool:
         """Whether enough of mask_01 ``bitmap`` with its corner at pixel (x, y) lies in the legal region."""
@@ -97,6 +99,19 @@ class Placer:
         legal = legal_corners(allowed, bitmap, self.config.inside)[first_y:last_y + 1, first_x:last_x + 1]
         places = np.flatnonzero(legal)
         return Corners(room, places) if len(places) else None
+
+    def _by_ratio(self, turned: Turned, canvas: Canvas, corners: Corners, image: ImageRecord, rng: np.random.Generator,
+                  at_border: bool) -> tuple[int, int, dict[str, Any]] | None:
+        places = [corners.draw(rng) for _ in range(self.config.candidates)]
+        if at_border:
+            moved = [slide_to_border(canvas, turned, *place) for place in places]
+            places = [place for place in moved if self.allows(turned.bitmap, *place, image)]
+        if not places:
+            return None
+        ratios = self.log_ratios(turned.bitmap, places, image)
+        chances = np.exp((ratios - ratios.max()) / self.config.temperature)
+        chosen = int(rng.choice(len(places), p=chances / chances.sum()))
+        return *places[chosen], {"place": "prior", "log_ratio": round(float(ratios[chosen]), 4)}
 
     def _near_real(self, bitmap: np.ndarray, canvas: Canvas, corners: Corners,
                    rng: np.random.Generator) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from anomaly_gan.core.seeding import rng_for
 
 from .config import PoolConfig
 from .cut import Element
-from .placement import seat_elements, slide_to_border
+from .placement import seat_elements
 from .placer import Placer, open_placer
 from .reals import Scenes
 from .recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
@@ -121,11 +121,11 @@ class CategoryBuilder:
 
     def _place(self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator,
                fixed: bool) -> tuple[int, int, dict[str, Any]] | None:
-        found = self.placer.place(turned, canvas, normal, rng)
         at_border = self.config.keep_at_border and not fixed and turned.straight_cut()
-        if found is None or not at_border:
-            return found
-        return *slide_to_border(canvas, turned, *found[:2]), {**found[2], "at_border": True}
+        if not at_border:
+            return self.placer.place(turned, canvas, normal, rng)
+        found = self.placer.place(turned, canvas, normal, rng, at_border=True)
+        return (*found[:2], {**found[2], "at_border": True}) if found is not None else None
 
     def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
                   rng: np.random.Generator) -> Item | None:
