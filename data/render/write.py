@@ -1,4 +1,4 @@
-"""Writing a rendered set: photographs, masks, groups.csv, the simulated expert work, a contact sheet."""
+"""Writing a rendered set: photographs, masks, groups.csv, the simulated expert work and regions, a contact sheet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from camera import Photograph
 from expert import CRITERIA, DRAWINGS, RATER_NAMES, RATERS, Drawing, draw_over, grade, labelme, score
 from plan import Shot, take
+from region import regions
 from sheet import outlined, tiled
 
 from anomaly_gan.core.files import write_bytes, write_json, write_text
@@ -48,6 +49,7 @@ def write_set(out: Path, plan: list[Shot], seed: int, size: int, quality: int) -
     rows = [f"{shot.stem}.jpg,{shot.group},{shot.fold}" for shot in plan]
     write_text(out / "groups.csv", "\n".join(["file,group,fold", *rows]) + "\n")
     write_experts(out / "expert", seats, seed, size)
+    write_json(out / "regions" / "all.json", regions("../normal/000.jpg", size))
     return written
 
 

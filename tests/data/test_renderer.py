@@ -206,6 +206,21 @@ def test_scores_cover_every_shape_and_tell_good_from_poor(drawings, scores):
         assert any(poor for _, poor in ranked)
 
 
+def test_regions_are_where_training_objects_hang(renderer, groups, tmp_path):
+    renderer.write.write_set(tmp_path, [], 7, 256, 92)
+    committed = (SAMPLE / "regions" / "all.json").read_bytes()
+    assert (tmp_path / "regions" / "all.json").read_bytes() == committed
+    shapes = json.loads(committed)["shapes"]
+    assert [shape["label"] for shape in shapes] == ["legal:cloth_strips", "legal:paper_scraps"]
+    for shape in shapes:
+        inside, category = filled(np.array(shape["points"])) > 0, shape["label"].partition(":")[2]
+        assert inside.mean() < 0.9
+        for row in groups:
+            if row["fold"] == "1" and row["file"].startswith(category):
+                mask = cv2.imread(str((SAMPLE / row["file"]).with_suffix(".png")), 0) > 0
+                assert inside[mask].all(), row["file"]
+
+
 def test_a_new_set_replaces_the_old_one_and_nothing_else(renderer, tmp_path):
     for counts in ({"normal": (3, 2)}, {"normal": (1, 1)}):
         renderer.write.write_set(tmp_path / "set", list(renderer.plan.shots(counts)), 7, SMALL, 92)
