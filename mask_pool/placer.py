@@ -25,7 +25,7 @@ KEPT = 64
 """Photographs whose maps and legal regions are kept."""
 POINTS = 256
 """Pixels of a mask at which the maps are read; more tell nothing new."""
-MOST_REALS = 48
+MOST_REALS = 36
 """Real masks a prior is learned from; spread over the objects."""
 
 
