@@ -29,7 +29,7 @@ class PlaceConfig(Config):
     shrinkage: float = Field(8.0, ge=0.0)
     """``prior``: objects that "anywhere" is worth beside the real ones; with few of these little is believed. On the
     training splits of the sample set and the magnetic tiles (seven categories, by whole objects) 16 gave held-out real
-    places a slightly better likelihood in sum, 8 put masks where it looked more like real places in every one."""
+    places a slightly better likelihood in sum, 8 put masks where it looked more like real places in six of seven."""
 
     snap: bool = True
     """Fixed shapes go onto seats: places that look like those that experts marked on other photographs."""
