@@ -83,7 +83,7 @@ class CategoryBuilder:
                 return Item(normal, placed)
         raise InputError(f"pool[{self.category}]", "H9", "its masks, as its rules want them, fit none of the normal "
                          "photographs tried", "ingest photographs of one scale, raise pool.max_area_share, or loosen "
-                         f"pool.rules.{self.category}")
+                         f"pool.rules.{self.category} or the legal regions")
 
     @cached_property
     def rules(self) -> Rules:

@@ -102,7 +102,7 @@ def source_keys(config: PoolConfig) -> dict[str, str]:
     if config.expert_scores is not None:
         files += [expand(config.expert_scores)]
     if config.place.regions is not None:
-        files += sorted(path for path in expand(config.place.regions).glob("*") if path.suffix in {".json", ".png"})
+        files += sorted(path for path in expand(config.place.regions).glob("*") if path.suffix.lower() in {".json", ".png"})
     content = "".join(f"{path.name} {sha256_file(path)}\n" for path in files if path.is_file())
     return {"experts": sha256_bytes(content.encode())} if files else {}
 
