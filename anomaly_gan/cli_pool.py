@@ -39,7 +39,7 @@ def pool_draw(run: RunFolder,
                                                              "photographs are laid out with them.")] = None,
               seed: Seed = None) -> None:
     """Open labelme on normal training photographs, with the run's categories, and take up what was saved."""
-    from mask_pool.draw import draw
+    from mask_pool.drawing.draw import draw
 
     found = draw(run, out, count=count, files=file, categories=category, labelme=labelme, seed=seed or 0,
                  say=lambda line: typer.echo(line), launch=launch, show=show)
@@ -80,8 +80,8 @@ def pool_rate(run: RunFolder, what: What = "drawings", drawings: Drawings = None
 @pool_app.command("import-scores", epilog="Example: anomaly-gan pool import-scores filled_in.csv --run runs/mine")
 def pool_import_scores(sheet: Sheet, run: RunFolder) -> None:
     """Take a sheet of grades from elsewhere up into the run's ratings; the same sheet twice changes nothing."""
+    from mask_pool.evaluation.scores import read_ratings
     from mask_pool.rate.export import take_up
-    from mask_pool.scores import read_ratings
 
     counts = take_up(run, read_ratings(sheet))
     typer.echo(f"{', '.join(f'{name} {count}' for name, count in counts.items())} → {run / 'rate'}")
@@ -94,8 +94,8 @@ def pool_export_scores(run: RunFolder,
                                                                      "rater; may be repeated.")] = [],  # noqa: B006
                        what: What = "drawings", drawings: Drawings = None) -> None:
     """The run's grades as a score sheet, or an empty sheet for people who rate elsewhere."""
+    from mask_pool.evaluation.scores import write_blank_sheet
     from mask_pool.rate.export import collect, comments, write_sheet
-    from mask_pool.scores import write_blank_sheet
 
     if blank:
         from mask_pool.rate.config import RateConfig
@@ -119,11 +119,11 @@ def pool_evaluate(run: RunFolder,
                   out: Annotated[Path | None, typer.Option(help="Also write the whole evaluation as JSON.")] = None,
                   settings: Settings = [], seed: Seed = None) -> None:  # noqa: B006
     """Fuzzy comprehensive evaluation: scores, agreement, flagged raters, and the masks that would be kept."""
-    from mask_pool.evaluate_config import EvaluateConfig
-    from mask_pool.evaluation import evaluate
-    from mask_pool.evaluation_text import describe
+    from mask_pool.evaluation.config import EvaluateConfig
+    from mask_pool.evaluation.evaluate import evaluate
+    from mask_pool.evaluation.scores import read_ratings
+    from mask_pool.evaluation.text import describe
     from mask_pool.rate.export import collect
-    from mask_pool.scores import read_ratings
 
     from .core.config import apply_settings, build
     from .core.files import write_json
@@ -151,7 +151,7 @@ def pool_stats(run: RunFolder) -> None:
     """Counts, sizes, shapes, places, diversity and copies of the pool's masks beside the real ones."""
     import json
 
-    from mask_pool.stats import text
+    from mask_pool.stats.statistics import text
 
     path = run / "pool" / "stats.json"
     if not path.is_file():
@@ -164,7 +164,7 @@ def pool_stats(run: RunFolder) -> None:
 def pool_show(item: Annotated[str, typer.Argument(help="Item of the pool, CATEGORY/000001.png.")],
               run: RunFolder) -> None:
     """Where one mask of the pool comes from: parents, transforms, place, seed and the raters' scores."""
-    from mask_pool.ancestry import show
+    from mask_pool.stats.ancestry import show
 
     typer.echo(show(run, item))
 

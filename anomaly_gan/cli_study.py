@@ -29,13 +29,12 @@ def study(subject: str, run: Path, out: Path, settings: list[str], seed: int) ->
     ingest = load_dataset(run / "ingest")
     if subject == "judge":
         from mask_pool.filling import rated_by_category
-        from mask_pool.study_judge import study as work_judge
+        from mask_pool.judging.study import study as work_judge
 
         work_judge(ingest, out, rated=rated_by_category(config, ingest), config=config.judge, seed=seed)
     else:
-        from mask_pool.study_placement import study as work_placement
-
-        from mask_pool.regions import read_regions
+        from mask_pool.placement.regions import read_regions
+        from mask_pool.placement.study import study as work_placement
 
         regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
         work_placement(ingest, out, config=config.place, regions=regions, seed=seed)

@@ -1,4 +1,4 @@
-"""Recombining masks: a straightforward loop against ``mask_pool.many.recombine_many``, in one run.
+"""Recombining masks: a straightforward loop against ``mask_pool.recombination.many.recombine_many``, in one run.
 
 Both sides get the same draws and write the same annotations. The plain loop warps the whole frame, encodes it with
 pycocotools and writes with ``json.dump``; ours warps an element's own box, takes the run-lengths from it and writes
@@ -31,7 +31,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from mask_pool.cut import Element, tight
-from mask_pool.many import BLOCK, INVERSE_LINEAR, Turns, draw_block, forward, hulls_of, recombine_many
+from mask_pool.recombination.many import BLOCK, INVERSE_LINEAR, Turns, draw_block, forward, hulls_of, recombine_many
 
 
 def elements_of(size: int, number: int = 24) -> list[Element]:

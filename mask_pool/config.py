@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from anomaly_gan.core.config import Config
 
-from .evaluate_config import EvaluateConfig
-from .judge_config import JudgeConfig
-from .place_config import PlaceConfig
-from .rules import CategoryRules, Growth, Positive, Rules, SeverityScale, in_pixels, ordered
+from .evaluation.config import EvaluateConfig
+from .judging.config import JudgeConfig
+from .placement.config import PlaceConfig
+from .recombination.rules import CategoryRules, Growth, Positive, Rules, SeverityScale, in_pixels, ordered
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -35,7 +35,7 @@ class PoolConfig(Config):
     expert_dir: str | None = None
     """Folder of labelme JSON drawn by experts; ``embedded:`` names the embedded data folder. None: prior only."""
     expert_scores: str | None = None
-    """Sheet of the raters' grades (``mask_pool.scores``); None: drawings are not rated and all are kept."""
+    """Sheet of the raters' grades (``mask_pool.evaluation.scores``); None: drawings are not rated and all are kept."""
     line_width: Positive | None = None
     """Width in pixels of experts' lines and linestrips that give none themselves; None: such a line is refused."""
     evaluate: EvaluateConfig = EvaluateConfig()

@@ -14,12 +14,12 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.records import Dataset, ImageRecord
 
 from .cut import Element, tight
-from .drawings import Drawing, PhotographFinder, read_drawings
-from .evaluate_config import EvaluateConfig, mean_of
-from .evaluation import Evaluation
-from .evaluation import evaluate as evaluate_ratings
-from .ratings import RatedMask, Ratings, content_hash
-from .scores import Sheet, read_sheet
+from .drawing.drawings import Drawing, PhotographFinder, read_drawings
+from .evaluation.config import EvaluateConfig, mean_of
+from .evaluation.evaluate import Evaluation
+from .evaluation.evaluate import evaluate as evaluate_ratings
+from .evaluation.ratings import RatedMask, Ratings, content_hash
+from .evaluation.scores import Sheet, read_sheet
 
 PASSABLE = 5.0
 """Score from which a drawing counts as rather right than wrong."""

@@ -14,15 +14,15 @@ from anomaly_gan.core.masks import decode_rle
 from anomaly_gan.core.records import Dataset, load_dataset
 from anomaly_gan.core.resources import expand
 
-from .calibration import MIN_RATED
 from .config import PoolConfig
 from .cut import Element
-from .evaluate_config import mean_of
+from .evaluation.config import mean_of
 from .experts import gather_experts
-from .judge import Judge, Judgement, presort
+from .judging.calibration import MIN_RATED
+from .judging.judge import Judge, Judgement, presort
+from .placement.reals import Scenes
 from .pool import CategoryBuilder, Item
 from .rate.items import load
-from .reals import Scenes
 
 ROUNDS = 5
 """Times an item is made anew before the best that was seen is taken, however little the judge thinks of it."""

@@ -16,14 +16,14 @@ from anomaly_gan.core.seeding import rng_for
 
 from .config import PoolConfig
 from .cut import Element
-from .placement import seat_elements
-from .placer import Placer, open_placer
-from .reals import Scenes
-from .recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
-from .regions import Regions
-from .rules import Rules
-from .seats import SeatFinder
-from .shaping import Shaper
+from .placement.placer import Placer, open_placer
+from .placement.reals import Scenes
+from .placement.regions import Regions
+from .placement.seating import seat_elements
+from .placement.seats import SeatFinder
+from .recombination.recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
+from .recombination.rules import Rules
+from .recombination.shaping import Shaper
 
 BASE_TRIES = 20
 """Normals tried for an item before its elements are taken as fitting none."""

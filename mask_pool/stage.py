@@ -20,14 +20,14 @@ from .config import PoolConfig
 from .cut import cut_prior, without_fragments
 from .experts import ExpertElements, gather_experts
 from .filling import most_plausible, open_judge
-from .judge import Judge, Judgement
+from .judging.judge import Judge, Judgement
+from .placement.reals import Scenes
+from .placement.regions import read_regions
 from .pool import CategoryBuilder, Item, open_builder
 from .proof import prove_train_only
-from .reals import Scenes
-from .recombine import Placed
-from .regions import read_regions
-from .rules import check_categories
-from .stats import write as write_statistics
+from .recombination.recombine import Placed
+from .recombination.rules import check_categories
+from .stats.statistics import write as write_statistics
 
 
 def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def source_keys(config: PoolConfig) -> dict[str, str]:
     if config.expert_scores is not None:
         files += [expand(config.expert_scores)]
     if config.place.regions is not None:
-        files += sorted(path for path in expand(config.place.regions).glob("*") if path.suffix.lower() in {".json", ".png"})
+        files += sorted(path for path in expand(config.place.regions).glob("*")
+                        if path.suffix.lower() in {".json", ".png"})
     content = "".join(f"{path.name} {sha256_file(path)}\n" for path in files if path.is_file())
     return {"experts": sha256_bytes(content.encode())} if files else {}
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from anomaly_gan.core.errors import InputError
 
-from ..ratings import HIGHEST, LOWEST
+from ..evaluation.ratings import HIGHEST, LOWEST
 from .config import GRADE_NAMES, RateConfig
 from .export import RATER_CHARS, rater_name
 from .items import LAYERS, Catalogue, Judged

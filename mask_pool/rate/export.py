@@ -11,8 +11,8 @@ import numpy as np
 
 from anomaly_gan.core.errors import ConfigError
 
-from ..ratings import OVERALL, RatedMask, Ratings
-from ..scores import write_ratings
+from ..evaluation.ratings import OVERALL, RatedMask, Ratings
+from ..evaluation.scores import write_ratings
 from .real_or_generated import FOLDER, WHAT
 from .store import NAME, Store, newest_rows
 

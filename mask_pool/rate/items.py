@@ -21,8 +21,8 @@ from anomaly_gan.core.masks import decode_rle, encode_rle
 from anomaly_gan.core.records import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.resources import expand
 
-from ..drawings import PhotographFinder, read_drawings
-from ..ratings import RatedMask, content_hash
+from ..drawing.drawings import PhotographFinder, read_drawings
+from ..evaluation.ratings import RatedMask, content_hash
 
 LAYERS = ("photo", "mask", "outline")
 COLOUR_RGB = (255, 32, 96)

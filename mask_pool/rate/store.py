@@ -23,7 +23,7 @@ from typing import Any
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
 from anomaly_gan.core.files import sha256_bytes
 
-from ..ratings import RatedMask
+from ..evaluation.ratings import RatedMask
 from .store_files import claim_file, make_private, network_filesystem
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mask_pool.evaluate_config import EvaluateConfig
-from mask_pool.evaluation import evaluate
-from mask_pool.ratings import Ratings
-from mask_pool.scores import read_ratings
+from mask_pool.evaluation.config import EvaluateConfig
+from mask_pool.evaluation.evaluate import evaluate
+from mask_pool.evaluation.ratings import Ratings
+from mask_pool.evaluation.scores import read_ratings
 
 ROOT = Path(__file__).parents[2]
 RENDER, EXPERT = ROOT / "data" / "render", ROOT / "data" / "sample" / "expert"

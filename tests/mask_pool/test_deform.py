@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from mask_pool.deform import Deformed, apply, break_apart, elastic, grow
+from mask_pool.recombination.deform import Deformed, apply, break_apart, elastic, grow
 
 EIGHT = np.ones((3, 3))
 

@@ -15,13 +15,13 @@ import pytest
 from anomaly_gan.core.config import build, dump_yaml
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.records import load_dataset
-from mask_pool.evaluate_config import EvaluateConfig, mean_of
-from mask_pool.evaluation import evaluate
-from mask_pool.evaluation_text import describe
+from mask_pool.evaluation.config import EvaluateConfig, mean_of
+from mask_pool.evaluation.evaluate import evaluate
+from mask_pool.evaluation.ratings import RatedMask, Ratings, content_hash
+from mask_pool.evaluation.scores import write_ratings
+from mask_pool.evaluation.selection import Candidate, select
+from mask_pool.evaluation.text import describe
 from mask_pool.experts import gather_experts
-from mask_pool.ratings import RatedMask, Ratings, content_hash
-from mask_pool.scores import write_ratings
-from mask_pool.selection import Candidate, select
 
 NAN = float("nan")
 Draw = Callable[..., None]
@@ -175,7 +175,7 @@ def test_grades_by_their_corners_come_back_from_yaml_in_order() -> None:
 
 
 def test_the_configuration_does_not_load_torch() -> None:
-    code = "import sys, mask_pool.evaluate_config; sys.exit('torch' in sys.modules)"
+    code = "import sys, mask_pool.evaluation.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -13,9 +13,9 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.manifest import Context
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from mask_pool.config import PoolConfig
-from mask_pool.drawings import PhotographFinder
+from mask_pool.drawing.drawings import PhotographFinder
+from mask_pool.evaluation.scores import read_ratings
 from mask_pool.experts import gather_experts
-from mask_pool.scores import read_ratings
 from mask_pool.stage import run
 
 Draw = Callable[..., None]

@@ -18,11 +18,11 @@ from anomaly_gan.core.seeding import rng_for
 from mask_pool.config import PoolConfig
 from mask_pool.cut import Element, cut_prior
 from mask_pool.experts import gather_experts
-from mask_pool.place_config import PlaceConfig
-from mask_pool.placer import Corners, open_placer, spread
+from mask_pool.placement.config import PlaceConfig
+from mask_pool.placement.placer import Corners, open_placer, spread
+from mask_pool.placement.regions import read_regions
 from mask_pool.pool import CategoryBuilder, open_builder
-from mask_pool.recombine import Canvas, unturned
-from mask_pool.regions import read_regions
+from mask_pool.recombination.recombine import Canvas, unturned
 
 HEIGHT, WIDTH = 96, 120
 MIDDLE = np.zeros((HEIGHT, WIDTH), bool)

@@ -15,14 +15,14 @@ from anomaly_gan.core.manifest import Context
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.config import PoolConfig
-from mask_pool.correlation import Correlator, Outline, mean_of_best
 from mask_pool.cut import Element, cut_prior, tight, without_fragments
 from mask_pool.experts import gather_experts
-from mask_pool.place_config import PlaceConfig
-from mask_pool.placement import slide_to_border
-from mask_pool.placer import Placer
+from mask_pool.placement.config import PlaceConfig
+from mask_pool.placement.correlation import Correlator, Outline, mean_of_best
+from mask_pool.placement.placer import Placer
+from mask_pool.placement.seating import slide_to_border
 from mask_pool.pool import open_finder
-from mask_pool.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
+from mask_pool.recombination.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
 from mask_pool.stage import run
 
 Draw = Callable[..., None]

@@ -18,12 +18,12 @@ from anomaly_gan.core.errors import EnvironmentFailure, InputError
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.polygons import ellipse_ring, fill_line, fill_ring
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
-from mask_pool import draw as drawing
-from mask_pool.draw import TakenUp, choose, draw, flat_name, lay_out, take_up
-from mask_pool.drawings import read_drawings
+from mask_pool.drawing import draw as drawing
+from mask_pool.drawing.draw import TakenUp, choose, draw, flat_name, lay_out, take_up
+from mask_pool.drawing.drawings import read_drawings
+from mask_pool.drawing.label_files import label_content, mask_shape, prepare
+from mask_pool.drawing.labelme_program import find_program
 from mask_pool.experts import gather_experts
-from mask_pool.label_files import label_content, mask_shape, prepare
-from mask_pool.labelme_program import find_program
 
 FIXTURE = Path(__file__).parents[1] / "support" / "labelme_6.3.1"
 HEIGHT, WIDTH = 96, 120
@@ -258,7 +258,7 @@ def test_drawings_made_elsewhere_are_shown_and_newer_ones_kept(ingest: Path, tmp
 def test_without_labelme_the_message_says_how_to_get_it(ingest: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("mask_pool.labelme_program.sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr("mask_pool.drawing.labelme_program.sys.executable", str(tmp_path / "python"))
     with pytest.raises(EnvironmentFailure, match=r"no such program: .*uv sync --extra draw.*--labelme"):
         draw(ingest, tmp_path / "out")
     with pytest.raises(EnvironmentFailure, match="/nowhere/labelme: no such program"):

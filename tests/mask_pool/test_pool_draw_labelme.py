@@ -17,10 +17,10 @@ import pytest
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.polygons import fill_ring
 from anomaly_gan.core.records import Category, Dataset, ImageRecord, load_dataset
-from mask_pool.draw import draw, lay_out, open_ingest
-from mask_pool.drawings import PhotographFinder, read_drawings
+from mask_pool.drawing.draw import draw, lay_out, open_ingest
+from mask_pool.drawing.drawings import PhotographFinder, read_drawings
+from mask_pool.drawing.label_files import label_content, mask_shape, polygon_shape, prepare
 from mask_pool.experts import gather_experts
-from mask_pool.label_files import label_content, mask_shape, polygon_shape, prepare
 
 FIXTURE = Path(__file__).parents[1] / "support" / "labelme_6.3.1"
 

@@ -16,9 +16,9 @@ from anomaly_gan.core.records import Dataset, load_dataset
 from mask_pool.config import PoolConfig
 from mask_pool.cut import Element, cut_prior
 from mask_pool.pool import CategoryBuilder, Item, open_builder
-from mask_pool.recombine import Placed, remake
-from mask_pool.rules import CategoryRules, SeverityScale, check_categories
-from mask_pool.severity import measure
+from mask_pool.recombination.recombine import Placed, remake
+from mask_pool.recombination.rules import CategoryRules, SeverityScale, check_categories
+from mask_pool.recombination.severity import measure
 
 
 @pytest.fixture

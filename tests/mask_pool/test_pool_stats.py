@@ -16,11 +16,10 @@ import pytest
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.manifest import Context
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
-from mask_pool.ancestry import ancestry, find_item, show
 from mask_pool.config import PoolConfig
 from mask_pool.stage import run
-from mask_pool.stats import quantiles, statistics, text, write
-from mask_pool.stats_measures import (
+from mask_pool.stats.ancestry import ancestry, find_item, show
+from mask_pool.stats.measures import (
     SIDE,
     Shape,
     frames,
@@ -30,6 +29,7 @@ from mask_pool.stats_measures import (
     position_map,
     sample,
 )
+from mask_pool.stats.statistics import quantiles, statistics, text, write
 
 HEIGHT, WIDTH = 64, 96
 

@@ -12,7 +12,7 @@ import pytest
 
 from anomaly_gan.cli import main
 from anomaly_gan.core.records import load_dataset
-from mask_pool.draw import draw as lay_out
+from mask_pool.drawing.draw import draw as lay_out
 
 Say = Callable[..., tuple[int, str, str]]
 SCREWS = "pool build --set fixed_shape=[screw] --set count=4"

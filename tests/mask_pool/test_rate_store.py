@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
+from mask_pool.evaluation.ratings import RatedMask
 from mask_pool.rate.store import NAME, Conflict, Event, Forbidden, Store, Unavailable, newest_rows
 from mask_pool.rate.store_files import network_filesystem
-from mask_pool.ratings import RatedMask
 
 MASK = RatedMask("000.json", 0, "crack", "ab" * 32)
 
@@ -103,7 +103,7 @@ def test_sixteen_threads_lose_and_double_nothing(store: Store) -> None:
 
 def test_a_kill_between_commit_and_reply_leaves_the_rating(tmp_path: Path) -> None:
     code = ("import os, sys; from pathlib import Path; from mask_pool.rate.store import *\n"
-            "from mask_pool.ratings import RatedMask\n"
+            "from mask_pool.evaluation.ratings import RatedMask\n"
             "store = Store(Path(sys.argv[1])); rater = store.enter('Ann', 's' * 22)\n"
             "store.append(Event('k1', rater, 'drawings', RatedMask('000.json', 0, 'crack', 'ab' * 32), 'grade', "
             "'shape', 7.0)); os.kill(os.getpid(), 9)\n")

@@ -16,10 +16,10 @@ from anomaly_gan.report.folders import StageFolder
 from anomaly_gan.report.pictures import Album
 from anomaly_gan.report.sections import pool_statistics
 from anomaly_gan.report.stage import run
-from mask_pool.evaluate_config import EvaluateConfig
-from mask_pool.evaluation import evaluate
-from mask_pool.ratings import RatedMask, Ratings
-from mask_pool.stats import write
+from mask_pool.evaluation.config import EvaluateConfig
+from mask_pool.evaluation.evaluate import evaluate
+from mask_pool.evaluation.ratings import RatedMask, Ratings
+from mask_pool.stats.statistics import write
 
 HEADINGS = ("What recombination made of them", "How far the raters agree", "How plausible the automatic judge")
 

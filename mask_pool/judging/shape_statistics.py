@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .cut import tight
+from ..cut import tight
 
 NAMES = ("area", "elongation", "solidity", "compactness", "parts", "holes", "roughness", "width", "unevenness",
          "lie_across", "lie_diagonal")

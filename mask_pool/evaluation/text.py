@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .agreement import Alpha
-from .evaluation import Evaluation
+from .evaluate import Evaluation
 from .outliers import RaterReport
 
 

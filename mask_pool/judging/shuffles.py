@@ -9,8 +9,8 @@ import numpy as np
 
 from anomaly_gan.core.seeding import rng_for
 
-from .cut import Element
-from .recombine import turn
+from ..cut import Element
+from ..recombination.recombine import turn
 
 KINDS = ("moved", "swapped", "foreign", "resized")
 FACTOR = 3.0

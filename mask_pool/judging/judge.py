@@ -18,13 +18,13 @@ from anomaly_gan.core.config import nearest
 from anomaly_gan.core.records import Dataset
 from anomaly_gan.core.seeding import seed_for
 
+from ..cut import Element
+from ..evaluation.ratings import HIGHEST
+from ..placement.maps import PlaceMaps, paint_out
+from ..placement.ratio import PlaceRatio
+from ..placement.reals import Scenes, places_of, real_elements
 from .calibration import Calibration
-from .cut import Element
-from .judge_config import JudgeConfig
-from .place_maps import PlaceMaps, paint_out
-from .place_ratio import PlaceRatio
-from .ratings import HIGHEST
-from .reals import Scenes, places_of, real_elements
+from .config import JudgeConfig
 from .shape_density import ShapeDensity, object_weights, robust_spread, weighted_quantile
 from .shape_statistics import shape_statistics
 from .wording import place_words, shape_words

@@ -34,7 +34,7 @@ class PlaceConfig(Config):
     snap: bool = True
     """Fixed shapes go onto seats: places that look like those that experts marked on other photographs."""
     regions: str | None = None
-    """Folder of legal and illegal regions (``mask_pool.regions``); ``embedded:`` names the embedded data folder."""
+    """Folder of legal and illegal regions (``placement.regions``); ``embedded:`` names the embedded data folder."""
     background: Literal["none", "dark", "bright"] = "none"
     """What lies at the frame's border and is this against the rest is no part of the object, and illegal."""
     inside: float = Field(1.0, gt=0.0, le=1.0)

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_gan.core.records import Annotation, Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
 
-from .cut import cut_prior, without_fragments
+from ..cut import cut_prior, without_fragments
 
 SIDE = 32
 """Side of the frame that outlines are compared in, pixels."""

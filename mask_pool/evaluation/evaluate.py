@@ -14,7 +14,7 @@ from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.seeding import rng_for
 
 from .agreement import Alpha, Concordance, kendall_w, krippendorff_alpha
-from .evaluate_config import EvaluateConfig
+from .config import EvaluateConfig
 from .fuzzy import Scale, Verdict, assess, weighted_mean, weights_for
 from .outliers import UNINFORMATIVE, RaterReport, judge_raters
 from .ratings import RatedMask, Ratings

@@ -16,8 +16,8 @@ import numpy as np
 
 from anomaly_gan.core.records import ImageRecord
 
+from ..cut import Element
 from .correlation import Correlator, Outline, mean_of_best, peaks
-from .cut import Element
 
 OBJECT_PX = 20
 """Photographs are reduced until the object has this size: enough to know it, and cheap at any resolution."""

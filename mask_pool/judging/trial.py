@@ -12,12 +12,12 @@ from scipy.stats import rankdata, spearmanr
 from anomaly_gan.core.records import Dataset
 from anomaly_gan.core.seeding import rng_for, seed_for
 
+from ..cut import Element
+from ..placement.maps import GROWN, PlaceMaps, paint_out
+from ..placement.reals import Scenes, real_elements
 from .calibration import MIN_RATED, Calibration
-from .cut import Element
+from .config import JudgeConfig
 from .judge import Judge
-from .judge_config import JudgeConfig
-from .place_maps import GROWN, PlaceMaps, paint_out
-from .reals import Scenes, real_elements
 from .shuffles import KINDS, Pair, shuffle
 
 VIEWS = ("both", "shape", "place", "painted", "smooth", "peek")

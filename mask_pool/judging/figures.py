@@ -11,9 +11,9 @@ import numpy as np
 
 from anomaly_gan.core.files import atomic_path
 
-from .judge_trial import RatedParts, Verdict, auroc
-from .reals import Scenes
+from ..placement.reals import Scenes
 from .shuffles import KINDS
+from .trial import RatedParts, Verdict, auroc
 
 SHOWN = ("both", "shape", "place", "painted")
 COLUMNS = 8

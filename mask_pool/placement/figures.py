@@ -11,11 +11,11 @@ import numpy as np
 
 from anomaly_gan.core.images import write_png
 
-from .judge_figures import _figure, _save
+from ..judging.figures import _figure, _save
 from .reals import Scenes
 
 if TYPE_CHECKING:
-    from .study_placement import Put
+    from .study import Put
 
 TILE_PX = 176
 COLUMNS = 8

@@ -13,7 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from .stats_measures import Measured, Shape, frames, nearest_distance, position_map
+from .measures import Measured, Shape, frames, nearest_distance, position_map
 
 REAL, POOL, GRAY = "#c2410c", "#2563a8", "#6b7280"
 DOTS_PER_INCH = 100

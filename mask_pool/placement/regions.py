@@ -29,7 +29,7 @@ from anomaly_gan.core.mask_files import decode_mask
 from anomaly_gan.core.records import Dataset, ImageRecord
 from anomaly_gan.core.source_tree import suffix_of
 
-from .drawings import Drawing, PhotographFinder, list_drawings, read_drawings
+from ..drawing.drawings import Drawing, PhotographFinder, list_drawings, read_drawings
 
 KINDS = ("legal", "illegal")
 EVERYWHERE = "all"

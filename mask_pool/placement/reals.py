@@ -10,8 +10,8 @@ from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.records import Dataset
 from anomaly_gan.core.seeding import rng_for
 
-from .cut import Element, cut_prior, without_fragments
-from .place_maps import PlaceMaps, paint_out
+from ..cut import Element, cut_prior, without_fragments
+from .maps import PlaceMaps, paint_out
 
 ANYWHERE = 6
 """Places drawn for every real mask, to learn what any place looks like."""

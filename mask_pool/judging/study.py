@@ -13,12 +13,14 @@ import numpy as np
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.records import Dataset
 
-from .cut import Element
-from .experts import PASSABLE
+from ..cut import Element
+from ..experts import PASSABLE
+from ..placement.reals import Scenes
+from .config import JudgeConfig
+from .figures import contact_sheet, draw_rocs, draw_scatter
 from .judge import Judge
-from .judge_config import JudgeConfig
-from .judge_figures import contact_sheet, draw_rocs, draw_scatter
-from .judge_trial import (
+from .shuffles import KINDS
+from .trial import (
     VIEWS,
     RatedParts,
     Verdict,
@@ -30,8 +32,6 @@ from .judge_trial import (
     judge_rated,
     spearman,
 )
-from .reals import Scenes
-from .shuffles import KINDS
 
 COLUMNS = ("question", "split", "category", "kind", "judged_by", "value", "low", "high", "masks", "objects")
 EVERY = "all"

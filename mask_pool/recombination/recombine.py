@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..cut import Element, tight
 from . import deform
-from .cut import Element, tight
 from .severity import main_axes, measure
 
 FIT_STEPS = 12

@@ -17,7 +17,7 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import encode_png
 from anomaly_gan.core.records import Dataset
 
-from .cut import tight
+from ..cut import tight
 from .drawings import PHOTOGRAPHS, Drawing, PhotographFinder, read_drawings, read_index
 
 VERSION = "5.5.0"

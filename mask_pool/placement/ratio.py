@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .shape_density import object_weights
+from ..judging.shape_density import object_weights
 
 TAIL = 6.0
 """Degrees of freedom of the two Student densities."""

@@ -32,17 +32,17 @@ from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.records import Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
 
-from .cut import Element
-from .judge_trial import bootstrap, deal
-from .place_config import PlaceConfig
-from .place_maps import PlaceMaps, paint_out
-from .place_ratio import PlaceRatio
-from .placement import real_positions
-from .placement_figures import contact_sheet, draw_bars
+from ..cut import Element
+from ..judging.trial import bootstrap, deal
+from ..recombination.recombine import Canvas, unturned
+from .config import PlaceConfig
+from .figures import contact_sheet, draw_bars
+from .maps import PlaceMaps, paint_out
 from .placer import Placer, spread
+from .ratio import PlaceRatio
 from .reals import Scenes, places_of, real_elements
-from .recombine import Canvas, unturned
 from .regions import Regions
+from .seating import real_positions
 
 COLUMNS = ("category", "arm", "measure", "value", "low", "high", "masks", "objects")
 FRAGMENT_SHARE = 0.03

@@ -14,7 +14,7 @@ from anomaly_gan.core.files import write_bytes, write_json
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.records import Annotation, Dataset
 
-from .stats_measures import (
+from .measures import (
     MOST,
     Measured,
     Shape,
@@ -66,7 +66,7 @@ def write(pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int
 
     The same data sets and seed give the same bytes.
     """
-    from .stats_plots import picture  # matplotlib takes a second to load: only where something is drawn
+    from .plots import picture  # matplotlib takes a second to load: only where something is drawn
 
     measured = measure(pool, ingest, seed, most, fragment_share)
     content = _figures(pool, measured, seed, most)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .cut import Element
-from .recombine import Canvas, Placed, Turned, unturned
+from ..cut import Element
+from ..recombination.recombine import Canvas, Placed, Turned, unturned
 from .seats import Seat
 
 

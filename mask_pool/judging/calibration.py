@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .ratings import HIGHEST, LOWEST
+from ..evaluation.ratings import HIGHEST, LOWEST
 
 RIDGE = 2.0
 """Rated masks that "the parts say nothing" is worth."""

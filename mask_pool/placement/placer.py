@@ -12,14 +12,14 @@ import numpy as np
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.records import Dataset, ImageRecord
 
-from .cut import Element
-from .place_config import PlaceConfig
-from .place_maps import PlaceMaps
-from .place_ratio import PlaceRatio
-from .placement import real_positions, slide_to_border
+from ..cut import Element
+from ..recombination.recombine import Canvas, Turned
+from .config import PlaceConfig
+from .maps import PlaceMaps
+from .ratio import PlaceRatio
 from .reals import Scenes, places_of
-from .recombine import Canvas, Turned
 from .regions import Regions, background_01, least_hits, legal_corners
+from .seating import real_positions, slide_to_border
 
 KEPT = 64
 """Photographs whose maps and legal regions are kept."""
