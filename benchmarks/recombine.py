@@ -78,7 +78,8 @@ def plain_chunk(elements: list[Element], sources: list[np.ndarray], hulls: np.nd
             "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
             "bbox": [int(side) for side in coco_mask.toBbox(rle)], "area": int(coco_mask.area(rle)),
             "provenance": {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
-                           "parent_group": element.parent_group, "expert_score": None, "affine": affines[at],
+                           "parent_group": element.parent_group, "expert_score": None, "raters": {},
+                           "affine": affines[at],
                            "transforms": {"rotation_deg": float(draws.degrees[at]), "scale": float(draws.scale[at]),
                                           "flip": bool(draws.flip[at])}, "seed": seed}})
     with path.open("w") as stream:

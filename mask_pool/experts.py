@@ -15,7 +15,7 @@ from anomaly_gan.core.records import Dataset, ImageRecord
 
 from .cut import Element, tight
 from .drawing.drawings import Drawing, PhotographFinder, read_drawings
-from .evaluation.config import EvaluateConfig, mean_of
+from .evaluation.config import EvaluateConfig
 from .evaluation.evaluate import Evaluation
 from .evaluation.evaluate import evaluate as evaluate_ratings
 from .evaluation.ratings import RatedMask, Ratings, content_hash
@@ -50,14 +50,12 @@ class ExpertElements:
     evaluation: dict[str, Any] | None = None
 
 
-def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: float, *,
-                   evaluate: EvaluateConfig | None = None, seed: int = 0,
-                   line_width: float | None = None) -> ExpertElements:
+def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, *, evaluate: EvaluateConfig,
+                   seed: int = 0, line_width: float | None = None) -> ExpertElements:
     """Read all drawings of ``folder/*.json``, drop those that may not be used, keep the best rated of the rest.
 
-    ``evaluate`` says how grades become scores and which are kept; without it, the ``top`` share of each category with
-    the highest mean over the raters is kept (rounded down, at least one; equal means in the order of file name and
-    shape). Without a score sheet all are kept. Only ratings of usable drawings are evaluated;
+    ``evaluate`` says how grades become scores and which are kept (equal scores in the order of file name and shape).
+    Without a score sheet all are kept. Only ratings of usable drawings are evaluated;
     ``seed`` drives the interval of their agreement. ``line_width`` is that of ``read_drawings``.
 
     Raises:
@@ -69,8 +67,7 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
         raise InputError(str(folder), "MISSING", "no such folder of expert drawings",
                          "correct pool.expert_dir, or leave it out for a pool of real masks alone")
     drawings = read_drawings(folder, line_width)
-    config = evaluate or mean_of(top)
-    sheet = read_sheet(scores, config.scale()) if scores is not None else None
+    sheet = read_sheet(scores, evaluate.scale()) if scores is not None else None
     if scores is not None and sheet is not None:
         _check_sheet(scores, sheet, drawings)
     finder = PhotographFinder(ingest)
@@ -95,7 +92,7 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, top: floa
     current = _current(scores, sheet, hashes)
     if outdated := sum((mask.file, mask.shape) in usable for mask in sheet.ratings.masks) - len(current):
         rejects["outdated_ratings"] = outdated
-    found_out = evaluate_ratings(_restrict(sheet.ratings, current), config, seed)
+    found_out = evaluate_ratings(_restrict(sheet.ratings, current), evaluate, seed)
     rated = _rate(usable, found_out)
     kept = _by_category(rated[mask.file, mask.shape] for mask in found_out.kept)
     best = sorted(rated.values(), key=lambda element: -(element.score or 0.0))

@@ -16,7 +16,6 @@ from anomaly_gan.core.resources import expand
 
 from .config import PoolConfig
 from .cut import Element
-from .evaluation.config import mean_of
 from .experts import gather_experts
 from .judging.calibration import MIN_RATED
 from .judging.judge import Judge, Judgement, presort
@@ -45,10 +44,11 @@ def open_judge(config: PoolConfig, ingest: Dataset, seed: int, scenes: Scenes | 
 
 
 def rated_by_category(config: PoolConfig, ingest: Dataset) -> dict[str, list[Element]]:
-    """Every usable drawing with its experts' mean score, good or poor; none where nobody drew or rated."""
+    """Every usable drawing with its experts' score, good or poor; none where nobody drew or rated."""
     if config.expert_dir is None or config.expert_scores is None:
         return {}
-    found = gather_experts(expand(config.expert_dir), expand(config.expert_scores), ingest, 1.0, evaluate=mean_of(1.0),
+    everything = config.evaluate.model_copy(update={"top": 1.0, "unanimous": 0.0, "bootstrap": 0})
+    found = gather_experts(expand(config.expert_dir), expand(config.expert_scores), ingest, evaluate=everything,
                            line_width=config.line_width)
     return {name: [one for one in own if one.score is not None] for name, own in found.kept.items()}
 

@@ -112,8 +112,8 @@ def _experts(config: PoolConfig, ingest: Dataset, seed: int) -> ExpertElements:
     if config.expert_dir is None:
         return ExpertElements()
     scores = expand(config.expert_scores) if config.expert_scores is not None else None
-    return gather_experts(expand(config.expert_dir), scores, ingest, config.evaluate.top, evaluate=config.evaluate,
-                          seed=seed, line_width=config.line_width)
+    return gather_experts(expand(config.expert_dir), scores, ingest, evaluate=config.evaluate, seed=seed,
+                          line_width=config.line_width)
 
 
 def _write_item(item: Item, category: str, index: int, image_id: int, out: Path) -> ImageRecord:

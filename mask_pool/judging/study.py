@@ -46,7 +46,7 @@ def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]]
     Args:
         dataset: an ingested data set; the training split is judged in ``folds`` parts by whole objects, the test
             split, where it has masks, once by a judge of the whole training split.
-        rated: drawings with their mean scores per category (``gather_experts(folder, scores, ingest, 1.0).kept``).
+        rated: drawings with the experts' scores per category (``filling.rated_by_category``).
         draws: shuffled masks of every kind beside one real mask.
         resamples: bootstrap samples behind every interval.
 

@@ -60,7 +60,8 @@ def test_one_command_gives_every_promised_file(finished):
     assert (finished / "report.html").stat().st_size > 20_000
     table = list(csv.DictReader((finished / "compare" / "table.csv").open()))
     assert ",".join(table[0]) == "arm,detector,seed,fold,map50,map,miou,n_real,n_synthetic,iterations"
-    assert {row["arm"] for row in table} == {"none", "geometric", "copy_paste", "anomaly_gan"}
+    assert {row["arm"] for row in table} == {"none", "geometric", "copy_paste", "anomaly_gan", "anomaly_gan@prior",
+                                               "anomaly_gan@prior_expert"}
     assert next(row for row in table if row["arm"] == "none")["n_synthetic"] == "0"
     assert COCO(str(finished / "export@anomaly_gan" / "annotations.json")).getAnnIds()
 
@@ -137,7 +138,8 @@ def test_the_plan_gives_each_method_its_own_folders_and_inputs():
     steps = {step.name: step for step in plan(read_run_config(DEMO, []))}
     assert list(steps["gate@copy_paste"].inputs) == ["ingest", "pool", "generate@copy_paste"]
     assert list(steps["gate@anomaly_gan"].inputs) == ["ingest", "pool", "train@anomaly_gan", "generate@anomaly_gan"]
-    assert list(steps["compare"].inputs) == ["ingest", "export@geometric", "export@copy_paste", "export@anomaly_gan"]
+    assert list(steps["compare"].inputs) == ["ingest", "export@geometric", "export@copy_paste", "export@anomaly_gan",
+                                             "export@anomaly_gan@prior", "export@anomaly_gan@prior_expert"]
     assert "train@copy_paste" not in steps
 
 

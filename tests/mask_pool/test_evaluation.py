@@ -189,14 +189,15 @@ def test_experts_are_chosen_by_the_given_evaluation(scene: SimpleNamespace, inge
     scores = experts / "long.csv"
     write_ratings(scores, given)
     data = load_dataset(ingest)
-    plain = gather_experts(experts, scores, data, 0.4)
+    plain = gather_experts(experts, scores, data, evaluate=mean_of(0.4))
     assert [one.parent for one in plain.kept["scrap"]] == ["a.json#0"]
-    found = gather_experts(experts, scores, data, 0.4, evaluate=config(top=0.7, weights={"shape": 0.5}))
+    found = gather_experts(experts, scores, data, evaluate=config(top=0.7, weights={"shape": 0.5}))
     assert [one.parent for one in found.kept["scrap"]] == ["a.json#1", "a.json#2"]
     assert found.kept["scrap"][0].raters == {"ann": 8.0, "bo": 7.0, "cy": pytest.approx((8 + 0.5 * 6) / 1.5)}
     assert found.evaluation["categories"]["scrap"]["left_out"] == {"not_approved": 1}
     assert [one.parent for one in found.marks["scrap"]] == ["a.json#0", "a.json#1", "a.json#2"]
-    assert plain.evaluation["method"] == "mean" and gather_experts(experts, None, data, 0.4).evaluation is None
+    assert plain.evaluation["method"] == "mean"
+    assert gather_experts(experts, None, data, evaluate=mean_of(0.4)).evaluation is None
     json.dumps(found.evaluation, allow_nan=False)
 
 
@@ -204,7 +205,7 @@ def test_a_rating_stays_tied_to_what_was_seen(scene: SimpleNamespace, ingest: Pa
     """Ratings of pool items in the same sheet are no concern of the drawings."""
     draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9))])
     data, scores = load_dataset(ingest), experts / "long.csv"
-    now = gather_experts(experts, None, data, 1.0).kept["scrap"][0].full_mask()
+    now = gather_experts(experts, None, data, evaluate=mean_of(1.0)).kept["scrap"][0].full_mask()
     photograph = next(image for image in data.images if image.file_name == "normal_0.png")
     seen = content_hash(photograph.sha256, "scrap", now)
     pool = RatedMask("pool/scrap/000001.png", 0, "scrap", "aa")
@@ -212,12 +213,12 @@ def test_a_rating_stays_tied_to_what_was_seen(scene: SimpleNamespace, ingest: Pa
         write_ratings(scores, Ratings((RatedMask("a.json", 0, "scrap", sha256), pool), ("ann",), ("overall",),
                                       np.array([[[7.0]], [[1.0]]])))
         if sha256 != seen[::-1]:
-            assert gather_experts(experts, scores, data, 1.0).kept["scrap"][0].score == 7.0
+            assert gather_experts(experts, scores, data, evaluate=mean_of(1.0)).kept["scrap"][0].score == 7.0
     with pytest.raises(InputError, match=r"long\.csv:2:sha256: F7: a\.json shape 0 or its photograph was changed"):
-        gather_experts(experts, scores, data, 1.0)
+        gather_experts(experts, scores, data, evaluate=mean_of(1.0))
     write_ratings(scores, Ratings((RatedMask("a.json", 0, "scrap", seen), RatedMask("a.json", 0, "scrap", "ff")),
                                   ("ann",), ("overall",), np.array([[[3.0]], [[9.0]]])))
-    again = gather_experts(experts, scores, data, 1.0)
+    again = gather_experts(experts, scores, data, evaluate=mean_of(1.0))
     assert (again.kept["scrap"][0].score, again.rejects) == (3.0, {"outdated_ratings": 1}), "it was rated again"
 
 

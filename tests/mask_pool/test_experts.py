@@ -14,6 +14,7 @@ from anomaly_gan.core.manifest import Context
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from mask_pool.config import PoolConfig
 from mask_pool.drawing.drawings import PhotographFinder
+from mask_pool.evaluation.config import mean_of
 from mask_pool.evaluation.scores import read_ratings
 from mask_pool.experts import gather_experts
 from mask_pool.stage import run
@@ -37,7 +38,7 @@ def test_the_best_tenth_of_the_means_is_kept(scene: SimpleNamespace, ingest: Pat
     draw("a.json", "normal_0.png", [("scrap", scene.square(5 + 4 * index, 10, 5)) for index in range(20)])
     means = {7: ten(8), 12: ten(8), 3: ten(10, 5), 15: ten(9, 8)}
     scores = sheet(experts, [f"a.json,{index},scrap,{means.get(index, ten(4))}" for index in range(20)])
-    kept = gather_experts(experts, scores, load_dataset(ingest), 0.10).kept["scrap"]
+    kept = gather_experts(experts, scores, load_dataset(ingest), evaluate=mean_of(0.10)).kept["scrap"]
     assert [(element.parent, element.score) for element in kept] == [("a.json#15", 8.5), ("a.json#7", 8.0)]
 
 
@@ -45,7 +46,7 @@ def test_at_least_one_per_category_is_kept(scene: SimpleNamespace, ingest: Path,
     labels = ("scrap", "crack", "scrap")
     draw("a.json", "normal_0.png", [(label, scene.square(5 + 30 * k, 10, 9)) for k, label in enumerate(labels)])
     scores = sheet(experts, [f"a.json,0,scrap,{ten(3)}", f"a.json,1,crack,{ten(1)}", f"a.json,2,scrap,{ten(2, 5)}"])
-    found = gather_experts(experts, scores, load_dataset(ingest), 0.10)
+    found = gather_experts(experts, scores, load_dataset(ingest), evaluate=mean_of(0.10))
     assert {name: [one.parent for one in kept] for name, kept in found.kept.items()} == {
         "scrap": ["a.json#2"], "crack": ["a.json#1"]}
     assert found.kept["scrap"][0].score == 3.5 and found.drawn == {"scrap": 2, "crack": 1}
@@ -82,7 +83,7 @@ def test_a_row_for_no_drawing_or_another_label_is_refused(scene: SimpleNamespace
     draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9))])
     for row, fault in ((f"a.json,1,scrap,{ten(5)}", ":2:file: F7"), (f"a.json,0,crack,{ten(5)}", ":2:label: F7")):
         with pytest.raises(InputError, match=fault):
-            gather_experts(experts, sheet(experts, [row]), load_dataset(ingest), 0.10)
+            gather_experts(experts, sheet(experts, [row]), load_dataset(ingest), evaluate=mean_of(0.10))
 
 
 def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene: SimpleNamespace, ingest: Path,
@@ -93,7 +94,7 @@ def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene
     draw("d.json", "defect_3.png", [("scrap", scene.square(5, 10, 9))])
     draw("e.json", "normal_1.png", [("scrap", scene.square(5, 10, 9))])
     scores = sheet(experts, [f"{name}.json,0,scrap,{ten(10)}" for name in "abcd"])
-    found = gather_experts(experts, scores, load_dataset(ingest), 1.0)
+    found = gather_experts(experts, scores, load_dataset(ingest), evaluate=mean_of(1.0))
     assert [one.parent for one in found.kept["scrap"]] == ["a.json#0"]
     assert found.rejects == {"unknown_category": 1, "test_photograph": 2, "unknown_photograph": 1, "unrated": 1}
 
@@ -109,7 +110,7 @@ def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene
 def test_a_drawing_that_cannot_be_used_is_named(ingest: Path, experts: Path, content: str, fault: str) -> None:
     (experts / "a.json").write_text(content)
     with pytest.raises(InputError, match=fault):
-        gather_experts(experts, None, load_dataset(ingest), 0.10)
+        gather_experts(experts, None, load_dataset(ingest), evaluate=mean_of(0.10))
 
 
 def test_expert_share_sets_how_many_items_are_the_experts(scene: SimpleNamespace, ingest: Path, experts: Path,

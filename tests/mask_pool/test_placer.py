@@ -17,6 +17,7 @@ from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord,
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.config import PoolConfig
 from mask_pool.cut import Element, cut_prior
+from mask_pool.evaluation.config import mean_of
 from mask_pool.experts import gather_experts
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.placer import Corners, open_placer, spread
@@ -80,7 +81,7 @@ def test_fixed_objects_are_legal_on_their_seats_and_off_them(ingest: Path, exper
                                                              scene: Any) -> None:
     x, y = scene.SEATS["normal_0"][0]
     draw("a.json", "normal_0.png", [("screw", scene.square(x - 8, y - 8, 17))])
-    marks = gather_experts(experts, None, load_dataset(ingest), 0.1).marks
+    marks = gather_experts(experts, None, load_dataset(ingest), evaluate=mean_of(0.1)).marks
     places: dict[bool, set[str]] = {}
     for legal in (np.arange(WIDTH) < 76, np.arange(WIDTH) >= 0):
         region = np.tile(legal, (HEIGHT, 1))

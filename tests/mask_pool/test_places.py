@@ -16,6 +16,7 @@ from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.config import PoolConfig
 from mask_pool.cut import Element, cut_prior, tight, without_fragments
+from mask_pool.evaluation.config import mean_of
 from mask_pool.experts import gather_experts
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.correlation import Correlator, Outline, mean_of_best
@@ -156,7 +157,7 @@ def test_planted_seats_are_found_and_no_others(scene: SimpleNamespace, ingest: P
     screw_drawing(scene, draw)
     source = load_dataset(ingest)
     reads: list[str] = []
-    drawings = gather_experts(experts, None, source, 0.1).marks["screw"]
+    drawings = gather_experts(experts, None, source, evaluate=mean_of(0.1)).marks["screw"]
     finder = open_finder(PoolConfig(), source.split("train"), drawings)
     finder.read = lambda image: (reads.append(image.file_name), read_pixels(source.path_of(image), gray=True))[1]
     images = {image.file_name: image for image in source.images}
@@ -173,7 +174,8 @@ def test_planted_seats_are_found_and_no_others(scene: SimpleNamespace, ingest: P
 def test_a_screw_of_another_size_is_found(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
     screw_drawing(scene, draw)
     source = load_dataset(ingest)
-    finder = open_finder(PoolConfig(), source.split("train"), gather_experts(experts, None, source, 0.1).marks["screw"])
+    marks = gather_experts(experts, None, source, evaluate=mean_of(0.1)).marks["screw"]
+    finder = open_finder(PoolConfig(), source.split("train"), marks)
     image = next(image for image in source.images if image.file_name == "normal_2.png")
     larger = cv2.resize(read_pixels(source.path_of(image), gray=True), None, fx=1.2, fy=1.2)
     finder.read = lambda _: larger
@@ -207,7 +209,7 @@ def test_poorly_rated_drawings_mark_no_seat(scene: SimpleNamespace, ingest: Path
     draw("a.json", "normal_0.png", [("screw", scene.square(16, 22, 17)), ("screw", scene.square(50, 5, 17))])
     rows = ["file,shape,label,rater_01", "a.json,0,screw,5.0", "a.json,1,screw,4.9"]
     (experts / "scores.csv").write_text("\n".join(rows))
-    found = gather_experts(experts, experts / "scores.csv", load_dataset(ingest), 0.1)
+    found = gather_experts(experts, experts / "scores.csv", load_dataset(ingest), evaluate=mean_of(0.1))
     assert [mark.parent for mark in found.marks["screw"]] == ["a.json#0"]
 
 

@@ -23,6 +23,7 @@ from mask_pool.drawing.draw import TakenUp, choose, draw, flat_name, lay_out, ta
 from mask_pool.drawing.drawings import read_drawings
 from mask_pool.drawing.label_files import label_content, mask_shape, prepare
 from mask_pool.drawing.labelme_program import find_program
+from mask_pool.evaluation.config import mean_of
 from mask_pool.experts import gather_experts
 
 FIXTURE = Path(__file__).parents[1] / "support" / "labelme_6.3.1"
@@ -164,12 +165,12 @@ def test_drawings_reach_the_pool_by_the_index_and_not_by_chance(ingest: Path, tm
     moved.save(ingest)
     draw(ingest, out, files=["n/normal_2.png"], launch=False)
     write(out, "n__normal_2.json", [shape("crack", box(5, 5, 9))], "photographs/n__normal_2.png")
-    kept = gather_experts(out, None, moved, 1.0).kept["crack"]
+    kept = gather_experts(out, None, moved, evaluate=mean_of(1.0)).kept["crack"]
     assert [(one.parent, one.parent_image, one.area) for one in kept] == [
         ("n__normal_2.json#0", "n/normal_2.png", 81)]
     other = replace(moved, images=[replace(image, sha256="other") for image in images])
     with pytest.raises(InputError, match="C3: drawn on another picture"):
-        gather_experts(out, None, other, 1.0)
+        gather_experts(out, None, other, evaluate=mean_of(1.0))
 
 
 def test_a_damaged_index_is_named(ingest: Path, tmp_path: Path) -> None:

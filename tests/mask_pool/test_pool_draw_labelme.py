@@ -20,6 +20,7 @@ from anomaly_gan.core.records import Category, Dataset, ImageRecord, load_datase
 from mask_pool.drawing.draw import draw, lay_out, open_ingest
 from mask_pool.drawing.drawings import PhotographFinder, read_drawings
 from mask_pool.drawing.label_files import label_content, mask_shape, polygon_shape, prepare
+from mask_pool.evaluation.config import mean_of
 from mask_pool.experts import gather_experts
 
 FIXTURE = Path(__file__).parents[1] / "support" / "labelme_6.3.1"
@@ -133,7 +134,7 @@ def test_what_is_drawn_in_the_real_labelme_has_the_same_pixels_here(screen, home
     assert content["imageData"] is None, "the .labelmerc of the home asks for it, and does not count"
     saved = [np.array(one["points"]) for one in content["shapes"]]
     assert np.abs(saved[0] - corners).max() <= 1, "the points lie where the mouse clicked"
-    kept = gather_experts(out, None, open_ingest(framed), 1.0).kept
+    kept = gather_experts(out, None, open_ingest(framed), evaluate=mean_of(1.0)).kept
     polygon, rectangle = kept["crack"][0].full_mask(), kept["scrap"][0].full_mask()
     assert (polygon == fill_ring(saved[0], (SIDE, SIDE))).all()
     (left, top), (right, bottom) = saved[1].min(axis=0), saved[1].max(axis=0)
