@@ -123,13 +123,16 @@ def pool_evaluate(run: RunFolder,
     from mask_pool.evaluation.evaluate import evaluate
     from mask_pool.evaluation.scores import read_ratings
     from mask_pool.evaluation.text import describe
-    from mask_pool.rate.export import collect
+    from mask_pool.rate.export import collect, criteria_weights
 
     from .core.config import apply_settings, build
     from .core.files import write_json
 
     config = build(EvaluateConfig, apply_settings({}, settings), "evaluate")
-    found = evaluate(read_ratings(sheet, config.scale()) if sheet else collect(run), config, seed or 0)
+    ratings = read_ratings(sheet, config.scale()) if sheet else collect(run)
+    if sheet is None and not config.weights:
+        config = config.model_copy(update={"weights": criteria_weights(run, ratings)})
+    found = evaluate(ratings, config, seed or 0)
     if not found.ratings.masks:
         raise ConfigError(f"{sheet or run}: no ratings; start with `anomaly-gan pool rate`, or give --sheet")
     typer.echo(describe(found))

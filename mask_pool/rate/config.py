@@ -21,8 +21,8 @@ class RateConfig(Config):
     Keys: the digits 0 to 9 give exactly that grade, X gives 10 (0 is unreasonable, 10 perfect).
     """
 
-    criteria: dict[str, float] = Field(default={"shape": 0.3, "place": 0.3, "scale": 0.2, "orientation": 0.2})
-    """What is graded, in the order it is asked, and its weight in the overall grade."""
+    criteria: dict[str, float] = Field(default={"shape": 1.0, "place": 1.0, "scale": 1.0, "orientation": 1.0})
+    """What is graded, in the order it is asked, and its weight in the evaluation, by proportion."""
     pairs: int = Field(30, ge=1)
     """Real-or-generated: most real photographs shown to a rater, beside as many generated ones."""
 

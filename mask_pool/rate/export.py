@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from .real_or_generated import FOLDER, WHAT
 from .store import NAME, Store, newest_rows
 
 RATER_CHARS = 40
+CRITERIA = "criteria.json"
+"""What was asked on the page, and the weight of each criterion; beside the ratings."""
 
 
 def collect(run: Path) -> Ratings:
@@ -35,6 +38,13 @@ def collect(run: Path) -> Ratings:
     for row in rows:
         grades[places[_mask(row)], raters.index(row["rater"]), criteria.index(row["criterion"])] = row["grade"]
     return Ratings(tuple(masks), tuple(raters), tuple(criteria), grades)
+
+
+def criteria_weights(run: Path, ratings: Ratings) -> dict[str, float]:
+    """The weights that the page was last served with, of the criteria that were graded; empty where it never was."""
+    path = run / FOLDER / CRITERIA
+    weights = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {name: weights[name] for name in ratings.criteria if name in weights}
 
 
 def comments(run: Path) -> dict[tuple[RatedMask, str], str]:

@@ -20,9 +20,11 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anomaly_gan.core.errors import ConfigError, EnvironmentFailure
+from anomaly_gan.core.files import write_json
 
 from .app import Desk, build_app
 from .config import RateConfig
+from .export import CRITERIA
 from .items import Catalogue, Loaded, load_drawings, load_pool
 from .real_or_generated import FOLDER, WHAT, load_mixed
 from .security import Policy
@@ -59,6 +61,8 @@ def serve(run: Path, config: RateConfig, *, what: str = "drawings", drawings: Pa
     folder = run / FOLDER
     store = Store(folder, config.busy_seconds)
     try:
+        if what != WHAT:
+            write_json(folder / CRITERIA, config.criteria)
         token = None if no_token else keep_token(token_file or folder / "token")
         store.backup(config.backups)
         catalogue = Catalogue(load, store.salt)

@@ -97,6 +97,17 @@ def test_evaluate_reads_a_sheet_and_writes_json(say: Say, rated: list[str], tmp_
     assert [row["score"] for row in found["masks"]] == pytest.approx([26 / 3, 4 / 3])
 
 
+def test_the_weights_that_the_page_was_served_with_count(say: Say, tmp_path: Path) -> None:
+    given = tmp_path / "given.csv"
+    given.write_text("file,shape,label,rater,criterion,grade\na.json,0,scrap,anna,shape,10\n"
+                     "a.json,0,scrap,anna,place,0\n", encoding="utf-8")
+    assert say("pool import-scores", str(given))[0] == 0
+    (tmp_path / "rate" / "criteria.json").write_text('{"shape": 3.0, "place": 1.0, "scale": 1.0}')
+    for more, score in (([], 7.5), (["--set", "weights={place: 1, shape: 0}"], 0.0)):
+        assert say("pool evaluate --set method=mean", *more, "--out", str(tmp_path / "e.json"))[0] == 0
+        assert json.loads((tmp_path / "e.json").read_text())["masks"][0]["score"] == score
+
+
 def test_the_judge_fills_the_pool_and_says_why(say: Say, tmp_path: Path) -> None:
     plain = say("pool build --set count=3 --set fixed_shape=[screw] --set judge.enabled=true --set judge.candidates=1")
     assert plain[0] == 0
