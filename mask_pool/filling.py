@@ -21,7 +21,7 @@ from .judging.calibration import MIN_RATED
 from .judging.judge import Judge, Judgement, presort
 from .placement.reals import Scenes
 from .pool import CategoryBuilder, Item
-from .rate.items import load
+from .rate.items import MASKS, load
 
 ROUNDS = 5
 """Times an item is made anew before the best that was seen is taken, however little the judge thinks of it."""
@@ -80,7 +80,7 @@ def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mappin
         ConfigError: real and generated photographs cannot be presorted.
         InputError: the run cannot be read.
     """
-    if what not in {"drawings", "pool"}:
+    if what not in MASKS:
         raise ConfigError(f"--presort: {what} are shown at random")
     saved = run / "pool" / "config.yaml"
     config = build(PoolConfig, read_yaml(saved), str(saved)) if saved.is_file() else PoolConfig()

@@ -11,6 +11,7 @@ import numpy as np
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.masks import union
 from anomaly_gan.core.records import Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
 
@@ -38,10 +39,8 @@ class Item:
 
     def mask(self) -> np.ndarray:
         """mask_01 (H, W): all elements together."""
-        union = np.zeros((self.normal.height, self.normal.width), np.uint8)
-        for placed in self.placed:
-            union |= placed.full_mask(self.normal.height, self.normal.width)
-        return union
+        size_hw = self.normal.height, self.normal.width
+        return union((placed.full_mask(*size_hw) for placed in self.placed), *size_hw)
 
 
 @dataclass(frozen=True, eq=False)

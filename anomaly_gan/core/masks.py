@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -71,3 +72,17 @@ def mask_box_xywh(mask_01: np.ndarray) -> list[int]:
         raise ValueError("an empty mask has no box")
     x, y = int(columns[0]), int(rows[0])
     return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
+
+
+def grow(mask_01: np.ndarray, distance_px: int) -> np.ndarray:
+    """mask_01 of all pixels within ``distance_px`` of the mask in x and in y (a square, the larger reading)."""
+    side = 2 * distance_px + 1
+    return cv2.dilate((mask_01 != 0).astype(np.uint8), np.ones((side, side), np.uint8)) if distance_px else mask_01
+
+
+def union(masks: Iterable[np.ndarray], height: int, width: int) -> np.ndarray:
+    """mask_01 (height, width) of everything any of the masks covers."""
+    covered = np.zeros((height, width), np.uint8)
+    for mask_01 in masks:
+        covered |= (mask_01 != 0).astype(np.uint8)
+    return covered

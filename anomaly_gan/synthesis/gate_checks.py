@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.files import sha256_bytes
-from ..core.masks import mask_box_xywh
+from ..core.masks import grow, mask_box_xywh, union
 from .gate_config import GateConfig
-from .support import grow, union
 
 TEXTURE_PX = 7
 """Distance in pixels at which the photograph's own texture is compared with itself."""

@@ -14,11 +14,10 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.images import read_pixels
-from ..core.masks import decode_rle
+from ..core.masks import decode_rle, grow
 from ..core.progress import track
 from ..core.records import Annotation, Dataset
 from ..core.seeding import rng_for
-from .support import grow
 
 
 @dataclass(frozen=True)

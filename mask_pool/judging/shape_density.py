@@ -67,7 +67,7 @@ class ShapeDensity:
         if not objects:
             all_weights = object_weights(all_groups)
             centre = weighted_quantile(all_values, all_weights, 0.5)
-            return cls(values, weights, centre, _believed(_outer(all_values - centre, all_weights)))
+            return cls(values, weights, centre, _believed(scatter(all_values - centre, all_weights)))
         centre = weighted_quantile(values, weights, 0.5)
         names = np.asarray(all_categories)
         pooled = np.zeros((values.shape[1], values.shape[1]))
@@ -75,8 +75,8 @@ class ShapeDensity:
             members = np.flatnonzero(names == name)
             share = object_weights([all_groups[int(index)] for index in members])
             own = all_values[members]
-            pooled += _outer(own - weighted_quantile(own, share, 0.5), share) * len(members) / len(names)
-        mixed = (objects * _outer(values - centre, weights) + shrinkage * pooled) / (objects + shrinkage)
+            pooled += scatter(own - weighted_quantile(own, share, 0.5), share) * len(members) / len(names)
+        mixed = (objects * scatter(values - centre, weights) + shrinkage * pooled) / (objects + shrinkage)
         return cls(values, weights, centre, _believed(mixed))
 
     @property
@@ -105,7 +105,8 @@ class ShapeDensity:
                    *(np.array(state[name], float) for name in ("weights", "centre", "covariance")))
 
 
-def _outer(away: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def scatter(away: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted covariance (F, F) of deviations (N, F) from their centre; ``weights`` (N,) sum to 1."""
     return np.asarray((away * weights[:, None]).T @ away)
 
 

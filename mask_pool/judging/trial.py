@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
+from anomaly_gan.core.masks import grow
 from anomaly_gan.core.records import Dataset
 from anomaly_gan.core.seeding import rng_for, seed_for
 
@@ -116,7 +117,7 @@ def texture(gray: np.ndarray, mask_01: np.ndarray) -> float:
     """ln of the mean absolute Laplacian in the mask over that in a ring around it, beyond what is painted out."""
     strength = np.abs(cv2.Laplacian(gray.astype(np.float32), cv2.CV_32F))
     reach = 2 * max(2, round(GROWN * float(np.sqrt(gray.size))))
-    ring = (_grown(mask_01, 2 * reach) > 0) & (_grown(mask_01, reach) == 0)
+    ring = (grow(mask_01, 2 * reach) > 0) & (grow(mask_01, reach) == 0)
     around = float(strength[ring].mean()) if ring.any() else float(strength.mean())
     return float(np.log((strength[mask_01 != 0].mean() + 0.1) / (around + 0.1)))
 
@@ -124,13 +125,9 @@ def texture(gray: np.ndarray, mask_01: np.ndarray) -> float:
 def near(altered: np.ndarray, mask_01: np.ndarray) -> float:
     """Share of altered pixels in and around the mask; what lies beyond the border counts as not altered."""
     reach = max(4, round(4 * GROWN * float(np.sqrt(mask_01.size))))
-    window = _grown(np.pad(mask_01, reach), reach)
+    window = grow(np.pad(mask_01, reach), reach)
     inside = window[reach:-reach, reach:-reach]
     return float(altered[inside > 0].sum()) / float(np.count_nonzero(window))
-
-
-def _grown(mask_01: np.ndarray, reach: int) -> np.ndarray:
-    return cv2.dilate(mask_01, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
 
 
 def auroc(real: np.ndarray, fake: np.ndarray) -> float:

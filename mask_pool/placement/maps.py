@@ -8,6 +8,8 @@ from typing import Self
 import cv2
 import numpy as np
 
+from anomaly_gan.core.masks import grow
+
 PLACE_NAMES = ("x", "y", "border", "gray_near", "gray_far", "texture_near", "texture_far", "along", "across", "inside")
 LARGEST_PX = 256 * 256
 """Photographs of more pixels are reduced before they are looked at."""
@@ -18,8 +20,7 @@ GROWN = 0.012
 def paint_out(gray: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     """The photograph (H, W) uint8 with the grown mask filled in from around it (Telea 2004)."""
     reach = max(2, round(GROWN * float(np.sqrt(gray.size))))
-    grown = cv2.dilate((mask_01 != 0).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    return cv2.inpaint(gray, grown, 3, cv2.INPAINT_TELEA)
+    return cv2.inpaint(gray, grow(mask_01, reach), 3, cv2.INPAINT_TELEA)
 
 
 @dataclass(frozen=True, eq=False)

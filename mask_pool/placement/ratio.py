@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..judging.shape_density import object_weights
+from ..judging.shape_density import object_weights, scatter
 
 TAIL = 6.0
 """Degrees of freedom of the two Student densities."""
@@ -36,10 +36,10 @@ class PlaceRatio:
         """From the features of real places (N, P) of the objects ``groups`` (N,), and of any places (M, P)."""
         weights, objects = object_weights(groups), len(set(groups))
         middle = anywhere.mean(axis=0)
-        around = _outer(anywhere - middle, np.full(len(anywhere), 1 / len(anywhere)))
+        around = scatter(anywhere - middle, np.full(len(anywhere), 1 / len(anywhere)))
         share = objects / (objects + shrinkage)
         centre = share * (weights @ real) + (1 - share) * middle
-        return cls((centre, _believed(share * _outer(real - centre, weights) + (1 - share) * around)),
+        return cls((centre, _believed(share * scatter(real - centre, weights) + (1 - share) * around)),
                    (middle, _believed(around)))
 
     def score(self, features: np.ndarray) -> float:
@@ -53,10 +53,6 @@ class PlaceRatio:
     def from_state(cls, state: dict[str, Any]) -> Self:
         first, second = ((np.array(state[name][0], float), np.array(state[name][1], float)) for name in ("real", "any"))
         return cls(first, second)
-
-
-def _outer(away: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return np.asarray((away * weights[:, None]).T @ away)
 
 
 def _believed(covariance: np.ndarray) -> np.ndarray:

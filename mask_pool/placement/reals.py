@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.masks import union
 from anomaly_gan.core.records import Dataset
 from anomaly_gan.core.seeding import rng_for
 
@@ -44,10 +45,7 @@ class Scenes:
     def defects(self, file: str) -> np.ndarray:
         """mask_01 (H, W) of all defects of the photograph."""
         image = self._images[file]
-        mask_01 = np.zeros((image.height, image.width), np.uint8)
-        for annotation in self._labels.get(image.id, []):
-            mask_01 |= annotation.mask()
-        return mask_01
+        return union((annotation.mask() for annotation in self._labels.get(image.id, [])), image.height, image.width)
 
 
 def places_of(scenes: Scenes, real: Element, seed: int) -> tuple[np.ndarray, np.ndarray]:

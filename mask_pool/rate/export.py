@@ -118,8 +118,3 @@ def rater_name(text: str) -> str | None:
     fine = 0 < len(name) <= RATER_CHARS and name[0].isalnum() and all(
         unicodedata.category(char)[0] not in "C" for char in name)
     return name if fine else None
-
-
-def import_ratings(store: Store, ratings: Ratings) -> dict[str, int]:
-    """``take_up`` into a store that is open already."""
-    return store.take_up(_grades(ratings))

@@ -17,7 +17,7 @@ import numpy as np
 from anomaly_gan.core.config import read_yaml
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import encode_png, read_verified
-from anomaly_gan.core.masks import decode_rle, encode_rle
+from anomaly_gan.core.masks import decode_rle, encode_rle, grow, union
 from anomaly_gan.core.records import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.resources import expand
 
@@ -28,6 +28,8 @@ LAYERS = ("photo", "mask", "outline")
 COLOUR_RGB = (255, 32, 96)
 """Of mask and outline: on none of the materials at hand, and far from grey."""
 MASK_ALPHA = 110
+MASKS = ("drawings", "pool")
+"""What holds masks to be judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +61,7 @@ def outline(mask_01: np.ndarray) -> np.ndarray:
     """The ring (H, W) just outside the mask, so that what it covers stays to be seen."""
     height, width = mask_01.shape
     thick = 1 if max(height, width) <= 512 else max(height, width) // 400
-    around = cv2.dilate(mask_01, np.ones((2 * thick + 1, 2 * thick + 1), np.uint8))
-    return around - mask_01
+    return grow(mask_01, thick) - mask_01
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def load_pool(run: Path) -> Loaded:
             raise InputError(f"{run / 'pool'}[{image.file_name}]", "A24", "its photograph is not among the training "
                              "photographs", "build the pool again")
         items.append(judged(ingest, normal, f"pool/{image.file_name}", 0, str(image.extra["category"]),
-                            union(instances.get(image.id, []), normal)))
+                            rle_of_all(instances.get(image.id, []), normal)))
     return Loaded(items, {}, [run / "ingest" / "annotations.json", run / "pool" / "annotations.json"])
 
 
@@ -126,11 +127,9 @@ def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
         ConfigError: ``what`` is neither.
         InputError, ConfigError: as ``load_drawings`` and ``load_pool``.
     """
-    if what == "drawings":
-        return load_drawings(run, drawings)
-    if what != "pool":
-        raise ConfigError(f"{what!r} holds no masks (known: drawings, pool)")
-    return load_pool(run)
+    if what not in MASKS:
+        raise ConfigError(f"{what!r} holds no masks (known: {', '.join(MASKS)})")
+    return load_pool(run) if what == "pool" else load_drawings(run, drawings)
 
 
 def judged(dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, Any]) -> Judged:
@@ -140,12 +139,9 @@ def judged(dataset: Dataset, image: ImageRecord, file: str, shape: int, label: s
     return Judged(RatedMask(file, shape, label, sha256), path, image.sha256, dataset.info.get("mode", "L") == "L", rle)
 
 
-def union(annotations: Sequence[Annotation], image: ImageRecord) -> dict[str, Any]:
+def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> dict[str, Any]:
     """RLE of all instances together, in the frame of the photograph."""
-    mask_01 = np.zeros((image.height, image.width), np.uint8)
-    for annotation in annotations:
-        mask_01 |= annotation.mask()
-    return encode_rle(mask_01)
+    return encode_rle(union((annotation.mask() for annotation in annotations), image.height, image.width))
 
 
 def confined(root: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.records import load_dataset
 
-from .items import Catalogue, Judged, Loaded, judged, union
+from .items import Catalogue, Judged, Loaded, judged, rle_of_all
 from .store import NAME, newest_rows
 
 WHAT, CRITERION = "real_or_generated", "real"
@@ -36,7 +36,7 @@ def load_mixed(run: Path, method: str | None = None) -> Loaded:
     for folder, dataset in (("ingest", ingest.split("train")), (gate.name, accepted)):
         instances = dataset.by_image()
         items += [judged(dataset, image, f"{folder}/{image.file_name}", 0, names[instances[image.id][0].category_id],
-                         union(instances[image.id], image)) for image in dataset.images if image.id in instances]
+                         rle_of_all(instances[image.id], image)) for image in dataset.images if image.id in instances]
     for kind in (True, False):
         if not any(is_real(item.mask.file) is kind for item in items):
             raise InputError(str(run), "F14", f"no {'real' if kind else 'generated'} defect photograph to show",

@@ -25,7 +25,7 @@ from anomaly_gan.core.files import write_json
 from .app import Desk, build_app
 from .config import RateConfig
 from .export import CRITERIA
-from .items import Catalogue, Loaded, load_drawings, load_pool
+from .items import MASKS, Catalogue, Loaded, load
 from .real_or_generated import FOLDER, WHAT, load_mixed
 from .security import Policy
 from .store import Store
@@ -80,11 +80,9 @@ def serve(run: Path, config: RateConfig, *, what: str = "drawings", drawings: Pa
 
 
 def _loader(run: Path, what: str, drawings: Path | None, method: str | None) -> Callable[[], Loaded]:
-    loaders: dict[str, Callable[[], Loaded]] = {"drawings": partial(load_drawings, run, drawings),
-                                                "pool": partial(load_pool, run), WHAT: partial(load_mixed, run, method)}
-    if what not in loaders:
-        raise ConfigError(f"rate: {what!r} cannot be judged (known: {', '.join(loaders)})")
-    return loaders[what]
+    if what not in (*MASKS, WHAT):
+        raise ConfigError(f"rate: {what!r} cannot be judged (known: {', '.join((*MASKS, WHAT))})")
+    return partial(load_mixed, run, method) if what == WHAT else partial(load, run, what, drawings)
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from anomaly_gan.core.masks import grow
+
 from ..cut import Element, tight
 from . import deform
 from .severity import main_axes, measure
@@ -107,7 +109,7 @@ class Canvas:
     def put(self, bitmap: np.ndarray, x: int, y: int) -> None:
         """Take the bitmap's pixels and the gap around them."""
         gap, (h, w) = self.gap_px, bitmap.shape
-        grown = cv2.dilate(np.pad(bitmap, gap), np.ones((2 * gap + 1, 2 * gap + 1), np.uint8)) != 0
+        grown = grow(np.pad(bitmap, gap), gap) != 0
         left, top = max(0, x - gap), max(0, y - gap)
         right, bottom = min(self.width, x + w + gap), min(self.height, y + h + gap)
         self._blocked[top:bottom, left:right] |= grown[top - y + gap:bottom - y + gap, left - x + gap:right - x + gap]

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from ...core.errors import InputError
+from ...core.masks import union
 from ...core.seeding import rng_for
 from ..registry import Generate, MethodInputs, PoolItem, Sample
-from ..support import union
 from .blending import SUPPORT_PX, blend, light_gain, relit, ring
 from .donors import Donors
 
