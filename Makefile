@@ -14,7 +14,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 
 BIN := .venv/bin
 READY := .venv/.ready
-DRAW := .venv/.ready-draw
+EXTRAS := .venv/.ready-extras
 # an interpreter counts only if it runs: version managers leave stubs on the PATH that do not
 runs = $(shell $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(1))
 candidates = $(if $(filter file,$(origin PY)),python3 python3.11 python3.12 python3.13,$(PY))
@@ -28,7 +28,7 @@ demo: $(READY)
 
 setup: $(READY)
 
-test: lint $(DRAW)
+test: lint $(EXTRAS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(READY)
@@ -66,6 +66,6 @@ endef
 $(READY): pyproject.toml uv.lock
 	$(call sync,)
 
-# labelme, the drawing program, is an extra of its own; the tests start the real one
-$(DRAW): $(READY)
-	$(call sync,--extra draw)
+# labelme, the drawing program, and the ONNX tools are extras; the tests use the real ones
+$(EXTRAS): $(READY)
+	$(call sync,--extra draw --extra onnx)

@@ -24,7 +24,10 @@ from .task import Task, Update, frozen, learning_rate_factor, scalars
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, how often, how fast: all that ``fit`` needs to know besides the task and its data."""
+    """How long, how often, how fast: all that ``fit`` needs to know besides the task and its data.
+
+    ``rate``: the factor on every learning rate at a step; None: warm-up, constant, then linear to zero.
+    """
 
     steps: int
     seed: int
@@ -35,6 +38,12 @@ class Schedule:
     constant_share: float = 0.5
     clip_norm: float | None = None
     label: str = "train"
+    rate: Callable[[int], float] | None = None
+
+    def factor(self, step: int) -> float:
+        if self.rate is not None:
+            return self.rate(step)
+        return learning_rate_factor(step, self.steps, self.warmup, self.constant_share)
 
 
 @dataclass
@@ -95,8 +104,7 @@ def fit(task: Task, batches: Callable[[int], Any], schedule: Schedule, fabric: F
     start, history = _restore(task, updates, checkpoints)
     with progress_bar(schedule.label, schedule.steps, start) as bar:
         for step in range(start, schedule.steps):
-            _set_rates(updates, base_rates, learning_rate_factor(step, schedule.steps, schedule.warmup,
-                                                                 schedule.constant_share))
+            _set_rates(updates, base_rates, schedule.factor(step))
             torch.manual_seed(seed_for(schedule.seed, "step", step) % 2**32)
             history.add(_one_step(task, updates, batches(step), fabric, step, schedule.clip_norm))
             task.after_step(step)
@@ -127,7 +135,7 @@ def _one_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, ste
     with fabric.autocast():
         outputs = task.forward(batch)
     for update in updates:
-        if step % update.every:
+        if not update.runs_at(step):
             continue
         with frozen(update.held_still):
             with fabric.autocast():

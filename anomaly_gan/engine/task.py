@@ -19,7 +19,7 @@ class Update:
     """One optimiser step: ``losses(outputs)`` gives named, weighted terms whose sum is minimised.
 
     Nets in ``held_still`` take part in the forward pass of the losses but receive no gradient.
-    The update runs on every ``every``-th step.
+    The update runs on those steps whose remainder by ``every`` is in ``phases``: with (1, (0,)) on every step.
     """
 
     name: str
@@ -27,6 +27,10 @@ class Update:
     losses: Callable[[Any], Losses]
     held_still: tuple[nn.Module, ...] = ()
     every: int = 1
+    phases: tuple[int, ...] = (0,)
+
+    def runs_at(self, step: int) -> bool:
+        return step % self.every in self.phases
 
 
 class Task(Protocol):

@@ -1,0 +1,82 @@
+"""The one-class detectors: a literal table. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from anomaly_gan.core.config import build, merge, nearest
+from anomaly_gan.core.errors import ConfigError
+
+from .settings.base import OneClassConfig
+
+METHODS = "detection.one_class.methods"
+SETTINGS = "detection.one_class.settings"
+
+
+@dataclass(frozen=True)
+class Row:
+    """``builder`` is ``module:function`` taking (channels, settings) and giving a detector; ``settings`` its class."""
+
+    builder: str
+    settings: str
+    maps: bool = False
+    """Whether it tells where the defect is."""
+    exports: bool = True
+    """Whether its score can be written as one ONNX graph."""
+
+    def settings_class(self) -> type[OneClassConfig]:
+        module, _, name = self.settings.partition(":")
+        return getattr(import_module(f"{SETTINGS}.{module}"), name)
+
+    def configure(self, preset: str = "full", changes: dict[str, Any] | None = None, where: str = "detector") -> Any:
+        """The settings of a preset (``quick`` or ``full``) with ``changes`` laid over them.
+
+        Raises:
+            ConfigError: an unknown preset or key.
+        """
+        kind = self.settings_class()
+        if preset not in ("quick", "full"):
+            raise ConfigError(f"--preset {preset}: must be quick or full")
+        return build(kind, merge(kind.QUICK if preset == "quick" else {}, changes or {}), where)
+
+    def build(self, channels: int, settings: OneClassConfig) -> Any:
+        """The untrained detector for images of so many channels; draws its weights from torch's global stream."""
+        module, _, name = self.builder.partition(":")
+        return getattr(import_module(f"{METHODS}.{module}"), name)(channels, settings)
+
+
+ONE_CLASS = {
+    # the four of the papers
+    "cvgad": Row("cvgad:cvgad", "cvgad:CvgadConfig", maps=True),
+    "iaead": Row("iaead:iaead", "iaead:IaeadConfig", maps=True),
+    "iae_lstm_kl": Row("iae_lstm_kl:iae_lstm_kl", "iae_lstm_kl:IaeLstmKlConfig", maps=True),
+    "skip_ganomaly_pp": Row("skip_ganomaly_pp:skip_ganomaly_pp", "skip_ganomaly:SkipGanomalyPpConfig", maps=True),
+    # their comparison methods
+    "cae": Row("iaead:cae", "iaead:CaeConfig", maps=True),
+    "vae": Row("vae:vae", "vae:VaeConfig", maps=True),
+    "mem_ae": Row("mem_ae:mem_ae", "mem_ae:MemAeConfig", maps=True),
+    "deep_svdd": Row("deep_svdd:deep_svdd", "deep_svdd:DeepSvddConfig"),
+    "ganomaly": Row("ganomaly:ganomaly", "skip_ganomaly:GanomalyConfig", maps=True),
+    "skip_ganomaly": Row("skip_ganomaly:skip_ganomaly", "skip_ganomaly:SkipGanomalyConfig", maps=True),
+    "ano_gan": Row("ano_gan:ano_gan", "ano_gan:AnoGanConfig", maps=True, exports=False),
+    "egbad": Row("egbad:egbad", "egbad:EgbadConfig", maps=True),
+    # on features of the embedded ImageNet backbone
+    "patch_memory": Row("patch_memory:patch_memory", "features:PatchMemoryConfig", maps=True),
+    "padim": Row("padim:padim", "features:PadimConfig", maps=True),
+    "knn": Row("classical:knn", "features:KnnConfig", exports=False),
+    "oc_svm": Row("classical:oc_svm", "features:OcSvmConfig", exports=False),
+    "isolation_forest": Row("classical:isolation_forest", "features:IsolationForestConfig", exports=False),
+}
+
+
+def one_class(name: str) -> Row:
+    """The row of that name.
+
+    Raises:
+        ConfigError: no such detector; the nearest name is offered.
+    """
+    if name not in ONE_CLASS:
+        raise ConfigError(f"--detector {name}: no one-class detector {name!r}{nearest(name, ONE_CLASS)}")
+    return ONE_CLASS[name]

@@ -1,0 +1,37 @@
+"""What the settings of all one-class detectors share. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from anomaly_gan.core.config import Config
+
+Split = Literal["one_vs_rest", "leave_one_out", "transductive"]
+"""``one_vs_rest``: one class is normal, all others abnormal. ``leave_one_out``: one class is abnormal, all others
+normal. ``transductive``: one class and a share of outliers, unlabelled, learned from and scored on the same images."""
+
+
+class OneClassConfig(Config):
+    """Settings of one detector. ``size``: side of the square it looks at, in pixels; ``batch``: images per step.
+
+    ``precision``: of training (scoring is always float32); ``bf16-mixed`` is about twice as fast where the processor
+    has bf16 arithmetic.
+    """
+
+    QUICK: ClassVar[dict[str, Any]] = {}
+    """What ``--preset quick`` changes: the same method, sized for a CPU."""
+    PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = {}
+    """The paper's own kind of split, by data set; ``one_vs_rest`` where nothing is said."""
+    PICKS_EPOCH: ClassVar[bool] = False
+    """Whether the published figures are those of the best epoch on the test set."""
+
+    size: int = Field(32, ge=16)
+    batch: int = Field(64, ge=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+    @classmethod
+    def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:
+        """Settings of the paper's own run on one class (its number) of a data set; none where it has one for all."""
+        return {}

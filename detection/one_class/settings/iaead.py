@@ -1,0 +1,40 @@
+"""Settings of IAEAD and of the plain auto-encoder it is compared with."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from .base import OneClassConfig, Split
+
+DATASETS = ("mnist", "fashion_mnist", "cifar10")
+
+
+class CaeConfig(OneClassConfig):
+    """A convolutional auto-encoder trained on the squared error alone; its score is the L1 reconstruction error.
+
+    ``optimizer``: the paper's ``sgd`` (0.1, no momentum) or ``adam`` (1e-3), which makes the baseline much stronger.
+    The learning rate is halved every ``halve_every`` epochs.
+    """
+
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 40, "halve_every": 8, "precision": "bf16-mixed"}
+    PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(DATASETS, "transductive")
+
+    batch: int = Field(256, ge=2)
+    epochs: int = Field(250, ge=1)
+    halve_every: int = Field(50, ge=1)
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: float | None = Field(None, gt=0)
+
+
+class IaeadConfig(CaeConfig):
+    """``weight``: of the Deep SVDD term (0: the auto-encoder scored by its centre distance, the paper's own ablation);
+    ``nu``: share outside the soft boundary, 1 in the paper; ``warm_up``: epochs of reconstruction before the centre
+    is taken, counted in ``epochs``."""
+
+    QUICK: ClassVar[dict[str, Any]] = {**CaeConfig.QUICK, "warm_up": 4}
+
+    weight: float = Field(5e-5, ge=0)
+    nu: float = Field(1.0, gt=0, le=1)
+    warm_up: int = Field(20, ge=1)
