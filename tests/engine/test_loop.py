@@ -102,3 +102,15 @@ def test_the_learning_rate_warms_up_stays_and_falls_to_zero():
     factors = [learning_rate_factor(step, 100, warmup=4, constant_share=0.5) for step in range(100)]
     assert factors[:5] == [0.2, 0.4, 0.6, 0.8, 1.0]
     assert factors[49] == 1.0 and factors[75] == 0.5 and factors[99] == pytest.approx(0.02)
+
+
+def test_an_update_runs_in_its_phases_of_a_cycle():
+    update = Update("critic", torch.optim.SGD(nn.Linear(1, 1).parameters()), lambda outputs: {}, every=6,
+                    phases=(0, 1, 4))
+    assert [step for step in range(12) if update.runs_at(step)] == [0, 1, 4, 6, 7, 10]
+
+
+def test_a_schedule_may_bring_its_own_rate(tmp_path):
+    task = LineTask()
+    fit(task, batches, Schedule(steps=6, seed=0, rate=lambda step: 0.5 ** (step // 2)), make_fabric("cpu"), tmp_path)
+    assert task.optimizer.param_groups[0]["lr"] == pytest.approx(0.05 * 0.25)

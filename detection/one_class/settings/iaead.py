@@ -18,7 +18,7 @@ class CaeConfig(OneClassConfig):
     The learning rate is halved every ``halve_every`` epochs.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 40, "halve_every": 8, "precision": "bf16-mixed"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 10, "halve_every": 2, "batch": 32, "precision": "bf16-mixed"}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(DATASETS, "transductive")
 
     batch: int = Field(256, ge=2)
@@ -33,7 +33,7 @@ class IaeadConfig(CaeConfig):
     ``nu``: share outside the soft boundary, 1 in the paper; ``warm_up``: epochs of reconstruction before the centre
     is taken, counted in ``epochs``."""
 
-    QUICK: ClassVar[dict[str, Any]] = {**CaeConfig.QUICK, "warm_up": 4}
+    QUICK: ClassVar[dict[str, Any]] = {**CaeConfig.QUICK, "warm_up": 1}
 
     weight: float = Field(5e-5, ge=0)
     nu: float = Field(1.0, gt=0, le=1)
