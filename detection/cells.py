@@ -45,6 +45,13 @@ class CellJob:
     device: str
     key: str
 
+    @property
+    def steps(self) -> int:
+        return self.config.iterations
+
+    def run(self, on_step: Callable[[], None] = lambda: None) -> None:
+        run_cell(self, on_step)
+
     def finished(self) -> bool:
         result = self.folder / "result.json"
         return result.is_file() and json.loads(result.read_text(encoding="utf-8"))["key"] == self.key

@@ -10,17 +10,25 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from anomaly_gan.core.errors import AnomalyGanError, EnvironmentFailure
 from anomaly_gan.core.progress import progress_bar
 
-from .cells import CellJob, run_cell
-
 POLL_SECONDS = 0.2
+SMALLER = "set compare.workers=1 or a smaller detect.image_size"
+
+
+class Job(Protocol):
+    """A cell as a worker sees it: it runs by itself, calls ``on_step`` ``steps`` times, and keeps its own result."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def run(self, on_step: Callable[[], None] = ...) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,14 @@ class Failure:
     exit_code: int | None
 
 
-def run_here(jobs: Sequence[CellJob]) -> None:
+def run_here(jobs: Sequence[Job]) -> None:
     """One cell after the other in this process, for a device that is shared badly."""
     for job in jobs:
-        run_cell(job)
+        job.run()
 
 
-def run_in_processes(jobs: Sequence[CellJob], workers: int) -> None:
+def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare",
+                     remedy: str = SMALLER) -> None:
     """Deal the cells out to ``workers`` spawned processes (at most one per cell) and wait for all.
 
     Each process computes on one thread: several threads in each of several processes on the same cores are many
@@ -60,7 +69,8 @@ def run_in_processes(jobs: Sequence[CellJob], workers: int) -> None:
             process.start()
         for _, sender in pipes:
             sender.close()
-        _watch(processes, [receiver for receiver, _ in pipes], steps, sum(job.config.iterations for job in jobs))
+        _watch(processes, [receiver for receiver, _ in pipes], steps, sum(job.steps for job in jobs),
+               label, remedy)
     finally:
         for process in processes:
             if process.is_alive():
@@ -69,9 +79,10 @@ def run_in_processes(jobs: Sequence[CellJob], workers: int) -> None:
                 process.join()
 
 
-def _watch(processes: Sequence[Any], receivers: Sequence[Connection], steps: Any, total: int) -> None:
+def _watch(processes: Sequence[Any], receivers: Sequence[Connection], steps: Any, total: int, label: str,
+           remedy: str) -> None:
     running = list(zip(processes, receivers, strict=True))
-    with progress_bar("compare", total) as bar:
+    with progress_bar(label, total) as bar:
         while running:
             time.sleep(POLL_SECONDS)
             bar.update(steps.value - bar.n)
@@ -81,16 +92,17 @@ def _watch(processes: Sequence[Any], receivers: Sequence[Connection], steps: Any
                 process.join()
                 running.remove((process, receiver))
                 if process.exitcode:
-                    _raise(receiver, process.exitcode)
+                    _raise(receiver, process.exitcode, label, remedy)
 
 
-def _raise(receiver: Connection, exit_code: int) -> None:
+def _raise(receiver: Connection, exit_code: int, label: str = "compare",
+           remedy: str = SMALLER) -> None:
     """Raise in this process what stopped a worker."""
     try:
         failure: Failure = receiver.recv()
     except EOFError:
-        raise EnvironmentFailure(f"compare: a worker process ended with code {exit_code} without a message "
-                                 "(out of memory?); set compare.workers=1 or a smaller detect.image_size") from None
+        raise EnvironmentFailure(f"{label}: a worker process ended with code {exit_code} without a message "
+                                 f"(out of memory?); {remedy}") from None
     if failure.exit_code is None:
         raise RuntimeError(f"a worker process failed:\n{failure.message}")
     error = AnomalyGanError(failure.message)
@@ -105,7 +117,7 @@ class _NotATerminal(io.TextIOWrapper):
         return False
 
 
-def _work(jobs: list[CellJob], steps: Any, sender: Connection) -> None:
+def _work(jobs: list[Job], steps: Any, sender: Connection) -> None:
     """A worker's whole life."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
@@ -123,7 +135,7 @@ def _work(jobs: list[CellJob], steps: Any, sender: Connection) -> None:
 
     try:
         for job in jobs:
-            run_cell(job, one_step)
+            job.run(one_step)
     except AnomalyGanError as error:
         sender.send(Failure(str(error), error.exit_code))
         sys.exit(1)

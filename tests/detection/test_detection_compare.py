@@ -66,7 +66,7 @@ def test_stage_products_in_worker_processes_and_resumed_in_this_one(
             raise KeyboardInterrupt
         run_cell(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(workers, "run_cell", power_cut)
+    monkeypatch.setattr(cells, "run_cell", power_cut)
     monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count: workers.run_here(jobs))
     with pytest.raises(KeyboardInterrupt):
         run_stage("compare", compare.run, config, context, cut)

@@ -1,0 +1,272 @@
+"""One cell of a benchmark: detector × data set × protocol × class × seed, trained, tested and written down alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anomaly_gan.core.files import atomic_path, sha256_bytes, write_json
+from anomaly_gan.core.seeding import seed_for
+
+from ..interface import Normals, OneClassDetector, PublishedScoring, score_all
+from ..settings.base import OneClassConfig
+from .config import INDUSTRIAL, BenchmarkConfig
+from .data import Labelled, load
+from .metrics import best_f1, f1_at, figures
+from .splits import Trial, draw_trial
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCHEMA = 1
+MISTAKES = 8
+PICTURE_SIDE = 96
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``number``: the class, or the fold of an industrial set; ``normal``: how the table names it."""
+
+    detector: str
+    dataset: str
+    protocol: str
+    number: int
+    normal: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.detector}-{self.dataset}-{self.protocol}-c{self.number}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """All that a worker process needs to know. ``key``: hash of everything the result depends on."""
+
+    cell: Cell
+    config: BenchmarkConfig
+    folder: Path
+    device: str
+    key: str
+    steps: int = 1
+
+    def result(self) -> dict[str, Any] | None:
+        """What ``result.json`` says; None where the cell is not finished under this key, or the file is broken."""
+        try:
+            content = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+            same = content["key"] == self.key
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return content if same and (self.folder / "scores.npz").is_file() else None
+
+    def run(self, on_step: Callable[[], None] = lambda: None) -> None:
+        if self.result() is None:
+            run_cell(self)
+        on_step()
+
+
+def cell_key(cell: Cell, config: BenchmarkConfig, settings: OneClassConfig, device: str, data_hash: str) -> str:
+    """Hash of a cell's coordinates, split, data choices, detector settings, device kind and the images themselves."""
+    data = config.data.model_dump(mode="json", exclude={"root", "folds"}, exclude_defaults=True)
+    content = {"schema": SCHEMA, "cell": asdict(cell), "split": config.split(), "data": data, "device": device,
+               "settings": settings.model_dump(mode="json"), "images": data_hash}
+    return sha256_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+def class_of(cell: Cell) -> int | None:
+    """The number that the detector's own settings know the class by; None for an industrial set."""
+    return None if cell.dataset in INDUSTRIAL else cell.number
+
+
+def run_cell(job: CellJob) -> None:
+    """Train and test; ``scores.npz`` and then ``result.json`` appear in ``job.folder``.
+
+    A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared first.
+    ``seconds`` of a cell that was cut off are those of its last run alone; it says ``resumed`` then.
+    """
+    from anomaly_gan.engine.loop import make_fabric
+
+    from ..training import build_detector, train_detector
+
+    resumed = _claim(job)
+    started = time.monotonic()
+    config, cell = job.config, job.cell
+    settings = config.detector_settings(class_of(cell))
+    trial = trial_of(config, cell, settings.size)
+    fabric = make_fabric(job.device, settings.precision)
+    train = as_squares(trial.train_NCHW, settings.size)
+    test = as_squares(trial.test_NCHW, settings.size).to(fabric.device)
+    seed = seed_for(cell.seed, cell.dataset, cell.number)
+    detector = build_detector(cell.detector, train.shape[1], settings, seed)
+    published = cell.protocol == "as_published"
+    work = job.folder / "work"
+    best = BestEpoch(detector, test, trial.labels, Normals(train.to(fabric.device)), work / "best.npz",
+                     published) if published and settings.PICKS_EPOCH else None
+    train_detector(detector, train, fabric, work, seed, best.look if best else None)
+    trained = time.monotonic()
+    scores = best.scores() if best and best.found() else test_scores(detector, test, published)
+    held_out = test_scores(detector, as_squares(trial.held_out_NCHW, settings.size).to(fabric.device), False) \
+        if len(trial.held_out_NCHW) else np.zeros(0)
+    row = judge(trial, scores, held_out, config)
+    _write_scores(job.folder / "scores.npz", trial, scores, held_out)
+    write_json(job.folder / "result.json", {
+        **asdict(cell), **row, "key": job.key, "epochs": best.history() if best else None,
+        "picked_epoch": best.picked() if best else None, "resumed": resumed,
+        "seconds": round(time.monotonic() - started, 2), "train_seconds": round(trained - started, 2),
+        "n_train": len(train), "n_held_out": len(held_out), "n_test": len(test),
+        "n_abnormal": int(trial.labels.sum()), "split": _split_name(config),
+        "settings": settings.model_dump(mode="json")})
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _split_name(config: BenchmarkConfig) -> str:
+    return "objects" if config.dataset in INDUSTRIAL else config.split()
+
+
+def _claim(job: CellJob) -> bool:
+    """Make the folder this key's; True where it holds earlier work under the same key."""
+    marker = job.folder / "started.json"
+    try:
+        same = json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}
+    except (OSError, ValueError):
+        same = False
+    if job.folder.exists() and not same:
+        shutil.rmtree(job.folder)
+    write_json(marker, {"key": job.key})
+    return same
+
+
+@lru_cache(maxsize=1)
+def classes_of(dataset: str, root: Path | None) -> tuple[Labelled, Labelled]:
+    """``data.load``, kept for the cells that follow in this process."""
+    return load(dataset, root)
+
+
+def trial_of(config: BenchmarkConfig, cell: Cell, size: int) -> Trial:
+    """The images of a cell; ``size`` is what an industrial set is brought to as it is read."""
+    if cell.dataset not in INDUSTRIAL:
+        return draw_trial(*classes_of(config.dataset, config.data.root), cell.number, config, cell.seed)
+    from .industrial_trial import industrial_trial
+
+    return industrial_trial(config, cell.number, size)
+
+
+def as_squares(images_NCHW: np.ndarray, size: int) -> Tensor:
+    """uint8 (N, C, size, size): areas averaged where it becomes smaller, bilinear where it becomes larger."""
+    import torch
+    import torch.nn.functional as F
+
+    images = torch.from_numpy(np.ascontiguousarray(images_NCHW))
+    side = images.shape[-1]
+    if side == size:
+        return images
+    mode: dict[str, Any] = {"mode": "area"} if size < side else {"mode": "bilinear", "align_corners": False}
+    parts = [F.interpolate(part.float(), (size, size), **mode).round().clamp(0, 255).to(torch.uint8)
+             for part in images.split(512)]
+    return torch.cat(parts) if parts else images.new_zeros((0, images.shape[1], size, size))
+
+
+def test_scores(detector: OneClassDetector, images_NCHW: Tensor, published: bool) -> np.ndarray:
+    """(N,) float64; the leaky scores of the paper only where ``published`` and where the detector has such."""
+    import torch
+
+    with torch.no_grad():
+        if published and isinstance(detector, PublishedScoring):
+            scores = detector.score_published(images_NCHW)
+        else:
+            scores = score_all(detector, images_NCHW).image
+    return scores.detach().cpu().double().numpy()
+
+
+class BestEpoch:
+    """The leak of some papers: the epoch with the best AUROC on the test set. Survives a kill in ``path``."""
+
+    def __init__(self, detector: OneClassDetector, test: Tensor, labels: np.ndarray, normals: Normals, path: Path,
+                 published: bool) -> None:
+        self._detector, self._test, self._labels, self._normals = detector, test, labels, normals
+        self._path, self._published = path, published
+
+    def look(self, epoch: int) -> None:
+        """Test after an epoch of training, and leave the nets in the modes they were in."""
+        modes = [(module, module.training) for net in self._detector.nets.values() for module in net.modules()]
+        self._detector.settle(self._normals)
+        scores = test_scores(self._detector, self._test, self._published)
+        for module, mode in modes:
+            module.training = mode
+        auroc = figures(self._labels, scores).auroc
+        seen = {**{str(number): value for number, value in self.history() or []}, str(epoch): auroc}
+        known = [value for number, value in seen.items() if value is not None and int(number) != epoch]
+        if not self._path.is_file() or (auroc is not None and auroc > max(known, default=-1.0)):
+            picked, kept = epoch, scores
+        else:
+            picked, kept = self.picked(), self.scores()
+        with atomic_path(self._path) as temporary:
+            np.savez(temporary, epochs=np.array([int(number) for number in seen]), picked=np.array(picked),
+                     auroc=np.array([np.nan if value is None else value for value in seen.values()]), scores=kept)
+
+    def found(self) -> bool:
+        return self._path.is_file()
+
+    def _read(self) -> dict[str, np.ndarray]:
+        with np.load(self._path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def scores(self) -> np.ndarray:
+        return self._read()["scores"]
+
+    def picked(self) -> int | None:
+        return int(self._read()["picked"]) if self.found() else None
+
+    def history(self) -> list[tuple[int, float | None]] | None:
+        if not self.found():
+            return None
+        content = self._read()
+        return [(int(epoch), None if np.isnan(value) else float(value))
+                for epoch, value in zip(content["epochs"], content["auroc"], strict=True)]
+
+
+def judge(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, Any]:
+    """The figures of a cell.
+
+    ``f1`` has the normal images as the positive class under both protocols. ``honest``: at the threshold that is the
+    ``data.quantile`` of the held-out training normals' scores. ``as_published``: the best over all thresholds on the
+    test set, as the papers report it. ``f1_abnormal`` is the same with the abnormal images as the positive class.
+    """
+    labels = trial.labels
+    figure = figures(labels, scores)
+    row: dict[str, Any] = {**asdict(figure), "threshold": None, "false_alarms": None}
+    if config.protocol == "as_published":
+        row |= {"f1": best_f1(labels, scores, 0), "f1_abnormal": best_f1(labels, scores, 1)}
+    elif len(held_out):
+        threshold = float(np.quantile(held_out, config.data.quantile, method="higher"))
+        normal = scores[labels == 0]
+        row |= {"f1": f1_at(labels, scores, threshold, 0), "f1_abnormal": f1_at(labels, scores, threshold, 1),
+                "threshold": threshold, "false_alarms": float((normal > threshold).mean()) if len(normal) else None}
+    else:
+        row |= {"f1": None, "f1_abnormal": None}
+    row["categories"] = {trial.names[kind]: figures(labels[chosen], scores[chosen]).auroc
+                         for kind in np.unique(trial.kinds[labels == 1])
+                         for chosen in [(labels == 0) | (trial.kinds == kind)]}
+    return row
+
+
+def _write_scores(path: Path, trial: Trial, scores: np.ndarray, held_out: np.ndarray) -> None:
+    """Scores, labels, and the pictures of the worst mistakes; read it with ``allow_pickle=False``."""
+    normal, abnormal = np.flatnonzero(trial.labels == 0), np.flatnonzero(trial.labels == 1)
+    missed = abnormal[np.argsort(scores[abnormal], kind="stable")[:MISTAKES]]
+    alarmed = normal[np.argsort(-scores[normal], kind="stable")[:MISTAKES]]
+    side = min(PICTURE_SIDE, trial.test_NCHW.shape[-1])
+    with atomic_path(path) as temporary:
+        np.savez(temporary, labels=trial.labels.astype(np.uint8), scores=scores.astype(np.float32),
+                 kinds=trial.kinds.astype(np.int16), names=np.array(trial.names),
+                 held_out=held_out.astype(np.float32), missed=missed, alarmed=alarmed,
+                 missed_NCHW=as_squares(trial.test_NCHW[missed], side).numpy(),
+                 alarmed_NCHW=as_squares(trial.test_NCHW[alarmed], side).numpy())

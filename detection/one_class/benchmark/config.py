@@ -1,0 +1,128 @@
+"""What is benchmarked, and how. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from anomaly_gan.core.config import Config, apply_settings, build, merge
+from anomaly_gan.core.errors import ConfigError
+
+from ..registry import one_class
+from ..settings.base import OneClassConfig, Split
+
+Protocol = Literal["honest", "as_published"]
+DATASETS = ("mnist", "fashion_mnist", "cifar10", "coil20", "magnetic_tile", "mvtec_screw", "rsdds")
+INDUSTRIAL = frozenset({"magnetic_tile", "mvtec_screw", "rsdds"})
+"""Data sets of photographs with defects: one kind of normal, split by whole objects."""
+
+QUICK_DATA = {"train_limit": 4000, "test_limit": 2000, "transductive_limit": 3000}
+"""The sizes of ``--preset quick``."""
+
+PUBLISHED_DATA: dict[str, dict[str, dict[str, Any]]] = {
+    "cvgad": {"mnist": {"pooled_test": 0.2}, "cifar10": {"pooled_test": 0.2},
+              "fashion_mnist": {"pooled_train": 0.6, "pooled_test": 0.2, "outlier_share": 0.5},
+              "coil20": {"pooled_test": 2 / 72, "outlier_share": 0.5}},
+    **{name: {"cifar10": {"all_abnormal": True}}
+       for name in ("skip_ganomaly_pp", "skip_ganomaly", "ganomaly", "ano_gan", "egbad")},
+}
+"""How a paper drew its sets, where that is not the official split: laid below ``--set`` by ``as_published``."""
+
+
+class DataConfig(Config):
+    """Where the images lie and which of them take part.
+
+    ``root``: folder of the packs or of the data set's standard files. ``split``: None for the protocol's own.
+    ``train_limit``, ``test_limit``, ``transductive_limit``: at most so many images, drawn by the seed and evenly over
+    the classes; 0: no limit. ``contamination``: share of unlabelled outliers among the images learned from; None:
+    0.1 in the transductive split and none elsewhere. ``held_out``: share of the training normals that the honest
+    threshold is taken from; ``quantile``: of their scores.
+    ``pooled_test``: official training and test images are pooled and this share of the normal ones is for testing
+    (``pooled_train``: at most this share for training); None: the official split. ``all_abnormal``: abnormal images
+    of the official training split are tested too. ``outlier_share``: share of abnormal images in the test set; None:
+    all there are. ``categories``: how many classes are normal at once, the further ones drawn by the seed.
+    ``folds``: of the industrial sets; None: all.
+    """
+
+    root: Path | None = None
+    split: Split | None = None
+    train_limit: int = Field(0, ge=0)
+    test_limit: int = Field(0, ge=0)
+    transductive_limit: int = Field(12_000, ge=0)
+    contamination: float | None = Field(None, ge=0, lt=0.5)
+    held_out: float = Field(0.1, gt=0, lt=0.5)
+    quantile: float = Field(0.95, gt=0, lt=1)
+    pooled_test: float | None = Field(None, gt=0, lt=1)
+    pooled_train: float = Field(1.0, gt=0, le=1)
+    all_abnormal: bool = False
+    outlier_share: float | None = Field(None, gt=0, lt=1)
+    categories: int = Field(1, ge=1)
+    folds: tuple[int, ...] | None = None
+
+
+class BenchmarkConfig(Config):
+    """One benchmark: a detector on a data set under a protocol, every class in turn, every seed.
+
+    ``normal``: classes by number or name, None for all; in the split ``leave_one_out`` the class left out.
+    ``seeds`` counts from ``first_seed``. ``settings``: changes of the detector's settings, laid over the preset and,
+    under ``as_published``, over the paper's own. ``workers``: processes of one thread each; 0: one per core, on a
+    GPU one; 1: in this process.
+    """
+
+    detector: str
+    dataset: Literal["mnist", "fashion_mnist", "cifar10", "coil20", "magnetic_tile", "mvtec_screw", "rsdds"]
+    protocol: Protocol = "honest"
+    preset: Literal["quick", "full"] = "full"
+    normal: tuple[int | str, ...] | None = None
+    seeds: int = Field(3, ge=1)
+    first_seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(0, ge=0)
+    data: DataConfig = DataConfig()
+    settings: dict[str, Any] = {}
+
+    def split(self) -> Split:
+        """The kind of split that the protocol, the detector and ``data.split`` ask for.
+
+        Raises:
+            ConfigError: ``transductive`` under ``honest``, whose test images must not be learned from.
+        """
+        published = one_class(self.detector).settings_class().PUBLISHED_SPLIT.get(self.dataset, "one_vs_rest")
+        if self.protocol == "as_published":
+            return self.data.split or published
+        if self.data.split == "transductive":
+            raise ConfigError("data.split: transductive learns from the very images it is tested on; "
+                              "use --protocol as_published")
+        return self.data.split or ("one_vs_rest" if published == "transductive" else published)
+
+    def detector_settings(self, normal: int | None) -> OneClassConfig:
+        """The detector's resolved settings for one class (its number; None: an industrial set)."""
+        row = one_class(self.detector)
+        paper = row.settings_class().published(self.dataset, normal) if self.protocol == "as_published" else {}
+        return row.configure(self.preset, merge(paper, self.settings), "settings")
+
+
+def benchmark_config(detector: str, dataset: str, protocol: str = "honest", preset: str = "full",
+                     normal: list[str] | None = None, seeds: int | None = None,
+                     settings: list[str] | None = None) -> BenchmarkConfig:
+    """From command-line values; ``settings`` are ``--set`` texts such as ``data.root=DIR`` or ``settings.epochs=2``.
+
+    Raises:
+        ConfigError: an unknown name or key, or a value that cannot be.
+    """
+    one_class(detector)
+    content: dict[str, Any] = {"detector": detector, "dataset": dataset, "protocol": protocol, "preset": preset}
+    data = dict(QUICK_DATA) if preset == "quick" else {}
+    if protocol == "as_published":
+        data |= PUBLISHED_DATA.get(detector, {}).get(dataset, {})
+    content["data"] = data
+    if normal:
+        content["normal"] = [int(name) if name.isdigit() else name for name in normal]
+    if seeds is not None:
+        content["seeds"] = seeds
+    config = build(BenchmarkConfig, apply_settings(content, settings or []), "benchmark")
+    config.split()
+    config.detector_settings(None)
+    return config
