@@ -33,7 +33,8 @@ class Model:
 
     ``held_out``: scores (n,) of the normals it was calibrated on, of the objects ``held_out_groups``. ``mode``: how
     photographs are read, ``L`` or ``RGB``. ``preprocess``: ``square`` or ``square-flattened``. ``map_threshold``: of
-    the greatest value in a normal's map; ``map_scale``: the map values shown as the least and the greatest colour.
+    the greatest values in the held-out normals' maps, ``held_out_highest`` (n,); ``map_scale``: the map values shown
+    as the least and the greatest colour.
     """
 
     detector: OneClassDetector
@@ -47,6 +48,7 @@ class Model:
     held_out_groups: tuple[str, ...] | None = None
     map_threshold: Threshold | None = None
     map_scale: tuple[float, float] | None = None
+    held_out_highest: np.ndarray | None = None
 
     @property
     def flatten(self) -> bool:
@@ -64,6 +66,8 @@ def save_model(folder: Path, model: Model) -> None:
         "map_threshold": asdict(model.map_threshold) if model.map_threshold else None,
         "map_scale": list(model.map_scale) if model.map_scale else None,
         "held_out": {"scores": [float(score) for score in model.held_out],
+                     "highest": [float(value) for value in model.held_out_highest]
+                     if model.held_out_highest is not None else None,
                      "groups": list(model.held_out_groups) if model.held_out_groups is not None else None},
         "weights_sha256": sha256_bytes(weights),
     })
@@ -106,10 +110,11 @@ def _read(content: dict[str, Any], where: str) -> Model:
     except AnomalyGanError as error:
         raise InputError(where, "FORMAT", str(error), "train again, or use the version that trained it") from error
     held_out = content["held_out"]
-    groups, scale = held_out["groups"], content["map_scale"]
+    groups, scale, highest = held_out["groups"], content["map_scale"], held_out["highest"]
     return Model(
         build_detector(name, channels, settings, seed=0), name, settings, channels, mode,
         Threshold(**content["threshold"]) if content["threshold"] else None,
         np.array(held_out["scores"], np.float64), content["preprocess"], tuple(groups) if groups is not None else None,
         Threshold(**content["map_threshold"]) if content["map_threshold"] else None,
-        (float(scale[0]), float(scale[1])) if scale else None)
+        (float(scale[0]), float(scale[1])) if scale else None,
+        np.array(highest, np.float64) if highest is not None else None)

@@ -1,0 +1,34 @@
+"""Scores of squares by a saved detector, in batches, on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from ..interface import OneClassDetector, Scores
+from .model_file import Model
+
+BATCH = 64
+
+
+@torch.no_grad()
+def score_batch(detector: OneClassDetector, squares_NCHW: np.ndarray, device: torch.device | str = "cpu") -> Scores:
+    """Scores on the CPU of uint8 squares (N, C, S, S); nets are put in evaluation mode."""
+    for net in detector.nets.values():
+        net.eval()
+    scores = detector.score(torch.from_numpy(np.ascontiguousarray(squares_NCHW)).to(device))
+    return Scores(scores.image.float().cpu(), None if scores.map_BHW is None else scores.map_BHW.float().cpu())
+
+
+def in_batches(detector: OneClassDetector, squares_NCHW: np.ndarray, device: torch.device | str = "cpu",
+               batch: int = BATCH) -> Iterator[Scores]:
+    for start in range(0, len(squares_NCHW), batch):
+        yield score_batch(detector, squares_NCHW[start:start + batch], device)
+
+
+def map_of(model: Model, square_CHW: np.ndarray, device: torch.device | str = "cpu") -> np.ndarray | None:
+    """The map (S, S) float32 of one square, or None where the detector has none."""
+    found = score_batch(model.detector, square_CHW[None], device).map_BHW
+    return None if found is None else found[0].numpy()
