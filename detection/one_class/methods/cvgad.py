@@ -1,0 +1,277 @@
+"""CVGAD: a CVAE-GAN with an informative manifold, scored by its reconstruction.
+
+Bian et al., "A novel and efficient CVAE-GAN-based approach with informative manifold for semi-supervised anomaly
+detection", IEEE Access 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anomaly_gan.engine.task import Losses, Update
+from anomaly_gan.losses.adversarial import bce_d
+
+from ..interface import Normals, Phase, Scores
+from ..settings.cvgad import CvgadConfig
+from . import cvgad_losses as terms
+from .cvgad_nets import Critic, Decoder, Encoded, Encoder, FeatureDiscriminator, Kinds
+from .iaead import pixels
+
+CYCLE = 6
+"""Algorithm 1 counts 0 to 5, a new batch each: all of the CVAE's terms at 0-3, the critic at 0-4, its adversary at 5."""
+RECENT = 64
+LEAST_SPREAD = 1e-6
+
+
+class Gate(nn.Module):
+    """Lets negative training in where the latent loss is low: below a fixed T, or the median of the last 64."""
+
+    recent: Tensor
+    seen: Tensor
+
+    def __init__(self, threshold: float | None) -> None:
+        super().__init__()
+        self._threshold = threshold
+        self.register_buffer("recent", torch.zeros(RECENT))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.long))
+
+    def opens(self, latent: Tensor, after: int) -> bool:
+        """Take note of the latent loss (a scalar) of a step; True when at least ``after`` came before and it is low."""
+        seen = int(self.seen)
+        past = self.recent[:min(seen, RECENT)]
+        threshold = self._threshold if self._threshold is not None else float(past.median()) if seen else None
+        is_low = threshold is not None and float(latent) < threshold
+        self.recent[seen % RECENT] = latent.detach()
+        self.seen += 1
+        return is_low and seen >= after
+
+
+class Standard(nn.Module):
+    """Mean and spread (2,) of the SSIM term and of the L1 term on the normal images it learned from."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("spread", torch.ones(2))
+
+
+@dataclass
+class Step:
+    """What the updates of one step share: the batch, one pass of the CVAE, and losses that later updates look at."""
+
+    x: Tensor
+    encoded: Encoded
+    again: Tensor
+    reconstruction: Tensor | None = None
+    latent: Tensor | None = None
+
+
+@contextmanager
+def settled(*nets: nn.Module) -> Iterator[None]:
+    """Within the block the nets use their running statistics and do not change them."""
+    for net in nets:
+        net.eval()
+    try:
+        yield
+    finally:
+        for net in nets:
+            net.train()
+
+
+def outlying_codes(means_KD: Tensor, count: int, distance: float) -> Tensor:
+    """(count, latent) random codes, each at least ``distance`` from every mean, at most twice that from one of them.
+
+    Where a code drawn round one mean comes too near to another, one on a sphere round all of them takes its place.
+    """
+    kinds, latent = means_KD.shape
+    direction = nn.functional.normalize(torch.randn(count, latent, device=means_KD.device), dim=1)
+    radius = distance * (1.001 + torch.rand(count, 1, device=means_KD.device))
+    codes = means_KD[torch.randint(kinds, (count,), device=means_KD.device)] + radius * direction
+    middle = means_KD.mean(dim=0)
+    outside = middle + ((means_KD - middle).norm(dim=1).max() + radius) * direction
+    nearest = (codes[:, None] - means_KD).norm(dim=2).amin(dim=1, keepdim=True)
+    return torch.where(nearest > distance, codes, outside)
+
+
+class CvgadTask:
+    """Algorithm 1. One Adam for all of the CVAE's terms: with one each, Adam would divide their weights out again."""
+
+    def __init__(self, nets: dict[str, nn.Module], settings: CvgadConfig, negative_after: int) -> None:
+        self.nets = nets
+        self._settings, self._negative_after = settings, negative_after
+
+    def updates(self) -> list[Update]:
+        settings, nets = self._settings, self.nets
+        names = ("encoder", "decoder", "kinds", "feature_discriminator")
+        cvae = self._adam([p for name in names for p in nets[name].parameters()])
+        rebuilds = settings.weight_ssim > 0 or settings.weight_l1 > 0
+        regular = [
+            ("reconstruction", rebuilds, self._reconstruction),
+            ("latent", settings.weight_latent > 0, self._latent),
+            ("negative", rebuilds and settings.weight_negative > 0, self._negative),
+            ("mutual_information", settings.weight_mutual > 0, self._mutual_information),
+            ("reconstruction_again", rebuilds, self._reconstruction_again),
+        ]
+        updates = [Update(name, cvae, losses, every=CYCLE, phases=(0, 1, 2, 3)) for name, on, losses in regular if on]
+        if settings.weight_wasserstein == 0:
+            return updates
+        critic = Update("critic", self._adam(list(nets["critic"].parameters())), self._critic,
+                        every=CYCLE, phases=(0, 1, 2, 3, 4))
+        generator = Update("generator", cvae, self._generator, (nets["critic"],), CYCLE, (5,))
+        return [critic, *updates, generator]
+
+    def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
+        return torch.optim.Adam(parameters, lr=self._settings.lr, betas=(0.5, 0.999), fused=True)
+
+    def forward(self, batch: Tensor) -> Step:
+        """One pass for the critic and for the first update of the CVAE; the later ones look anew, the weights moved."""
+        x = pixels(batch)
+        return Step(x, *self._rebuild(x))
+
+    def after_step(self, step: int) -> None:
+        pass
+
+    def _rebuild(self, x: Tensor) -> tuple[Encoded, Tensor]:
+        encoded = self.nets["encoder"](x)
+        return encoded, self.nets["decoder"](encoded.draw())
+
+    def _compare(self, x: Tensor, again: Tensor) -> Losses:
+        settings, losses = self._settings, Losses()
+        if settings.weight_ssim:
+            losses["ssim"] = settings.weight_ssim * terms.structural_loss(x, again, settings.window).mean()
+        if settings.weight_l1:
+            losses["l1"] = settings.weight_l1 * terms.pixel_loss(x, again).mean()
+        return losses
+
+    def _critic(self, step: Step) -> Losses:
+        critic, fake = self.nets["critic"], step.again.detach()
+        real_B, fake_B = critic(torch.cat([step.x, fake])).chunk(2)
+        share = torch.rand(len(fake), device=fake.device)
+        return {"wasserstein": terms.wasserstein_gap(real_B, fake_B),
+                "penalty": self._settings.penalty * terms.gradient_penalty(critic, step.x, fake, share)}
+
+    def _generator(self, step: Step) -> Losses:
+        return {"wasserstein": -self._settings.weight_wasserstein * self.nets["critic"](step.again).mean()}
+
+    def _reconstruction(self, step: Step) -> Losses:
+        losses = self._compare(step.x, step.again)
+        step.reconstruction = torch.stack(list(losses.values())).sum().detach()
+        return losses
+
+    def _reconstruction_again(self, step: Step) -> Losses:
+        return self._compare(step.x, self._rebuild(step.x)[1])
+
+    def _manifold(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The latent and the categorical loss, batch means, unweighted."""
+        encoded, kinds = self.nets["encoder"](x), self.nets["kinds"]
+        z = encoded.draw()
+        log_kinds = kinds(z)
+        latent = terms.latent_loss(z, encoded.log_var, log_kinds, kinds.get_parameter("means"))
+        return latent.mean(), terms.categorical_loss(log_kinds).mean()
+
+    def _latent(self, step: Step) -> Losses:
+        latent, categorical = self._manifold(step.x)
+        step.latent = latent.detach()
+        losses = {"latent": self._settings.weight_latent * latent}
+        if self._settings.weight_categorical:
+            losses["categorical"] = self._settings.weight_categorical * categorical
+        return losses
+
+    def _mutual_information(self, step: Step) -> Losses:
+        """Encoder and discriminator both lower it: eq. 10 is a bound that both raise."""
+        encoded = self.nets["encoder"](step.x)
+        together, apart = self.nets["feature_discriminator"](encoded.features, encoded.draw())
+        return {"bce": self._settings.weight_mutual * bce_d(together, apart)}
+
+    def _negative(self, step: Step) -> Losses:
+        """Where the gate is shut: a zero that hangs on no weight, so that Adam moves none.
+
+        Deviation: the outliers pass through running statistics, which they neither set nor shift.
+        """
+        settings, encoder, decoder = self._settings, self.nets["encoder"], self.nets["decoder"]
+        gate, kinds = self.nets["gate"], self.nets["kinds"]
+        assert isinstance(gate, Gate) and step.reconstruction is not None
+        if step.latent is None:
+            with torch.no_grad():
+                step.latent = self._manifold(step.x)[0]
+        if not gate.opens(step.latent, self._negative_after):
+            return {"hinge": torch.zeros((), device=step.x.device, requires_grad=True)}
+        with settled(encoder, decoder):
+            with torch.no_grad():
+                means = kinds.get_parameter("means")
+                distance = settings.negative_distance * settings.latent**0.5
+                outliers = decoder(outlying_codes(means, len(step.x), distance))
+            level = torch.stack(list(self._compare(outliers, self._rebuild(outliers)[1]).values())).sum()
+        return {"hinge": settings.weight_negative
+                * terms.negative_loss(level, step.reconstruction, settings.negative_margin)}
+
+
+class Cvgad:
+    """Only encoder, decoder and the standard serve to score; the other nets serve to train and are not saved."""
+
+    def __init__(self, channels: int, settings: CvgadConfig) -> None:
+        size, width, latent = settings.size, settings.width, settings.latent
+        self.settings = settings
+        self.nets: dict[str, nn.Module] = {"encoder": Encoder(channels, size, width, latent),
+                                           "decoder": Decoder(channels, size, width, latent), "standard": Standard()}
+        self._only_training: dict[str, nn.Module] = {
+            "kinds": Kinds(settings.classes, latent, settings.means),
+            "critic": Critic(channels, size, width).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            "feature_discriminator": FeatureDiscriminator(4 * width, latent), "gate": Gate(settings.negative_below)}
+        self._steps = 1
+
+    def prepare(self, normals: Normals) -> None:
+        self._steps = max(1, len(normals) // self.settings.batch)
+
+    def phases(self) -> list[Phase]:
+        settings = self.settings
+        rounds = -(-settings.negative_after * self._steps * 4 // CYCLE)
+        return [Phase("train", lambda: CvgadTask(self.nets | self._only_training, settings, rounds), settings.epochs,
+                      settings.batch)]
+
+    @torch.no_grad()
+    def settle(self, normals: Normals) -> None:
+        """Take mean and spread of both terms on the normal images."""
+        for name in ("encoder", "decoder"):
+            self.nets[name].eval()
+        parts = torch.cat([self._terms(chunk)[0] for chunk in normals.chunks()])
+        standard = self.nets["standard"]
+        standard.get_buffer("mean").copy_(parts.mean(dim=0))
+        standard.get_buffer("spread").copy_(parts.std(dim=0, correction=0).clamp_min(LEAST_SPREAD))
+
+    def _terms(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 2) SSIM and L1 terms, and the absolute error (B, H, W), of the reconstruction from the mean code."""
+        x = pixels(images_BCHW)
+        again = self.nets["decoder"](self.nets["encoder"](x).mean)
+        error = (again - x).abs().mean(dim=1)
+        return torch.stack([terms.structural_loss(x, again, self.settings.window), error.mean(dim=(1, 2))], 1), error
+
+    def score(self, images_BCHW: Tensor) -> Scores:
+        """-log SSIM plus L1, each in standard deviations of the normal images it learned from.
+
+        Deviation: the paper scales both by their least and largest value in the test set (``score_published``).
+        """
+        parts, error = self._terms(images_BCHW)
+        standard = self.nets["standard"]
+        return Scores(((parts - standard.get_buffer("mean")) / standard.get_buffer("spread")).sum(dim=1), error)
+
+    @torch.no_grad()
+    def score_published(self, images_NCHW: Tensor) -> Tensor:
+        """As the paper scores (section II-F): both terms scaled to 0 .. 1 over the whole test set, and added."""
+        for net in self.nets.values():
+            net.eval()
+        parts = torch.cat([self._terms(chunk)[0] for chunk in images_NCHW.split(256)])
+        least, most = parts.amin(dim=0), parts.amax(dim=0)
+        return ((parts - least) / (most - least).clamp_min(LEAST_SPREAD)).sum(dim=1).cpu()
+
+
+def cvgad(channels: int, settings: CvgadConfig) -> Cvgad:
+    return Cvgad(channels, settings)
