@@ -9,22 +9,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from anomaly_gan.core.files import atomic_path, sha256_bytes, write_json
 from anomaly_gan.core.seeding import seed_for
 
-from ..interface import Normals, OneClassDetector, PublishedScoring, score_all
+from ..interface import Normals
 from ..settings.base import OneClassConfig
 from .config import INDUSTRIAL, BenchmarkConfig
 from .data import Labelled, load
 from .metrics import best_f1, f1_at, figures
 from .splits import Trial, draw_trial
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .testing import BestEpoch, Tester, as_squares
 
 SCHEMA = 1
 MISTAKES = 8
@@ -103,25 +101,23 @@ def run_cell(job: CellJob) -> None:
     trial = trial_of(config, cell, settings.size)
     fabric = make_fabric(job.device, settings.precision)
     train = as_squares(trial.train_NCHW, settings.size)
-    test = as_squares(trial.test_NCHW, settings.size).to(fabric.device)
+    tester = Tester(trial, settings.size, fabric.device, cell.protocol == "as_published")
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector = build_detector(cell.detector, train.shape[1], settings, seed)
-    published = cell.protocol == "as_published"
     work = job.folder / "work"
-    best = BestEpoch(detector, test, trial.labels, Normals(train.to(fabric.device)), work / "best.npz",
-                     published) if published and settings.PICKS_EPOCH else None
+    best = BestEpoch(detector, tester, Normals(train.to(fabric.device)), work / "best.npz") \
+        if tester.published and settings.PICKS_EPOCH else None
     train_detector(detector, train, fabric, work, seed, best.look if best else None)
     trained = time.monotonic()
-    scores = best.scores() if best and best.found() else test_scores(detector, test, published)
-    held_out = test_scores(detector, as_squares(trial.held_out_NCHW, settings.size).to(fabric.device), False) \
-        if len(trial.held_out_NCHW) else np.zeros(0)
+    scores = best.scores() if best and best.found() else tester.scores(detector)
+    held_out = tester.plain_scores(detector, trial.held_out_NCHW)
     row = judge(trial, scores, held_out, config)
     _write_scores(job.folder / "scores.npz", trial, scores, held_out)
     write_json(job.folder / "result.json", {
         **asdict(cell), **row, "key": job.key, "epochs": best.history() if best else None,
-        "picked_epoch": best.picked() if best else None, "resumed": resumed,
+        "picked_epoch": best.picked() if best and best.found() else None, "resumed": resumed,
         "seconds": round(time.monotonic() - started, 2), "train_seconds": round(trained - started, 2),
-        "n_train": len(train), "n_held_out": len(held_out), "n_test": len(test),
+        "n_train": len(train), "n_held_out": len(held_out), "n_test": len(scores),
         "n_abnormal": int(trial.labels.sum()), "split": _split_name(config),
         "settings": settings.model_dump(mode="json")})
     shutil.rmtree(work, ignore_errors=True)
@@ -157,80 +153,6 @@ def trial_of(config: BenchmarkConfig, cell: Cell, size: int) -> Trial:
     from .industrial_trial import industrial_trial
 
     return industrial_trial(config, cell.number, size)
-
-
-def as_squares(images_NCHW: np.ndarray, size: int) -> Tensor:
-    """uint8 (N, C, size, size): areas averaged where it becomes smaller, bilinear where it becomes larger."""
-    import torch
-    import torch.nn.functional as F
-
-    images = torch.from_numpy(np.ascontiguousarray(images_NCHW))
-    side = images.shape[-1]
-    if side == size:
-        return images
-    mode: dict[str, Any] = {"mode": "area"} if size < side else {"mode": "bilinear", "align_corners": False}
-    parts = [F.interpolate(part.float(), (size, size), **mode).round().clamp(0, 255).to(torch.uint8)
-             for part in images.split(512)]
-    return torch.cat(parts) if parts else images.new_zeros((0, images.shape[1], size, size))
-
-
-def test_scores(detector: OneClassDetector, images_NCHW: Tensor, published: bool) -> np.ndarray:
-    """(N,) float64; the leaky scores of the paper only where ``published`` and where the detector has such."""
-    import torch
-
-    with torch.no_grad():
-        if published and isinstance(detector, PublishedScoring):
-            scores = detector.score_published(images_NCHW)
-        else:
-            scores = score_all(detector, images_NCHW).image
-    return scores.detach().cpu().double().numpy()
-
-
-class BestEpoch:
-    """The leak of some papers: the epoch with the best AUROC on the test set. Survives a kill in ``path``."""
-
-    def __init__(self, detector: OneClassDetector, test: Tensor, labels: np.ndarray, normals: Normals, path: Path,
-                 published: bool) -> None:
-        self._detector, self._test, self._labels, self._normals = detector, test, labels, normals
-        self._path, self._published = path, published
-
-    def look(self, epoch: int) -> None:
-        """Test after an epoch of training, and leave the nets in the modes they were in."""
-        modes = [(module, module.training) for net in self._detector.nets.values() for module in net.modules()]
-        self._detector.settle(self._normals)
-        scores = test_scores(self._detector, self._test, self._published)
-        for module, mode in modes:
-            module.training = mode
-        auroc = figures(self._labels, scores).auroc
-        seen = {**{str(number): value for number, value in self.history() or []}, str(epoch): auroc}
-        known = [value for number, value in seen.items() if value is not None and int(number) != epoch]
-        if not self._path.is_file() or (auroc is not None and auroc > max(known, default=-1.0)):
-            picked, kept = epoch, scores
-        else:
-            picked, kept = self.picked(), self.scores()
-        with atomic_path(self._path) as temporary:
-            np.savez(temporary, epochs=np.array([int(number) for number in seen]), picked=np.array(picked),
-                     auroc=np.array([np.nan if value is None else value for value in seen.values()]), scores=kept)
-
-    def found(self) -> bool:
-        return self._path.is_file()
-
-    def _read(self) -> dict[str, np.ndarray]:
-        with np.load(self._path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-
-    def scores(self) -> np.ndarray:
-        return self._read()["scores"]
-
-    def picked(self) -> int | None:
-        return int(self._read()["picked"]) if self.found() else None
-
-    def history(self) -> list[tuple[int, float | None]] | None:
-        if not self.found():
-            return None
-        content = self._read()
-        return [(int(epoch), None if np.isnan(value) else float(value))
-                for epoch, value in zip(content["epochs"], content["auroc"], strict=True)]
 
 
 def judge(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, Any]:

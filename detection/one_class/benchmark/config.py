@@ -81,7 +81,7 @@ class BenchmarkConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(0, ge=0)
     data: DataConfig = DataConfig()
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
     def split(self) -> Split:
         """The kind of split that the protocol, the detector and ``data.split`` ask for.

@@ -78,7 +78,7 @@ def _numbers(config: BenchmarkConfig) -> tuple[list[tuple[int, str]], str]:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{part.images_NCHW.shape}{part.labels.tolist()}".encode())
-        digest.update(memoryview(part.images_NCHW).cast("B"))
+        digest.update(part.images_NCHW.data)
     return [(number, title(number, config.split(), names, config.data.categories))
             for number in class_numbers(config.normal, names)], digest.hexdigest()
 

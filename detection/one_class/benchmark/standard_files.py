@@ -146,18 +146,19 @@ def _latin(text: Any, encoding: Any = "latin1") -> bytes:
     return str(text).encode("latin1")
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows four harmless names and refuses every other."""
+KNOWN: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _stored, ("numpy._core.multiarray", "_reconstruct"): _stored,
+    ("numpy", "ndarray"): _Stored, ("numpy", "dtype"): _Kind, ("_codecs", "encode"): _latin,
+}
 
-    KNOWN: dict[tuple[str, str], Any] = {
-        ("numpy.core.multiarray", "_reconstruct"): _stored, ("numpy._core.multiarray", "_reconstruct"): _stored,
-        ("numpy", "ndarray"): _Stored, ("numpy", "dtype"): _Kind, ("_codecs", "encode"): _latin,
-    }
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Knows a few harmless names, gives stand-ins of this module for them, and refuses every other."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.KNOWN:
+        if (module, name) not in KNOWN:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which no batch needs")
-        return self.KNOWN[module, name]
+        return KNOWN[module, name]
 
 
 def _line(error: BaseException) -> str:
