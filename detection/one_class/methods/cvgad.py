@@ -23,7 +23,7 @@ from .cvgad_nets import Critic, Decoder, Encoded, Encoder, FeatureDiscriminator,
 from .iaead import pixels
 
 CYCLE = 6
-"""Algorithm 1 counts 0 to 5, a new batch each: all of the CVAE's terms at 0-3, the critic at 0-4, its adversary at 5."""
+"""Algorithm 1 counts 0 to 5, a new batch each: the CVAE's own terms at 0-3, the critic at 0-4, its adversary at 5."""
 RECENT = 64
 LEAST_SPREAD = 1e-6
 

@@ -60,7 +60,9 @@ def wasserstein_gap(real_B: Tensor, fake_B: Tensor) -> Tensor:
     return fake_B.float().mean() - real_B.float().mean()
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real_BCHW: Tensor, fake_BCHW: Tensor, share_B: Tensor) -> Tensor:
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real_BCHW: Tensor, fake_BCHW: Tensor, share_B: Tensor
+) -> Tensor:
     """mean (||grad D|| - 1)² at share x + (1 - share) G(z) (eq. 14); ``share_B`` in [0, 1].
 
     Always in float32: a norm near 1 is not to be had from gradients of 8 bits.
@@ -75,6 +77,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real_BCHW: Tensor, fake
 def negative_loss(outlier_level: Tensor, normal_level: Tensor, margin: float) -> Tensor:
     """max(0, normal + margin - outlier): raises the reconstruction loss of outliers above that of normal images.
 
-    Deviation: the paper gives no form; a hinge, so that it ends where it is reached. ``normal_level`` takes no gradient.
+    Deviation: the paper gives no form; a hinge, so that it ends where it is reached. ``normal_level`` takes no
+    gradient.
     """
     return F.relu(normal_level.detach() + margin - outlier_level)

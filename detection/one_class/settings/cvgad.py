@@ -10,21 +10,21 @@ from .base import OneClassConfig, Split
 
 
 class CvgadConfig(OneClassConfig):
-    """The seven ``weight_*`` are those of the loss terms; 0 leaves a term, and its step of the schedule, out. Table 1 of
-    the paper is ``weight_mutual``, ``weight_latent``, ``weight_ssim``, ``weight_l1``, ``weight_wasserstein`` and
+    """The seven ``weight_*`` are those of the loss terms; 0 leaves a term, and its step of the schedule, out. Table 1
+    of the paper is ``weight_mutual``, ``weight_latent``, ``weight_ssim``, ``weight_l1``, ``weight_wasserstein`` and
     ``weight_negative`` set to 0 one at a time; ``weight_categorical`` is the paper's optional term.
 
     ``classes``: estimated number of kinds of normal images, each with a mean of its own; ``means``: where those start.
     ``latent``: length of the code; ``width``: channels after the first convolution (doubled twice).
     ``window``: side of the SSIM patches; ``penalty``: weight of the critic's gradient penalty.
 
-    Negative training: codes at least ``negative_distance`` x sqrt(latent) from every mean (the paper's distance of 2 is
-    0.125 in that unit and excludes nothing, as normal codes lie at 1.0); their reconstruction loss is raised until it is
-    ``negative_margin`` above that of the normal images. It starts after ``negative_after`` epochs, on steps whose latent
-    loss is below ``negative_below`` (the paper's T, no value stated; None: the median of the last 64 such losses).
+    Negative training: codes at least ``negative_distance`` x sqrt(latent) from every mean (the paper's distance of 2
+    is 0.125 in that unit and excludes nothing, as normal codes lie at 1.0); their reconstruction loss is raised until
+    it is ``negative_margin`` above that of the normal images. It starts after ``negative_after`` epochs, on steps whose
+    latent loss is below ``negative_below`` (the paper's T, no value stated; None: the median of the last 64 losses).
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 6, "precision": "bf16-mixed"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 6, "width": 32, "precision": "bf16-mixed"}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
     size: int = Field(32, ge=16, multiple_of=8)

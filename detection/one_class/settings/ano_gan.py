@@ -1,0 +1,31 @@
+"""Settings of AnoGAN."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from .base import OneClassConfig, Split
+
+
+class AnoGanConfig(OneClassConfig):
+    """``latent``: length of the code; ``width``: channels of the widest maps' layer (doubled twice).
+
+    Scoring searches the code of each image: ``search_steps`` steps of Adam at ``search_lr``, divided by 10 after two
+    fifths of them and by 20 after three. ``feature_weight``: share of the discriminator's features in the score, the
+    rest is the residual's.
+    """
+
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 30, "width": 32, "search_steps": 20, "search_lr": 0.2,
+                                       "precision": "bf16-mixed"}
+    PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
+
+    size: int = Field(32, ge=16, multiple_of=8)
+    epochs: int = Field(20, ge=1)
+    lr: float = Field(2e-4, gt=0)
+    latent: int = Field(100, ge=1)
+    width: int = Field(64, ge=1)
+    search_steps: int = Field(500, ge=1)
+    search_lr: float = Field(0.01, gt=0)
+    feature_weight: float = Field(0.1, ge=0, le=1)
