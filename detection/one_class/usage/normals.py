@@ -22,6 +22,8 @@ from anomaly_gan.core.splits import merge_duplicates
 from .images import to_mode, to_square
 from .photographs import MIN_SIDE, Photograph, list_photographs, read_photographs
 
+Mode = Literal["L", "RGB"]
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -46,17 +48,17 @@ class GoodParts:
     squares_NCHW: np.ndarray
     files: list[str]
     groups: list[str]
-    mode: Literal["L", "RGB"]
+    mode: Mode
     key: str
     grouped: bool
     remarks: list[str] = field(default_factory=list)
 
 
 class _Collector:
-    """Squares one after the other, gray as long as all are gray."""
+    """Squares one after the other; read as ``mode``, or gray where all turn out to be gray."""
 
-    def __init__(self, squares: Callable[[np.ndarray], np.ndarray]) -> None:
-        self._square = squares
+    def __init__(self, square: Callable[[np.ndarray], np.ndarray], mode: Mode | None) -> None:
+        self._square, self._mode = square, mode
         self.squares: list[np.ndarray] = []
         self.files: list[str] = []
         self.groups: list[str] = []
@@ -65,6 +67,8 @@ class _Collector:
 
     def take(self, file: str, group: str, pixels: np.ndarray, gray: bool, mark: str) -> None:
         plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
+        if self._mode is not None:
+            plain = to_mode(plain, self._mode)
         self.squares.append(self._square(np.ascontiguousarray(plain)))
         self.files.append(file)
         self.groups.append(group)
@@ -72,17 +76,19 @@ class _Collector:
         self._key.update(f"{file}\0{group}\0{mark}\n".encode())
 
     def done(self, grouped: bool, groups: list[str], remarks: list[str]) -> GoodParts:
-        mode: Literal["L", "RGB"] = "L" if self.grays == len(self.squares) else "RGB"
-        if mode == "RGB" and self.grays:
-            remarks = [*remarks, f"A10: {self.grays} of {len(self.squares)} photographs are gray, all are read as RGB"]
+        mode: Mode = self._mode or ("L" if self.grays == len(self.squares) else "RGB")
+        others = self.grays if mode == "RGB" else len(self.squares) - self.grays
+        if others and (mode == "L" or others < len(self.squares)):
+            remarks = [*remarks, f"A10: {others} of {len(self.squares)} photographs are "
+                       f"{'gray' if mode == 'RGB' else 'in colour'}, all are read as {mode}"]
         wide = [np.repeat(square, 3, axis=0) if mode == "RGB" and len(square) == 1 else square
                 for square in self.squares]
         return GoodParts(np.stack(wide), self.files, groups, mode, self._key.hexdigest(), grouped, remarks)
 
 
 def gather(data: Path, size: int, flatten: bool, grouping: Grouping, ledger: Ledger,
-           min_side: int = MIN_SIDE) -> GoodParts:
-    """All normals under ``data``; refused photographs stand in ``ledger``.
+           min_side: int = MIN_SIDE, mode: Mode | None = None) -> GoodParts:
+    """All normals under ``data``; refused photographs stand in ``ledger``. ``mode`` None: gray where all are gray.
 
     A folder with ``annotations.json`` is a data set of this project: its training split's real photographs without
     any annotation, with their known objects.
@@ -94,18 +100,18 @@ def gather(data: Path, size: int, flatten: bool, grouping: Grouping, ledger: Led
     if (data / "annotations.json").is_file():
         if grouping.known():
             raise ConfigError(f"{data} is a data set that knows its objects: leave out --groups and --group-regex")
-        return _from_dataset(data, size, flatten, ledger)
-    return _from_folder(data, size, flatten, grouping, ledger, min_side)
+        return _from_dataset(data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), ledger)
+    return _from_folder(data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), grouping, ledger,
+                        min_side)
 
 
-def _from_dataset(data: Path, size: int, flatten: bool, ledger: Ledger) -> GoodParts:
+def _from_dataset(data: Path, collector: _Collector, ledger: Ledger) -> GoodParts:
     dataset = load_dataset(data)
     images = [image for image in dataset.split("train").normals() if image.source == "real"]
     if not images:
         raise InputError(str(data), "K5", "its training split has no photograph without defect",
                          "ingest photographs of good parts too")
     gray = dataset.info.get("mode") == "L"
-    collector = _Collector(lambda pixels: to_square(pixels, size, flatten))
     ledger.found += len(images)
     for image in track(images, "read"):
         try:
@@ -119,13 +125,11 @@ def _from_dataset(data: Path, size: int, flatten: bool, ledger: Ledger) -> GoodP
     return collector.done(True, collector.groups, [])
 
 
-def _from_folder(data: Path, size: int, flatten: bool, grouping: Grouping, ledger: Ledger,
-                 min_side: int) -> GoodParts:
+def _from_folder(data: Path, collector: _Collector, grouping: Grouping, ledger: Ledger, min_side: int) -> GoodParts:
     if grouping.table is not None and grouping.regex is not None:
         raise ConfigError("give --groups or --group-regex, not both")
     objects = read_grouping(grouping.table, grouping.column, grouping.regex, fold_needed=False)
     tree, names = list_photographs(data, ledger)
-    collector = _Collector(lambda pixels: to_square(pixels, size, flatten))
     fingerprints: list[str] = []
     for photograph in read_photographs(tree, names, ledger, "read", min_side):
         _take(collector, photograph, objects.of(photograph.file).group)

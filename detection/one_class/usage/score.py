@@ -27,7 +27,7 @@ from .model_file import Model, load_model
 from .normals import as_input
 from .overlay import draw_overlay
 from .photographs import MIN_SIDE, Photograph, list_photographs, read_photograph, read_photographs
-from .scoring import BATCH, map_of, score_batch
+from .scoring import BATCH, choose_device, map_of, score_batch
 
 COLUMNS = ("file", "score", "abnormal", "p_value")
 CLEARLY_GOOD = 0.5
@@ -87,10 +87,7 @@ def score_folder(model: Path, data: Path, out: Path, overlays: int = 50, overlay
         InputError: no model or one without threshold, no photographs, none that can be used; J6 ``out`` holds other
             files; A24 a photograph changed meanwhile.
     """
-    import torch
-
-    target = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else
-                          "cpu" if device == "auto" else device)
+    target = choose_device(device)
     judge = load_model(model, target)
     if judge.threshold is None:
         raise InputError(str(model), "K5", "has no threshold", "train with `anomaly-gan one-class train`")

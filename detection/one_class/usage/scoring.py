@@ -7,10 +7,25 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from anomaly_gan.core.errors import ConfigError, EnvironmentFailure
+
 from ..interface import OneClassDetector, Scores
 from .model_file import Model
 
 BATCH = 64
+
+
+def choose_device(device: str) -> torch.device:
+    """``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: another word. EnvironmentFailure: no GPU.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"--device {device}: must be auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EnvironmentFailure("--device cuda: this machine has no GPU that torch can use")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 @torch.no_grad()

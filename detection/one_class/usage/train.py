@@ -26,25 +26,26 @@ from .photographs import MIN_SIDE, too_many_refused
 from .scoring import in_batches
 
 EXAMPLES = 8
-"""Held-out squares kept beside the model, on which an export is checked."""
 OURS = frozenset({"rejects.jsonl"})
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. ``remarks``: plain sentences for people; ``refused``: photographs not used."""
+    """What a training came to. ``trained_on``: so many normals, None where only the threshold is new; ``remarks``:
+    plain sentences for people; ``refused``: photographs not used."""
 
     out: Path
     detector: str
-    trained_on: int
+    trained_on: int | None
     threshold: Threshold
     refused: int
     remarks: tuple[str, ...]
 
     def line(self) -> str:
-        """The last line of ``one-class train``."""
+        """The last line of the command."""
         refused = f"; {self.refused} photographs refused, see rejects.jsonl" if self.refused else ""
-        return (f"{self.detector}, trained on {self.trained_on} normals, written to {self.out}: "
+        how = "calibrated anew" if self.trained_on is None else f"trained on {self.trained_on} normals"
+        return (f"{self.detector}, {how}, written to {self.out}: "
                 f"{self.threshold.words()}{refused}")
 
 
@@ -101,13 +102,18 @@ def _train(out: Path, parts: GoodParts, aside: np.ndarray, name: str, settings: 
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
     model = calibrated(Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess),
                        squares[aside], groups, false_alarm, fabric.device)
-    for number, square in enumerate(squares[aside][:EXAMPLES]):
-        shown = square.transpose(1, 2, 0)
-        write_png(out / "examples" / f"{number}.png", shown if shown.shape[2] == 3 else shown[..., 0])
+    keep_examples(out, squares[aside])
     save_model(out, model)
     for part in (out / "training").rglob("trained.safetensors"):
         part.unlink()
     return model
+
+
+def keep_examples(out: Path, squares_NCHW: np.ndarray) -> None:
+    """Keep some squares of normals beside the model, on which an export is checked."""
+    for number, square in enumerate(squares_NCHW[:EXAMPLES]):
+        shown = square.transpose(1, 2, 0)
+        write_png(out / "examples" / f"{number}.png", shown if shown.shape[2] == 3 else shown[..., 0])
 
 
 def calibrated(model: Model, squares_NCHW: np.ndarray, groups: list[str], false_alarm: float,
