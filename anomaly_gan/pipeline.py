@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from detection.config import NO_AUGMENTATION, CompareConfig
+from detection.one_class.pipeline.config import OneClassStageConfig, OpinionConfig
 from mask_pool.config import PoolConfig
 
 from .core.config import Config, build, choose_preset, dump_yaml, merge, nearest, read_yaml
@@ -61,6 +62,8 @@ class RunConfig(Config):
     train: TrainConfig = TrainConfig()
     generate: GenerateConfig = GenerateConfig()
     gate: GateConfig = GateConfig()
+    one_class: OneClassStageConfig = OneClassStageConfig()
+    opinion: OpinionConfig = OpinionConfig()
     export: ExportConfig = ExportConfig()
     compare: CompareConfig = CompareConfig()
     report: ReportConfig = ReportConfig()
@@ -72,6 +75,22 @@ class RunConfig(Config):
             if not re.fullmatch(r"\w[\w-]*", name):
                 raise ValueError(f"{name!r} cannot be part of a folder's name: use letters, digits, _ and -")
         return variants
+
+    @model_validator(mode="after")
+    def _opinion_is_given(self) -> RunConfig:
+        if self.export.opinion == "drop" and not self.one_class.detectors:
+            raise ValueError("export.opinion: drop needs a second opinion: set one_class.detectors, for example "
+                             "[patch_memory]")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the sections of the second opinion where they say nothing: a run without it reads as ever."""
+        content = dump(self)
+        for name in OPTIONAL:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
 
     def arms(self) -> list[Arm]:
         """The arms that make photographs: all but ``none``.
@@ -93,6 +112,10 @@ class RunConfig(Config):
             return self.pool
         content = merge(self.pool.model_dump(mode="json"), self.pool_variants[name])
         return build(PoolConfig, content, f"pool_variants.{name}")
+
+
+OPTIONAL = ("one_class", "opinion")
+"""Stages, and their sections, that a run has only where ``one_class.detectors`` names some."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +140,12 @@ STAGES = (
     Stage("train", "anomaly_gan.synthesis.train:run", "train", ("ingest", "pool"), "trained"),
     Stage("generate", "anomaly_gan.synthesis.generate:run", "generate", ("ingest", "pool", "train"), "arm"),
     Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "generate"), "arm"),
-    Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "gate"), "arm"),
+    Stage("one_class", "detection.one_class.pipeline.stage:run", "one_class", ("ingest",)),
+    Stage("opinion", "detection.one_class.pipeline.opinion:run", "opinion", ("ingest", "gate", "one_class"), "arm"),
+    Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "gate", "opinion"), "arm"),
     Stage("compare", "detection.compare:run", "compare", ("ingest", "export")),
     Stage("report", "anomaly_gan.report.stage:run", "report",
-          ("ingest", "pool", "train", "generate", "gate", "export", "compare")),
+          ("ingest", "pool", "train", "generate", "gate", "one_class", "opinion", "export", "compare")),
 )
 
 
@@ -145,13 +170,16 @@ def plan(config: RunConfig) -> list[Step]:
     for stage in STAGES:
         made[stage.name] = _runs_of(stage, config)
         for arm in made[stage.name]:
-            steps.append(Step(_folder(stage, arm), stage, _section(stage, arm, config), _inputs(stage, arm, made)))
+            steps.append(Step(_folder(stage, arm), stage, _section(stage, arm, config),
+                              _inputs(stage, arm, made, config)))
     return steps
 
 
 def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
     """One arm for every folder of the stage."""
     arms = config.arms()
+    if stage.name in OPTIONAL and not config.one_class.detectors:
+        return []
     if stage.per == "run":
         return [SHARED]
     if stage.per == "variant":
@@ -172,10 +200,18 @@ def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:
     return section.model_copy(update={"method": arm.method}) if arm.method else section
 
 
-def _inputs(stage: Stage, arm: Arm, made: Mapping[str, Sequence[Arm]]) -> dict[str, str]:
+def _needs(stage: Stage, config: RunConfig) -> set[str]:
+    """The stages it reads. ``export`` reads the second opinion only where it acts on it: else asking for one would
+    export and compare everything again."""
+    needs = set(stage.needs)
+    return needs - {"opinion"} if stage.name == "export" and config.export.opinion == "keep" else needs
+
+
+def _inputs(stage: Stage, arm: Arm, made: Mapping[str, Sequence[Arm]], config: RunConfig) -> dict[str, str]:
     """What the stage knows by name -> folder: every folder of what it needs, or, for an arm's stage, that arm's own."""
     inputs: dict[str, str] = {}
-    for need in (other for other in STAGES if other.name in stage.needs):
+    needs = _needs(stage, config)
+    for need in (other for other in STAGES if other.name in needs):
         for other in made[need.name]:
             folder = _folder(need, other)
             if not arm.method:

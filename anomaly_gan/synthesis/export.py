@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -41,14 +42,37 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
     if real.categories != accepted.categories:
         raise CheckFailed(f"{accepted.folder}: categories differ from those of {ingest.folder}; run generate again")
     prove_no_leak(ingest, accepted)
-    exported = merge(real, accepted, out)
+    kept, dropped = accepted, {}
+    if config.opinion == "drop":
+        suspicious = read_suspicious(context.inputs[f"opinion@{config.method}"] / "opinions.jsonl", accepted)
+        kept = accepted.select(lambda image: image.file_name not in suspicious)
+        dropped = {"dropped_as_suspicious": len(accepted.images) - len(kept.images)}
+    exported = merge(real, kept, out)
     exported.save(out)
     verify(out)
     per_category = {name: sum(item.category_id == number for item in exported.annotations)
                     for number, name in exported.category_names().items()}
-    return {"method": config.method, "real": len(real.images), "synthetic": len(accepted.images),
+    return {"method": config.method, "real": len(real.images), "synthetic": len(kept.images), **dropped,
             "annotations": len(exported.annotations), "annotations_per_category": per_category,
             "verified": {"annotations": len(exported.annotations), "images": len(exported.images), "leaks": 0}}
+
+
+def read_suspicious(path: Path, accepted: Dataset) -> set[str]:
+    """Names of the accepted photographs that the second opinion finds suspicious.
+
+    Raises:
+        InputError: the file is missing or broken, or says nothing of an accepted photograph with a defect.
+    """
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        opinions = {str(line["file_name"]): bool(line["suspicious"]) for line in lines}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "FORMAT", "the second opinion cannot be read", "run opinion again") from error
+    labelled = accepted.by_image()
+    for image in accepted.images:
+        if image.id in labelled and image.file_name not in opinions:
+            raise InputError(str(path), "FORMAT", f"no opinion on {image.file_name}", "run opinion again")
+    return {name for name, suspicious in opinions.items() if suspicious}
 
 
 def merge(real: Dataset, synthetic: Dataset, out: Path) -> Dataset:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from ..core import weights
 from ..core.config import Config
@@ -71,11 +71,21 @@ class ExportConfig(Config):
     method: str = "anomaly_gan"
     normals: bool = True
     """Keep training photographs without a defect."""
+    opinion: Literal["keep", "drop"] = "keep"
+    """Whether photographs that the second opinion finds suspicious go out; it needs ``one_class.detectors``."""
 
     @field_validator("method")
     @classmethod
     def _known(cls, name: str) -> str:
         return known_method(name)
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``opinion`` where nothing is dropped: such an export is the one of a run without second opinion."""
+        content = dump(self)
+        if self.opinion == "keep":
+            content.pop("opinion", None)
+        return content
 
 
 def known_method(name: str) -> str:
