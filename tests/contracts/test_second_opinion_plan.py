@@ -1,0 +1,66 @@
+"""A run without one-class detectors is planned, keyed and written as ever; with them, two stages come in."""
+
+from __future__ import annotations
+
+import pytest
+
+from anomaly_gan.core.config import build, dump_yaml
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.manifest import stage_key
+from anomaly_gan.pipeline import RunConfig, plan
+from anomaly_gan.synthesis.gate_config import ExportConfig
+
+ARMS = ("geometric", "copy_paste", "anomaly_gan")
+KEY_BEFORE = "9ef0752fa6f70fd859b558786c9fe5907064aaeb5d33ea1d498a25e2bd8fec94"
+"""The key of an export from before there was a second opinion."""
+
+
+def config(**sections) -> RunConfig:
+    return build(RunConfig, {"data": {"root": "x"}, **sections}, "run.yaml")
+
+
+def test_off_it_leaves_no_trace():
+    made = config()
+    names = [step.name for step in plan(made)]
+    assert not [name for name in names if name.startswith(("one_class", "opinion"))]
+    assert all(not key.startswith(("one_class", "opinion")) for step in plan(made) for key in step.inputs)
+    assert "one_class" not in dump_yaml(made) and "opinion" not in dump_yaml(made)
+    assert stage_key("export@copy_paste", ExportConfig(method="copy_paste"), 0, {"ingest": "a"}) == KEY_BEFORE
+
+
+def test_on_it_stands_between_gate_and_export():
+    made = config(one_class={"detectors": ["iaead"]})
+    steps = {step.name: step for step in plan(made)}
+    assert [name for name in steps if name not in [step.name for step in plan(config())]] == [
+        "one_class", *(f"opinion@{arm}" for arm in ARMS)]
+    order = list(steps)
+    assert order.index("gate@anomaly_gan") < order.index("one_class") < order.index("opinion@geometric")
+    assert order.index("opinion@anomaly_gan") < order.index("export@geometric")
+    assert steps["opinion@copy_paste"].inputs == {name: name for name in ("ingest", "gate@copy_paste", "one_class")}
+    assert steps["opinion@copy_paste"].config.method == "copy_paste"
+    assert {"one_class", "opinion@geometric"} <= set(steps["report"].inputs)
+    # an opinion that nothing acts on makes no export anew
+    assert steps["export@copy_paste"].inputs == {name: name for name in ("ingest", "gate@copy_paste")}
+    assert build(RunConfig, made.model_dump(mode="json"), "run.yaml") == made
+
+
+def test_dropping_makes_the_export_read_the_opinion_of_its_own_arm():
+    made = config(one_class={"detectors": ["iaead"]}, export={"opinion": "drop"}, pool_variants={"small": {"count": 5}},
+                  compare={"arms": ["none", "copy_paste", "copy_paste@small"]})
+    steps = {step.name: step for step in plan(made)}
+    assert steps["export@copy_paste@small"].inputs["opinion@copy_paste"] == "opinion@copy_paste@small"
+    assert "opinion: drop" in dump_yaml(steps["export@copy_paste"].config)
+
+
+@pytest.mark.parametrize(("sections", "words"), [
+    ({"export": {"opinion": "drop"}}, "needs a second opinion"),
+    ({"one_class": {"detectors": ["iaed"]}}, "did you mean 'iaead'"),
+    ({"one_class": {"detectors": ["iaead", "iaead"]}}, "stands twice"),
+    ({"one_class": {"detectors": ["iaead"], "settings": {"iaead": {"epoch": 3}}}}, "did you mean 'epochs'"),
+    ({"one_class": {"detectors": ["iaead"], "settings": {"cae": {"epochs": 3}}}}, "cae is not among the detectors"),
+    ({"one_class": {"detectors": ["iaead"], "false_alarm": 0}}, "false_alarm"),
+])
+def test_a_mistake_is_named_in_one_line(sections, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        config(**sections)
+    assert "\n" not in str(caught.value)
