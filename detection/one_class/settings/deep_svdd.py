@@ -1,0 +1,47 @@
+"""Settings of Deep SVDD, which those of IAE-LSTM-KL extend."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from .base import OneClassConfig
+
+
+class DeepSvddConfig(OneClassConfig):
+    """Deep SVDD (Ruff et al., ICML 2018) as in its authors' PyTorch code: an auto-encoder gives the weights to start
+    from, then the encoder alone draws the normals to a fixed centre.
+
+    ``objective``: ``hard`` (mean squared distance) or ``soft`` (a sphere that leaves the share ``nu`` outside; its
+    radius stays 0 before epoch ``soft_from``). ``width``: channels of the first convolution, 32 in the paper.
+    ``pretrain_epochs`` are those of the auto-encoder, ``epochs`` those of the sphere; the learning rate ``lr``
+    (``pretrain_lr``: the auto-encoder's, if it is another) falls to a tenth from epoch ``pretrain_drop`` and ``drop``
+    on. ``extremes``: lowest and highest value of the normalised pixels, found on the training images where None.
+    """
+
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 20, "pretrain_epochs": 20, "drop": 14, "pretrain_drop": 15,
+                                       "soft_from": 2, "pretrain_lr": 1e-3,
+                                       "precision": "bf16-mixed"}
+
+    batch: int = Field(200, ge=2)
+    epochs: int = Field(150, ge=1)
+    drop: int = Field(50, ge=1)
+    pretrain_epochs: int = Field(350, ge=1)
+    pretrain_drop: int = Field(250, ge=1)
+    lr: float = Field(1e-4, gt=0)
+    pretrain_lr: float | None = Field(None, gt=0)
+    amsgrad: bool = False
+    weight_decay: float = Field(0.5e-6, ge=0)
+    pretrain_weight_decay: float = Field(0.5e-3, ge=0)
+    objective: Literal["hard", "soft"] = "hard"
+    nu: float = Field(0.1, gt=0, le=1)
+    soft_from: int = Field(10, ge=0)
+    width: int = Field(32, ge=2)
+    extremes: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> DeepSvddConfig:
+        if self.size % 8:
+            raise ValueError(f"size {self.size} must be a multiple of 8: the net halves it three times")
+        return self
