@@ -22,7 +22,7 @@ from .config import INDUSTRIAL, BenchmarkConfig
 from .data import Labelled, load
 from .metrics import best_f1, f1_at, figures
 from .splits import Trial, draw_trial
-from .testing import BestEpoch, Tester, as_squares
+from .testing import BestEpoch, Examiner, as_squares
 
 SCHEMA = 1
 MISTAKES = 8
@@ -101,16 +101,16 @@ def run_cell(job: CellJob) -> None:
     trial = trial_of(config, cell, settings.size)
     fabric = make_fabric(job.device, settings.precision)
     train = as_squares(trial.train_NCHW, settings.size)
-    tester = Tester(trial, settings.size, fabric.device, cell.protocol == "as_published")
+    examiner = Examiner(trial, settings.size, fabric.device, cell.protocol == "as_published")
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector = build_detector(cell.detector, train.shape[1], settings, seed)
     work = job.folder / "work"
-    best = BestEpoch(detector, tester, Normals(train.to(fabric.device)), work / "best.npz") \
-        if tester.published and settings.PICKS_EPOCH else None
+    best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz") \
+        if examiner.published and settings.PICKS_EPOCH else None
     train_detector(detector, train, fabric, work, seed, best.look if best else None)
     trained = time.monotonic()
-    scores = best.scores() if best and best.found() else tester.scores(detector)
-    held_out = tester.plain_scores(detector, trial.held_out_NCHW)
+    scores = best.scores() if best and best.found() else examiner.scores(detector)
+    held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
     row = judge(trial, scores, held_out, config)
     _write_scores(job.folder / "scores.npz", trial, scores, held_out)
     write_json(job.folder / "result.json", {

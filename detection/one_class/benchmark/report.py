@@ -30,9 +30,10 @@ def write_report(path: Path, config: BenchmarkConfig, results: Sequence[dict[str
     from jinja2 import Environment, PackageLoader
 
     page = Environment(loader=PackageLoader(__package__, "templates"), autoescape=True)
+    normals = {_plain(row["normal"]) for row in summary}
     split, tables = results[0]["split"], tables_for(config.dataset, config.detector)
     scored = [read_scores(folder / "scores.npz") for folder in folders]
-    columns = _paper_columns(tables, config.detector, split, summary)
+    columns = _paper_columns(tables, config.detector, split, normals)
     first = min(row["seed"] for row in results)
     write_text(path, page.get_template("benchmark.html").render(
         detector=config.detector, dataset=config.dataset, protocol=config.protocol, split=split,
@@ -41,7 +42,8 @@ def write_report(path: Path, config: BenchmarkConfig, results: Sequence[dict[str
         paper_columns=[{"label": label, "source": table.source} for table, label, _ in columns],
         rows=[{"normal": row["normal"], "average": row["normal"] == AVERAGE,
                "figures": [_shown(row[name]) for name in METRICS],
-               "paper": [_paper_value(table, line, row["normal"]) for table, _, line in columns]} for row in summary],
+               "paper": [_paper_value(table, line, row["normal"], normals) for table, _, line in columns]}
+              for row in summary],
         seeds=len({row["seed"] for row in results}), roc=_roc(results, scored), first_seed=first,
         sheets=[_sheet(row, cell) for row, cell in zip(results, scored, strict=True) if row["seed"] == first]))
 
@@ -60,9 +62,8 @@ def _shown(value: tuple[float | None, float | None]) -> str:
 
 
 def _paper_columns(tables: Sequence[Table], detector: str, split: str,
-                   summary: Sequence[dict[str, Any]]) -> list[tuple[Table, str, Row]]:
+                   normals: set[str]) -> list[tuple[Table, str, Row]]:
     """The paper's own AUROC of this detector, class by class, where it was taken under the same split."""
-    normals = {_plain(row["normal"]) for row in summary}
     return [(table, label, row) for table in tables for label, row in table.rows.items()
             if row.detector == detector and table.metric == "AUROC" and table.split == split
             and normals & set(table.columns)]
@@ -72,9 +73,10 @@ def _plain(normal: str) -> str:
     return normal.removeprefix("not ")
 
 
-def _paper_value(table: Table, row: Row, normal: str) -> str:
+def _paper_value(table: Table, row: Row, normal: str, normals: set[str]) -> str:
+    """The average only where all of its classes were run."""
     if normal == AVERAGE:
-        return "" if row.average is None else f"{row.average:.4f}"
+        return "" if row.average is None or not normals >= set(table.columns) else f"{row.average:.4f}"
     name = _plain(normal)
     return f"{row.values[table.columns.index(name)]:.4f}" if name in table.columns else ""
 

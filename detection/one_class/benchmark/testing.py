@@ -31,7 +31,7 @@ def as_squares(images_NCHW: np.ndarray, size: int) -> Tensor:
     return torch.cat(parts) if parts else images.new_zeros((0, images.shape[1], size, size))
 
 
-class Tester:
+class Examiner:
     """Scores a cell's test images. Enlarged images are made batch by batch, except for the leaky scores of a paper,
     which see the whole test set."""
 
@@ -57,17 +57,17 @@ class Tester:
 class BestEpoch:
     """The leak of some papers: the epoch with the best AUROC on the test set. Survives a kill in ``path``."""
 
-    def __init__(self, detector: OneClassDetector, tester: Tester, normals: Normals, path: Path) -> None:
-        self._detector, self._tester, self._normals, self._path = detector, tester, normals, path
+    def __init__(self, detector: OneClassDetector, examiner: Examiner, normals: Normals, path: Path) -> None:
+        self._detector, self._examiner, self._normals, self._path = detector, examiner, normals, path
 
     def look(self, epoch: int) -> None:
         """Test after an epoch of training, and leave the nets in the modes they were in."""
         modes = [(module, module.training) for net in self._detector.nets.values() for module in net.modules()]
         self._detector.settle(self._normals)
-        scores = self._tester.scores(self._detector)
+        scores = self._examiner.scores(self._detector)
         for module, mode in modes:
             module.training = mode
-        auroc = figures(self._tester.trial.labels, scores).auroc
+        auroc = figures(self._examiner.trial.labels, scores).auroc
         seen = {**{str(number): value for number, value in self.history() or []}, str(epoch): auroc}
         known = [value for number, value in seen.items() if value is not None and int(number) != epoch]
         picked, kept = epoch, scores
