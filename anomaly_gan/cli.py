@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .cli_one_class import one_class_app
 from .cli_pool import pool_app
 from .cli_stage import ConfigFile, Device, MethodName, RunFolder, Seed, Settings, read_metrics, work_stage
 from .core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure
@@ -25,6 +26,7 @@ detect_app = typer.Typer(no_args_is_help=True, help="Train and judge a detector.
 weights_app = typer.Typer(no_args_is_help=True, help="Standard weight files: what is here, is it whole, fetch it.")
 app.add_typer(pool_app, name="pool")
 app.add_typer(detect_app, name="detect")
+app.add_typer(one_class_app, name="one-class")
 app.add_typer(weights_app, name="weights")
 
 @app.callback()
