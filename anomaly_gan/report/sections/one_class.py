@@ -53,8 +53,8 @@ def percent(value: Any) -> str | None:
 def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str, Any]:
     stage = run.stages[f"opinion@{method}"]
     dropped = getattr(run.get(f"export@{method}"), "metrics", {}).get("dropped_as_suspicious")
-    return {"method": method, "shares": share_table(stage.metrics), "dropped": dropped,
-            "pictures": pictures(run, stage, method, album, config)}
+    return {"method": method, "sentence": stage.metrics.get("sentence"), "shares": share_table(stage.metrics),
+            "dropped": dropped, "pictures": pictures(run, stage, method, album, config)}
 
 
 def share_table(metrics: Mapping[str, Any]) -> Table:

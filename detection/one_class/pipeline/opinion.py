@@ -70,10 +70,9 @@ def run(config: OpinionConfig, context: Context, out: Path) -> dict[str, Any]:
     lines = [_line(subject, item, found) for subject, item, found in zip(made, judged["synthetic"], why, strict=True)]
     write_text(out / "opinions.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n"
                                                for line in lines))
-    return {
-        "method": config.method, "detectors": list(models), **shares(made, judged["synthetic"], config),
-        "yardsticks": {name: shares(sets[name], judged[name], config) for name in ("real_defects", "held_out_normals")},
-    }
+    counted = {name: shares(sets[name], judged[name], config) for name in sets}
+    return {"method": config.method, "detectors": list(models), "sentence": sentence(counted),
+            **counted.pop("synthetic"), "yardsticks": counted}
 
 
 def read_setting(folder: Path, name: str) -> Any:
@@ -221,6 +220,19 @@ def shares(subjects: Sequence[Subject], judged: Sequence[dict[str, Judged]], con
     return {"all": row(list(range(len(subjects)))),
             "categories": {name: row([i for i, item in enumerate(subjects) if item.category == name])
                            for name in names}}
+
+
+def sentence(counted: Mapping[str, Any]) -> str:
+    """What the shares say, in plain words, with a warning where the detectors see little of real defects."""
+    found = {name: 1 - row["all"][DEFECT] for name, row in counted.items() if row["all"][DEFECT] is not None}
+    if "synthetic" not in found:
+        return "There is no synthetic photograph to judge."
+    words = {"synthetic": "of the synthetic defects", "real_defects": "of the real training defects",
+             "held_out_normals": "of the same places on normals with nothing painted"}
+    said = "Found unusual: " + ", ".join(f"{found[name]:.0%} {text}" for name, text in words.items() if name in found)
+    if found.get("real_defects", 1) < 0.5:
+        return f"{said}. These detectors miss most real defects: being called suspicious says little here."
+    return f"{said}."
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -113,6 +113,18 @@ def test_a_bright_defect_is_found_and_an_invisible_one_is_suspicious(judged):
     assert not any("defect_not_unusual" in line["reasons"] for line in lines[1:])
 
 
+def test_detectors_that_miss_real_defects_are_said_to():
+    def shares(synthetic, real, normals):
+        names = ("synthetic", "real_defects", "held_out_normals")
+        return {name: {"all": {"defect_not_unusual": share}} for name, share in
+                zip(names, (synthetic, real, normals), strict=True)}
+
+    assert opinion.sentence(shares(0.1, 0.2, 0.95)).endswith("5% of the same places on normals with nothing painted.")
+    assert "says little here" in opinion.sentence(shares(0.1, 0.51, 0.95))
+    assert opinion.sentence(shares(0.1, None, 0.95)).startswith("Found unusual: 90% of the synthetic defects, 5%")
+    assert "no synthetic" in opinion.sentence(shares(None, 0.2, None))
+
+
 def test_the_saved_model_is_calibrated_on_objects_it_has_not_seen(tiny, judged):
     model = load_model(judged / "one_class" / "iaead")
     normal = part_normals(load_dataset(tiny / "ingest"), 0.25, 3)
