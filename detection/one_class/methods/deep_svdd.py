@@ -162,6 +162,7 @@ class DeepSvdd:
     def _find_centre(self, normals: Normals) -> None:
         """The mean code of the normals, no entry nearer to zero than 0.1."""
         self._steps = max(1, len(normals) // self.settings.batch)
+        self.sphere.radius.zero_()
         self.encoder.eval()
         codes = torch.cat([self.encoder(self.contrast(chunk)) for chunk in normals.chunks()])
         self.sphere.centre.copy_(away_from_zero(codes.float().mean(dim=0)))
