@@ -36,6 +36,19 @@ class Discriminator(nn.Module):
         return features.float(), self.out(features).float().squeeze(1)
 
 
+class Start(nn.Module):
+    """``code`` (1, latent): a draw of the prior, where every search begins.
+
+    Not the prior's mean: there a generator with small biases has all its ReLUs at their corner and no gradient.
+    """
+
+    code: Tensor
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.register_buffer("code", torch.randn(1, latent))
+
+
 def dcgan_start(module: nn.Module) -> None:
     """Weights from N(0, 0.02), batch norm's gain from N(1, 0.02), biases 0 (Radford et al. 2016)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d):
@@ -98,7 +111,7 @@ class AnoGan:
         self.settings = settings
         self.nets: dict[str, nn.Module] = {
             "generator": Decoder(channels, settings.size, settings.width, settings.latent),
-            "discriminator": Discriminator(channels, settings.size, settings.width)}
+            "discriminator": Discriminator(channels, settings.size, settings.width), "start": Start(settings.latent)}
         for net in self.nets.values():
             net.apply(dcgan_start)
 
@@ -131,15 +144,16 @@ class AnoGan:
     def _search(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Adam on the code of each image by itself.
 
-        Deviation: every search starts at the prior's mean; the paper draws its start, and so its scores, at random.
+        Deviation: every search starts at the same code, drawn once and kept with the weights; the paper draws a start,
+        and with it the score, anew for each image.
         """
         settings = self.settings
         features = self.nets["discriminator"](x)[0]
-        code = torch.zeros(len(x), settings.latent, device=x.device)
+        code = self.nets["start"].get_buffer("code").expand(len(x), -1)
         first, second = torch.zeros_like(code), torch.zeros_like(code)
         for step in range(settings.search_steps):
             with torch.enable_grad():
-                code.requires_grad_()
+                code = code.detach().requires_grad_()
                 gradient, = torch.autograd.grad(self._distance(x, features, code)[0].sum(), code)
             first = ADAM[0] * first + (1 - ADAM[0]) * gradient
             second = ADAM[1] * second + (1 - ADAM[1]) * gradient**2
