@@ -20,6 +20,7 @@ from anomaly_gan.core.manifest import run_lock
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.source_tree import SourceTree
 
+from ..registry import one_class
 from .calibration import p_values
 from .drift import Drift, compare
 from .found import Finds, places
@@ -217,7 +218,9 @@ def _remarks(model: Model, seen: _Pass, second: dict[str, int]) -> Iterator[str]
         yield (f"A10: {seen.other_mode} of {len(seen.files)} photographs are {kind}, as the detector learned from "
                f"{'gray' if model.mode == 'L' else 'colour'} ones")
     if model.map_threshold is None:
-        yield f"{model.name} does not tell where a defect is: no overlays, no found masks"
+        why = "was saved without a threshold for its map" if one_class(model.name).maps else \
+            "does not tell where a defect is"
+        yield f"{model.name} {why}: no overlays, no found masks"
     if second["without_place"]:
         yield (f"{second['without_place']} abnormal photographs have no place above the map's threshold: they are not "
                "in found/")

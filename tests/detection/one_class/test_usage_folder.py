@@ -9,18 +9,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.ingest import IngestConfig, run
+from anomaly_gan.core.ledger import Ledger
 from anomaly_gan.core.manifest import Context
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
 from detection.one_class.usage import train
 from detection.one_class.usage.found import places
 from detection.one_class.usage.model_file import load_model
-from detection.one_class.usage.normals import hold_out
+from detection.one_class.usage.normals import Grouping, gather, hold_out
 from detection.one_class.usage.recalibrate import recalibrate_folder
 from detection.one_class.usage.score import score_folder
 from detection.one_class.usage.train import train_folder
@@ -147,6 +149,35 @@ def test_a_data_set_gives_the_normals_of_its_training_split(tmp_path: Path) -> N
     (tmp_path / "data" / "images" / "20.png").write_bytes((tmp_path / "data" / "images" / "21.png").read_bytes())
     with pytest.raises(InputError, match="A13"):
         learn(tmp_path / "data", tmp_path / "model", group_regex=None, changes={**TINY, "epochs": 1})
+
+
+def test_gray_and_colour_are_read_alike_and_same_pixels_are_one_object(tmp_path: Path) -> None:
+    gray = part(0)
+    write_png(tmp_path / "a.png", gray)
+    write_png(tmp_path / "same.png", np.repeat(gray[..., None], 3, axis=2))
+    both = gather(tmp_path, 16, False, Grouping(), Ledger())
+    assert both.mode == "L" and both.squares_NCHW.shape == (2, 1, 16, 16) and len(set(both.groups)) == 1
+    assert (both.squares_NCHW[0] == both.squares_NCHW[1]).all() and any("E1" in remark for remark in both.remarks)
+    write_png(tmp_path / "colour.png", np.stack([gray, gray // 2, gray], axis=2))
+    mixed = gather(tmp_path, 16, False, Grouping(), Ledger())
+    assert mixed.mode == "RGB" and mixed.squares_NCHW.shape == (3, 3, 16, 16)
+    assert any("A10: 2 of 3 photographs are gray" in remark for remark in mixed.remarks)
+    forced = gather(tmp_path, 16, False, Grouping(), Ledger(), mode="L")
+    assert forced.squares_NCHW.shape == (3, 1, 16, 16)
+    assert any("A10: 1 of 3 photographs are in colour" in remark for remark in forced.remarks)
+
+
+def test_a_photograph_turned_by_exif_is_judged_and_kept_as_seen(plant: Path, tmp_path: Path) -> None:
+    pixels = part(104, defect=True)
+    exif = Image.Exif()
+    exif[274] = 6
+    (tmp_path / "new").mkdir()
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "new" / "turned.png", exif=exif)
+    write_png(tmp_path / "new" / "upright.png", pixels)
+    result = score_folder(plant / "model", tmp_path / "new", tmp_path / "out", device="cpu")
+    rows = rows_of(tmp_path / "out")
+    assert rows["turned.png"]["score"] == rows["upright.png"]["score"] and result.found == 2
+    assert np.array_equal(read_pixels(tmp_path / "out" / "found" / "turned.png.png", gray=True), pixels)
 
 
 def test_held_out_objects_are_whole_and_near_the_share() -> None:
