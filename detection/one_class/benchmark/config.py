@@ -38,7 +38,7 @@ class DataConfig(Config):
     ``train_limit``, ``test_limit``, ``transductive_limit``: at most so many images, drawn by the seed and evenly over
     the classes; 0: no limit. ``contamination``: share of unlabelled outliers among the images learned from; None:
     0.1 in the transductive split and none elsewhere. ``held_out``: share of the training normals that the honest
-    threshold is taken from; ``quantile``: of their scores.
+    threshold is taken from (half of ``test_limit`` at most); ``quantile``: of their scores.
     ``pooled_test``: official training and test images are pooled and this share of the normal ones is for testing
     (``pooled_train``: at most this share for training); None: the official split. ``all_abnormal``: abnormal images
     of the official training split are tested too. ``outlier_share``: share of abnormal images in the test set; None:

@@ -74,6 +74,7 @@ def draw_trial(train: Labelled, test: Labelled, number: int, config: BenchmarkCo
     else:
         learned, tested = _inductive(abnormal, official_test, labels, data, rng)
         held_out, learned = _hold_out(learned, data.held_out if config.protocol == "honest" else 0.0, rng)
+        held_out = thin(held_out, labels, data.test_limit // 2, rng_for(seed, "one_class", "held_out", number))
         learned = thin(learned, labels, data.train_limit, rng)
         learned = _contaminate(learned, abnormal & ~np.isin(np.arange(len(labels)), tested), data.contamination or 0.0,
                                rng)
