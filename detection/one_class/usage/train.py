@@ -23,7 +23,7 @@ from .calibration import Threshold, calibrate, needed
 from .model_file import FLATTENED, SQUARE, Model, load_model, save_model
 from .normals import GoodParts, Grouping, gather, hold_out
 from .photographs import MIN_SIDE, too_many_refused
-from .scoring import in_batches
+from .scoring import choose_device, in_batches
 
 EXAMPLES = 8
 OURS = frozenset({"rejects.jsonl"})
@@ -96,7 +96,7 @@ def _train(out: Path, parts: GoodParts, aside: np.ndarray, name: str, settings: 
     from anomaly_gan.engine.loop import make_fabric
 
     squares = parts.squares_NCHW
-    fabric = make_fabric(device, settings.precision)
+    fabric = make_fabric(choose_device(device).type, settings.precision)
     detector = build_detector(name, squares.shape[1], settings, seed)
     train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
