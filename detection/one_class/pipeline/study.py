@@ -217,10 +217,24 @@ def _interval(values: np.ndarray) -> Interval:
 
 def sentences(choices: Mapping[str, Any]) -> dict[str, str]:
     """By way of choosing, one plain sentence against the blind choice."""
-    return {way: f"Chosen by {way.replace('_', ' ')}: {row['against_blind']['verdict']} than blind, balanced accuracy "
-                 f"{row['against_blind']['mean']:+.3f} {_between(row['against_blind'])}."
-                 .replace("no difference shown than blind", "no difference to blind shown")
-            for way, row in choices.items() if "against_blind" in row}
+    found = {}
+    for way, row in choices.items():
+        if "against_blind" in row:
+            said = row["against_blind"]
+            link = "from" if said["verdict"] == "no difference shown" else "than"
+            found[way] = (f"{_how(way)}: {said['verdict']} {link} the blind choice, balanced accuracy "
+                          f"{said['mean']:+.3f} {_between(said)}.")
+    return found
+
+
+def _how(way: str) -> str:
+    """The way of choosing as the beginning of a sentence."""
+    kind, _, part = way.partition(": ")
+    if kind.startswith(BLIND):
+        return f"Another detector ({way.partition(', ')[2]}) chosen blind"
+    what = {"detector only": "Detector", "threshold only": "Threshold"}.get(part, "Detector and threshold")
+    return f"{what} chosen on " + {"synthetic": "synthetic defects", "real_training": "real training defects",
+                                   "oracle": "the test defects themselves (no way to choose)"}.get(kind, kind)
 
 
 def _between(row: Mapping[str, Any]) -> str:

@@ -18,7 +18,15 @@ from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord,
 from detection.one_class.pipeline import opinion, stage
 from detection.one_class.pipeline.config import OneClassStageConfig, OpinionConfig
 from detection.one_class.pipeline.learn import part_normals
-from detection.one_class.pipeline.study import auroc, best_threshold, rates, resampled, study, synthetic_for
+from detection.one_class.pipeline.study import (
+    auroc,
+    best_threshold,
+    rates,
+    resampled,
+    sentences,
+    study,
+    synthetic_for,
+)
 from detection.one_class.usage.model_file import load_model
 
 HEIGHT, WIDTH = 32, 40
@@ -194,3 +202,16 @@ def test_the_study_judges_every_choice_on_test_objects(tiny, tmp_path):
     best = max(float(row["balanced_accuracy"]) for row in rows)
     assert made[0]["choices"]["oracle"]["balanced_accuracy"]["mean"] == pytest.approx(best)
     assert set(made[0]["sentences"]) == {row["choice"] for row in rows} - {"blind"}
+
+
+def test_the_sentences_are_plain():
+    row = {"mean": 0.083, "low": -0.02, "high": 0.2, "verdict": "no difference shown"}
+    said = sentences({"blind": {}, "synthetic: threshold only": {"against_blind": row},
+                      "oracle": {"against_blind": {**row, "low": 0.01, "verdict": "better"}},
+                      "blind, cae": {"against_blind": {**row, "mean": -0.1, "high": -0.01, "verdict": "worse"}}})
+    assert list(said.values()) == [
+        "Threshold chosen on synthetic defects: no difference shown from the blind choice, balanced accuracy +0.083 "
+        "[-0.020, +0.200].",
+        "Detector and threshold chosen on the test defects themselves (no way to choose): better than the blind "
+        "choice, balanced accuracy +0.083 [+0.010, +0.200].",
+        "Another detector (cae) chosen blind: worse than the blind choice, balanced accuracy -0.100 [-0.020, -0.010]."]
