@@ -1,0 +1,108 @@
+"""Settings of the detectors on features of the embedded ImageNet backbone. Nothing is trained, so none has epochs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .base import OneClassConfig
+
+Layer = Literal[2, 3, 4, 5, 6, 7]
+"""A stage of EfficientNet-Lite0: channels 24, 40, 80, 112, 192, 320 at strides 4, 8, 16, 16, 32, 32."""
+
+
+class FeaturesConfig(OneClassConfig):
+    """``layers``: the backbone's stages, finest first; all are brought to the first one's grid. ``neighbourhood``: odd
+    side of the mean over each position and its neighbours (1: none). ``illumination``: what is taken out of the
+    photograph before the backbone: ``none``; ``global``, its mean and contrast; ``shade``, the mean of the
+    surroundings (a quarter of the side); ``local``, mean and contrast of the surroundings (an eighth of the side).
+    ``at_least``: smaller photographs are enlarged to this side. ``mirror``: also learn from copies turned over left to
+    right (``h``), or that and top to bottom and both (``hv``).
+    """
+
+    size: int = Field(256, ge=16)
+    batch: int = Field(16, ge=1)
+    layers: tuple[Layer, ...] = (3, 5)
+    neighbourhood: int = Field(3, ge=1)
+    illumination: Literal["none", "global", "shade", "local"] = "none"
+    at_least: int = Field(128, ge=32)
+    mirror: Literal["none", "h", "hv"] = "none"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.layers or list(self.layers) != sorted(set(self.layers)):
+            raise ValueError("layers must be different stages, finest first")
+        if self.neighbourhood % 2 == 0:
+            raise ValueError("neighbourhood must be odd")
+        return self
+
+
+class PatchMemoryConfig(FeaturesConfig):
+    """A memory of patch features of normal photographs; a patch is as abnormal as it is far from its nearest there.
+
+    ``candidates``: patches drawn from all photographs; ``memory``: patches kept of them, spread out by ``choice``
+    (``k_centre``: each next one the farthest from those kept, looked for in ``projection`` random dimensions, 0 for
+    all; ``random``). ``scaling`` of the features: ``none``, ``deviation`` (each by its standard deviation) or
+    ``white``. ``position``: how much a patch's place counts beside its look (0: not at all). ``top``: share of the
+    positions whose mean distance is the photograph's score (0: the farthest alone).
+    """
+
+    QUICK: ClassVar[dict[str, Any]] = {"memory": 1000, "candidates": 20000}
+
+    layers: tuple[Layer, ...] = (5, 6)
+    neighbourhood: int = Field(1, ge=1)
+    candidates: int = Field(100_000, ge=2)
+    memory: int = Field(4000, ge=1)
+    choice: Literal["k_centre", "random"] = "k_centre"
+    projection: int = Field(48, ge=0)
+    scaling: Literal["none", "deviation", "white"] = "none"
+    position: float = Field(0.0, ge=0)
+    top: float = Field(0.01, ge=0, le=1)
+
+
+class PadimConfig(FeaturesConfig):
+    """A Gaussian of patch features at every position; a patch is as abnormal as its Mahalanobis distance.
+
+    ``features``: how many, drawn at random (0: all). ``ridge``: share of the mean variance added to each variance.
+    ``places``: Gaussians per ``position``, per ``row`` or one for ``anywhere``; of several kinds, the mean distance
+    counts. ``top``: share of the positions whose mean distance is the photograph's score (0: the farthest alone).
+    """
+
+    QUICK: ClassVar[dict[str, Any]] = {"features": 100}
+
+    layers: tuple[Layer, ...] = (4, 5, 6)
+    illumination: Literal["none", "global", "shade", "local"] = "global"
+    features: int = Field(200, ge=0)
+    ridge: float = Field(0.1, gt=0)
+    places: tuple[Literal["position", "row", "anywhere"], ...] = Field(("position", "row"), min_length=1)
+    top: float = Field(0.01, ge=0, le=1)
+
+
+class PooledConfig(FeaturesConfig):
+    """Features averaged over the photograph, each divided by its standard deviation over the normals; ``spread``: with
+    their standard deviations over the photograph beside them."""
+
+    layers: tuple[Layer, ...] = (4, 5, 6)
+    neighbourhood: int = Field(1, ge=1)
+    spread: bool = True
+
+
+class KnnConfig(PooledConfig):
+    """``neighbours``: the score is the mean distance to so many nearest normal photographs."""
+
+    neighbours: int = Field(5, ge=1)
+
+
+class OcSvmConfig(PooledConfig):
+    """One-class support vector machine (Schoelkopf et al. 2001) with Gaussian kernel. ``nu``: share of normals that may
+    lie outside; ``gamma``: of the kernel, times the number of features (1: scikit-learn's ``scale``)."""
+
+    nu: float = Field(0.05, gt=0, le=1)
+    gamma: float = Field(1.0, gt=0)
+
+
+class IsolationForestConfig(PooledConfig):
+    """Isolation forest (Liu et al. 2008) of ``trees`` trees."""
+
+    trees: int = Field(200, ge=1)
