@@ -60,7 +60,8 @@ def _good(held_out: np.ndarray, independent: int, threshold: Threshold, scores: 
     if drifted:
         way = "higher" if greater > 0.5 else "lower"
         verdict = (f"drift: normals score {way} now than at calibration (middle score {np.median(scores):.4g}, "
-                   f"was {np.median(held_out):.4g}): the threshold promises nothing now and must be calibrated again")
+                   f"was {np.median(held_out):.4g}): the threshold promises nothing now and must be calibrated again "
+                   "(`one-class recalibrate`)")
     else:
         verdict = "drift: no sign that normals score differently than at calibration"
     return Drift(drifted, (rate, verdict), {

@@ -1,4 +1,4 @@
-"""``one-class calibrate``: a new threshold for a detector whose normals have come to look otherwise."""
+"""``one-class recalibrate``: a new threshold for a detector whose normals have come to look otherwise."""
 
 from __future__ import annotations
 
