@@ -59,7 +59,8 @@ class OpinionConfig(Config):
     ``same_mask``: the values in the very same mask on held-out normals, at the false-alarm rate asked for;
     ``whole_map``: the threshold for the greatest value of a whole map, which few small defects exceed.
     A detector without a map goes by the score of the whole photograph. The mask is grown by ``grow`` of the
-    detector's side before inside and outside are told apart.
+    detector's side to find the defect; what lies farther than ``halo`` of the side from it is background. Between the
+    two nothing is judged: patch features see some of the defect from there.
     A pixel of the background is blamed where its map value is above the detector's threshold for maps and above the
     base photograph's own values within ``grow`` of it by more than ``margin`` of the way from a typical value to the
     threshold.
@@ -68,6 +69,7 @@ class OpinionConfig(Config):
     method: str = "anomaly_gan"
     against: Literal["same_mask", "whole_map"] = "same_mask"
     grow: float = Field(0.0625, ge=0, le=0.5)
+    halo: float = Field(0.15, ge=0, le=0.5)
     margin: float = Field(0.25, ge=0)
     found_by: int = Field(1, ge=1)
     blamed_by: int = Field(1, ge=1)

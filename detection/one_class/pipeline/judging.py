@@ -49,17 +49,20 @@ def to_square_mask(mask_01: np.ndarray, size: int) -> np.ndarray:
 
 
 def judge_map(map_HW: np.ndarray, inside_01: np.ndarray, level: Level, base_HW: np.ndarray | None = None,
-              margin: float = 0.25, reach: int = 0, inside_threshold: float | None = None) -> Judged:
+              margin: float = 0.25, reach: int = 0, inside_threshold: float | None = None,
+              outside_01: np.ndarray | None = None) -> Judged:
     """Judge a map with the grown mask ``inside_01`` of the same size; ``base_HW``: the base photograph's own map.
 
     ``inside_threshold``: where the defect begins to be unusual (None: the level's own threshold).
+    ``outside_01``: what counts as background (None: all that is not inside).
 
     A value outside is blamed where it exceeds the threshold and, by more than ``margin * (threshold - typical)``, the
     greatest value of the base within ``reach`` pixels: what was unusual before the painting is no fault of it.
     """
     inside = inside_01 != 0
+    apart = ~inside if outside_01 is None else (outside_01 != 0) & ~inside
     defect = float(map_HW[inside].max()) if inside.any() else float("-inf")
-    outside = map_HW[~inside]
+    outside = map_HW[apart]
     above = bool((outside > level.threshold).any()) if outside.size else None
     greatest = float(outside.max()) if outside.size else None
     unusual: bool | None = None
@@ -67,7 +70,7 @@ def judge_map(map_HW: np.ndarray, inside_01: np.ndarray, level: Level, base_HW: 
         side = 2 * reach + 1
         before = cv2.dilate(base_HW.astype(np.float32), np.ones((side, side), np.uint8)) if reach else base_HW
         slack = margin * max(level.threshold - level.typical, 0.0)
-        blamed = outside[(outside > level.threshold) & (outside > before[~inside] + slack)]
+        blamed = outside[(outside > level.threshold) & (outside > before[apart] + slack)]
         unusual = bool(blamed.size)
         greatest = float(blamed.max()) if blamed.size else greatest
     bound = level.threshold if inside_threshold is None else inside_threshold

@@ -176,9 +176,11 @@ def _judge_chunk(part: Sequence[Subject], model: Model, ingest: Dataset, held: H
         assert maps is not None
         before = dict(zip(bases, maps.numpy(), strict=True))
     for item, map_HW in zip(part, scores.map_BHW.numpy(), strict=True):
-        inside, reach = grown(item.mask(), size, config.grow)
+        mask_01 = item.mask()
+        inside, reach = grown(mask_01, size, config.grow)
+        outside = 1 - grown(mask_01, size, max(config.halo, config.grow))[0]
         yield judge_map(map_HW, inside, level, before[item.base.file_name] if item.base else None, config.margin, reach,
-                        held.threshold(inside) if held else None)
+                        held.threshold(inside) if held else None, outside)
 
 
 def score(model: Model, images_NCHW: torch.Tensor) -> Scores:

@@ -114,3 +114,11 @@ def test_a_mask_grows_by_its_share_of_the_side_and_at_least_one_pixel():
     mask = np.zeros((32, 32), np.uint8)
     mask[16, 16] = 1
     assert grown(mask, 32, 0.0625)[0].sum() == 25 and grown(mask, 32, 0.0)[1] == 1
+
+
+def test_between_inside_and_outside_nothing_is_judged(inside):
+    outside = np.zeros((16, 16), np.uint8)
+    outside[12:] = 1
+    near, far = with_values(p5_5=1.5, p9_9=3.0), with_values(p5_5=1.5, p12_3=3.0)
+    assert judge_map(near, inside, LEVEL, quiet(), outside_01=outside).background_unusual is False
+    assert judge_map(far, inside, LEVEL, quiet(), outside_01=outside).background_unusual is True
