@@ -57,7 +57,7 @@ class PatchMemoryConfig(FeaturesConfig):
     choice: Literal["k_centre", "random"] = "k_centre"
     projection: int = Field(48, ge=0)
     scaling: Literal["none", "deviation", "white"] = "none"
-    position: float = Field(0.0, ge=0)
+    position: float = Field(1.0, ge=0)
     top: float = Field(0.01, ge=0, le=1)
 
 
