@@ -99,7 +99,7 @@ def caption(line: Mapping[str, Any]) -> str:
     """``crack: defect not unusual (iaead 0.4 of 1.2)``."""
     why = line.get("reasons")
     said = ", ".join(WORDS.get(str(reason), str(reason)) for reason in (why if isinstance(why, list) else []))
-    values = ", ".join(f"{name} {figure(row.get('defect'))} of {figure(row.get('defect_threshold'))}"
+    values = ", ".join(f"{name.replace('_', ' ')} {figure(row.get('defect'))} of {figure(row.get('defect_threshold'))}"
                        for name, row in _mapping(line.get("detectors")).items() if isinstance(row, Mapping))
     return f"{line.get('category')}: {said}" + (f" ({values})" if values else "")
 
