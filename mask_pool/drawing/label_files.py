@@ -1,49 +1,16 @@
-"""Writing labelme files: drawings made elsewhere, or masks of ours, shown when labelme opens on the photographs.
-
-The files hold what labelme 5.5 to 7 all insist on: every key present, ``imageData`` null, the exact size of the
-photograph, flags that are truth values, shapes with at least one point.
-"""
+"""Drawings made elsewhere, laid out as labelme files so that they are shown when it opens on the photographs."""
 
 from __future__ import annotations
 
-import base64
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.images import encode_png
+from anomaly_gan.core.formats.labelme_files import label_content
 from anomaly_gan.core.records import Dataset
 
-from ..cut import tight
 from .drawings import PHOTOGRAPHS, Drawing, PhotographFinder, read_drawings, read_index
-
-VERSION = "5.5.0"
-"""The oldest labelme that reads all of what is written; newer ones do not mind."""
-
-
-def label_content(photograph: str, size_hw: tuple[int, int], shapes: list[dict[str, Any]]) -> dict[str, Any]:
-    """The content of a labelme file; ``photograph`` is a path seen from the file's folder."""
-    height, width = size_hw
-    return {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": photograph, "imageData": None,
-            "imageHeight": height, "imageWidth": width}
-
-
-def mask_shape(label: str, mask_01: np.ndarray, description: str = "", group_id: int | None = None) -> dict[str, Any]:
-    """A brush mask of labelme from a non-empty mask_01 (H, W): holes and parts stay, pixel for pixel."""
-    (x, y, w, h), bitmap = tight(mask_01)
-    return {"label": label, "points": [[float(x), float(y)], [float(x + w - 1), float(y + h - 1)]],
-            "group_id": group_id, "description": description, "shape_type": "mask", "flags": {},
-            "mask": base64.b64encode(encode_png(bitmap)).decode("ascii")}
-
-
-def polygon_shape(label: str, points_xy: np.ndarray, description: str = "",
-                  group_id: int | None = None) -> dict[str, Any]:
-    """A polygon of labelme from its corners (N, 2) in pixels."""
-    return {"label": label, "points": [[float(x), float(y)] for x, y in points_xy], "group_id": group_id,
-            "description": description, "shape_type": "polygon", "flags": {}, "mask": None}
 
 
 def prepare(out: Path, drawings: Path, ingest: Dataset) -> int:

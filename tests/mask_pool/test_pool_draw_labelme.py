@@ -14,12 +14,13 @@ import labelme_screen
 import numpy as np
 import pytest
 
+from anomaly_gan.core.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.polygons import fill_ring
 from anomaly_gan.core.records import Category, Dataset, ImageRecord, load_dataset
 from mask_pool.drawing.draw import draw, lay_out, open_ingest
 from mask_pool.drawing.drawings import PhotographFinder, read_drawings
-from mask_pool.drawing.label_files import label_content, mask_shape, polygon_shape, prepare
+from mask_pool.drawing.label_files import prepare
 from mask_pool.evaluation.config import mean_of
 from mask_pool.experts import gather_experts
 
@@ -152,8 +153,9 @@ def test_files_written_here_open_in_the_real_labelme_and_survive_it(screen, home
     brush = np.zeros((SIDE, SIDE), np.uint8)
     brush[20:60, 30:80], brush[30:40, 40:50], brush[70:75, 30:35] = 1, 0, 1
     (tmp_path / "old").mkdir()
-    shapes = [mask_shape("scrap", brush, "by brush"), polygon_shape("crack", np.array(box(100, 100, 50)), "", 7),
-              polygon_shape("crack", np.array(box(110, 110, 20)), "", 7)]
+    whole = {"group_id": 7, "description": "", "mask": None}
+    shapes = [mask_shape("scrap", brush, "by brush"), shape("crack", box(100, 100, 50), **whole),
+              shape("crack", box(110, 110, 20), **whole)]
     (tmp_path / "old" / "x.json").write_text(json.dumps(label_content("../n/0.png", (SIDE, SIDE), shapes)))
     assert prepare(out, tmp_path / "old", data) == 2
     image = data.images[0]

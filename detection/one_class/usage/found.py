@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import cv2
 import numpy as np
 
 from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.core.images import encode_png
-from anomaly_gan.core.masks import mask_box_xywh
 
 from .photographs import Photograph
 
 CATEGORY = "found"
 GOOD = "good"
 """Folder of the photographs without alarm; ``ingest`` takes those in it as normal."""
-VERSION = "5.5.0"
 
 
 def places(map_SS: np.ndarray, threshold: float, size_hw: tuple[int, int]) -> list[np.ndarray]:
@@ -47,9 +44,8 @@ class Finds:
         label = path.with_suffix(".json") if self._stems[_stem(photograph.file)] < 2 else \
             path.with_name(path.name + ".json")
         height, width = photograph.pixels.shape[:2]
-        shapes = [mask_shape(mask_01, f"{detector}, score {score:.6g}") for mask_01 in masks]
-        write_json(label, {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": path.name,
-                           "imageData": None, "imageHeight": height, "imageWidth": width})
+        shapes = [mask_shape(CATEGORY, mask_01, f"{detector}, score {score:.6g}") for mask_01 in masks]
+        write_json(label, label_content(path.name, (height, width), shapes))
 
     def write_good(self, photograph: Photograph) -> None:
         self._copy(photograph, self._folder / GOOD)
@@ -63,15 +59,6 @@ class Finds:
             path = folder / f"{photograph.file}.png"
             write_bytes(path, encode_png(photograph.pixels))
         return path
-
-
-def mask_shape(mask_01: np.ndarray, description: str) -> dict[str, Any]:
-    """A brush mask of labelme from a non-empty mask_01 (H, W), pixel for pixel."""
-    x, y, w, h = mask_box_xywh(mask_01)
-    patch = encode_png(mask_01[y:y + h, x:x + w] * 255)
-    return {"label": CATEGORY, "points": [[float(x), float(y)], [float(x + w - 1), float(y + h - 1)]],
-            "group_id": None, "description": description, "shape_type": "mask", "flags": {},
-            "mask": base64.b64encode(patch).decode("ascii")}
 
 
 def _stem(file: str) -> str:
