@@ -123,7 +123,7 @@ class PatchMemory:
         height, width = features.shape[-2:]
         down = torch.linspace(-1, 1, height, device=features.device)[:, None].expand(height, width)
         across = torch.linspace(-1, 1, width, device=features.device)[None].expand(height, width)
-        place = torch.stack([down, across])[None].expand(len(features), -1, -1, -1)
+        place = torch.stack([down, across])[None].expand(features.shape[0], -1, -1, -1)
         return torch.cat([features, place], dim=1)
 
     def phases(self) -> list[Phase]:
