@@ -177,8 +177,8 @@ class Iaead(AutoEncoder):
         Deviation: the mean is that of the training images. Where they are the test images, as in the paper, it is
         the paper's own.
         """
-        z = self.nets["encoder"](pixels(images_BCHW))
         x = pixels(images_BCHW)
+        z = self.nets["encoder"](x)
         error = (self.nets["decoder"](z) - x).abs().mean(dim=1)
         return Scores((z - self.nets["centre"].get_buffer("mean")).norm(dim=1), error)
 
