@@ -135,7 +135,8 @@ def one_class_benchmark(detector: Detector,
 
 
 @one_class_app.command("study", epilog="Example: anomaly-gan one-class study --run runs/mine --arm anomaly_gan "
-                                       "--detector patch_memory --detector iaead --out runs/mine_study")
+                                       "--detector patch_memory --detector iaead --set iaead.epochs=30 "
+                                       "--out runs/mine_study")
 def one_class_study(run: RunFolder, out: Annotated[Path, typer.Option(help="Folder for table.csv and study.png.")],
                     arm: Annotated[str, typer.Option(help="Whose synthetic defects.")] = "anomaly_gan",
                     detector: Annotated[list[str], typer.Option(help="May be repeated; the first is the blind "
@@ -143,12 +144,15 @@ def one_class_study(run: RunFolder, out: Annotated[Path, typer.Option(help="Fold
                     preset: Preset = "quick",
                     repeats: Annotated[int, typer.Option(min=1, help="Other held-out parts, trained anew.")] = 3,
                     false_alarm: Annotated[float, typer.Option(help="Of the blind threshold.")] = 0.05,
-                    seed: Seed = None, device: Device = None) -> None:
+                    settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
     """Does choosing detector and threshold on synthetic defects do better on real ones than choosing blind?"""
     from detection.one_class.pipeline.study import study
 
-    study(run, out, arm, detector, seed or 0, repeats=repeats, preset=preset, false_alarm=false_alarm,
-          device=device or "auto", say=lambda line: typer.echo(line))
+    from .core.config import apply_settings
+
+    study(run, out, arm, detector, seed or 0, repeats=repeats, preset=preset,
+          settings=apply_settings({}, settings), false_alarm=false_alarm, device=device or "auto",
+          say=lambda line: typer.echo(line))
     typer.echo(f"study → {out}")
 
 
