@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -72,7 +73,11 @@ class Source:
             self._read = lambda name: (place / name).read_bytes()
             names = [item.relative_to(place).as_posix() for item in place.rglob("*") if item.is_file()]
         else:
-            archive = zipfile.ZipFile(place)
+            try:
+                archive = zipfile.ZipFile(place)
+            except zipfile.BadZipFile as error:
+                raise InputError(str(place), "A12", f"is no whole zip file ({error})",
+                                 "copy the data set anew") from error
             self._read, names = archive.read, archive.namelist()
         self.names = sorted(names)
         self._known = set(self.names)
@@ -92,9 +97,13 @@ class Source:
         """(H, W) uint8.
 
         Raises:
-            InputError: A12, it does not decode.
+            InputError: A12, it cannot be unpacked or does not decode.
         """
-        content = self._read(name)
+        try:
+            content = self._read(name)
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{self.place}/{name}", "A12", f"cannot be unpacked ({error})",
+                             "copy the data set anew") from error
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
         if pixels is None:
             raise InputError(f"{self.place}/{name}", "A12", "does not decode as an image", "copy the data set anew")
@@ -110,7 +119,7 @@ def load_industrial(dataset: str, root: Path, size: int, fold: int = 0) -> Indus
 
     Raises:
         ConfigError: an unknown set or fold.
-        InputError: A24 nothing of that name under ``root``; K5 it has no normals; A12 a file does not decode.
+        InputError: A24 nothing of that name under ``root``; K5 it has no normals; A12 a file is damaged.
     """
     if dataset not in PLACES:
         raise ConfigError(f"--dataset {dataset}: must be one of {', '.join(PLACES)}")
@@ -133,7 +142,7 @@ def open_source(dataset: str, root: Path) -> Source:
     """The set's files, wherever under ``root`` they lie.
 
     Raises:
-        InputError: A24 nothing of that name; K5 no normals in it.
+        InputError: A24 nothing of that name; K5 no normals in it; A12 a damaged zip file.
     """
     names, marker = PLACES[dataset]
     for place in (root, *(root / name for name in names)):
