@@ -21,6 +21,7 @@ from ..settings.cvgad import CvgadConfig
 from . import cvgad_losses as terms
 from .cvgad_nets import Critic, Decoder, Encoded, Encoder, FeatureDiscriminator, Kinds
 from .iaead import pixels
+from .statistics import Statistics
 
 CYCLE = 6
 """Algorithm 1 counts 0 to 5, a new batch each: the CVAE's own terms at 0-3, the critic at 0-4, its adversary at 5."""
@@ -49,18 +50,6 @@ class Gate(nn.Module):
         self.recent[seen % RECENT] = latent.detach()
         self.seen += 1
         return is_low and seen >= after
-
-
-class Standard(nn.Module):
-    """Mean and spread (2,) of the SSIM term and of the L1 term on the normal images it learned from."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(2))
-        self.register_buffer("spread", torch.ones(2))
 
 
 @dataclass
@@ -221,7 +210,7 @@ class Cvgad:
         size, width, latent = settings.size, settings.width, settings.latent
         self.settings = settings
         self.nets: dict[str, nn.Module] = {"encoder": Encoder(channels, size, width, latent),
-                                           "decoder": Decoder(channels, size, width, latent), "standard": Standard()}
+                                           "decoder": Decoder(channels, size, width, latent), "standard": Statistics()}
         self._only_training: dict[str, nn.Module] = {
             "kinds": Kinds(settings.classes, latent, settings.means),
             "critic": Critic(channels, size, width).to(memory_format=torch.channels_last),  # type: ignore[call-overload]

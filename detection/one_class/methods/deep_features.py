@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, efficientnet_lite0
 
+from ..interface import Scores
 from ..settings.features import FeaturesConfig
 
 CHANNELS = {2: 24, 3: 40, 4: 80, 5: 112, 6: 192, 7: 320}
@@ -120,3 +121,9 @@ def image_score(distance_Bhw: Tensor, top: float) -> Tensor:
 def enlarged(distance_Bhw: Tensor, side: int) -> Tensor:
     """(B, side, side): the distances at the photographs' own size, by bilinear interpolation."""
     return F.interpolate(distance_Bhw[:, None], (side, side), mode="bilinear", align_corners=False)[:, 0]
+
+
+def patch_scores(distances: Callable[[Tensor], Tensor], images_BCHW: Tensor, top: float) -> Scores:
+    """Scores and maps from a detector's ``distances`` (B, C, H, W) -> (B, h, w), a few photographs at a time."""
+    distance = torch.cat([distances(chunk) for chunk in chunks(images_BCHW)])
+    return Scores(image_score(distance, top), enlarged(distance, images_BCHW.shape[-1]))

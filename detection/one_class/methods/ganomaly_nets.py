@@ -136,18 +136,6 @@ class SkipUNet(nn.Module):
         return torch.tanh(self.last(x).float())
 
 
-class Statistics(nn.Module):
-    """``mean`` and ``spread`` (2,) of the score's two terms on the normals: reconstruction, features."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(2))
-        self.register_buffer("spread", torch.ones(2))
-
-
 @contextmanager
 def batch_statistics(nets: dict[str, nn.Module]) -> Iterator[None]:
     """Within the block every BatchNorm uses its batch's own statistics; afterwards buffers and modes are as before."""

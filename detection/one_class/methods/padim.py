@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..interface import Normals, Phase, Scores
 from ..settings.features import PadimConfig
-from .deep_features import Backbone, chunks, enlarged, image_score, turned_over
+from .deep_features import Backbone, patch_scores, turned_over
 
 LEAST_VARIANCE = 1e-8
 """Added to every variance: a feature that never changes still has a Gaussian."""
@@ -127,8 +127,7 @@ class Padim:
         return torch.stack([gaussians(features) for gaussians in self._gaussians]).mean(dim=0)
 
     def score(self, images_BCHW: Tensor) -> Scores:
-        distance = torch.cat([self.distances(chunk) for chunk in chunks(images_BCHW)])
-        return Scores(image_score(distance, self.settings.top), enlarged(distance, images_BCHW.shape[-1]))
+        return patch_scores(self.distances, images_BCHW, self.settings.top)
 
 
 def padim(channels: int, settings: PadimConfig) -> Padim:

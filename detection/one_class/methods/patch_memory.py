@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..interface import Normals, Phase, Scores
 from ..settings.features import PatchMemoryConfig
-from .deep_features import Backbone, chunks, enlarged, image_score, rows, turned_over
+from .deep_features import Backbone, patch_scores, rows, turned_over
 
 LEAST_VARIANCE = 1e-3
 """Of the largest variance: directions of less do not grow further when features are whitened."""
@@ -138,8 +138,7 @@ class PatchMemory:
         return self._memory(rows(features)).unflatten(0, (-1, *features.shape[-2:]))
 
     def score(self, images_BCHW: Tensor) -> Scores:
-        distance = torch.cat([self.distances(chunk) for chunk in chunks(images_BCHW)])
-        return Scores(image_score(distance, self.settings.top), enlarged(distance, images_BCHW.shape[-1]))
+        return patch_scores(self.distances, images_BCHW, self.settings.top)
 
 
 def patch_memory(channels: int, settings: PatchMemoryConfig) -> PatchMemory:

@@ -17,9 +17,10 @@ from anomaly_gan.losses.adversarial import bce_d, bce_g
 
 from ..interface import Normals, Phase, Scores
 from ..settings.skip_ganomaly import SkipGanomalyConfig
-from .ganomaly_nets import FeatureDiscriminator, SkipUNet, Statistics, scores_by_batch, start
+from .ganomaly_nets import FeatureDiscriminator, SkipUNet, scores_by_batch, start
 from .iaead import pixels
 from .skip_losses import blended, contextual_loss, feature_loss, squared_distance, to_unit
+from .statistics import Statistics
 
 
 @dataclass(frozen=True)

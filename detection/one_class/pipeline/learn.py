@@ -23,6 +23,7 @@ from ..training import build_detector, train_detector
 from ..usage.calibration import calibrate
 from ..usage.images import to_square
 from ..usage.model_file import FLATTENED, SQUARE, Model, load_model, save_model
+from ..usage.scoring import choose_device
 from .config import OneClassStageConfig
 
 
@@ -71,7 +72,7 @@ def learn(name: str, ingest: Dataset, normal: Normal, config: OneClassStageConfi
     """
     if (folder / "model.json").is_file():
         _clear(folder)
-        return load_model(folder, torch_device(device))
+        return load_model(folder, choose_device(device))
     settings = one_class(name).configure(config.preset, config.settings.get(name))
     gray = ingest.info.get("mode", "L") == "L"
     detector = build_detector(name, 1 if gray else 3, settings, seed)
@@ -79,7 +80,7 @@ def learn(name: str, ingest: Dataset, normal: Normal, config: OneClassStageConfi
     train_detector(detector, learned, make_fabric(device, settings.precision), folder / "training",
                    seed_for(seed, "one_class", name))
     held_out = read_square(ingest, normal.held_out, settings.size, config.flatten)
-    scores = score_all(detector, held_out.to(torch_device(device)), 64)
+    scores = score_all(detector, held_out.to(choose_device(device)), 64)
     groups = normal.held_out_groups()
     map_threshold, map_scale = _map_figures(scores, config, groups)
     model = Model(detector, name, settings, channels=1 if gray else 3, mode="L" if gray else "RGB",
@@ -103,10 +104,6 @@ def _clear(folder: Path) -> None:
     """Drop the states between the phases of a training whose model is saved; its losses stay."""
     for path in sorted((folder / "training").rglob("trained.safetensors")):
         path.unlink()
-
-
-def torch_device(wanted: str) -> torch.device:
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def threshold_words(models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:

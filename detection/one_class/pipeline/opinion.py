@@ -26,9 +26,10 @@ from anomaly_gan.core.records import Annotation, Dataset, ImageRecord, load_data
 from ..interface import Scores, score_all
 from ..usage.calibration import calibrate
 from ..usage.model_file import Model, load_model
+from ..usage.scoring import choose_device
 from .config import OpinionConfig
 from .judging import BACKGROUND, DEFECT, Judged, Level, grown, judge_map, judge_score, reasons
-from .learn import part_normals, read_square, torch_device
+from .learn import part_normals, read_square
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def run(config: OpinionConfig, context: Context, out: Path) -> dict[str, Any]:
     threads = read_setting(folder, "threads")
     if threads:
         torch.set_num_threads(threads)
-    models = {name: load_model(folder / name, torch_device(context.device)) for name in learned["detectors"]}
+    models = {name: load_model(folder / name, choose_device(context.device)) for name in learned["detectors"]}
     made = synthetic(accepted, ingest)
     train = ingest.split("train")
     held_out = part_normals(ingest, read_setting(folder, "held_out"), context.seed).held_out
