@@ -21,6 +21,7 @@ from .core.files import atomic_path, write_text
 from .core.ingest import IngestConfig, source_key
 from .core.manifest import Context, is_fresh, read_manifest, run_stage, stage_key
 from .report.config import ReportConfig
+from .synthesis.certificate_config import CertifyConfig
 from .synthesis.config import GenerateConfig, TrainConfig
 from .synthesis.gate_config import ExportConfig, GateConfig
 from .synthesis.gate_config import source_keys as gate_keys
@@ -61,6 +62,7 @@ class RunConfig(Config):
     """Other pools for the arms ``METHOD@VARIANT``: what differs from ``pool``. Every generator learns on ``pool``."""
     train: TrainConfig = TrainConfig()
     generate: GenerateConfig = GenerateConfig()
+    certify: CertifyConfig = CertifyConfig()
     gate: GateConfig = GateConfig()
     one_class: OneClassStageConfig = OneClassStageConfig()
     opinion: OpinionConfig = OpinionConfig()
@@ -85,9 +87,9 @@ class RunConfig(Config):
 
     @model_serializer(mode="wrap")
     def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the sections of the second opinion where they say nothing: a run without it reads as ever."""
+        """Without the sections of optional stages where they say nothing: a run without them reads as ever."""
         content = dump(self)
-        for name in OPTIONAL:
+        for name in (*OPTIONAL, "certify"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 content.pop(name, None)
         return content
@@ -139,13 +141,14 @@ STAGES = (
     Stage("pool", "mask_pool.stage:run", "pool", ("ingest",), "variant"),
     Stage("train", "anomaly_gan.synthesis.train:run", "train", ("ingest", "pool"), "trained"),
     Stage("generate", "anomaly_gan.synthesis.generate:run", "generate", ("ingest", "pool", "train"), "arm"),
-    Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "generate"), "arm"),
+    Stage("certify", "anomaly_gan.synthesis.certificate_stage:run", "certify", ("ingest",)),
+    Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "certify", "generate"), "arm"),
     Stage("one_class", "detection.one_class.pipeline.stage:run", "one_class", ("ingest",)),
     Stage("opinion", "detection.one_class.pipeline.opinion:run", "opinion", ("ingest", "gate", "one_class"), "arm"),
     Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "gate", "opinion"), "arm"),
     Stage("compare", "detection.compare:run", "compare", ("ingest", "export")),
     Stage("report", "anomaly_gan.report.stage:run", "report",
-          ("ingest", "pool", "train", "generate", "gate", "one_class", "opinion", "export", "compare")),
+          ("ingest", "pool", "train", "certify", "generate", "gate", "one_class", "opinion", "export", "compare")),
 )
 
 
@@ -179,6 +182,8 @@ def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
     """One arm for every folder of the stage."""
     arms = config.arms()
     if stage.name in OPTIONAL and not config.one_class.detectors:
+        return []
+    if stage.name == "certify" and not config.gate.certificate:
         return []
     if stage.per == "run":
         return [SHARED]

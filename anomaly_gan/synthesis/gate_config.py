@@ -50,6 +50,22 @@ class GateConfig(Config):
     At N = 6 a pass or a warning says little; a fail says something."""
     min_diversity: float = Field(0.5, ge=0)
     """Warn where pairs of generated crops are less unlike than this multiple of pairs of real ones."""
+    certificate: bool = False
+    """Ask the segmenters of stage ``certify``, which saw real training photographs only, whether they find each
+    defect where its mask is, and look for copies of training defects."""
+    min_certificate: float = Field(0.05, ge=0, le=1)
+    """A photograph with an instance found worse than this (intersection over union) is empty there: rejected, unless
+    the category's real defects are missed as often as ``max_missed`` says."""
+    max_missed: float = Field(0.25, ge=0, le=1)
+    """Where the segmenters miss a greater share of real defects of objects they have not seen, they reject nothing:
+    what they miss would be the faint defects, and the accepted ones would grow conspicuous."""
+    certificate_gap: float = Field(0.05, ge=0, le=1)
+    """Warn where the median certificate lies further than this below that of real defects."""
+    max_empty: float = Field(0.01, ge=0, le=1)
+    """Warn where more than this share of instances is empty beyond the share of real ones that is missed."""
+    reject_copies: bool = True
+    """Reject what is nearer to a training defect than real ones of different objects are to each other; not where a
+    method pastes training defects by construction."""
 
     @field_validator("method")
     @classmethod
@@ -63,6 +79,18 @@ class GateConfig(Config):
         if self.min_n > self.max_n:
             raise ValueError("min_n: must not exceed max_n")
         return self
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the certificate's settings where none is asked for: such a gate is the one of a run without."""
+        content = dump(self)
+        if not self.certificate:
+            for name in CERTIFICATE:
+                content.pop(name, None)
+        return content
+
+
+CERTIFICATE = ("certificate", "min_certificate", "max_missed", "certificate_gap", "max_empty", "reject_copies")
 
 
 class ExportConfig(Config):
