@@ -59,6 +59,16 @@ def hinge_g2(fake_logits: torch.Tensor) -> torch.Tensor:
     return fake_logits.float().mean()
 
 
+def least_squares_d(real_scores: torch.Tensor, fake_scores: torch.Tensor) -> torch.Tensor:
+    """((D(real) - 1)^2 + D(fake)^2) / 2, on scores without a sigmoid (Mao et al. 2017, eq. 9: a = 0, b = 1)."""
+    return ((real_scores.float() - 1).square().mean() + fake_scores.float().square().mean()) / 2
+
+
+def least_squares_g(fake_scores: torch.Tensor) -> torch.Tensor:
+    """(D(fake) - 1)^2 / 2: the generator's side of ``least_squares_d`` (Mao et al. 2017, eq. 9: c = 1)."""
+    return (fake_scores.float() - 1).square().mean() / 2
+
+
 def _log_softplus(logits: torch.Tensor) -> torch.Tensor:
     """log(softplus(x)); below -15 it is x to float32's precision, where softplus itself would round to 0."""
     low = logits < -15
