@@ -57,7 +57,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     if out.resolve().is_relative_to(tree.root):
         raise ConfigError(f"ingest: {out} lies inside the source {tree.root}: choose an output folder elsewhere")
     grouping = read_grouping(expand(config.groups) if config.groups else None, config.group_column, config.group_regex,
-                             config.fold is not None)
+                             config.fold is not None and config.split == "objects")
     options = ReadOptions(frozenset(name.casefold() for name in config.normal), config.strict, config.line_width)
     items = FORMATS[format_name](tree, options, ledger)
     intake = Intake(config, tree, grouping, ledger, out, [item.file for item in items])
@@ -70,7 +70,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     dataset.save(out)
     return {"format": format_name, **ledger.counts(), "splits": table(dataset), "duplicates_joined": intake.joins,
             "annotations_left_out": dict(sorted(intake.left_out.items())),
-            "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used)}
+            "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used), **intake.asked}
 
 
 def table(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .config import Config
+from .splits import IMAGE_FOLDS
 
 
 class IngestConfig(Config):
@@ -19,6 +20,9 @@ class IngestConfig(Config):
     only these. ``normal``: folder names that mean "no defect". ``exif``: the frame the labels were drawn in, where
     photographs are turned by EXIF. ``max_bad``: the share of refused records that is still borne. ``min_side``:
     pixels. ``bits``: the depth of photographs of more than 8 bits. ``line_width``: pixels; None refuses drawn lines.
+    ``split: images`` deals out photographs, not objects: the usual random split, which leaks; only to measure by how
+    much. Its ``fold`` is one of four by hash of the file name. ``objects``: at most so many objects with a defect of
+    each category stay in the training split; the photographs of the others are left out, the test split stays.
     """
 
     root: str
@@ -36,3 +40,20 @@ class IngestConfig(Config):
     min_side: int = Field(16, ge=1)
     bits: int = Field(16, ge=9, le=16)
     line_width: float | None = Field(None, gt=0)
+    split: Literal["objects", "images"] = "objects"
+    objects: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.split == "images" and self.fold is not None and not 0 <= self.fold < IMAGE_FOLDS:
+            raise ValueError(f"fold: split: images has the folds 0 to {IMAGE_FOLDS - 1}, not {self.fold}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``split`` and ``objects`` where they say nothing: such an ingest is the one it always was."""
+        content = dump(self)
+        for name in ("split", "objects"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content

@@ -22,7 +22,16 @@ from .ingest_config import IngestConfig
 from .ledger import Ledger, Notes, refuse
 from .records import Annotation, Category, Dataset, ImageRecord
 from .source_tree import SourceTree
-from .splits import NORMAL, merge_duplicates, prove_disjoint, require_both_sides, split_by_fold, split_by_hash
+from .splits import (
+    NORMAL,
+    choose_objects,
+    merge_duplicates,
+    prove_disjoint,
+    require_both_sides,
+    split_by_fold,
+    split_by_hash,
+    split_by_image,
+)
 
 STOPS = frozenset({"A4", "A5"})
 """Faults of one photograph that say how the whole source must be read."""
@@ -53,6 +62,8 @@ class Intake:
         self.accepted: list[Accepted] = []
         self.left_out: Counter[str] = Counter()
         self.joins = 0
+        self.asked: dict[str, Any] = {}
+        """What ``split: images`` and ``objects`` did; empty where neither was asked for."""
         self._stems = Counter(_stem(file) for file in files)
 
     def take(self, item: Item) -> None:
@@ -142,36 +153,57 @@ class Intake:
         grays = sum(entry.gray for entry in self.accepted)
         if 0 < grays < len(self.accepted):
             self.ledger.warned["A10"] += grays
-        groups, sides = self._split()
+        groups, sides, gone = self._split()
         ids = {name: index for index, name in enumerate(names, start=1)}
         images: list[ImageRecord] = []
         annotations: list[Annotation] = []
         for index, (entry, group) in enumerate(zip(self.accepted, groups, strict=True), start=1):
             height, width = entry.size_hw
+            extra = {**entry.extra, "object": entry.group.group} if self.config.split == "images" else entry.extra
             images.append(ImageRecord(index, entry.file, width, height, group, sides[group], "real", entry.sha256,
-                                      entry.extra))
+                                      extra))
             for category, annotation in entry.instances:
                 annotations.append(replace(annotation, id=len(annotations) + 1, image_id=index,
                                            category_id=ids[category]))
         info = {"mode": "L" if grays == len(self.accepted) else "RGB", "source_format": format_name}
-        dataset = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
+        if self.config.split == "images":
+            info["split"] = "images"
+        whole = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
+        dataset = whole.select(lambda image: image.group_id not in gone)  # numbers stay: the test split is the same
+        for image in whole.images:
+            if image.group_id in gone:
+                whole.path_of(image).unlink()
+        self.asked = asked_for(self.config, whole, dataset)
         prove_disjoint(dataset)
         return dataset
 
-    def _split(self) -> tuple[list[str], dict[str, str]]:
-        """The group of every accepted photograph, and the side of every group."""
+    def _split(self) -> tuple[list[str], dict[str, str], set[str]]:
+        """The group of every accepted photograph, the side of every group, and the groups that shall not be there.
+
+        Under ``split: images`` a photograph is its own group: all that keeps groups together then keeps together
+        what is left of them, and no check has to be told to look away.
+        """
         entries = self.accepted
-        groups, self.joins = merge_duplicates([entry.group.group for entry in entries],
+        by_image = self.config.split == "images"
+        groups, self.joins = merge_duplicates([entry.file if by_image else entry.group.group for entry in entries],
                                               [entry.fingerprint for entry in entries])
         categories_of: dict[str, set[str]] = defaultdict(set)
         for entry, group in zip(entries, groups, strict=True):
             categories_of[group].update({category for category, _ in entry.instances} or {NORMAL})
         if self.config.fold is None:
-            return groups, split_by_hash(categories_of, self.config.test_share)
-        sides = split_by_fold(groups, [entry.group.fold for entry in entries], self.config.fold,
-                              [entry.source for entry in entries])
-        require_both_sides(categories_of, sides)
-        return groups, sides
+            sides = split_by_hash(categories_of, self.config.test_share)
+        elif by_image:
+            sides = split_by_image(categories_of, self.config.fold)
+        else:
+            sides = split_by_fold(groups, [entry.group.fold for entry in entries], self.config.fold,
+                                  [entry.source for entry in entries])
+        if self.config.fold is not None:
+            require_both_sides(categories_of, sides)
+        gone: set[str] = set()
+        if self.config.objects is not None:
+            train = {group: categories for group, categories in categories_of.items() if sides[group] == "train"}
+            gone = set(train) - choose_objects(train, self.config.objects)
+        return groups, sides, gone
 
     def _look_for_twins(self, names: list[str]) -> None:
         alike: dict[str, list[str]] = defaultdict(list)
@@ -182,6 +214,22 @@ class Intake:
                 if self.config.strict:
                     raise refuse(f"labels {', '.join(map(ascii, twins))}", "C10", "look alike", "write them in one way")
                 self.ledger.warned["C10"] += 1
+
+
+def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, Any]:
+    """Figures of the options that few runs use, for the metrics: what leaks, and what was left out."""
+    figures: dict[str, Any] = {}
+    if config.split == "images":
+        train, test = ({image.extra["object"] for image in kept.split(side).images} for side in ("train", "test"))
+        torn = sum(image.extra["object"] in train for image in kept.split("test").images)
+        figures["split"] = {"by": "images", "leak": "deliberate", "objects_on_both_sides": len(train & test),
+                            "test_images_of_training_objects": torn}
+    if config.objects is not None:
+        figures["few_objects"] = {
+            "most_per_category": config.objects, "images_left_out": len(whole.images) - len(kept.images),
+            "objects_left_out": len({image.group_id for image in whole.images}
+                                    - {image.group_id for image in kept.images})}
+    return figures
 
 
 def check_category(where: str, name: str) -> None:

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from .errors import InputError
 from .records import Dataset
 
+IMAGE_FOLDS = 4
+"""Folds of the split by photographs."""
 MARGIN = 1 / 3
 NORMAL = ""
 """The name under which photographs without defect are stratified."""
@@ -119,6 +121,45 @@ def split_by_fold(
             raise InputError("groups", "E7", f"with fold {test_fold} as test, no photograph is left for {side}",
                              "choose another fold")
     return result
+
+
+def split_by_image(categories_of: Mapping[str, Iterable[str]], test_fold: int) -> dict[str, str]:
+    """The leaky split: every photograph (its name is its group) by its own hash, objects torn apart.
+
+    The photographs of each category, rarest first, are dealt to ``IMAGE_FOLDS`` folds in the order of their hash, so
+    that every fold has its share of every category, as random splits stratified by class do.
+    """
+    count: dict[str, int] = defaultdict(int)
+    for categories in categories_of.values():
+        for category in set(categories):
+            count[category] += 1
+
+    def place(name: str) -> tuple[bool, int, str, float, str]:
+        rarest = min(categories_of[name], key=lambda category: (count[category], category))
+        return rarest == NORMAL, count[rarest], rarest, group_number("image/" + name), name
+
+    dealt = sorted(categories_of, key=place)
+    return {name: "test" if index % IMAGE_FOLDS == test_fold else "train" for index, name in enumerate(dealt)}
+
+
+def choose_objects(categories_of: Mapping[str, Iterable[str]], most: int) -> set[str]:
+    """The groups that may stay where each category shall have at most ``most`` of them; ``NORMAL`` ones always may.
+
+    Filled in rounds of one per category by a fixed hash of the group's name, so that the choice for ``n`` holds the
+    choice for ``n - 1``.
+    """
+    wanted = {group: set(categories) - {NORMAL} for group, categories in categories_of.items()}
+    queue = sorted((group for group in wanted if wanted[group]),
+                   key=lambda group: (group_number("few/" + group), group))
+    kept = {group for group in wanted if not wanted[group]}
+    filled: dict[str, int] = defaultdict(int)
+    for most_yet in range(1, most + 1):
+        for group in queue:
+            if group not in kept and all(filled[category] < most_yet for category in wanted[group]):
+                kept.add(group)
+                for category in wanted[group]:
+                    filled[category] += 1
+    return kept
 
 
 def require_both_sides(categories_of: Mapping[str, Iterable[str]], sides: Mapping[str, str]) -> None:

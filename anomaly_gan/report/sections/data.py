@@ -65,7 +65,7 @@ def groups_in_both(dataset: Dataset) -> int:
     """Number of physical objects that appear in more than one split; anything but 0 is a leak."""
     splits: dict[str, set[str]] = {}
     for image in dataset.images:
-        splits.setdefault(image.group_id, set()).add(image.split)
+        splits.setdefault(str(image.extra.get("object", image.group_id)), set()).add(image.split)
     return sum(len(found) > 1 for found in splits.values())
 
 

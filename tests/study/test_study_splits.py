@@ -1,0 +1,100 @@
+"""The splits a study needs: the leaky one by photographs, said to be one, and training splits of few objects."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from anomaly_gan.core.config import build
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.ingest import IngestConfig, run
+from anomaly_gan.core.manifest import Context
+from anomaly_gan.core.records import Dataset, load_dataset
+from anomaly_gan.core.splits import NORMAL, choose_objects, split_by_image
+
+SAMPLE = {"root": "embedded:sample", "format": "mask-png", "groups": "embedded:sample/groups.csv", "fold": 0,
+          "categories": ["screws_A", "screws_B"]}
+
+
+def ingest(folder, **more) -> tuple[Dataset, dict]:
+    metrics = run(IngestConfig(**{**SAMPLE, **more}), Context(0), folder)
+    return load_dataset(folder), metrics
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return ingest(tmp_path_factory.mktemp("plain") / "ingest")
+
+
+def test_nothing_asked_for_leaves_keys_and_figures_as_they_were(plain):
+    assert not {"split", "objects"} & set(IngestConfig(**SAMPLE).model_dump(mode="json"))
+    assert not {"split", "few_objects"} & set(plain[1]) and "split" not in plain[0].info
+
+
+def test_a_split_by_photographs_tears_objects_apart_and_says_so(plain, tmp_path):
+    dataset, metrics = ingest(tmp_path / "leak", split="images")
+    test = dataset.split("test")
+    assert {image.group_id for image in dataset.images} == {image.file_name for image in dataset.images}
+    assert not {image.group_id for image in test.images} & {i.group_id for i in dataset.split("train").images}
+    groups = {image.file_name: image.group_id for image in plain[0].images}
+    assert {image.file_name: image.extra["object"] for image in dataset.images} == groups
+    torn = {groups[i.file_name] for i in test.images} & {groups[i.file_name] for i in dataset.split("train").images}
+    assert torn and metrics["split"] == {
+        "by": "images", "leak": "deliberate", "objects_on_both_sides": len(torn),
+        "test_images_of_training_objects": sum(groups[image.file_name] in torn for image in test.images)}
+    assert dataset.info["split"] == "images"
+
+
+def test_the_four_folds_by_photographs_share_every_category_out():
+    counts = {"crack": 9, NORMAL: 40, "pit": 5}
+    images = {f"{kind}/{number}.png": {kind} for kind, count in counts.items() for number in range(count)}
+    folds = [{name for name, side in split_by_image(images, fold).items() if side == "test"} for fold in range(4)]
+    assert sorted(name for fold in folds for name in fold) == sorted(images)
+    for kind, least in (("crack", 2), ("pit", 1), (NORMAL, 10)):
+        assert all(sum(images[name] == {kind} for name in fold) in (least, least + 1) for fold in folds)
+
+
+def test_few_objects_leave_the_training_split_and_never_touch_the_test_split(plain, tmp_path):
+    whole, _ = plain
+    sizes, before = [], set()
+    for most in (1, 3):
+        dataset, metrics = ingest(tmp_path / str(most), objects=most)
+        assert dataset.split("test").images == whole.split("test").images
+        assert dataset.split("test").annotations == whole.split("test").annotations
+        train, names = dataset.split("train"), dataset.category_names()
+        labels = train.by_image()
+        objects = {name: {image.group_id for image in train.images
+                          if name in {names[item.category_id] for item in labels.get(image.id, [])}}
+                   for name in names.values()}
+        assert set(names.values()) == {"screws_A", "screws_B"}
+        assert all(0 < len(found) <= most for found in objects.values())
+        kept = {image.file_name for image in train.images}
+        assert before <= kept
+        before = kept
+        sizes.append(len(kept))
+        left_out = len(whole.images) - len(dataset.images)
+        assert metrics["few_objects"]["images_left_out"] == left_out > 0
+        assert all(dataset.path_of(image).is_file() for image in dataset.images)
+        assert len(list((tmp_path / str(most) / "images").rglob("*.*"))) == len(dataset.images)
+    assert sizes == sorted(set(sizes))
+
+
+def test_the_choice_of_objects_is_nested_where_objects_share_categories():
+    shared = {f"g{n}": {kind for bit, kind in enumerate("abc") if (n + 1) >> bit & 1} or {NORMAL} for n in range(40)}
+    before: set[str] = set()
+    for most in range(1, 9):
+        kept = choose_objects(shared, most)
+        assert before <= kept and {group for group, found in shared.items() if found == {NORMAL}} <= kept
+        assert all(sum(kind in shared[group] for group in kept) <= most for kind in "abc")
+        before = kept
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ({"split": "images", "fold": 4}, "has the folds 0 to 3, not 4"), ({"objects": 0}, "objects"),
+    ({"split": "x"}, "split"),
+])
+def test_a_split_that_cannot_be_is_refused_in_one_line(more, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        build(IngestConfig, {**SAMPLE, **more}, "data")
+    assert "\n" not in str(caught.value) and json.dumps(str(caught.value))
