@@ -10,7 +10,7 @@ from torch import nn
 Norm = Literal["batch", "instance", "none"]
 
 
-def _norm(kind: Norm, channels: int) -> nn.Module:
+def norm_layer(kind: Norm, channels: int) -> nn.Module:
     layers = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
     return layers[kind](channels) if kind in layers else nn.Identity()
 
@@ -54,7 +54,7 @@ class UNet(nn.Module):
                 nn.Sequential(
                     nn.Identity() if outer else nn.LeakyReLU(0.2),
                     nn.Conv2d(below, width, 4, 2, 1, bias=bias),
-                    nn.Identity() if plain else _norm(norm, width),
+                    nn.Identity() if plain else norm_layer(norm, width),
                 )
             )
             source = width if inner else 2 * width
@@ -63,7 +63,7 @@ class UNet(nn.Module):
                 nn.Sequential(
                     nn.ReLU(),
                     nn.ConvTranspose2d(source, target, 4, 2, 1, bias=bias or outer),
-                    nn.Tanh() if outer else _norm(norm, target),
+                    nn.Tanh() if outer else norm_layer(norm, target),
                 )
             )
 
