@@ -28,8 +28,10 @@ class Detector:
 
 
 DETECTORS = {
-    "mask_rcnn": Detector("detection.models:mask_rcnn", segments=True),
-    "retinanet": Detector("detection.models:retinanet", segments=False),
+    "mask_rcnn": Detector("detection.models.mask_rcnn:mask_rcnn", segments=True),
+    "retinanet": Detector("detection.models.retinanet:retinanet", segments=False),
+    "ms_rcnn": Detector("detection.models.ms_rcnn:ms_rcnn", segments=True),
+    "queryinst": Detector("detection.models.queryinst:queryinst", segments=True),
 }
 
 

@@ -15,7 +15,7 @@ from detection.datasets import CategoryMap, load_examples
 from detection.evaluate import detect, judge
 from detection.finetune import DetectorTask, Trained, build_net, image_tensor, target_tensors, train_detector
 from detection.model_file import load_detector, save_detector
-from detection.models import _coco_mask_rcnn
+from detection.models.mask_rcnn import _coco_mask_rcnn
 from detection.registry import DETECTORS, detector
 from detection.verbs import detect_eval, detect_train
 
@@ -116,8 +116,12 @@ def test_photographs_without_objects_alone_give_finite_losses(data: Dataset, tin
 
 def test_training_reports_what_it_looked_at(data: Dataset, tiny: DetectConfig, tmp_path: Path) -> None:
     report = train(data, tiny.model_copy(update={"iterations": 4}), tmp_path / "work").report
-    assert report["exposure"]["real_defect"] == {"images": 8, "mean": 0.75, "max": 1, "never": 2}
-    assert report["exposure"]["real_normal"] == {"images": 4, "mean": 0.5, "max": 1, "never": 2}
+    defect, normal = report["exposure"]["real_defect"], report["exposure"]["real_normal"]
+    shown = defect.pop("categories")
+    assert defect == {"images": 8, "mean": 0.75, "max": 1, "never": 2, "shown": 6}
+    assert {name: row["images"] for name, row in shown.items()} == {"square": 4, "bar": 4}
+    assert sum(row["shown"] for row in shown.values()) == 6
+    assert normal == {"images": 4, "mean": 0.5, "max": 1, "never": 2, "shown": 2, "categories": {}}
     assert report["dropped"] == {}
 
 

@@ -1,21 +1,20 @@
-"""The detectors: torchvision's, with heads lean enough to train on a CPU."""
+"""Mask R-CNN: torchvision's, with heads lean enough to train on a CPU."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN, RetinaNet
+from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import MultiScaleRoIAlign
 
-from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD
-
-from .backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
-from .config import DetectConfig
-from .warm_start import HEAD_WIDTH, WIDTH, apply_warm_start
+from ..backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
+from ..config import DetectConfig
+from ..warm_start import HEAD_WIDTH, WIDTH, apply_warm_start
+from .input_side import input_side
 
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
 NEW_FOR_EVERY_DATASET = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")
@@ -63,7 +62,7 @@ def _coco_mask_rcnn(categories: int, config: DetectConfig, state: dict[str, Tens
 
 def _common(config: DetectConfig) -> dict[str, Any]:
     return {
-        **_input_side(config),
+        **input_side(config),
         "rpn_anchor_generator": AnchorGenerator(tuple((size,) for size in config.anchor_sizes), (ASPECT_RATIOS,) * 5),
         "rpn_pre_nms_top_n_train": config.proposals_before_nms, "rpn_pre_nms_top_n_test": config.proposals_before_nms,
         "rpn_post_nms_top_n_train": config.proposals, "rpn_post_nms_top_n_test": config.proposals,
@@ -73,28 +72,3 @@ def _common(config: DetectConfig) -> dict[str, Any]:
         "box_positive_fraction": config.roi_positive_share,
         "box_detections_per_img": config.detections,
     }
-
-
-def _input_side(config: DetectConfig) -> dict[str, Any]:
-    """Images arrive with their longest side at ``image_size`` already, so torchvision's own resize is the identity."""
-    return {"min_size": config.image_size, "max_size": config.image_size,
-            "image_mean": list(IMAGENET_MEAN), "image_std": list(IMAGENET_STD)}
-
-
-def retinanet(categories: int, config: DetectConfig, pretrained: bool = True) -> nn.Module:
-    """RetinaNet (Lin et al. 2017): boxes only. Labels 1 .. ``categories``.
-
-    Anchors: three sizes per level, up to the configured one; on EfficientNet-Lite0 the pyramid starts at stride 8,
-    since the four-layer heads at stride 4 would cost more than the whole rest.
-    """
-    if choose_backbone(config.backbone, pretrained) == RESNET_COCO:
-        pyramid: nn.Module = resnet_pyramid(coco_state() if pretrained else None)
-        sizes = config.anchor_sizes
-    else:
-        pyramid = EfficientNetPyramid(config.width, config.frozen_stages, strides_from=8)
-        sizes = config.anchor_sizes[1:]
-    anchors = AnchorGenerator(tuple(tuple(max(1, round(size * 2 ** (-part / 3))) for part in (2, 1, 0))
-                                    for size in sizes), (ASPECT_RATIOS,) * len(sizes))
-    return RetinaNet(pyramid, num_classes=categories + 1, anchor_generator=anchors,
-                     topk_candidates=config.proposals_before_nms, detections_per_img=config.detections,
-                     **_input_side(config))

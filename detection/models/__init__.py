@@ -1,0 +1,1 @@
+"""The detectors' nets, one module each; ``detection.registry`` names them."""
