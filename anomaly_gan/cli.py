@@ -92,7 +92,9 @@ def train(run: RunFolder, method: MethodName = "anomaly_gan", settings: Settings
     from .synthesis.registry import method as row
 
     if not row(method).trainable:
-        raise ConfigError(f"--method {method}: learns nothing; go on with `anomaly-gan generate`")
+        other = row(method).trained_by
+        raise ConfigError(f"--method {method}: learns nothing; " + (
+            f"it paints with {other}: train that" if other else "go on with `anomaly-gan generate`"))
     work_stage(run, f"train@{method}", "train", settings, method, seed, device)
 
 

@@ -17,7 +17,7 @@ Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
                                              help="Change one value of the configuration; may be repeated.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
-MethodName = Annotated[str, typer.Option("--method", help="anomaly_gan, copy_paste or geometric.")]
+MethodName = Annotated[str, typer.Option("--method", help="A generation method, such as anomaly_gan or copy_paste.")]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 

@@ -25,7 +25,7 @@ from .synthesis.certificate_config import CertifyConfig
 from .synthesis.config import GenerateConfig, TrainConfig
 from .synthesis.gate_config import ExportConfig, GateConfig
 from .synthesis.gate_config import source_keys as gate_keys
-from .synthesis.registry import METHODS, method
+from .synthesis.registry import method, training_of
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class RunConfig(Config):
     pool_variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Other pools for the arms ``METHOD@VARIANT``: what differs from ``pool``. Every generator learns on ``pool``."""
     train: TrainConfig = TrainConfig()
+    train_methods: dict[str, dict[str, Any]] = Field({})
+    """What differs from ``train`` for single methods."""
     generate: GenerateConfig = GenerateConfig()
     certify: CertifyConfig = CertifyConfig()
     gate: GateConfig = GateConfig()
@@ -89,7 +91,7 @@ class RunConfig(Config):
     def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the sections of optional stages where they say nothing: a run without them reads as ever."""
         content = dump(self)
-        for name in (*OPTIONAL, "certify"):
+        for name in (*OPTIONAL, "certify", "train_methods"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 content.pop(name, None)
         return content
@@ -115,6 +117,11 @@ class RunConfig(Config):
         content = merge(self.pool.model_dump(mode="json"), self.pool_variants[name])
         return build(PoolConfig, content, f"pool_variants.{name}")
 
+    def training(self, name: str) -> TrainConfig:
+        """The training of one method: its own recipe, what ``train`` gives, and what ``train_methods`` gives."""
+        content = {**self.train.given(), **self.train_methods.get(name, {}), "method": name}
+        return build(TrainConfig, content, f"train_methods.{name}" if name in self.train_methods else "train")
+
 
 OPTIONAL = ("one_class", "opinion")
 """Stages, and their sections, that a run has only where ``one_class.detectors`` names some."""
@@ -126,7 +133,7 @@ class Stage:
     its own method's training.
 
     ``per``: ``run`` (once), ``variant`` (once per pool that an arm names), ``trained`` (once per method that
-    learns), ``arm`` (once per arm that makes photographs).
+    learns, where an arm paints with it), ``arm`` (once per arm that makes photographs).
     """
 
     name: str
@@ -145,7 +152,7 @@ STAGES = (
     Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "certify", "generate"), "arm"),
     Stage("one_class", "detection.one_class.pipeline.stage:run", "one_class", ("ingest",)),
     Stage("opinion", "detection.one_class.pipeline.opinion:run", "opinion", ("ingest", "gate", "one_class"), "arm"),
-    Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "gate", "opinion"), "arm"),
+    Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "pool", "gate", "opinion"), "arm"),
     Stage("compare", "detection.compare:run", "compare", ("ingest", "export")),
     Stage("report", "anomaly_gan.report.stage:run", "report",
           ("ingest", "pool", "train", "certify", "generate", "gate", "one_class", "opinion", "export", "compare")),
@@ -190,7 +197,8 @@ def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
     if stage.per == "variant":
         return [SHARED, *dict.fromkeys(Arm("", arm.variant) for arm in arms if arm.variant)]
     if stage.per == "trained":
-        return [*dict.fromkeys(Arm(arm.method) for arm in arms if METHODS[arm.method].trainable)]
+        trainings = [training_of(arm.method) for arm in arms]
+        return [*dict.fromkeys(Arm(name) for name in trainings if name)]
     return arms
 
 
@@ -201,27 +209,37 @@ def _folder(stage: Stage, arm: Arm) -> str:
 def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:
     if stage.per == "variant":
         return config.variant(arm.variant)
+    if stage.per == "trained":
+        return config.training(arm.method)
     section: Config = getattr(config, stage.section)
     return section.model_copy(update={"method": arm.method}) if arm.method else section
 
 
 def _needs(stage: Stage, config: RunConfig) -> set[str]:
-    """The stages it reads. ``export`` reads the second opinion only where it acts on it: else asking for one would
-    export and compare everything again."""
-    needs = set(stage.needs)
-    return needs - {"opinion"} if stage.name == "export" and config.export.opinion == "keep" else needs
+    """The stages it reads. ``export`` reads the second opinion only where it acts on it, and the pool (whose objects
+    of fixed shape keep their pose) only where it repeats real photographs: else asking for one would export and
+    compare everything again."""
+    if stage.name != "export":
+        return set(stage.needs)
+    unread = {"opinion": config.export.opinion == "keep", "pool": config.export.real_times == 1}
+    return {need for need in stage.needs if not unread.get(need)}
 
 
 def _inputs(stage: Stage, arm: Arm, made: Mapping[str, Sequence[Arm]], config: RunConfig) -> dict[str, str]:
-    """What the stage knows by name -> folder: every folder of what it needs, or, for an arm's stage, that arm's own."""
+    """What the stage knows by name -> folder: every folder of what it needs, or, for an arm's stage, that arm's own
+    and the training its method paints with."""
     inputs: dict[str, str] = {}
     needs = _needs(stage, config)
+    training = training_of(arm.method) if arm.method else None
     for need in (other for other in STAGES if other.name in needs):
         for other in made[need.name]:
             folder = _folder(need, other)
             if not arm.method:
                 inputs[folder] = folder
-            elif other.method in {"", arm.method} and (need.per in {"run", "trained"} or other.variant == arm.variant):
+            elif need.per == "trained":
+                if other.method == training:
+                    inputs[folder] = folder
+            elif other.method in {"", arm.method} and (need.per == "run" or other.variant == arm.variant):
                 inputs[f"{need.name}@{arm.method}" if other.method else need.name] = folder
     return inputs
 

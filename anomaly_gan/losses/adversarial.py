@@ -69,6 +69,16 @@ def least_squares_g(fake_scores: torch.Tensor) -> torch.Tensor:
     return (fake_scores.float() - 1).square().mean() / 2
 
 
+def least_squares_d2(real_scores: torch.Tensor, fake_scores: torch.Tensor) -> torch.Tensor:
+    """``least_squares_d`` with the labels flipped: generated images score high."""
+    return least_squares_d(fake_scores, real_scores)
+
+
+def least_squares_g2(fake_scores: torch.Tensor) -> torch.Tensor:
+    """D(fake)^2 / 2: the generator's side of ``least_squares_d2``."""
+    return fake_scores.float().square().mean() / 2
+
+
 def _log_softplus(logits: torch.Tensor) -> torch.Tensor:
     """log(softplus(x)); below -15 it is x to float32's precision, where softplus itself would round to 0."""
     low = logits < -15

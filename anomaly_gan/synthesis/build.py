@@ -22,6 +22,8 @@ ADVERSARIES = {
                      reject=adversarial.bce_g2),
     "hinge": Adversary(adversarial.hinge_d, adversarial.hinge_g, adversarial.hinge_d2, adversarial.hinge_g2,
                        reject=lambda logits: F.relu(1 + logits.float()).mean()),
+    "lsgan": Adversary(adversarial.least_squares_d, adversarial.least_squares_g, adversarial.least_squares_d2,
+                       adversarial.least_squares_g2, reject=adversarial.least_squares_g2),
     # D2GAN (Nguyen et al. 2017) with its unbounded softplus scores; SPEC 20.
     "d2gan": Adversary(adversarial.d2gan_d1, adversarial.d2gan_g1, adversarial.d2gan_d2, adversarial.d2gan_g2,
                        reject=adversarial.bce_g2),
@@ -46,9 +48,10 @@ def build_generator(config: TrainConfig, channels: int, categories: int, steered
     return UNet(inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm)
 
 
-def build_task(config: TrainConfig, channels: int, categories: int, aware: AwareNet, seed: int,
+def build_task(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
                device: torch.device | None = None) -> AnomalyGanTask:
     """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
+    assert aware is not None, "the registry's row asks for it"
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = channels + (painter.categories or 0)
@@ -64,8 +67,8 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
     for net in nets.values():
         net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers: dict[str, torch.optim.Optimizer] = {
-        "generators": _adamw([nets["generator"], nets["restorer"]], config),
-        "discriminators": _adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
+        "generators": adamw([nets["generator"], nets["restorer"]], config),
+        "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
     }
     weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch,
                       config.paired)
@@ -75,7 +78,7 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
                           aware_moments=config.aware_compare == "moments")
 
 
-def _adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:
+def adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:
     """Weight decay for matrices and kernels only (SPEC 27: off for norms and biases)."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},

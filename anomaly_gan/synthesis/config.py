@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ..core.config import Config, nearest
+from .registry import METHODS
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -23,14 +24,18 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
 
+RECIPES: dict[str, dict[str, Any]] = {}
+"""What a method's own paper fixes: it lies over a preset (which speaks of Anomaly-GAN) and under the values given."""
+
 
 class TrainConfig(Config):
-    """Anomaly-GAN's training. ``preset`` lays a named set of values under the ones given.
+    """A method's training. ``preset`` lays a named set of values under the method's recipe, and both under the
+    values given.
 
-    Sizes are pixels; ``steps`` are generator steps; weights multiply the loss terms of eq. 8.
+    Sizes are pixels; ``steps`` are generator steps; weights multiply the loss terms of eq. 8, where a method has them.
     """
 
-    method: Literal["anomaly_gan"] = "anomaly_gan"
+    method: str = "anomaly_gan"
     preset: str = "default"
     steps: int = Field(2000, ge=1)
     batch: int = Field(16, ge=2)
@@ -65,7 +70,7 @@ class TrainConfig(Config):
     local_size: int = 32
     masked_local: bool = False
     discriminator_norm: Literal["batch", "spectral", "none"] = "spectral"
-    adversarial: Literal["bce", "hinge", "d2gan"] = "hinge"
+    adversarial: Literal["bce", "hinge", "lsgan", "d2gan"] = "hinge"
 
     aware_width: int = Field(16, ge=4)
     aware_steps: int = Field(150, ge=0)
@@ -83,10 +88,14 @@ class TrainConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _lay_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        name = values.get("preset", "default")
+        method, name = values.get("method", "anomaly_gan"), values.get("preset", "default")
+        learners = [row for row in METHODS if METHODS[row].trainable]
+        if method not in learners:
+            known = f"{method!r} learns nothing" if method in METHODS else f"no method {method!r}"
+            raise ValueError(f"method: {known}{nearest(str(method), learners)}")
         if name not in PRESETS:
             raise ValueError(f"preset: no preset {name!r}{nearest(str(name), PRESETS)}")
-        return {**PRESETS[name], **values}
+        return {**PRESETS[name], **RECIPES.get(method, {}), **values}
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> TrainConfig:
@@ -101,6 +110,13 @@ class TrainConfig(Config):
         if (self.size // 4).bit_length() - 1 > len(self.widths):
             raise ValueError(f"widths: {self.size} px needs {(self.size // 4).bit_length() - 1} widths")
         return self
+
+    def given(self) -> dict[str, Any]:
+        """The preset, and the values that differ from what it and the method's recipe lay: what the same section
+        gives any other method. A value given as it is laid anyway cannot be told from one left out."""
+        laid = TrainConfig(method=self.method, preset=self.preset)
+        return {"preset": self.preset, **{name: value for name, value in self
+                                          if name not in ("method", "preset") and value != getattr(laid, name)}}
 
 
 class GenerateConfig(Config):

@@ -19,7 +19,7 @@ from ..core.progress import track
 from ..core.records import Annotation, Dataset, ImageRecord, load_dataset, number_from_one
 from ..core.seeding import seed_for
 from .config import GenerateConfig
-from .registry import MethodInputs, PoolItem, Sample, method
+from .registry import MethodInputs, PoolItem, Sample, method, training_of
 
 
 def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -49,7 +49,8 @@ def method_inputs(name: str, context: Context) -> MethodInputs:
     """What the method may see: the training split only."""
     train = load_dataset(context.inputs["ingest"]).split("train")
     pool = load_dataset(context.inputs["pool"])
-    trained = context.inputs[f"train@{name}"] if method(name).trainable else None
+    training = training_of(name)
+    trained = context.inputs[f"train@{training}"] if training else None
     return MethodInputs(train, pool, seed_for(context.seed, "generate", name), context.device, trained)
 
 

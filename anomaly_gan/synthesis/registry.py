@@ -1,4 +1,9 @@
-"""The generation methods: a literal table and the contract every row keeps."""
+"""The generation methods: a literal table and the contract every row keeps.
+
+A method that learns has a builder, ``build(config: TrainConfig, channels: int, categories: int,
+aware: AwareNet | None, seed: int, device: torch.device) -> synthesis.task.MethodTask``. The stage ``train`` is one
+function for all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.config import nearest
 from ..core.errors import ConfigError
 from ..core.records import Annotation, Dataset, ImageRecord
+
+if TYPE_CHECKING:
+    from .task import MethodTask
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class MethodInputs:
-    """What a method may look at: the training split alone, the pool, and its own trained folder."""
+    """What a method may look at: the training split alone, the pool, and the training it paints with."""
 
     train: Dataset
     pool: Dataset
@@ -57,20 +65,40 @@ Generate = Callable[[list[PoolItem], int], list[Sample]]
 
 @dataclass(frozen=True)
 class Method:
-    """A row: ``opener`` is ``module:function`` taking MethodInputs, returning Generate; torch stays unimported."""
+    """A row, as ``module:function`` so that torch stays unimported.
+
+    ``opener`` takes MethodInputs and returns Generate; ``builder`` makes the task that learns (see above), None for a
+    method that learns nothing. Such a method may still paint with another one's training: ``trained_by``.
+    ``aware``: the builder wants the abnormal aware network.
+    """
 
     opener: str
-    trainable: bool = False
+    builder: str | None = None
+    trained_by: str | None = None
+    aware: bool = False
+
+    @property
+    def trainable(self) -> bool:
+        return self.builder is not None
 
     def open(self, inputs: MethodInputs) -> Generate:
-        module, _, name = self.opener.partition(":")
-        return getattr(import_module(module), name)(inputs)
+        return _function(self.opener)(inputs)
+
+    def build(self, *arguments: Any) -> MethodTask:
+        assert self.builder is not None
+        return _function(self.builder)(*arguments)
+
+
+def _function(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 METHODS = {
     "geometric": Method("anomaly_gan.synthesis.methods.geometric:open_method"),
     "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste:open_method"),
-    "anomaly_gan": Method("anomaly_gan.synthesis.methods.anomaly_gan:open_method", trainable=True),
+    "anomaly_gan": Method("anomaly_gan.synthesis.methods.anomaly_gan:open_method",
+                          "anomaly_gan.synthesis.build:build_task", aware=True),
 }
 
 
@@ -83,3 +111,9 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise ConfigError(f"method: no method {name!r}{nearest(name, METHODS)}")
     return METHODS[name]
+
+
+def training_of(name: str) -> str | None:
+    """The method whose training ``name`` paints with: itself, another one, or None."""
+    row = method(name)
+    return name if row.trainable else row.trained_by

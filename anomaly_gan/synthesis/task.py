@@ -8,19 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..engine.task import Losses, Update
+from ..engine.task import Losses, Task, Update
 from ..losses.aware import semantic_difference, semantic_moments
 from ..losses.cycle import cycle_l1
 from ..losses.severity import reachable, severity
 from ..nets.composite import composite, feather
 from ..nets.crops import crop_resize, mask_boxes, masked_crops
 from .windows import Batch
+
+
+class MethodTask(Task, Protocol):
+    """What the stage ``train`` asks of every method's task beside the loop's own contract (``engine.task.Task``).
+
+    ``forward`` gets a ``windows.Batch``. The nets' modes and gradients are the stage's business in ``previews``.
+    """
+
+    def previews(self, batch: Batch) -> dict[str, Tensor]:
+        """Columns of the sample sheet: title -> pictures_BCHW in [-1, 1], row i of each from row i of the batch."""
+        ...
+
+    def products(self) -> dict[str, nn.Module]:
+        """The nets to keep: each is saved as ``NAME.safetensors``; generation reads ``generator``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -148,6 +164,14 @@ class AnomalyGanTask:
         if self.weights.paired:
             repainted = self.damage(batch.painted_out_BCHW, batch.abnormal_mask_B1HW, batch, measured)
         return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted)
+
+    def previews(self, batch: Batch) -> dict[str, Tensor]:
+        out = self.forward(batch)
+        return {"normal": batch.normal_BCHW, "mask": batch.normal_mask_B1HW * 2 - 1, "generated": out.fake_abnormal,
+                "real": batch.abnormal_BCHW, "restored": out.fake_normal}
+
+    def products(self) -> dict[str, nn.Module]:
+        return {"generator": self.nets.get("average", self.nets["generator"]), "restorer": self.nets["restorer"]}
 
     def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor) -> Tensor:
         """G: normal to abnormal."""

@@ -1,4 +1,4 @@
-"""Stage ``train@anomaly_gan``: from the training split and the pool to a generator on disk."""
+"""Stage ``train@METHOD``: from the training split and the pool to a generator on disk."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from ..core.sheets import contact_sheet
 from ..engine.loop import History, Schedule, finish, fit, make_fabric
 from ..losses.severity import severity
 from .aware_training import prepare_aware
-from .build import build_framing, build_task
+from .build import build_framing
 from .config import TrainConfig
-from .task import AnomalyGanTask
+from .registry import method
+from .task import MethodTask
 from .windows import Batch, PairSource
 
 SAMPLE_ROWS = 8
 
 
 def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Train and write ``generator.safetensors``, ``restorer.safetensors``, ``model.json``, ``losses.csv``,
-    ``samples/*.png``; TensorBoard's files lie in ``logs/``."""
+    """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
+    ``samples/*.png``; TensorBoard's files lie in ``logs/``. Every method gets the same batches."""
     if config.threads:
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")
@@ -42,11 +43,13 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
     fabric = make_fabric(context.device, config.precision, out / "logs")
     source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
                         paint_out=config.paired > 0)
-    aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
-                                  config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out)
-    task = build_task(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
+    row, aware, origin = method(config.method), None, None
+    if row.aware:
+        aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
+                                      config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out)
+    task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
-                        sample_every=config.sample_every, label="Anomaly-GAN")
+                        sample_every=config.sample_every, label=f"train {config.method}")
     shown = source.batch(-1).to(fabric.device)
 
     def on_sample(step: int) -> None:
@@ -59,21 +62,19 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
     return _metrics(config, channels, origin, task, history)
 
 
-def sample_grid(task: AnomalyGanTask, batch: Batch) -> np.ndarray:
-    """Contact sheet of fixed pairs: normal, mask, generated, a real defect, its restoration."""
+def sample_grid(task: MethodTask, batch: Batch) -> np.ndarray:
+    """Contact sheet of fixed pairs, in the task's own columns: normal, mask, generated ..."""
     rows = min(SAMPLE_ROWS, len(batch.category_B))
     part = Batch(*(tensor[:rows] for tensor in vars(batch).values()))
     modes = {name: net.training for name, net in task.nets.items()}
     with torch.no_grad():
         for net in task.nets.values():
             net.eval()  # a picture must not move the running statistics of batch norm
-        outputs = task.forward(part)
+        columns = task.previews(part)
     for name, net in task.nets.items():
         net.train(modes[name])
-    columns = (part.normal_BCHW, part.normal_mask_B1HW * 2 - 1, outputs.fake_abnormal, part.abnormal_BCHW,
-               outputs.fake_normal)
-    pictures = [[_to_pixels(column[row]) for column in columns] for row in range(rows)]
-    return contact_sheet(pictures, ["normal", "mask", "generated", "real", "restored"], cell=96)
+    pictures = [[_to_pixels(column[row]) for column in columns.values()] for row in range(rows)]
+    return contact_sheet(pictures, list(columns), cell=96)
 
 
 def _to_pixels(image_CHW: torch.Tensor) -> np.ndarray:
@@ -93,10 +94,9 @@ def measure_severity(source: PairSource, train: Dataset, draws: int = 64) -> dic
     return measured
 
 
-def _save(task: AnomalyGanTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
+def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
           out: Path) -> None:
-    chosen = {"generator": task.nets.get("average", task.nets["generator"]), "restorer": task.nets["restorer"]}
-    for name, net in chosen.items():
+    for name, net in task.products().items():
         with atomic_path(out / f"{name}.safetensors") as temporary:
             save_file({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, temporary)
     write_json(out / "model.json", {
@@ -106,8 +106,10 @@ def _save(task: AnomalyGanTask, config: TrainConfig, channels: int, train: Datas
     })
 
 
-def _metrics(config: TrainConfig, channels: int, origin: str, task: AnomalyGanTask,
+def _metrics(config: TrainConfig, channels: int, origin: str | None, task: MethodTask,
              history: History) -> dict[str, Any]:
     sizes = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
-    return {"preset": config.preset, "steps": config.steps, "channels": channels, "aware_network": origin,
-            "parameters": sizes, "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()}}
+    about_aware = {"aware_network": origin} if origin else {}
+    return {"method": config.method, "preset": config.preset, "steps": config.steps, "channels": channels,
+            **about_aware, "parameters": sizes,
+            "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()}}
