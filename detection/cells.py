@@ -53,8 +53,12 @@ class CellJob:
         run_cell(self, on_step)
 
     def finished(self) -> bool:
-        result = self.folder / "result.json"
-        return result.is_file() and json.loads(result.read_text(encoding="utf-8"))["key"] == self.key
+        path = self.folder / "result.json"
+        return path.is_file() and self.result()["key"] == self.key
+
+    def result(self) -> dict[str, Any]:
+        """The content of the finished cell's ``result.json``."""
+        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
 
 
 def cell_key(cell: Cell, config: DetectConfig, seed: int, split_test: str, device: str, backbone: str,
@@ -123,7 +127,8 @@ def training_data(arm: str, ingest: Path, train: Path, test: Dataset) -> Dataset
         data = real.select(lambda image: image.source == "real")
     else:
         data = load_dataset(train)
-        given = sorted(image.sha256 for image in data.images if image.source == "real")
+        given = sorted(image.sha256 for image in data.images
+                       if image.source == "real" and "copy_of" not in image.extra)
         if given != sorted(image.sha256 for image in real.images):
             raise InputError(str(train), "K8", "its real photographs are not those of the training split",
                              "export again from this ingest")

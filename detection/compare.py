@@ -1,4 +1,4 @@
-"""The comparison: every arm trains the same detector with every seed, and all are judged on the same photographs."""
+"""The comparison: every arm trains the same detectors with every seed, and all are judged on the same photographs."""
 
 from __future__ import annotations
 
@@ -13,75 +13,145 @@ from typing import Any
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.manifest import Context, finished_key
-from anomaly_gan.core.records import load_dataset
+from anomaly_gan.core.records import Dataset, load_dataset
 
 from .cells import Cell, CellJob, cell_key, held_out_hash, training_data
 from .config import NO_AUGMENTATION, CompareConfig
+from .figures import figure
 
-COLUMNS = ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic", "iterations")
+COLUMNS = ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic", "iterations",
+           "map50_box", "map_box", "image_recall_at_5", "image_recall_at_10", "image_recall_at_20", "image_auroc",
+           "shown_real", "shown_synthetic")
 Result = dict[str, Any]
 
 
 def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
     """Stage function. ``context.inputs``: ``ingest``, and ``export@ARM`` for each arm but ``none``.
 
-    Writes ``cells/NAME/result.json`` and ``detections.json``, ``table.csv``, ``summary.json``, ``lift.png`` and
-    ``detections.png``. Finished cells are kept when a run goes on; a cut-off cell resumes from its checkpoint.
+    Writes ``cells/NAME/result.json`` and ``detections.json``, ``table.csv``, ``summary.json``, ``lift.png`` and a
+    ``detections.png`` per detector. Finished cells are kept when a run goes on; a cut-off cell resumes from its
+    checkpoint.
 
     Raises:
         ConfigError: an arm has no ``export@ARM`` among the inputs.
         InputError: the test split is empty or shows no defect; a training set holds something of the test split.
     """
-    from .plot import write_detections, write_lift
-    from .summary import summarise
-
-    ingest = context.inputs["ingest"]
-    test = load_dataset(ingest).split(config.split_test)
-    if not test.annotations:
-        raise InputError(str(ingest), "K8", f"split {config.split_test!r} shows no defect to judge on",
-                         "ingest with a test share that holds defects")
     jobs = plan(config, context, out)
-    for arm, train in {job.cell.arm: job.train for job in jobs}.items():
-        training_data(arm, ingest, train, test)  # each cell checks again; this finds a leak before hours of training
-    _run_missing([job for job in jobs if not job.finished()], config)
-    results = [json.loads((job.folder / "result.json").read_text(encoding="utf-8")) for job in jobs]
-    expected = held_out_hash(test)
-    if any(result["test_hash"] != expected for result in results):
-        raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
-    write_table(out / "table.csv", results)
-    found = {job.cell.name: json.loads((job.folder / "detections.json").read_text(encoding="utf-8")) for job in jobs}
-    summary = summarise(results, found, test, config, context.seed)
-    write_json(out / "summary.json", summary)
-    write_lift(out / "lift.png", summary)
-    write_detections(out / "detections.png", test, {
-        job.cell.arm: found[job.cell.name] for job in jobs if job.cell.seed == config.seed_list()[0]
-    }, config.detect.score_threshold)
-    return {"cells": len(results), "arms": {arm: {name: item[name]["mean"] for name in ("map50", "map", "miou")
-                                                  if item[name] is not None}
-                                            for arm, item in summary["arms"].items()},
-            "test": summary["test"], "sentences": [item["sentence"] for item in summary["arms"].values()]}
+    check(jobs, config, context)
+    work(jobs, config.workers)
+    return assemble(config, context, out)
 
 
 def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
-    """Every cell, seed by seed so that a stopped run holds whole comparisons, with the folder it reads and writes."""
+    """Every cell, seed by seed so that a stopped run holds whole comparisons, with the folder it reads and writes.
+
+    Nothing is written, and the key of a cell does not depend on where it lies.
+
+    Raises:
+        ConfigError: an arm has no ``export@ARM`` among the inputs.
+    """
     from .backbones import choose_backbone
 
     missing = [arm for arm in config.arms if arm != NO_AUGMENTATION and f"export@{arm}" not in context.inputs]
     if missing:
         raise ConfigError(f"compare.arms: no export for {', '.join(missing)}; run these methods to their export, "
                           "or take them out of compare.arms")
-    device, backbone = _device(context.device), choose_backbone(config.detect.backbone)
-    ingest = context.inputs["ingest"]
+    device, ingest = _device(context.device), context.inputs["ingest"]
     jobs = []
     for seed in config.seed_list():
-        for arm in config.arms:
-            cell = Cell(arm, config.detect.detector, config.fold, seed)
-            train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
-            key = cell_key(cell, config.detect, context.seed, config.split_test, device, backbone,
-                           {"ingest": finished_key(ingest), "train": finished_key(train)})
-            jobs.append(CellJob(cell, config.detect, ingest, train, out / "cells" / cell.name, config.split_test,
-                                context.seed, device, key))
+        for name in config.detector_list():
+            detect = config.detect_config(name)
+            backbone = choose_backbone(detect.backbone)
+            for arm in config.arms:
+                cell = Cell(arm, name, config.fold, seed)
+                train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
+                key = cell_key(cell, detect, context.seed, config.split_test, device, backbone,
+                               {"ingest": finished_key(ingest), "train": finished_key(train)})
+                jobs.append(CellJob(cell, detect, ingest, train, out / "cells" / cell.name, config.split_test,
+                                    context.seed, device, key))
     return jobs
+
+
+def check(jobs: Sequence[CellJob], config: CompareConfig, context: Context) -> None:
+    """Find what makes a comparison void before hours of training; each cell checks its own part again.
+
+    Raises:
+        InputError: the test split is empty or shows no defect; a training set holds something of the test split.
+    """
+    ingest = context.inputs["ingest"]
+    test = held_out(config, ingest)
+    for arm, train in {job.cell.arm: job.train for job in jobs}.items():
+        training_data(arm, ingest, train, test)
+
+
+def held_out(config: CompareConfig, ingest: Path) -> Dataset:
+    """The photographs that every cell is judged on.
+
+    Raises:
+        InputError: K8, there is no defect among them.
+    """
+    test = load_dataset(ingest).split(config.split_test)
+    if not test.annotations:
+        raise InputError(str(ingest), "K8", f"split {config.split_test!r} shows no defect to judge on",
+                         "ingest with a test share that holds defects")
+    return test
+
+
+def work(jobs: Sequence[CellJob], workers: int = 0) -> None:
+    """Train the cells that are not finished, in ``workers`` processes (0: every core on a CPU, one on CUDA)."""
+    from .workers import run_here, run_in_processes
+
+    missing = [job for job in jobs if not job.finished()]
+    if not missing:
+        return
+    workers = workers or (len(os.sched_getaffinity(0)) if missing[0].device == "cpu" else 1)
+    if missing[0].device != "cpu" and workers == 1:
+        run_here(missing)
+    else:
+        run_in_processes(missing, workers)
+
+
+def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Table, summary and pictures from the finished cells; returns the stage's metrics.
+
+    ``missing`` of the metrics and the summary names the cells that are not finished; it is not there where all are.
+
+    Raises:
+        InputError: no cell is finished, or one was judged on another test split.
+    """
+    from .plot import write_detections, write_lift
+    from .summary import summarise
+
+    jobs = plan(config, context, out)
+    test = held_out(config, context.inputs["ingest"])
+    done = [job for job in jobs if job.finished()]
+    missing = [job.cell.name for job in jobs if job not in done]
+    if not done:
+        raise InputError(str(out), "UNFINISHED", "no cell of the comparison is finished", "run the comparison first")
+    results = [job.result() for job in done]
+    if any(result["test_hash"] != held_out_hash(test) for result in results):
+        raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
+    write_table(out / "table.csv", results)
+    found = {job.cell.name: json.loads((job.folder / "detections.json").read_text(encoding="utf-8")) for job in done}
+    left = {"missing": missing} if missing else {}
+    summary = summarise(results, found, test, config, context.seed) | left
+    write_json(out / "summary.json", summary)
+    write_lift(out / "lift.png", summary)
+    for name in summary["detectors"]:
+        first = min(job.cell.seed for job in done if job.cell.detector == name)
+        picture = "detections.png" if name == summary["detector"] else f"detections@{name}.png"
+        write_detections(out / picture, test, {job.cell.arm: found[job.cell.name] for job in done
+                                               if (job.cell.detector, job.cell.seed) == (name, first)},
+                         config.detect_config(name).score_threshold)
+    return _metrics(len(results), summary) | left
+
+
+def _metrics(cells: int, summary: dict[str, Any]) -> dict[str, Any]:
+    means = {detector: {arm: {name: item[name]["mean"] for name in ("map50", "map", "miou") if item[name] is not None}
+                        for arm, item in part["arms"].items()} for detector, part in summary["detectors"].items()}
+    more = {"detectors": means} if len(means) > 1 else {}
+    return {"cells": cells, "arms": means[summary["detector"]], "test": summary["test"],
+            "sentences": [item["sentence"] for item in summary["arms"].values()], **more}
 
 
 def _device(wanted: str) -> str:
@@ -90,25 +160,13 @@ def _device(wanted: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
-def _run_missing(jobs: Sequence[CellJob], config: CompareConfig) -> None:
-    from .workers import run_here, run_in_processes
-
-    if not jobs:
-        return
-    workers = config.workers or (len(os.sched_getaffinity(0)) if jobs[0].device == "cpu" else 1)
-    if jobs[0].device != "cpu" and workers == 1:
-        run_here(jobs)
-    else:
-        run_in_processes(jobs, workers)
-
-
 def write_table(path: Path, results: Sequence[Result]) -> None:
     """One row a cell, sorted by arm, detector, seed and fold; figures with six decimals, empty where undefined."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for result in sorted(results, key=lambda row: (row["arm"], row["detector"], row["seed"], row["fold"])):
-        table.writerow([_shown(result[name]) for name in COLUMNS])
+        table.writerow([_shown(figure(result, name)) for name in COLUMNS])
     write_text(path, text.getvalue())
 
 

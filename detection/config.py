@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from anomaly_gan.core.config import Config, nearest
 
@@ -67,7 +67,12 @@ class DetectConfig(Config):
 
 
 class CompareConfig(Config):
-    """Arms × seeds: every cell trains the same detector the same way and is judged on the same real photographs."""
+    """Arms × detectors × seeds: all cells of a detector train the same way, and all cells are judged on the same real
+    photographs.
+
+    ``detectors`` names rows of the table of detectors, the headline's first; none stands for the one of ``detect``.
+    ``detector_settings`` holds what differs from ``detect`` for one detector: ``{retinanet: {lr: 0.0002}}``.
+    """
 
     arms: tuple[str, ...] = (NO_AUGMENTATION, "geometric", "copy_paste", "anomaly_gan")
     seeds: int | tuple[int, ...] = 3
@@ -76,9 +81,29 @@ class CompareConfig(Config):
     split_test: str = "test"
     bootstrap: int = Field(200, ge=0, description="resamplings of the test objects; 0 leaves them out")
     detect: DetectConfig = DetectConfig()
+    detectors: tuple[str, ...] = ()
+    detector_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     def seed_list(self) -> list[int]:
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def detector_list(self) -> list[str]:
+        return list(self.detectors) or [self.detect.detector]
+
+    def detect_config(self, detector: str) -> DetectConfig:
+        """How that detector is trained in every cell."""
+        content = self.detect.model_dump() | self.detector_settings.get(detector, {}) | {"detector": detector}
+        return DetectConfig(**content)
+
+    @field_validator("detectors")
+    @classmethod
+    def _known_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in DETECTORS:
+                raise ValueError(f"no detector {name!r}{nearest(name, DETECTORS)}")
+        if len(set(names)) != len(names):
+            raise ValueError("each detector can be named once")
+        return names
 
     @model_validator(mode="after")
     def _sensible(self) -> CompareConfig:
@@ -87,4 +112,17 @@ class CompareConfig(Config):
         seeds = self.seed_list()
         if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError("seeds: needs a positive number of seeds, or a list of different seeds from 0 up")
+        for name in self.detector_settings:
+            if name not in self.detector_list():
+                raise ValueError(f"detector_settings: {name!r} is not compared{nearest(name, self.detector_list())}")
+            self.detect_config(name)
         return self
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the fields of several detectors where they are empty: a comparison of one has the key it ever had."""
+        content = dump(self)
+        for name in ("detectors", "detector_settings"):
+            if not getattr(self, name):
+                content.pop(name, None)
+        return content

@@ -20,6 +20,7 @@ from anomaly_gan.core.records import Dataset, ImageRecord
 
 from .datasets import CategoryMap, read_resized
 from .finetune import image_tensor
+from .image_level import image_figures
 from .statistics import Matches
 
 DetectionRow = dict[str, Any]
@@ -70,7 +71,8 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
     ``map50`` is AP at IoU 0.5 and ``map`` the COCO mean over IoU 0.5 to 0.95, of masks where the detector gives
     them (``judged_on``), else of boxes; ``*_box`` are always of boxes. ``miou`` is the mean over categories of
     |P and T| / |P or T|, P the union of instances scoring at least ``score_threshold``, T that of the true ones,
-    pixels pooled over all images. A category without a true instance has no figures.
+    pixels pooled over all images. A category without a true instance has no figures. ``image_*`` are those of
+    :mod:`.image_level`.
     """
     truth = _coco(dataset, None)
     boxes = _average_precision(truth, _coco(dataset, rows), "bbox")
@@ -89,6 +91,7 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
                                     "ap_box": boxes[key]["ap"], "iou": ious.get(key),
                                     "instances": sum(a.category_id == key for a in dataset.annotations)}
                        for key in sorted(names)},
+        **image_figures(dataset, rows),
         "images": len(dataset.images), "detections": len(rows),
     }
 

@@ -135,7 +135,8 @@ def train_detector(dataset: Dataset, config: DetectConfig, fabric: Fabric, folde
                                    warmup=config.warmup, constant_share=config.constant_share,
                                    clip_norm=config.clip_norm, label=f"train {config.detector}"), fabric, folder)
     finish(folder)
+    shows = {index: {categories.names[label - 1] for label in item.labels} for index, item in enumerate(examples.items)}
     report = {"exposure": exposure(sampler, config.iterations,
-                                   {index: kind for kind, indices in kinds.items() for index in indices}),
+                                   {index: kind for kind, indices in kinds.items() for index in indices}, shows),
               "dropped": dict(sorted(examples.dropped.items()))}
     return Trained(task.nets["detector"].eval(), categories, report)

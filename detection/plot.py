@@ -16,38 +16,47 @@ from anomaly_gan.core.records import Dataset, ImageRecord
 from anomaly_gan.core.sheets import contact_sheet
 
 from .config import NO_AUGMENTATION
+from .figures import TITLES
 
-TITLES = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
+SHOWN = ("map50", "map", "miou", "image_recall_at_5")
+ON_MASKS = ("map50", "map", "miou")
 TRUE_RGB, FOUND_RGB = (0, 158, 115), (213, 94, 0)  # a green and a red that colour-blind readers tell apart
 ROWS, CELL = 6, 224
 
 
 def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
-    """Each arm's mean and 95 % interval over seeds for each metric, single seeds as dots."""
+    """Each arm's mean and 95 % interval over seeds for each metric, single seeds as dots; one row per detector."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    arms = list(summary["arms"])
-    metrics = [name for name in TITLES if any(summary["arms"][arm][name] for arm in arms)]
-    figure = Figure(figsize=(3.4 * max(1, len(metrics)), 3.4), dpi=110, layout="constrained")
+    parts = summary["detectors"]
+    metrics = [name for name in SHOWN
+               if any(item[name] for part in parts.values() for item in part["arms"].values())]
+    columns = max(1, len(metrics))
+    figure = Figure(figsize=(3.4 * columns, 3.4 * len(parts)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    for number, name in enumerate(metrics, start=1):
-        axes = figure.add_subplot(1, len(metrics), number)
-        for place, arm in enumerate(arms):
-            item = summary["arms"][arm][name]
-            if item is None:
-                continue
-            colour = "0.35" if arm == NO_AUGMENTATION else "#0072b2"
-            axes.plot([place] * len(item["values"]), item["values"], "o", color=colour, alpha=0.45, markersize=4)
-            axes.plot([place - 0.22, place + 0.22], [item["mean"]] * 2, color=colour, linewidth=2)
-            if item["low"] is not None:
-                axes.plot([place, place], [item["low"], item["high"]], color=colour, linewidth=1)
-        axes.set_xticks(range(len(arms)), arms, rotation=30, ha="right")
-        axes.set_title(f"{TITLES[name]} ({'boxes' if summary['judged_on'] == 'boxes' else 'masks'})", fontsize=10)
-        axes.set_xlim(-0.6, len(arms) - 0.4)
-        axes.grid(axis="y", alpha=0.3)
+    for row, (detector, part) in enumerate(parts.items()):
+        for column, name in enumerate(metrics, start=1):
+            axes = figure.add_subplot(len(parts), columns, row * columns + column)
+            _draw_arms(axes, part["arms"], name)
+            of = f" ({part['judged_on']})" if name in ON_MASKS else ""
+            axes.set_title(f"{TITLES[name]}{of}" + (f", {detector}" if len(parts) > 1 else ""), fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _draw_arms(axes: Any, arms: Mapping[str, Any], name: str) -> None:
+    for place, (arm, item) in enumerate(arms.items()):
+        if item[name] is None:
+            continue
+        colour, value = "0.35" if arm == NO_AUGMENTATION else "#0072b2", item[name]
+        axes.plot([place] * len(value["values"]), value["values"], "o", color=colour, alpha=0.45, markersize=4)
+        axes.plot([place - 0.22, place + 0.22], [value["mean"]] * 2, color=colour, linewidth=2)
+        if value["low"] is not None:
+            axes.plot([place, place], [value["low"], value["high"]], color=colour, linewidth=1)
+    axes.set_xticks(range(len(arms)), list(arms), rotation=30, ha="right")
+    axes.set_xlim(-0.6, len(arms) - 0.4)
+    axes.grid(axis="y", alpha=0.3)
 
 
 def write_detections(path: Path, test: Dataset, found: Mapping[str, list[dict[str, Any]]], threshold: float) -> None:

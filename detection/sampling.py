@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +66,13 @@ class BatchSampler:
         return self._normal.card(before) if after > before else self._defect.card(position - before)
 
 
-def exposure(sampler: BatchSampler, steps: int, sources: dict[int, str]) -> dict[str, Any]:
-    """How often training draws each photograph: mean and maximum per kind over all of that kind.
+def exposure(sampler: BatchSampler, steps: int, sources: Mapping[int, str],
+             categories: Mapping[int, Collection[str]] | None = None) -> dict[str, Any]:
+    """How often training draws each photograph, per kind: ``shown`` in all, mean and maximum per photograph.
 
-    ``sources`` maps every index to its kind, for example ``real_defect``.
+    ``sources`` maps every index to its kind, for example ``real_defect``; ``categories`` maps an index to the names
+    of what it shows, and adds per kind and name how many photographs show it and how often such were drawn (one of
+    two categories counts for both).
     """
     counts = dict.fromkeys(sources, 0)
     for step in range(steps):
@@ -77,7 +80,21 @@ def exposure(sampler: BatchSampler, steps: int, sources: dict[int, str]) -> dict
             counts[index] += 1
     report = {}
     for kind in sorted(set(sources.values())):
-        drawn = [counts[index] for index, of_kind in sources.items() if of_kind == kind]
+        members = [index for index, of_kind in sources.items() if of_kind == kind]
+        drawn = [counts[index] for index in members]
         report[kind] = {"images": len(drawn), "mean": sum(drawn) / len(drawn), "max": max(drawn),
-                        "never": sum(count == 0 for count in drawn)}
+                        "never": sum(count == 0 for count in drawn), "shown": sum(drawn)}
+        if categories is not None:
+            report[kind]["categories"] = _per_category(members, counts, categories)
     return report
+
+
+def _per_category(members: Sequence[int], counts: Mapping[int, int],
+                  categories: Mapping[int, Collection[str]]) -> dict[str, dict[str, int]]:
+    result: dict[str, dict[str, int]] = {}
+    for index in members:
+        for name in categories.get(index, ()):
+            row = result.setdefault(name, {"images": 0, "shown": 0})
+            row["images"] += 1
+            row["shown"] += counts[index]
+    return dict(sorted(result.items()))

@@ -80,8 +80,10 @@ def test_stage_products_in_worker_processes_and_resumed_in_this_one(
 
 def _check_products(folder: Path) -> None:
     rows = list(csv.DictReader((folder / "table.csv").open()))
-    assert tuple(rows[0]) == COLUMNS == ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real",
-                                         "n_synthetic", "iterations")
+    assert tuple(rows[0]) == COLUMNS
+    assert COLUMNS[:10] == ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic",
+                            "iterations"), "published tables have these columns in this order"
+    assert [(row["shown_real"], row["shown_synthetic"]) for row in rows] == [("2", "2")] * 2 + [("4", "0")] * 2
     assert [(row["arm"], row["seed"]) for row in rows] == [("copy_paste", "0"), ("copy_paste", "1"), ("none", "0"),
                                                            ("none", "1")]
     assert [(row["n_real"], row["n_synthetic"]) for row in rows] == [("12", "4")] * 2 + [("12", "0")] * 2
@@ -92,6 +94,10 @@ def _check_products(folder: Path) -> None:
     assert "none" in summary["arms"]["copy_paste"]["sentence"]
     result = json.loads((folder / "cells" / "none-mask_rcnn-f0-s0" / "result.json").read_text())
     assert set(result["categories"]) == {"square", "bar"}
+    assert set(result["image_recall"]) == {"0.05", "0.1", "0.2"}
+    assert (result["defective_images"], result["normal_images"]) == (6, 2)
+    assert result["exposure"]["real_defect"]["categories"]["bar"]["images"] == 4
+    assert summary["detectors"]["mask_rcnn"]["arms"] == summary["arms"] and "missing" not in summary
     for name in ("lift.png", "detections.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 

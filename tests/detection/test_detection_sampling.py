@@ -58,8 +58,8 @@ def test_exposure_is_even_within_a_kind_and_counted_right() -> None:
                                                  ("synthetic", SYNTHETIC)) for index in indices}
     report = exposure(chosen, steps, sources)
     counts = Counter(index for step in range(steps) for index in chosen.batch(step))
-    assert report["real_defect"] == {"images": 5, "mean": 12.0, "max": 12, "never": 0}
-    assert report["synthetic"] == {"images": 300, "mean": 0.4, "max": 1, "never": 180}
+    assert report["real_defect"] == {"images": 5, "mean": 12.0, "max": 12, "never": 0, "shown": 60}
+    assert report["synthetic"] == {"images": 300, "mean": 0.4, "max": 1, "never": 180, "shown": 120}
     assert max(counts[index] for index in REAL_NORMAL) - min(counts[index] for index in REAL_NORMAL) <= 1
 
 

@@ -12,6 +12,7 @@ from ..tables import Table, metric_tables, table
 
 BASE, MAIN = "none", "anomaly_gan"
 TITLES = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
+RECALL = "image_recall_at_5"
 UNDECIDED = "The comparison gave no verdict"
 
 
@@ -31,9 +32,25 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "detections": detections(stage, album),
         "arms": arm_table(arms),
         "categories": category_table(arms),
+        "more": other_detectors(stage, summary, album),
         "cells": cell_table(stage),
-        "metrics": metric_tables(summary, skip=("note", "arms")),
+        "metrics": metric_tables(summary, skip=("note", "arms", "detectors")),
     }
+
+
+def other_detectors(stage: StageFolder, summary: Mapping[str, Any], album: Album) -> list[dict[str, Any]]:
+    """What the comparison says of every detector but the headline's."""
+    parts = summary.get("detectors") or {}
+    wanted = stage.config.get("detectors") or []
+    result = []
+    for name in sorted(parts, key=lambda name: (wanted.index(name) if name in wanted else len(wanted), name)):
+        if name != summary.get("detector"):
+            arms = in_order(parts[name].get("arms") or {}, stage.config.get("arms"))
+            result.append({"detector": name, "judged_on": parts[name].get("judged_on"), "arms": arm_table(arms),
+                           "sentences": [str(item.get("sentence") or "") for arm, item in arms.items() if arm != BASE],
+                           "categories": category_table(arms),
+                           "detections": detections(stage, album, f"detections@{name}.png")})
+    return result
 
 
 def in_order(arms: Mapping[str, Any], wanted: Any) -> dict[str, Mapping[str, Any]]:
@@ -73,11 +90,13 @@ def headline(arms: Mapping[str, Any], seeds: int) -> str:
 
 def arm_table(arms: Mapping[str, Any]) -> Table | None:
     """Mean and 95 % interval over seeds of every figure, and the paired difference to real photographs alone."""
-    rows = [[name, *(interval(item.get(key)) for key in TITLES),
+    keys = [*TITLES, *([RECALL] if any(RECALL in item for item in arms.values()) else [])]
+    rows = [[name, *(interval(item.get(key)) for key in keys),
              interval((item.get("difference") or {}).get("map50"), "+.3f"),
              interval(item.get("difference_over_objects"), "+.3f", with_mean=False),
              item.get("n_real"), item.get("n_synthetic")] for name, item in arms.items()]
-    return table(["arm", *TITLES.values(), f"{TITLES['map50']} against {BASE}", "over other objects", "real",
+    heads = [TITLES.get(key, "recall at 5 % false alarms") for key in keys]
+    return table(["arm", *heads, f"{TITLES['map50']} against {BASE}", "over other objects", "real",
                   "synthetic"], rows) if rows else None
 
 
@@ -114,6 +133,6 @@ def chart(stage: StageFolder, album: Album) -> Picture | None:
                           "each arm's figures with 95 % intervals over seeds; single seeds as dots")
 
 
-def detections(stage: StageFolder, album: Album) -> Picture | None:
-    pixels = load_file(stage.folder / "detections.png")
+def detections(stage: StageFolder, album: Album, name: str = "detections.png") -> Picture | None:
+    pixels = load_file(stage.folder / name)
     return None if pixels is None else album.photo(pixels, "test photographs: the truth beside what each arm finds")
