@@ -59,24 +59,27 @@ def hinge_g2(fake_logits: torch.Tensor) -> torch.Tensor:
     return fake_logits.float().mean()
 
 
-def least_squares_d(real_scores: torch.Tensor, fake_scores: torch.Tensor) -> torch.Tensor:
-    """((D(real) - 1)^2 + D(fake)^2) / 2, on scores without a sigmoid (Mao et al. 2017, eq. 9: a = 0, b = 1)."""
-    return ((real_scores.float() - 1).square().mean() + fake_scores.float().square().mean()) / 2
+def lsgan_d(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
+    """((D(x) - 1)^2 + D(fake)^2) / 2 on scores without a sigmoid (Mao et al. 2017, eq. 9: a = 0, b = c = 1)."""
+    return ((real_logits.float() - 1).square().mean() + fake_logits.float().square().mean()) / 2
 
 
-def least_squares_g(fake_scores: torch.Tensor) -> torch.Tensor:
-    """(D(fake) - 1)^2 / 2: the generator's side of ``least_squares_d`` (Mao et al. 2017, eq. 9: c = 1)."""
-    return (fake_scores.float() - 1).square().mean() / 2
+def lsgan_g(fake_logits: torch.Tensor) -> torch.Tensor:
+    """(D(fake) - 1)^2: the generator's side of ``lsgan_d``.
+
+    Deviation: without eq. 9's factor 1/2, as in CycleGAN (section 4), whose weights are relative to this.
+    """
+    return (fake_logits.float() - 1).square().mean()
 
 
-def least_squares_d2(real_scores: torch.Tensor, fake_scores: torch.Tensor) -> torch.Tensor:
-    """``least_squares_d`` with the labels flipped: generated images score high."""
-    return least_squares_d(fake_scores, real_scores)
+def lsgan_d2(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
+    """``lsgan_d`` with the labels flipped: generated images score high."""
+    return lsgan_d(fake_logits, real_logits)
 
 
-def least_squares_g2(fake_scores: torch.Tensor) -> torch.Tensor:
-    """D(fake)^2 / 2: the generator's side of ``least_squares_d2``."""
-    return fake_scores.float().square().mean() / 2
+def lsgan_g2(fake_logits: torch.Tensor) -> torch.Tensor:
+    """D(fake)^2: the generator's side of ``lsgan_d2``."""
+    return fake_logits.float().square().mean()
 
 
 def _log_softplus(logits: torch.Tensor) -> torch.Tensor:

@@ -22,8 +22,8 @@ ADVERSARIES = {
                      reject=adversarial.bce_g2),
     "hinge": Adversary(adversarial.hinge_d, adversarial.hinge_g, adversarial.hinge_d2, adversarial.hinge_g2,
                        reject=lambda logits: F.relu(1 + logits.float()).mean()),
-    "lsgan": Adversary(adversarial.least_squares_d, adversarial.least_squares_g, adversarial.least_squares_d2,
-                       adversarial.least_squares_g2, reject=adversarial.least_squares_g2),
+    "lsgan": Adversary(adversarial.lsgan_d, adversarial.lsgan_g, adversarial.lsgan_d2, adversarial.lsgan_g2,
+                       reject=adversarial.lsgan_g2),
     # D2GAN (Nguyen et al. 2017) with its unbounded softplus scores; SPEC 20.
     "d2gan": Adversary(adversarial.d2gan_d1, adversarial.d2gan_g1, adversarial.d2gan_d2, adversarial.d2gan_g2,
                        reject=adversarial.bce_g2),
