@@ -23,6 +23,7 @@ from ..core.manifest import Context
 from ..core.masks import decode_rle, encode_rle, mask_area, mask_box_xywh
 from ..core.progress import track
 from ..core.records import Annotation, Dataset, ImageRecord, load_dataset, number_from_one
+from .amounts import Copies, fixed_shape, keep_per_real, write_copies
 from .gate_config import ExportConfig
 
 
@@ -47,12 +48,20 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
         suspicious = read_suspicious(context.inputs[f"opinion@{config.method}"] / "opinions.jsonl", accepted)
         kept = accepted.select(lambda image: image.file_name not in suspicious)
         dropped = {"dropped_as_suspicious": len(accepted.images) - len(kept.images)}
-    exported = merge(real, kept, out)
+    asked: dict[str, Any] = {}
+    if config.per_real is not None:
+        kept = keep_per_real(kept, real, config.per_real)
+        asked |= {"per_real": config.per_real, "synthetic_accepted": len(accepted.images)}
+    copies: Copies = []
+    if config.real_times > 1:
+        copies = write_copies(real, config.real_times, fixed_shape(context.inputs["pool"]), context.seed, out)
+        asked |= {"real_times": config.real_times, "real_copies": len(copies)}
+    exported = merge(real, kept, out, copies)
     exported.save(out)
     verify(out)
     per_category = {name: sum(item.category_id == number for item in exported.annotations)
                     for number, name in exported.category_names().items()}
-    return {"method": config.method, "real": len(real.images), "synthetic": len(kept.images), **dropped,
+    return {"method": config.method, "real": len(real.images), "synthetic": len(kept.images), **dropped, **asked,
             "annotations": len(exported.annotations), "annotations_per_category": per_category,
             "verified": {"annotations": len(exported.annotations), "images": len(exported.images), "leaks": 0}}
 
@@ -75,11 +84,16 @@ def read_suspicious(path: Path, accepted: Dataset) -> set[str]:
     return {name for name, suspicious in opinions.items() if suspicious}
 
 
-def merge(real: Dataset, synthetic: Dataset, out: Path) -> Dataset:
-    """Copy the files under ``images/real`` and ``images/synthetic`` and number everything from 1."""
+def merge(real: Dataset, synthetic: Dataset, out: Path, copies: Copies = ()) -> Dataset:
+    """Copy the files under ``images/real`` and ``images/synthetic`` and number everything from 1; ``copies`` lie there
+    already."""
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
     for dataset, folder in ((real, "real"), (synthetic, "synthetic")):
+        if dataset is synthetic:
+            for copy, items in copies:
+                images.append(replace(copy, id=len(images) + 1))
+                annotations += [replace(item, image_id=len(images)) for item in items]
         of_image = dataset.by_image()
         for image in track(dataset.images, f"export {folder}"):
             name, number = f"{folder}/{image.file_name}", len(images) + 1

@@ -101,6 +101,12 @@ class ExportConfig(Config):
     """Keep training photographs without a defect."""
     opinion: Literal["keep", "drop"] = "keep"
     """Whether photographs that the second opinion finds suspicious go out; it needs ``one_class.detectors``."""
+    real_times: int = Field(1, ge=1)
+    """How often each real photograph with a defect goes out: once as it is, the other times turned, mirrored, scaled
+    and lit otherwise (the method ``geometric``). They count as real."""
+    per_real: float | None = Field(None, ge=0)
+    """Synthetic photographs per real one with a defect, in the pool's order and balanced over the categories; None:
+    all that were accepted."""
 
     @field_validator("method")
     @classmethod
@@ -109,10 +115,11 @@ class ExportConfig(Config):
 
     @model_serializer(mode="wrap")
     def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``opinion`` where nothing is dropped: such an export is the one of a run without second opinion."""
+        """Without what says nothing: an export that drops, repeats and limits nothing is the one it always was."""
         content = dump(self)
-        if self.opinion == "keep":
-            content.pop("opinion", None)
+        for name in ("opinion", "real_times", "per_real"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
         return content
 
 

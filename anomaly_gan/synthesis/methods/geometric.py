@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -50,13 +51,27 @@ def _sample(item: PoolItem, attempt: int, seed: int, donors: Donors, ids: dict[s
     image = donors.image_of(donor)
     pixels = donors.pixels(image)
     labels = [(other.category_id, other.mask()) for other in donors.by_image[image.id] if not other.iscrowd]
+    seeds = [seed_for(seed, *name, draw) for draw in range(DRAWS)]
     still = any(label in fixed for label, _ in labels)
-    for draw in range(DRAWS):
-        changed, instances = _transform(pixels, labels, seed_for(seed, *name, draw), still, moved=draw < DRAWS - 1)
+    changed, instances = vary(image.file_name, pixels, labels, category, seeds, still)
+    return Sample(changed, instances, {"method": "geometric", "donors": [
+        {"annotation": donor.id, "image": image.file_name, "group": image.group_id}]})
+
+
+def vary(where: str, pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], category: int, seeds: Sequence[int],
+         still: bool) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+    """A labelled photograph turned, mirrored, scaled, lit otherwise (``still``: moved and lit only).
+
+    One draw per seed until an instance of ``category`` stays in the frame; the last draw changes the light alone.
+
+    Raises:
+        InputError: B7, the mask is too small to be moved at all.
+    """
+    for draw, seed in enumerate(seeds):
+        changed, instances = _transform(pixels, labels, seed, still, moved=draw < len(seeds) - 1)
         if any(label == category for label, _ in instances):
-            return Sample(changed, instances, {"method": "geometric", "donors": [
-                {"annotation": donor.id, "image": image.file_name, "group": image.group_id}]})
-    raise InputError(image.file_name, "B7", "the mask is too small to be moved", "label it again")
+            return changed, instances
+    raise InputError(where, "B7", "the mask is too small to be moved", "label it again")
 
 
 def _transform(pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], seed: int, still: bool,
