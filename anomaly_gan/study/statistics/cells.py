@@ -1,0 +1,80 @@
+"""A finished cell of a study as the statistics see it: its figures, and every detection matched to the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.records import Dataset, load_dataset
+from detection.figures import figure
+
+if TYPE_CHECKING:
+    from detection.statistics import Matches
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """One trained detector, judged on the held-out objects of its fold.
+
+    ``figures`` is its ``result.json``. ``objects`` names the test objects, in the order in which ``matches`` counts
+    them; ``matches`` holds, per category with a true instance, every detection matched at IoU 0.5.
+    """
+
+    arm: str
+    detector: str
+    fold: int
+    seed: int
+    figures: Mapping[str, Any]
+    objects: tuple[str, ...]
+    matches: Mapping[str, Matches]
+
+    def figure(self, category: str | None = None, metric: str = "map50") -> float | None:
+        """``metric`` of the whole cell, or (``map50`` only) AP at IoU 0.5 of one category; None where undefined."""
+        value = (figure(self.figures, metric) if category is None
+                 else (self.figures.get("categories", {}).get(category) or {}).get("ap50"))
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def load_cells(run: Path, split_test: str = "test",
+               keep: Callable[[dict[str, Any]], bool] = lambda result: True) -> list[StudyCell]:
+    """The finished cells of a run folder, by name; what has no ``result.json`` yet is left out.
+
+    ``keep`` chooses among them by their ``result.json``, for example by key.
+
+    Raises:
+        InputError: K8 a cell was judged on another test split than ``run/ingest`` holds; FORMAT a damaged file.
+    """
+    folders = sorted(path.parent for path in (run / "compare" / "cells").glob("*/result.json"))
+    chosen = [(folder, result) for folder in folders if keep(result := _read(folder / "result.json"))]
+    if not chosen:
+        return []
+    from detection.cells import held_out_hash
+
+    test = load_dataset(run / "ingest").split(split_test)
+    expected = held_out_hash(test)
+    for folder, result in chosen:
+        if result["test_hash"] != expected:
+            raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
+    return [_cell(result, _read(folder / "detections.json"), test) for folder, result in chosen]
+
+
+def _cell(result: dict[str, Any], rows: list[dict[str, Any]], test: Dataset) -> StudyCell:
+    from detection.evaluate import matches_at_50
+    from detection.registry import detector
+
+    objects, matches = matches_at_50(test, rows, detector(result["detector"]).segments)
+    present = {item.category_id for item in test.annotations if not item.iscrowd}
+    names = [name for key, name in sorted(test.category_names().items()) if key in present]
+    return StudyCell(result["arm"], result["detector"], result["fold"], result["seed"], result, tuple(objects),
+                     dict(zip(names, matches, strict=True)))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "delete the folder and run again") from error

@@ -1,0 +1,122 @@
+"""The one estimate behind every figure of a study: the mean over folds of the mean over seeds, with its intervals.
+
+Each fold's AP is computed on its own test objects. The interval is a hierarchical bootstrap: within each fold the
+test objects and the seeds are drawn again, the same draw for all arms; 95 % percentiles. It says how far a result
+would carry to other objects and other trainings on the same training photographs. Folds are not drawn: together they
+hold every object once. What other training photographs would have done is not in it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from anomaly_gan.core.seeding import rng_for
+from detection.statistics import Interval, percentile_interval
+
+from .resample import DrawnCell, mean_known, seed_weights
+from .verdicts import p_value
+
+
+@dataclass(frozen=True)
+class Term:
+    """One (fold, seed): an observed value, a cell's or a difference of two cells', and its draws over objects."""
+
+    fold: int
+    seed: int
+    observed: float
+    drawn: np.ndarray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``interval`` is over objects and seeds; ``over_seeds`` over seeds alone (repeatability on the same objects).
+
+    ``drawn`` (draws,) are the bootstrap values; ``sd_objects`` is the spread over objects alone (trainings as they
+    are), None where it cannot be told; ``per_fold`` the mean over seeds of each fold.
+    """
+
+    interval: Interval
+    over_seeds: Interval
+    sd_objects: float | None
+    p: float | None
+    drawn: np.ndarray
+    per_fold: dict[int, float]
+    pairs: int
+    single_seed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.interval.to_json(), "over_seeds": self.over_seeds.to_json(), "p": self.p,
+                "folds": len(self.per_fold), "cells": self.pairs, "per_fold": {str(k): v for k, v in
+                                                                              sorted(self.per_fold.items())},
+                "seeds_drawn": not self.single_seed}
+
+
+def arm_terms(cells: Iterable[DrawnCell], category: str | None = None, metric: str = "map50") -> list[Term]:
+    """The values of cells of one arm; cells without the figure (a fold without that category) are left out.
+
+    Only ``map50`` and a category's AP at IoU 0.5 can be drawn over objects; other metrics have no draws.
+    """
+    terms = []
+    for item in cells:
+        observed = item.cell.figure(category, metric)
+        if observed is not None and (category is None or category in item.per_category):
+            drawn = item.values(category) if metric == "map50" else np.empty(0)
+            terms.append(Term(item.cell.fold, item.cell.seed, observed, drawn))
+    return terms
+
+
+def paired_terms(first: Sequence[Term], second: Sequence[Term]) -> list[Term]:
+    """first - second over the (fold, seed) pairs that both have."""
+    other = {(term.fold, term.seed): term for term in second}
+    return [Term(term.fold, term.seed, term.observed - twin.observed, term.drawn - twin.drawn)
+            for term in first if (twin := other.get((term.fold, term.seed))) is not None]
+
+
+def estimate(terms: Sequence[Term], seed: int, stream: str = "main") -> Estimate | None:
+    """The mean over folds of the mean over seeds; None without terms.
+
+    Equal (fold, seeds) give equal draws of the seeds, so that estimates made from the same cells of several arms
+    are paired; another ``stream`` draws independently.
+    """
+    by_fold: dict[int, list[Term]] = defaultdict(list)
+    for term in sorted(terms, key=lambda term: (term.fold, term.seed)):
+        by_fold[term.fold].append(term)
+    if not by_fold:
+        return None
+    folds, fixed = [], []
+    for fold, rows in by_fold.items():
+        values = np.stack([term.drawn for term in rows])
+        shares = seed_weights(len(rows), values.shape[1],
+                              rng_for(seed, "study", "seeds", stream, fold, *(term.seed for term in rows)))
+        folds.append(mean_known(values, shares.T))
+        fixed.append(mean_known(values))
+    per_fold = {fold: float(np.mean([term.observed for term in rows])) for fold, rows in by_fold.items()}
+    mean = float(np.mean(list(per_fold.values())))
+    drawn, over_objects = mean_known(np.stack(folds)), mean_known(np.stack(fixed))
+    known = over_objects[np.isfinite(over_objects)]
+    finite = drawn[np.isfinite(drawn)]
+    return Estimate(percentile_interval(mean, list(finite)), seeds_interval(mean, by_fold.values()),
+                    float(known.std(ddof=1)) if len(known) > 1 else None, p_value(finite), drawn, per_fold,
+                    len(terms), max(len(rows) for rows in by_fold.values()) < 2)
+
+
+def seeds_interval(mean: float, folds: Iterable[Sequence[Term]], level: float = 0.95) -> Interval:
+    """Student's t-interval of the mean of F fold means under another draw of the seeds.
+
+    The spread within folds is pooled: s^2 = sum of squares within folds / sum(n_f - 1), variance of the mean
+    s^2 sum(1 / n_f) / F^2, degrees of freedom sum(n_f - 1). No bounds where no fold has two seeds.
+    """
+    values = [np.asarray([term.observed for term in rows]) for rows in folds]
+    free = sum(len(row) - 1 for row in values)
+    if free < 1:
+        return Interval(mean, None, None)
+    pooled = sum(float(((row - row.mean()) ** 2).sum()) for row in values) / free
+    half = float(stats.t.ppf(0.5 + level / 2, free)
+                 * np.sqrt(pooled * sum(1 / len(row) for row in values)) / len(values))
+    return Interval(mean, mean - half, mean + half)

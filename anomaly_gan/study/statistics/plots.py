@@ -1,0 +1,182 @@
+"""The pictures of a study, drawn from its summary alone: the same summary gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomaly_gan.core.files import atomic_path
+
+from .comparisons import NONE, OURS, base_method
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "0.35"
+LINES = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", GRAY)
+GATES_SHOWN = 24
+
+
+def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
+    """Write those of ``lift.png``, ``leak.png``, ``gates.png`` and ``amount.png`` that there is something for.
+
+    Returns:
+        The names written.
+    """
+    drawings: dict[str, Callable[[Mapping[str, Any]], Figure | None]] = {
+        "lift.png": lift_figure, "leak.png": leak_figure, "gates.png": gates_figure, "amount.png": amount_figure}
+    written = []
+    for name, draw in drawings.items():
+        figure = draw(summary)
+        if figure is not None:
+            with atomic_path(out / name) as temporary:
+                figure.savefig(temporary, format="png", metadata={"Software": None})
+            written.append(name)
+    return written
+
+
+def lift_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """Forest plot: each arm's difference to ``none`` in points of AP; thick over seeds, thin over objects and seeds."""
+    parts = {name: [row for row in part["comparisons"] if row["kind"] == "none"]
+             for name, part in summary["detectors"].items()}
+    parts = {name: rows for name, rows in parts.items() if rows}
+    if not parts:
+        return None
+    figure, panels = _panels(len(parts), max(len(rows) for rows in parts.values()))
+    for panel, (detector, rows) in zip(panels, parts.items(), strict=True):
+        for place, row in enumerate(rows):
+            colour = BLUE if base_method(row["arm"]) in OURS else GRAY
+            _bar(panel, place, row["over_seeds"], colour, 4.0, 0.35)
+            _bar(panel, place, row, colour, 1.2, 1.0)
+            panel.plot([100 * row["mean"]], [place], "o", color=colour, markersize=5)
+        _finish(panel, [row["arm"] for row in rows], "points of AP@0.5 over none", detector)
+    panels[0].plot([], [], color=GRAY, linewidth=4, alpha=0.35, label="95 % over seeds")
+    panels[0].plot([], [], color=GRAY, linewidth=1.2, label="95 % over objects and seeds")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def leak_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """Each arm's AP under a random image split and by objects."""
+    parts = {name: part["leak"]["arms"] for name, part in summary["detectors"].items() if part["leak"]}
+    if not parts:
+        return None
+    figure, panels = _panels(len(parts), max(len(arms) for arms in parts.values()))
+    for panel, (detector, arms) in zip(panels, parts.items(), strict=True):
+        order = [name for name in summary["detectors"][detector]["order"] if name in arms]
+        for place, arm in enumerate(order):
+            for shift, key, colour in ((-0.13, "by_images", ORANGE), (0.13, "by_objects", BLUE)):
+                row = arms[arm][key]
+                _bar(panel, place + shift, row, colour, 1.6, 1.0)
+                panel.plot([100 * row["mean"]], [place + shift], "o", color=colour, markersize=5)
+        _finish(panel, order, "AP@0.5 in points", detector, zero=False)
+    panels[0].plot([], [], "o-", color=ORANGE, markersize=5, label="random image split")
+    panels[0].plot([], [], "o-", color=BLUE, markersize=5, label="split by objects")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def gates_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """Spearman's rho of the gates with the lift, largest first, both levels, first detector that has gates."""
+    rows: list[dict[str, Any]] = next((part["gates"]["rows"] for part in summary["detectors"].values()
+                                       if part["gates"]), [])
+    levels = {level: [row for row in rows if row["level"] == level and row["rho"] is not None][:GATES_SHOWN]
+              for level in ("arms", "categories")}
+    levels = {level: chosen for level, chosen in levels.items() if chosen}
+    if not levels:
+        return None
+    titles = {"arms": "over arms and folds", "categories": "within fold and category"}
+    figure, panels = _panels(len(levels), max(len(chosen) for chosen in levels.values()), width=5.2, height=0.24)
+    for panel, (level, chosen) in zip(panels, levels.items(), strict=True):
+        for place, row in enumerate(chosen):
+            colour = BLUE if row["predicts"] else "0.6"
+            _bar(panel, place, row, colour, 1.4, 1.0, scale=1)
+            panel.plot([row["rho"]], [place], "o", color=colour, markersize=4)
+        _finish(panel, [row["gate"] for row in chosen], "Spearman's rho with the lift", titles[level])
+        panel.set_xlim(-1.05, 1.05)
+    return figure
+
+
+def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """AP against synthetic photographs per real one (a line per arm and real amount), and lift against the number of
+    real objects (a line per arm); first detector that has either."""
+    amount = next((part["amount"] for part in summary["detectors"].values() if part["amount"]), None)
+    if amount is None:
+        return None
+    lines: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
+    arms = dict.fromkeys(row["arm"] for row in amount["amounts"] if row["arm"] != NONE)
+    for row in amount["amounts"]:
+        if row["per_real"] is not None and row["map50"] is not None:
+            for arm in arms if row["arm"] == NONE else (row["arm"],):
+                share = "" if row["real_share"] is None else f", {row['real_share']:.0%} real"
+                lines.setdefault(f"{arm}, {row['real_times']:g} x real{share}", []).append((row["per_real"],
+                                                                                          row["map50"]))
+    curves: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
+    most = max((row["objects"] or 0 for row in amount["objects"]), default=0)
+    for row in amount["objects"]:
+        if row["lift"] is not None and row["arm"] != NONE:
+            curves.setdefault(row["arm"], []).append((row["objects"] or 2 * most, row["lift"]))
+    panels_of = [item for item in ((lines, "synthetic photographs per real one", "AP@0.5 in points"),
+                                   (curves, "real objects per category in training", "points of AP@0.5 over none"))
+                 if item[0]]
+    if not panels_of:
+        return None
+    figure = _figure(4.6 * len(panels_of), 3.6)
+    for number, (chosen, below, beside) in enumerate(panels_of, start=1):
+        panel = figure.add_subplot(1, len(panels_of), number)
+        for place, (name, points) in enumerate(sorted(chosen.items())):
+            _line(panel, points, LINES[place % len(LINES)], name)
+        panel.set_xlabel(below, fontsize=8.5)
+        panel.set_ylabel(beside, fontsize=8.5)
+        panel.tick_params(labelsize=8)
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=7, frameon=False)
+        if chosen is curves:
+            panel.axhline(0, color=GRAY, linewidth=0.8)
+            places = sorted({x for points in chosen.values() for x, _ in points})
+            panel.set_xscale("log", base=2)
+            panel.set_xticks(places, ["all" if x == 2 * most else f"{x:g}" for x in places])
+            panel.minorticks_off()
+    return figure
+
+
+def _line(panel: Any, points: Sequence[tuple[float, Mapping[str, Any]]], colour: str, name: str) -> None:
+    points = sorted(points, key=lambda point: point[0])
+    panel.plot([x for x, _ in points], [100 * row["mean"] for _, row in points], "o-", color=colour, markersize=4,
+               linewidth=1.4, label=name)
+    for x, row in points:
+        if row["low"] is not None:
+            panel.plot([x, x], [100 * row["low"], 100 * row["high"]], color=colour, linewidth=1, alpha=0.6)
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _panels(count: int, rows: int, width: float = 4.4, height: float = 0.36) -> tuple[Figure, list[Any]]:
+    figure = _figure(width * count, 1.3 + height * rows)
+    return figure, [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
+
+
+def _bar(panel: Any, place: float, row: Mapping[str, Any], colour: str, linewidth: float, alpha: float,
+         scale: float = 100) -> None:
+    if row["low"] is not None and row["high"] is not None:
+        panel.plot([scale * row["low"], scale * row["high"]], [place, place], color=colour, linewidth=linewidth,
+                   alpha=alpha, solid_capstyle="butt")
+
+
+def _finish(panel: Any, names: Sequence[str], label: str, title: str, zero: bool = True) -> None:
+    if zero:
+        panel.axvline(0, color=GRAY, linewidth=0.8, linestyle=(0, (3, 3)))
+    panel.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names], fontsize=8)
+    panel.set_ylim(len(names) - 0.5, -0.5)
+    panel.set_xlabel(label, fontsize=8.5)
+    panel.set_title(title, fontsize=9.5)
+    panel.tick_params(axis="x", labelsize=8)
+    panel.grid(axis="x", alpha=0.3)

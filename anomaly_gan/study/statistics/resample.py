@@ -1,0 +1,111 @@
+"""Drawing test objects and seeds again: one draw for all arms, so that differences stay paired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.files import sha256_bytes
+from anomaly_gan.core.seeding import rng_for
+from detection.statistics import RECALLS, Matches, resampling_weights
+
+from .cells import StudyCell
+
+CHUNK = 64
+"""Resamples looked at together; bounds the memory."""
+
+
+@dataclass(frozen=True)
+class DrawnCell:
+    """A cell and its AP at IoU 0.5 under resampled test objects: per category and over all, each (draws,).
+
+    NaN where a draw holds no true instance.
+    """
+
+    cell: StudyCell
+    per_category: dict[str, np.ndarray]
+    overall: np.ndarray
+
+    def values(self, category: str | None) -> np.ndarray:
+        """(draws,) AP of one category, or the mean over the categories where ``category`` is None."""
+        return self.overall if category is None else self.per_category[category]
+
+
+def resampled_ap50(matches: Matches, weights: np.ndarray) -> np.ndarray:
+    """AP at IoU 0.5 in COCO's 101-point form for each row of ``weights`` (draws, objects) -> (draws,); NaN where the
+    draw holds no true instance.
+
+    The same figure as ``detection.statistics.weighted_ap50`` row by row, but all rows at once: precision has its
+    maxima at true positives, so only their places are looked at.
+    """
+    places = np.flatnonzero(matches.hit)
+    units = len(matches.positives)
+    one_hot = np.zeros((len(matches.hit), units))
+    one_hot[np.arange(len(matches.hit)), matches.unit] = 1.0
+    seen = np.cumsum(one_hot, axis=0)[places].T  # (units, hits): detections of a unit down to that hit
+    hit = np.cumsum(one_hot * matches.hit[:, None], axis=0)[places].T
+    result = np.full(len(weights), np.nan)
+    for start in range(0, len(weights), CHUNK):
+        rows = weights[start:start + CHUNK].astype(np.float64)
+        positives = rows @ matches.positives
+        known = positives > 0
+        hits, total = rows[known] @ hit, rows[known] @ seen
+        precision = hits / np.maximum(total, 1.0)
+        recall = hits / positives[known, None]
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        envelope = np.concatenate([envelope, np.zeros((len(envelope), 1))], axis=1)  # a recall never reached: 0
+        reached = (recall[:, None, :] < RECALLS[None, :, None]).sum(axis=2)
+        result[start:start + CHUNK][known] = np.take_along_axis(envelope, reached, axis=1).mean(axis=1)
+    return result
+
+
+def mean_known(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean over the first axis of (N, draws), without NaN; NaN where a draw has nothing else."""
+    known = np.isfinite(rows)
+    weight = known * (1.0 if weights is None else weights)
+    total = weight.sum(axis=0)
+    return np.where(total > 0, (np.where(known, rows, 0.0) * weight).sum(axis=0) / np.where(total > 0, total, 1.0),
+                    np.nan)
+
+
+def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnCell]:
+    """Every cell under the same draws of its fold's test objects.
+
+    Cells judged on the same objects (all arms, detectors, seeds and variants of a fold) see the same draws; other
+    objects are drawn independently.
+
+    Raises:
+        InputError: K8 two cells of one fold, arm and detector were judged on different objects.
+    """
+    weights: dict[tuple[int, tuple[str, ...]], np.ndarray] = {}
+    objects_of: dict[int, tuple[str, ...]] = {}
+    drawn = []
+    for cell in cells:
+        if objects_of.setdefault(cell.fold, cell.objects) != cell.objects:
+            raise InputError(f"fold {cell.fold}", "K8", "its cells were judged on different test objects",
+                             "run the older ones again")
+        key = cell.fold, cell.objects
+        if key not in weights:
+            name = sha256_bytes("\n".join(cell.objects).encode())
+            weights[key] = resampling_weights(len(cell.objects), draws, rng_for(seed, "study", "objects", *key[:1],
+                                                                                name))
+        per_category = {name: resampled_ap50(matches, weights[key]) for name, matches in cell.matches.items()}
+        overall = (mean_known(np.stack(list(per_category.values()))) if per_category
+                   else np.full(draws, np.nan))
+        drawn.append(DrawnCell(cell, per_category, overall))
+    return drawn
+
+
+def seed_weights(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, count) shares, each row summing to 1: ``count - 1`` of the seeds drawn with replacement.
+
+    One fewer than there are, so that the spread of the drawn means is s^2 / count with s^2 unbiased; drawing
+    ``count`` would understate it by (count - 1) / count, a third at three seeds (Rao & Wu 1988, JASA 83(401),
+    "Resampling inference with complex survey data", m = n - 1). A single seed always counts 1.
+    """
+    if count < 2:
+        return np.ones((draws, count))
+    return rng.multinomial(count - 1, np.full(count, 1 / count), size=draws) / (count - 1)

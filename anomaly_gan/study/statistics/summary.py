@@ -1,0 +1,120 @@
+"""A whole study in one JSON value, and its rows for the CSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .amount import MAIN, amount_study
+from .cells import StudyCell
+from .comparisons import NONE, OURS, arm_figures, by_arm, comparisons, sample_size
+from .gates import GateFigures, gate_study
+from .leak import gated_against_ungated, leak_gap
+from .resample import DrawnCell, draw_cells
+
+LEAK, UNGATED = "leak", "ungated"
+DRAWS = 1000
+COMPARISON_COLUMNS = ("detector", "arm", "against", "kind", "category", "difference", "low", "high", "seeds_low",
+                      "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired", "objects",
+                      "objects_needed")
+GATE_COLUMNS = ("detector", "level", "gate", "rho", "low", "high", "predicts", "points", "arms", "folds", "reason")
+NOTES = (
+    "Primary figure, chosen beforehand: AP at IoU 0.5, the mean over folds of the mean over seeds; every fold is judged"
+    " on its own held-out objects.",
+    "Intervals are 95 % and come from drawing the test objects (not the photographs) and the seeds of each fold again,"
+    " the same draw for all arms. What other training photographs would have done is not in them.",
+    "A verdict is better or worse only where the interval leaves out zero; otherwise no difference is shown, which is "
+    "not the same as none being there.",
+    "The best other arm is chosen by the very figures it is compared on: this flatters it.",
+)
+
+
+def summarise_study(cells_by_variant: Mapping[str, Sequence[StudyCell]], *,
+                    gates_by_variant: Mapping[str, Sequence[GateFigures]] | None = None,
+                    configs: Mapping[str, Mapping[str, Any]] | None = None, seed: int = 0,
+                    draws: int = DRAWS) -> dict[str, Any]:
+    """Everything the finished cells say. JSON-able without NaN; the same cells, in any order, give the same value.
+
+    Args:
+        cells_by_variant: the cells of ``main`` and of the variants; see :mod:`.leak` and :mod:`.amount` for the names
+            with a meaning. Missing cells are fine: comparisons use the pairs that are there and say how many.
+        gates_by_variant: what the gates measured; only ``main`` is read.
+        configs: resolved run configurations by variant.
+        draws: bootstrap draws; p-values cannot fall below 2 / (draws + 1), so 1000 carry Holm's correction for
+            up to 25 arms.
+
+    Raises:
+        ValueError: fewer than 2 draws.
+        InputError: K8 cells of one fold were judged on different objects.
+    """
+    if draws < 2:
+        raise ValueError(f"draws: {draws} give no interval, needs at least 2")
+    detectors = sorted({cell.detector for cells in cells_by_variant.values() for cell in cells})
+    parts = {name: _detector(cells_by_variant, name, (gates_by_variant or {}).get(MAIN, ()), configs or {}, seed, draws)
+             for name in detectors}
+    return {"metric": "map50", "draws": draws, "seed": seed, "notes": list(NOTES), "detectors": parts,
+            "sentences": [text if len(parts) == 1 else f"[{name}] {text}"
+                          for name, part in parts.items() for text in part["sentences"]]}
+
+
+def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, gates: Sequence[GateFigures],
+              configs: Mapping[str, Mapping[str, Any]], seed: int, draws: int) -> dict[str, Any]:
+    drawn: dict[str, list[DrawnCell]] = {}
+    for variant, cells in cells_by_variant.items():
+        chosen = [cell for cell in cells if cell.detector == name]
+        if chosen:
+            drawn[variant] = draw_cells(chosen, draws, seed)
+    arms = by_arm(drawn.get(MAIN, ()))
+    rows = comparisons(arms, seed)
+    size = sample_size(rows)
+    leak = leak_gap(drawn[MAIN], drawn[LEAK], seed) if MAIN in drawn and LEAK in drawn else None
+    gated = gated_against_ungated(drawn[MAIN], drawn[UNGATED], seed) if MAIN in drawn and UNGATED in drawn else None
+    gate = gate_study(arms, gates, seed, draws) if gates else None
+    amount = amount_study({variant: cells for variant, cells in drawn.items() if variant not in (LEAK, UNGATED)},
+                          configs, seed)
+    sentences = [row["sentence"] for row in sorted(rows, key=lambda row: row["kind"] != "none")]
+    sentences += [size["sentence"]] if size else []
+    for part in (leak, gated, gate, amount):
+        sentences += part["sentences"] if part else []
+    return {"order": list(arms), "arms": arm_figures(arms, seed), "comparisons": rows, "sample_size": size,
+            "variants": {variant: {"order": list(of), "arms": arm_figures(of, seed, variant)}
+                         for variant, cells in drawn.items() if variant != MAIN for of in [by_arm(cells)]},
+            "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(rows),
+            "sentences": sentences}
+
+
+def goal(rows: Sequence[Mapping[str, Any]], over_none: float = 0.10, over_best: float = 0.05) -> dict[str, Any] | None:
+    """Whether one of our arms reaches +10 points over ``none`` and +5 over the best other arm, both intervals above
+    zero; per arm and in total. None where none of ours was compared with both."""
+    arms: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        if row["arm"].partition("@")[0] in OURS and row["kind"] in (NONE, "best_other"):
+            least = over_none if row["kind"] == NONE else over_best
+            arms.setdefault(row["arm"], {})[row["kind"]] = bool(row["verdict"] == "better" and row["mean"] >= least)
+    reached = {arm: all(kinds.values()) for arm, kinds in arms.items() if len(kinds) == 2}
+    return {"over_none": over_none, "over_best_other": over_best, "arms": reached,
+            "reached": any(reached.values())} if reached else None
+
+
+def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of ``comparisons.csv``, columns ``COMPARISON_COLUMNS``: each comparison, then each of its categories."""
+    rows: list[dict[str, Any]] = []
+    for detector, part in summary["detectors"].items():
+        for item in part["comparisons"]:
+            common = {"detector": detector, "arm": item["arm"], "against": item["against"], "kind": item["kind"]}
+            rows.append(common | {
+                "category": None, "difference": item["mean"], "low": item["low"], "high": item["high"],
+                "seeds_low": item["over_seeds"]["low"], "seeds_high": item["over_seeds"]["high"],
+                "pairs": item["cells"],
+                **{name: item[name] for name in ("p", "p_holm", "verdict", "verdict_holm", "folds", "unpaired",
+                                                 "objects", "objects_needed")}})
+            rows += [common | {"category": name, "difference": value["mean"], "low": value["low"],
+                               "high": value["high"], "folds": value["folds"], "pairs": value["cells"]}
+                     for name, value in sorted(item["categories"].items()) if value is not None]
+    return [{name: row.get(name) for name in COMPARISON_COLUMNS} for row in rows]
+
+
+def gate_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of ``gates.csv``, columns ``GATE_COLUMNS``; none where no gate was looked at."""
+    return [{name: row.get(name) for name in GATE_COLUMNS} for detector, part in summary["detectors"].items()
+            for item in (part["gates"] or {"rows": []})["rows"] for row in [{"detector": detector, **item}]]
