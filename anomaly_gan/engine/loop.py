@@ -19,7 +19,7 @@ from ..core.files import write_text
 from ..core.progress import progress_bar
 from ..core.seeding import seed_for
 from .checkpoint import newest_checkpoint, remove_checkpoints, save_checkpoint
-from .task import Task, Update, frozen, learning_rate_factor, scalars
+from .task import Task, Update, frozen, learning_rate_factor
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def fit(task: Task, batches: Callable[[int], Any], schedule: Schedule, fabric: F
         for step in range(start, schedule.steps):
             _set_rates(updates, base_rates, schedule.factor(step))
             torch.manual_seed(seed_for(schedule.seed, "step", step) % 2**32)
-            history.add(_one_step(task, updates, batches(step), fabric, step, schedule.clip_norm))
+            history.add(train_step(task, updates, batches(step), fabric, step, schedule.clip_norm))
             task.after_step(step)
             done = step + 1
             bar.update()
@@ -129,8 +129,15 @@ def finish(folder: Path) -> None:
     remove_checkpoints(folder / "checkpoints")
 
 
-def _one_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, step: int,
-              clip_norm: float | None) -> dict[str, float]:
+def train_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, step: int = 0,
+               clip_norm: float | None = None) -> dict[str, float]:
+    """One forward and the updates that run at ``step``; the value of every loss term, as ``update/term``.
+
+    The device is asked once an update: for all its losses together.
+
+    Raises:
+        NumericalFailure: a loss or, where it is clipped, a gradient is not finite; that update is not taken.
+    """
     values: dict[str, float] = {}
     with fabric.autocast():
         outputs = task.forward(batch)
@@ -140,14 +147,14 @@ def _one_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, ste
         with frozen(update.held_still):
             with fabric.autocast():
                 losses = update.losses(outputs)
-            total = torch.stack([value.float() for value in losses.values()]).sum()
-            measured = scalars(losses)
+            stacked = torch.stack([value.float() for value in losses.values()])
+            measured = dict(zip(losses, stacked.tolist(), strict=True))
             bad = [name for name, value in measured.items() if not abs(value) < float("inf")]
             if bad:
                 raise NumericalFailure(f"{update.name}: {', '.join(bad)} is not finite at step {step}; "
                                        "lower the learning rate, or run again from the last checkpoint")
             update.optimizer.zero_grad(set_to_none=True)
-            fabric.backward(total)
+            fabric.backward(stacked.sum())
         if clip_norm is not None:
             parameters = [p for group in update.optimizer.param_groups for p in group["params"]]
             if not torch.isfinite(torch.nn.utils.clip_grad_norm_(parameters, clip_norm)):

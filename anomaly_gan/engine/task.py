@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -64,7 +64,3 @@ def learning_rate_factor(step: int, steps: int, warmup: int = 0, constant_share:
         return (step + 1) / (warmup + 1)
     decay_from = constant_share * steps
     return 1.0 if step < decay_from else max(0.0, (steps - step) / max(1.0, steps - decay_from))
-
-
-def scalars(losses: Mapping[str, Tensor]) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.items()}

@@ -52,7 +52,7 @@ def test_training_leaves_what_it_promises(trained):
 
 
 def test_a_training_that_was_cut_off_ends_with_the_same_bytes(small_run, trained, tmp_path, monkeypatch):
-    out, whole, calls = tmp_path / "train@anomaly_gan", loop._one_step, []
+    out, whole, calls = tmp_path / "train@anomaly_gan", loop.train_step, []
 
     def cut(*arguments):
         calls.append(arguments)
@@ -61,11 +61,11 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bytes(small_run, trained
         return whole(*arguments)
 
     context = Context(5, "cpu", small_run.inputs())
-    monkeypatch.setattr(loop, "_one_step", cut)
+    monkeypatch.setattr(loop, "train_step", cut)
     with pytest.raises(KeyboardInterrupt):
         run_stage("train@anomaly_gan", train.run, TrainConfig(**TINY), context, out)
     assert (out / "checkpoints" / "step-0000002.pt").is_file()
-    monkeypatch.setattr(loop, "_one_step", whole)
+    monkeypatch.setattr(loop, "train_step", whole)
     run_stage("train@anomaly_gan", train.run, TrainConfig(**TINY), context, out)
     assert products(out) == products(trained)
 

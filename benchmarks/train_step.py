@@ -1,0 +1,211 @@
+"""The training step of Anomaly-GAN (preset ``paper``) against a plain one of the same equations, in one run.
+
+Both sides start from the same weights and see the same batches. Ours is the step that ``train`` takes: one forward
+shared by all updates, discriminators frozen in the generators' step, batched crops, channels last, bf16. The plain
+side is ``reference_step.py``. Sides take turns, round by round; medians of wall time. ``largest_loss_difference`` is
+between the losses of both sides' first step at float32. The share of the peak is the step's counted floating-point
+operations over its time and over what a 3x3 convolution alone reaches here, at the same precision, in the same run.
+
+    python benchmarks/train_step.py --device cpu --quick      # under five minutes on one thread
+    python benchmarks/train_step.py --device cuda --size 256 --batch 16
+
+The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+if "cuda" not in sys.argv:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reference_step import reference_step
+
+from anomaly_gan.engine.loop import make_fabric, train_step
+from anomaly_gan.nets.aware import AwareNet, freeze
+from anomaly_gan.synthesis.build import build_task
+from anomaly_gan.synthesis.config import TrainConfig
+from anomaly_gan.synthesis.task import AnomalyGanTask
+from anomaly_gan.synthesis.windows import Batch
+
+SEED = 7
+
+
+def config_of(options: argparse.Namespace, precision: str) -> TrainConfig:
+    """The paper's recipe at the benchmark's size: 44 M parameters in all at 128 px."""
+    return TrainConfig(preset="paper", size=options.size, batch=options.batch, depth=options.depth,
+                       base_width=options.base_width, precision=precision, features=512,
+                       widths=(32, 64, 128, 256, 256, 256, 256))
+
+
+def make_task(config: TrainConfig, device: torch.device) -> AnomalyGanTask:
+    torch.manual_seed(SEED)
+    aware = AwareNet(config.channels if config.channels != "auto" else 3, config.aware_width)
+    freeze(aware)
+    return build_task(config, 3, 1, aware, SEED, device)
+
+
+def random_batch(config: TrainConfig, step: int, device: torch.device) -> Batch:
+    """Smooth noise with one square mask each."""
+    rng = torch.Generator().manual_seed(SEED + step)
+    side, number = config.size, config.batch
+
+    def images() -> Tensor:
+        coarse = torch.rand(number, 3, side // 8, side // 8, generator=rng) * 2 - 1
+        return nn.functional.interpolate(coarse, size=side, mode="bilinear").to(device)
+
+    def masks() -> Tensor:
+        mask = torch.zeros(number, 1, side, side)
+        for row in range(number):
+            top, left = (int(value) for value in torch.randint(side // 8, side // 2, (2,), generator=rng))
+            mask[row, :, top:top + side // 4, left:left + side // 3] = 1
+        return mask.to(device)
+
+    abnormal = images()
+    return Batch(images(), masks(), abnormal, masks(), torch.zeros(number, dtype=torch.long, device=device),
+                 torch.zeros(number, 2, side, side, device=device), abnormal)
+
+
+class Ours:
+    """The step of the one training loop."""
+
+    def __init__(self, config: TrainConfig, device: str) -> None:
+        self.fabric = make_fabric(device, config.precision)
+        self.task = make_task(config, self.fabric.device)
+        self.updates = self.task.updates()
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        return train_step(self.task, self.updates, batch, self.fabric)
+
+
+class Plain:
+    """The reference, from the same starting weights."""
+
+    def __init__(self, config: TrainConfig, device: str) -> None:
+        where = torch.device("cuda" if device == "cuda" else "cpu")
+        self.config, task = config, make_task(config, where)
+        self.nets = {name: net.to(memory_format=torch.contiguous_format) for name, net in task.nets.items()}
+        self.optimizers = task.optimizers
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        return reference_step(self.nets, self.optimizers, batch, self.config.local_size, self.config.aware_size)
+
+
+def timed(work: Callable[[], Any], device: torch.device) -> float:
+    """Milliseconds of wall time."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    begin = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return 1000 * (time.perf_counter() - begin)
+
+
+def convolution_peak(dtype: torch.dtype, device: torch.device) -> float:
+    """FLOP/s that 3x3 convolutions forward and backward reach on this machine: the best of several shapes."""
+    best = 0.0
+    for channels, side, number in ((128, 64, 4), (256, 32, 4), (256, 64, 4 if device.type == "cpu" else 64)):
+        net = nn.Conv2d(channels, channels, 3, padding=1).to(device, memory_format=torch.channels_last)
+        image = torch.randn(number, channels, side, side, device=device).to(memory_format=torch.channels_last)
+        image.requires_grad_()
+
+        def work(net: nn.Module = net, image: Tensor = image) -> None:
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                net(image).float().sum().backward()
+
+        operations = 3 * 2 * 9 * channels**2 * side**2 * number
+        times = [timed(work, device) for _ in range(4)]
+        best = max(best, 1000 * operations / min(times[1:]))
+    return best
+
+
+def counted_operations(config: TrainConfig, batch: Batch, device: str) -> int:
+    """Floating-point operations of one of our steps, as torch counts them (two per multiply-add)."""
+    ours = Ours(config, device)
+    with FlopCounterMode(display=False) as counter:
+        ours.step(batch)
+    return int(counter.get_total_flops())
+
+
+def loss_difference(config: TrainConfig, batch: Batch, device: str) -> float:
+    """Largest absolute difference of any loss of the first step, both sides at float32 from the same weights."""
+    plain = Plain(config, device).step(batch)
+    ours = {name.split("/")[-1]: value for name, value in Ours(config, device).step(batch).items()}
+    return max(abs(ours[name] - value) for name, value in plain.items())
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    device = torch.device(options.device)
+    exact, fast = config_of(options, "32-true"), config_of(options, "bf16-mixed")
+    batches = [random_batch(exact, step, device) for step in range(options.rounds + 1)]
+    difference = loss_difference(exact, copy.deepcopy(batches[0]), options.device)
+    sides = {"ours": Ours(fast, options.device), "reference": Plain(exact, options.device)}
+    if options.float32:
+        sides["ours_float32"] = Ours(exact, options.device)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    for turn, batch in enumerate(batches):
+        for name, side in sides.items():
+            elapsed = timed(lambda side=side, batch=batch: side.step(batch), device)
+            sys.stdout.write(f"{'warm-up' if turn == 0 else f'round {turn}':>8} {name:>13}: {elapsed:9.1f} ms\n")
+            sys.stdout.flush()
+            if turn:
+                times[name].append(elapsed)
+    middle = {name: statistics.median(values) for name, values in times.items()}
+    operations = counted_operations(exact, batches[0], options.device)
+    peaks = {name: convolution_peak(dtype, device)
+             for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))}
+    reached = 1000 * operations / middle["ours"]
+    result = {
+        "device": options.device, "threads": torch.get_num_threads(), "size": options.size, "batch": options.batch,
+        "parameters": sum(p.numel() for net in sides["reference"].nets.values() for p in net.parameters()),
+        "ours_ms": round(middle["ours"], 1), "reference_ms": round(middle["reference"], 1),
+        "ratio": round(middle["reference"] / middle["ours"], 2), "fraction_of_peak": round(reached / peaks["bf16"], 3),
+        "gflops_per_step": round(operations / 1e9, 1), "reached_gflops_per_s": round(reached / 1e9, 1),
+        "peak_gflops_per_s": {name: round(value / 1e9, 1) for name, value in peaks.items()},
+        "largest_loss_difference": float(f"{difference:.2g}"),
+    }
+    if "ours_float32" in middle:
+        result |= {"ours_float32_ms": round(middle["ours_float32"], 1),
+                   "float32_ratio": round(middle["reference"] / middle["ours_float32"], 2)}
+    if device.type == "cuda":
+        result["peak_memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--depth", type=int, default=6)
+    parser.add_argument("--base-width", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--float32", action="store_true", help="also time our step at float32")
+    parser.add_argument("--quick", action="store_true", help="two rounds")
+    options = parser.parse_args()
+    if options.device == "cpu":
+        torch.set_num_threads(options.threads)
+    options.rounds = 2 if options.quick else options.rounds
+    sys.stdout.write(json.dumps(measure(options)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
