@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.claims import claimed
+from anomaly_gan.core.errors import EnvironmentFailure, InputError
 from anomaly_gan.core.files import sha256_bytes, write_json
+from anomaly_gan.core.manifest import LOGS
 from anomaly_gan.core.records import Dataset, load_dataset
 from anomaly_gan.core.seeding import seed_for
 
 from .config import NO_AUGMENTATION, DetectConfig
+
+ASIDE = Path(LOGS) / "set_aside"
+"""Where finished cells of other plans and of other keys wait, among the logs of ``cells/``."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,29 @@ class CellJob:
     def steps(self) -> int:
         return self.config.iterations
 
+    @property
+    def kind(self) -> str:
+        """Cells of one kind take about equally long."""
+        size = self.config
+        return f"{self.cell.detector} {size.image_size}px {size.iterations}x{size.batch} {self.device}"
+
+    @property
+    def claim(self) -> Path:
+        """The file that says who trains this cell; among the logs, which no manifest lists."""
+        return self.folder.parent / LOGS / f"{self.folder.name}.claim"
+
+    @property
+    def clock(self) -> Path:
+        """Where the seconds it took are kept."""
+        return self.folder.parent / LOGS / f"{self.folder.name}.json"
+
     def run(self, on_step: Callable[[], None] = lambda: None) -> None:
-        run_cell(self, on_step)
+        """Train and judge, unless that is done, or another process is at it."""
+        with claimed(self.claim) as held:
+            if held and not self.finished():
+                timer = Timer(on_step)
+                run_cell(self, timer.step)
+                write_json(self.clock, {"seconds": round(timer.seconds() * self.steps / max(1, timer.steps), 3)})
 
     def finished(self) -> bool:
         path = self.folder / "result.json"
@@ -59,6 +86,22 @@ class CellJob:
     def result(self) -> dict[str, Any]:
         """The content of the finished cell's ``result.json``."""
         return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+
+
+@dataclass
+class Timer:
+    """Passes steps on, counts them, and knows the time since it was made."""
+
+    on_step: Callable[[], None]
+    steps: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def step(self) -> None:
+        self.steps += 1
+        self.on_step()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
 
 
 def cell_key(cell: Cell, config: DetectConfig, seed: int, split_test: str, device: str, backbone: str,
@@ -72,7 +115,8 @@ def cell_key(cell: Cell, config: DetectConfig, seed: int, split_test: str, devic
 def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     """Train and judge; ``detections.json`` and then ``result.json`` appear in ``job.folder``.
 
-    A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared first.
+    A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared
+    first, a finished one set aside.
     """
     from anomaly_gan.engine.loop import make_fabric
 
@@ -105,8 +149,31 @@ def _claim(job: CellJob) -> None:
     marker = job.folder / "started.json"
     if job.folder.exists() and not (
             marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}):
-        shutil.rmtree(job.folder)
+        set_aside(job.folder)
     write_json(marker, {"key": job.key})
+
+
+def set_aside(folder: Path) -> None:
+    """Move a finished cell out of the table's sight, to be found by its key; remove an unfinished one."""
+    key = key_of(folder / "result.json")
+    try:
+        if key:
+            target = folder.parent / ASIDE / f"{folder.name}-{key[:12]}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                folder.rename(target)
+                return
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise EnvironmentFailure(f"{folder}: cannot be set aside: {error.strerror or error}") from error
+
+
+def key_of(result: Path) -> str:
+    """The key in a ``result.json``, empty where there is none."""
+    try:
+        return str(json.loads(result.read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # another process is removing it, or it is none of ours
 
 
 def held_out_hash(test: Dataset) -> str:

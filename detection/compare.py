@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.claims import holder
+from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json, write_text
-from anomaly_gan.core.manifest import Context, finished_key
+from anomaly_gan.core.manifest import CELLS, Context, begin_stage, finished_key
 from anomaly_gan.core.records import Dataset, load_dataset
 
 from .cells import Cell, CellJob, cell_key, held_out_hash, training_data
 from .config import NO_AUGMENTATION, CompareConfig
 from .figures import figure
+from .reuse import tidy
+from .work import work
 
 COLUMNS = ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic", "iterations",
            "map50_box", "map_box", "image_recall_at_5", "image_recall_at_10", "image_recall_at_20", "image_auroc",
@@ -35,11 +37,34 @@ def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
     Raises:
         ConfigError: an arm has no ``export@ARM`` among the inputs.
         InputError: the test split is empty or shows no defect; a training set holds something of the test split.
+        EnvironmentFailure: another process is training some of the cells.
     """
     jobs = plan(config, context, out)
     check(jobs, config, context)
+    tidy(out / CELLS, jobs)
     work(jobs, config.workers)
+    missing = [job for job in jobs if not job.finished()]
+    if missing:
+        raise EnvironmentFailure(f"{out}: {len(missing)} cells are being trained by another process "
+                                 f"({_whom(missing[0])}); run this again when it is done")
     return assemble(config, context, out)
+
+
+def _whom(job: CellJob) -> str:
+    other = holder(job.claim) or {}
+    return f"{job.cell.name}: process {other.get('pid', '?')} on {other.get('host', '?')}, says {job.claim}"
+
+
+def begin(config: CompareConfig, context: Context, out: Path) -> bool:
+    """Make ``out`` ready for :func:`work` of several processes at once; False where the comparison is fresh.
+
+    Finished cells are kept, whatever has changed around them: each carries its own key. Cells that the plan does not
+    name are set aside. Once all cells are finished, ``run_stage`` with :func:`run` closes the stage.
+    """
+    if not begin_stage("compare", config, context, out):
+        return False
+    tidy(out / CELLS, plan(config, context, out))
+    return True
 
 
 def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
@@ -67,7 +92,7 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
                 train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
                 key = cell_key(cell, detect, context.seed, config.split_test, device, backbone,
                                {"ingest": finished_key(ingest), "train": finished_key(train)})
-                jobs.append(CellJob(cell, detect, ingest, train, out / "cells" / cell.name, config.split_test,
+                jobs.append(CellJob(cell, detect, ingest, train, out / CELLS / cell.name, config.split_test,
                                     context.seed, device, key))
     return jobs
 
@@ -95,20 +120,6 @@ def held_out(config: CompareConfig, ingest: Path) -> Dataset:
         raise InputError(str(ingest), "K8", f"split {config.split_test!r} shows no defect to judge on",
                          "ingest with a test share that holds defects")
     return test
-
-
-def work(jobs: Sequence[CellJob], workers: int = 0) -> None:
-    """Train the cells that are not finished, in ``workers`` processes (0: every core on a CPU, one on CUDA)."""
-    from .workers import run_here, run_in_processes
-
-    missing = [job for job in jobs if not job.finished()]
-    if not missing:
-        return
-    workers = workers or (len(os.sched_getaffinity(0)) if missing[0].device == "cpu" else 1)
-    if missing[0].device != "cpu" and workers == 1:
-        run_here(missing)
-    else:
-        run_in_processes(missing, workers)
 
 
 def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from anomaly_gan.core.config import Config, nearest
 
@@ -115,7 +122,11 @@ class CompareConfig(Config):
         for name in self.detector_settings:
             if name not in self.detector_list():
                 raise ValueError(f"detector_settings: {name!r} is not compared{nearest(name, self.detector_list())}")
-            self.detect_config(name)
+            try:
+                self.detect_config(name)
+            except ValidationError as error:
+                place = ".".join(["detector_settings", name, *map(str, error.errors()[0]["loc"])])
+                raise ValueError(f"{place}: {error.errors()[0]['msg']}") from error
         return self
 
     @model_serializer(mode="wrap")

@@ -16,7 +16,8 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from anomaly_gan.core.errors import AnomalyGanError, EnvironmentFailure
-from anomaly_gan.core.progress import progress_bar
+
+from .remaining import Board, Plan
 
 POLL_SECONDS = 0.2
 SMALLER = "set compare.workers=1 or a smaller detect.image_size"
@@ -39,15 +40,29 @@ class Failure:
     exit_code: int | None
 
 
-def run_here(jobs: Sequence[Job]) -> None:
+def run_here(jobs: Sequence[Job], label: str = "compare", plan: Plan | None = None,
+             say: Callable[[str], None] = lambda line: None) -> None:
     """One cell after the other in this process, for a device that is shared badly."""
-    for job in jobs:
-        job.run()
+    done, seconds = [0] * len(jobs), [-1.0] * len(jobs)
+    with Board(label, plan or plan_of(jobs), say) as board:
+        for number, job in enumerate(jobs):
+
+            def one_step(number: int = number) -> None:
+                done[number] += 1
+                board.show(done, seconds)
+
+            _timed(job, number, one_step, done, seconds)
+            board.show(done, seconds)
 
 
-def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare",
-                     remedy: str = SMALLER) -> None:
-    """Deal the cells out to ``workers`` spawned processes (at most one per cell) and wait for all.
+def plan_of(jobs: Sequence[Job], workers: int = 1) -> Plan:
+    """What a progress bar needs to know of cells without a past."""
+    return Plan([getattr(job, "kind", "") for job in jobs], [job.steps for job in jobs], workers)
+
+
+def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare", remedy: str = SMALLER,
+                     plan: Plan | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+    """Let ``workers`` spawned processes (at most one per cell) take cell after cell, in order, and wait for all.
 
     Each process computes on one thread: several threads in each of several processes on the same cores are many
     times slower, and the number of threads changes the last bits of a result.
@@ -59,18 +74,18 @@ def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare",
     if not jobs:
         return
     context = multiprocessing.get_context("spawn")
-    steps = context.Value("L", 0)
-    hands = [list(jobs[start::workers]) for start in range(min(workers, len(jobs)))]
-    pipes = [context.Pipe(duplex=False) for _ in hands]
-    processes = [context.Process(target=_work, args=(hand, steps, sender), daemon=True)
-                 for hand, (_, sender) in zip(hands, pipes, strict=True)]
+    workers = min(workers, len(jobs))
+    desk = Desk(context.Value("L", 0), context.Array("L", len(jobs)), context.Array("d", [-1.0] * len(jobs)))
+    pipes = [context.Pipe(duplex=False) for _ in range(workers)]
+    processes = [context.Process(target=_work, args=(list(jobs), desk, sender), daemon=True) for _, sender in pipes]
     try:
         for process in processes:
             process.start()
         for _, sender in pipes:
             sender.close()
-        _watch(processes, [receiver for receiver, _ in pipes], steps, sum(job.steps for job in jobs),
-               label, remedy)
+        with Board(label, plan or plan_of(jobs, workers), say) as board:
+            _watch(processes, [receiver for receiver, _ in pipes],
+                   lambda: board.show(desk.done[:], desk.seconds[:]), label, remedy)
     finally:
         for process in processes:
             if process.is_alive():
@@ -79,20 +94,43 @@ def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare",
                 process.join()
 
 
-def _watch(processes: Sequence[Any], receivers: Sequence[Connection], steps: Any, total: int, label: str,
+@dataclass(frozen=True)
+class Desk:
+    """What parent and workers share: the number of the next cell, and of each cell its steps and its seconds."""
+
+    next: Any
+    done: Any
+    seconds: Any
+
+    def take(self) -> int:
+        with self.next.get_lock():
+            self.next.value += 1
+            return self.next.value - 1
+
+
+def _watch(processes: Sequence[Any], receivers: Sequence[Connection], show: Callable[[], None], label: str,
            remedy: str) -> None:
     running = list(zip(processes, receivers, strict=True))
-    with progress_bar(label, total) as bar:
-        while running:
-            time.sleep(POLL_SECONDS)
-            bar.update(steps.value - bar.n)
-            for process, receiver in list(running):
-                if process.is_alive():
-                    continue
-                process.join()
-                running.remove((process, receiver))
-                if process.exitcode:
-                    _raise(receiver, process.exitcode, label, remedy)
+    while running:
+        time.sleep(POLL_SECONDS)
+        show()
+        for process, receiver in list(running):
+            if process.is_alive():
+                continue
+            process.join()
+            running.remove((process, receiver))
+            if process.exitcode:
+                _raise(receiver, process.exitcode, label, remedy)
+    show()
+
+
+def _timed(job: Job, number: int, one_step: Callable[[], None], done: Any, seconds: Any) -> None:
+    """Run a cell and write down what a whole one takes: of a resumed one, only the rest was seen."""
+    began = time.monotonic()
+    job.run(one_step)
+    made = done[number]
+    seconds[number] = (time.monotonic() - began) * job.steps / made if made else 0.0
+    done[number] = job.steps
 
 
 def _raise(receiver: Connection, exit_code: int, label: str = "compare",
@@ -117,7 +155,7 @@ class _NotATerminal(io.TextIOWrapper):
         return False
 
 
-def _work(jobs: list[Job], steps: Any, sender: Connection) -> None:
+def _work(jobs: list[Job], desk: Desk, sender: Connection) -> None:
     """A worker's whole life."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
@@ -129,13 +167,13 @@ def _work(jobs: list[Job], steps: Any, sender: Connection) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
-    def one_step() -> None:
-        with steps.get_lock():
-            steps.value += 1
-
     try:
-        for job in jobs:
-            job.run(one_step)
+        while (number := desk.take()) < len(jobs):
+
+            def one_step(number: int = number) -> None:
+                desk.done[number] += 1
+
+            _timed(jobs[number], number, one_step, desk.done, desk.seconds)
     except AnomalyGanError as error:
         sender.send(Failure(str(error), error.exit_code))
         sys.exit(1)

@@ -12,19 +12,22 @@ import contextlib
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .config import Config, dump_yaml
-from .errors import EnvironmentFailure, InputError
-from .files import sha256_bytes, sha256_file, write_json, write_text
+from .errors import InputError, RunBusy
+from .files import atomic_path, sha256_bytes, sha256_file, write_json, write_text
 from .records import SCHEMA
 
 BOOKKEEPING = frozenset({"manifest.json", "started.json"})
 LOGS = "logs"
 """A folder for what may differ from run to run (wall times); no manifest lists it."""
+CELLS = "cells"
+"""A folder of costly pieces that carry keys of their own: it outlives a change of the stage's key, as where an arm
+or a seed is added, and the stage itself takes from it what still holds."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,48 @@ def run_stage(stage: str, function: StageFunction, config: Config, context: Cont
     return True
 
 
+def begin_stage(stage: str, config: Config, context: Context, folder: Path) -> bool:
+    """Make the folder ready for work that several processes share; False where the stage is fresh.
+
+    Work of the same key is left as it is, for another process may be at it this very moment. Once all of it is done,
+    :func:`run_stage` closes the stage.
+    """
+    key = stage_key(stage, config, context.seed, {name: finished_key(path) for name, path in context.inputs.items()})
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if is_fresh(folder, key):
+            return False
+        if not _begun(folder, key):
+            _prepare(folder, key)
+    return True
+
+
+def link_stage(source: Path, folder: Path, key: str) -> None:
+    """Make ``folder`` the stage that ``source`` is, finished under ``key``: the same files by hard links.
+
+    A link costs nothing and is safe, because a stage's files are replaced and never written into.
+    """
+    _prepare(folder, key)
+    link_tree(source, folder, last="manifest.json", leave_out=("started.json",))
+
+
+def link_tree(source: Path, target: Path, last: str, leave_out: Sequence[str] = ()) -> None:
+    """All files of ``source`` also in ``target``, by hard links (copies where a file system has none), ``last`` last:
+    its presence says that all are there."""
+    paths = [path for path in sorted(source.rglob("*")) if path.is_file()
+             and path.relative_to(source).as_posix() not in (last, *leave_out) and not path.name.startswith(".tmp-")]
+    for path in [*paths, source / last]:
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        try:
+            place.hardlink_to(path)
+        except OSError:  # another file system, or one without links
+            with atomic_path(place) as temporary:
+                shutil.copyfile(path, temporary)
+
+
 def finished_key(folder: Path) -> str:
     """The key of a finished stage folder.
 
@@ -109,19 +154,26 @@ def finished_key(folder: Path) -> str:
     return manifest["key"]
 
 
+def _begun(folder: Path, key: str) -> bool:
+    """True where the folder holds unfinished work of this key."""
+    started = folder / "started.json"
+    if started.is_file() and not (folder / "manifest.json").exists():
+        with contextlib.suppress(ValueError, KeyError):
+            return json.loads(started.read_text(encoding="utf-8"))["key"] == key
+    return False
+
+
 def _prepare(folder: Path, key: str) -> None:
     """Keep unfinished work of the same key; remove everything else."""
     started = folder / "started.json"
-    same = False
-    if started.is_file() and not (folder / "manifest.json").exists():
-        with contextlib.suppress(ValueError, KeyError):
-            same = json.loads(started.read_text(encoding="utf-8"))["key"] == key
-    if folder.exists() and not same:
+    if folder.exists() and not _begun(folder, key):
         if not (started.is_file() or (folder / "manifest.json").is_file() or not any(folder.iterdir())):
             raise InputError(str(folder), "J6", "the output folder holds files that no stage wrote",
                              "choose an empty or new folder")
         # the markers go last: a kill in between must leave a folder we still know as ours
-        for path in sorted(folder.iterdir(), key=lambda item: item.name in BOOKKEEPING):
+        for path in sorted(folder.iterdir()):
+            if path.name == CELLS or path.name in BOOKKEEPING:
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -130,6 +182,7 @@ def _prepare(folder: Path, key: str) -> None:
     for leftover in folder.rglob(".tmp-*"):
         leftover.unlink(missing_ok=True)
     write_json(started, {"key": key})
+    (folder / "manifest.json").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -137,12 +190,12 @@ def run_lock(run: Path) -> Iterator[None]:
     """Hold the run folder: a second process is refused. The lock dies with its process.
 
     Raises:
-        EnvironmentFailure: another process works in this folder.
+        RunBusy: another process works in this folder.
     """
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise EnvironmentFailure(f"{run}: another process is working in this run folder") from error
+            raise RunBusy(f"{run}: another process is working in this run folder") from error
         yield

@@ -48,7 +48,7 @@ def one_thread():
 
 def products(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("started.json", "manifest.json")}
+            if path.is_file() and path.name not in ("started.json", "manifest.json") and "logs" not in path.parts}
 
 
 def test_stage_products_in_worker_processes_and_resumed_in_this_one(
@@ -67,7 +67,7 @@ def test_stage_products_in_worker_processes_and_resumed_in_this_one(
         run_cell(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cells, "run_cell", power_cut)
-    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count: workers.run_here(jobs))
+    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: workers.run_here(jobs, **more))
     with pytest.raises(KeyboardInterrupt):
         run_stage("compare", compare.run, config, context, cut)
     finished = {path: path.stat().st_mtime_ns for path in cut.glob("cells/*/result.json")}
@@ -161,7 +161,7 @@ def test_an_export_of_other_photographs_is_refused(context: Context) -> None:
 
 def test_a_leak_is_found_before_any_training(config: CompareConfig, context: Context, tmp_path: Path,
                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count: pytest.fail("training began"))
+    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: pytest.fail("training began"))
     leaky(context.inputs["export@copy_paste"], "object", load_dataset(context.inputs["ingest"]).split("test"))
     with pytest.raises(InputError, match="E4"):
         compare.run(config, context, tmp_path / "out")
