@@ -53,12 +53,16 @@ class LeanUNet(nn.Module):
     windows on one processor core. The last layer starts at ``head_scale`` of its usual size, so training starts
     from the untouched photograph.
 
+    ``dropout``: share of features dropped after the bottom and each step up but the last, while training **and**
+    after it: pix2pix's noise (Isola et al. 2017, section 2.1). It draws from torch's own stream.
+
     Raises:
         ValueError: ``stages`` outside 2-4, or an input side that is no multiple of ``2**stages``.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, base_width: int = 32, stages: int = 3, head_scale: float = 0.1
+        self, in_channels: int, out_channels: int, base_width: int = 32, stages: int = 3, head_scale: float = 0.1,
+        dropout: float = 0.0
     ) -> None:
         super().__init__()
         if not 2 <= stages <= len(GROWTH):
@@ -66,7 +70,7 @@ class LeanUNet(nn.Module):
         widths = [int(base_width * growth) for growth in GROWTH[:stages]]
         inputs = [in_channels, *widths[:-1]]
         outputs = [base_width // 4, *widths[:-1]]
-        self.multiple = 2**stages
+        self.multiple, self.dropout = 2**stages, dropout
         self.down = nn.ModuleList(
             _Block(before, after, stride=2, norm=level > 0)
             for level, (before, after) in enumerate(pairwise([in_channels, *widths]))
@@ -93,5 +97,7 @@ class LeanUNet(nn.Module):
         for block in self.middle:
             features = features + block(features)
         for up, skip in zip(reversed(list(self.up)), reversed(skips), strict=True):
+            if self.dropout:
+                features = F.dropout(features, self.dropout, training=True)
             features = up(features, skip)
         return self.head(features)

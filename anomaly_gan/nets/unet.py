@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 Norm = Literal["batch", "instance", "none"]
 
@@ -21,7 +22,8 @@ class UNet(nn.Module):
     Takes images_BCHW (here: photograph in [-1,1] with the mask in [0,1] behind it) whose sides are multiples of
     ``2**depth``, returns (B, out_channels, H, W) in [-1,1] (tanh). Widths double from ``base_width`` up to
     ``max_width`` (None: eight times the base, as in pix2pix). Depth 8, width 64: 54.4 M parameters; depth 6,
-    width 32: 7.3 M. pix2pix's dropout is left out: the paper names none.
+    width 32: 7.3 M. pix2pix's ``dropout`` acts before the deepest steps up (three at most, never the last), while
+    training and after it; Anomaly-GAN's paper names none.
 
     Raises:
         ValueError: ``depth`` below 2, or an input side that is no multiple of ``2**depth``.
@@ -35,6 +37,7 @@ class UNet(nn.Module):
         base_width: int,
         max_width: int | None = None,
         norm: Norm = "batch",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if depth < 2:
@@ -42,7 +45,7 @@ class UNet(nn.Module):
         limit = 8 * base_width if max_width is None else max_width
         widths = [min(base_width * 2**level, limit) for level in range(depth)]
         bias = norm != "batch"  # batch norm subtracts it again
-        self.multiple = 2**depth
+        self.multiple, self.dropout = 2**depth, dropout
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
         for level, width in enumerate(widths):
@@ -77,6 +80,8 @@ class UNet(nn.Module):
             features = down(features)
             skips.append(features)
         features = self.up[-1](skips.pop())
-        for up, skip in zip(reversed(list(self.up)[:-1]), reversed(skips), strict=True):
+        for step, (up, skip) in enumerate(zip(reversed(list(self.up)[:-1]), reversed(skips), strict=True)):
+            if self.dropout and step < 3:
+                features = F.dropout(features, self.dropout, training=True)
             features = up(torch.cat([skip, features], dim=1))
         return features

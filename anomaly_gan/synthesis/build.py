@@ -44,14 +44,16 @@ def build_generator(config: TrainConfig, channels: int, categories: int, steered
     inputs = channels + build_painter(config, categories).extra_channels(steered)
     outputs = painting_channels(config.painting, channels)
     if config.generator == "lean_unet":
-        return LeanUNet(inputs, outputs, config.base_width, config.depth)
-    return UNet(inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm)
+        return LeanUNet(inputs, outputs, config.base_width, config.depth, dropout=config.dropout)
+    return UNet(inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm,
+                dropout=config.dropout)
 
 
 def build_task(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
                device: torch.device | None = None) -> AnomalyGanTask:
     """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
     assert aware is not None, "the registry's row asks for it"
+    assert config.discriminator_norm != "instance", "TrainConfig refuses it"
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = channels + (painter.categories or 0)

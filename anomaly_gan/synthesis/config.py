@@ -24,8 +24,19 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
 
-RECIPES: dict[str, dict[str, Any]] = {}
-"""What a method's own paper fixes: it lies over a preset (which speaks of Anomaly-GAN) and under the values given."""
+_PLAIN: dict[str, Any] = {
+    # What the rivals' papers do not have: steering by severity and noise, pasting under the mask, our own terms.
+    "noise": False, "composite": False, "painting": "residual", "inside": 1.0, "aware": 0.0, "severity": 0.0,
+    "mismatch": 0.0, "paired": 0.0,
+}
+_CYCLEGAN: dict[str, Any] = {**_PLAIN, "cycle": 10.0, "identity": 5.0, "discriminator_norm": "instance"}
+RECIPES: dict[str, dict[str, Any]] = {
+    "cyclegan": {**_CYCLEGAN, "adversarial": "lsgan"},
+    "fd_cyclegan": {**_CYCLEGAN, "adversarial": "d2gan", "lambda_1": 1.0},
+    "pix2pix": {**_PLAIN, "adversarial": "bce", "paired": 100.0, "dropout": 0.5, "discriminator_norm": "batch"},
+}
+"""What a method's own paper fixes: it lies over a preset (which speaks of Anomaly-GAN) and under the values given.
+Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone."""
 
 
 class TrainConfig(Config):
@@ -58,6 +69,7 @@ class TrainConfig(Config):
     base_width: int = Field(32, ge=4)
     depth: int = Field(3, ge=2)
     norm: Literal["batch", "instance", "none"] = "none"
+    dropout: float = Field(0.0, ge=0, lt=1, description="pix2pix's noise, kept while painting")
     conditional: bool = True
     noise: bool = True
     painting: Literal["image", "residual", "layered"] = "layered"
@@ -69,7 +81,8 @@ class TrainConfig(Config):
     features: int = 64
     local_size: int = 32
     masked_local: bool = False
-    discriminator_norm: Literal["batch", "spectral", "none"] = "spectral"
+    discriminator_norm: Literal["batch", "instance", "spectral", "none"] = "spectral"
+    patch_width: int = Field(32, ge=4, description="first width of the rivals' PatchGAN discriminators")
     adversarial: Literal["bce", "hinge", "lsgan", "d2gan"] = "hinge"
 
     aware_width: int = Field(16, ge=4)
@@ -84,6 +97,7 @@ class TrainConfig(Config):
     severity: float = Field(4.0, ge=0)
     mismatch: float = Field(0.5, ge=0)
     paired: float = Field(4.0, ge=0)
+    identity: float = Field(0.0, ge=0, description="weight of CycleGAN's identity loss")
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +113,8 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> TrainConfig:
+        if self.method == "anomaly_gan" and self.discriminator_norm == "instance":
+            raise ValueError("discriminator_norm: the local and global discriminator has no instance norm")
         stages = self.depth
         if self.generator == "lean_unet" and not 2 <= stages <= 4:
             raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")

@@ -92,12 +92,13 @@ def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[s
     content = write_png(out / "images" / file_name, sample.pixels)
     height, width = sample.pixels.shape[:2]
     base = item.image.extra["normal_file"] if sample.base is not None else None
+    maker = sample.provenance.get("method", name)  # a hybrid's photographs name who really made them
     image = ImageRecord(0, file_name, width, height, item.image.group_id, "train", "synthetic", sha256_bytes(content), {
-        "provenance": {**sample.provenance, "method": name, "pool_item": file_name, "base": base},
+        "provenance": {**sample.provenance, "method": maker, "pool_item": file_name, "base": base},
         "category": item.image.extra["category"],
     })
     annotations = [
-        Annotation.from_mask(0, 0, category, mask, _parent(sample, item, position, name))
+        Annotation.from_mask(0, 0, category, mask, _parent(sample, item, position, maker))
         for position, (category, mask) in enumerate(sample.instances) if mask.any()
     ]
     return {"image": vars(image), "annotations": [vars(annotation) for annotation in annotations]}

@@ -97,8 +97,15 @@ def _function(place: str) -> Callable[..., Any]:
 METHODS = {
     "geometric": Method("anomaly_gan.synthesis.methods.geometric:open_method"),
     "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste:open_method"),
-    "anomaly_gan": Method("anomaly_gan.synthesis.methods.anomaly_gan:open_method",
+    "anomaly_gan": Method("anomaly_gan.synthesis.methods.painted:open_method",
                           "anomaly_gan.synthesis.build:build_task", aware=True),
+    "cyclegan": Method("anomaly_gan.synthesis.methods.painted:open_method",
+                       "anomaly_gan.synthesis.unpaired_task:build_cyclegan"),
+    "fd_cyclegan": Method("anomaly_gan.synthesis.methods.painted:open_method",
+                          "anomaly_gan.synthesis.unpaired_task:build_fd_cyclegan"),
+    "pix2pix": Method("anomaly_gan.synthesis.methods.painted:open_method",
+                      "anomaly_gan.synthesis.paired_task:build_pix2pix"),
+    "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
 }
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..engine.averaging import move_average
 from ..engine.task import Losses, Task, Update
 from ..losses.aware import semantic_difference, semantic_moments
 from ..losses.cycle import cycle_l1
@@ -274,14 +275,8 @@ class AnomalyGanTask:
         return logits[:len(real)], logits[len(real):]
 
     def after_step(self, step: int) -> None:
-        """Move the averaged generator; early averages forget fast so that they do not remember the start."""
-        if "average" not in self.nets:
-            return
-        decay = min(self.ema, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for mean, value in zip(self.nets["average"].state_dict().values(),
-                                   self.nets["generator"].state_dict().values(), strict=True):
-                mean.lerp_(value, 1 - decay) if mean.is_floating_point() else mean.copy_(value)
+        if "average" in self.nets:
+            move_average(self.nets["average"], self.nets["generator"], self.ema, step)
 
     def _cycle(self, image: Tensor, rebuilt: Tensor, mask: Tensor) -> Tensor:
         weight_map = None if self.weights.inside == 1 else 1 + (self.weights.inside - 1) * mask

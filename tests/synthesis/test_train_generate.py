@@ -13,7 +13,7 @@ from anomaly_gan.core.records import Annotation, load_dataset
 from anomaly_gan.engine import loop
 from anomaly_gan.synthesis import generate, train
 from anomaly_gan.synthesis.config import PRESETS, GenerateConfig, TrainConfig
-from anomaly_gan.synthesis.methods.anomaly_gan import open_method
+from anomaly_gan.synthesis.methods.painted import open_method
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs
 from anomaly_gan.synthesis.task import PAINTINGS
 from anomaly_gan.synthesis.windows import Framing, PairSource, cut_window

@@ -1,10 +1,13 @@
-"""Painting pool masks into normal photographs with a trained Anomaly-GAN."""
+"""A trained generator as a brush: one window of a photograph at a time, at the photograph's own resolution."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import Any
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,15 +16,23 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ...core.errors import InputError
-from ...core.images import read_pixels
+from ...core.masks import union
 from ...core.records import Annotation
-from ...core.seeding import rng_for
 from ...losses.severity import reachable
 from ...nets.composite import feather
 from ..build import build_framing, build_generator, build_painter
 from ..config import TrainConfig
-from ..registry import Generate, MethodInputs, PoolItem, Sample
 from ..windows import shrink_mask, to_signed
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A painted photograph, the severity asked for at each painting, and how far from the masks (pixels, in x or y)
+    it may differ from the photograph beneath; None: everywhere."""
+
+    pixels: np.ndarray
+    severities: list[list[float]]
+    support_px: int | None
 
 
 class Brush:
@@ -35,14 +46,38 @@ class Brush:
         # The net's whole answer is wanted here: it is pasted at native resolution, under a native feather.
         self.painter = replace(build_painter(config, len(categories)), support_px=None)
 
+    def paint_masks(self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str],
+                    rng: np.random.Generator) -> Painting:
+        """One mask after the other, each pasted under its own feather."""
+        pixels, severities = base, []
+        for annotation in annotations:
+            pixels, asked = self.paint(pixels, annotation.mask(), annotation.bbox, names[annotation.category_id], rng)
+            severities.append(asked)
+        return Painting(pixels, severities, self.config.support_px)
+
+    def paint_windows(self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str],
+                      rng: np.random.Generator) -> Painting:
+        """Whole windows, each showing all masks of one category that reach into it; none is painted twice."""
+        pixels, severities = base, []
+        painted: dict[int, list[tuple[int, int, int]]] = {}
+        for annotation in annotations:
+            category = annotation.category_id
+            if any(_inside(annotation.bbox, place) for place in painted.get(category, [])):
+                continue  # painted with its neighbour
+            mask = union([other.mask() for other in annotations if other.category_id == category], *base.shape[:2])
+            pixels, asked = self.paint(pixels, mask, annotation.bbox, names[category], rng)
+            severities.append(asked)
+            painted.setdefault(category, []).append(self._window(annotation.bbox, base.shape[:2])[:3])
+        masks = union([annotation.mask() for annotation in annotations], *base.shape[:2])
+        return Painting(pixels, severities, _reach(masks, [place for places in painted.values() for place in places]))
+
     @torch.no_grad()
-    def paint(self, pixels: np.ndarray, annotation: Annotation, category: str,
+    def paint(self, pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], category: str,
               rng: np.random.Generator) -> tuple[np.ndarray, list[float]]:
-        """``pixels`` with one defect painted at the annotation's mask, and the severity that was asked for."""
+        """``pixels`` with the window around the box painted at the mask, and the severity that was asked for."""
         bank = self.severities[category]
         wanted = np.array(bank[int(rng.integers(len(bank)))]) * rng.uniform(0.9, 1.1, 2)
-        mask = annotation.mask()
-        top, left, native, scale = self._window(annotation.bbox, pixels.shape[:2])
+        top, left, native, scale = self._window(box_xywh, pixels.shape[:2])
         window, piece = _take(pixels, mask, top, left, native)
         side = native // scale
         small = window if scale == 1 else cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
@@ -77,7 +112,8 @@ class Brush:
             style = np.broadcast_to(rng.standard_normal(), (1, *mask.shape))
             noise = torch.from_numpy(np.concatenate([grain, style]).astype(np.float32))[None].to(self.device)
             maps.append(self.painter.control_maps(masks, target, noise))
-        output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1))
+        with _own_chance(rng) if self.config.dropout else nullcontext():
+            output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1))
         return output[0].cpu().numpy(), [round(float(value), 4) for value in target[0]]
 
     def _alpha(self, mask: np.ndarray) -> np.ndarray:
@@ -89,7 +125,7 @@ class Brush:
 
     @torch.no_grad()
     def paint_whole(self, pixels: np.ndarray, annotations: list[Annotation], category: str,
-                    rng: np.random.Generator) -> tuple[np.ndarray, list[float]]:
+                    rng: np.random.Generator) -> Painting:
         """The paper's way: the photograph squeezed to a square, all defects at once, and stretched back."""
         bank = self.severities[category]
         wanted = np.array(bank[int(rng.integers(len(bank)))])
@@ -106,55 +142,45 @@ class Brush:
         if self.config.composite:
             alpha = self._alpha(mask) > 0
             back = np.where(alpha if back.ndim == 2 else alpha[:, :, None], back, pixels)
-        return back, asked
+        return Painting(back, [asked], self.config.support_px if self.config.composite else None)
 
 
-def open_method(inputs: MethodInputs) -> Generate:
-    """Load the trained generator of ``inputs.trained``; each item's chance comes from its own name and attempt.
+def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tuple[Brush, int]:
+    """The brush that a training left, and the channels it paints.
 
     Raises:
         InputError: the training has other categories than the data set (H10).
     """
-    assert inputs.trained is not None
-    model = json.loads((inputs.trained / "model.json").read_text(encoding="utf-8"))
-    names = {category.id: category.name for category in inputs.train.categories}
-    if model["categories"] != list(names.values()):
-        raise InputError(str(inputs.trained / "model.json"), "H10",
-                         f"trained for {model['categories']}, the data set has {list(names.values())}", "train again")
+    model = json.loads((trained / "model.json").read_text(encoding="utf-8"))
+    if model["categories"] != categories:
+        raise InputError(str(trained / "model.json"), "H10",
+                         f"trained for {model['categories']}, the data set has {categories}", "train again")
     config = TrainConfig(**model["config"])
-    device = torch.device("cuda" if inputs.device != "cpu" and torch.cuda.is_available() else "cpu")
-    net = build_generator(config, model["channels"], len(names))
-    net.load_state_dict(load_file(inputs.trained / "generator.safetensors"))
+    device = torch.device("cuda" if wanted_device != "cpu" and torch.cuda.is_available() else "cpu")
+    net = build_generator(config, model["channels"], len(categories))
+    net.load_state_dict(load_file(trained / "generator.safetensors"))
     net.to(device).eval()
-    brush = Brush(net, config, model["categories"], model["severity"], device)
-    gray, gray_set = model["channels"] == 1, inputs.train.info.get("mode", "L") == "L"
-    normals = {image.file_name: image for image in inputs.train.images}
+    return Brush(net, config, model["categories"], model["severity"], device), model["channels"]
 
-    def generate(items: list[PoolItem], attempt: int) -> list[Sample]:
-        return [one(item, attempt) for item in items]
 
-    def one(item: PoolItem, attempt: int) -> Sample:
-        rng = rng_for(inputs.seed, "anomaly_gan", item.image.file_name, attempt)
-        normal = normals[item.image.extra["normal_file"]]
-        base = read_pixels(inputs.train.path_of(normal), gray)
-        pixels, severities = base, []
-        if brush.framing.whole:
-            pixels, asked = brush.paint_whole(base, item.annotations, item.image.extra["category"], rng)
-            severities.append(asked)
-        else:
-            for annotation in item.annotations:
-                pixels, asked = brush.paint(pixels, annotation, names[annotation.category_id], rng)
-                severities.append(asked)
-        provenance: dict[str, Any] = {"method": "anomaly_gan", "preset": config.preset, "severity": severities}
-        if config.composite:
-            provenance["support_px"] = config.support_px
-        instances = [(annotation.category_id, annotation.mask()) for annotation in item.annotations]
-        if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean (SPEC 31)
-            pixels, base = (np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
-                            for picture in (pixels, base))
-        return Sample(pixels, instances, provenance, base if config.composite else None)
+@contextmanager
+def _own_chance(rng: np.random.Generator) -> Iterator[None]:
+    """Torch's stream, from which dropout draws, set by ``rng`` and afterwards as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**32)))
+        yield
 
-    return generate
+
+def _inside(box_xywh: list[int], place: tuple[int, int, int]) -> bool:
+    """Whether the box lies in the window (top, left, side)."""
+    (x, y, width, height), (top, left, side) = box_xywh, place
+    return top <= y and left <= x and y + height <= top + side and x + width <= left + side
+
+
+def _reach(masks_01: np.ndarray, places: list[tuple[int, int, int]]) -> int:
+    """How far from the masks the windows (top, left, side) reach: their farthest pixel's distance, in x or y."""
+    far = cv2.distanceTransform(1 - masks_01, cv2.DIST_C, 3)
+    return math.ceil(max(far[top:top + side, left:left + side].max() for top, left, side in places))
 
 
 def _take(pixels: np.ndarray, mask: np.ndarray, top: int, left: int, side: int) -> tuple[np.ndarray, np.ndarray]:
