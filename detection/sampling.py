@@ -78,7 +78,7 @@ def exposure(sampler: BatchSampler, steps: int, sources: Mapping[int, str],
     for step in range(steps):
         for index in sampler.batch(step):
             counts[index] += 1
-    report = {}
+    report: dict[str, dict[str, Any]] = {}
     for kind in sorted(set(sources.values())):
         members = [index for index, of_kind in sources.items() if of_kind == kind]
         drawn = [counts[index] for index in members]

@@ -132,3 +132,15 @@ def test_gamma_stays_in_its_range() -> None:
     values = [int(augment(gray, False, 0.2, np.random.default_rng(seed)).pixels[0, 0]) for seed in range(200)]
     low, high = (255 * (128 / 255) ** power for power in (1.2, 1 / 1.2))
     assert low - 1 <= min(values) < 120 and 136 < max(values) <= high + 1
+
+
+def test_exposure_per_category_counts_a_photograph_of_two_for_both() -> None:
+    chosen = sampler(kinds=(range(2), range(2, 4), range(4, 8)), batch=4)
+    sources = {index: "real_defect" if index < 2 else "real_normal" if index < 4 else "synthetic" for index in range(8)}
+    shows = {0: {"crack"}, 1: {"crack", "fray"}, 4: {"fray"}, 5: {"fray"}, 6: {"fray"}, 7: set()}
+    report = exposure(chosen, 8, sources, shows)
+    assert report["real_defect"]["shown"] == report["real_normal"]["shown"] == 8
+    assert report["real_defect"]["categories"] == {"crack": {"images": 2, "shown": 8}, "fray": {"images": 1, "shown": 4}}
+    assert report["synthetic"]["shown"] == 16
+    assert report["synthetic"]["categories"] == {"fray": {"images": 3, "shown": 12}}
+    assert report["real_normal"]["categories"] == {}
