@@ -140,7 +140,8 @@ def test_exposure_per_category_counts_a_photograph_of_two_for_both() -> None:
     shows = {0: {"crack"}, 1: {"crack", "fray"}, 4: {"fray"}, 5: {"fray"}, 6: {"fray"}, 7: set()}
     report = exposure(chosen, 8, sources, shows)
     assert report["real_defect"]["shown"] == report["real_normal"]["shown"] == 8
-    assert report["real_defect"]["categories"] == {"crack": {"images": 2, "shown": 8}, "fray": {"images": 1, "shown": 4}}
+    assert report["real_defect"]["categories"] == {"crack": {"images": 2, "shown": 8},
+                                                   "fray": {"images": 1, "shown": 4}}
     assert report["synthetic"]["shown"] == 16
     assert report["synthetic"]["categories"] == {"fray": {"images": 3, "shown": 12}}
     assert report["real_normal"]["categories"] == {}
