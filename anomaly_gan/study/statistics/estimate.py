@@ -89,21 +89,47 @@ def estimate(terms: Sequence[Term], seed: int, stream: str = "main") -> Estimate
         by_fold[term.fold].append(term)
     if not by_fold:
         return None
-    folds, fixed = [], []
+    folds, fixed, trained = [], [], []
     for fold, rows in by_fold.items():
         values = np.stack([term.drawn for term in rows])
         shares = seed_weights(len(rows), values.shape[1],
                               rng_for(seed, "study", "seeds", stream, fold, *(term.seed for term in rows)))
         folds.append(mean_known(values, shares.T))
         fixed.append(mean_known(values))
+        trained.append(shares @ np.asarray([term.observed for term in rows]))
     per_fold = {fold: float(np.mean([term.observed for term in rows])) for fold, rows in by_fold.items()}
     mean = float(np.mean(list(per_fold.values())))
-    drawn, over_objects = mean_known(np.stack(folds)), mean_known(np.stack(fixed))
+    over_objects = mean_known(np.stack(fixed))
+    free = sum(len(rows) - 1 for rows in by_fold.values())
+    drawn = unfold(mean_known(np.stack(folds)), over_objects, np.mean(trained, axis=0), free)
     known = over_objects[np.isfinite(over_objects)]
     finite = drawn[np.isfinite(drawn)]
     return Estimate(percentile_interval(mean, list(finite)), seeds_interval(mean, by_fold.values()),
                     float(known.std(ddof=1)) if len(known) > 1 else None, p_value(finite), drawn, per_fold,
                     len(terms), max(len(rows) for rows in by_fold.values()) < 2)
+
+
+def unfold(drawn: np.ndarray, over_objects: np.ndarray, over_seeds: np.ndarray, free: int) -> np.ndarray:
+    """``drawn`` (draws,) of objects and seeds together, brought to the spread the mean really has.
+
+    What one training happens to find on one object (the interaction of the two) counts once in the variance of the
+    mean, once in each variance V_o, V_s over objects or seeds alone, but three times in V of both drawn together
+    (Owen 2007, Ann. Appl. Stat. 1(2), theorem 3). So V - V_o - V_s is one interaction, and the mean has
+    V_o + V_s - (V - V_o - V_s) = 2 (V_o + V_s) - V; never less than V_o or V_s, nor more than V.
+
+    V_s stands on ``free`` degrees of freedom only (seeds - 1, over the folds): the spread is widened by
+    t(0.975; nu) / z(0.975), nu = free (V_total / V_s)^2 (Satterthwaite 1946, with V_o taken as known).
+    """
+    known = np.isfinite(drawn) & np.isfinite(over_objects)
+    if known.sum() < 2:
+        return drawn
+    both, objects, seeds = (float(values[known].var(ddof=1)) for values in (drawn, over_objects, over_seeds))
+    if both <= 0:
+        return drawn
+    wanted = min(max(2 * (objects + seeds) - both, objects, seeds), both)
+    few = stats.t.ppf(0.975, free * (wanted / seeds) ** 2) / stats.norm.ppf(0.975) if free and seeds > 0 else 1.0
+    middle = float(drawn[known].mean())
+    return middle + (drawn - middle) * np.sqrt(wanted / both) * few
 
 
 def seeds_interval(mean: float, folds: Iterable[Sequence[Term]], level: float = 0.95) -> Interval:

@@ -10,12 +10,9 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.seeding import rng_for
-from detection.statistics import RECALLS, Matches, resampling_weights
+from detection.statistics import RECALLS, Matches
 
 from .cells import StudyCell
-
-CHUNK = 64
-"""Resamples looked at together; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +44,15 @@ def resampled_ap50(matches: Matches, weights: np.ndarray) -> np.ndarray:
     one_hot[np.arange(len(matches.hit)), matches.unit] = 1.0
     seen = np.cumsum(one_hot, axis=0)[places].T  # (units, hits): detections of a unit down to that hit
     hit = np.cumsum(one_hot * matches.hit[:, None], axis=0)[places].T
+    rows = weights.astype(np.float64)
+    positives = rows @ matches.positives
+    known = positives > 0
+    hits, total = rows[known] @ hit, rows[known] @ seen
+    precision = hits / np.maximum(total, 1.0)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    reached = np.searchsorted(RECALLS, hits / positives[known, None], side="right")  # recalls down to each hit
     result = np.full(len(weights), np.nan)
-    for start in range(0, len(weights), CHUNK):
-        rows = weights[start:start + CHUNK].astype(np.float64)
-        positives = rows @ matches.positives
-        known = positives > 0
-        hits, total = rows[known] @ hit, rows[known] @ seen
-        precision = hits / np.maximum(total, 1.0)
-        recall = hits / positives[known, None]
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        envelope = np.concatenate([envelope, np.zeros((len(envelope), 1))], axis=1)  # a recall never reached: 0
-        reached = (recall[:, None, :] < RECALLS[None, :, None]).sum(axis=2)
-        result[start:start + CHUNK][known] = np.take_along_axis(envelope, reached, axis=1).mean(axis=1)
+    result[known] = (envelope * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(RECALLS)
     return result
 
 
@@ -90,8 +84,7 @@ def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnC
         key = cell.fold, cell.objects
         if key not in weights:
             name = sha256_bytes("\n".join(cell.objects).encode())
-            weights[key] = resampling_weights(len(cell.objects), draws, rng_for(seed, "study", "objects", *key[:1],
-                                                                                name))
+            weights[key] = drawn_counts(len(cell.objects), draws, rng_for(seed, "study", "objects", cell.fold, name))
         per_category = {name: resampled_ap50(matches, weights[key]) for name, matches in cell.matches.items()}
         overall = (mean_known(np.stack(list(per_category.values()))) if per_category
                    else np.full(draws, np.nan))
@@ -99,13 +92,16 @@ def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnC
     return drawn
 
 
-def seed_weights(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """(draws, count) shares, each row summing to 1: ``count - 1`` of the seeds drawn with replacement.
+def drawn_counts(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, count): how often each of ``count`` units is drawn when ``count - 1`` are drawn with replacement.
 
     One fewer than there are, so that the spread of the drawn means is s^2 / count with s^2 unbiased; drawing
-    ``count`` would understate it by (count - 1) / count, a third at three seeds (Rao & Wu 1988, JASA 83(401),
-    "Resampling inference with complex survey data", m = n - 1). A single seed always counts 1.
+    ``count`` would understate it by 1 / count, a third at three seeds (Rao & Wu 1988, JASA 83(401), "Resampling
+    inference with complex survey data", m = n - 1). A single unit is always drawn once.
     """
-    if count < 2:
-        return np.ones((draws, count))
-    return rng.multinomial(count - 1, np.full(count, 1 / count), size=draws) / (count - 1)
+    return rng.multinomial(max(1, count - 1), np.full(count, 1 / count), size=draws)
+
+
+def seed_weights(count: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, count) shares of the seeds, each row summing to 1."""
+    return drawn_counts(count, draws, rng) / max(1, count - 1)
