@@ -158,11 +158,31 @@ def detect_eval(model: Annotated[Path, typer.Option(help="Folder of a trained de
     typer.echo("  ".join(f"{name} {_number(result[name])}" for name in ("map50", "map", "miou")) + f"  → {out}")
 
 
-@app.command(epilog="Example: anomaly-gan compare --run runs/mine --set seeds=5")
-def compare(run: RunFolder, settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
-    """Arms × seeds: the same detector with and without synthetic photographs, as a table with intervals."""
-    work_stage(run, "compare", "compare", settings, seed=seed, device=device)
-    typer.echo((run / "compare" / "table.csv").read_text(encoding="utf-8").rstrip())
+@app.command(epilog="Examples: anomaly-gan compare anomaly_gan/configs/study_smoke.yaml --out runs/study;  "
+                    "the same with --shard 0/2 and, in a second process, --shard 1/2;  with --tables-only;  "
+                    "anomaly-gan compare --run runs/mine --set seeds=5")
+def compare(config: Annotated[Path | None, typer.Argument(help="YAML of a study; see anomaly_gan/configs.")] = None,
+            run: Annotated[Path | None, typer.Option("--run", help="Compare the arms of this one run instead.")] = None,
+            out: Annotated[Path | None, typer.Option(help="Folder of the study; default runs/NAME.")] = None,
+            shard: Annotated[str | None, typer.Option(metavar="I/N", help="This process's share of the cells, from 0/N "
+                                                      "to N-1/N; one process each, unless compare.workers says more."
+                                                      )] = None,
+            tables_only: Annotated[bool, typer.Option("--tables-only", help="Train nothing: write tables, plots and "
+                                                      "report anew from the saved cells.")] = False,
+            settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
+    """Folds × variants × arms × detectors × seeds: whole runs with one table and one report, every cell resumable.
+
+    With --run: the comparison of one run.
+    """
+    if (config is None) == (run is None):
+        raise ConfigError("compare: give the YAML of a study, or --run with the folder of one run")
+    if run is not None:
+        if out is not None or shard is not None or tables_only:
+            raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with --run")
+        work_stage(run, "compare", "compare", settings, seed=seed, device=device)
+        typer.echo((run / "compare" / "table.csv").read_text(encoding="utf-8").rstrip())
+    elif config is not None:
+        _study(config, out, settings, seed, device, shard, tables_only)
 
 
 @app.command(epilog="Example: anomaly-gan report runs/mine")
@@ -222,6 +242,21 @@ def _run(config: Path, out: Path | None, settings: list[str], seed: int | None, 
             typer.echo(line)
     finished = run / "report.html" if steps[-1].name == "report" else run / steps[-1].name
     typer.echo(f"done: {finished}")
+
+
+def _study(config: Path, out: Path | None, settings: list[str], seed: int | None, device: str | None,
+           shard: str | None, tables_only: bool) -> None:
+    from .study.config import read_study
+    from .study.run import read_shard, run_study
+
+    part = read_shard(shard)
+    study, base = read_study(config, settings, seed, device)
+    folder = out or Path("runs") / study.name
+    done = run_study(study, base, folder, lambda line: typer.echo(line, err=True), part, tables_only)
+    for line in done.summary["sentences"]:
+        typer.echo(line)
+    typer.echo(f"{done.finished} of {done.expected} cells: {', '.join(done.written)} → {folder}")
+    done.check(folder)
 
 
 def _verdicts(summary: Path) -> list[str]:

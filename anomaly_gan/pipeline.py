@@ -286,12 +286,16 @@ def execute(config: RunConfig, run: Path, steps: list[Step], say: Callable[[str]
         publish_report(run)
 
 
-def run_step(config: RunConfig, run: Path, step: Step) -> bool:
-    """Run one step unless it is fresh; True where work was done."""
-    context = Context(config.seed, config.device, {name: run / folder for name, folder in step.inputs.items()})
+def run_step(config: RunConfig, run: Path, step: Step, outside: dict[str, str] | None = None) -> bool:
+    """Run one step unless it is fresh; True where work was done. ``outside``: its ``outside_keys``, where known."""
     module, _, function = step.stage.function.partition(":")
-    return run_stage(step.name, getattr(import_module(module), function), step.config, context, run / step.name,
-                     outside_keys(step))
+    return run_stage(step.name, getattr(import_module(module), function), step.config, context_of(config, run, step),
+                     run / step.name, outside_keys(step) if outside is None else outside)
+
+
+def context_of(config: RunConfig, run: Path, step: Step) -> Context:
+    """What the step's stage is told besides its configuration."""
+    return Context(config.seed, config.device, {name: run / folder for name, folder in step.inputs.items()})
 
 
 def outside_keys(step: Step) -> dict[str, str]:

@@ -36,6 +36,10 @@ class EnvironmentFailure(AnomalyGanError):
     exit_code = 4
 
 
+class RunBusy(EnvironmentFailure):
+    """Another process works in the run's folder."""
+
+
 class NumericalFailure(AnomalyGanError):
     """A NaN or infinity appeared in training; the message names step and term."""
 

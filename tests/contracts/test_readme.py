@@ -12,6 +12,8 @@ import yaml
 
 from anomaly_gan.cli import app
 from anomaly_gan.pipeline import RunConfig, read_run_config
+from anomaly_gan.study.config import is_study, read_study
+from anomaly_gan.study.plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
@@ -57,6 +59,9 @@ def test_the_documents_name_every_verb():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_configuration_and_preset_loads(path):
+    if is_study(path):
+        assert plan_study(*read_study(path, []), Path("study"))
+        return
     presets = yaml.safe_load(path.read_text(encoding="utf-8")).get("presets") or {}
     for preset in ["default", *presets]:
         assert isinstance(read_run_config(path, [f"preset={preset}"]), RunConfig)
@@ -67,7 +72,12 @@ def test_every_configuration_in_the_documents_loads(path, tmp_path):
     for number, block in enumerate(blocks(path.read_text(encoding="utf-8"), "yaml")):
         file = tmp_path / f"{number}.yaml"
         file.write_text(block, encoding="utf-8")
-        assert isinstance(read_run_config(file, []), RunConfig)
+        if is_study(file):
+            for path_of_base in CONFIGS:
+                (tmp_path / path_of_base.name).write_bytes(path_of_base.read_bytes())
+            assert plan_study(*read_study(file, []), Path("study"))
+        else:
+            assert isinstance(read_run_config(file, []), RunConfig)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -1,0 +1,99 @@
+"""The stages before the comparison: computed once in a study, however many of its runs need them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..core.config import dump_yaml
+from ..core.files import write_text
+from ..core.manifest import finished_key, is_fresh, link_stage, read_manifest, run_lock, stage_key
+from ..pipeline import Step, outside_keys, run_step
+from . import failures
+from .clock import Clock
+from .plan import StudyRun
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Workshop:
+    """Prepares the runs of a study, and remembers what holds for all of them."""
+
+    runs: Sequence[StudyRun]
+    say: Say
+    started: float = field(default_factory=time.time)
+    clock: Clock = field(default_factory=Clock)
+    _outside: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def prepare(self, run: StudyRun) -> None:
+        """Every stage of the run up to its exports; a stage that fails takes only what needs it with it.
+
+        Raises:
+            EnvironmentFailure: another process works in this run, or the disk is full.
+        """
+        lost: set[str] = set()
+        with run_lock(run.folder):
+            write_text(run.folder / "run.yaml", dump_yaml(run.config))
+            for step in run.steps():
+                if lost & set(step.inputs.values()) or failures.failed_since(run.folder, step.name, self.started):
+                    lost.add(step.name)
+                    continue
+                try:
+                    self._work(run, step)
+                except Exception as error:
+                    if failures.stops_all(error):
+                        raise
+                    lost.add(step.name)
+                    failures.record(run.folder, step.name, error)
+                    self.say(f"{run.name}: {step.name} failed: {error}")
+                else:
+                    failures.forget(run.folder, step.name)
+
+    def _work(self, run: StudyRun, step: Step) -> None:
+        outside = self._outside_keys(step)
+        keys = {name: finished_key(run.folder / folder) for name, folder in step.inputs.items()} | outside
+        key = stage_key(step.name, step.config, run.config.seed, keys)
+        target = run.folder / step.name
+        if is_fresh(target, key):
+            return
+        twin = self._twin(run, step.name, key)
+        if twin is not None:
+            link_stage(twin.folder / step.name, target, key)
+            self.say(f"{run.name}: {step.name}: the same as in {twin.name}")
+            return
+        self.say(f"{run.name}: {step.name} ...{self._left(run, step)}")
+        begun = time.monotonic()
+        run_step(run.config, run.folder, step, outside)
+        self.clock.took(step.name, time.monotonic() - begun)
+        self.say(f"{run.name}: {step.name}: done → {target}")
+
+    def _outside_keys(self, step: Step) -> dict[str, str]:
+        """Reading all photographs of a source takes its time: once a study, not once a run."""
+        name = json.dumps([type(step.config).__name__, step.config.model_dump(mode="json", exclude={
+            "fold", "split", "objects"})], sort_keys=True)
+        if name not in self._outside:
+            self._outside[name] = outside_keys(step)
+        return self._outside[name]
+
+    def _twin(self, run: StudyRun, step: str, key: str) -> StudyRun | None:
+        """Another run in which just this stage is finished."""
+        for other in self.runs:
+            if other is not run and _finished(other.folder / step, key):
+                return other
+        return None
+
+    def _left(self, run: StudyRun, step: Step) -> str:
+        """How long the stages that are still to be done will take, as far as others of their kind were timed."""
+        later = list(self.runs)[list(self.runs).index(run):]
+        waiting = [item.name for other in later for item in other.steps()
+                   if read_manifest(other.folder / item.name) is None and (other is not run or item.name != step.name)]
+        left = self.clock.left([step.name, *waiting])
+        return f" ({len(waiting)} more stages{left})" if waiting else ""
+
+
+def _finished(folder: Path, key: str) -> bool:
+    return read_manifest(folder) is not None and is_fresh(folder, key)

@@ -1,0 +1,165 @@
+"""A study from its plan to its report: prepare every run, train every cell, tabulate what is there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import CheckFailed, ConfigError, EnvironmentFailure, RunBusy
+from ..core.files import write_text
+from ..core.manifest import run_lock, run_stage
+from . import failures
+from .cells import StudyJob, comparison, in_order, jobs_of, settle
+from .config import StudyConfig, dump_study
+from .plan import StudyRun, plan_study, planned_cells
+from .prepare import Say, Workshop
+
+WAIT_SECONDS = 5.0
+"""Between two looks at a run that another shard prepares."""
+PARSED = "i/n with 0 <= i < n, for example 0/2"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study has now: ``summary`` is the content of ``summary.json``."""
+
+    finished: int
+    expected: int
+    failures: list[dict[str, str]]
+    written: list[str]
+    summary: dict[str, Any]
+
+    def check(self, out: Path) -> None:
+        """Raises:
+            CheckFailed: something failed; the message says what.
+        """
+        if self.failures:
+            named = ", ".join(f"{row['run']} {row['what']}" for row in self.failures[:8])
+            more = f" and {len(self.failures) - 8} more" if len(self.failures) > 8 else ""
+            raise CheckFailed(f"study: failed: {named}{more}; why is in {out / 'failures.jsonl'}, the same command "
+                              "tries again")
+
+
+def read_shard(text: str | None) -> tuple[int, int]:
+    """``0/2`` as (0, 2); the whole study where there is none.
+
+    Raises:
+        ConfigError: not of that form.
+    """
+    if text is None:
+        return 0, 1
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise ConfigError(f"--shard {text}: must read {PARSED}")
+    return int(number), int(of)
+
+
+def run_study(study: StudyConfig, base: dict[str, Any], out: Path, say: Say, shard: tuple[int, int] = (0, 1),
+              tables_only: bool = False) -> Outcome:
+    """Work on a study and write its tables; what is finished is kept, what was cut off goes on.
+
+    Several processes may work on the same folder, each with its ``shard``: a run is prepared by whoever comes first.
+
+    Raises:
+        ConfigError: a run that cannot be.
+        EnvironmentFailure: the disk is full, or a worker was killed.
+    """
+    from .tables import write_tables
+
+    runs = plan_study(study, base, out)
+    if not tables_only:
+        for name, text in zip(("study.yaml", "base.yaml"), dump_study(study, base), strict=True):
+            write_text(out / name, text)
+        _Worker(study.name, runs, out, say, shard).work()
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".tables.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # another shard may end now, and the last one to look must write last
+        return write_tables(study, runs, out)
+
+
+@dataclass
+class _Worker:
+    """One process at a study."""
+
+    name: str
+    runs: Sequence[StudyRun]
+    out: Path
+    say: Say
+    shard: tuple[int, int]
+    started: float = field(default_factory=time.time)
+    jobs: dict[str, dict[str, StudyJob]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.planned = planned_cells(self.runs)
+
+    def work(self) -> None:
+        self._prepare()
+        mine = in_order(self.planned, self.jobs, self.shard)
+        finished = sum(job.finished() for of_run in self.jobs.values() for job in of_run.values())
+        self.say(f"cells: {finished} of {len(self.planned)} finished, "
+                 f"{sum(not job.finished() for job in mine)} to train here")
+        self._train(mine)
+        settle(self.jobs)
+        for run in self.runs:
+            self._close(run)
+
+    def _prepare(self) -> None:
+        """Prepare every run; while all that is left is in the hands of other shards, train cells instead."""
+        shop = Workshop(self.runs, self.say, self.started)
+        left = list(self.runs)
+        while left:
+            busy = []
+            for run in left:
+                try:
+                    shop.prepare(run)
+                    self.jobs[run.name] = jobs_of(run, self.started)
+                except RunBusy:
+                    busy.append(run)
+            if busy and self.shard[1] == 1:
+                raise EnvironmentFailure(f"{busy[0].folder}: another process is working in this run; to share a study "
+                                         "give each process its --shard")
+            if len(busy) == len(left):
+                self._fill_the_time()
+            left = busy
+
+    def _fill_the_time(self) -> None:
+        waiting = [job for job in in_order(self.planned, self.jobs, self.shard) if not job.finished()]
+        if waiting:
+            self._train(waiting[:max(1, self._workers(waiting))])
+        else:
+            time.sleep(WAIT_SECONDS)
+
+    def _train(self, jobs: Sequence[StudyJob]) -> None:
+        from detection.compare import work
+
+        work(jobs, self._workers(jobs), reuse_from=(self.out,), say=self.say)
+
+    def _workers(self, jobs: Sequence[StudyJob]) -> int:
+        """Processes for the cells: as configured; else every core on a CPU, or one where the shards are the workers."""
+        asked = self.runs[0].config.compare.workers
+        if asked or not jobs:
+            return max(1, asked)
+        return len(os.sched_getaffinity(0)) if jobs[0].device == "cpu" and self.shard[1] == 1 else 1
+
+    def _close(self, run: StudyRun) -> None:
+        """Finish the run's own comparison where all its cells are there, so that the run stands for itself."""
+        from detection import compare
+
+        jobs = self.jobs.get(run.name, {})
+        if not jobs or not all(job.finished() for job in jobs.values()):
+            return
+        config, context = comparison(run)
+        try:
+            with run_lock(run.folder):
+                run_stage("compare", compare.run, config, context, run.folder / "compare")
+        except RunBusy:
+            self.say(f"{run.name}: another shard closes its comparison")
+        except Exception as error:
+            if failures.stops_all(error):
+                raise
+            failures.record(run.folder, "compare", error)

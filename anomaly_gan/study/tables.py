@@ -1,0 +1,206 @@
+"""Tables, statistics, plots and the report of a study, from the cells that are on disk and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from detection.cells import Cell, cell_key, held_out_hash
+from detection.compare import COLUMNS, write_table
+from detection.config import NO_AUGMENTATION
+from detection.figures import figure
+
+from ..core.errors import InputError
+from ..core.files import write_json, write_text
+from ..core.manifest import read_manifest
+from ..core.records import load_dataset
+from . import failures
+from .config import MAIN, StudyConfig
+from .plan import StudyRun
+from .run import Outcome
+from .statistics import (
+    COMPARISON_COLUMNS,
+    GATE_COLUMNS,
+    GateFigures,
+    StudyCell,
+    comparison_rows,
+    gate_rows,
+    load_cells,
+    load_gates,
+    summarise_study,
+    write_plots,
+)
+
+CATEGORY_COLUMNS = ("variant", "arm", "detector", "seed", "fold", "category", "ap50", "ap", "iou")
+PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png")
+DEVICES, BACKBONES = ("cpu", "cuda"), ("efficientnet_lite0", "resnet50_coco")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run's cells as they lie on disk: the results that count, the names that are missing, how many are stale."""
+
+    run: StudyRun
+    results: list[dict[str, Any]]
+    missing: list[str]
+    stale: int
+
+
+def find_cells(run: StudyRun) -> Found:
+    """The finished cells of a run that belong to its present configuration and photographs.
+
+    Raises:
+        InputError: a result cannot be read.
+    """
+    keys = _keys(run)
+    expected = {cell.name: cell for cell in run.cells()}
+    results, missing, stale = [], [], 0
+    judged = _held_out(run)
+    for name, cell in expected.items():
+        path = run.cell_folder(cell) / "result.json"
+        result = _read(path) if path.is_file() else None
+        if result is not None and result["test_hash"] == judged and _is_of(result, cell, run, keys):
+            results.append(result)
+        else:
+            stale += result is not None
+            missing.append(name)
+    return Found(run, results, missing, stale)
+
+
+def _held_out(run: StudyRun) -> str | None:
+    if not (run.folder / "ingest" / "annotations.json").is_file():
+        return None
+    return held_out_hash(load_dataset(run.folder / "ingest").split(run.config.compare.split_test))
+
+
+def _keys(run: StudyRun) -> dict[str, str]:
+    """The keys of the run's stages, by name, as far as they are finished."""
+    names = ["ingest", *(f"export@{arm.name}" for arm in run.config.arms())]
+    found = {name: read_manifest(run.folder / name) for name in names}
+    return {name: manifest["key"] for name, manifest in found.items() if manifest is not None}
+
+
+def _is_of(result: Mapping[str, Any], cell: Cell, run: StudyRun, keys: Mapping[str, str]) -> bool:
+    """Whether a result was made by this configuration, on whatever device. Without the stages it came from (they may
+    have been removed to save room) only its length can be compared."""
+    config = run.config.compare.detect_config(cell.detector)
+    train = keys.get("ingest" if cell.arm == NO_AUGMENTATION else f"export@{cell.arm}")
+    if train is None or "ingest" not in keys:
+        return bool(result["iterations"] == config.iterations)
+    inputs = {"ingest": keys["ingest"], "train": train}
+    return result["key"] in {
+        cell_key(cell, config, run.config.seed, run.config.compare.split_test, device, backbone, inputs)
+        for device in DEVICES for backbone in BACKBONES}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content | {"key": content["key"], "test_hash": content["test_hash"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "delete the folder and run again") from error
+
+
+def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Outcome:
+    """Write every table, plot and the report of a study into ``out``; the same cells give the same bytes.
+
+    A partial study gives partial tables; the summary names the cells that are missing.
+
+    Raises:
+        InputError: a cell cannot be read.
+    """
+    from .report import write_report
+
+    found = [find_cells(run) for run in runs]
+    rows = failures.collect(out, runs)
+    main = [result for item in found if item.run.variant == MAIN for result in item.results]
+    write_table(out / "table.csv", main)
+    _write_csv(out / "variants.csv", ("variant", *COLUMNS), _variant_rows(study, found))
+    _write_csv(out / "categories.csv", CATEGORY_COLUMNS, _category_rows(study, found))
+    summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
+    write_json(out / "summary.json", summary)
+    _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
+    gates = gate_rows(summary)
+    written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
+    if gates:
+        _write_csv(out / "gates.csv", GATE_COLUMNS, gates)
+        written.append("gates.csv")
+    else:
+        (out / "gates.csv").unlink(missing_ok=True)
+    plots = write_plots(out, summary)
+    for name in set(PLOTS) - set(plots):
+        (out / name).unlink(missing_ok=True)
+    write_report(out, study, runs, summary, plots)
+    return Outcome(summary["cells"]["finished"], summary["cells"]["expected"], rows, [*written, *plots, "report.html"],
+                   summary)
+
+
+def count(found: Sequence[Found]) -> dict[str, Any]:
+    """How much of the study is there, in all and by variant."""
+    finished, missing = sum(len(item.results) for item in found), sum(len(item.missing) for item in found)
+    variants: dict[str, dict[str, int]] = {}
+    for item in found:
+        part = variants.setdefault(item.run.variant, {"finished": 0, "expected": 0})
+        part["finished"] += len(item.results)
+        part["expected"] += len(item.results) + len(item.missing)
+    return {"finished": finished, "expected": finished + missing, "variants": variants,
+            "missing": [f"{item.run.name}/{name}" for item in found for name in item.missing],
+            "made_under_other_settings": sum(item.stale for item in found)}
+
+
+def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
+    cells: dict[str, list[StudyCell]] = {name: [] for name in study.variant_names()}
+    gates: dict[str, list[GateFigures]] = {name: [] for name in study.variant_names()}
+    configs: dict[str, dict[str, Any]] = {}
+    for item in found:
+        run = item.run
+        counted = partial(_is_among, {result["key"] for result in item.results})
+        cells[run.variant] += load_cells(run.folder, run.config.compare.split_test, keep=counted)
+        gates[run.variant] += load_gates(run.folder, run.fold)
+        configs.setdefault(run.variant, run.config.model_dump(mode="json"))
+    return summarise_study(cells, gates_by_variant=gates, configs=configs)
+
+
+def _is_among(keys: Set[str], result: dict[str, Any]) -> bool:
+    return result["key"] in keys
+
+
+def _variant_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
+    rows = [{"variant": item.run.variant, **{name: figure(result, name) for name in COLUMNS}}
+            for item in found for result in item.results]
+    return _sorted(study, rows)
+
+
+def _category_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
+    rows = [{"variant": item.run.variant, **{name: result[name] for name in ("arm", "detector", "seed", "fold")},
+             "category": name, **{key: figures.get(key) for key in ("ap50", "ap", "iou")}}
+            for item in found for result in item.results for name, figures in sorted(result["categories"].items())]
+    return _sorted(study, rows)
+
+
+def _sorted(study: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    order = study.variant_names()
+    return sorted(rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["detector"], row["seed"],
+                                         row["fold"]))
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """As ``compare/table.csv``: six decimals, empty where undefined."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    for row in rows:
+        table.writerow([_shown(row.get(name)) for name in columns])
+    write_text(path, text.getvalue())
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
