@@ -98,18 +98,20 @@ def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[s
         "category": item.image.extra["category"],
     })
     annotations = [
-        Annotation.from_mask(0, 0, category, mask, _parent(sample, item, position, maker))
+        Annotation.from_mask(0, 0, category, mask, parent_of(sample, item, position, maker))
         for position, (category, mask) in enumerate(sample.instances) if mask.any()
     ]
     return {"image": vars(image), "annotations": [vars(annotation) for annotation in annotations]}
 
 
-def _parent(sample: Sample, item: PoolItem, position: int, name: str) -> dict[str, Any]:
+def parent_of(sample: Sample, item: PoolItem, position: int, name: str) -> dict[str, Any]:
     """Ancestry of an instance: the pool element's, or, where a whole photograph was changed, that photograph's."""
     if sample.base is None and "donors" in sample.provenance:
         donor = sample.provenance["donors"][0]
         return {"kind": "prior", "parent": donor["annotation"], "parent_image": donor["image"],
                 "parent_group": donor["group"], "method": name}
+    if sample.provenance.get("label") == "generated":  # the pool's element gave the place, not the mask
+        return {"kind": "generated", "method": name}
     source = item.annotations[position].provenance if position < len(item.annotations) else {}
     return {**source, "method": name}
 

@@ -105,6 +105,10 @@ METHODS = {
                           "anomaly_gan.synthesis.unpaired_task:build_fd_cyclegan"),
     "pix2pix": Method("anomaly_gan.synthesis.methods.painted:open_method",
                       "anomaly_gan.synthesis.paired_task:build_pix2pix"),
+    "cgan": Method("anomaly_gan.synthesis.methods.from_noise:open_cgan",
+                   "anomaly_gan.synthesis.noise_task:build_cgan"),
+    "lsgan": Method("anomaly_gan.synthesis.methods.from_noise:open_lsgan",
+                    "anomaly_gan.synthesis.noise_task:build_lsgan"),
     "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
 }
 

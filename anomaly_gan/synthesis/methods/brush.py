@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -145,8 +146,8 @@ class Brush:
         return Painting(back, [asked], self.config.support_px if self.config.composite else None)
 
 
-def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tuple[Brush, int]:
-    """The brush that a training left, and the channels it paints.
+def read_model(trained: Path, categories: list[str]) -> dict[str, Any]:
+    """What a training says of its generator: ``config``, ``channels``, ``categories``, ``severity``.
 
     Raises:
         InputError: the training has other categories than the data set (H10).
@@ -155,11 +156,23 @@ def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tupl
     if model["categories"] != categories:
         raise InputError(str(trained / "model.json"), "H10",
                          f"trained for {model['categories']}, the data set has {categories}", "train again")
-    config = TrainConfig(**model["config"])
+    return model
+
+
+def load_net(net: nn.Module, trained: Path, wanted_device: str) -> torch.device:
+    """Give the net the training's generator's weights, for use; returns the device it was put on."""
     device = torch.device("cuda" if wanted_device != "cpu" and torch.cuda.is_available() else "cpu")
-    net = build_generator(config, model["channels"], len(categories))
     net.load_state_dict(load_file(trained / "generator.safetensors"))
     net.to(device).eval()
+    return device
+
+
+def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tuple[Brush, int]:
+    """The brush that a training left, and the channels it paints. Raises as ``read_model``."""
+    model = read_model(trained, categories)
+    config = TrainConfig(**model["config"])
+    net = build_generator(config, model["channels"], len(categories))
+    device = load_net(net, trained, wanted_device)
     return Brush(net, config, model["categories"], model["severity"], device), model["channels"]
 
 
