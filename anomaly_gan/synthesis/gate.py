@@ -18,12 +18,13 @@ from ..core.images import read_pixels, write_png
 from ..core.manifest import Context
 from ..core.progress import track
 from ..core.records import Dataset, ImageRecord, load_dataset
-from .gate_backbones import build_extractors
+from .gate_backbones import build_extractors, place_of
+from .gate_certificate import Inspector
 from .gate_checks import Candidate, Finding, Seen, check
 from .gate_config import GateConfig
 from .gate_judge import judge, worst
 from .gate_views import CategoryViews
-from .generate import assemble, method_inputs, pool_items, write_sample
+from .generate import assemble, method_inputs, parent_of, pool_items, write_sample
 from .registry import Generate, MethodInputs, PoolItem, Sample, method
 
 
@@ -36,7 +37,10 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
         InputError: a generated file differs from its record (A24), a weight file is damaged (I6).
     """
     generated = load_dataset(context.inputs[f"generate@{config.method}"])
-    keeper = Keeper(config, method_inputs(config.method, context), generated, out)
+    inputs = method_inputs(config.method, context)
+    keeper = Keeper(config, inputs, generated, out)
+    if config.certificate:
+        keeper.inspector = Inspector(config, inputs.train, context.inputs["certify"], place_of(context.device))
     for image in keeper.inputs.train.images:
         if image.id in keeper.train_annotated:
             keeper.seen.add(keeper.read_train(image), f"training photograph {image.file_name}")
@@ -74,6 +78,16 @@ def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dat
     }
 
 
+def ancestors(provenance: dict[str, Any], parents: list[dict[str, Any]], base_group: str) -> tuple[str, ...]:
+    """The object each instance came from: the donor of its texture, else the parent of its mask, else, for masks that
+    experts drew, the object it is painted on."""
+    donors = provenance.get("donors", [])
+    if len(donors) == len(parents):
+        return tuple(donor["group"] for donor in donors)
+    return tuple((parent.get("parent_group") if parent.get("kind") == "prior" else None) or base_group
+                 for parent in parents)
+
+
 @dataclass
 class Keeper:
     """Holds what has been decided so far while candidates pass, one after the other, in the order of their names."""
@@ -84,6 +98,7 @@ class Keeper:
     out: Path
     seen: Seen = field(default_factory=Seen)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    inspector: Inspector | None = None
     _generate: Generate | None = None
 
     def __post_init__(self) -> None:
@@ -118,6 +133,7 @@ class Keeper:
             "accepted_at_once": sum(line["accepted"] and line["attempt"] == 0 and not line["spare"] for line in lines),
             "accepted_from_spares": sum(line["accepted"] and line["spare"] for line in lines),
             "shortfall": len(images) - len(rows), "reasons": dict(sorted(reasons.items())),
+            **(self.inspector.figures(name, lines) if self.inspector else {}),
         }
 
     def _first(self, image: ImageRecord) -> dict[str, Any] | None:
@@ -130,7 +146,9 @@ class Keeper:
         provenance = image.extra["provenance"]
         base = provenance.get("base")
         candidate = Candidate(read_pixels(path, self.gray), [(item.category_id, item.mask()) for item in annotations],
-                              self._base(base) if base else None, int(provenance.get("support_px", 0)))
+                              self._base(base) if base else None, int(provenance.get("support_px", 0)),
+                              ancestors(provenance, [item.provenance for item in annotations], image.group_id),
+                              "donors" in provenance)
         if not self._decide(candidate, image.file_name, 0, False):
             return None
         write_bytes(self.out / "images" / image.file_name, content)
@@ -141,8 +159,12 @@ class Keeper:
         for attempt in attempts:
             sample = self._make(item, attempt)
             base = self._base(item.image.extra["normal_file"]) if sample.base is not None else None
-            instances = [(category, mask) for category, mask in sample.instances if mask.any()]
-            candidate = Candidate(sample.pixels, instances, base, int(sample.provenance.get("support_px", 0)))
+            kept = [at for at, (_, mask) in enumerate(sample.instances) if mask.any()]
+            parents = [parent_of(sample, item, at, self.config.method) for at in kept]
+            candidate = Candidate(sample.pixels, [sample.instances[at] for at in kept], base,
+                                  int(sample.provenance.get("support_px", 0)),
+                                  ancestors(sample.provenance, parents, item.image.group_id),
+                                  "donors" in sample.provenance)
             if self._decide(candidate, item.image.file_name, attempt, spare):
                 return self._row(write_sample(sample, item, self.config.method, self.out))
         return None
@@ -160,6 +182,9 @@ class Keeper:
     def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
         """Check, note the decision, keep a rejected picture."""
         findings, measures = check(candidate, self.config, self.seen)
+        if self.inspector and not findings:
+            findings, more = self.inspector.inspect(candidate)
+            measures |= more
         line = {"pool_item": file_name, "attempt": attempt, "spare": spare, "accepted": not findings,
                 "findings": [vars(finding) for finding in findings], "measures": measures}
         if findings:

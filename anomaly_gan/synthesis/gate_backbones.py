@@ -44,7 +44,7 @@ def build_extractors(device: str) -> Extractors:
     Raises:
         InputError: I6, a weight file is damaged.
     """
-    place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    place = place_of(device)
     inception, alexnet = weight_files.find("inception_fid"), weight_files.find("alexnet_lpips")
     embedded = None if inception and alexnet else _efficientnet(place)
     frechet = _inception(inception, place) if inception else embedded
@@ -57,6 +57,11 @@ def build_extractors(device: str) -> Extractors:
     return Extractors(frechet, perceptual, level_weights, {
         "frechet": "FID" if inception else f"FD-{EMBEDDED}", "kernel": "KID" if inception else f"KID-{EMBEDDED}",
         "perceptual": "LPIPS" if alexnet else f"PD-{EMBEDDED}"})
+
+
+def place_of(device: str) -> str:
+    """``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
+    return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _efficientnet(device: str) -> Backbone:

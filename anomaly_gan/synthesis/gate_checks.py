@@ -28,13 +28,16 @@ class Candidate:
     """One attempt at one pool item, as it would be accepted.
 
     ``base`` is the untouched photograph, which may have changed only within ``support_px`` of the masks; None where
-    every pixel may have changed.
+    every pixel may have changed. ``ancestors`` are the objects each instance's mask or texture came from, as far as
+    known; ``pasted``: the method lays training defects into photographs, so copies are its purpose.
     """
 
     pixels: np.ndarray
     instances: list[tuple[int, np.ndarray]]
     base: np.ndarray | None
     support_px: int
+    ancestors: tuple[str | None, ...] = ()
+    pasted: bool = False
 
 
 @dataclass
