@@ -33,7 +33,8 @@ class DetectConfig(Config):
     image_size: int = Field(256, ge=32, le=2048)
     iterations: int = Field(600, ge=1)
     batch: int = Field(2, ge=1)
-    real_share: float = Field(0.5, ge=0.5, le=1.0, description="share of every batch that is real, at least half")
+    real_share: float | None = Field(0.5, ge=0.5, le=1.0, description="real share of every batch, at least half; "
+                                     "null: free, every defect equally often")
     normal_share: float = Field(0.25, ge=0.0, le=0.5, description="share of the real part that is defect-free")
     lr: float = Field(5e-4, gt=0)
     warm_start: bool = Field(True, description="heads practised on drawn shapes, where width and head_width are theirs")

@@ -31,34 +31,45 @@ class Deck:
 
 
 class BatchSampler:
-    """Batches with a fixed real share.
+    """Batches with a fixed real share, or, where ``real_share`` is None, with the share that the photographs have.
 
     Every batch holds ``ceil(real_share * batch)`` real photographs (all, where there is nothing synthetic): a
     sampler that drew from one heap would show each synthetic image as often as each of the few real ones, and
     training then follows the generator. Of the real photographs, counted through all steps, the share
     ``normal_share`` (at most a half) is defect-free and the others have defects.
 
+    Without a fixed share every photograph with a defect comes up equally often, real or synthetic (to within one),
+    and the real ones bring their defect-free share along: what training sees then follows from how much was made.
+
     Raises:
         InputError: no real photograph with a defect to train on.
     """
 
     def __init__(self, real_defect: Sequence[int], real_normal: Sequence[int], synthetic: Sequence[int], *, batch: int,
-                 real_share: float, normal_share: float, seed: int) -> None:
+                 real_share: float | None, normal_share: float, seed: int) -> None:
         if not real_defect:
             raise InputError("training split", "K8", "no real photograph with a defect", "label some, then run ingest")
-        self.real_per_batch = math.ceil(batch * real_share - 1e-9) if synthetic else batch
-        self.synthetic_per_batch = batch - self.real_per_batch
         self.normal_share = normal_share if real_normal else 0.0
+        self._batch = batch
+        if real_share is None or not synthetic:
+            real = len(real_defect) / (1 - self.normal_share)
+            self._real_share = real / (real + len(synthetic))
+        else:
+            self._real_share = math.ceil(batch * real_share - 1e-9) / batch
         self._defect = Deck(real_defect, seed, "defect")
         self._normal = Deck(real_normal, seed, "normal")
         self._synthetic = Deck(synthetic, seed, "synthetic")
 
     def batch(self, step: int) -> list[int]:
         """Indices of the photographs of a step (0-based), real ones first."""
-        first = step * self.real_per_batch
-        real = [self._real(first + slot) for slot in range(self.real_per_batch)]
-        made = range(step * self.synthetic_per_batch, (step + 1) * self.synthetic_per_batch)
-        return real + [self._synthetic.card(position) for position in made]
+        real, last = self._real_before(step * self._batch), self._real_before((step + 1) * self._batch)
+        made = range(step * self._batch - real, (step + 1) * self._batch - last)
+        return [self._real(position) for position in range(real, last)] + [self._synthetic.card(position)
+                                                                           for position in made]
+
+    def _real_before(self, position: int) -> int:
+        """How many of the photographs before a position of the endless deal are real."""
+        return math.floor(position * self._real_share + 1e-9)
 
     def _real(self, position: int) -> int:
         before = math.floor(position * self.normal_share + 1e-9)

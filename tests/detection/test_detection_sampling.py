@@ -36,6 +36,20 @@ def test_without_synthetic_images_everything_is_real() -> None:
     assert all(index < 25 for step in range(50) for index in chosen.batch(step))
 
 
+@pytest.mark.parametrize("synthetic", [2, 10, 40])
+def test_a_free_share_shows_every_defect_equally_often(synthetic: int) -> None:
+    """4 real photographs with a defect, and as many steps as show each of them ten times."""
+    kinds = (range(4), range(4, 10), range(10, 10 + synthetic))
+    chosen = sampler(kinds=kinds, real_share=None, normal_share=0.2, batch=3)
+    batches = [chosen.batch(step) for step in range(round((5 + synthetic) * 10 / 3))]
+    counts = Counter(index for batch in batches for index in batch)
+    assert all(len(batch) == 3 for batch in batches)
+    assert {counts[index] for index in (*kinds[0], *kinds[2])} <= {9, 10, 11}
+    assert sum(counts[index] for index in kinds[1]) == pytest.approx(10, abs=1)
+    alone = (kinds[0], kinds[1], ())
+    assert sampler(kinds=alone, real_share=None).batch(3) == sampler(kinds=alone).batch(3), "none is the same"
+
+
 @pytest.mark.parametrize("batch", [1, 2, 4])
 def test_at_least_half_of_the_real_photographs_show_a_defect(batch: int) -> None:
     chosen = sampler(batch=batch)
