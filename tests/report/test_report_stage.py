@@ -236,3 +236,18 @@ def test_it_runs_as_a_stage_and_is_fresh_afterwards(whole):
 def test_configuration_is_checked():
     with pytest.raises(ConfigError, match=r"rows"):
         build(ReportConfig, {"rows": 0}, "run.yaml: report")
+
+
+def test_every_further_detector_has_its_part(build_run, tmp_path):
+    made = build_run()
+    summary = json.loads((made.folder / "compare" / "summary.json").read_text())
+    recall = {"mean": 0.625, "low": 0.5, "high": 0.75, "values": [0.6, 0.65]}
+    arms = {arm: item | {"sentence": f"{arm}: by boxes.", "image_recall_at_5": recall}
+            for arm, item in summary["arms"].items()}
+    parts = {"mask_rcnn": {"arms": summary["arms"], "judged_on": "masks"},
+             "retinanet": {"arms": arms, "judged_on": "boxes"}}
+    write_text(made.folder / "compare" / "summary.json", json.dumps(summary | {"detectors": parts}))
+    text, _ = report(made.context(), tmp_path)
+    assert "The same with the detector retinanet, judged on boxes" in text and "with the detector mask_rcnn" not in text
+    assert text.count("anomaly_gan: by boxes.") == 1
+    assert text.count("0.625 [0.500, 0.750]") == 3, "recall of photographs, where it was measured"
