@@ -106,12 +106,16 @@ def test_the_first_losses_are_those_of_a_net_that_knows_nothing(data: Dataset, t
     assert float(losses["loss_mask"].detach()) == pytest.approx(0.693, abs=0.05)
 
 
-def test_photographs_without_objects_alone_give_finite_losses(data: Dataset, tiny: DetectConfig) -> None:
-    task = DetectorTask(build_net(2, tiny, 0), tiny)
+@pytest.mark.parametrize("name", DETECTORS)
+def test_photographs_without_objects_alone_give_finite_losses(name: str, tiny: DetectConfig) -> None:
+    task = DetectorTask(build_net(2, tiny.model_copy(update={"detector": name}), 0), tiny)
     image = torch.rand(3, 64, 48, generator=torch.Generator().manual_seed(0))
     target = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64),
               "masks": torch.zeros(0, 64, 48, dtype=torch.uint8)}
-    assert all(torch.isfinite(value) for value in task.forward(([image], [target])).values())
+    losses = task.forward(([image], [target]))
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert all(torch.isfinite(p.grad).all() for p in task.nets["detector"].parameters() if p.grad is not None)
 
 
 def test_training_reports_what_it_looked_at(data: Dataset, tiny: DetectConfig, tmp_path: Path) -> None:
