@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from detection.statistics import verdict
 
-from .comparisons import NONE, ByArm, by_arm
-from .estimate import arm_terms, estimate, paired_terms
+from .comparisons import NONE, ByArm, by_arm, signed
+from .estimate import Estimate, arm_terms, estimate, paired_terms
 from .resample import DrawnCell
 
 MAIN = "main"
@@ -53,50 +53,63 @@ def amount_study(drawn: Mapping[str, Sequence[DrawnCell]], configs: Mapping[str,
     """Rows for every variant that changes an amount, and for ``main`` beside them; None where no variant does.
 
     ``amounts`` is Table 6 (real k x, synthetic per real -> figures); ``objects`` is Fig. 11 (lift against the number
-    of real objects). A lift is over ``none`` of the same variant, which saw the same real photographs; where the
-    variant has none and does not change the real objects, over that of ``main``.
+    of real objects). A lift is over ``none`` of the same variant; where it has none and its real objects are those of
+    ``main``, over that of ``main``: ``none`` trains on each real photograph once, whatever an export repeats.
+    ``over_real_alone`` is the difference to the export with as much real and nothing synthetic.
     """
     amounts = {variant: amount_of(variant, configs.get(variant)) for variant in drawn}
     base = amounts.get(MAIN, Amount(1.0, None, None, None))
-    changed = [name for name, item in amounts.items() if name != MAIN
-               and (item.real_times, item.per_real) != (base.real_times, base.per_real)]
-    few = [name for name, item in amounts.items() if name != MAIN and item.objects != base.objects]
+    few = sorted(name for name, item in amounts.items() if name != MAIN and item.objects != base.objects)
+    changed = sorted(name for name, item in amounts.items() if name != MAIN and name not in few
+                     and (item.real_times, item.per_real) != (base.real_times, base.per_real))
     if not changed and not few:
         return None
-    main = by_arm(drawn.get(MAIN, ()))
-
-    def rows(variants: Sequence[str], fall_back: bool) -> list[dict[str, Any]]:
-        return [row for name in variants for row in _rows(name, amounts[name], by_arm(drawn[name]),
-                                                          main if fall_back else {}, seed)]
-
+    arms = {variant: by_arm(cells) for variant, cells in drawn.items()}
     with_main = [MAIN] if MAIN in drawn else []
-    table = rows([*with_main, *sorted(set(changed) - set(few))], True) if changed else []
-    curve = rows([*with_main, *sorted(few)], False) if few else []
+    first = (with_main or changed or few)[0]  # `none` is the same in all that change the export alone
+    table = [row for name in ([*with_main, *changed] if changed else [])
+             for row in _rows(name, amounts, arms, MAIN, seed) if row["arm"] != NONE or name == first]
+    curve = [row for name in ([*with_main, *few] if few else []) for row in _rows(name, amounts, arms, name, seed)]
     return {"amounts": sorted(table, key=lambda row: (row["real_times"], row["per_real"] or 0, row["variant"])),
             "objects": sorted(curve, key=lambda row: (row["objects"] is None, row["objects"] or 0, row["variant"])),
-            "sentences": [text for row in (*table, *curve) if (text := _sentence(row)) is not None
-                          and row["variant"] != MAIN]}
+            "sentences": [text for row in (*table, *curve) if row["variant"] != MAIN for text in _sentences(row)]}
 
 
-def _rows(variant: str, amount: Amount, arms: ByArm, main: ByArm, seed: int) -> list[dict[str, Any]]:
+def _rows(variant: str, amounts: Mapping[str, Amount], arms: Mapping[str, ByArm], fall_back: str,
+          seed: int) -> list[dict[str, Any]]:
+    """One row per arm of a variant; its lift is over ``none`` of the variant or else of ``fall_back``."""
+    against = variant if NONE in arms[variant] else fall_back
+    base = arm_terms(arms.get(against, {}).get(NONE, []))
     rows = []
-    for arm, cells in arms.items():
+    for arm, cells in arms[variant].items():
         own = {metric: estimate(arm_terms(cells, metric=metric), seed) for metric in ("map50", "miou")}
-        base, against = (arms[NONE], variant) if NONE in arms else (main.get(NONE, []), MAIN)
-        lift = (estimate(paired_terms(arm_terms(cells), arm_terms(base)), seed)
-                if arm != NONE or against != variant else None)
-        given = asdict(amount) | ({"per_real": 0.0} if arm == NONE else {})
+        lift = _judged(estimate(paired_terms(arm_terms(cells), base), seed)) if arm != NONE else None
+        alone = _real_alone(variant, arm, amounts, arms)
+        more = (_judged(estimate(paired_terms(arm_terms(cells), arm_terms(arms[alone[0]][alone[1]])), seed))
+                if alone and arm != NONE else None)
+        given = asdict(amounts[variant]) | ({"per_real": 0.0, "real_times": 1.0} if arm == NONE else {})
         rows.append({"variant": variant, "arm": arm, **given,
                      **{metric: made.to_json() if made else None for metric, made in own.items()},
-                     "against": f"{NONE} of {against}" if lift else None,
-                     "lift": {**lift.to_json(), "verdict": verdict(lift.interval)} if lift else None})
+                     "against": f"{NONE} of {against}" if lift else None, "lift": lift,
+                     "real_alone": f"{alone[1]} of {alone[0]}" if alone and more else None, "over_real_alone": more})
     return rows
 
 
-def _sentence(row: Mapping[str, Any]) -> str | None:
-    lift = row["lift"]
-    if lift is None or row["arm"] == NONE:
+def _real_alone(variant: str, arm: str, amounts: Mapping[str, Amount],
+                arms: Mapping[str, ByArm]) -> tuple[str, str] | None:
+    """The (variant, arm) that trained on as much real and nothing synthetic; of the same arm where there is one."""
+    wanted = replace(amounts[variant], per_real=0.0)
+    if wanted == amounts[variant]:
         return None
-    bounds = "" if lift["low"] is None else f" [{lift['low']:+.3f}, {lift['high']:+.3f}]"
-    return (f"{row['variant']}: {row['arm']}: AP@0.5 {lift['mean']:+.3f}{bounds} against {row['against']}, "
-            f"{lift['cells']} pair{'s' if lift['cells'] != 1 else ''} of trainings: {lift['verdict']}.")
+    found = [(name, other) for name, item in amounts.items() if item == wanted for other in arms[name] if other != NONE]
+    return min(found, key=lambda item: (item[1] != arm, item)) if found else None
+
+
+def _judged(made: Estimate | None) -> dict[str, Any] | None:
+    return {**made.to_json(), "verdict": verdict(made.interval)} if made else None
+
+
+def _sentences(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row['variant']}: {row['arm']}: AP@0.5 {signed(part)} against {other}, {part['cells']} "
+            f"pair{'s' if part['cells'] != 1 else ''} of trainings: {part['verdict']}."
+            for part, other in ((row["lift"], row["against"]), (row["over_real_alone"], row["real_alone"])) if part]

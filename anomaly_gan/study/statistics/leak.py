@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,11 @@ def leak_gap(main: Sequence[DrawnCell], leak: Sequence[DrawnCell], seed: int) ->
         by_objects, by_images = _ap(objects, arm, seed, "main"), _ap(images, arm, seed, "leak")
         if by_objects is None or by_images is None:
             continue
+        gap = _unpaired(by_images, by_objects)
         row: dict[str, Any] = {"by_images": by_images.to_json(), "by_objects": by_objects.to_json(),
-                               "gap": _unpaired(by_images, by_objects).to_json(), "lift": None}
+                               "gap": {**gap.to_json(), "verdict": verdict(gap)}, "lift": None}
         row["sentence"] = (f"{arm}: AP@0.5 {by_images.interval.mean:.3f} under a random image split, "
-                           f"{by_objects.interval.mean:.3f} by objects: leakage is worth {signed(row['gap'])}.")
+                           f"{by_objects.interval.mean:.3f} by objects: {_worth(row['gap'])}.")
         if arm != NONE:
             row["lift"] = _lift(arm, objects, images, seed)
         arms[arm] = row
@@ -38,6 +39,12 @@ def leak_gap(main: Sequence[DrawnCell], leak: Sequence[DrawnCell], seed: int) ->
         return None
     lifts = [row["lift"]["sentence"] for row in arms.values() if row["lift"]]
     return {"arms": arms, "sentences": [row["sentence"] for row in arms.values()] + lifts}
+
+
+def _worth(gap: Mapping[str, Any]) -> str:
+    if gap["verdict"] == "better":
+        return f"leakage is worth {signed(gap)}"
+    return f"no leakage shown (gap {signed(gap)})"
 
 
 def _lift(arm: str, objects: ByArm, images: ByArm, seed: int) -> dict[str, Any] | None:

@@ -104,25 +104,15 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
     amount = next((part["amount"] for part in summary["detectors"].values() if part["amount"]), None)
     if amount is None:
         return None
-    lines: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
-    arms = dict.fromkeys(row["arm"] for row in amount["amounts"] if row["arm"] != NONE)
-    for row in amount["amounts"]:
-        if row["per_real"] is not None and row["map50"] is not None:
-            for arm in arms if row["arm"] == NONE else (row["arm"],):
-                share = "" if row["real_share"] is None else f", {row['real_share']:.0%} real"
-                lines.setdefault(f"{arm}, {row['real_times']:g} x real{share}", []).append((row["per_real"],
-                                                                                          row["map50"]))
-    curves: dict[str, list[tuple[float, Mapping[str, Any]]]] = {}
     most = max((row["objects"] or 0 for row in amount["objects"]), default=0)
-    for row in amount["objects"]:
-        if row["lift"] is not None and row["arm"] != NONE:
-            curves.setdefault(row["arm"], []).append((row["objects"] or 2 * most, row["lift"]))
-    panels_of = [item for item in ((lines, "synthetic photographs per real one", "AP@0.5 in points"),
-                                   (curves, "real objects per category in training", "points of AP@0.5 over none"))
+    panels_of = [item for item in ((_amount_lines(amount["amounts"]), "synthetic photographs per real one",
+                                    "AP@0.5 in points"),
+                                   (_object_lines(amount["objects"], 2 * most),
+                                    "real objects per category in training", "points of AP@0.5 over none"))
                  if item[0]]
     if not panels_of:
         return None
-    figure = _figure(4.6 * len(panels_of), 3.6)
+    figure = _figure(6.4 * len(panels_of), 3.6)
     for number, (chosen, below, beside) in enumerate(panels_of, start=1):
         panel = figure.add_subplot(1, len(panels_of), number)
         for place, (name, points) in enumerate(sorted(chosen.items())):
@@ -131,14 +121,40 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
         panel.set_ylabel(beside, fontsize=8.5)
         panel.tick_params(labelsize=8)
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=7, frameon=False)
-        if chosen is curves:
+        panel.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        if beside.endswith("over none"):
             panel.axhline(0, color=GRAY, linewidth=0.8)
             places = sorted({x for points in chosen.values() for x, _ in points})
             panel.set_xscale("log", base=2)
             panel.set_xticks(places, ["all" if x == 2 * most else f"{x:g}" for x in places])
             panel.minorticks_off()
     return figure
+
+
+Lines = dict[str, list[tuple[float, Mapping[str, Any]]]]
+
+
+def _amount_lines(rows: Sequence[Mapping[str, Any]]) -> Lines:
+    """(synthetic per real, AP) per arm, real amount and share of a batch; ``none`` is the start of every 1 x line."""
+    base = next((row for row in rows if row["arm"] == NONE and row["map50"]), None)
+    lines: Lines = {}
+    for row in rows:
+        if row["arm"] != NONE and row["per_real"] is not None and row["map50"] is not None:
+            share = "" if row["real_share"] is None else f", {row['real_share']:.0%} real"
+            line = lines.setdefault(f"{row['arm']}, {row['real_times']:g} x real{share}", [])
+            if not line and row["real_times"] == 1 and base is not None and row["per_real"] > 0:
+                line.append((0.0, base["map50"]))
+            line.append((row["per_real"], row["map50"]))
+    return lines
+
+
+def _object_lines(rows: Sequence[Mapping[str, Any]], everything: float) -> Lines:
+    """(real objects, lift) per arm that has more than one point; all objects stand at ``everything``."""
+    lines: Lines = {}
+    for row in rows:
+        if row["lift"] is not None:
+            lines.setdefault(row["arm"], []).append((row["objects"] or everything, row["lift"]))
+    return {name: points for name, points in lines.items() if len(points) > 1}
 
 
 def _line(panel: Any, points: Sequence[tuple[float, Mapping[str, Any]]], colour: str, name: str) -> None:
