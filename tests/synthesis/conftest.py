@@ -117,3 +117,26 @@ def renamed():
     def change(image, **provenance):
         return replace(image, extra={**image.extra, "provenance": {**image.extra["provenance"], **provenance}})
     return change
+
+
+@pytest.fixture(scope="session")
+def trainings(small_run, tmp_path_factory):
+    """A method's name -> its finished training, as small as can be, with nets of three channels."""
+    from anomaly_gan.core.manifest import Context, run_stage
+    from anomaly_gan.synthesis import train
+    from anomaly_gan.synthesis.config import TrainConfig
+
+    done = {}
+
+    def finished(name):
+        if name not in done:
+            done[name] = tmp_path_factory.mktemp("trainings") / f"train@{name}"
+            run_stage(f"train@{name}", train.run, TrainConfig(method=name, **SMALLEST),
+                      Context(5, "cpu", small_run.inputs()), done[name])
+        return done[name]
+    return finished
+
+
+SMALLEST = {"steps": 3, "batch": 4, "size": 32, "local_size": 8, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
+            "features": 8, "patch_width": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 2,
+            "sample_every": 3, "scales": (1, 2), "threads": 1, "channels": 3}

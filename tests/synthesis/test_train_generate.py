@@ -14,7 +14,7 @@ from anomaly_gan.engine import loop
 from anomaly_gan.synthesis import generate, train
 from anomaly_gan.synthesis.config import PRESETS, GenerateConfig, TrainConfig
 from anomaly_gan.synthesis.methods.painted import open_method
-from anomaly_gan.synthesis.registry import METHODS, MethodInputs
+from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
 from anomaly_gan.synthesis.task import PAINTINGS
 from anomaly_gan.synthesis.windows import Framing, PairSource, cut_window
 
@@ -71,8 +71,9 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bytes(small_run, trained
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_generation_cut_off_half_way_ends_with_the_same_bytes(name, small_run, trained, tmp_path):
-    inputs = {**small_run.inputs(), **({f"train@{name}": trained} if METHODS[name].trainable else {})}
+def test_generation_cut_off_half_way_ends_with_the_same_bytes(name, small_run, trainings, tmp_path):
+    training = training_of(name)
+    inputs = {**small_run.inputs(), **({f"train@{training}": trainings(training)} if training else {})}
     context, config = Context(5, "cpu", inputs), GenerateConfig(method=name, count=3)
     generate.run(config, context, tmp_path / "whole")
     cut = tmp_path / "cut"
