@@ -1,0 +1,243 @@
+"""The rivals that paint: their papers' equations, their trainings cut off and resumed, what their photographs say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from anomaly_gan.core.config import build
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.manifest import Context, run_stage
+from anomaly_gan.core.records import Annotation
+from anomaly_gan.engine import loop
+from anomaly_gan.nets.history import ImageHistory
+from anomaly_gan.nets.patch import PatchDiscriminator, layers_for
+from anomaly_gan.pipeline import RunConfig, plan
+from anomaly_gan.synthesis import generate, train
+from anomaly_gan.synthesis.build import build_framing
+from anomaly_gan.synthesis.config import TrainConfig
+from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
+from anomaly_gan.synthesis.windows import PairSource
+
+from .conftest import SMALLEST
+
+LEARNERS = [name for name, row in METHODS.items() if row.trainable and name != "anomaly_gan"]
+PAINTERS = ["cyclegan", "fd_cyclegan", "pix2pix", "hybrid"]
+
+
+def products(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
+            if path.is_file() and "logs" not in path.parts}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_training_that_was_cut_off_ends_with_the_same_bytes(name, small_run, trainings, tmp_path, monkeypatch):
+    out, whole, calls = tmp_path / f"train@{name}", loop.train_step, []
+
+    def cut(*arguments):
+        calls.append(arguments)
+        if len(calls) == SMALLEST["steps"]:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    config, context = TrainConfig(method=name, **SMALLEST), Context(5, "cpu", small_run.inputs())
+    arguments = (f"train@{name}", train.run, config, context)
+    monkeypatch.setattr(loop, "train_step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(*arguments, out)
+    assert (out / "checkpoints" / "step-0000002.pt").is_file()
+    monkeypatch.setattr(loop, "train_step", whole)
+    run_stage(*arguments, out)
+    assert products(out) == products(trainings(name))
+
+
+def opened(small_run, trainings, name, mode="L"):
+    train_set, training = small_run.ingest.split("train"), training_of(name)
+    train_set = replace(train_set, info={**train_set.info, "mode": mode})
+    return METHODS[name].open(MethodInputs(train_set, small_run.pool, 11, "cpu", trainings(training)))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("name", PAINTERS)
+def test_a_photograph_has_the_sets_own_channels_the_pools_masks_and_one_fate(name, mode, small_run, trainings):
+    paint, item = opened(small_run, trainings, name, mode), generate.pool_items(small_run.pool)["scratch"][0]
+    sample, again, other = paint([item], 0)[0], paint([item], 0)[0], paint([item], 1)[0]
+    assert sample.pixels.dtype == np.uint8 and sample.pixels.ndim == (2 if mode == "L" else 3)
+    assert (sample.pixels == again.pixels).all()
+    assert [category for category, _ in sample.instances] == [2]
+    assert (sample.instances[0][1] == item.annotations[0].mask()).all()
+    assert (other.pixels != sample.pixels).any() == (name in ("pix2pix", "hybrid")), "CycleGAN has no noise"
+    changed = sample.pixels != sample.base
+    changed = changed if mode == "L" else changed.any(axis=2)
+    import cv2
+
+    reach = 2 * sample.provenance["support_px"] + 1
+    assert changed.any() and not changed[cv2.dilate(item.annotations[0].mask(), np.ones((reach, reach))) == 0].any()
+
+
+@pytest.fixture(scope="module")
+def batch(small_run):
+    config = TrainConfig(**SMALLEST)
+    return PairSource(small_run.ingest.split("train"), small_run.pool, build_framing(config), 4, 9, gray=True,
+                      paint_out=True).batch(0)
+
+
+def gray_task(name, **changes):
+    config = TrainConfig(method=name, **{**SMALLEST, "precision": "32-true", **changes})
+    return METHODS[name].build(config, 1, 2, None, 3, torch.device("cpu"))
+
+
+def maps(mask, batch):
+    return mask * F.one_hot(batch.category_B, 2)[:, :, None, None]
+
+
+def close(losses, expected):
+    assert set(losses) == set(expected)
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value.item(), rel=1e-4), name
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "fd_cyclegan"])
+def test_the_unpaired_objectives_are_the_papers_equations(name, batch):
+    task = gray_task(name)
+    x, m, y, n = batch.normal_BCHW, batch.normal_mask_B1HW, batch.abnormal_BCHW, batch.abnormal_mask_B1HW
+
+    def net(key, image, mask):
+        return (image + task.nets[key](torch.cat([image, maps(mask, batch)], 1))).clamp(-1, 1)
+
+    fake_y, fake_x = net("generator", x, m), net("restorer", y, n)
+    expected = {
+        "cycle_normal": 10 * (net("restorer", fake_y, m) - x).abs().mean(),
+        "cycle_abnormal": 10 * (net("generator", fake_x, n) - y).abs().mean(),
+        "identity_abnormal": 5 * (net("generator", y, n) - y).abs().mean(),
+        "identity_normal": 5 * (net("restorer", x, m) - x).abs().mean(),
+    }
+    judged = {}
+    for side, fake, real in (("abnormal", fake_y, y), ("normal", fake_x, x)):
+        one = task.nets[f"d1_{side}"]
+        if name == "cyclegan":
+            expected[f"adv1_{side}"] = (one(fake) - 1).square().mean()
+            judged[f"d1_{side}"] = 0.5 * ((one(real) - 1).square().mean() + one(fake).square().mean())
+            continue
+        two = task.nets[f"d2_{side}"]
+        d1, d2 = (lambda image, net=one: F.softplus(net(image))), (lambda image, net=two: F.softplus(net(image)))
+        expected[f"adv1_{side}"], expected[f"adv2_{side}"] = -d1(fake).mean(), d2(fake).log().mean()
+        judged[f"d1_{side}"] = -d1(real).log().mean() + d1(fake).mean()
+        judged[f"d2_{side}"] = d2(real).mean() - d2(fake).log().mean()
+    out = task.forward(batch)
+    close(task.generator_losses(out), expected)
+    close(task.discriminator_losses(out), judged)  # the history is still filling: it shows what it gets
+
+
+def test_the_paired_objective_is_the_papers_equations(batch):
+    task = gray_task("pix2pix", dropout=0.0)
+    y, clean, condition = batch.abnormal_BCHW, batch.painted_out_BCHW, maps(batch.abnormal_mask_B1HW, batch)
+    condition = torch.cat([clean, condition], 1)
+    fake = (clean + task.nets["generator"](condition)).clamp(-1, 1)
+
+    def judge(image):
+        return torch.sigmoid(task.nets["discriminator"](torch.cat([condition, image], 1)))
+
+    out = task.forward(batch)
+    close(task.generator_losses(out), {"adversarial": -judge(fake).log().mean(), "l1": 100 * (fake - y).abs().mean()})
+    close(task.discriminator_losses(out),
+          {"adversarial": 0.5 * (-judge(y).log().mean() - (1 - judge(fake)).log().mean())})
+
+
+def test_a_patch_sees_70_pixels_as_published_and_at_most_half_of_a_small_window():
+    for size, pixels in ((256, 70), (64, 34), (32, 16)):
+        net = PatchDiscriminator(1, layers_for(size), 4, "none")
+        image = torch.randn(1, 1, 128, 128, requires_grad=True)
+        logits = net(image)
+        logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2].backward()
+        rows = image.grad[0, 0].abs().sum(1).nonzero()
+        assert rows.max() - rows.min() + 1 == pixels
+    assert sum(p.numel() for p in PatchDiscriminator(3, 3, 64, "instance").parameters()) == 2_764_737
+
+
+def test_a_history_shows_old_pictures_for_half_of_the_new_ones_once_it_is_full():
+    history, torch_stream = ImageHistory(50, 1, 2), torch.manual_seed(0)
+    first = torch.arange(50.0)[:, None, None, None].expand(-1, 1, 2, 2)
+    assert torch.equal(history.swap(first), first)
+    shown = torch.cat([history.swap(first + 50 * turn) for turn in range(1, 9)])[:, 0, 0, 0]
+    fresh = (shown == torch.arange(50.0, 450.0)).float().mean()
+    assert 0.4 < fresh < 0.6 and torch_stream.initial_seed() == 0
+    assert len(set(shown.tolist())) == 400, "every picture is shown once at most"
+
+
+def test_painting_leaves_torchs_own_stream_alone(small_run, trainings):
+    paint, item = opened(small_run, trainings, "pix2pix"), generate.pool_items(small_run.pool)["spot"][0]
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    paint([item], 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_neighbours_in_one_window_are_painted_once_and_together(small_run, trainings, monkeypatch):
+    from anomaly_gan.synthesis.methods.brush import Brush
+
+    item, calls, whole = generate.pool_items(small_run.pool)["spot"][0], [], Brush.paint
+
+    def noted(self, pixels, mask, *rest):
+        calls.append(int(mask.sum()))
+        return whole(self, pixels, mask, *rest)
+
+    monkeypatch.setattr(Brush, "paint", noted)
+    spots = []
+    for x in (20, 30, 70):
+        mask = np.zeros((item.image.height, item.image.width), np.uint8)
+        mask[30:34, x:x + 4] = 1
+        spots.append(Annotation.from_mask(len(spots) + 1, item.image.id, 1, mask))
+    sample = opened(small_run, trainings, "cyclegan")([type(item)(item.image, spots)], 0)[0]
+    assert calls == [48, 48] and len(sample.instances) == 3
+
+
+def test_a_hybrid_paints_with_each_part_in_turn_and_names_it(small_run, trainings, tmp_path):
+    paint, items = opened(small_run, trainings, "hybrid"), generate.pool_items(small_run.pool)["spot"][:6]
+    samples = paint(items, 0)
+    parts = ["anomaly_gan", "copy_paste", "geometric"] * 2
+    assert [sample.provenance["method"] for sample in samples] == parts
+    assert (paint([items[4]], 0)[0].pixels == samples[4].pixels).all()
+    row = generate.write_sample(samples[1], items[1], "hybrid", tmp_path)
+    assert row["image"]["extra"]["provenance"]["method"] == "copy_paste"
+    assert row["annotations"][0]["provenance"]["method"] == "copy_paste"
+
+
+def run_config(**sections):
+    return RunConfig(**{"data": {"root": "x"}, "compare": {"arms": ["none", "hybrid", "cyclegan", "pix2pix@bare"]},
+                        "pool_variants": {"bare": {}}, **sections})
+
+
+def test_an_arm_that_learns_nothing_gets_the_training_it_paints_with():
+    steps = {step.name: step for step in plan(run_config())}
+    assert [name for name in steps if name.startswith("train")] == ["train@anomaly_gan", "train@cyclegan",
+                                                                    "train@pix2pix"]
+    assert steps["generate@hybrid"].inputs == {"ingest": "ingest", "pool": "pool",
+                                               "train@anomaly_gan": "train@anomaly_gan"}
+    assert steps["generate@pix2pix@bare"].inputs == {"ingest": "ingest", "pool": "pool@bare",
+                                                     "train@pix2pix": "train@pix2pix"}
+    assert steps["train@cyclegan"].inputs == {"ingest": "ingest", "pool": "pool"}
+
+
+def test_each_method_learns_by_its_own_recipe_what_is_given_goes_to_all_and_a_saved_run_says_the_same():
+    config = run_config(train={"steps": 7, "learning_rate": 1e-3}, train_methods={"pix2pix": {"steps": 9}})
+    for read in (config, RunConfig(**config.model_dump(mode="json"))):
+        trains = {step.config.method: step.config for step in plan(read) if step.stage.name == "train"}
+        assert (trains["anomaly_gan"].cycle, trains["cyclegan"].cycle, trains["cyclegan"].identity) == (2.0, 10.0, 5.0)
+        assert (trains["cyclegan"].steps, trains["pix2pix"].steps, trains["pix2pix"].paired) == (7, 9, 100.0)
+        assert {one.learning_rate for one in trains.values()} == {1e-3}
+    assert run_config(train={"preset": "paper"}).training("cyclegan").size == 512
+    assert TrainConfig(method="cyclegan", preset="paper").cycle == 10.0
+    assert "train_methods" not in run_config().model_dump()
+
+
+@pytest.mark.parametrize(("method", "words"), [
+    ("cyclgan", "no method 'cyclgan' \\(did you mean 'cyclegan'\\?\\)"), ("copy_paste", "'copy_paste' learns nothing"),
+    ("hybrid", "'hybrid' learns nothing"),
+])
+def test_a_method_that_cannot_be_trained_is_refused_by_name(method, words):
+    with pytest.raises(ConfigError, match=words):
+        build(TrainConfig, {"method": method}, "train")
