@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from cleanfid.resize import make_resizer
+from PIL import Image
 
 Network = Callable[[torch.Tensor], tuple[torch.Tensor, Sequence[torch.Tensor]]]
 """images_BCHW, RGB in [0, 255], float32 -> (pooled features (B, D), feature maps of rising stride)."""
@@ -34,8 +35,10 @@ def square_input(pixels: np.ndarray, size: int) -> torch.Tensor:
 
     Gray is tiled to three channels, so gray and colour files of the same picture give the same features.
     """
-    colour = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    resized = make_resizer("PIL", False, "bicubic", (size, size))(colour)
+    if pixels.ndim == 2:  # one channel resized is all three
+        plane = Image.fromarray(pixels.astype(np.float32)).resize((size, size), resample=Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.asarray(plane).clip(0, 255)).expand(1, 3, size, size)
+    resized = make_resizer("PIL", False, "bicubic", (size, size))(pixels)
     return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))[None]
 
 

@@ -25,7 +25,7 @@ def upright_texture(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     """
     gray = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     inside = mask_01 != 0
-    filled = np.where(inside, gray, gray[inside].mean()).astype(np.float32)
+    filled: np.ndarray = np.where(inside, gray, gray[inside].mean()).astype(np.float32)
     affine = _upright(mask_01)
     scale = float(np.hypot(*affine[:, 0]))
     if scale > 1:  # large defects are squeezed: without this their grain would alias

@@ -89,9 +89,9 @@ def look(net: nn.Module, pixels: np.ndarray, labels: np.ndarray, index: int, mas
     inside = window.labels != OUTSIDE
     defect, truth = (found[0] < 0.5) & inside, (window.labels > 0) & inside
     both = defect & truth
-    iou = float(np.count_nonzero(both) / max(1, np.count_nonzero(defect | truth)))
+    iou = np.count_nonzero(both) / max(1, int(np.count_nonzero(defect | truth)))
     agrees = bool(np.bincount(found[1:].argmax(axis=0)[both], minlength=1).argmax() == index) if both.any() else None
-    return Look(iou, agrees)
+    return Look(float(iou), agrees)
 
 
 class Judge:
