@@ -59,7 +59,7 @@ def test_one_command_gives_every_promised_file(finished):
     assert list((finished / "generate@anomaly_gan" / "images").rglob("*.png"))
     assert (finished / "report.html").stat().st_size > 20_000
     table = list(csv.DictReader((finished / "compare" / "table.csv").open()))
-    assert ",".join(table[0]) == "arm,detector,seed,fold,map50,map,miou,n_real,n_synthetic,iterations"
+    assert ",".join(table[0]).startswith("arm,detector,seed,fold,map50,map,miou,n_real,n_synthetic,iterations")
     assert {row["arm"] for row in table} == {"none", "geometric", "copy_paste", "anomaly_gan", "anomaly_gan@prior",
                                                "anomaly_gan@prior_expert"}
     assert next(row for row in table if row["arm"] == "none")["n_synthetic"] == "0"
