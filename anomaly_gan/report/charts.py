@@ -70,6 +70,28 @@ def interval_chart(names: Sequence[str], means: Sequence[float | None],
     return _png(figure)
 
 
+def histogram_pairs(panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, names: tuple[str, str],
+                    bins: int = 20, columns: int = 3) -> tuple[bytes, int, int]:
+    """Small multiples, one per name: shares of two sets of values in [0, 1], the first filled, the second outlined."""
+    columns = min(columns, max(len(panels), 1))
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure = Figure(figsize=(3.1 * columns, 2.1 * rows), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in axes[len(panels):]:
+        panel.set_visible(False)
+    edges = np.linspace(0, 1, bins + 1)
+    for panel, (name, (first, second)) in zip(axes, panels.items(), strict=False):
+        shares = [np.histogram(np.clip(values, 0, 1), edges)[0] / max(1, len(values)) for values in (first, second)]
+        panel.stairs(shares[0], edges, fill=True, color=PALE, label=f"{names[0]} ({len(first)})")
+        panel.stairs(shares[1], edges, color=BLUE, linewidth=1.4, label=f"{names[1]} ({len(second)})")
+        panel.set_title(_plain(name), fontsize=8.5, loc="left", color="#111827")
+        panel.set_xlim(0, 1)
+        panel.set_xlabel(_plain(label), fontsize=7.5, color=GRAY)
+        panel.legend(fontsize=6.5, frameon=False)
+        _quiet_axes(panel)
+    return _png(figure)
+
+
 def _plain(text: str) -> str:
     """Text that matplotlib draws as it is: no mathematics between dollar signs, no letters its font lacks."""
     return "".join(letter if 32 <= ord(letter) < 0x250 else "?" for letter in text[:60]).replace("$", r"\$")

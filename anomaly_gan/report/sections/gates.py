@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..charts import histogram_pairs
 from ..config import ReportConfig
 from ..folders import Run
 from ..pictures import Album, Picture, cut, load_below, outlined, union_mask, window_around
@@ -24,11 +25,44 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
             "counts": count_table(stage.metrics),
             "verdicts": verdict_table(stage.metrics),
             "figures": figure_table(stage.metrics),
+            "certificates": certificate_table(stage.metrics),
+            "histogram": certificate_histogram(run, method, album, config),
             "reasons": decisions.reasons(),
             "refused": refused_pictures(run, method, decisions.refused, album, config),
             "metrics": metric_tables(stage.metrics),
         })
     return found
+
+
+def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
+    """The label certificate beside that of real defects by segmenters that had not seen them; seams; copies."""
+    rows = []
+    for name, row in categories_of(metrics).items():
+        found, seam, copies = (row.get(key) for key in ("certificate", "seam", "copies"))
+        if isinstance(found, Mapping) and isinstance(seam, Mapping) and isinstance(copies, Mapping):
+            rows.append([name, *(found.get(key) for key in ("median", "real_median", "difference", "empty_share",
+                                                            "real_empty_share")),
+                         seam.get("median"), seam.get("real_median"), copies.get("share")])
+    return table(["category", "certificate", "real defects", "difference", "empty at first", "real ones missed", "seam",
+                  "seam of real ones", "copies at first"], rows) if rows else None
+
+
+def certificate_histogram(run: Run, method: str, album: Album, config: ReportConfig) -> Picture | None:
+    """Certificates of accepted instances over those of real defects, a panel per category."""
+    certify = run.get("certify")
+    accepted: dict[str, list[float]] = {}
+    for row in run.stages[f"gate@{method}"].json_lines("decisions.jsonl"):
+        values = (row.get("measures") or {}).get("certificates")
+        if row.get("accepted") is True and isinstance(values, list):
+            accepted.setdefault(str(row.get("pool_item")).partition("/")[0], []).extend(map(float, values))
+    if certify is None or not accepted:
+        return None
+    real: dict[str, list[float]] = {}
+    for row in certify.json_lines("yardstick.jsonl"):
+        real.setdefault(str(row.get("category")), []).append(float(row.get("iou") or 0.0))
+    panels = {name: (accepted[name], real.get(name, [])) for name in list(accepted)[:config.categories]}
+    content, width, height = histogram_pairs(panels, "label certificate (IoU)", ("generated", "real"))
+    return album.file_png(content, width, height, f"label certificates of {method} and of real defects")
 
 
 def categories_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -1,0 +1,39 @@
+"""Label certificates in the report: a table and a histogram where the gate asked for them, nothing where not."""
+
+import json
+
+from anomaly_gan.core.files import write_json, write_text
+from anomaly_gan.report.config import ReportConfig
+from anomaly_gan.report.folders import open_run
+from anomaly_gan.report.pictures import Album
+from anomaly_gan.report.sections import gates
+
+
+def build(made):
+    run = open_run(made.context())
+    return {item["method"]: item for item in gates.build(run, Album(10**6, 85), ReportConfig())}
+
+
+def test_certificates_stand_beside_those_of_real_defects(build_run):
+    made = build_run(methods=("copy_paste",))
+    gate = made.folder / "gate@copy_paste"
+    lines = [json.loads(line) for line in (gate / "decisions.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["measures"]["certificates"] = [0.6, 0.7]
+    write_text(gate / "decisions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    metrics = json.loads((gate / "metrics.json").read_text())
+    metrics["categories"]["crack"] |= {
+        "certificate": {"median": 0.65, "real_median": 0.68, "difference": -0.03, "empty_share": 0.0,
+                        "real_empty_share": 0.04},
+        "seam": {"median": 1.2, "real_median": 1.4}, "copies": {"share": 0.25}}
+    write_json(gate / "metrics.json", metrics)
+    yardstick = json.dumps({"category": "crack", "iou": 0.68}) + "\n"
+    made.stage("certify", lambda out: write_text(out / "yardstick.jsonl", yardstick) or {})
+    item = build(made)["copy_paste"]
+    assert item["certificates"].rows == [["crack", 0.65, 0.68, -0.03, 0.0, 0.04, 1.2, 1.4, 0.25]]
+    assert item["histogram"].uri.startswith("data:image/png") and "copy_paste" in item["histogram"].alt
+
+
+def test_a_gate_without_certificates_shows_none(build_run):
+    item = build(build_run(methods=("copy_paste",)))["copy_paste"]
+    assert item["certificates"] is None and item["histogram"] is None
