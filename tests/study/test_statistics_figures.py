@@ -194,11 +194,13 @@ def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
             "PD": {"near_copies": 5, "nearest_real": {"generated": 0.3, "real": 0.6}, "pairs": {"ratio": 0.9},
                    "random_real": {"generated": 1.0, "real": 0.0}}, "generated": 50, "n": 20, "reason": None}
     item = {"accepted": 8, "tried": 10, "wanted": 9, "accepted_at_once": 6, "crop": view, "verdict": "pass",
-            "reasons": {"H1": 2}, "certificate": {"generated": {"median": 0.5}, "real": {"median": 0.6}, "n": 3},
-            "seam": {"ratio": 1.2, "note": "text", "bad": float("nan")}}
+            "reasons": {"H1": 2},
+            "certificate": {"median": 0.5, "real_median": 0.4, "rejects_empty": True, "instances": 9},
+            "seam": {"median": 1.2, "real_median": None, "note": "text", "bad": float("nan")},
+            "copies": {"share": 0.1, "accepted": 3, "threshold": 0.02}}
     expected = {"acceptance": 0.8, "accepted at once": 6 / 9, "crop KID over p95": 0.8, "crop PD diversity": 0.9,
-                "crop PD nearest real": 0.5, "crop PD near copies": 0.1, "certificate generated median": 0.5,
-                "seam ratio": 1.2}
+                "crop PD nearest real": 0.5, "crop PD near copies": 0.1, "certificate median": 0.5,
+                "certificate over real": 1.25, "seam median": 1.2, "copies share": 0.1}
     assert gate_figures(item) == pytest.approx(expected)
     folder = tmp_path / "gate@cgan"
     folder.mkdir()

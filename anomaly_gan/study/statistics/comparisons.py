@@ -15,7 +15,7 @@ from .resample import DrawnCell
 from .verdicts import LEVEL, holm, holm_verdict, objects_needed
 
 NONE = "none"
-OURS = ("anomaly_gan", "hybrid")
+OURS = ("anomaly_gan", "anomaly_gan_paper", "hybrid")
 POINTS = 0.05
 """The difference whose sample size is told: 5 points of AP."""
 ByArm = Mapping[str, Sequence[DrawnCell]]

@@ -20,8 +20,9 @@ from .estimate import arm_terms, estimate, paired_terms
 VIEWS = ("image", "crop", "defect")
 COUNTS = frozenset({"wanted", "accepted", "rejected", "tried", "accepted_at_once", "accepted_from_spares",
                     "shortfall", "reasons"})
-YARDSTICKS = frozenset({"real", "p05", "p95", "n", "repeats", "count", "counts", "instances", "reason"})
-"""Leaves that describe real photographs or sample sizes, not what was generated."""
+YARDSTICKS = frozenset({"real", "p05", "p95", "n", "repeats", "count", "counts", "instances", "accepted", "threshold",
+                        "reason"})
+"""Leaves that describe real photographs or sample sizes, as do those that begin with ``real_``, not what was made."""
 LEAST_POINTS, LEAST_ARMS = 5, 3
 LEAST_ARMS_DRAWN = 5
 """With fewer arms to draw from, too many draws hold one or two of them: an interval would be made of ties."""
@@ -106,8 +107,10 @@ def _over(pair: Mapping[str, Any] | None) -> float | None:
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
+        if _is_number(value.get("median")) and value.get("real_median"):
+            yield f"{name} over real", value["median"] / value["real_median"]
         for key, inner in value.items():
-            if key not in YARDSTICKS:
+            if key not in YARDSTICKS and not key.startswith("real_"):
                 yield from _leaves(f"{name} {key}", inner)
     else:
         yield name, value
