@@ -10,13 +10,13 @@ import torch
 
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.masks import grow, union
+from anomaly_gan.core.masks import encode_rle, grow, union
 from anomaly_gan.core.records import Annotation, load_dataset
 from anomaly_gan.nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from anomaly_gan.synthesis import train
 from anomaly_gan.synthesis.config import TrainConfig
 from anomaly_gan.synthesis.generate import pool_items, write_sample
-from anomaly_gan.synthesis.methods.from_noise import frame_around, paint_freely, paint_masks, set_in
+from anomaly_gan.synthesis.methods.from_noise import Source, frame_around, paint_freely, paint_masks, set_in
 from anomaly_gan.synthesis.noise_task import build_cgan, build_lsgan
 from anomaly_gan.synthesis.registry import MethodInputs, PoolItem, method
 from anomaly_gan.synthesis.windows import Batch, Framing
@@ -210,6 +210,17 @@ def test_neighbours_in_one_window_are_made_once_by_cgan_and_twice_by_lsgan():
     pixels, instances, frames = paint_freely(source, base, close, [2], np.random.default_rng(0))
     assert len(frames) == 2 and [int(mask.sum()) for _, mask in instances] == [0, 4], "painted over: no label is left"
     assert pixels.max() == 103
+
+
+@pytest.mark.parametrize("paint", [paint_masks, paint_freely])
+def test_a_whole_photograph_is_made_once_however_many_defects_it_shows(paint):
+    net = NoiseGenerator(1 + (paint is paint_freely), 1, size=32, base_width=4, masked=paint is paint_masks)
+    source = Source(net, 1, Framing(32, whole=True), True, torch.device("cpu"))
+    base = np.zeros((60, 90), np.uint8)
+    defects = [replace(one, segmentation=encode_rle(one.mask()[:60])) for one in neighbours((0, 0), (40, 46))]
+    pixels, instances, frames = paint(source, base, defects, [2], np.random.default_rng(0))
+    assert len(frames) == 1 and pixels.shape == (60, 90) and (pixels > 0).mean() > 0.9
+    assert all(mask.shape == (60, 90) for _, mask in instances)
 
 
 def test_an_item_of_several_categories_keeps_them(made, small_run):

@@ -126,7 +126,7 @@ def _ramp(length: int, before: bool, after: bool) -> np.ndarray:
 
 
 Painted = tuple[np.ndarray, list[tuple[int, np.ndarray]], list[Frame]]
-"""Pixels, one instance per annotation (category id, mask_01, maybe empty), and the frames that were set in."""
+"""Pixels, instances (category id, mask_01, maybe empty), and the frames that were set in."""
 Paint = Callable[[Source, np.ndarray, list[Annotation], list[int], np.random.Generator], Painted]
 
 
@@ -136,9 +136,9 @@ def paint_masks(source: Source, pixels: np.ndarray, annotations: list[Annotation
     everything = union([annotation.mask() for annotation in annotations], *pixels.shape[:2])
     frames: list[Frame] = []
     for annotation in annotations:
-        if any(frame.shows(annotation.bbox) for frame in frames):
-            continue  # painted with its neighbour
         frame = frame_around(annotation.bbox, source.framing, pixels.shape)
+        if frame in frames or any(earlier.shows(annotation.bbox) for earlier in frames):
+            continue  # painted with its neighbour
         picture, _ = source.picture(frame, ids.index(annotation.category_id), everything, rng)
         pixels = set_in(pixels, picture, frame)
         frames.append(frame)
@@ -154,6 +154,8 @@ def paint_freely(source: Source, pixels: np.ndarray, annotations: list[Annotatio
     instances: list[tuple[int, np.ndarray]] = []
     frames: list[Frame] = []
     for annotation in annotations:
+        if frames and source.framing.whole:
+            break  # a photograph made as a whole is made once
         frame = frame_around(annotation.bbox, source.framing, pixels.shape)
         picture, made = source.picture(frame, ids.index(annotation.category_id), None, rng)
         assert made is not None
