@@ -261,6 +261,18 @@ def test_amount_rows_are_lifts_over_none_and_over_as_much_real_alone(summary: di
     assert [row["objects"] for row in amount["objects"]] == [2, 2, 2, None, None, None]
 
 
+def test_as_much_real_alone_is_found_whatever_the_share_of_a_batch() -> None:
+    """Any arm will do where nothing synthetic is in the export: they all trained on the same photographs."""
+    cells = {"main": [at("none", 0, 0, 0.4)], "real2x_synth0": [at("geometric", 0, 0, 0.5)],
+             "real2x_synth4_free": [at("hybrid", 0, 0, 0.7)]}
+    configs = {name: {"compare": {"detect": {"real_share": share}}} for name, share in
+               (("main", 0.5), ("real2x_synth0", 0.5), ("real2x_synth4_free", 0.9))}
+    amount = summarise_study(cells, configs=configs, draws=20)["detectors"]["mask_rcnn"]["amount"]
+    row = next(row for row in amount["amounts"] if row["arm"] == "hybrid")
+    assert row["real_alone"] == "geometric of real2x_synth0" and row["against"] == "none of main"
+    assert row["over_real_alone"]["mean"] == pytest.approx(0.2) and row["lift"]["mean"] == pytest.approx(0.3)
+
+
 def test_pictures_are_drawn_and_the_same_again(summary: dict, tmp_path: Path) -> None:
     assert write_plots(tmp_path, summary) == ["lift.png", "leak.png", "amount.png"]
     once = (tmp_path / "lift.png").read_bytes()

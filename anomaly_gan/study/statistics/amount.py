@@ -97,11 +97,15 @@ def _rows(variant: str, amounts: Mapping[str, Amount], arms: Mapping[str, ByArm]
 
 def _real_alone(variant: str, arm: str, amounts: Mapping[str, Amount],
                 arms: Mapping[str, ByArm]) -> tuple[str, str] | None:
-    """The (variant, arm) that trained on as much real and nothing synthetic; of the same arm where there is one."""
-    wanted = replace(amounts[variant], per_real=0.0)
-    if wanted == amounts[variant]:
+    """The (variant, arm) that trained on as much real and nothing synthetic; of the same arm where there is one.
+
+    Without synthetic photographs the real share of a batch says nothing.
+    """
+    wanted = replace(amounts[variant], per_real=0.0, real_share=None)
+    if amounts[variant].per_real == 0:
         return None
-    found = [(name, other) for name, item in amounts.items() if item == wanted for other in arms[name] if other != NONE]
+    found = [(name, other) for name, item in amounts.items() if replace(item, real_share=None) == wanted
+             for other in arms[name] if other != NONE]
     return min(found, key=lambda item: (item[1] != arm, item)) if found else None
 
 
