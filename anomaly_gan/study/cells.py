@@ -54,12 +54,12 @@ def comparison(run: StudyRun) -> tuple[CompareConfig, Context]:
 def jobs_of(run: StudyRun, since: float) -> dict[str, StudyJob]:
     """The cells of a prepared run that can be computed, by name; none where its photographs or all arms are missing."""
     config, context = comparison(run)
-    if "ingest" not in context.inputs or not config.arms:
+    if "ingest" not in context.inputs or not config.arms or not run.cells():
         return {}
     out = run.folder / "compare"
     try:
         jobs = plan_cells(config, context, out)
-        check(jobs, config, context)
+        check([job for job in jobs if not job.finished()], config, context)
         begin_stage("compare", config, context, out)
     except Exception as error:
         if failures.stops_all(error):

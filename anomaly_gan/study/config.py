@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -16,7 +16,7 @@ from ..pipeline import RunConfig
 
 MAIN = "main"
 """The variant that is always there: the base with ``set``, and nothing else."""
-OF_THE_STUDY = frozenset({"folds", "variants", "first_seed"})
+OF_THE_STUDY = frozenset({"name", "base", "folds", "variants", "first_seed", "until"})
 """What ``--set`` changes in the study itself; every other key is one of the run."""
 
 
@@ -27,7 +27,8 @@ class StudyConfig(Config):
     laid over it, its ``preset`` among them. ``folds``: the test folds, one run each; none: the base's own split.
     ``variants``: by name, what differs from ``main`` (which is always there); each may have ``folds`` of its own.
     Names with a meaning to the statistics are ``leak`` and ``ungated``. ``first_seed``: the number of the first of
-    ``compare.seeds`` seeds, so that a second study continues where a first one ended.
+    ``compare.seeds`` seeds, so that a second study continues where a first one ended. ``until``: the last stage of
+    every run; before ``compare`` no detector is trained.
     """
 
     name: str = "study"
@@ -36,6 +37,7 @@ class StudyConfig(Config):
     folds: tuple[int, ...] = ()
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     first_seed: int = Field(0, ge=0)
+    until: Literal["ingest", "pool", "train", "generate", "gate", "export", "compare"] = "compare"
 
     @field_validator("name")
     @classmethod

@@ -24,21 +24,25 @@ class StudyRun:
     fold: int
     config: RunConfig
     folder: Path
+    until: str = "compare"
 
     @property
     def name(self) -> str:
         return f"{self.variant}/fold{self.fold}"
 
     def steps(self) -> list[Step]:
-        """All that comes before the comparison."""
+        """All that comes before the comparison, or to the end of the stage it goes ``until``."""
         steps = plan_run(self.config)
-        return steps[:next(place for place, step in enumerate(steps) if step.name == "compare")]
+        last = max(place for place, step in enumerate(steps) if step.stage.name == self.until)
+        return steps[:last] if self.until == "compare" else steps[:last + 1]
 
     def compare(self) -> Step:
         return next(step for step in plan_run(self.config) if step.name == "compare")
 
     def cells(self) -> list[Cell]:
-        """All cells it shall have."""
+        """All cells it shall have; none where it ends before the comparison."""
+        if self.until != "compare":
+            return []
         compare = self.config.compare
         return [Cell(arm, detector, compare.fold, seed) for seed in compare.seed_list()
                 for detector in compare.detector_list() for arm in compare.arms]
@@ -94,7 +98,8 @@ def _run(study: StudyConfig, base: dict[str, Any], variant: str, fold: int | Non
         plan_run(config)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    return StudyRun(variant, config.compare.fold, config, out / variant / f"fold{config.compare.fold}")
+    return StudyRun(variant, config.compare.fold, config, out / variant / f"fold{config.compare.fold}",
+                    study.until)
 
 
 def planned_cells(runs: Sequence[StudyRun]) -> list[PlannedCell]:

@@ -6,11 +6,10 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..core.config import dump_yaml
 from ..core.files import write_text
-from ..core.manifest import finished_key, is_fresh, link_stage, read_manifest, run_lock, stage_key
+from ..core.manifest import finished_key, is_fresh, link_stage, run_lock, stage_key
 from ..pipeline import Step, outside_keys, run_step
 from . import failures
 from .clock import Clock
@@ -28,6 +27,11 @@ class Workshop:
     started: float = field(default_factory=time.time)
     clock: Clock = field(default_factory=Clock)
     _outside: dict[str, dict[str, str]] = field(default_factory=dict)
+    _done: dict[str, StudyRun] = field(default_factory=dict)
+    """By key: a run in which this stage was seen finished."""
+
+    def __post_init__(self) -> None:
+        self._steps = {run.name: run.steps() for run in self.runs}
 
     def prepare(self, run: StudyRun) -> None:
         """Every stage of the run up to its exports; a stage that fails takes only what needs it with it.
@@ -38,7 +42,7 @@ class Workshop:
         lost: set[str] = set()
         with run_lock(run.folder):
             write_text(run.folder / "run.yaml", dump_yaml(run.config))
-            for step in run.steps():
+            for step in self._steps[run.name]:
                 if lost & set(step.inputs.values()) or failures.failed_since(run.folder, step.name, self.started):
                     lost.add(step.name)
                     continue
@@ -59,6 +63,7 @@ class Workshop:
         key = stage_key(step.name, step.config, run.config.seed, keys)
         target = run.folder / step.name
         if is_fresh(target, key):
+            self._done.setdefault(key, run)
             return
         twin = self._twin(run, step.name, key)
         if twin is not None:
@@ -69,6 +74,7 @@ class Workshop:
         begun = time.monotonic()
         run_step(run.config, run.folder, step, outside)
         self.clock.took(step.name, time.monotonic() - begun)
+        self._done[key] = run
         self.say(f"{run.name}: {step.name}: done → {target}")
 
     def _outside_keys(self, step: Step) -> dict[str, str]:
@@ -81,19 +87,14 @@ class Workshop:
 
     def _twin(self, run: StudyRun, step: str, key: str) -> StudyRun | None:
         """Another run in which just this stage is finished."""
-        for other in self.runs:
-            if other is not run and _finished(other.folder / step, key):
-                return other
-        return None
+        first = [self._done[key]] if key in self._done else []
+        return next((other for other in [*first, *self.runs]
+                     if other is not run and is_fresh(other.folder / step, key)), None)
 
     def _left(self, run: StudyRun, step: Step) -> str:
         """How long the stages that are still to be done will take, as far as others of their kind were timed."""
-        later = list(self.runs)[list(self.runs).index(run):]
-        waiting = [item.name for other in later for item in other.steps()
-                   if read_manifest(other.folder / item.name) is None and (other is not run or item.name != step.name)]
+        steps = [(other, item) for other in self.runs for item in self._steps[other.name]]
+        waiting = [item.name for other, item in steps if (other is not run or item is not step)
+                   and not (other.folder / item.name / "manifest.json").exists()]
         left = self.clock.left([step.name, *waiting])
-        return f" ({len(waiting)} more stages{left})" if waiting else ""
-
-
-def _finished(folder: Path, key: str) -> bool:
-    return read_manifest(folder) is not None and is_fresh(folder, key)
+        return f" ({len(waiting)} more stage{'s' if len(waiting) > 1 else ''}{left})" if waiting else ""

@@ -15,37 +15,57 @@ from ..report.stage import open_templates
 from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
+from .statistics.comparisons import OURS, base_method
 
 PICTURE_BYTES, QUALITY = 6_000_000, 85
 TITLES = {"lift.png": "Each arm's difference to none",
           "leak.png": "Random split of photographs against split by objects",
           "gates.png": "Do the gates predict the lift?",
           "amount.png": "How much synthetic, how many real objects"}
+GATE_PLACE = ("variant", "arm", "fold", "category")
 METRICS = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
 
 
 def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summary: Mapping[str, Any],
-                 plots: Sequence[str]) -> None:
-    """Write the page from the summary and the plots beside it; the same summary gives the same bytes."""
+                 plots: Sequence[str], gate_figures: Sequence[Mapping[str, Any]]) -> None:
+    """Write the page from the summary, the gates' figures and the plots beside it; the same of these, the same bytes.
+    """
     album = Album(PICTURE_BYTES, QUALITY)
     content = {
-        "study": study.name, "headline": headline(summary), "sentences": summary["sentences"],
+        "study": study.name, "headline": headline(study, summary), "sentences": others(summary),
         "notes": summary["notes"], "banners": banners(study, summary),
         "detectors": [detector(name, part) for name, part in summary["detectors"].items()],
         "plots": [(TITLES[name], picture) for name in plots if (picture := plot(out / name, album)) is not None],
         "failures": table(["run", "what", "message"], [[row["run"], row["what"], row["message"]]
                                                        for row in summary["failures"]]),
+        "gates": gate_figure_tables(study, gate_figures),
         "runs": run_table(runs, summary), "settings": settings(study, runs), "left_out": album.left_out,
     }
     write_text(out / "report.html", open_templates().get_template("study.html").render(content))
 
 
-def headline(summary: Mapping[str, Any]) -> str:
-    """The one sentence on top: our best arm against ``none`` where there is one, else how far the study is."""
+def headline(study: StudyConfig, summary: Mapping[str, Any]) -> str:
+    """The one sentence on top: the best of our arms against ``none``, else how far the study is."""
     cells = summary["cells"]
-    if not summary["sentences"]:
+    row = _first(summary)
+    if not cells["expected"]:
+        return f"Runs up to the stage {study.until}: no detector was to be trained"
+    if row is None:
         return f"{cells['finished']} of {cells['expected']} cells are finished; nothing can be compared yet"
-    return str(summary["sentences"][0])
+    return str(row["sentence"])
+
+
+def others(summary: Mapping[str, Any]) -> list[str]:
+    """The sentences of all other comparisons, with their detector where there are several."""
+    first, parts = _first(summary), summary["detectors"]
+    return [row["sentence"] if len(parts) == 1 else f"{name}: {row['sentence']}"
+            for name, part in parts.items() for row in part["comparisons"] if row is not first]
+
+
+def _first(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    rows = [row for part in summary["detectors"].values() for row in part["comparisons"] if row["kind"] == "none"]
+    ours = [row for row in rows if base_method(row["arm"]) in OURS]
+    return max(ours or rows, key=lambda row: row["mean"], default=None)
 
 
 def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -76,9 +96,9 @@ def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "arms": arm_table(part["arms"], part["order"], lifts, "All arms, split by objects"),
             "categories": category_table(part["arms"], part["order"]), "variants": variants,
             "comparisons": comparison_table(part["comparisons"]),
-            "sections": [(title, part[key]["sentences"]) for key, title in (
-                ("leak", "What leakage is worth"), ("ungated", "Gated against ungated"), ("gates", "The gates"),
-                ("amount", "Amounts")) if part[key] and part[key]["sentences"]],
+            "sections": [(title, part[key]["sentences"], tables(part[key])) for key, title, tables in (
+                ("leak", "What leakage is worth", leak_tables), ("ungated", "Gated against ungated", lambda _: []),
+                ("gates", "Do the gates predict?", gate_tables), ("amount", "How much?", amount_tables)) if part[key]],
             "sample_size": part["sample_size"]["sentence"] if part["sample_size"] else None}
 
 
@@ -104,6 +124,45 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
                  [[row["arm"], row["against"], spread(row, sign=True), spread(row["over_seeds"], sign=True), row["p"],
                    row["verdict"], row["verdict_holm"], row["cells"], row["objects"]] for row in rows],
                  "Every comparison, paired by fold and seed")
+
+
+def gate_figure_tables(study: StudyConfig, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """What the gates measured: per variant and arm, the mean over categories and folds of every figure."""
+    result = []
+    for variant in study.variant_names():
+        own = [row for row in rows if row["variant"] == variant]
+        names = list(dict.fromkeys(name for row in own for name in row if name not in GATE_PLACE))
+        arms = sorted({row["arm"] for row in own})
+        lines = [[arm, *(mean_of([row[name] for row in own if row["arm"] == arm and row.get(name) is not None])
+                         for name in names)] for arm in arms]
+        if lines:
+            result.append(table(["arm", *names], lines, variant))
+    return result
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def leak_tables(part: Mapping[str, Any]) -> list[Table]:
+    return [table(["arm", "by objects", "by photographs", "leakage is worth"],
+                  [[arm, spread(row["by_objects"]), spread(row["by_images"]), spread(row["gap"], sign=True)]
+                   for arm, row in part["arms"].items()], "AP@0.5 under both splits")]
+
+
+def gate_tables(part: Mapping[str, Any]) -> list[Table]:
+    return [table(["gate", "between", "rank correlation with the lift", "predicts", "points", "remark"],
+                  [[row["gate"], row["level"], spread({**row, "mean": row["rho"]}, sign=True), row["predicts"],
+                    row["points"], row.get("reason")] for row in part["rows"]], "Every gate")]
+
+
+def amount_tables(part: Mapping[str, Any]) -> list[Table]:
+    shown = {"amounts": ("real times", "real_times", "synthetic per real", "per_real", "Amounts (Table 6)"),
+             "objects": ("real objects per category", "objects", "real times", "real_times", "Real objects (Fig. 11)")}
+    return [table(["variant", "arm", head, second, "AP@0.5", "over none", "verdict"],
+                  [[row["variant"], row["arm"], row[key], row[other], spread(row["map50"]),
+                    spread(row["lift"], sign=True), (row["lift"] or {}).get("verdict")] for row in part[name]], title)
+            for name, (head, key, second, other, title) in shown.items() if part[name]]
 
 
 def spread(value: Mapping[str, Any] | None, sign: bool = False) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CheckFailed, ConfigError, EnvironmentFailure, RunBusy
+from ..core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError, RunBusy
 from ..core.files import write_text
 from ..core.manifest import run_lock, run_stage
 from . import failures
@@ -67,6 +67,7 @@ def run_study(study: StudyConfig, base: dict[str, Any], out: Path, say: Say, sha
 
     Raises:
         ConfigError: a run that cannot be.
+        InputError: nothing to tabulate; a cell that cannot be read.
         EnvironmentFailure: the disk is full, or a worker was killed.
     """
     from .tables import write_tables
@@ -76,7 +77,9 @@ def run_study(study: StudyConfig, base: dict[str, Any], out: Path, say: Say, sha
         for name, text in zip(("study.yaml", "base.yaml"), dump_study(study, base), strict=True):
             write_text(out / name, text)
         _Worker(study.name, runs, out, say, shard).work()
-    out.mkdir(parents=True, exist_ok=True)
+    elif not any(run.folder.is_dir() for run in runs):
+        raise InputError(str(out), "MISSING", "no run of this study is here",
+                         "check --out, or run without --tables-only")
     with (out / ".tables.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # another shard may end now, and the last one to look must write last
         return write_tables(study, runs, out)

@@ -126,17 +126,20 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
     write_json(out / "summary.json", summary)
     _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
-    gates = gate_rows(summary)
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
-    if gates:
-        _write_csv(out / "gates.csv", GATE_COLUMNS, gates)
-        written.append("gates.csv")
-    else:
-        (out / "gates.csv").unlink(missing_ok=True)
+    figures = gate_figure_rows(study, runs)
+    columns = dict.fromkeys(name for row in figures for name in row)
+    for name, heads, lines in (("gates.csv", GATE_COLUMNS, gate_rows(summary)),
+                               ("gate_figures.csv", tuple(columns), figures)):
+        if lines:
+            _write_csv(out / name, heads, lines)
+            written.append(name)
+        else:
+            (out / name).unlink(missing_ok=True)
     plots = write_plots(out, summary)
     for name in set(PLOTS) - set(plots):
         (out / name).unlink(missing_ok=True)
-    write_report(out, study, runs, summary, plots)
+    write_report(out, study, runs, summary, plots, figures)
     return Outcome(summary["cells"]["finished"], summary["cells"]["expected"], rows, [*written, *plots, "report.html"],
                    summary)
 
@@ -165,6 +168,16 @@ def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
         gates[run.variant] += load_gates(run.folder, run.fold)
         configs.setdefault(run.variant, run.config.model_dump(mode="json"))
     return summarise_study(cells, gates_by_variant=gates, configs=configs)
+
+
+def gate_figure_rows(study: StudyConfig, runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
+    """What the gates measured, a row per variant, fold, arm and category: how good the photographs are, with or
+    without a detector."""
+    rows: list[dict[str, Any]] = [
+        {"variant": run.variant, "arm": item.arm, "fold": item.fold, "category": item.category, **item.figures}
+        for run in runs for item in load_gates(run.folder, run.fold)]
+    order = study.variant_names()
+    return sorted(rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["fold"], row["category"]))
 
 
 def _is_among(keys: Set[str], result: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from anomaly_gan.core.errors import CheckFailed, ConfigError, NumericalFailure
+from anomaly_gan import cli
+from anomaly_gan.core.errors import CheckFailed, EnvironmentFailure, NumericalFailure
+from anomaly_gan.core.files import write_bytes
+from anomaly_gan.core.manifest import run_lock
+from anomaly_gan.study import prepare
 from anomaly_gan.study import run as study_run
 from anomaly_gan.study.config import read_study
-from anomaly_gan.study.run import read_shard, run_study
+from anomaly_gan.study.run import run_study
 from detection import cells, workers
 from detection.compare import COLUMNS
 
@@ -56,7 +60,7 @@ def write_source(folder: Path) -> None:
                 pixels[mask > 0] = 220
                 write(folder / kind / f"{number:02d}.png", mask)
             write(folder / kind / f"{number:02d}.jpg", pixels)
-            rows.append(f"{number:02d}.jpg,object{number},{kind},{number // 2 % 3 > 1 and 1 or 0}")
+            rows.append(f"{number:02d}.jpg,object{number},{kind},{int(number // 2 % 3 > 1)}")
     Path(f"{folder}.csv").write_text("\n".join(rows) + "\n")
 
 
@@ -110,6 +114,22 @@ def whole(place):
     outcome, lines = work(place, out)
     assert all(path.stat().st_mtime_ns == changed for path, changed in first.items()), "finished cells are kept"
     return out, outcome, lines
+
+
+@pytest.fixture
+def prepared(whole, tmp_path, monkeypatch) -> Path:
+    """A study whose stages are finished and whose cells are not; a cell takes its result from the finished study."""
+    out, _, _ = whole
+    for run in ("main/fold0", "few/fold0"):
+        shutil.copytree(out / run, tmp_path / "study" / run, ignore=shutil.ignore_patterns("compare"))
+    found = {json.loads(path.read_text())["key"]: path.parent for path in out.rglob("result.json")}
+
+    def run_cell(job, *arguments) -> None:
+        for path in sorted(found[job.key].iterdir()):
+            write_bytes(job.folder / path.name, path.read_bytes())
+
+    monkeypatch.setattr(cells, "run_cell", run_cell)
+    return tmp_path / "study"
 
 
 def tables(out: Path) -> dict[str, bytes]:
@@ -185,34 +205,93 @@ def test_partial_studies_say_what_is_missing_and_stale_cells_do_not_count(whole,
     work(place, out, tables_only=True)
 
 
-def test_two_shards_make_the_whole(whole, place):
-    """In one folder the first has done everything that is not a cell; each does its own cells."""
-    out, _, _ = whole
-    first, _ = work(place, place / "shared", shard=(0, 2))
+def test_two_shards_make_the_whole(whole, place, prepared):
+    first, _ = work(place, prepared, shard=(0, 2))
     assert 0 < first.finished < first.expected and first.summary["cells"]["missing"]
-    second, lines = work(place, place / "shared", shard=(1, 2))
+    assert not (prepared / "main" / "fold0" / "compare" / "manifest.json").exists(), "its cells are not all there"
+    second, _ = work(place, prepared, shard=(1, 2))
     assert second.finished == second.expected == 4
-    assert not any("generate" in line for line in lines)
-    assert {name: content for name, content in tables(place / "shared").items()} == tables(out)
+    assert tables(prepared) == tables(whole[0])
 
 
-def test_a_failing_arm_is_written_down_and_the_others_go_on(whole, place, monkeypatch):
-    out, run_cell = place / "failing", cells.run_cell
+def test_a_run_in_other_hands_is_left_alone(place, prepared, monkeypatch):
+    """Alone that is an error; a shard turns to its cells, and comes back."""
+    with run_lock(prepared / "few" / "fold0"):
+        with pytest.raises(EnvironmentFailure, match="--shard"):
+            work(place, prepared)
+        assert not list((prepared / "few").rglob("result.json"))
+    held = run_lock(prepared / "main" / "fold0")
+    held.__enter__()
+    monkeypatch.setattr(study_run, "WAIT_SECONDS", 0.0)
+    train = study_run._Worker._fill_the_time
+
+    def give_back(self) -> None:
+        train(self)
+        held.__exit__(None, None, None)
+
+    monkeypatch.setattr(study_run._Worker, "_fill_the_time", give_back)
+    assert work(place, prepared, shard=(0, 2))[0].finished > 0
+
+
+def test_a_failing_cell_is_written_down_and_the_others_go_on(place, prepared, monkeypatch):
+    run_cell = cells.run_cell
 
     def diverge(job, *arguments) -> None:
         if job.cell.arm == "copy_paste" and job.home.parent.name == "few":
             raise NumericalFailure("step 1: the loss is NaN")
         run_cell(job, *arguments)
 
-    monkeypatch.setattr(cells, "run_cell", diverge)
-    outcome, _ = work(place, out)
+    with monkeypatch.context() as patch:
+        patch.setattr(cells, "run_cell", diverge)
+        outcome, _ = work(place, prepared)
     assert outcome.finished == 3
     failed = {"run": "few/fold0", "what": "copy_paste-mask_rcnn-f0-s0", "message": "step 1: the loss is NaN"}
-    assert [json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines()] == [failed]
+    assert [json.loads(line) for line in (prepared / "failures.jsonl").read_text().splitlines()] == [failed]
     with pytest.raises(CheckFailed, match="few/fold0 copy_paste-mask_rcnn-f0-s0") as caught:
-        outcome.check(out)
-    assert caught.value.exit_code == 1 and "the loss is NaN" in (out / "report.html").read_text()
-    monkeypatch.undo()
-    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: workers.run_here(jobs))
-    again, _ = work(place, out)
-    assert again.finished == 4 and not again.failures and not (out / "failures.jsonl").exists()
+        outcome.check(prepared)
+    assert caught.value.exit_code == 1 and "the loss is NaN" in (prepared / "report.html").read_text()
+    again, _ = work(place, prepared)
+    assert again.finished == 4 and not again.failures and not (prepared / "failures.jsonl").exists()
+
+
+def test_a_failing_stage_takes_only_its_own_arm_with_it(place, prepared, monkeypatch):
+    shutil.rmtree(prepared / "few" / "fold0" / "export@copy_paste")
+
+    def fail(*arguments) -> bool:
+        raise CheckFailed("export: E4: it stands in a group of the test split")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare, "run_step", fail)
+        outcome, _ = work(place, prepared)
+    assert outcome.summary["cells"]["missing"] == ["few/fold0/copy_paste-mask_rcnn-f0-s0"]
+    assert [(row["run"], row["what"]) for row in outcome.failures] == [("few/fold0", "export@copy_paste")]
+    assert (prepared / "few" / "fold0" / "compare" / "table.csv").is_file(), "the other arm is compared"
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ([], "give the YAML of a study, or --run"),
+    (["study.yaml", "--run", "x"], "give the YAML of a study, or --run"),
+    (["--run", "x", "--tables-only"], "go with a study's YAML"),
+    (["study.yaml", "--shard", "2/2"], "--shard 2/2: must read"),
+    (["study.yaml", "--set", "compare.seed=3"], "compare.seed: unknown key (did you mean 'seeds'?)"),
+    (["study.yaml", "--set", "fold=[1]"], "set: unknown key 'fold'"),
+    (["study.yaml", "--tables-only", "--out", "nowhere"], "no run of this study is here"),
+])
+def test_a_wrong_command_is_one_line(arguments, words, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(sys, "argv", ["anomaly-gan", "compare", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    said = capsys.readouterr().err
+    assert caught.value.code == 2 and words in said and len(said.strip().splitlines()) == 1
+
+
+def test_the_command_says_what_it_wrote_where(whole, place, monkeypatch, capsys):
+    out, _, _ = whole
+    monkeypatch.setattr(sys, "argv", ["anomaly-gan", "compare", str(out / "study.yaml"), "--out", str(out),
+                                      "--tables-only"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert not caught.value.code
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("4 of 4 cells: table.csv, ") and last.endswith(f"report.html → {out}")

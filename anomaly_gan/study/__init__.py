@@ -1,0 +1,1 @@
+"""Many runs, one table: folds and variants of a comparison, and what they say together."""
