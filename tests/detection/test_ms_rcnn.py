@@ -27,6 +27,15 @@ def object_mask(rows: slice, columns: slice) -> Tensor:
     return mask
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Bits depend on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(("rows", "columns", "iou"), [
     (slice(0, 4), slice(0, 8), 1.0),                # the upper half of the box: all of it found
     (slice(0, 8), slice(0, 4), 4 / 12),             # the left half: 4 of 16 cells in common, 12 in either
@@ -83,24 +92,32 @@ def test_scores_are_box_scores_times_the_expected_iou_of_the_labels_mask(tiny: D
         assert torch.equal(after[name], before[name][order]), name
 
 
-@pytest.mark.parametrize("name", ["ms_rcnn", "queryinst"])
-def test_one_picture_can_be_learnt_by_heart(name: str, tiny: DetectConfig) -> None:
+def losses_by_heart(name: str, tiny: DetectConfig, steps: int, seed: int = 0) -> list[float]:
+    """The sum of losses at every step of learning one drawn picture."""
     drawn = draw_example(rng_for(3, "by heart"), 64)
     example = Example(drawn.pixels, drawn.masks, [1 + label % 2 for label in drawn.labels], "real")
     config = tiny.model_copy(update={"detector": name, "lr": 2e-3, "frozen_stages": 7})
-    task = DetectorTask(build_net(2, config, 0), config)
+    task = DetectorTask(build_net(2, config, seed), config)
     update = task.updates()[0]
     batch = ([image_tensor(example.pixels)], [target_tensors(example)])
     trace = []
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        for _ in range(25):
+        for _ in range(steps):
             total = torch.stack(list(task.forward(batch).values())).sum()
             update.optimizer.zero_grad()
             total.backward()
             update.optimizer.step()
             trace.append(float(total.detach()))
+    return trace
+
+
+@pytest.mark.parametrize("name", ["ms_rcnn", "queryinst"])
+def test_one_picture_is_learnt_by_heart_the_same_way_each_time(name: str, tiny: DetectConfig) -> None:
+    trace = losses_by_heart(name, tiny, 25)
     assert sum(trace[-5:]) / 5 < 0.5 * trace[0]
+    assert losses_by_heart(name, tiny, 3) == trace[:3]
+    assert losses_by_heart(name, tiny, 1, seed=1) != trace[:1]
 
 
 @pytest.mark.parametrize("name", ["ms_rcnn", "queryinst"])
