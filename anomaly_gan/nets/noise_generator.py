@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+Norm = Literal["batch", "instance", "spectral", "none"]
+NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 START = 4
 """Both nets meet the latent vector at a side of 4 pixels."""
 GROWTH = (1, 2, 3, 4, 6, 8, 8, 8)
@@ -72,28 +76,32 @@ class NoiseGenerator(nn.Module):
 
 
 class WindowDiscriminator(nn.Module):
-    """Logit of (picture, mask, category): 4x4 convolutions of stride 2 down to 4x4 (the first ``widths`` of the
-    list), then one fully connected layer; the category comes in as constant planes.
-
-    Deviation: spectral norm (Miyato et al. 2018) instead of batch norm: with some dozens of defects a plain
-    discriminator is soon sure of everything.
+    """Logit of (picture, mask, category): 4x4 convolutions of stride 2 with norm and LeakyReLU down to 4x4 (the first
+    ``widths`` of the list), then one fully connected layer; the category comes in as constant planes. No norm in the
+    first layer, as in DCGAN.
 
     Raises:
         ValueError: ``size`` is not 4 times a power of two, or there are fewer widths than convolutions.
     """
 
     def __init__(self, image_channels: int, categories: int, size: int = 64,
-                 widths: tuple[int, ...] = (32, 64, 128, 192)) -> None:
+                 widths: tuple[int, ...] = (32, 64, 128, 192), norm: Norm = "batch") -> None:
         super().__init__()
         count = doublings(size)
         if len(widths) < count:
             raise ValueError(f"a side of {size} needs {count} widths, got {len(widths)}")
         self.categories = categories
         layers: list[nn.Module] = []
+
+        def bound(layer: nn.Module) -> nn.Module:
+            return spectral_norm(layer) if norm == "spectral" else layer
+
         for before, width in pairwise([image_channels + 1 + categories, *widths[:count]]):
-            layers += [spectral_norm(nn.Conv2d(before, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
-        head = spectral_norm(nn.Linear(widths[count - 1] * START * START, 1))
-        self.net = nn.Sequential(*layers, nn.Flatten(), head)
+            layers.append(bound(nn.Conv2d(before, width, 4, 2, 1)))
+            if layers[1:] and norm in NORMS:
+                layers.append(NORMS[norm](width))
+            layers.append(nn.LeakyReLU(0.2))
+        self.net = nn.Sequential(*layers, nn.Flatten(), bound(nn.Linear(widths[count - 1] * START * START, 1)))
 
     def forward(self, image_BCHW: torch.Tensor, mask_B1HW: torch.Tensor, category_B: torch.Tensor) -> torch.Tensor:
         """Pictures and masks in [-1, 1] -> logits_B1."""

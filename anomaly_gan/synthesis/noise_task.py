@@ -79,11 +79,11 @@ class NoiseTask:
         return {"adversarial": self.adversary.g1(scores)}
 
     def discriminator_losses(self, out: Outputs) -> Losses:
+        """Real and generated windows are judged apart: under batch norm a joint batch tells them by its statistics."""
         batch, judge = out.batch, self.nets["discriminator"]
-        scores = judge(torch.cat([batch.abnormal_BCHW, out.fake_BCHW.detach()]),
-                       torch.cat([batch.abnormal_mask_B1HW * 2 - 1, out.fake_mask_B1HW.detach()]),
-                       batch.category_B.repeat(2))
-        return {"adversarial": self.adversary.d1(*scores.chunk(2))}
+        real = judge(batch.abnormal_BCHW, batch.abnormal_mask_B1HW * 2 - 1, batch.category_B)
+        fake = judge(out.fake_BCHW.detach(), out.fake_mask_B1HW.detach(), batch.category_B)
+        return {"adversarial": self.adversary.d1(real, fake)}
 
     def after_step(self, step: int) -> None:
         if "average" in self.nets:
@@ -120,7 +120,8 @@ def _build(config: TrainConfig, channels: int, categories: int, seed: int, devic
     nets: dict[str, nn.Module] = {
         "generator": build_noise_generator(config, channels, categories, masked),
         "discriminator": WindowDiscriminator(channels, categories, config.size,
-                                             tuple(WIDER * width for width in config.widths)),
+                                             tuple(WIDER * width for width in config.widths),
+                                             config.discriminator_norm),
     }
     if config.ema:
         nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)

@@ -111,14 +111,14 @@ def random_batch():
 
 
 class Scores(torch.nn.Module):
-    """A discriminator with fixed opinions, in the order asked for."""
+    """A discriminator with fixed opinions, of reals and of everything else."""
 
-    def __init__(self, *values):
+    def __init__(self, reals, real_scores, fake_scores):
         super().__init__()
-        self.values = torch.tensor(values)[:, None]
+        self.reals, self.real_scores, self.fake_scores = reals, torch.tensor(real_scores), torch.tensor(fake_scores)
 
     def forward(self, image, mask, category):
-        return self.values[-len(image):]
+        return (self.real_scores if image is self.reals else self.fake_scores)[:, None]
 
 
 @pytest.mark.parametrize(("build", "name", "generator", "discriminator"), [
@@ -130,7 +130,7 @@ class Scores(torch.nn.Module):
 def test_objectives_are_the_papers(build, name, generator, discriminator):
     task = build(TrainConfig(method=name, **{**TINY, "size": 16}), 1, 2, None, 0)
     out = task.forward(random_batch())
-    task.nets["discriminator"] = Scores(2.0, 1.0, 0.0, -1.0)
+    task.nets["discriminator"] = Scores(out.batch.abnormal_BCHW, [2.0, 1.0], [0.0, -1.0])
     assert float(task.generator_losses(out)["adversarial"]) == pytest.approx(generator)
     assert float(task.discriminator_losses(out)["adversarial"]) == pytest.approx(discriminator)
 
