@@ -31,8 +31,8 @@ _PLAIN: dict[str, Any] = {
 }
 _CYCLEGAN: dict[str, Any] = {**_PLAIN, "cycle": 10.0, "identity": 5.0, "discriminator_norm": "instance"}
 RECIPES: dict[str, dict[str, Any]] = {
-    "cgan": {**_PLAIN, "adversarial": "bce"},
-    "lsgan": {**_PLAIN, "adversarial": "lsgan"},
+    "cgan": {**_PLAIN, "adversarial": "bce", "discriminator_norm": "batch"},
+    "lsgan": {**_PLAIN, "adversarial": "lsgan", "discriminator_norm": "batch"},
     "cyclegan": {**_CYCLEGAN, "adversarial": "lsgan"},
     "fd_cyclegan": {**_CYCLEGAN, "adversarial": "d2gan", "lambda_1": 1.0},
     "pix2pix": {**_PLAIN, "adversarial": "bce", "paired": 100.0, "dropout": 0.5, "discriminator_norm": "batch"},
