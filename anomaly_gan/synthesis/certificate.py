@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from ..core.errors import InputError
 from ..engine.task import Losses, Update
 from ..nets.lean_unet import LeanUNet
-from .certificate_windows import OUTSIDE, around, label_map, standardised, windowed
+from .certificate_windows import OUTSIDE, label_map, standardised, whole, windowed
 
 EMPTY = 0.05
 """Below this intersection over union an instance counts as not found."""
-TURNS = 4
-"""Each window is looked at in so many quarter turns, and what is found averaged."""
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+"""Each window is looked at in these mirror images (axes of (C, H, W)), and what is found averaged."""
 
 
 class SegmenterTask:
@@ -64,11 +64,10 @@ def build_segmenter(channels: int, categories: int, base_width: int, depth: int,
 
 @torch.inference_mode()
 def probabilities(net: nn.Module, window: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """(1 + categories, S, S) of one window (S, S[, 3]) uint8: the mean over its quarter turns."""
+    """(1 + categories, H, W) of one window (H, W[, 3]) uint8: the mean over its mirror images."""
     image = torch.from_numpy(standardised(window)).to(device)
-    turned = torch.stack([image.rot90(quarter, (1, 2)) for quarter in range(TURNS)])
-    found = net(turned).float().softmax(dim=1)
-    back = torch.stack([found[quarter].rot90(-quarter, (1, 2)) for quarter in range(TURNS)])
+    found = net(torch.stack([image.flip(axes) for axes in MIRRORS])).float().softmax(dim=1)
+    back = torch.stack([one.flip(axes) for one, axes in zip(found, MIRRORS, strict=True)])
     return back.mean(dim=0).cpu().numpy()
 
 
@@ -84,7 +83,7 @@ class Look:
 def look(net: nn.Module, pixels: np.ndarray, labels: np.ndarray, index: int, mask_01: np.ndarray, size: int,
          device: str = "cpu") -> Look:
     """Look at one instance of category ``index``; all that ``labels`` mark in its window counts as labelled."""
-    window = around(pixels, labels, mask_01, size)
+    window = whole(pixels, labels, mask_01, size)
     found = probabilities(net, window.pixels, device)
     inside = window.labels != OUTSIDE
     defect, truth = (found[0] < 0.5) & inside, (window.labels > 0) & inside

@@ -28,12 +28,11 @@ from ..metrics.seam import seam_score
 from .certificate import EMPTY, SegmenterTask, build_segmenter, look, probabilities
 from .certificate_config import CertifyConfig
 from .certificate_windows import (
-    SLACK,
     Shown,
     Stock,
     WindowSource,
-    around,
     assign_folds,
+    learned,
     normal_windows,
     real_defects,
     scale_for,
@@ -84,9 +83,9 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
 
 
 def make_stocks(train: Dataset, shown: Sequence[Shown], config: CertifyConfig, gray: bool, seed: int) -> list[Stock]:
-    """A window with slack around every defect, and windows of normal photographs at the same scales."""
-    defects = [Stock(around(one.pixels, one.labels, mask, config.size, SLACK), one.image.group_id, index)
-               for one in shown for index, mask in one.instances]
+    """Windows with slack around every defect, and windows of normal photographs at the same scales."""
+    defects = [Stock(window, one.image.group_id, index) for one in shown for index, mask in one.instances
+               for window in learned(one.pixels, one.labels, mask, config.size)]
     scales = [scale_for(mask_box_xywh(mask), config.size) for one in shown for _, mask in one.instances]
     return defects + normal_windows(train, scales, config.size, MOST_NORMALS, gray, seed)
 

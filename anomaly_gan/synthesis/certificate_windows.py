@@ -1,7 +1,8 @@
 """Windows around defects for the certificate's segmenters, folds by objects, and batches drawn from them.
 
-A window shows one defect whole with room around it, squeezed by a whole number where it is large; everything is
-judged at the window's own resolution.
+Large defects are squeezed, but no further than by ``LARGEST_SCALE``, as thin ones would vanish. A segmenter learns on
+square windows, of which a larger defect fills several, and judges the whole defect with room around it in one piece,
+at the window's own resolution.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ from ..core.seeding import rng_for
 OUTSIDE = 255
 """Label of what lies beyond the photograph: it counts neither as defect nor as background."""
 ROOM = 1.6
-"""Side of a window over the longer side of its defect, at least."""
+"""Side of a window over the side of its defect, at least."""
+LARGEST_SCALE = 2
+PLACES = 3
+"""Windows that a defect larger than one is learned from."""
+MULTIPLE = 16
+"""Judged windows have sides of this multiple, as nets of up to four stages need."""
 FRAGMENT = 0.1
 """An instance smaller than this share of the photograph's largest is a splinter: it gets no window of its own."""
 SLACK = 0.25
@@ -36,7 +42,7 @@ FLAT_LEVELS = 8.0
 
 @dataclass(frozen=True)
 class Window:
-    """``pixels`` (S, S[, 3]) uint8 and ``labels`` (S, S) uint8: 0 background, 1.. categories by index, OUTSIDE."""
+    """``pixels`` (H, W[, 3]) uint8 and ``labels`` (H, W) uint8: 0 background, 1.. categories by index, OUTSIDE."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -66,42 +72,62 @@ def windowed(instances: Sequence[np.ndarray]) -> list[int]:
 
 
 def scale_for(box_xywh: Sequence[int], size: int) -> int:
-    """Native pixels per pixel of the window, so that the box fits with room around it."""
-    return max(1, math.ceil(ROOM * max(box_xywh[2], box_xywh[3]) / size))
+    """Native pixels per pixel of the window, so that the box fits with room around it, if it can."""
+    return min(LARGEST_SCALE, max(1, math.ceil(ROOM * max(box_xywh[2], box_xywh[3]) / size)))
 
 
-def cut(pixels: np.ndarray, labels: np.ndarray, centre_xy: tuple[float, float], size: int, scale: int) -> Window:
-    """The square window of ``size`` around a point, moved inside the photograph where it can be."""
-    native = size * scale
-    left, top = (min(max(round(at - native / 2), 0), max(0, limit - native))
-                 for at, limit in zip(centre_xy, pixels.shape[1::-1], strict=True))
-    picture, marks = pixels[top:top + native, left:left + native], labels[top:top + native, left:left + native]
-    down, right = native - picture.shape[0], native - picture.shape[1]
+def cut(pixels: np.ndarray, labels: np.ndarray, centre_xy: tuple[float, float], size_wh: tuple[int, int],
+        scale: int) -> Window:
+    """The window of ``size_wh`` around a point, moved inside the photograph where it can be, else reflected."""
+    native = [side * scale for side in size_wh]
+    left, top = (min(max(round(at - side / 2), 0), max(0, limit - side))
+                 for at, side, limit in zip(centre_xy, native, pixels.shape[1::-1], strict=True))
+    picture = pixels[top:top + native[1], left:left + native[0]]
+    marks = labels[top:top + native[1], left:left + native[0]]
+    down, right = native[1] - picture.shape[0], native[0] - picture.shape[1]
     if down or right:
         picture = cv2.copyMakeBorder(picture, 0, down, 0, right, cv2.BORDER_REFLECT_101)
         marks = cv2.copyMakeBorder(marks, 0, down, 0, right, cv2.BORDER_CONSTANT, value=OUTSIDE)
     if scale > 1:
-        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-        marks = _squeeze(marks, size)
+        picture = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
+        marks = _squeeze(marks, size_wh)
     return Window(np.ascontiguousarray(picture), np.ascontiguousarray(marks))
 
 
-def _squeeze(labels: np.ndarray, size: int) -> np.ndarray:
+def _squeeze(labels: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
     """Labels at a smaller size: a pixel is a defect's where it is covered by two fifths (thin ones would vanish at
     one half), and lies outside where most of it does."""
-    result = np.zeros((size, size), np.uint8)
+    result = np.zeros(size_wh[::-1], np.uint8)
     for value in np.unique(labels[labels > 0]):
-        cover = cv2.resize((labels == value).astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+        cover = cv2.resize((labels == value).astype(np.float32), size_wh, interpolation=cv2.INTER_AREA)
         least = 0.5 if value == OUTSIDE else 0.4
         result[(cover >= least) if (cover >= least).any() else (cover > 0)] = value
     return result
 
 
-def around(pixels: np.ndarray, labels: np.ndarray, mask_01: np.ndarray, size: int, slack: float = 0.0) -> Window:
-    """The window that shows an instance, with ``slack`` more on all sides together."""
-    x, y, width, height = mask_box_xywh(mask_01)
-    return cut(pixels, labels, (x + width / 2, y + height / 2), round(size * (1 + slack)),
-               scale_for((x, y, width, height), size))
+def whole(pixels: np.ndarray, labels: np.ndarray, mask_01: np.ndarray, size: int) -> Window:
+    """The window an instance is judged in: all of it with room around, at least ``size`` px a side where the
+    photograph is that large."""
+    box = mask_box_xywh(mask_01)
+    scale = scale_for(box, size)
+    sides = []
+    for side, limit in zip(box[2:], pixels.shape[1::-1], strict=True):
+        wanted = min(max(size, math.ceil(ROOM * side / scale)), math.ceil(limit / scale))
+        sides.append(math.ceil(wanted / MULTIPLE) * MULTIPLE)
+    return cut(pixels, labels, (box[0] + box[2] / 2, box[1] + box[3] / 2), (sides[0], sides[1]), scale)
+
+
+def learned(pixels: np.ndarray, labels: np.ndarray, mask_01: np.ndarray, size: int) -> list[Window]:
+    """The windows, with slack, that an instance is learned from: one around it, or some along it."""
+    box = mask_box_xywh(mask_01)
+    scale, side = scale_for(box, size), round(size * (1 + SLACK))
+    centres = [(box[0] + box[2] / 2, box[1] + box[3] / 2)]
+    if max(box[2:]) > size * scale:
+        rows, columns = np.nonzero(mask_01)
+        order = np.lexsort((rows, columns) if box[2] > box[3] else (columns, rows))
+        picks = order[[(2 * place + 1) * len(order) // (2 * PLACES) for place in range(PLACES)]]
+        centres = [(float(columns[at]), float(rows[at])) for at in picks]
+    return [cut(pixels, labels, centre, (side, side), scale) for centre in centres]
 
 
 def assign_folds(train: Dataset, folds: int) -> dict[str, int]:
@@ -159,14 +185,15 @@ def normal_windows(train: Dataset, scales: Sequence[int], size: int, most: int, 
         rng = rng_for(seed, "normal", image.file_name)
         pixels = read_pixels(train.path_of(image), gray)
         place = tuple(float(rng.uniform(0, side)) for side in pixels.shape[1::-1])
-        window = cut(pixels, label_map(pixels.shape, []), (place[0], place[1]), round(size * (1 + SLACK)),
+        side = round(size * (1 + SLACK))
+        window = cut(pixels, label_map(pixels.shape, []), (place[0], place[1]), (side, side),
                      int(scales[int(rng.integers(len(scales)))]))
         found.append(Stock(window, image.group_id, None))
     return found
 
 
 def standardised(window: np.ndarray) -> np.ndarray:
-    """uint8 (S, S[, 3]) -> float32 (C, S, S) of mean 0 and standard deviation near 1: exposures look alike."""
+    """uint8 (H, W[, 3]) -> float32 (C, H, W) of mean 0 and standard deviation near 1: exposures look alike."""
     image = (window[None] if window.ndim == 2 else window.transpose(2, 0, 1)).astype(np.float32)
     return (image - image.mean()) / (image.std() + FLAT_LEVELS)
 

@@ -27,8 +27,9 @@ from anomaly_gan.synthesis.certificate_windows import (
     Window,
     WindowSource,
     assign_folds,
-    cut,
+    learned,
     real_defects,
+    whole,
     windowed,
 )
 from anomaly_gan.synthesis.config import GenerateConfig
@@ -211,9 +212,12 @@ def test_with_one_object_there_is_no_threshold_and_nothing_is_a_copy(blotched):
 def test_windows_show_the_whole_defect_and_what_lies_outside_is_no_background():
     labels = np.zeros((40, 200), np.uint8)
     labels[10:14, 20:180] = 2
-    window = cut(np.full((40, 200), 7, np.uint8), labels, (100.0, 12.0), 64, 4)
-    assert window.pixels.shape == window.labels.shape == (64, 64)
-    assert (window.labels == OUTSIDE).sum() > 64 * 50 and (window.labels == 2).sum() >= 38
+    pixels, mask = np.full((40, 200), 7, np.uint8), (labels > 0).astype(np.uint8)
+    window = whole(pixels, labels, mask, 64)
+    assert window.pixels.shape == window.labels.shape == (32, 112)  # squeezed by two
+    assert (window.labels == OUTSIDE).sum() >= 12 * 112 and (window.labels == 2).sum() >= 80 * 2
+    parts = learned(pixels, labels, mask, 64)
+    assert len(parts) == 3 and all(part.pixels.shape == (80, 80) and (part.labels == 2).any() for part in parts)
     small, large, empty = np.eye(3), np.ones((40, 40)), np.zeros((3, 3))
     assert windowed([small, large, empty]) == [1] and windowed([small, small]) == [0, 1]
 
