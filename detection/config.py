@@ -33,8 +33,8 @@ class DetectConfig(Config):
     image_size: int = Field(256, ge=32, le=2048)
     iterations: int = Field(600, ge=1)
     batch: int = Field(2, ge=1)
-    real_share: float | None = Field(0.5, ge=0.5, le=1.0, description="real share of every batch, at least half; "
-                                     "null: free, every defect equally often")
+    real_share: float | None = Field(0.5, ge=0.0, le=1.0, description="real share of every batch, at least half; 0: "
+                                     "generated alone, to see; null: free, every defect equally often")
     normal_share: float = Field(0.25, ge=0.0, le=0.5, description="share of the real part that is defect-free")
     lr: float = Field(5e-4, gt=0)
     warm_start: bool = Field(True, description="heads practised on drawn shapes, where width and head_width are theirs")
@@ -65,6 +65,13 @@ class DetectConfig(Config):
         if name not in DETECTORS:
             raise ValueError(f"no detector {name!r}{nearest(name, DETECTORS)}")
         return name
+
+    @field_validator("real_share")
+    @classmethod
+    def _half_or_none(cls, share: float | None) -> float | None:
+        if share is not None and 0 < share < 0.5:
+            raise ValueError(f"{share:g} of every batch real is less than half; 0 trains on generated ones alone")
+        return share
 
     @field_validator("anchor_sizes")
     @classmethod

@@ -12,6 +12,7 @@ from ..losses import adversarial
 from ..nets.aware import AwareNet
 from ..nets.discriminator import LocalGlobalDiscriminator
 from ..nets.lean_unet import LeanUNet
+from ..nets.resnet import ResNetGenerator
 from ..nets.unet import UNet
 from .config import TrainConfig
 from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Painter, Weights, painting_channels
@@ -45,6 +46,8 @@ def build_generator(config: TrainConfig, channels: int, categories: int, steered
     outputs = painting_channels(config.painting, channels)
     if config.generator == "lean_unet":
         return LeanUNet(inputs, outputs, config.base_width, config.depth, dropout=config.dropout)
+    if config.generator == "resnet":
+        return ResNetGenerator(inputs, outputs, config.base_width, config.blocks, config.norm)
     return UNet(inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm,
                 dropout=config.dropout)
 

@@ -23,6 +23,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
+# What the released code and its checkpoints hold: a ResNet of nine blocks at 256 px (SPEC 3, 8).
+PRESETS["paper_released"] = {**PRESETS["paper"], "generator": "resnet", "size": 256,
+                             "widths": (64, 128, 256, 512, 512, 512)}
 
 _PLAIN: dict[str, Any] = {
     # What the rivals' papers do not have: steering by severity and noise, pasting under the mask, our own terms.
@@ -31,6 +34,7 @@ _PLAIN: dict[str, Any] = {
 }
 _CYCLEGAN: dict[str, Any] = {**_PLAIN, "cycle": 10.0, "identity": 5.0, "discriminator_norm": "instance"}
 RECIPES: dict[str, dict[str, Any]] = {
+    "anomaly_gan_paper": PRESETS["paper"],
     "cgan": {**_PLAIN, "adversarial": "bce", "discriminator_norm": "batch"},
     "lsgan": {**_PLAIN, "adversarial": "lsgan", "discriminator_norm": "batch"},
     "cyclegan": {**_CYCLEGAN, "adversarial": "lsgan"},
@@ -67,9 +71,10 @@ class TrainConfig(Config):
     channels: Literal["auto", 1, 3] = "auto"
     flips: bool = True
 
-    generator: Literal["lean_unet", "unet"] = "lean_unet"
+    generator: Literal["lean_unet", "unet", "resnet"] = "lean_unet"
     base_width: int = Field(32, ge=4)
-    depth: int = Field(3, ge=2)
+    depth: int = Field(3, ge=2, description="stages of a U-Net; the ResNet has two")
+    blocks: int = Field(9, ge=1, description="residual blocks of the ResNet")
     norm: Literal["batch", "instance", "none"] = "none"
     dropout: float = Field(0.0, ge=0, lt=1, description="pix2pix's noise, kept while painting")
     conditional: bool = True
@@ -115,9 +120,9 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> TrainConfig:
-        if self.method == "anomaly_gan" and self.discriminator_norm == "instance":
+        if self.method.startswith("anomaly_gan") and self.discriminator_norm == "instance":
             raise ValueError("discriminator_norm: the local and global discriminator has no instance norm")
-        stages = self.depth
+        stages = 2 if self.generator == "resnet" else self.depth
         if self.generator == "lean_unet" and not 2 <= stages <= 4:
             raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
         if self.size % 2**stages:

@@ -99,6 +99,8 @@ METHODS = {
     "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste:open_method"),
     "anomaly_gan": Method("anomaly_gan.synthesis.methods.painted:open_method",
                           "anomaly_gan.synthesis.build:build_task", aware=True),
+    "anomaly_gan_paper": Method("anomaly_gan.synthesis.methods.painted:open_method",
+                                "anomaly_gan.synthesis.build:build_task", aware=True),
     "cyclegan": Method("anomaly_gan.synthesis.methods.painted:open_method",
                        "anomaly_gan.synthesis.unpaired_task:build_cyclegan"),
     "fd_cyclegan": Method("anomaly_gan.synthesis.methods.painted:open_method",

@@ -82,6 +82,12 @@ def test_no_real_defect_is_refused() -> None:
         sampler(kinds=((), REAL_NORMAL, SYNTHETIC))
 
 
+def test_generated_photographs_alone_can_be_asked_for_and_are_not_mixed() -> None:
+    chosen = sampler(real_share=DetectConfig(real_share=0.0).real_share)
+    made = set(SYNTHETIC)
+    assert all(set(chosen.batch(step)) <= made for step in range(20))
+
+
 def test_real_share_below_a_half_is_refused() -> None:
     with pytest.raises(ValueError, match="real_share"):
         DetectConfig(real_share=0.4)

@@ -10,7 +10,7 @@ from anomaly_gan.losses.adversarial import bce_d, bce_d2, bce_g, bce_g2
 from anomaly_gan.losses.aware import semantic_difference
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
-from anomaly_gan.synthesis.build import build_task
+from anomaly_gan.synthesis.build import build_generator, build_task
 from anomaly_gan.synthesis.config import TrainConfig
 from anomaly_gan.synthesis.task import DISCRIMINATORS, AnomalyGanTask, Outputs
 from anomaly_gan.synthesis.windows import Batch, Framing, PairSource, shrink_mask
