@@ -1,12 +1,14 @@
 """The oracle with real detectors: on drawn photographs, an arm that adds true pictures of a rare defect must win.
 
-Training shows eight bright squares and a single dark bar; testing, ten squares and twelve bars, each its own object.
-Three arms train the same small Mask R-CNN and are judged as in any study: ``none``; ``oracle``, whose export adds 24
-correctly labelled bars; ``empty``, whose export adds nothing. ``oracle`` must be called better than ``none`` and than
-``empty``, and ``empty`` must not be told apart from ``none``: with the same starting weights and the same deal of
-photographs its cells are the same to the last bit (one seed of it is enough). Exit code 1 where one of these fails.
+The defect is a bar, upright or lying, dark or bright. Training shows a single one, testing sixteen, each on its own
+object. Three arms train the same small Mask R-CNN and are judged as in any study: ``none``; ``oracle``, whose export
+adds 24 correctly labelled bars; ``empty``, whose export adds nothing. ``oracle`` must be called better than ``none``
+and than ``empty``, and ``empty`` must not be told apart from ``none``: with the same starting weights and the same
+deal of photographs its cells are the same to the last bit (one seed of it is enough). Exit code 1 where one of these
+fails. There is one category on purpose: with a second, plentiful one, bars added to every batch starved it of steps
+(its AP fell from 1.0 to 0.3 while that of bars rose from 0.2 to 0.5), and nothing was better by construction.
 
-    python benchmarks/oracle.py --out oracle      # five trainings; goes on where it was stopped
+    python benchmarks/oracle.py --out oracle      # seven trainings; goes on where it was stopped
 
 The last line is JSON.
 """
@@ -39,12 +41,12 @@ from detection.cells import Cell, CellJob
 from detection.config import DetectConfig
 
 SIDE = 64
-SQUARE, BAR = 1, 2
-CATEGORIES = [Category(SQUARE, "square"), Category(BAR, "bar")]
+BAR = 1
+CATEGORIES = [Category(BAR, "bar")]
 Row = tuple[str, int | None, str]
 """Split, category id (None: no defect), source."""
-TRAIN: list[Row] = [("train", kind, "real") for kind in [SQUARE] * 8 + [BAR] + [None] * 4]
-TEST: list[Row] = [("test", kind, "real") for kind in [SQUARE] * 10 + [BAR] * 12 + [None] * 3]
+TRAIN: list[Row] = [("train", kind, "real") for kind in [BAR] + [None] * 4]
+TEST: list[Row] = [("test", kind, "real") for kind in [BAR] * 16 + [None] * 4]
 ADDED: dict[str, list[Row]] = {"none": [], "empty": [], "oracle": [("train", BAR, "synthetic")] * 24}
 
 
@@ -53,13 +55,11 @@ def draw(number: int, kind: int | None) -> tuple[np.ndarray, np.ndarray]:
     rng = rng_for(0, "oracle", number)
     pixels = rng.normal(110, 12, (SIDE, SIDE)).clip(0, 255).astype(np.uint8)
     mask = np.zeros_like(pixels)
-    y, x = (int(value) for value in rng.integers(4, 36, 2))
-    if kind == SQUARE:
-        mask[y:y + 14, x:x + 14] = 1
-    elif kind == BAR:
-        height, width = (7, 24) if rng.random() < 0.5 else (24, 7)
+    if kind == BAR:
+        y, x = (int(value) for value in rng.integers(4, 36, 2))
+        height, width = (8, 24) if rng.random() < 0.5 else (24, 8)
         mask[y:y + height, x:x + width] = 1
-    pixels[mask == 1] = rng.integers(200, 250) if kind == SQUARE else rng.integers(5, 40)
+        pixels[mask == 1] = rng.integers(5, 40) if rng.random() < 0.5 else rng.integers(200, 250)
     return pixels, mask
 
 
@@ -91,8 +91,7 @@ def run(folder: Path, config: DetectConfig, seeds: int) -> list[StudyCell]:
             job = CellJob(cell, config, folder / "ingest", train, folder / "compare" / "cells" / cell.name, "test", 0,
                           "cpu", f"{cell.name}-{config.iterations}")
             job.run()
-            bars = job.result()["categories"]["bar"]["ap50"]
-            sys.stderr.write(f"{cell.name}: AP@0.5 {job.result()['map50']:.3f}, bars {bars:.3f}\n")
+            sys.stderr.write(f"{cell.name}: AP@0.5 {job.result()['map50']:.3f}\n")
             sys.stderr.flush()
     return load_cells(folder)
 
@@ -115,7 +114,7 @@ def verdicts(cells: Sequence[StudyCell], draws: int = 1000) -> list[dict[str, An
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--iterations", type=int, default=120)
-    options.add_argument("--seeds", type=int, default=2)
+    options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--out", type=Path, help="keep the cells here; a temporary folder otherwise")
     chosen = options.parse_args()
     torch.set_num_threads(1)

@@ -62,6 +62,14 @@ def test_the_preset_builds_the_networks_of_the_specification():
                      **dict.fromkeys(DISCRIMINATORS, 45_060_225)}
 
 
+def test_the_released_preset_paints_with_the_net_of_the_released_checkpoint():
+    config = TrainConfig(preset="paper_released")
+    with torch.device("meta"):
+        net = build_generator(config, 3, 4)
+        fake = net(torch.empty(1, 4, 256, 256))
+    assert sum(parameter.numel() for parameter in net.parameters()) == 11_391_811 and fake.shape == (1, 3, 256, 256)
+
+
 def test_both_cycles_use_one_mask_each_and_hand_the_generators_four_channels(task, out):
     batch = out.batch
     generator, restorer = task.nets["generator"], task.nets["restorer"]
