@@ -68,7 +68,8 @@ class Inspector:
 
     def figures(self, name: str, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Figures of a category from its decisions: medians and copies of the accepted, and what the generator did at
-        the first attempt (``empty_share``, ``copies.share``), before anything was rejected."""
+        the first attempt (``median_at_first``, ``empty_share``, ``copies.share``), before anything was rejected: real
+        defects that are missed stay in their median, rejected ones leave that of the accepted."""
         looked = [line for line in lines if "certificates" in line["measures"]]
         first = [line["measures"] for line in looked if line["attempt"] == 0 and not line["spare"]]
         accepted = [line["measures"] for line in looked if line["accepted"]]
@@ -78,7 +79,8 @@ class Inspector:
         agreeing = [one["category_right"] for one in accepted if one["category_right"] is not None]
         return {
             "certificate": {
-                "median": median, "real_median": real_median, "difference": difference,
+                "median": median, "median_at_first": _median(first, "certificates"),
+                "real_median": real_median, "difference": difference,
                 "empty_share": _empty(first), "accepted_empty_share": _empty(accepted),
                 "real_empty_share": self._missed(name), "rejects_empty": self.rejects_empty(name),
                 "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,

@@ -40,11 +40,12 @@ def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
     for name, row in categories_of(metrics).items():
         found, seam, copies = (row.get(key) for key in ("certificate", "seam", "copies"))
         if isinstance(found, Mapping) and isinstance(seam, Mapping) and isinstance(copies, Mapping):
-            rows.append([name, *(found.get(key) for key in ("median", "real_median", "difference", "empty_share",
-                                                            "real_empty_share")),
+            rows.append([name, *(found.get(key) for key in ("median", "median_at_first", "real_median",
+                                                            "difference", "empty_share", "real_empty_share")),
                          seam.get("median"), seam.get("real_median"), copies.get("share")])
-    return table(["category", "certificate", "real defects", "difference", "empty at first", "real ones missed", "seam",
-                  "seam of real ones", "copies at first"], rows) if rows else None
+    heads = ["category", "certificate", "before refusals", "real defects", "difference", "empty at first",
+             "real ones missed", "seam", "seam of real ones", "copies at first"]
+    return table(heads, rows) if rows else None
 
 
 def certificate_histogram(run: Run, method: str, album: Album, config: ReportConfig) -> Picture | None:
