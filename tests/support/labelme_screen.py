@@ -90,7 +90,8 @@ def until(ask: Callable[[], object], what: str, seconds: float = 60.0):
 def virtual_screen(folder: Path) -> Iterator[Screen]:
     """A screen of 1280 x 900 that ends with the block."""
     read, write = os.pipe()
-    server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset",
+    server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp",
+                               "-noreset",  # or it closes for a moment whenever xdotool leaves
                                "-fbdir", str(folder)], pass_fds=[write], stderr=subprocess.DEVNULL)
     try:
         os.close(write)
