@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from anomaly_gan.core.records import Dataset
+
+from .statistics import auroc
 
 FALSE_ALARM_RATES = ("0.05", "0.1", "0.2")
 """Shares of the normal photographs that may raise an alarm; the keys of ``image_recall``."""
@@ -51,11 +52,8 @@ def recall_at_false_alarms(defective: np.ndarray, normal: np.ndarray, rate: floa
 
 
 def image_auroc(defective: np.ndarray, normal: np.ndarray) -> float | None:
-    """Probability that a defective photograph scores above a normal one, ties one half (Mann and Whitney 1947)."""
-    if not len(defective) or not len(normal):
-        return None
-    ranks = stats.rankdata(np.concatenate([defective, normal]))[:len(defective)]
-    return float((ranks.sum() - len(defective) * (len(defective) + 1) / 2) / (len(defective) * len(normal)))
+    """Probability that a defective photograph scores above a normal one; None where there are none of a kind."""
+    return auroc(normal, defective) if len(defective) and len(normal) else None
 
 
 def image_figures(dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

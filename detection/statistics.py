@@ -27,6 +27,13 @@ class Interval:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
+def auroc(normal: np.ndarray, abnormal: np.ndarray) -> float:
+    """The share of (normal, abnormal) pairs in the right order, ties half (Mann and Whitney 1947)."""
+    ordered = np.sort(normal)
+    below = np.searchsorted(ordered, abnormal, "left") + np.searchsorted(ordered, abnormal, "right")
+    return float(below.mean() / (2 * len(normal)))
+
+
 def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """Student's t-interval of the mean: mean ± t(n - 1) s / sqrt(n), s with n - 1 in the denominator.
 

@@ -1,9 +1,29 @@
-"""An exponential moving average of a net's weights."""
+"""An exponential moving average of a generator's weights, among a task's nets as ``average``."""
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
+
+Nets = dict[str, nn.Module]
+
+
+def add_average(nets: Nets) -> None:
+    """A copy of ``generator`` that takes no gradient."""
+    nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)
+
+
+def follow(nets: Nets, decay: float, step: int) -> None:
+    """Move the average, where there is one, towards the generator after a step."""
+    if "average" in nets:
+        move_average(nets["average"], nets["generator"], decay, step)
+
+
+def painting_net(nets: Nets) -> nn.Module:
+    """The generator that paints: its average where there is one."""
+    return nets.get("average", nets["generator"])
 
 
 @torch.no_grad()

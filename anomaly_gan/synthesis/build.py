@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..engine.averaging import add_average
 from ..losses import adversarial
 from ..nets.aware import AwareNet
 from ..nets.discriminator import LocalGlobalDiscriminator
@@ -67,10 +66,7 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
                                           config.discriminator_norm) for name in DISCRIMINATORS},
         "aware": aware,
     }
-    if config.ema:
-        nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)
-    for net in nets.values():
-        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    make_ready(nets, config, device)
     optimizers: dict[str, torch.optim.Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
@@ -81,6 +77,20 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
                           config.aware_size, config.masked_local, config.ema,
                           judge_apart=config.discriminator_norm == "batch",
                           aware_moments=config.aware_compare == "moments")
+
+
+def make_ready(nets: dict[str, nn.Module], config: TrainConfig, device: torch.device | None) -> None:
+    """Add the generator's average where the configuration asks for one, and lay all nets out as the device likes."""
+    if config.ema:
+        add_average(nets)
+    for net in nets.values():
+        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def opponents(nets: dict[str, nn.Module], config: TrainConfig) -> dict[str, torch.optim.Optimizer]:
+    """One AdamW for the generator and one for its discriminator."""
+    return {"generator": adamw([nets["generator"]], config),
+            "discriminator": adamw([nets["discriminator"]], config, config.discriminator_rate)}
 
 
 def adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:

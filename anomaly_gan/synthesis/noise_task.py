@@ -11,18 +11,17 @@ the material looks like. And the picture is a window of ``size`` pixels, not a p
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..engine.averaging import move_average
+from ..engine.averaging import follow, painting_net
 from ..engine.task import Losses, Update
 from ..nets.aware import AwareNet
 from ..nets.noise_generator import NoiseGenerator, WindowDiscriminator
-from .build import ADVERSARIES, adamw
+from .build import ADVERSARIES, make_ready, opponents
 from .config import TrainConfig
 from .task import Adversary
 from .windows import Batch
@@ -65,7 +64,7 @@ class NoiseTask:
                 "real": batch.abnormal_BCHW}
 
     def products(self) -> dict[str, nn.Module]:
-        return {"generator": self.nets.get("average", self.nets["generator"])}
+        return {"generator": painting_net(self.nets)}
 
     def updates(self) -> list[Update]:
         return [
@@ -86,8 +85,7 @@ class NoiseTask:
         return {"adversarial": self.adversary.d1(real, fake)}
 
     def after_step(self, step: int) -> None:
-        if "average" in self.nets:
-            move_average(self.nets["average"], self.nets["generator"], self.ema, step)
+        follow(self.nets, self.ema, step)
 
 
 def split_picture(made_BCHW: Tensor, channels: int) -> tuple[Tensor, Tensor | None]:
@@ -123,12 +121,5 @@ def _build(config: TrainConfig, channels: int, categories: int, seed: int, devic
                                              tuple(WIDER * width for width in config.widths),
                                              config.discriminator_norm),
     }
-    if config.ema:
-        nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)
-    for net in nets.values():
-        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers: dict[str, Optimizer] = {
-        "generator": adamw([nets["generator"]], config),
-        "discriminator": adamw([nets["discriminator"]], config, config.discriminator_rate),
-    }
-    return NoiseTask(nets, ADVERSARIES[config.adversarial], optimizers, channels, config.ema)
+    make_ready(nets, config, device)
+    return NoiseTask(nets, ADVERSARIES[config.adversarial], opponents(nets, config), channels, config.ema)

@@ -13,19 +13,18 @@ net's output is added to the photograph (published: it is the photograph).
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..engine.averaging import move_average
+from ..engine.averaging import follow, painting_net
 from ..engine.task import Losses, Update
 from ..losses.cycle import cycle_l1
 from ..nets.aware import AwareNet
 from ..nets.patch import PatchDiscriminator, layers_for
-from .build import ADVERSARIES, adamw, build_generator, build_painter
+from .build import ADVERSARIES, build_generator, build_painter, make_ready, opponents
 from .config import TrainConfig
 from .task import Adversary, Painter
 from .windows import Batch
@@ -82,11 +81,10 @@ class PairedTask:
                 "repainted": self.forward(batch).repainted}
 
     def products(self) -> dict[str, nn.Module]:
-        return {"generator": self.nets.get("average", self.nets["generator"])}
+        return {"generator": painting_net(self.nets)}
 
     def after_step(self, step: int) -> None:
-        if "average" in self.nets:
-            move_average(self.nets["average"], self.nets["generator"], self.ema, step)
+        follow(self.nets, self.ema, step)
 
 
 def build_pix2pix(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
@@ -100,12 +98,6 @@ def build_pix2pix(config: TrainConfig, channels: int, categories: int, aware: Aw
         "discriminator": PatchDiscriminator(seen, layers_for(config.size), config.patch_width,
                                             config.discriminator_norm),
     }
-    if config.ema:
-        nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)
-    for net in nets.values():
-        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers: dict[str, Optimizer] = {
-        "generator": adamw([nets["generator"]], config),
-        "discriminator": adamw([nets["discriminator"]], config, config.discriminator_rate),
-    }
-    return PairedTask(nets, painter, ADVERSARIES[config.adversarial], config.paired, optimizers, config.ema)
+    make_ready(nets, config, device)
+    return PairedTask(nets, painter, ADVERSARIES[config.adversarial], config.paired, opponents(nets, config),
+                      config.ema)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..engine.averaging import move_average
+from ..engine.averaging import follow, painting_net
 from ..engine.task import Losses, Task, Update
 from ..losses.aware import semantic_difference, semantic_moments
 from ..losses.cycle import cycle_l1
@@ -172,7 +172,7 @@ class AnomalyGanTask:
                 "real": batch.abnormal_BCHW, "restored": out.fake_normal}
 
     def products(self) -> dict[str, nn.Module]:
-        return {"generator": self.nets.get("average", self.nets["generator"]), "restorer": self.nets["restorer"]}
+        return {"generator": painting_net(self.nets), "restorer": self.nets["restorer"]}
 
     def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor) -> Tensor:
         """G: normal to abnormal."""
@@ -275,8 +275,7 @@ class AnomalyGanTask:
         return logits[:len(real)], logits[len(real):]
 
     def after_step(self, step: int) -> None:
-        if "average" in self.nets:
-            move_average(self.nets["average"], self.nets["generator"], self.ema, step)
+        follow(self.nets, self.ema, step)
 
     def _cycle(self, image: Tensor, rebuilt: Tensor, mask: Tensor) -> Tensor:
         weight_map = None if self.weights.inside == 1 else 1 + (self.weights.inside - 1) * mask

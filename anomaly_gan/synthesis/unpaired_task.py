@@ -17,20 +17,19 @@ the net's output is added to the photograph (published: it is the photograph).
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..engine.averaging import move_average
+from ..engine.averaging import follow, painting_net
 from ..engine.task import Losses, Update
 from ..losses.cycle import cycle_l1
 from ..nets.aware import AwareNet
 from ..nets.history import ImageHistory
 from ..nets.patch import PatchDiscriminator, layers_for
-from .build import ADVERSARIES, adamw, build_generator, build_painter
+from .build import ADVERSARIES, adamw, build_generator, build_painter, make_ready
 from .config import TrainConfig
 from .task import Adversary, Painter
 from .windows import Batch
@@ -116,11 +115,10 @@ class UnpairedTask:
                 "real": batch.abnormal_BCHW, "restored": out.fake_normal}
 
     def products(self) -> dict[str, nn.Module]:
-        return {"generator": self.nets.get("average", self.nets["generator"])}
+        return {"generator": painting_net(self.nets)}
 
     def after_step(self, step: int) -> None:
-        if "average" in self.nets:
-            move_average(self.nets["average"], self.nets["generator"], self.ema, step)
+        follow(self.nets, self.ema, step)
 
 
 def build_cyclegan(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
@@ -145,10 +143,7 @@ def _build(config: TrainConfig, channels: int, categories: int, seed: int, devic
         **{name: PatchDiscriminator(channels, layers_for(config.size), config.patch_width, config.discriminator_norm)
            for name in discriminators},
     }
-    if config.ema:
-        nets["average"] = copy.deepcopy(nets["generator"]).requires_grad_(False)
-    for net in nets.values():
-        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    make_ready(nets, config, device)
     for side in ("abnormal", "normal"):
         nets[f"history_{side}"] = ImageHistory(HISTORY, channels, config.size).to(device)
     optimizers: dict[str, Optimizer] = {

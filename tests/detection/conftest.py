@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
@@ -75,3 +76,12 @@ def tiny() -> DetectConfig:
     return DetectConfig(backbone="efficientnet_lite0", image_size=64, iterations=2, width=16, head_width=32,
                         anchor_sizes=(4, 8, 16, 32, 64), rpn_samples=16, roi_samples=8, proposals_before_nms=20,
                         proposals=10, detections=10, warmup=1)
+
+
+@pytest.fixture
+def one_thread():
+    """Bits depend on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

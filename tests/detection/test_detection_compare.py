@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from anomaly_gan.core.errors import AnomalyGanError, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.manifest import Context, run_stage
@@ -35,15 +34,6 @@ def context(tmp_path: Path, write_dataset: WriteDataset, write_export: WriteData
     write_export(tmp_path / "export@copy_paste")
     return Context(seed=0, device="cpu", inputs={"ingest": tmp_path / "ingest",
                                                  "export@copy_paste": tmp_path / "export@copy_paste"})
-
-
-@pytest.fixture
-def one_thread():
-    """As in a worker: bits depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def products(folder: Path) -> dict[str, bytes]:

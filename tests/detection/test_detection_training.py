@@ -21,19 +21,12 @@ from detection.verbs import detect_eval, detect_train
 
 from .conftest import WriteDataset
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture
 def data(tmp_path: Path, write_dataset: WriteDataset) -> Dataset:
     return write_dataset(tmp_path / "data")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Bits depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def train(data: Dataset, config: DetectConfig, folder: Path, seed: int = 0) -> Trained:

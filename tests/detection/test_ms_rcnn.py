@@ -11,6 +11,8 @@ from detection.finetune import DetectorTask, build_net, image_tensor, target_ten
 from detection.models.ms_rcnn import START_IOU, MaskIoUHead, mask_iou_loss, mask_iou_targets
 from detection.shapes import draw_example
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BOX = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
 
 
@@ -25,15 +27,6 @@ def object_mask(rows: slice, columns: slice) -> Tensor:
     mask = torch.zeros(1, 24, 24, dtype=torch.uint8)
     mask[:, rows, columns] = 1
     return mask
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Bits depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("rows", "columns", "iou"), [

@@ -9,6 +9,9 @@ import pytest
 from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
+from anomaly_gan.metrics.features import Backbone
+from anomaly_gan.synthesis import gate
+from anomaly_gan.synthesis.gate_backbones import Extractors
 
 HEIGHT, WIDTH = 72, 90
 CATEGORIES = [Category(1, "spot"), Category(2, "scratch")]
@@ -140,3 +143,14 @@ def trainings(small_run, tmp_path_factory):
 SMALLEST = {"steps": 3, "batch": 4, "size": 32, "local_size": 8, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
             "features": 8, "patch_width": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 2,
             "sample_every": 3, "scales": (1, 2), "threads": 1, "channels": 3}
+
+
+@pytest.fixture
+def toy_extractors(monkeypatch):
+    """Coarse pictures in place of network features: decisions do not depend on them."""
+    def network(images_BCHW):
+        return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
+
+    toy = Backbone("Toy", 8, network)
+    names = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}
+    monkeypatch.setattr(gate, "build_extractors", lambda device: Extractors(toy, toy, None, names))

@@ -15,7 +15,6 @@ from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.manifest import Context, run_stage, stage_key
 from anomaly_gan.core.records import load_dataset
 from anomaly_gan.engine import loop
-from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.metrics.seam import seam_score
 from anomaly_gan.synthesis import certificate_stage, gate, generate
 from anomaly_gan.synthesis.certificate import Judge
@@ -33,7 +32,6 @@ from anomaly_gan.synthesis.certificate_windows import (
     windowed,
 )
 from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_backbones import Extractors
 from anomaly_gan.synthesis.gate_config import GateConfig
 from anomaly_gan.synthesis.gate_judge import judge_certificate
 
@@ -220,16 +218,6 @@ def test_windows_show_the_whole_defect_and_what_lies_outside_is_no_background():
     assert len(parts) == 3 and all(part.pixels.shape == (80, 80) and (part.labels == 2).any() for part in parts)
     small, large, empty = np.eye(3), np.ones((40, 40)), np.zeros((3, 3))
     assert windowed([small, large, empty]) == [1] and windowed([small, small]) == [0, 1]
-
-
-@pytest.fixture
-def toy_extractors(monkeypatch):
-    def network(images_BCHW):
-        return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
-
-    toy = Backbone("Toy", 8, network)
-    names = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}
-    monkeypatch.setattr(gate, "build_extractors", lambda device: Extractors(toy, toy, None, names))
 
 
 def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, certified, small_run, tmp_path):

@@ -13,10 +13,8 @@ from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import load_dataset
-from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.synthesis import gate, generate
 from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_backbones import Extractors
 from anomaly_gan.synthesis.gate_config import GateConfig
 
 COUNT = 7
@@ -29,17 +27,6 @@ def generated(small_run):
     run_stage("generate@copy_paste", generate.run, GenerateConfig(method="copy_paste", count=COUNT),
               Context(3, "cpu", small_run.inputs()), folder)
     return folder
-
-
-@pytest.fixture
-def toy_extractors(monkeypatch):
-    """Coarse pictures in place of network features: decisions do not depend on them."""
-    def network(images_BCHW):
-        return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
-
-    toy = Backbone("Toy", 8, network)
-    names = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}
-    monkeypatch.setattr(gate, "build_extractors", lambda device: Extractors(toy, toy, None, names))
 
 
 @pytest.fixture

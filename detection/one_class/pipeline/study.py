@@ -21,7 +21,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
-from detection.statistics import Interval, percentile_interval, resampling_weights, verdict
+from detection.statistics import Interval, auroc, percentile_interval, resampling_weights, verdict
 
 from ..usage.calibration import calibrate
 from .config import OneClassStageConfig
@@ -56,13 +56,6 @@ class Choice:
     way: str
     detector: str
     threshold: float
-
-
-def auroc(normal: np.ndarray, abnormal: np.ndarray) -> float:
-    """The share of (normal, abnormal) pairs in the right order, ties half."""
-    ordered = np.sort(normal)
-    below = np.searchsorted(ordered, abnormal, "left") + np.searchsorted(ordered, abnormal, "right")
-    return float(below.mean() / (2 * len(normal)))
 
 
 def best_threshold(normal: np.ndarray, abnormal: np.ndarray) -> float:
