@@ -226,10 +226,17 @@ def _squares(source: Source, items: Sequence[Photograph], size: int, flatten: bo
 
 
 def _masks(source: Source, items: Sequence[Photograph], size: int) -> np.ndarray:
-    """(N, size, size) bool: a pixel is defect where at least half of its area is (the masks' edges are softened)."""
+    """(N, size, size) bool: a pixel is defect where at least half of its area is (the masks' edges are softened).
+
+    Raises:
+        InputError: B11, a defect's mask is not there; read as empty it would count its defect as sound.
+    """
     masks = np.zeros((len(items), size, size), bool)
     for mask, item in zip(masks, items, strict=True):
-        if item.mask is not None and source.has(item.mask):
+        if item.mask is not None:
+            if not source.has(item.mask):
+                raise InputError(f"{source.place}/{item.name}", "B11", f"its mask {item.mask} is missing",
+                                 "copy the data set anew")
             full = (source.pixels(item.mask) >= 128).astype(np.float32)
             mask[:] = cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA) >= 0.5
     return masks

@@ -165,6 +165,13 @@ def test_a_damaged_photograph_is_named(tmp_path: Path) -> None:
         load_industrial("rsdds", folder, SIZE)
 
 
+def test_a_defect_without_its_mask_is_not_taken_for_sound(tmp_path: Path) -> None:
+    rails(tmp_path)
+    next(tmp_path.rglob("defect_mask/rail_3_9.png")).unlink()
+    with pytest.raises(InputError, match=r"B11: its mask .*rail_3_9.png is missing"):
+        load_industrial("rsdds", tmp_path, SIZE)
+
+
 def test_a_zip_file_cut_off_or_without_normals_is_named(tmp_path: Path) -> None:
     whole = tmp_path / "whole.zip"
     with zipfile.ZipFile(whole, "w") as archive:
