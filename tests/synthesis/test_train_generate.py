@@ -11,8 +11,9 @@ from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Annotation, load_dataset
 from anomaly_gan.engine import loop
-from anomaly_gan.synthesis import generate, train
+from anomaly_gan.synthesis import export, generate, train
 from anomaly_gan.synthesis.config import PRESETS, GenerateConfig, TrainConfig
+from anomaly_gan.synthesis.gate_config import ExportConfig
 from anomaly_gan.synthesis.methods.painted import open_method
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
 from anomaly_gan.synthesis.task import PAINTINGS
@@ -90,6 +91,9 @@ def test_generation_cut_off_half_way_ends_with_the_same_bytes(name, small_run, t
     assert len(made.images) == 6 and all(image.source == "synthetic" for image in made.images)
     train_groups = {image.group_id for image in small_run.ingest.split("train").images}
     assert {image.group_id for image in made.images} <= train_groups
+    config, inputs = ExportConfig(method=name), {**small_run.inputs(), f"gate@{name}": cut}
+    exported = export.run(config, Context(5, "cpu", inputs), tmp_path / "export")
+    assert exported["synthetic"] == 6 and exported["verified"]["leaks"] == 0, "and what it makes can be exported"
 
 
 def test_every_pixel_beyond_the_support_is_the_photographs_own(small_run, painter):
