@@ -24,12 +24,7 @@ def loss_curves(steps: Sequence[float], terms: Mapping[str, Sequence[float]],
     Returns:
         PNG bytes, and width and height in CSS pixels.
     """
-    columns = min(columns, max(len(terms), 1))
-    rows = max(1, math.ceil(len(terms) / columns))
-    figure = Figure(figsize=(3.1 * columns, 1.9 * rows), dpi=DOTS_PER_INCH, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels[len(terms):]:
-        panel.set_visible(False)
+    figure, panels = _small_multiples(len(terms), columns, 1.9)
     for panel, (name, values) in zip(panels, terms.items(), strict=False):
         x, y = np.asarray(steps, float), np.asarray(values, float)
         known = np.isfinite(y) & np.isfinite(x)
@@ -43,6 +38,17 @@ def loss_curves(steps: Sequence[float], terms: Mapping[str, Sequence[float]],
         panel.set_title(_plain(name), fontsize=8.5, loc="left", color="#111827")
         _quiet_axes(panel)
     return _png(figure)
+
+
+def _small_multiples(count: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of at least ``count`` panels, the spare ones hidden; ``height`` of a row in inches."""
+    columns = min(columns, max(count, 1))
+    rows = max(1, math.ceil(count / columns))
+    figure = Figure(figsize=(3.1 * columns, height * rows), dpi=DOTS_PER_INCH, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return figure, panels
 
 
 def running_median(values: np.ndarray, half_width: int) -> np.ndarray:
@@ -73,12 +79,7 @@ def interval_chart(names: Sequence[str], means: Sequence[float | None],
 def histogram_pairs(panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, names: tuple[str, str],
                     bins: int = 20, columns: int = 3) -> tuple[bytes, int, int]:
     """Small multiples, one per name: shares of two sets of values in [0, 1], the first filled, the second outlined."""
-    columns = min(columns, max(len(panels), 1))
-    rows = max(1, math.ceil(len(panels) / columns))
-    figure = Figure(figsize=(3.1 * columns, 2.1 * rows), dpi=DOTS_PER_INCH, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in axes[len(panels):]:
-        panel.set_visible(False)
+    figure, axes = _small_multiples(len(panels), columns, 2.1)
     edges = np.linspace(0, 1, bins + 1)
     for panel, (name, (first, second)) in zip(axes, panels.items(), strict=False):
         shares = [np.histogram(np.clip(values, 0, 1), edges)[0] / max(1, len(values)) for values in (first, second)]
