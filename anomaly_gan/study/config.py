@@ -97,6 +97,8 @@ def read_study(path: Path, settings: list[str], seed: int | None = None,
         ConfigError: one line naming file and field.
     """
     content = read_yaml(path)
+    if "base" not in content and "data" in content:
+        raise ConfigError(f"{path}: describes a run, not a study (it has no base); start it with `anomaly-gan run`")
     own = [item for item in settings if item.partition("=")[0].strip().partition(".")[0] in OF_THE_STUDY]
     content = apply_settings(content, own)
     over = content.get("set") or {}

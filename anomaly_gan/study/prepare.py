@@ -13,6 +13,7 @@ from ..core.manifest import finished_key, is_fresh, link_stage, run_lock, stage_
 from ..pipeline import Step, outside_keys, run_step
 from . import failures
 from .clock import Clock
+from .config import MAIN
 from .plan import StudyRun
 
 Say = Callable[[str], None]
@@ -38,6 +39,7 @@ class Workshop:
 
         Raises:
             EnvironmentFailure: another process works in this run, or the disk is full.
+            InputError: the photographs of ``main`` cannot be read: there is nothing to study.
         """
         lost: set[str] = set()
         with run_lock(run.folder):
@@ -49,7 +51,7 @@ class Workshop:
                 try:
                     self._work(run, step)
                 except Exception as error:
-                    if failures.stops_all(error):
+                    if failures.stops_all(error) or (run.variant == MAIN and step.name == "ingest"):
                         raise
                     lost.add(step.name)
                     failures.record(run.folder, step.name, error)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from anomaly_gan.core.config import build
-from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.resources import PACKAGE
 from anomaly_gan.study.clock import Clock, spell
 from anomaly_gan.study.config import StudyConfig, is_study, read_study
 from anomaly_gan.study.plan import plan_study, planned_cells
+from anomaly_gan.study.run import run_study
 
 TILES = """
 name: proof
@@ -86,6 +87,17 @@ def test_a_study_that_cannot_be_is_refused_in_one_line(content, words):
 def test_a_run_that_cannot_be_names_its_variant(settings, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
         runs_of(TILES, tmp_path, *settings)
+
+
+def test_a_runs_file_is_refused_as_a_study_in_plain_words():
+    with pytest.raises(ConfigError, match="demo.yaml: describes a run, not a study"):
+        read_study(PACKAGE / "configs" / "demo.yaml", [])
+
+
+def test_photographs_that_are_not_there_end_the_study_at_once(tmp_path):
+    study, base = read_study(PACKAGE / "configs" / "study_smoke.yaml", [f"data.root={tmp_path / 'nowhere'}"])
+    with pytest.raises(InputError, match="nowhere: MISSING: no such folder"):
+        run_study(study, base, tmp_path / "out", print)
 
 
 def test_studies_and_runs_are_told_apart():
