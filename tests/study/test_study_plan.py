@@ -90,7 +90,7 @@ def test_a_run_that_cannot_be_names_its_variant(settings, words, tmp_path):
 
 
 def test_a_runs_file_is_refused_as_a_study_in_plain_words():
-    with pytest.raises(ConfigError, match="demo.yaml: describes a run, not a study"):
+    with pytest.raises(ConfigError, match=r"demo\.yaml: describes a run, not a study"):
         read_study(PACKAGE / "configs" / "demo.yaml", [])
 
 
