@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +9,10 @@ from typing import Any
 
 from anomaly_gan.core.claims import holder
 from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
-from anomaly_gan.core.files import write_json, write_text
+from anomaly_gan.core.files import write_json
 from anomaly_gan.core.manifest import CELLS, Context, begin_stage, finished_key
 from anomaly_gan.core.records import Dataset, load_dataset
+from anomaly_gan.core.tables import write_csv
 
 from .cells import Cell, CellJob, cell_key, held_out_hash, training_data
 from .config import NO_AUGMENTATION, CompareConfig
@@ -173,15 +172,5 @@ def _device(wanted: str) -> str:
 
 def write_table(path: Path, results: Sequence[Result]) -> None:
     """One row a cell, sorted by arm, detector, seed and fold; figures with six decimals, empty where undefined."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for result in sorted(results, key=lambda row: (row["arm"], row["detector"], row["seed"], row["fold"])):
-        table.writerow([_shown(figure(result, name)) for name in COLUMNS])
-    write_text(path, text.getvalue())
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    order = sorted(results, key=lambda row: (row["arm"], row["detector"], row["seed"], row["fold"]))
+    write_csv(path, COLUMNS, ([figure(result, name) for name in COLUMNS] for result in order))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from anomaly_gan.core.claims import claimed
-from anomaly_gan.core.files import atomic_path
+from anomaly_gan.core.files import link_file
 from anomaly_gan.core.manifest import CELLS, LOGS
 
 from .cells import ASIDE, CellJob, key_of, set_aside
@@ -47,21 +45,10 @@ def adopt(job: CellJob, source: Path) -> bool:
                 # the result goes last: it is what says that a cell is finished
                 for path in sorted(source.iterdir(), key=lambda path: path.name == "result.json"):
                     if path.is_file() and not path.name.startswith(".tmp-"):
-                        _link(path, job.folder / path.name)
+                        link_file(path, job.folder / path.name)
             except FileNotFoundError:
                 return False
     return job.finished()
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)  # every write of ours replaces a file, so no link ever changes under its other name
-    except FileNotFoundError:
-        raise
-    except OSError:
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
 
 
 def tidy(cells: Path, jobs: Sequence[CellJob]) -> None:

@@ -78,33 +78,46 @@ class Matches:
     positives: np.ndarray
 
 
-def weighted_ap50(matches: Matches, weights: np.ndarray) -> float | None:
-    """AP at IoU 0.5 in COCO's 101-point form, where test object u counts ``weights[u]`` times (U,).
-
-    None where no true instance has weight. With weights of one it is pycocotools' figure.
-    """
-    positives = float((matches.positives * weights).sum())
-    if positives == 0:
-        return None
-    weight = weights[matches.unit].astype(np.float64)
-    hits = np.cumsum(weight * matches.hit)
-    total = np.cumsum(weight)
-    kept = total > 0
-    precision, recall = hits[kept] / total[kept], hits[kept] / positives
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(recall, RECALLS, side="left")
-    return float(np.append(envelope, 0.0)[places].mean())  # a recall never reached counts as precision 0
-
-
 def resampling_weights(units: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, units): how often each test object is drawn in each bootstrap resample of as many objects."""
     return rng.multinomial(units, np.full(units, 1 / units), size=count)
 
 
+def resampled_ap50(matches: Matches, weights: np.ndarray) -> np.ndarray:
+    """AP at IoU 0.5 in COCO's 101-point form for each row of ``weights`` (draws, objects) -> (draws,); NaN where the
+    draw holds no true instance.
+
+    A test object counts as often as its weight says; with weights of one it is pycocotools' figure. Precision has its
+    maxima at true positives, so only their places are looked at.
+    """
+    places = np.flatnonzero(matches.hit)
+    units = len(matches.positives)
+    one_hot = np.zeros((len(matches.hit), units))
+    one_hot[np.arange(len(matches.hit)), matches.unit] = 1.0
+    seen = np.cumsum(one_hot, axis=0)[places].T  # (units, hits): detections of a unit down to that hit
+    hit = np.cumsum(one_hot * matches.hit[:, None], axis=0)[places].T
+    rows = weights.astype(np.float64)
+    positives = rows @ matches.positives
+    known = positives > 0
+    hits, total = rows[known] @ hit, rows[known] @ seen
+    precision = hits / np.maximum(total, 1.0)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    reached = np.searchsorted(RECALLS, hits / positives[known, None], side="right")  # recalls down to each hit
+    result = np.full(len(weights), np.nan)
+    result[known] = (envelope * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(RECALLS)
+    return result
+
+
+def mean_known(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean over the first axis of (N, draws), without NaN; NaN where a draw has nothing else."""
+    known = np.isfinite(rows)
+    weight = known * (1.0 if weights is None else weights)
+    total = weight.sum(axis=0)
+    return np.where(total > 0, (np.where(known, rows, 0.0) * weight).sum(axis=0) / np.where(total > 0, total, 1.0),
+                    np.nan)
+
+
 def resampled_map50(categories: Sequence[Matches], weights: np.ndarray) -> np.ndarray:
     """mAP at IoU 0.5 of each resample (count,); NaN where a resample holds no true instance at all."""
-    rows = []
-    for row in weights:
-        known = [ap for ap in (weighted_ap50(matches, row) for matches in categories) if ap is not None]
-        rows.append(float(np.mean(known)) if known else np.nan)
-    return np.asarray(rows)
+    per_category = [resampled_ap50(matches, weights) for matches in categories]
+    return mean_known(np.stack(per_category)) if per_category else np.full(len(weights), np.nan)

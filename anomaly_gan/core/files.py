@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,25 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys and a final newline; NaN and infinity are refused (ValueError)."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def link_file(source: Path, target: Path) -> None:
+    """``source`` also as ``target``, which is replaced: a hard link, or a copy where the file system has none.
+
+    Safe, because every write of ours replaces a file: no link changes under its other name.
+
+    Raises:
+        FileNotFoundError: there is no ``source``.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 def sha256_bytes(content: bytes) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from .config import Config, dump_yaml
 from .errors import InputError, RunBusy
-from .files import atomic_path, sha256_bytes, sha256_file, write_json, write_text
+from .files import link_file, sha256_bytes, sha256_file, write_json, write_text
 from .records import SCHEMA
 
 BOOKKEEPING = frozenset({"manifest.json", "started.json"})
@@ -137,14 +137,7 @@ def link_tree(source: Path, target: Path, last: str, leave_out: Sequence[str] = 
     paths = [path for path in sorted(source.rglob("*")) if path.is_file()
              and path.relative_to(source).as_posix() not in (last, *leave_out) and not path.name.startswith(".tmp-")]
     for path in [*paths, source / last]:
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        try:
-            place.hardlink_to(path)
-        except OSError:  # another file system, or one without links
-            with atomic_path(place) as temporary:
-                shutil.copyfile(path, temporary)
+        link_file(path, target / path.relative_to(source))
 
 
 def finished_key(folder: Path) -> str:

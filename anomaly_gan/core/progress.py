@@ -21,3 +21,15 @@ def progress_bar(label: str, total: int, initial: int = 0) -> tqdm[Any]:
     """A bar to be advanced by hand (``update``, ``set_postfix``); a context manager."""
     return tqdm(desc=label, total=total, initial=initial, disable=not sys.stderr.isatty(), dynamic_ncols=True,
                 leave=False)
+
+
+def in_words(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..core.progress import in_words
+
 
 @dataclass
 class Clock:
@@ -24,12 +26,4 @@ class Clock:
         unknown = sum(count for kind, count in counts.items() if kind not in known)
         if not seconds:
             return ""
-        return f", about {spell(seconds)}" + (f" and {unknown} of unknown length" if unknown else "")
-
-
-def spell(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 05 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+        return f", about {in_words(seconds)}" + (f" and {unknown} of unknown length" if unknown else "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -17,9 +15,10 @@ from detection.config import NO_AUGMENTATION
 from detection.figures import figure
 
 from ..core.errors import InputError
-from ..core.files import write_json, write_text
+from ..core.files import write_json
 from ..core.manifest import read_manifest
 from ..core.records import load_dataset
+from ..core.tables import write_csv
 from . import failures
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
@@ -204,16 +203,4 @@ def _sorted(study: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, An
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """As ``compare/table.csv``: six decimals, empty where undefined."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    for row in rows:
-        table.writerow([_shown(row.get(name)) for name in columns])
-    write_text(path, text.getvalue())
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    write_csv(path, columns, ([row.get(name) for name in columns] for row in rows))

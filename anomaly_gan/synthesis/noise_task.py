@@ -23,7 +23,7 @@ from ..nets.aware import AwareNet
 from ..nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from .build import ADVERSARIES, make_ready, opponents
 from .config import TrainConfig
-from .task import Adversary
+from .task import Adversary, opposed
 from .windows import Batch
 
 LATENT = 64
@@ -67,11 +67,7 @@ class NoiseTask:
         return {"generator": painting_net(self.nets)}
 
     def updates(self) -> list[Update]:
-        return [
-            Update("generator", self.optimizers["generator"], self.generator_losses,
-                   held_still=(self.nets["discriminator"],)),
-            Update("discriminator", self.optimizers["discriminator"], self.discriminator_losses),
-        ]
+        return opposed(self, (self.nets["discriminator"],))
 
     def generator_losses(self, out: Outputs) -> Losses:
         scores = self.nets["discriminator"](out.fake_BCHW, out.fake_mask_B1HW, out.batch.category_B)

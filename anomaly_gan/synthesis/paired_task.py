@@ -26,7 +26,7 @@ from ..nets.aware import AwareNet
 from ..nets.patch import PatchDiscriminator, layers_for
 from .build import ADVERSARIES, build_generator, build_painter, make_ready, opponents
 from .config import TrainConfig
-from .task import Adversary, Painter
+from .task import Adversary, Painter, opposed
 from .windows import Batch
 
 
@@ -53,11 +53,7 @@ class PairedTask:
         return Outputs(batch, torch.cat([batch.painted_out_BCHW, maps], dim=1), repainted)
 
     def updates(self) -> list[Update]:
-        return [
-            Update("generator", self.optimizers["generator"], self.generator_losses,
-                   held_still=(self.nets["discriminator"],)),
-            Update("discriminator", self.optimizers["discriminator"], self.discriminator_losses),
-        ]
+        return opposed(self, (self.nets["discriminator"],))
 
     def generator_losses(self, out: Outputs) -> Losses:
         """Eq. 4 from the generator's side."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,23 @@ class MethodTask(Task, Protocol):
     def products(self) -> dict[str, nn.Module]:
         """The nets to keep: each is saved as ``NAME.safetensors``; generation reads ``generator``."""
         ...
+
+
+class Contest(Protocol):
+    """A task of generators against discriminators; ``optimizers``: the generators' first, then the others'."""
+
+    optimizers: dict[str, Optimizer]
+
+    def generator_losses(self, out: Any) -> Losses: ...
+
+    def discriminator_losses(self, out: Any) -> Losses: ...
+
+
+def opposed(contest: Contest, discriminators: tuple[nn.Module, ...]) -> list[Update]:
+    """The generators' update, for which the discriminators hold still, and then theirs."""
+    (making, generators), (judging, judges) = contest.optimizers.items()
+    return [Update(making, generators, contest.generator_losses, held_still=discriminators),
+            Update(judging, judges, contest.discriminator_losses)]
 
 
 @dataclass(frozen=True)
@@ -201,10 +218,7 @@ class AnomalyGanTask:
         return self.nets[name](local, shown)
 
     def updates(self) -> list[Update]:
-        return [
-            Update("generators", self.optimizers["generators"], self.generator_losses, held_still=self.discriminators),
-            Update("discriminators", self.optimizers["discriminators"], self.discriminator_losses),
-        ]
+        return opposed(self, self.discriminators)
 
     def generator_losses(self, out: Outputs) -> Losses:
         """Eq. 2 to 8 from the generators' side, weighted."""

@@ -31,7 +31,7 @@ from ..nets.history import ImageHistory
 from ..nets.patch import PatchDiscriminator, layers_for
 from .build import ADVERSARIES, adamw, build_generator, build_painter, make_ready
 from .config import TrainConfig
-from .task import Adversary, Painter
+from .task import Adversary, Painter, opposed
 from .windows import Batch
 
 HISTORY = 50
@@ -74,10 +74,7 @@ class UnpairedTask:
         return self.painter.paint(self.nets[name], images, mask, self.painter.mask_maps(mask, batch.category_B))
 
     def updates(self) -> list[Update]:
-        return [
-            Update("generators", self.optimizers["generators"], self.generator_losses, held_still=self.discriminators),
-            Update("discriminators", self.optimizers["discriminators"], self.discriminator_losses),
-        ]
+        return opposed(self, self.discriminators)
 
     def generator_losses(self, out: Outputs) -> Losses:
         """Zhu et al. 2017, eq. 3 from the generators' side, and the identity loss."""

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from plain_ap import weighted_ap50
 
 from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from detection.datasets import CategoryMap
 from detection.evaluate import detect, judge, matches_at_50, truth_rows
-from detection.statistics import weighted_ap50
 
 from .conftest import WriteDataset
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+import faster_coco_eval
 import numpy as np
 import pytest
 
@@ -10,7 +11,6 @@ from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from detection.evaluate import judge
 
-faster_coco_eval = pytest.importorskip("faster_coco_eval")
 SIZE = 40
 CATEGORIES = [Category(2, "break"), Category(5, "crack"), Category(9, "fray")]
 

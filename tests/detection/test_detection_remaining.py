@@ -2,7 +2,8 @@
 
 import pytest
 
-from detection.remaining import Board, Plan, in_words, seconds_left
+from anomaly_gan.core.progress import in_words
+from detection.remaining import Board, Plan, seconds_left
 
 KINDS, STEPS = ["a", "a", "b", "b"], [10, 10, 10, 10]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain_ap import weighted_ap50
 
 from detection.statistics import (
     Interval,
@@ -11,7 +12,6 @@ from detection.statistics import (
     resampling_weights,
     t_interval,
     verdict,
-    weighted_ap50,
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plain_ap import weighted_ap50
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
@@ -12,7 +13,6 @@ from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.study.statistics import load_cells
 from detection.cells import held_out_hash
 from detection.evaluate import judge, truth_rows
-from detection.statistics import weighted_ap50
 
 
 def write_run(folder: Path) -> Dataset:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plain_ap import weighted_ap50
 from scipy import stats
 from simulated_study import CATEGORIES, cell_of, simulated_study
 
@@ -23,9 +24,9 @@ from anomaly_gan.study.statistics.amount import Amount, amount_of
 from anomaly_gan.study.statistics.comparisons import best_rival, by_arm, compare
 from anomaly_gan.study.statistics.estimate import Term, estimate, seeds_interval
 from anomaly_gan.study.statistics.gates import Point, correlation, gate_figures, rank_correlation
-from anomaly_gan.study.statistics.resample import draw_cells, drawn_counts, resampled_ap50
+from anomaly_gan.study.statistics.resample import draw_cells, drawn_counts
 from anomaly_gan.study.statistics.verdicts import holm, objects_needed, p_value
-from detection.statistics import Matches, weighted_ap50
+from detection.statistics import Matches, resampled_ap50
 
 SKILLS = {"none": 0.0, "copy_paste": 0.3, "anomaly_gan": 0.6}
 

@@ -8,8 +8,9 @@ import pytest
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.progress import in_words
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.study.clock import Clock, spell
+from anomaly_gan.study.clock import Clock
 from anomaly_gan.study.config import StudyConfig, is_study, read_study
 from anomaly_gan.study.plan import plan_study, planned_cells
 from anomaly_gan.study.run import run_study
@@ -110,7 +111,7 @@ def test_the_clock_speaks_of_what_it_has_timed_only():
     clock.took("train", 600)
     clock.took("train", 1200)
     assert clock.left(["train", "train", "gate"]) == ", about 30 min and 1 of unknown length"
-    assert [spell(40), spell(600), spell(11_100)] == ["40 s", "10 min", "3 h 05 min"]
+    assert [in_words(40), in_words(600), in_words(11_100)] == ["40 s", "10 min", "3 h 05 min"]
 
 
 def test_a_study_that_ends_before_the_comparison_trains_no_detector(tmp_path):

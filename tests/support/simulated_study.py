@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from plain_ap import weighted_ap50
 
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.study.statistics import StudyCell
-from detection.statistics import Matches, weighted_ap50
+from detection.statistics import Matches
 
 CATEGORIES = ("blowhole", "crack")
 

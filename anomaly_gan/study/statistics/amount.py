@@ -9,11 +9,11 @@ from typing import Any
 
 from detection.statistics import verdict
 
+from ..config import MAIN
 from .comparisons import NONE, ByArm, by_arm, signed
 from .estimate import Estimate, arm_terms, estimate, paired_terms
 from .resample import DrawnCell
 
-MAIN = "main"
 AMOUNT_NAME = re.compile(r"real(?P<real>\d+)x_synth(?P<synth>\d+(?:\.\d+)?)")
 OBJECTS_NAME = re.compile(r"objects(?P<objects>\d+)")
 

@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.seeding import rng_for
-from detection.statistics import RECALLS, Matches
+from detection.statistics import mean_known, resampled_ap50
 
 from .cells import StudyCell
 
@@ -29,40 +29,6 @@ class DrawnCell:
     def values(self, category: str | None) -> np.ndarray:
         """(draws,) AP of one category, or the mean over the categories where ``category`` is None."""
         return self.overall if category is None else self.per_category[category]
-
-
-def resampled_ap50(matches: Matches, weights: np.ndarray) -> np.ndarray:
-    """AP at IoU 0.5 in COCO's 101-point form for each row of ``weights`` (draws, objects) -> (draws,); NaN where the
-    draw holds no true instance.
-
-    The same figure as ``detection.statistics.weighted_ap50`` row by row, but all rows at once: precision has its
-    maxima at true positives, so only their places are looked at.
-    """
-    places = np.flatnonzero(matches.hit)
-    units = len(matches.positives)
-    one_hot = np.zeros((len(matches.hit), units))
-    one_hot[np.arange(len(matches.hit)), matches.unit] = 1.0
-    seen = np.cumsum(one_hot, axis=0)[places].T  # (units, hits): detections of a unit down to that hit
-    hit = np.cumsum(one_hot * matches.hit[:, None], axis=0)[places].T
-    rows = weights.astype(np.float64)
-    positives = rows @ matches.positives
-    known = positives > 0
-    hits, total = rows[known] @ hit, rows[known] @ seen
-    precision = hits / np.maximum(total, 1.0)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    reached = np.searchsorted(RECALLS, hits / positives[known, None], side="right")  # recalls down to each hit
-    result = np.full(len(weights), np.nan)
-    result[known] = (envelope * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(RECALLS)
-    return result
-
-
-def mean_known(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Mean over the first axis of (N, draws), without NaN; NaN where a draw has nothing else."""
-    known = np.isfinite(rows)
-    weight = known * (1.0 if weights is None else weights)
-    total = weight.sum(axis=0)
-    return np.where(total > 0, (np.where(known, rows, 0.0) * weight).sum(axis=0) / np.where(total > 0, total, 1.0),
-                    np.nan)
 
 
 def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnCell]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .amount import MAIN, amount_study
+from ..config import MAIN
+from .amount import amount_study
 from .cells import StudyCell
-from .comparisons import NONE, OURS, arm_figures, by_arm, comparisons, sample_size
+from .comparisons import NONE, OURS, arm_figures, base_method, by_arm, comparisons, sample_size
 from .gates import GateFigures, gate_study
 from .leak import gated_against_ungated, leak_gap
 from .resample import DrawnCell, draw_cells
@@ -88,7 +89,7 @@ def goal(rows: Sequence[Mapping[str, Any]], over_none: float = 0.10, over_best: 
     zero; per arm and in total. None where none of ours was compared with both."""
     arms: dict[str, dict[str, bool]] = {}
     for row in rows:
-        if row["arm"].partition("@")[0] in OURS and row["kind"] in (NONE, "best_other"):
+        if base_method(row["arm"]) in OURS and row["kind"] in (NONE, "best_other"):
             least = over_none if row["kind"] == NONE else over_best
             arms.setdefault(row["arm"], {})[row["kind"]] = bool(row["verdict"] == "better" and row["mean"] >= least)
     reached = {arm: all(kinds.values()) for arm, kinds in arms.items() if len(kinds) == 2}

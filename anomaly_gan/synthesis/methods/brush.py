@@ -70,7 +70,9 @@ class Brush:
             severities.append(asked)
             painted.setdefault(category, []).append(self._window(annotation.bbox, base.shape[:2])[:3])
         masks = union([annotation.mask() for annotation in annotations], *base.shape[:2])
-        return Painting(pixels, severities, _reach(masks, [place for places in painted.values() for place in places]))
+        places = [(slice(top, top + side), slice(left, left + side))
+                  for found in painted.values() for top, left, side in found]
+        return Painting(pixels, severities, reach(masks, places))
 
     @torch.no_grad()
     def paint(self, pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], category: str,
@@ -94,12 +96,10 @@ class Brush:
         """Top, left, native side and scale of the square the net sees: training's framing, larger for defects
         that do not fit one window."""
         scale = self.framing.scale_for(box_xywh)
-        x, y, width, height = box_xywh
+        width, height = box_xywh[2:]
         unit = scale * 2**self.config.depth
         native = max(self.framing.size * scale, -(-(max(width, height) + 16 * scale) // unit) * unit)
-        top = int(np.clip(y + height // 2 - native // 2, 0, max(0, shape[0] - native)))
-        left = int(np.clip(x + width // 2 - native // 2, 0, max(0, shape[1] - native)))
-        return top, left, native, scale
+        return *corner(box_xywh, native, shape), native, scale
 
     def _net_output(self, pixels: np.ndarray, mask: np.ndarray, category: str, wanted: np.ndarray,
                     rng: np.random.Generator) -> tuple[np.ndarray, list[float]]:
@@ -190,10 +190,18 @@ def _inside(box_xywh: list[int], place: tuple[int, int, int]) -> bool:
     return top <= y and left <= x and y + height <= top + side and x + width <= left + side
 
 
-def _reach(masks_01: np.ndarray, places: list[tuple[int, int, int]]) -> int:
-    """How far from the masks the windows (top, left, side) reach: their farthest pixel's distance, in x or y."""
+def corner(box_xywh: list[int], native: int, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Top and left of the window of ``native`` pixels around the box, moved inside the photograph where it can be."""
+    x, y, width, height = box_xywh
+    top = int(np.clip(y + height // 2 - native // 2, 0, max(0, shape[0] - native)))
+    left = int(np.clip(x + width // 2 - native // 2, 0, max(0, shape[1] - native)))
+    return top, left
+
+
+def reach(masks_01: np.ndarray, places: list[tuple[slice, slice]]) -> int:
+    """How far from the masks the windows (rows, columns) reach: their farthest pixel's distance, in x or y."""
     far = cv2.distanceTransform(1 - masks_01, cv2.DIST_C, 3)
-    return math.ceil(max(far[top:top + side, left:left + side].max() for top, left, side in places))
+    return math.ceil(max(far[place].max() for place in places))
 
 
 def _take(pixels: np.ndarray, mask: np.ndarray, top: int, left: int, side: int) -> tuple[np.ndarray, np.ndarray]:

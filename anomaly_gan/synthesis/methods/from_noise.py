@@ -26,7 +26,7 @@ from ..config import TrainConfig
 from ..noise_task import LATENT, build_noise_generator, split_picture
 from ..registry import Generate, MethodInputs, PoolItem, Sample
 from ..windows import Framing, shrink_mask
-from .brush import load_net, read_model
+from .brush import corner, load_net, reach, read_model
 
 BLEND_PX = 2
 """Pixels over which a window fades into the photograph at its border."""
@@ -58,11 +58,10 @@ def frame_around(box_xywh: list[int], framing: Framing, shape: tuple[int, ...]) 
     """Training's window, or the next multiple of it that shows all of a larger defect; all where training saw all."""
     if framing.whole:
         return Frame(0, 0, shape[0], shape[1], (shape[0], shape[1]))
-    x, y, width, height = box_xywh
+    width, height = box_xywh[2:]
     scale = max(framing.scale_for(box_xywh), math.ceil((max(width, height) + 4 * BLEND_PX) / framing.size))
     native = scale * framing.size
-    top = int(np.clip(y + height // 2 - native // 2, 0, max(0, shape[0] - native)))
-    left = int(np.clip(x + width // 2 - native // 2, 0, max(0, shape[1] - native)))
+    top, left = corner(box_xywh, native, shape)
     return Frame(top, left, min(native, shape[0]), min(native, shape[1]), (native, native))
 
 
@@ -174,8 +173,7 @@ def support_px(instances: list[tuple[int, np.ndarray]], frames: list[Frame], sha
     masks = union([mask for _, mask in instances], *shape[:2])
     if not masks.any():
         return max(shape[:2])
-    far = cv2.distanceTransform(1 - masks, cv2.DIST_C, 3)
-    return math.ceil(max(far[frame.place].max() for frame in frames))
+    return reach(masks, [frame.place for frame in frames])
 
 
 def open_cgan(inputs: MethodInputs) -> Generate:

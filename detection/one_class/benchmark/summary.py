@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomaly_gan.core.files import write_text
+from anomaly_gan.core.tables import shown, write_csv
 
 COLUMNS = ("detector", "dataset", "protocol", "normal", "seed", "auroc", "aupr_in", "aupr_out", "f1", "seconds")
 METRICS = ("auroc", "aupr_in", "aupr_out", "f1")
@@ -50,32 +48,19 @@ def _mean_std(values: Sequence[float | None]) -> tuple[float | None, float | Non
 def write_table(path: Path, results: Sequence[Result]) -> None:
     """One row a cell by class and seed; figures with six decimals, empty where undefined, seconds with two."""
     rows = sorted(results, key=lambda row: (row["number"], row["seed"]))
-    _write(path, COLUMNS, [[_shown(row[name], 2 if name == "seconds" else 6) for name in COLUMNS] for row in rows])
+    write_csv(path, COLUMNS, [[shown(row[name], 2) if name == "seconds" else row[name] for name in COLUMNS]
+                              for row in rows])
 
 
 def write_summary(path: Path, summary: Sequence[dict[str, Any]]) -> None:
     columns = ["normal", "seeds", *(f"{name}_{kind}" for name in METRICS for kind in ("mean", "std"))]
-    _write(path, columns, [[row["normal"], str(row["seeds"]), *(_shown(value) for name in METRICS
-                                                                for value in row[name])] for row in summary])
+    write_csv(path, columns, [[row["normal"], row["seeds"], *(value for name in METRICS for value in row[name])]
+                              for row in summary])
 
 
 def write_categories(path: Path, results: Sequence[Result]) -> None:
     """AUROC of the normal images against one kind of abnormal ones at a time."""
     rows = sorted(results, key=lambda row: (row["number"], row["seed"]))
-    _write(path, ("normal", "seed", "abnormal", "auroc"),
-           [[row["normal"], str(row["seed"]), kind, _shown(value)]
+    write_csv(path, ("normal", "seed", "abnormal", "auroc"),
+           [[row["normal"], row["seed"], kind, value]
             for row in rows for kind, value in sorted(row["categories"].items())])
-
-
-def _shown(value: Any, decimals: int = 6) -> str:
-    if value is None:
-        return ""
-    return f"{value:.{decimals}f}" if isinstance(value, float) else str(value)
-
-
-def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
-    write_text(path, text.getvalue())

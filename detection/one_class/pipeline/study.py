@@ -7,8 +7,6 @@ quantile of held-out normals), on synthetic defects, on real training defects, a
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,10 @@ import numpy as np
 import torch
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import write_json, write_text
+from anomaly_gan.core.files import write_json
 from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.core.tables import write_csv
 from detection.statistics import Interval, auroc, percentile_interval, resampling_weights, verdict
 
 from ..usage.calibration import calibrate
@@ -236,15 +235,10 @@ def _between(row: Mapping[str, Any]) -> str:
 
 def _write(out: Path, summary: dict[str, Any], rounds: list[list[Choice]], called: Mapping[str, list[np.ndarray]],
            abnormal_01: np.ndarray) -> None:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["choice", "seed", "detector", "threshold", *FIGURES])
     once = np.ones(len(abnormal_01))
-    for number, choices in enumerate(rounds):
-        for choice in choices:
-            values = rates(called[choice.way][number], abnormal_01, once)
-            table.writerow([choice.way, summary["seed"] + number, choice.detector, f"{choice.threshold:.6g}",
-                            *(f"{value:.6f}" for value in values)])
-    write_text(out / "table.csv", text.getvalue())
+    rows = ([choice.way, summary["seed"] + number, choice.detector, f"{choice.threshold:.6g}",
+             *(float(value) for value in rates(called[choice.way][number], abnormal_01, once))]
+            for number, choices in enumerate(rounds) for choice in choices)
+    write_csv(out / "table.csv", ["choice", "seed", "detector", "threshold", *FIGURES], rows)
     write_json(out / "summary.json", summary)
     write_plot(out / "study.png", summary)
