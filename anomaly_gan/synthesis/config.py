@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..core.config import Config, nearest
+from ..core.durations import canonical
 from .registry import METHODS
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -64,6 +65,11 @@ class TrainConfig(Config):
     ema: float = Field(0.99, ge=0, lt=1)
     checkpoint_every: int = Field(100, ge=1)
     sample_every: int = Field(200, ge=0)
+    time_budget: str | None = Field(None, description="25m, 90s, 1h30m: the training ends by then; None: by steps alone")
+    early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
+    early_stop_every: int = Field(200, ge=1, description="steps between evaluations")
+    early_stop_windows: int = Field(64, ge=8, description="windows painted at each evaluation")
+    devices: int = Field(1, ge=1, description="processes, each on a device of its own, that share every batch")
 
     framing: Literal["window", "whole"] = "window"
     size: int = Field(64, ge=16)
@@ -117,6 +123,18 @@ class TrainConfig(Config):
         if name not in PRESETS:
             raise ValueError(f"preset: no preset {name!r}{nearest(str(name), PRESETS)}")
         return {**PRESETS[name], **RECIPES.get(method, {}), **values}
+
+    @field_validator("time_budget", mode="before")
+    @classmethod
+    def _one_spelling(cls, value: Any) -> str | None:
+        return None if value is None else canonical(value)
+
+    @model_validator(mode="after")
+    def _devices_share_the_batch(self) -> TrainConfig:
+        if self.batch % self.devices or self.batch < 2 * self.devices:
+            raise ValueError(f"devices: a batch of {self.batch} cannot be shared evenly by {self.devices} processes, "
+                             "at least 2 rows each")
+        return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> TrainConfig:
