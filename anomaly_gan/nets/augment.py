@@ -9,18 +9,26 @@ import torch
 
 @dataclass(frozen=True)
 class AugmentPolicy:
-    """What may happen: ``translate`` and ``cutout`` in shares of the side, ``brightness`` in units of [-1,1] images."""
+    """What may happen: ``translate`` and ``cutout`` in shares of the side, ``brightness`` in units of [-1,1] images.
+
+    ``chance``: the share of images to which anything happens. Below 1 a generator whose pictures were all turned
+    would still be told from the real ones (Karras et al. 2020, "Training GANs with limited data", section 2.2).
+    """
 
     flip: bool = True
     rot90: bool = True
     translate: float = 0.125
     brightness: float = 0.05
     cutout: float = 0.0
+    chance: float = 1.0
 
 
 @dataclass(frozen=True)
 class AugmentDraw:
-    """What happens to each of B images: mirror, quarter turns, shift (y, x), offset, cutout centre (y, x) in [0,1)."""
+    """What happens to each of B images: mirror, quarter turns, shift (y, x), offset, cutout centre (y, x) in [0,1).
+
+    A centre of -1 lies so far outside that nothing is cut out.
+    """
 
     mirrored: torch.Tensor
     turns: torch.Tensor
@@ -30,16 +38,23 @@ class AugmentDraw:
     cutout: float
 
 
-def draw_augment(batch: int, side: int, policy: AugmentPolicy, generator: torch.Generator) -> AugmentDraw:
-    """Draw for ``batch`` images of ``side`` pixels; the policy does not change how much chance is used up."""
-    uniform = torch.rand(batch, 7, generator=generator, device=generator.device)
+def draw_augment(batch: int, side: int, policy: AugmentPolicy, generator: torch.Generator | None = None,
+                 device: torch.device | None = None) -> AugmentDraw:
+    """Draw for ``batch`` images of ``side`` pixels; the policy does not change how much chance is used up.
+
+    Without a ``generator`` the chance is that of torch's own stream on ``device``, which the training loop seeds
+    anew at every step.
+    """
+    where = generator.device if generator is not None else device
+    uniform = torch.rand(batch, 8, generator=generator, device=where)
     reach = int(policy.translate * side)
+    happens = uniform[:, 7] < policy.chance
     return AugmentDraw(
-        mirrored=(uniform[:, 0] < 0.5) & policy.flip,
-        turns=(uniform[:, 1] * 4).long() * int(policy.rot90),
-        shift_px=(uniform[:, 2:4] * (2 * reach + 1)).long() - reach,
-        brightness=(2 * uniform[:, 4] - 1) * policy.brightness,
-        cutout_at=uniform[:, 5:7],
+        mirrored=(uniform[:, 0] < 0.5) & happens & policy.flip,
+        turns=(uniform[:, 1] * 4).long() * happens * int(policy.rot90),
+        shift_px=((uniform[:, 2:4] * (2 * reach + 1)).long() - reach) * happens[:, None],
+        brightness=(2 * uniform[:, 4] - 1) * policy.brightness * happens,
+        cutout_at=torch.where(happens[:, None], uniform[:, 5:7], -1.0),
         cutout=policy.cutout,
     )
 
