@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cv2
@@ -58,6 +58,16 @@ def decode_rle(rle: dict[str, Any]) -> np.ndarray:
 def mask_area(mask_01: np.ndarray) -> int:
     """Number of set pixels."""
     return int(np.count_nonzero(mask_01))
+
+
+FRAGMENT = 0.1
+"""An instance smaller than this share of the photograph's largest is a splinter."""
+
+
+def windowed(masks_01: Sequence[np.ndarray]) -> list[int]:
+    """Positions of the masks that are looked at on their own: all but empty ones and splinters."""
+    areas = [mask_area(mask) for mask in masks_01]
+    return [at for at, area in enumerate(areas) if area > 0 and area >= FRAGMENT * max(areas)]
 
 
 def mask_box_xywh(mask_01: np.ndarray) -> list[int]:

@@ -52,6 +52,11 @@ def unit(textures: np.ndarray) -> np.ndarray:
     return (textures / np.maximum(length, 1e-6)).astype(np.float32)
 
 
+def distances(texture: np.ndarray, textures: np.ndarray) -> np.ndarray:
+    """(N,) in 0..2: 1 - correlation of a unit texture (K,) with the nearest mirror image of each of (N, 4, K)."""
+    return 1.0 - (textures @ texture).max(axis=1)
+
+
 def _upright(mask_01: np.ndarray) -> np.ndarray:
     """2x3 affine, pixel of the upright square -> pixel of the photograph (main axis horizontal)."""
     rows, columns = np.nonzero(mask_01)

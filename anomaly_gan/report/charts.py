@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 120
 BLUE, PALE, GRAY = "#2563a8", "#b9cfe8", "#6b7280"
+ORANGE = "#d55e00"
+SETS = ((PALE, 0.0, "-"), (BLUE, 1.4, "-"), (ORANGE, 1.0, (0, (3, 2))))
+"""Colour, width and dashes of the sets in a histogram."""
 
 
 def loss_curves(steps: Sequence[float], terms: Mapping[str, Sequence[float]],
@@ -56,39 +59,27 @@ def running_median(values: np.ndarray, half_width: int) -> np.ndarray:
     return np.array([np.median(values[max(0, i - half_width):i + half_width + 1]) for i in range(len(values))])
 
 
-def interval_chart(names: Sequence[str], means: Sequence[float | None],
-                   intervals: Sequence[tuple[float, float] | None], label: str,
-                   zero_line: bool = True) -> tuple[bytes, int, int]:
-    """One row per name: the mean as a dot, its interval as a bar."""
-    figure = Figure(figsize=(7.2, 0.6 + 0.38 * max(len(names), 1)), dpi=DOTS_PER_INCH, layout="constrained")
-    panel = figure.subplots()
-    for row, (mean, interval) in enumerate(zip(means, intervals, strict=True)):
-        if interval is not None:
-            panel.plot(interval, [row, row], color=PALE, linewidth=5, solid_capstyle="round")
-        if mean is not None:
-            panel.plot([mean], [row], "o", color=BLUE, markersize=6)
-    if zero_line:
-        panel.axvline(0, color=GRAY, linewidth=0.8, linestyle=(0, (3, 3)))
-    panel.set_yticks(range(len(names)), [_plain(name) for name in names], fontsize=8.5)
-    panel.set_ylim(len(names) - 0.5, -0.5)
-    panel.set_xlabel(_plain(label), fontsize=8.5, color=GRAY)
-    _quiet_axes(panel)
-    return _png(figure)
-
-
-def histogram_pairs(panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, names: tuple[str, str],
-                    bins: int = 20, columns: int = 3) -> tuple[bytes, int, int]:
-    """Small multiples, one per name: shares of two sets of values in [0, 1], the first filled, the second outlined."""
-    figure, axes = _small_multiples(len(panels), columns, 2.1)
+def histograms(panels: Mapping[str, Mapping[str, Sequence[float]]], label: str, bins: int = 20,
+               columns: int = 3) -> tuple[bytes, int, int]:
+    """Small multiples, one per name: shares of up to three sets of values in [0, 1], the first filled, the others
+    outlined; their medians as ticks on top, their numbers in the legend."""
+    figure, axes = _small_multiples(len(panels), columns, 2.3)
     edges = np.linspace(0, 1, bins + 1)
-    for panel, (name, (first, second)) in zip(axes, panels.items(), strict=False):
-        shares = [np.histogram(np.clip(values, 0, 1), edges)[0] / max(1, len(values)) for values in (first, second)]
-        panel.stairs(shares[0], edges, fill=True, color=PALE, label=f"{names[0]} ({len(first)})")
-        panel.stairs(shares[1], edges, color=BLUE, linewidth=1.4, label=f"{names[1]} ({len(second)})")
+    for panel, (name, sets) in zip(axes, panels.items(), strict=False):
+        for place, (title, values) in enumerate(sets.items()):
+            shares = np.histogram(np.clip(values, 0, 1), edges)[0] / max(1, len(values))
+            middle = f", median {np.median(values):.2f}" if len(values) else ""
+            colour, width, dashes = SETS[place]
+            panel.stairs(shares, edges, fill=place == 0, color=colour, linewidth=width, linestyle=dashes,
+                         label=f"{title} ({len(values)}{middle})")
+            if len(values):
+                panel.plot([np.median(values)], [1.0], "v", color=colour, markersize=4, clip_on=False,
+                           transform=panel.get_xaxis_transform())
         panel.set_title(_plain(name), fontsize=8.5, loc="left", color="#111827")
         panel.set_xlim(0, 1)
+        panel.set_ylim(0, panel.get_ylim()[1] * 1.45)  # room for the legend
         panel.set_xlabel(_plain(label), fontsize=7.5, color=GRAY)
-        panel.legend(fontsize=6.5, frameon=False)
+        panel.legend(fontsize=6.5, frameon=False, loc="upper left", borderaxespad=0.2)
         _quiet_axes(panel)
     return _png(figure)
 

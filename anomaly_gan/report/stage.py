@@ -25,7 +25,8 @@ EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare
 
 
 def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Write ``out/report.html`` and ``contact@METHOD.png`` from the finished stages among ``context.inputs``.
+    """Write ``out/report.html``, ``contact@METHOD.png`` and, where the gate asked for certificates,
+    ``certificate@METHOD.png`` from the finished stages among ``context.inputs``.
 
     Stages that are absent are named in the report; the same inputs give the same bytes.
 
@@ -41,8 +42,9 @@ def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
                           "lower report.picture_megabytes or report.rows")
     write_text(out / "report.html", page.decode("utf-8"))
     sheets = write_sheets(found, config.rows * 2, out)
-    return {"bytes": len(page), "contact_sheets": sheets, "stages": list(found.stages), "missing": missing(found),
-            "pictures_left_out": album.left_out}
+    drawn = gates.write_histograms(found, config, out)
+    return {"bytes": len(page), "contact_sheets": sheets, **({"certificates": drawn} if drawn else {}),
+            "stages": list(found.stages), "missing": missing(found), "pictures_left_out": album.left_out}
 
 
 def missing(found: Run) -> list[str]:

@@ -21,9 +21,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..core.errors import InputError
+from ..core.masks import windowed
 from ..engine.task import Losses, Update
 from ..nets.lean_unet import LeanUNet
-from .certificate_windows import OUTSIDE, label_map, standardised, whole, windowed
+from .certificate_windows import OUTSIDE, label_map, standardised, whole
 
 EMPTY = 0.05
 """Below this intersection over union an instance counts as not found."""

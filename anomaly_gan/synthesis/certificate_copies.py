@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..metrics.texture import mirrored, unit, upright_texture
+from ..metrics.texture import distances, mirrored, unit, upright_texture
 from .certificate_windows import Shown
 
 
@@ -41,12 +41,12 @@ class CopyBook:
     def thresholds(self) -> dict[str, float | None]:
         """Per category the smallest distance between real defects of different objects; None with one object."""
         names, groups = np.asarray(self.categories, str), np.asarray(self.groups, str)
-        distances = np.stack([self._distances(row) for row in self.textures[:, 0]])
+        between = np.stack([distances(row, self.textures) for row in self.textures[:, 0]])
         result: dict[str, float | None] = {}
         for name in sorted(set(self.categories)):
             own = names == name
             other = own[:, None] & own[None] & (groups[:, None] != groups[None])
-            result[name] = float(distances[other].min()) if other.any() else None
+            result[name] = float(between[other].min()) if other.any() else None
         return result
 
     def nearest(self, pixels: np.ndarray, mask_01: np.ndarray, category: str) -> tuple[float, str] | None:
@@ -55,9 +55,6 @@ class CopyBook:
         own = np.flatnonzero(np.asarray(self.categories, str) == category)
         if not len(own):
             return None
-        distances = self._distances(unit(upright_texture(pixels, mask_01)))[own]
-        at = int(distances.argmin())
-        return float(distances[at]), self.files[own[at]]
-
-    def _distances(self, texture: np.ndarray) -> np.ndarray:
-        return 1.0 - (self.textures @ texture).max(axis=1)
+        found = distances(unit(upright_texture(pixels, mask_01)), self.textures)[own]
+        at = int(found.argmin())
+        return float(found[at]), self.files[own[at]]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..core.images import read_pixels
-from ..core.masks import mask_area, mask_box_xywh
+from ..core.masks import mask_box_xywh, windowed
 from ..core.progress import track
 from ..core.records import Dataset, ImageRecord
 from ..core.seeding import rng_for
@@ -32,8 +32,6 @@ PLACES = 3
 """Windows that a defect larger than one is learned from."""
 MULTIPLE = 16
 """Judged windows have sides of this multiple, as nets of up to four stages need."""
-FRAGMENT = 0.1
-"""An instance smaller than this share of the photograph's largest is a splinter: it gets no window of its own."""
 SLACK = 0.25
 """How much larger than a window the stock it is drawn from is: the room for shifting it."""
 FLAT_LEVELS = 8.0
@@ -63,12 +61,6 @@ def label_map(shape: tuple[int, ...], instances: Sequence[tuple[int, np.ndarray]
     for index, mask in instances:
         labels[mask != 0] = index + 1
     return labels
-
-
-def windowed(instances: Sequence[np.ndarray]) -> list[int]:
-    """Positions of the masks that get a window: all but splinters."""
-    areas = [mask_area(mask) for mask in instances]
-    return [at for at, area in enumerate(areas) if area > 0 and area >= FRAGMENT * max(areas)]
 
 
 def scale_for(box_xywh: Sequence[int], size: int) -> int:

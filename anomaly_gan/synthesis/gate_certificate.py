@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.masks import windowed
 from ..core.records import Dataset
 from ..metrics.seam import seam_score
 from .certificate import EMPTY, Judge
 from .certificate_copies import CopyBook
-from .certificate_windows import label_map, real_defects, windowed
+from .certificate_windows import label_map, real_defects
 from .gate_checks import Candidate, Finding
 from .gate_config import GateConfig
 

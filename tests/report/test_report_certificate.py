@@ -1,8 +1,10 @@
 """Label certificates in the report: a table and a histogram where the gate asked for them, nothing where not."""
 
+import base64
 import json
 
 from anomaly_gan.core.files import write_json, write_text
+from anomaly_gan.report import stage
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.folders import open_run
 from anomaly_gan.report.pictures import Album
@@ -14,7 +16,7 @@ def build(made):
     return {item["method"]: item for item in gates.build(run, Album(10**6, 85), ReportConfig())}
 
 
-def test_certificates_stand_beside_those_of_real_defects(build_run):
+def test_certificates_stand_beside_those_of_real_defects(build_run, tmp_path):
     made = build_run(methods=("copy_paste",))
     gate = made.folder / "gate@copy_paste"
     lines = [json.loads(line) for line in (gate / "decisions.jsonl").read_text().splitlines()]
@@ -32,6 +34,23 @@ def test_certificates_stand_beside_those_of_real_defects(build_run):
     item = build(made)["copy_paste"]
     assert item["certificates"].rows == [["crack", 0.65, 0.64, 0.68, -0.03, 0.0, 0.04, 1.2, 1.4, 0.25]]
     assert item["histogram"].uri.startswith("data:image/png") and "copy_paste" in item["histogram"].alt
+    assert stage.run(ReportConfig(), made.context(), tmp_path)["certificates"] == ["certificate@copy_paste.png"]
+    assert base64.b64encode((tmp_path / "certificate@copy_paste.png").read_bytes()).decode() in item["histogram"].uri
+
+
+def test_the_histogram_counts_accepted_ones_and_first_attempts_apart(build_run, monkeypatch):
+    made = build_run(methods=("copy_paste",))
+    rows = [("crack/1.png", 0, False, False, [0.0, 0.6]), ("crack/1.png", 1, False, True, [0.7, 0.8]),
+            ("crack/9.png", 0, True, True, [0.9]), ("blowhole/1.png", 0, False, False, [0.1])]
+    keys = ("pool_item", "attempt", "spare", "accepted")
+    write_text(made.folder / "gate@copy_paste" / "decisions.jsonl", "".join(json.dumps(
+        dict(zip(keys, row[:4], strict=True)) | {"measures": {"certificates": row[4]}}) + "\n" for row in rows))
+    made.stage("certify", lambda out: write_text(out / "yardstick.jsonl", '{"category": "crack", "iou": 0.5}\n') or {})
+    drawn = {}
+    monkeypatch.setattr(gates, "histograms", lambda panels, label: drawn.update(panels))
+    gates.certificate_histogram(open_run(made.context()), "copy_paste", ReportConfig())
+    assert drawn == {"crack": {"accepted": [0.7, 0.8, 0.9], "real": [0.5], "first attempt": [0.0, 0.6]},
+                     "blowhole": {"accepted": [], "real": [], "first attempt": [0.1]}}
 
 
 def test_a_gate_without_certificates_shows_none(build_run):

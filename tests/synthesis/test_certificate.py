@@ -13,6 +13,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.manifest import Context, run_stage, stage_key
+from anomaly_gan.core.masks import windowed
 from anomaly_gan.core.records import load_dataset
 from anomaly_gan.engine import loop
 from anomaly_gan.metrics.seam import seam_score
@@ -29,7 +30,6 @@ from anomaly_gan.synthesis.certificate_windows import (
     learned,
     real_defects,
     whole,
-    windowed,
 )
 from anomaly_gan.synthesis.config import GenerateConfig
 from anomaly_gan.synthesis.gate_config import GateConfig

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from ..charts import histogram_pairs
+from ...core.files import write_bytes
+from ..charts import histograms
 from ..config import ReportConfig
 from ..folders import Run
 from ..pictures import Album, Picture, cut, load_below, outlined, union_mask, window_around
@@ -18,7 +20,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     found = []
     for method in run.methods("gate"):
         stage = run.stages[f"gate@{method}"]
-        decisions = read_decisions(stage)
+        decisions, drawn = read_decisions(stage), certificate_histogram(run, method, config)
         found.append({
             "method": method,
             "verdict": stage.metrics.get("verdict"),
@@ -26,7 +28,8 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
             "verdicts": verdict_table(stage.metrics),
             "figures": figure_table(stage.metrics),
             "certificates": certificate_table(stage.metrics),
-            "histogram": certificate_histogram(run, method, album, config),
+            "histogram": album.file_png(*drawn, f"label certificates of {method} and of real defects") if drawn
+            else None,
             "reasons": decisions.reasons(),
             "refused": refused_pictures(run, method, decisions.refused, album, config),
             "metrics": metric_tables(stage.metrics),
@@ -48,22 +51,40 @@ def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
     return table(heads, rows) if rows else None
 
 
-def certificate_histogram(run: Run, method: str, album: Album, config: ReportConfig) -> Picture | None:
-    """Certificates of accepted instances over those of real defects, a panel per category."""
+def certificate_histogram(run: Run, method: str, config: ReportConfig) -> tuple[bytes, int, int] | None:
+    """Certificates of the accepted instances and of all first attempts beside those of real defects by segmenters
+    that had not seen their objects, a panel per category; None where the gate asked for none."""
     certify = run.get("certify")
     accepted: dict[str, list[float]] = {}
+    first: dict[str, list[float]] = {}
     for row in run.stages[f"gate@{method}"].json_lines("decisions.jsonl"):
         values = (row.get("measures") or {}).get("certificates")
-        if row.get("accepted") is True and isinstance(values, list):
-            accepted.setdefault(str(row.get("pool_item")).partition("/")[0], []).extend(map(float, values))
-    if certify is None or not accepted:
+        if not isinstance(values, list):
+            continue
+        name = str(row.get("pool_item")).partition("/")[0]
+        if row.get("accepted") is True:
+            accepted.setdefault(name, []).extend(map(float, values))
+        if not row.get("attempt") and not row.get("spare"):
+            first.setdefault(name, []).extend(map(float, values))
+    names = list(dict.fromkeys([*first, *accepted]))[:config.categories]
+    if certify is None or not names:
         return None
     real: dict[str, list[float]] = {}
     for row in certify.json_lines("yardstick.jsonl"):
         real.setdefault(str(row.get("category")), []).append(float(row.get("iou") or 0.0))
-    panels = {name: (accepted[name], real.get(name, [])) for name in list(accepted)[:config.categories]}
-    content, width, height = histogram_pairs(panels, "label certificate (IoU)", ("generated", "real"))
-    return album.file_png(content, width, height, f"label certificates of {method} and of real defects")
+    return histograms({name: {"accepted": accepted.get(name, []), "real": real.get(name, []),
+                              "first attempt": first.get(name, [])} for name in names}, "label certificate (IoU)")
+
+
+def write_histograms(run: Run, config: ReportConfig, out: Path) -> list[str]:
+    """Write ``certificate@METHOD.png`` per method whose gate asked for certificates. Returns the file names."""
+    names = []
+    for method in run.methods("gate"):
+        drawn = certificate_histogram(run, method, config)
+        if drawn is not None:
+            names.append(f"certificate@{method}.png")
+            write_bytes(out / names[-1], drawn[0])
+    return names
 
 
 def categories_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

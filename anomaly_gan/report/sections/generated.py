@@ -1,4 +1,4 @@
-"""What each method made: normal, mask, generated and a real one, side by side."""
+"""What each method made: normal, mask, generated and the nearest real defect, side by side."""
 
 from __future__ import annotations
 
@@ -11,18 +11,8 @@ import numpy as np
 from ...core.records import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
-from ..pictures import (
-    Album,
-    Picture,
-    Window,
-    cut,
-    enlarge,
-    largest,
-    load_named,
-    load_pixels,
-    union_mask,
-    window_around,
-)
+from ..nearest import Nearest, NearestReal
+from ..pictures import Album, Picture, cut, enlarge, largest, load_named, load_pixels, union_mask, window_around
 from ..tables import evenly, metric_tables, table
 from .decisions import read_decisions
 
@@ -35,6 +25,7 @@ class Row:
     mask: Picture | None
     generated: Picture | None
     real: Picture | None
+    likeness: float | None
     file_name: str
     refused: bool
 
@@ -44,6 +35,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     ingest = run.get("ingest")
     train = ingest.dataset() if ingest else None
     train = train.split("train") if train else None
+    reals = NearestReal(train) if train else None
     found = []
     for method in run.methods("generate"):
         stage = run.stages[f"generate@{method}"]
@@ -52,7 +44,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
             continue
         refused = read_decisions(run.get(f"gate@{method}")).refused_at_once
         counts = [[category.name, *counted(made, category.id)] for category in made.categories]
-        sheets = [(category.name, sheet(made, train, category.id, refused, album, config))
+        sheets = [(category.name, sheet(made, train, reals, category.id, refused, album, config))
                   for category in made.categories[:config.categories]]
         found.append({"method": method, "counts": table(["category", "images", "instances"], counts),
                       "sheets": sheets, "images": len(made.images), "metrics": metric_tables(stage.metrics)})
@@ -65,33 +57,40 @@ def counted(dataset: Dataset, category_id: int) -> tuple[int, int]:
     return len({a.image_id for a in found}), len(found)
 
 
-def sheet(made: Dataset, train: Dataset | None, category_id: int, refused: set[str], album: Album,
-          config: ReportConfig) -> list[Row]:
-    """Evenly spaced candidates of one category, each beside a real instance cut out in the same way."""
+def sheet(made: Dataset, train: Dataset | None, reals: NearestReal | None, category_id: int, refused: set[str],
+          album: Album, config: ReportConfig) -> list[Row]:
+    """Evenly spaced candidates of one category, each beside the real training defect that is most like it."""
     by_image = made.by_image()
     candidates = [image for image in made.images
                   if any(a.category_id == category_id for a in by_image.get(image.id, []))]
-    chosen = evenly(candidates, config.rows)
-    reals = real_windows(train, made, category_id, len(chosen), album, config)
-    return [row(image, by_image[image.id], made, train, real, image.file_name in refused, album, config)
-            for image, real in zip(chosen, reals, strict=True)]
+    return [row(image, by_image[image.id], category_id, made, train, reals, image.file_name in refused, album, config)
+            for image in evenly(candidates, config.rows)]
 
 
-def row(image: ImageRecord, annotations: Sequence[Annotation], made: Dataset, train: Dataset | None,
-        real: Picture | None, refused: bool, album: Album, config: ReportConfig) -> Row:
+def row(image: ImageRecord, annotations: Sequence[Annotation], category_id: int, made: Dataset, train: Dataset | None,
+        reals: NearestReal | None, refused: bool, album: Album, config: ReportConfig) -> Row:
     pixels = load_pixels(made, image)
     if pixels is None:
-        return Row(None, None, None, real, image.file_name, refused)
+        return Row(None, None, None, None, None, image.file_name, refused)
     mask = union_mask(annotations, *pixels.shape[:2])
-    window = window_around(largest(annotations).mask())
+    shown = largest([item for item in annotations if item.category_id == category_id])
+    window = window_around(shown.mask())
     base = base_pixels(image, train)
     normal = None
     if base is not None and base.shape[:2] == pixels.shape[:2]:
         normal = album.photo(enlarge(cut(base, window), config.cell_px), f"normal under {image.file_name}")
     shown_mask = enlarge(cut(mask * 255, window), config.cell_px, smooth=False)
+    nearest = reals.find(pixels, shown.mask(), made.category_names()[category_id]) if reals else None
     return Row(normal, album.drawing(shown_mask, f"mask of {image.file_name}"),
                album.photo(enlarge(cut(pixels, window), config.cell_px), f"generated {image.file_name}"),
-               real, image.file_name, refused)
+               real_picture(nearest, album, config), nearest.correlation if nearest else None, image.file_name, refused)
+
+
+def real_picture(nearest: Nearest | None, album: Album, config: ReportConfig) -> Picture | None:
+    if nearest is None:
+        return None
+    return album.photo(enlarge(nearest.pixels, config.cell_px), f"nearest real, r = {nearest.correlation:.2f}: "
+                                                                f"{nearest.image.file_name}")
 
 
 def base_pixels(image: ImageRecord, train: Dataset | None) -> np.ndarray | None:
@@ -101,27 +100,3 @@ def base_pixels(image: ImageRecord, train: Dataset | None) -> np.ndarray | None:
         return None
     name = provenance.get("base")
     return load_named(train, str(name)) if name else None
-
-
-def real_windows(train: Dataset | None, made: Dataset, category_id: int, count: int, album: Album,
-                 config: ReportConfig) -> list[Picture | None]:
-    """Real training instances of the category, evenly spaced, in windows of the same making."""
-    if train is None:
-        return [None] * count
-    name = made.category_names()[category_id]
-    ids = {category.id for category in train.categories if category.name == name}
-    images = {image.id: image for image in train.images}
-    of_group = {images[a.image_id].group_id: a for a in reversed(train.annotations)
-                if a.category_id in ids and a.image_id in images}
-    chosen = evenly(list(of_group.values())[::-1], count)
-    pictures: list[Picture | None] = []
-    for annotation in chosen:
-        image = images[annotation.image_id]
-        pixels, window = load_pixels(train, image), window_around(annotation.mask())
-        pictures.append(None if pixels is None else real_picture(pixels, window, name, image, album, config))
-    return pictures + [None] * (count - len(pictures))
-
-
-def real_picture(pixels: np.ndarray, window: Window, name: str, image: ImageRecord, album: Album,
-                 config: ReportConfig) -> Picture | None:
-    return album.photo(enlarge(cut(pixels, window), config.cell_px), f"real {name}: {image.file_name}")
