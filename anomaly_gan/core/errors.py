@@ -19,6 +19,10 @@ class InputError(AnomalyGanError):
         self.where, self.code, self.reason, self.remedy = where, code, reason, remedy
         super().__init__(": ".join(part for part in (where, code, reason, remedy) if part))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
+        """So that it can be handed from a process to the one that started it."""
+        return type(self), (self.where, self.code, self.reason, self.remedy)
+
 
 class ConfigError(AnomalyGanError):
     """A configuration file, ``--set`` value or argument that cannot be used."""

@@ -65,7 +65,7 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
 def sample_grid(task: MethodTask, batch: Batch) -> np.ndarray:
     """Contact sheet of fixed pairs, in the task's own columns: normal, mask, generated ..."""
     rows = min(SAMPLE_ROWS, len(batch.category_B))
-    part = Batch(*(tensor[:rows] for tensor in vars(batch).values()))
+    part = batch.rows(0, rows)
     modes = {name: net.training for name, net in task.nets.items()}
     with torch.no_grad():
         for net in task.nets.values():

@@ -5,7 +5,8 @@ Everything is decoded once. A batch depends on (seed, step) alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -40,6 +41,7 @@ class Batch:
     """One training step's input. Images in [-1, 1], masks in {0, 1}; row i of both cycles has one category.
 
     ``painted_out`` is ``abnormal`` with its defect inpainted, or ``abnormal`` itself where nobody asked for it.
+    ``row_before``: of a part of a batch, the row that comes before its first one.
     """
 
     normal_BCHW: Tensor
@@ -49,9 +51,30 @@ class Batch:
     category_B: Tensor
     noise_B2HW: Tensor
     painted_out_BCHW: Tensor
+    row_before: Batch | None = None
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in vars(self).values()))
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def rows(self, first: int, last: int) -> Batch:
+        """The rows from ``first`` up to but without ``last``, as a batch of their own."""
+        return replace(self, row_before=None)._each(lambda tensor: tensor[first:last])
+
+    def part(self, number: int, of: int) -> Batch:
+        """What process ``number`` of ``of`` takes of this batch: equal blocks of rows, in order."""
+        rows = len(self.category_B) // of
+        before = (number * rows - 1) % len(self.category_B)
+        return replace(self.rows(number * rows, (number + 1) * rows), row_before=self.rows(before, before + 1))
+
+    def rolled(self, name: str) -> Tensor:
+        """Each row's tensor of that name taken from the row before it, of the whole batch where this is a part."""
+        tensor = getattr(self, name)
+        before = tensor[-1:] if self.row_before is None else getattr(self.row_before, name)
+        return torch.cat([before, tensor[:-1]])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {name: change(value) for name, value in vars(self).items() if name != "row_before"}
+        return Batch(**tensors, row_before=self.row_before._each(change) if self.row_before else None)
 
 
 def to_signed(pixels: np.ndarray) -> np.ndarray:
@@ -79,6 +102,7 @@ class PairSource:
             by_group = self.abnormal.setdefault(annotation.category_id, {})
             by_group.setdefault(groups[annotation.image_id], []).append((names[annotation.image_id], annotation))
         normals = {image.id: image.extra["normal_file"] for image in pool.images}
+        self.mask_files = {image.id: image.file_name for image in pool.images}
         self.normal: dict[int, list[tuple[str, Annotation]]] = {}
         for annotation in whole_masks(pool.annotations) if framing.whole else pool.annotations:
             self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
@@ -89,12 +113,19 @@ class PairSource:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
-        rng = rng_for(self.seed, "batch", step)
-        rows = [self._row(rng) for _ in range(self.batch_size)]
+        rows = [row for row, _ in self._rows(step)]
         stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
         return Batch(*stacked)
 
-    def _row(self, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def names(self, step: int) -> list[str]:
+        """What is in each row of the batch of a step: photographs and masks, for a message."""
+        return [name for _, name in self._rows(step)]
+
+    def _rows(self, step: int) -> list[tuple[tuple[np.ndarray, ...], str]]:
+        rng = rng_for(self.seed, "batch", step)
+        return [self._row(rng) for _ in range(self.batch_size)]
+
+    def _row(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, ...], str]:
         index = int(rng.integers(len(self.categories)))
         category = self.categories[index]
         by_group = self.abnormal[category]
@@ -109,7 +140,8 @@ class PairSource:
                                 np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
         pseudo = paint_out(abnormal, abnormal_mask[0], normal) if self.paint_out else abnormal
         columns = (to_signed(normal), normal_mask, to_signed(abnormal), abnormal_mask)
-        return *columns, np.array(index), noise, to_signed(pseudo)
+        name = f"{real_file}[annotation {real.id}] with {normal_file} under {self.mask_files[planned.image_id]}"
+        return (*columns, np.array(index), noise, to_signed(pseudo)), name
 
     def _cut(self, file: str, annotation: Annotation, rng: np.random.Generator,
              turn: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,39 @@
+"""A time budget: how much of a training's time is gone. The clock is an argument."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Clock = Callable[[], float]
+"""Seconds since any fixed moment."""
+
+
+@dataclass
+class TimeBudget:
+    """``seconds`` of work, counted from here on; ``before`` was spent by earlier processes of the same training.
+
+    Time between two processes does not count, nor does what a killed one did after its last checkpoint.
+    """
+
+    seconds: float
+    clock: Clock = time.monotonic
+    before: float = 0.0
+    started: float = field(default=float("nan"))
+
+    def __post_init__(self) -> None:
+        if self.started != self.started:
+            self.started = self.clock()
+
+    def spent(self) -> float:
+        """Seconds of work so far, over all processes."""
+        return self.before + self.clock() - self.started
+
+    def share(self) -> float:
+        """Spent over given; 1 and more: the time is up."""
+        return self.spent() / self.seconds
+
+    def part(self, share: float) -> TimeBudget:
+        """The same watch with a share of the time: for what comes before the training proper."""
+        return TimeBudget(share * self.seconds, self.clock, self.before, self.started)
