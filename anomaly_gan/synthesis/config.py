@@ -65,6 +65,8 @@ class TrainConfig(Config):
     ema: float = Field(0.99, ge=0, lt=1)
     checkpoint_every: int = Field(100, ge=1)
     sample_every: int = Field(200, ge=0)
+    keep_every: int = Field(0, ge=0, description="keep the painting generator's weights every so many steps (a file "
+                            "of its size each), for `anomaly-gan features`; 0 keeps the last alone")
     time_budget: str | None = Field(None, description="25m, 90s, 1h30m: the training ends by then; None: by steps alone")
     early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
     early_stop_every: int = Field(200, ge=1, description="steps between evaluations")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from math import gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from ..core.errors import ConfigError
-from ..core.files import atomic_path, write_json
+from ..core.files import write_json
 from ..core.images import write_png
 from ..core.manifest import Context
 from ..core.records import Dataset, load_dataset
@@ -21,6 +21,7 @@ from ..losses.severity import severity
 from .aware_training import prepare_aware
 from .build import build_framing
 from .config import TrainConfig
+from .moments import keep_moment, save_weights
 from .registry import method
 from .task import MethodTask
 from .windows import Batch, PairSource
@@ -30,7 +31,8 @@ SAMPLE_ROWS = 8
 
 def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
     """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
-    ``samples/*.png``; TensorBoard's files lie in ``logs/``. Every method gets the same batches."""
+    ``samples/*.png``, ``moments/*.safetensors``; TensorBoard's files lie in ``logs/``. Every method gets the same
+    batches."""
     if config.threads:
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")
@@ -49,12 +51,17 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
                                       config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out)
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
-                        sample_every=config.sample_every, label=f"train {config.method}")
+                        sample_every=gcd(config.sample_every, config.keep_every), label=f"train {config.method}")
     shown = source.batch(-1).to(fabric.device)
 
     def on_sample(step: int) -> None:
-        write_png(out / "samples" / f"step-{step:06d}.png", sample_grid(task, shown))
+        if config.sample_every and (step % config.sample_every == 0 or step == config.steps):
+            write_png(out / "samples" / f"step-{step:06d}.png", sample_grid(task, shown))
+        if config.keep_every and step % config.keep_every == 0:
+            keep_moment(task.products()["generator"], step, out)
 
+    if config.keep_every:
+        keep_moment(task.products()["generator"], 0, out)  # fit has not yet restored anything: these are the first
     history = fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out,
                   on_sample)
     _save(task, config, channels, train, source, out)
@@ -97,8 +104,7 @@ def measure_severity(source: PairSource, train: Dataset, draws: int = 64) -> dic
 def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
           out: Path) -> None:
     for name, net in task.products().items():
-        with atomic_path(out / f"{name}.safetensors") as temporary:
-            save_file({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, temporary)
+        save_weights(net, out / f"{name}.safetensors")
     write_json(out / "model.json", {
         "config": config.model_dump(mode="json"), "channels": channels,
         "categories": [category.name for category in train.categories],
