@@ -73,3 +73,21 @@ class LocalGlobalDiscriminator(nn.Module):
     def forward(self, local_BCHW: torch.Tensor, global_BCHW: torch.Tensor) -> torch.Tensor:
         """Crops (B, C, local, local) and images (B, C, global, global), both in [-1,1] -> logits_B1."""
         return self.head(torch.cat([self.local_net(local_BCHW), self.global_net(global_BCHW)], dim=1))
+
+
+class GlobalDiscriminator(nn.Module):
+    """The global subnet alone, and its own last layer: the paper's ablation (section 5.2, Table 1).
+
+    Arguments and errors as of ``LocalGlobalDiscriminator``.
+    """
+
+    def __init__(self, in_channels: int, global_size: int, widths: Sequence[int], features: int,
+                 norm: Norm = "batch") -> None:
+        super().__init__()
+        self.global_net = _subnet(in_channels, global_size, widths, features, norm)
+        head = nn.Linear(features, 1)
+        self.head = spectral_norm(head) if norm == "spectral" else head
+
+    def forward(self, global_BCHW: torch.Tensor) -> torch.Tensor:
+        """Images (B, C, global, global) in [-1,1] -> logits_B1."""
+        return self.head(self.global_net(global_BCHW))

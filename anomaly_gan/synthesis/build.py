@@ -8,13 +8,15 @@ from torch import nn
 
 from ..engine.averaging import add_average
 from ..losses import adversarial
+from ..nets.augment import AugmentPolicy
 from ..nets.aware import AwareNet
-from ..nets.discriminator import LocalGlobalDiscriminator
+from ..nets.discriminator import GlobalDiscriminator, LocalGlobalDiscriminator
 from ..nets.lean_unet import LeanUNet
 from ..nets.resnet import ResNetGenerator
 from ..nets.unet import UNet
 from .config import TrainConfig
-from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Painter, Weights, painting_channels
+from .consistency import Consistency
+from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Judging, Painter, Weights, painting_channels
 from .windows import Framing
 
 ADVERSARIES = {
@@ -28,6 +30,9 @@ ADVERSARIES = {
     "d2gan": Adversary(adversarial.d2gan_d1, adversarial.d2gan_g1, adversarial.d2gan_d2, adversarial.d2gan_g2,
                        reject=adversarial.bce_g2),
 }
+
+SEGMENTER_WIDTH, SEGMENTER_DEPTH = 16, 3
+"""Of the mask-consistency segmenter: 0.15 M parameters."""
 
 
 def build_framing(config: TrainConfig) -> Framing:
@@ -55,28 +60,42 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
                device: torch.device | None = None) -> AnomalyGanTask:
     """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
     assert aware is not None, "the registry's row asks for it"
-    assert config.discriminator_norm != "instance", "TrainConfig refuses it"
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = channels + (painter.categories or 0)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
-        **{name: LocalGlobalDiscriminator(seen, config.local_size, config.size, config.widths, config.features,
-                                          config.discriminator_norm) for name in DISCRIMINATORS},
+        **{name: build_discriminator(config, seen) for name in DISCRIMINATORS},
         "aware": aware,
     }
+    if config.consistency:  # the last to be drawn: all others start as they do without it
+        nets["segmenter"] = LeanUNet(channels, 1, SEGMENTER_WIDTH, SEGMENTER_DEPTH, head_scale=1.0)
     make_ready(nets, config, device)
     optimizers: dict[str, torch.optim.Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
     }
     weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch,
-                      config.paired)
-    return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers, config.local_size,
+                      config.paired, config.mode_seeking)
+    judging = Judging(config.r1, config.r1_every, AugmentPolicy(chance=config.augment) if config.augment else None)
+    consistency = None
+    if config.consistency:
+        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency)
+    return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers,
+                          config.local_size if config.discriminator_view == "both" else None,
                           config.aware_size, config.masked_local, config.ema,
-                          judge_apart=config.discriminator_norm == "batch",
-                          aware_moments=config.aware_compare == "moments")
+                          judge_apart=config.discriminator_norm == "batch", aware_compare=config.aware_compare,
+                          judging=judging, consistency=consistency)
+
+
+def build_discriminator(config: TrainConfig, channels: int) -> nn.Module:
+    """One of the four, on pictures of ``channels`` with their mask maps."""
+    assert config.discriminator_norm != "instance", "TrainConfig refuses it"
+    if config.discriminator_view == "global":
+        return GlobalDiscriminator(channels, config.size, config.widths, config.features, config.discriminator_norm)
+    return LocalGlobalDiscriminator(channels, config.local_size, config.size, config.widths, config.features,
+                                    config.discriminator_norm)
 
 
 def make_ready(nets: dict[str, nn.Module], config: TrainConfig, device: torch.device | None) -> None:

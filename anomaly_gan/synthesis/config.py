@@ -103,7 +103,12 @@ class TrainConfig(Config):
     aware_width: int = Field(16, ge=4)
     aware_steps: int = Field(150, ge=0)
     aware_size: int = Field(32, ge=8)
-    aware_compare: Literal["positions", "moments"] = "moments"
+    aware_compare: Literal["positions", "moments", "pixels"] = Field(
+        "moments", description="features of generated and real defects place by place (the paper), by their mean and "
+        "spread, or no features but the pixels' squared difference (the L2 loss of the paper's Table 1)")
+    discriminator_view: Literal["both", "global"] = Field(
+        "both", description="what the discriminators see: the defect's surroundings and the whole picture, or the "
+        "whole picture alone (the ablation of the paper's Table 1)")
     discriminator_rate: float = Field(1.0, gt=0, description="the discriminators' learning rate over the generators'")
     lambda_1: float = Field(0.3, ge=0)
     cycle: float = Field(2.0, ge=0)
@@ -113,6 +118,23 @@ class TrainConfig(Config):
     mismatch: float = Field(0.5, ge=0)
     paired: float = Field(4.0, ge=0)
     identity: float = Field(0.0, ge=0, description="weight of CycleGAN's identity loss")
+
+    # Anomaly-GAN's switches that are off unless given; configs/switches.yaml measures each of them.
+    r1: float = Field(0.0, ge=0, description="gamma of the gradient penalty R1 on what the discriminators see of real "
+                      "photographs (Mescheder et al. 2018); 0 is off, 1 to 10 are usual")
+    r1_every: int = Field(4, ge=1, description="steps between two R1 penalties, each then that much heavier")
+    augment: float = Field(0.0, ge=0, le=1, description="share of pictures, real and generated, that the "
+                           "discriminators see turned, mirrored, shifted and brightened, their masks with them; "
+                           "0 is off, 0.5 to 0.8 are usual")
+    mode_seeking: float = Field(0.0, ge=0, description="weight of the mode seeking loss (Mao et al. 2019): one mask "
+                                "painted with two noises must differ; needs noise; 0 is off, 0.05 is a start")
+    consistency: float = Field(0.0, ge=0, description="weight of the mask-consistency loss: a segmenter that learns "
+                               "real defects beside the discriminators must find the mask in the generated picture; "
+                               "0 is off, 0.5 is a start")
+    pretrain_steps: int = Field(0, ge=0, description="the first so many of the steps learn from pseudo-defects "
+                                "rendered on normal photographs, before any batch shows a real one; every method")
+    repeat: int = Field(0, ge=0, description="another number is another training from the same photographs and pool: "
+                        "other weights to start from, other batches")
 
     @model_validator(mode="before")
     @classmethod
@@ -145,6 +167,10 @@ class TrainConfig(Config):
         stages = 2 if self.generator == "resnet" else self.depth
         if self.generator == "lean_unet" and not 2 <= stages <= 4:
             raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
+        if self.mode_seeking and not self.noise:
+            raise ValueError("mode_seeking: there is no noise to seek modes with; set noise: true")
+        if self.pretrain_steps >= self.steps:
+            raise ValueError(f"pretrain_steps: {self.pretrain_steps} leave none of {self.steps} steps for real defects")
         if self.size % 2**stages:
             raise ValueError(f"size: {self.size} px cannot be halved {stages} times (depth)")
         for name, side in (("size", self.size), ("local_size", self.local_size)):

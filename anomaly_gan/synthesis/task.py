@@ -7,7 +7,8 @@ cycle b: abnormal -> H -> normal -> G -> abnormal, with the real defect's own ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -16,12 +17,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..engine.averaging import follow, painting_net
+from ..engine.ranks import over_ranks
 from ..engine.task import Losses, Task, Update
+from ..losses.adversarial import r1
 from ..losses.aware import semantic_difference, semantic_moments
 from ..losses.cycle import cycle_l1
+from ..losses.mode_seeking import mode_seeking
 from ..losses.severity import reachable, severity
+from ..nets.augment import AugmentPolicy, augment_pair, draw_augment
 from ..nets.composite import composite, feather
 from ..nets.crops import crop_resize, mask_boxes, masked_crops
+from .consistency import Consistency
 from .windows import Batch
 
 
@@ -59,7 +65,7 @@ def opposed(contest: Contest, discriminators: tuple[nn.Module, ...]) -> list[Upd
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the generators' terms (eq. 8, and our own: inside, severity, mismatch, paired)."""
+    """Weights of the generators' terms (eq. 8, and our own: inside, severity, mismatch, paired, mode_seeking)."""
 
     lambda_1: float = 0.3
     cycle: float = 1.0
@@ -68,6 +74,21 @@ class Weights:
     severity: float = 0.0
     mismatch: float = 0.0
     paired: float = 0.0
+    mode_seeking: float = 0.0
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What keeps the discriminators from learning a few photographs by heart, all of it off by default.
+
+    ``r1``: gamma of the R1 penalty (Mescheder et al. 2018) on what each discriminator sees of real photographs, taken
+    every ``r1_every`` steps and then that much heavier (Karras et al. 2020, "Analyzing and improving StyleGAN",
+    appendix B). ``augment``: real and generated pictures are shown moved and brightened, their masks with them.
+    """
+
+    r1: float = 0.0
+    r1_every: int = 1
+    augment: AugmentPolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -155,18 +176,34 @@ class Outputs:
     fake_normal: Tensor
     rebuilt_abnormal: Tensor
     repainted_abnormal: Tensor | None = None
+    second_abnormal: Tensor | None = None
+
+
+AWARE = {
+    "moments": semantic_moments,
+    "positions": semantic_difference,
+    # The ablation of Table 1: no features, the pixels of the two crops themselves.
+    "pixels": partial(semantic_difference, kind="l2"),
+}
+"""How generated and real crops are compared; see ``TrainConfig.aware_compare``."""
+MODE_FLOOR = 0.05
+"""Added to the difference of two paintings in [-1, 1]. Deviation: 1e-5 in Mao et al. 2019, whose gradient explodes
+while a young generator does not look at its noise yet."""
 
 
 class AnomalyGanTask:
-    """``nets``: generator, restorer, d1_abnormal, d2_abnormal, d1_normal, d2_normal, aware, and ``average`` (EMA)."""
+    """``nets``: generator, restorer, d1_abnormal, d2_abnormal, d1_normal, d2_normal, aware, ``average`` (EMA), and
+    ``segmenter`` where there is a ``consistency``. ``local_size``: None where discriminators see whole pictures only.
+    """
 
     def __init__(self, nets: dict[str, nn.Module], painter: Painter, adversary: Adversary, weights: Weights,
-                 optimizers: dict[str, Optimizer], local_size: int, aware_size: int, masked_local: bool,
-                 ema: float, judge_apart: bool = False, aware_moments: bool = False) -> None:
+                 optimizers: dict[str, Optimizer], local_size: int | None, aware_size: int, masked_local: bool,
+                 ema: float, judge_apart: bool = False, aware_compare: str = "positions",
+                 judging: Judging = Judging(), consistency: Consistency | None = None) -> None:
         self.nets, self.painter, self.adversary, self.weights = nets, painter, adversary, weights
         self.optimizers, self.local_size, self.aware_size = optimizers, local_size, aware_size
         self.masked_local, self.ema, self.judge_apart = masked_local, ema, judge_apart
-        self.compare_features = semantic_moments if aware_moments else semantic_difference
+        self.aware_compare, self.judging, self.consistency = aware_compare, judging, consistency
         self.discriminators = tuple(nets[name] for name in DISCRIMINATORS)
 
     def forward(self, batch: Batch) -> Outputs:
@@ -181,7 +218,10 @@ class AnomalyGanTask:
         repainted = None
         if self.weights.paired:
             repainted = self.damage(batch.painted_out_BCHW, batch.abnormal_mask_B1HW, batch, measured)
-        return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted)
+        second = None
+        if self.weights.mode_seeking:
+            second = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target)
+        return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted, second)
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         out = self.forward(batch)
@@ -204,21 +244,40 @@ class AnomalyGanTask:
         return self.painter.paint(self.nets["restorer"], images, mask, maps)
 
     def judge(self, name: str, images: Tensor, mask: Tensor, category_B: Tensor) -> Tensor:
-        """Logits (B, 1) of a discriminator on the photograph and its crop around the mask.
+        """Logits (B, 1) of a discriminator on the photograph and its crop around the mask."""
+        return self.nets[name](*self.views(images, mask, category_B))
+
+    def views(self, images: Tensor, mask: Tensor, category_B: Tensor) -> tuple[Tensor, ...]:
+        """What a discriminator sees: the crop around the mask (unless it is global), and the photograph.
 
         The conditional discriminator sees the mask maps beside the pixels, so a defect beside its mask is a fake.
+        Where pictures are augmented, the mask goes with its picture.
         """
+        if self.judging.augment is not None:
+            draw = draw_augment(len(images), images.shape[-1], self.judging.augment, device=images.device)
+            images, mask = augment_pair(images, mask, draw)
         shown = images
         if self.painter.categories:
             shown = torch.cat([images, self.painter.mask_maps(mask, category_B)], dim=1)
+        if self.local_size is None:
+            return (shown,)
         if self.masked_local:
             local = masked_crops(shown, mask, self.local_size)
         else:
             local = crop_resize(shown, mask_boxes(mask, margin=0.25), self.local_size)
-        return self.nets[name](local, shown)
+        return local, shown
 
     def updates(self) -> list[Update]:
-        return opposed(self, self.discriminators)
+        """The generators', the discriminators', and theirs who are switched on."""
+        judges = self.optimizers["discriminators"]
+        if self.consistency is None:
+            updates = opposed(self, self.discriminators)
+        else:
+            updates = opposed(self, (*self.discriminators, self.consistency.net))
+            updates.append(Update("segmenter", self.consistency.optimizer, self.segmenter_losses))
+        if self.judging.r1:
+            updates.append(Update("r1", judges, self.r1_losses, every=self.judging.r1_every))
+        return updates
 
     def generator_losses(self, out: Outputs) -> Losses:
         """Eq. 2 to 8 from the generators' side, weighted."""
@@ -242,7 +301,18 @@ class AnomalyGanTask:
             losses["severity"] = w.severity * (met - out.target_B2).abs().mean()
         if out.repainted_abnormal is not None:
             losses |= self._paired(out, out.repainted_abnormal)
+        if out.second_abnormal is not None:
+            losses["mode_seeking"] = w.mode_seeking * self._alike(out, out.second_abnormal)
+        if self.consistency is not None:
+            losses["consistency"] = self.consistency.ask(out.fake_abnormal, batch.normal_mask_B1HW)
         return losses
+
+    def _alike(self, out: Outputs, second: Tensor) -> Tensor:
+        """Mode seeking inside the mask: one mask painted with two noises must differ where it is painted."""
+        mask = out.batch.normal_mask_B1HW
+        inside = mask / mask.mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
+        first, other = out.batch.noise_B2HW, other_noise(out.batch).noise_B2HW
+        return mode_seeking(first * inside, other * inside, out.fake_abnormal * inside, second * inside, MODE_FLOOR)
 
     def _paired(self, out: Outputs, repainted: Tensor) -> Losses:
         """Pseudo-pairs: the defect painted out by inpainting is put back, and H must do what inpainting did.
@@ -271,10 +341,26 @@ class AnomalyGanTask:
                 losses[name] = loss(*self._judge_both(name, real, real_mask, fake.detach(), fake_mask,
                                                       batch.category_B))
         if w.mismatch:
-            wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW.roll(1, 0),
+            wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.rolled("abnormal_mask_B1HW"),
                                batch.category_B)
             losses["mismatch"] = w.mismatch * self.adversary.reject(wrong)
         return losses
+
+    def r1_losses(self, out: Outputs) -> Losses:
+        """gamma / 2 times R1 of every discriminator at the real photographs, in full precision under any autocast."""
+        batch, weight = out.batch, 0.5 * self.judging.r1 * self.judging.r1_every
+        losses: Losses = {}
+        with torch.autocast(batch.normal_BCHW.device.type, enabled=False):
+            for side, real, mask in (("abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW),
+                                     ("normal", batch.normal_BCHW, batch.normal_mask_B1HW)):
+                for name in (f"d1_{side}", f"d2_{side}"):
+                    seen = [view.detach().float().requires_grad_() for view in self.views(real, mask, batch.category_B)]
+                    losses[name] = weight * r1(self.nets[name](*seen), seen)
+        return losses
+
+    def segmenter_losses(self, out: Outputs) -> Losses:
+        assert self.consistency is not None
+        return self.consistency.learn(out.batch)
 
     def _judge_both(self, name: str, real: Tensor, real_mask: Tensor, fake: Tensor, fake_mask: Tensor,
                     category_B: Tensor) -> tuple[Tensor, Tensor]:
@@ -293,13 +379,18 @@ class AnomalyGanTask:
 
     def _cycle(self, image: Tensor, rebuilt: Tensor, mask: Tensor) -> Tensor:
         weight_map = None if self.weights.inside == 1 else 1 + (self.weights.inside - 1) * mask
-        return cycle_l1(image, rebuilt, weight_map)
+        return cycle_l1(image, rebuilt, weight_map, over_ranks)
 
     def _aware(self, fake: Tensor, fake_mask: Tensor, real: Tensor, real_mask: Tensor) -> Tensor:
-        aware = self.nets["aware"]
+        aware = (lambda crops: [crops]) if self.aware_compare == "pixels" else self.nets["aware"]
         with torch.no_grad():
             wanted = aware(masked_crops(real, real_mask, self.aware_size))
-        return self.compare_features(aware(masked_crops(fake, fake_mask, self.aware_size)), wanted)
+        return AWARE[self.aware_compare](aware(masked_crops(fake, fake_mask, self.aware_size)), wanted)
+
+
+def other_noise(batch: Batch) -> Batch:
+    """The batch with each row's noise taken from its neighbour: a second draw without drawing."""
+    return replace(batch, noise_B2HW=batch.rolled("noise_B2HW"))
 
 
 DISCRIMINATORS = ("d1_abnormal", "d2_abnormal", "d1_normal", "d2_normal")
