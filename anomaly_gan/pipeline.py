@@ -23,6 +23,7 @@ from .core.manifest import Context, is_fresh, read_manifest, run_stage, stage_ke
 from .report.config import ReportConfig
 from .synthesis.certificate_config import CertifyConfig
 from .synthesis.config import GenerateConfig, TrainConfig
+from .synthesis.features_config import FeaturesConfig
 from .synthesis.gate_config import ExportConfig, GateConfig
 from .synthesis.gate_config import source_keys as gate_keys
 from .synthesis.registry import method, training_of
@@ -66,6 +67,7 @@ class RunConfig(Config):
     generate: GenerateConfig = GenerateConfig()
     certify: CertifyConfig = CertifyConfig()
     gate: GateConfig = GateConfig()
+    features: FeaturesConfig = FeaturesConfig()
     one_class: OneClassStageConfig = OneClassStageConfig()
     opinion: OpinionConfig = OpinionConfig()
     export: ExportConfig = ExportConfig()
@@ -91,7 +93,7 @@ class RunConfig(Config):
     def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the sections of optional stages where they say nothing: a run without them reads as ever."""
         content = dump(self)
-        for name in (*OPTIONAL, "certify", "train_methods"):
+        for name in (*OPTIONAL, "certify", "features", "train_methods"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 content.pop(name, None)
         return content
@@ -150,12 +152,14 @@ STAGES = (
     Stage("generate", "anomaly_gan.synthesis.generate:run", "generate", ("ingest", "pool", "train"), "arm"),
     Stage("certify", "anomaly_gan.synthesis.certificate_stage:run", "certify", ("ingest",)),
     Stage("gate", "anomaly_gan.synthesis.gate:run", "gate", ("ingest", "pool", "train", "certify", "generate"), "arm"),
+    Stage("features", "anomaly_gan.synthesis.features:run", "features", ("ingest", "pool", "train"), "trained"),
     Stage("one_class", "detection.one_class.pipeline.stage:run", "one_class", ("ingest",)),
     Stage("opinion", "detection.one_class.pipeline.opinion:run", "opinion", ("ingest", "gate", "one_class"), "arm"),
     Stage("export", "anomaly_gan.synthesis.export:run", "export", ("ingest", "pool", "gate", "opinion"), "arm"),
     Stage("compare", "detection.compare:run", "compare", ("ingest", "export")),
     Stage("report", "anomaly_gan.report.stage:run", "report",
-          ("ingest", "pool", "train", "certify", "generate", "gate", "one_class", "opinion", "export", "compare")),
+          ("ingest", "pool", "train", "certify", "generate", "gate", "features", "one_class", "opinion", "export",
+           "compare")),
 )
 
 
@@ -197,8 +201,8 @@ def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
     if stage.per == "variant":
         return [SHARED, *dict.fromkeys(Arm("", arm.variant) for arm in arms if arm.variant)]
     if stage.per == "trained":
-        trainings = [training_of(arm.method) for arm in arms]
-        return [*dict.fromkeys(Arm(name) for name in trainings if name)]
+        trainings = dict.fromkeys(name for arm in arms if (name := training_of(arm.method)))
+        return [Arm(name) for name in trainings if stage.name != "features" or config.training(name).keep_every]
     return arms
 
 
@@ -209,7 +213,7 @@ def _folder(stage: Stage, arm: Arm) -> str:
 def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:
     if stage.per == "variant":
         return config.variant(arm.variant)
-    if stage.per == "trained":
+    if stage.name == "train":
         return config.training(arm.method)
     section: Config = getattr(config, stage.section)
     return section.model_copy(update={"method": arm.method}) if arm.method else section
@@ -306,7 +310,7 @@ def outside_keys(step: Step) -> dict[str, str]:
         from mask_pool.stage import source_keys
 
         return source_keys(step.config)
-    if isinstance(step.config, GateConfig):
+    if isinstance(step.config, GateConfig | FeaturesConfig):
         return gate_keys()
     return {}
 
