@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,10 +76,12 @@ class Brush:
 
     @torch.no_grad()
     def paint(self, pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], category: str,
-              rng: np.random.Generator) -> tuple[np.ndarray, list[float]]:
-        """``pixels`` with the window around the box painted at the mask, and the severity that was asked for."""
+              rng: np.random.Generator, severity: Sequence[float] | None = None) -> tuple[np.ndarray, list[float]]:
+        """``pixels`` with the window around the box painted at the mask, and the severity that was asked for:
+        ``severity`` (see ``losses.severity``), or about that of a training defect drawn by ``rng``."""
         bank = self.severities[category]
-        wanted = np.array(bank[int(rng.integers(len(bank)))]) * rng.uniform(0.9, 1.1, 2)
+        drawn = np.array(bank[int(rng.integers(len(bank)))]) * rng.uniform(0.9, 1.1, 2)
+        wanted = drawn if severity is None else np.array(severity, float)
         top, left, native, scale = self._window(box_xywh, pixels.shape[:2])
         window, piece = _take(pixels, mask, top, left, native)
         side = native // scale
