@@ -22,6 +22,7 @@ from .aware_training import prepare_aware
 from .build import build_framing
 from .config import TrainConfig
 from .moments import keep_moment, save_weights
+from .pretraining import Pretraining
 from .registry import method
 from .task import MethodTask
 from .windows import Batch, PairSource
@@ -41,7 +42,7 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
     if gray and train.info.get("mode", "L") != "L":
         raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
     channels = 1 if gray else 3
-    seed = seed_for(context.seed, "train")
+    seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
     fabric = make_fabric(context.device, config.precision, out / "logs")
     source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
                         paint_out=config.paired > 0)
@@ -62,7 +63,8 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
 
     if config.keep_every:
         keep_moment(task.products()["generator"], 0, out)  # fit has not yet restored anything: these are the first
-    history = fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out,
+    course = Pretraining(source, config.pretrain_steps)
+    history = fit(task, lambda step: course.batch(step).to(fabric.device), schedule, fabric, out,
                   on_sample)
     _save(task, config, channels, train, source, out)
     finish(out)

@@ -77,6 +77,28 @@ class Batch:
         return Batch(**tensors, row_before=self.row_before._each(change) if self.row_before else None)
 
 
+@dataclass(frozen=True)
+class Row:
+    """One row of a batch: its columns in the order of ``Batch``, and what is in it, for a message."""
+
+    columns: tuple[np.ndarray, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a net sees of a photograph: uint8 (H, W) or (H, W, 3), its mask (1, H, W) in {0, 1}, where from."""
+
+    pixels: np.ndarray
+    mask_1HW: np.ndarray
+    name: str
+
+
+def stack(rows: list[Row]) -> Batch:
+    return Batch(*(torch.from_numpy(np.stack(column))
+                   for column in zip(*(row.columns for row in rows), strict=True)))
+
+
 def to_signed(pixels: np.ndarray) -> np.ndarray:
     """uint8 (H, W) or (H, W, 3) to float32 (C, H, W) in [-1, 1]."""
     image = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
@@ -113,35 +135,41 @@ class PairSource:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
-        rows = [row for row, _ in self._rows(step)]
-        stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
-        return Batch(*stacked)
+        return stack(self._rows(step))
 
     def names(self, step: int) -> list[str]:
         """What is in each row of the batch of a step: photographs and masks, for a message."""
-        return [name for _, name in self._rows(step)]
+        return [row.name for row in self._rows(step)]
 
-    def _rows(self, step: int) -> list[tuple[tuple[np.ndarray, ...], str]]:
+    def _rows(self, step: int) -> list[Row]:
         rng = rng_for(self.seed, "batch", step)
         return [self._row(rng) for _ in range(self.batch_size)]
 
-    def _row(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, ...], str]:
+    def _row(self, rng: np.random.Generator) -> Row:
         index = int(rng.integers(len(self.categories)))
         category = self.categories[index]
         by_group = self.abnormal[category]
         group = sorted(by_group)[int(rng.integers(len(by_group)))]
         real_file, real = by_group[group][int(rng.integers(len(by_group[group])))]
-        normal_file, planned = self.normal[category][int(rng.integers(len(self.normal[category])))]
-        turn = category not in self.fixed
-        normal, normal_mask = self._cut(normal_file, planned, rng, turn)
-        abnormal, abnormal_mask = self._cut(real_file, real, rng, turn)
+        normal = self.normal_window(category, rng)
+        abnormal, abnormal_mask = self._cut(real_file, real, rng, category not in self.fixed)
+        noise = self.noise(rng)
+        pseudo = paint_out(abnormal, abnormal_mask[0], normal.pixels) if self.paint_out else abnormal
+        columns = (to_signed(normal.pixels), normal.mask_1HW, to_signed(abnormal), abnormal_mask, np.array(index),
+                   noise, to_signed(pseudo))
+        return Row(columns, f"{real_file}[annotation {real.id}] with {normal.name}")
+
+    def normal_window(self, category: int, rng: np.random.Generator) -> Window:
+        """A window of a normal photograph with one of the pool's masks of that category (an id)."""
+        file, planned = self.normal[category][int(rng.integers(len(self.normal[category])))]
+        pixels, mask_1HW = self._cut(file, planned, rng, category not in self.fixed)
+        return Window(pixels, mask_1HW, f"{file} under {self.mask_files[planned.image_id]}")
+
+    def noise(self, rng: np.random.Generator) -> np.ndarray:
+        """(2, H, W) standard normal: a value a pixel, and one for all pixels."""
         side = self.framing.size
-        noise = np.concatenate([rng.standard_normal((1, side, side)),
-                                np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
-        pseudo = paint_out(abnormal, abnormal_mask[0], normal) if self.paint_out else abnormal
-        columns = (to_signed(normal), normal_mask, to_signed(abnormal), abnormal_mask)
-        name = f"{real_file}[annotation {real.id}] with {normal_file} under {self.mask_files[planned.image_id]}"
-        return (*columns, np.array(index), noise, to_signed(pseudo)), name
+        return np.concatenate([rng.standard_normal((1, side, side)),
+                               np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
 
     def _cut(self, file: str, annotation: Annotation, rng: np.random.Generator,
              turn: bool) -> tuple[np.ndarray, np.ndarray]:
