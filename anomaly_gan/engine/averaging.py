@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -24,6 +26,17 @@ def follow(nets: Nets, decay: float, step: int) -> None:
 def painting_net(nets: Nets) -> nn.Module:
     """The generator that paints: its average where there is one."""
     return nets.get("average", nets["generator"])
+
+
+@contextmanager
+def average_paints(nets: Nets) -> Iterator[None]:
+    """Within the block ``generator`` is the net that paints, so that whatever a task shows is what it would keep."""
+    learning = nets["generator"]
+    nets["generator"] = painting_net(nets)
+    try:
+        yield
+    finally:
+        nets["generator"] = learning
 
 
 @torch.no_grad()

@@ -22,13 +22,19 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
         old.unlink()
 
 
-def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest state whose bytes match their hash, or None. Nothing but tensors and plain values is unpickled."""
+def newest_path(folder: Path) -> Path | None:
+    """The newest checkpoint whose bytes match their hash, or None."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         recorded = path.with_suffix(".sha256")
         if recorded.is_file() and recorded.read_text(encoding="ascii").strip() == sha256_file(path):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return path
     return None
+
+
+def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest whole state, or None. Nothing but tensors and plain values is unpickled."""
+    path = newest_path(folder)
+    return None if path is None else torch.load(path, map_location="cpu", weights_only=True)
 
 
 def remove_checkpoints(folder: Path) -> None:

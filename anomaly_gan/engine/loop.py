@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,20 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 
-from ..core.errors import NumericalFailure
-from ..core.files import write_text
+from ..core.errors import ConfigError, NumericalFailure
+from ..core.manifest import LOGS
 from ..core.progress import progress_bar
 from ..core.seeding import seed_for
+from .budget import TimeBudget
 from .checkpoint import newest_checkpoint, remove_checkpoints, save_checkpoint
+from .health import check_values, check_weights, explained
+from .history import History
+from .plateau import Plateau
+from .ranks import average_gradients
 from .task import Task, Update, frozen, learning_rate_factor
+
+Batches = Callable[[int], Any]
+"""The batch of a step (0-based), from the step number alone; where processes share a batch, this one's part of it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Schedule:
     """How long, how often, how fast: all that ``fit`` needs to know besides the task and its data.
 
     ``rate``: the factor on every learning rate at a step; None: warm-up, constant, then linear to zero.
+    ``budget``: the time after which the training ends, should ``steps`` not have been reached: the rate then goes by
+    the share of the time that is gone where that is more than the share of the steps.
     """
 
     steps: int
@@ -39,89 +47,119 @@ class Schedule:
     clip_norm: float | None = None
     label: str = "train"
     rate: Callable[[int], float] | None = None
+    budget: TimeBudget | None = None
 
-    def factor(self, step: int) -> float:
+    def factor(self, step: int, time_gone: float = 0.0) -> float:
+        """``time_gone``: the share of the time budget."""
+        warming = self.budget is None or step < self.warmup
+        place = step if warming else max(step, min(time_gone, 1.0) * self.steps)
         if self.rate is not None:
-            return self.rate(step)
-        return learning_rate_factor(step, self.steps, self.warmup, self.constant_share)
+            return self.rate(int(place))
+        return learning_rate_factor(place, self.steps, self.warmup, self.constant_share)
 
-
-@dataclass
-class History:
-    """Mean of every loss term over each logging interval, as rows for ``losses.csv``."""
-
-    rows: list[dict[str, float]] = field(default_factory=list)
-    pending: list[dict[str, float]] = field(default_factory=list)
-
-    def add(self, values: dict[str, float]) -> None:
-        self.pending.append(values)
-
-    def close_interval(self, step: int) -> dict[str, float]:
-        names = sorted({name for values in self.pending for name in values})
-        means = {name: sum(v[name] for v in self.pending if name in v) / sum(name in v for v in self.pending)
-                 for name in names}
-        self.pending = []
-        self.rows.append({"step": float(step), **means})
-        return means
-
-    def write(self, path: Path) -> None:
-        names = ["step", *sorted({name for row in self.rows for name in row if name != "step"})]
-        text = io.StringIO()
-        table = csv.DictWriter(text, names, lineterminator="\n")
-        table.writeheader()
-        for row in self.rows:
-            table.writerow({name: f"{value:.6g}" for name, value in row.items()})
-        write_text(path, text.getvalue())
+    def time_gone(self, fabric: Fabric) -> float:
+        """By the first process's watch, for all; 0 without a budget."""
+        return fabric.broadcast(self.budget.share()) if self.budget else 0.0
 
 
 def make_fabric(device: str, precision: str = "32-true", logs: Path | None = None) -> Fabric:
     """A launched single-device Fabric. ``device`` is ``auto``, ``cpu`` or ``cuda``; ``logs`` receives TensorBoard."""
-    for part in ("fabric", "pytorch"):  # whichever was imported last announces the precision on stderr
-        logging.getLogger(f"lightning.{part}.utilities.rank_zero").setLevel(logging.WARNING)
-    loggers = [TensorBoardLogger(root_dir=str(logs), name="", version="")] if logs else None
-    fabric = Fabric(accelerator="cuda" if device == "auto" and torch.cuda.is_available() else
-                    "cpu" if device == "auto" else device, devices=1, precision=precision, loggers=loggers)  # type: ignore[arg-type]
+    fabric = plan_fabric(device, precision, logs)
     fabric.launch()
     return fabric
 
 
-def fit(task: Task, batches: Callable[[int], Any], schedule: Schedule, fabric: Fabric, folder: Path,
-        on_sample: Callable[[int], None] | None = None) -> History:
-    """Train ``task`` for ``schedule.steps`` steps, going on from the newest checkpoint in ``folder``.
-
-    ``batches(step)`` gives the batch of a step (0-based) from the step number alone, so an interrupted training
-    that resumes takes the same steps as an uninterrupted one. The global torch stream, which third-party nets
-    draw from, is seeded anew from (seed, step) at each step for the same reason.
+def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = None, devices: int = 1) -> Fabric:
+    """A Fabric of one or several devices, to be started by ``ranks.launch``: gloo on CPUs, NCCL on GPUs.
 
     Raises:
-        NumericalFailure: a loss became NaN or infinite; the step is withheld and the last checkpoint stays.
+        ConfigError: more GPUs than there are.
+    """
+    for part in ("fabric", "pytorch"):  # whichever was imported last announces the precision on stderr
+        logging.getLogger(f"lightning.{part}.utilities.rank_zero").setLevel(logging.WARNING)
+    kind = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
+    if kind == "cuda" and devices > torch.cuda.device_count():
+        raise ConfigError(f"devices: {devices} asked for, {torch.cuda.device_count()} GPUs are here")
+    loggers = [TensorBoardLogger(root_dir=str(logs), name="", version="")] if logs else None
+    return Fabric(accelerator=kind, devices=devices, strategy="ddp_spawn" if devices > 1 else "auto",
+                  precision=precision, loggers=loggers)  # type: ignore[arg-type]
+
+
+def fit(task: Task, batches: Batches, schedule: Schedule, fabric: Fabric, folder: Path,
+        on_sample: Callable[[int, bool], None] | None = None, plateau: Plateau | None = None,
+        describe: Callable[[int], Sequence[str]] = lambda step: ()) -> History:
+    """Train ``task`` for ``schedule.steps`` steps, going on from the newest checkpoint in ``folder``.
+
+    An interrupted training that resumes takes the same steps as an uninterrupted one, because a batch depends on its
+    step alone. The global torch stream, which third-party nets draw from, is seeded anew from (seed, step) at each
+    step for the same reason. A time budget ends the training earlier, and so does a ``plateau``, which leaves the nets
+    it watches with their best weights. ``on_sample`` is told the steps taken and whether they were the last;
+    ``describe(step)`` says what is in each row of a batch.
+
+    Raises:
+        NumericalFailure: a loss, a gradient or a weight became NaN or infinite; the step is withheld, the last
+            checkpoint stays, the message names the batch.
     """
     for net in task.nets.values():
         net.to(fabric.device)
     updates = task.updates()
     base_rates = [[float(group["lr"]) for group in update.optimizer.param_groups] for update in updates]
     checkpoints = folder / "checkpoints"
-    start, history = _restore(task, updates, checkpoints)
+    history = _restore(task, updates, checkpoints, schedule.budget, plateau)
+    start, gone = history.steps, schedule.time_gone(fabric)
     with progress_bar(schedule.label, schedule.steps, start) as bar:
         for step in range(start, schedule.steps):
-            _set_rates(updates, base_rates, schedule.factor(step))
-            torch.manual_seed(seed_for(schedule.seed, "step", step) % 2**32)
-            history.add(train_step(task, updates, batches(step), fabric, step, schedule.clip_norm))
-            task.after_step(step)
-            done = step + 1
+            _set_rates(updates, base_rates, schedule.factor(step, gone))
+            torch.manual_seed(_stream(schedule.seed, step, fabric.global_rank))
+            try:
+                history.add(train_step(task, updates, batches(step), fabric, step, schedule.clip_norm))
+                task.after_step(step)
+                history.steps = done = step + 1
+                if done == schedule.steps or done % schedule.checkpoint_every == 0:
+                    check_weights(task.nets, done)
+            except NumericalFailure as failure:
+                logs = folder / LOGS if fabric.is_global_zero else None
+                raise explained(failure, describe(step), checkpoints, logs) from failure
             bar.update()
-            if done % schedule.log_every == 0 or done == schedule.steps:
+            gone = schedule.time_gone(fabric)
+            last = _ends(history, schedule, gone, plateau, fabric, folder)
+            if done % schedule.log_every == 0 or last:
                 means = history.close_interval(done)
                 bar.set_postfix({name.split("/")[-1]: f"{value:.3g}" for name, value in list(means.items())[:4]})
                 if fabric.loggers:
                     fabric.log_dict(means, step=done)
-            if on_sample and schedule.sample_every and (done % schedule.sample_every == 0 or done == schedule.steps):
-                on_sample(done)
-            if done % schedule.checkpoint_every == 0 and done < schedule.steps:
-                history.write(folder / "losses.csv")
-                save_checkpoint(checkpoints, done, _state(task, updates, done, history))
-    history.write(folder / "losses.csv")
+            if fabric.is_global_zero:
+                if on_sample and schedule.sample_every and (done % schedule.sample_every == 0 or last):
+                    on_sample(done, last)
+                if done % schedule.checkpoint_every == 0 and not last:
+                    history.write(folder / "losses.csv")
+                    save_checkpoint(checkpoints, done, _state(task, updates, history, schedule.budget, plateau))
+            if last:
+                break
+    if plateau:
+        plateau.settle()
+    if fabric.is_global_zero:
+        history.write(folder / "losses.csv")
     return history
+
+
+def _ends(history: History, schedule: Schedule, time_gone: float, plateau: Plateau | None, fabric: Fabric,
+          folder: Path) -> bool:
+    """Whether the step just taken was the last one, and, where it was, why; the plateau looks when it is its turn."""
+    last = history.steps == schedule.steps
+    if not last and time_gone >= 1:
+        last, history.ended_by = True, "time"
+    if plateau and (last or history.steps % plateau.every == 0):
+        if plateau.look(history.steps, fabric) and not last:
+            last, history.ended_by = True, "plateau"
+        if fabric.is_global_zero:
+            plateau.write(folder / "quality.csv")
+    return last
+
+
+def _stream(seed: int, step: int, rank: int) -> int:
+    """Seed of the torch stream: processes that share a batch draw different numbers for different rows."""
+    return seed_for(seed, "step", step, *(["rank", rank] if rank else [])) % 2**32
 
 
 def finish(folder: Path) -> None:
@@ -133,10 +171,11 @@ def train_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, st
                clip_norm: float | None = None) -> dict[str, float]:
     """One forward and the updates that run at ``step``; the value of every loss term, as ``update/term``.
 
-    The device is asked once an update: for all its losses together.
+    The device is asked once an update: for all its losses and the norm of its gradient together. Processes that share
+    a batch get the same values and take the same steps.
 
     Raises:
-        NumericalFailure: a loss or, where it is clipped, a gradient is not finite; that update is not taken.
+        NumericalFailure: a loss or a gradient is not finite; that update is not taken.
     """
     values: dict[str, float] = {}
     with fabric.autocast():
@@ -148,21 +187,24 @@ def train_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, st
             with fabric.autocast():
                 losses = update.losses(outputs)
             stacked = torch.stack([value.float() for value in losses.values()])
-            measured = dict(zip(losses, stacked.tolist(), strict=True))
-            bad = [name for name, value in measured.items() if not abs(value) < float("inf")]
-            if bad:
-                raise NumericalFailure(f"{update.name}: {', '.join(bad)} is not finite at step {step}; "
-                                       "lower the learning rate, or run again from the last checkpoint")
             update.optimizer.zero_grad(set_to_none=True)
             fabric.backward(stacked.sum())
-        if clip_norm is not None:
-            parameters = [p for group in update.optimizer.param_groups for p in group["params"]]
-            if not torch.isfinite(torch.nn.utils.clip_grad_norm_(parameters, clip_norm)):
-                raise NumericalFailure(f"{update.name}: the gradient is not finite at step {step}; "
-                                       "lower the learning rate, or run again from the last checkpoint")
+        parameters = [p for group in update.optimizer.param_groups for p in group["params"]]
+        stacked = average_gradients(parameters, stacked.detach(), fabric)
+        norm = _gradient_norm(parameters, clip_norm)
+        *numbers, gradient = torch.cat([stacked, norm.float().reshape(1)]).tolist()
+        measured = dict(zip(losses, numbers, strict=True))
+        check_values(update.name, measured, gradient, step)
         update.optimizer.step()
         values |= {f"{update.name}/{name}": value for name, value in measured.items()}
     return values
+
+
+def _gradient_norm(parameters: list[torch.nn.Parameter], clip_norm: float | None) -> torch.Tensor:
+    """The norm over all gradients together, which are clipped to ``clip_norm`` where it is given."""
+    if clip_norm is not None:
+        return torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
 
 def _set_rates(updates: list[Update], base_rates: list[list[float]], factor: float) -> None:
@@ -171,21 +213,29 @@ def _set_rates(updates: list[Update], base_rates: list[list[float]], factor: flo
             group["lr"] = rate * factor
 
 
-def _state(task: Task, updates: list[Update], step: int, history: History) -> dict[str, Any]:
+def _state(task: Task, updates: list[Update], history: History, budget: TimeBudget | None,
+           plateau: Plateau | None) -> dict[str, Any]:
     return {
-        "step": step,
+        "step": history.steps,
         "nets": {name: net.state_dict() for name, net in task.nets.items()},
         "optimizers": {update.name: update.optimizer.state_dict() for update in updates},
         "history": {"rows": history.rows, "pending": history.pending},
+        **({"seconds": budget.spent()} if budget else {}),
+        **({"plateau": plateau.state()} if plateau else {}),
     }
 
 
-def _restore(task: Task, updates: list[Update], checkpoints: Path) -> tuple[int, History]:
+def _restore(task: Task, updates: list[Update], checkpoints: Path, budget: TimeBudget | None,
+             plateau: Plateau | None) -> History:
     state = newest_checkpoint(checkpoints)
     if state is None:
-        return 0, History()
+        return History()
     for name, net in task.nets.items():
         net.load_state_dict(state["nets"][name])
     for update in updates:
         update.optimizer.load_state_dict(state["optimizers"][update.name])
-    return int(state["step"]), History(**state["history"])
+    if budget:
+        budget.before = state["seconds"]
+    if plateau:
+        plateau.restore(state["plateau"])
+    return History(**state["history"], steps=int(state["step"]))

@@ -38,7 +38,7 @@ def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Resu
         return work(fabric, *arguments)
     port = os.environ.pop("MASTER_PORT", None)  # what the last launch left would be taken for a cluster's
     try:
-        result, error = fabric.launch(_guarded, work, arguments)
+        result, error = fabric.launch(_guarded, work, arguments)  # type: ignore[arg-type]
     except ProcessException as failure:
         last = str(failure).strip().splitlines()[-1]
         raise EnvironmentFailure(f"process {failure.error_index} of {fabric.world_size} died ({last}); "
@@ -56,9 +56,7 @@ def _guarded(fabric: Fabric, work: Callable[..., Any], arguments: Sequence[Any])
     try:
         return work(fabric, *arguments), None
     except AnomalyGanError as error:
-        if not fabric.is_global_zero:
-            raise
-        return None, error
+        return None, error  # of the first process; what befalls one befalls all, since they see the same data
 
 
 def over_ranks(value: Tensor) -> Tensor:

@@ -58,8 +58,11 @@ def frozen(modules: tuple[nn.Module, ...]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def learning_rate_factor(step: int, steps: int, warmup: int = 0, constant_share: float = 0.5) -> float:
-    """Linear warm-up, then constant, then linear to zero: the factor for ``step`` in 0 .. steps - 1."""
+def learning_rate_factor(step: float, steps: int, warmup: int = 0, constant_share: float = 0.5) -> float:
+    """Linear warm-up, then constant, then linear to zero: the factor for ``step`` in 0 .. steps - 1.
+
+    Where time is what runs out, ``step`` may lie between two steps.
+    """
     if step < warmup:
         return (step + 1) / (warmup + 1)
     decay_from = constant_share * steps

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..core.files import atomic_path
 from ..core.weights import find
+from ..engine.budget import TimeBudget
 from ..engine.loop import Schedule, fit
 from ..engine.task import Losses, Update
 from ..nets.aware import AwareClassifier, AwareNet, freeze
@@ -49,10 +50,11 @@ class AwareTask:
 
 
 def prepare_aware(source: PairSource, channels: int, categories: int, width: int, size: int, steps: int, seed: int,
-                  fabric: Fabric, out: Path) -> tuple[AwareNet, str]:
+                  fabric: Fabric, out: Path, budget: TimeBudget | None = None) -> tuple[AwareNet, str]:
     """The frozen network and where it came from (``vgg16``, ``training crops`` or ``random``).
 
-    Its weights are kept in ``out/aware.safetensors``; a later call takes them from there.
+    Its weights are kept in ``out/aware.safetensors``; a later call takes them from there. Processes that share a
+    training all learn it alike, from whole batches.
     """
     torch.manual_seed(seed % 2**32)
     net = AwareNet(channels, width)
@@ -65,9 +67,11 @@ def prepare_aware(source: PairSource, channels: int, categories: int, width: int
         net.load_vgg16(torch.load(vgg16, map_location="cpu", weights_only=True))
     elif steps:
         task = AwareTask(AwareClassifier(net, categories + 1), categories, size)
-        schedule = Schedule(steps, seed, log_every=10, checkpoint_every=steps, label="aware network")
-        fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out / "aware")
-    with atomic_path(saved) as temporary:
-        save_file({name: value.cpu().contiguous() for name, value in net.state_dict().items()}, temporary)
+        schedule = Schedule(steps, seed, log_every=10, checkpoint_every=steps, label="aware network", budget=budget)
+        fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out / "aware",
+            describe=source.names)
+    if fabric.is_global_zero:
+        with atomic_path(saved) as temporary:
+            save_file({name: value.cpu().contiguous() for name, value in net.state_dict().items()}, temporary)
     freeze(net)
     return net, origin

@@ -67,7 +67,7 @@ class TrainConfig(Config):
     sample_every: int = Field(200, ge=0)
     keep_every: int = Field(0, ge=0, description="keep the painting generator's weights every so many steps (a file "
                             "of its size each), for `anomaly-gan features`; 0 keeps the last alone")
-    time_budget: str | None = Field(None, description="25m, 90s, 1h30m: the training ends by then; None: by steps alone")
+    time_budget: str | None = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
     early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
     early_stop_every: int = Field(200, ge=1, description="steps between evaluations")
     early_stop_windows: int = Field(64, ge=8, description="windows painted at each evaluation")

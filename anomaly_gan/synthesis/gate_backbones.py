@@ -46,7 +46,7 @@ def build_extractors(device: str) -> Extractors:
     """
     place = place_of(device)
     inception, alexnet = weight_files.find("inception_fid"), weight_files.find("alexnet_lpips")
-    embedded = None if inception and alexnet else _efficientnet(place)
+    embedded = None if inception and alexnet else embedded_backbone(place)
     frechet = _inception(inception, place) if inception else embedded
     perceptual: Backbone | None = embedded
     level_weights: list[torch.Tensor | None] | None = None
@@ -64,8 +64,11 @@ def place_of(device: str) -> str:
     return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _efficientnet(device: str) -> Backbone:
-    """Pooled: the stride-32 maps' means (320). Maps: strides 4 to 32, as AlexNet's in LPIPS begin at 4."""
+def embedded_backbone(device: str) -> Backbone:
+    """EfficientNet-Lite0, which travels with the project.
+
+    Pooled: the stride-32 maps' means (320). Maps: strides 4 to 32, as AlexNet's in LPIPS begin at 4.
+    """
     net = efficientnet_lite0(features_only=True).to(device)
     mean = torch.tensor(IMAGENET_MEAN, device=device)[:, None, None]
     std = torch.tensor(IMAGENET_STD, device=device)[:, None, None]

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from math import gcd
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from lightning.fabric import Fabric
 
+from ..core.durations import seconds_of
 from ..core.errors import ConfigError
 from ..core.files import write_json
 from ..core.images import write_png
-from ..core.manifest import Context
+from ..core.manifest import LOGS, Context
 from ..core.records import Dataset, load_dataset
 from ..core.seeding import seed_for
-from ..core.sheets import contact_sheet
-from ..engine.loop import History, Schedule, finish, fit, make_fabric
+from ..engine.budget import Clock, TimeBudget
+from ..engine.history import History
+from ..engine.loop import Schedule, finish, fit, plan_fabric
+from ..engine.plateau import Plateau
+from ..engine.ranks import launch, looks_across_rows
 from ..losses.severity import severity
+from ..nets.history import ImageHistory
 from .aware_training import prepare_aware
 from .build import build_framing
 from .config import TrainConfig
+from .gate_backbones import embedded_backbone
 from .moments import keep_moment, save_weights
 from .pretraining import Pretraining
+from .previews import sample_grid
+from .quality import CropQuality
 from .registry import method
 from .task import MethodTask
 from .windows import Batch, PairSource
 
-SAMPLE_ROWS = 8
+AWARE_SHARE = 0.2
+"""The most of a time budget that the aware network's own training may use up."""
 
 
-def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.monotonic) -> dict[str, Any]:
     """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
-    ``samples/*.png``, ``moments/*.safetensors``; TensorBoard's files lie in ``logs/``. Every method gets the same
-    batches."""
+    ``samples/*.png``, ``moments/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
+    ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by."""
+    budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
+    fabric = plan_fabric(context.device, config.precision, out / LOGS, config.devices)
+    return launch(_train, fabric, config, context, out, budget)
+
+
+def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
+           budget: TimeBudget | None) -> dict[str, Any]:
+    """In every process that shares the training; the first one writes."""
     if config.threads:
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")
@@ -43,52 +62,73 @@ def run(config: TrainConfig, context: Context, out: Path) -> dict[str, Any]:
         raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
     channels = 1 if gray else 3
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
-    fabric = make_fabric(context.device, config.precision, out / "logs")
     source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
                         paint_out=config.paired > 0)
     row, aware, origin = method(config.method), None, None
     if row.aware:
         aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
-                                      config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out)
+                                      config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out,
+                                      budget.part(AWARE_SHARE) if budget else None)
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
+    if fabric.world_size > 1:
+        _check_shareable(task, config)
     schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
-                        sample_every=gcd(config.sample_every, config.keep_every), label=f"train {config.method}")
+                        sample_every=gcd(config.sample_every, config.keep_every), label=f"train {config.method}",
+                        budget=budget)
+
+    course = Pretraining(source, config.pretrain_steps)
+
+    def batches(step: int) -> Batch:
+        batch = course.batch(step)
+        if fabric.world_size > 1:
+            batch = batch.part(fabric.global_rank, fabric.world_size)
+        return batch.to(fabric.device)
+
+    plateau = _plateau(task, source, train, config, fabric)
+    history = fit(task, batches, schedule, fabric, out, _sampler(task, source, config, fabric, out), plateau,
+                  course.names)
+    if fabric.is_global_zero:
+        _save(task, config, channels, train, source, out)
+        finish(out)
+    return _metrics(config, channels, origin, task, history, plateau)
+
+
+def _sampler(task: MethodTask, source: PairSource, config: TrainConfig, fabric: Fabric,
+             out: Path) -> Callable[[int, bool], None]:
+    """What is written while the training goes on: sample sheets, and moments."""
     shown = source.batch(-1).to(fabric.device)
 
-    def on_sample(step: int) -> None:
-        if config.sample_every and (step % config.sample_every == 0 or step == config.steps):
+    def on_sample(step: int, last: bool) -> None:
+        if config.sample_every and (step % config.sample_every == 0 or last):
             write_png(out / "samples" / f"step-{step:06d}.png", sample_grid(task, shown))
         if config.keep_every and step % config.keep_every == 0:
             keep_moment(task.products()["generator"], step, out)
 
-    if config.keep_every:
+    if config.keep_every and fabric.is_global_zero:
         keep_moment(task.products()["generator"], 0, out)  # fit has not yet restored anything: these are the first
-    course = Pretraining(source, config.pretrain_steps)
-    history = fit(task, lambda step: course.batch(step).to(fabric.device), schedule, fabric, out,
-                  on_sample)
-    _save(task, config, channels, train, source, out)
-    finish(out)
-    return _metrics(config, channels, origin, task, history)
+    return on_sample
 
 
-def sample_grid(task: MethodTask, batch: Batch) -> np.ndarray:
-    """Contact sheet of fixed pairs, in the task's own columns: normal, mask, generated ..."""
-    rows = min(SAMPLE_ROWS, len(batch.category_B))
-    part = batch.rows(0, rows)
-    modes = {name: net.training for name, net in task.nets.items()}
-    with torch.no_grad():
-        for net in task.nets.values():
-            net.eval()  # a picture must not move the running statistics of batch norm
-        columns = task.previews(part)
-    for name, net in task.nets.items():
-        net.train(modes[name])
-    pictures = [[_to_pixels(column[row]) for column in columns.values()] for row in range(rows)]
-    return contact_sheet(pictures, list(columns), cell=96)
+def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: TrainConfig,
+             fabric: Fabric) -> Plateau | None:
+    if not config.early_stop:
+        return None
+    names = [category.name for category in train.categories]
+    backbone = embedded_backbone(fabric.device.type)
+    quality = CropQuality(task, source, names, config.early_stop_windows, backbone, fabric.device)
+    return Plateau(config.early_stop_every, config.early_stop, quality, task.products)
 
 
-def _to_pixels(image_CHW: torch.Tensor) -> np.ndarray:
-    pixels = ((image_CHW.float().cpu().numpy() + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
-    return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+def _check_shareable(task: MethodTask, config: TrainConfig) -> None:
+    """Raises:
+        ConfigError: what a net says of a row depends on the batch's other rows, or on what one process saw before.
+    """
+    bad = {name: "batch norm" if looks_across_rows(net) else "a history of its pictures"
+           for name, net in task.nets.items() if looks_across_rows(net) or isinstance(net, ImageHistory)}
+    if bad:
+        said = ", ".join(f"{name} has {reason}" for name, reason in bad.items())
+        raise ConfigError(f"train: devices: {config.method} cannot share a batch between {config.devices} processes: "
+                          f"{said}; use one device, or where it is batch norm another norm")
 
 
 def measure_severity(source: PairSource, train: Dataset, draws: int = 64) -> dict[str, list[list[float]]]:
@@ -115,9 +155,11 @@ def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, 
 
 
 def _metrics(config: TrainConfig, channels: int, origin: str | None, task: MethodTask,
-             history: History) -> dict[str, Any]:
+             history: History, plateau: Plateau | None) -> dict[str, Any]:
     sizes = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
     about_aware = {"aware_network": origin} if origin else {}
-    return {"method": config.method, "preset": config.preset, "steps": config.steps, "channels": channels,
-            **about_aware, "parameters": sizes,
+    ending = {} if history.ended_by == "steps" else {"ended_by": history.ended_by, "planned_steps": config.steps}
+    best = {"best": {name: round(value, 6) for name, value in plateau.best.items()}} if plateau else {}
+    return {"method": config.method, "preset": config.preset, "steps": history.steps, **ending, **best,
+            "channels": channels, **about_aware, "parameters": sizes,
             "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()}}

@@ -86,7 +86,7 @@ def _run_phase(detector: OneClassDetector, phase: Phase, normals: Normals, fabri
         steps=phase.epochs * epochs.steps, seed=seed_for(seed, phase.name), log_every=max(10, epochs.steps),
         checkpoint_every=max(200, epochs.steps), label=phase.name, clip_norm=phase.clip_norm,
         rate=lambda step: phase.rate(step // epochs.steps), sample_every=epochs.steps if on_epoch else 0)
-    sampled = (lambda step: on_epoch(step // epochs.steps)) if on_epoch else None
+    sampled = (lambda step, last: on_epoch(step // epochs.steps)) if on_epoch else None
     fit(phase.task(), epochs, schedule, fabric, folder, sampled)
     write_bytes(done, save(state_of(detector)))
     finish(folder)
