@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .cli_features import add_features
 from .cli_one_class import one_class_app
 from .cli_pool import pool_app
 from .cli_stage import ConfigFile, Device, MethodName, RunFolder, Seed, Settings, read_metrics, work_stage
@@ -28,6 +29,7 @@ app.add_typer(pool_app, name="pool")
 app.add_typer(detect_app, name="detect")
 app.add_typer(one_class_app, name="one-class")
 app.add_typer(weights_app, name="weights")
+add_features(app)
 
 @app.callback()
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:

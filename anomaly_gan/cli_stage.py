@@ -10,7 +10,7 @@ import typer
 from .core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from .pipeline import RunConfig
+    from .pipeline import RunConfig, Step
 
 RunFolder = Annotated[Path, typer.Option("--run", help="Run folder that holds the stages.")]
 Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
@@ -24,17 +24,26 @@ ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan
 def work_stage(run: Path, name: str, section: str, settings: list[str], method: str | None = None,
            seed: int | None = None, device: str | None = None, lenient: bool = False) -> None:
     """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
-    from .core.manifest import read_manifest, run_lock
-    from .pipeline import Step, plan, run_step
+    from .core.manifest import read_manifest
+    from .pipeline import Step, plan
 
     config = read_section(run, section, settings, method, seed, device)
     step = next(step for step in plan(config) if step.name == name)
     if lenient:
-        there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
+        more = {path.name: path.name for path in sorted(run.glob("features@*"))}  # asked for by its own verb
+        there = {name: folder for name, folder in {**step.inputs, **more}.items() if read_manifest(run / folder)}
         step = Step(step.name, step.stage, step.config, there)
+    work_step(config, run, step)
+
+
+def work_step(config: RunConfig, run: Path, step: Step) -> None:
+    """Run one step of a run folder unless it is fresh, and say so."""
+    from .core.manifest import run_lock
+    from .pipeline import run_step
+
     with run_lock(run):
         worked = run_step(config, run, step)
-    typer.echo(f"{name}: {'done' if worked else 'fresh, nothing to do'} → {run / name}")
+    typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 
 
 def read_section(run: Path, section: str, settings: list[str], method: str | None, seed: int | None,

@@ -23,7 +23,7 @@ from ..core.progress import track
 from ..core.records import Dataset, ImageRecord
 from ..core.seeding import rng_for, seed_for
 from ..core.tables import write_csv
-from ..metrics.crops import defect_crop
+from ..metrics.crops import defect_crop, masked_crop
 from .features_config import FeaturesConfig
 from .features_plot import draw
 from .gate_backbones import Extractors, build_extractors
@@ -34,6 +34,7 @@ from .moments import as_training, moments_of
 from .registry import Generate, MethodInputs, PoolItem, method
 
 REAL, NORMAL = "real", "normal"
+VIEWS = {"crop": defect_crop, "defect": masked_crop}
 COLUMNS = ("category", "step", "n", "mean", "p05", "p95", "real_mean", "real_p05", "real_p95", "diversity")
 
 
@@ -57,13 +58,13 @@ def run(config: FeaturesConfig, context: Context, out: Path) -> dict[str, Any]:
     moments = chosen_moments(inputs.trained, config.moments)
     extractors = build_extractors(context.device)
     items = {name: own[:config.count] for name, own in pool_items(inputs.pool).items()}
-    made = {step: generated_crops(inputs, weights, config.method, items) for step, weights in
+    made = {step: generated_crops(inputs, weights, config, items) for step, weights in
             track(moments, f"features {config.method}")}
     categories = {name: _category(name, items[name], {step: crops[name] for step, crops in made.items()}, inputs,
                                   extractors, config, context.seed) for name in items}
     result = {"kernel": extractors.names["kernel"], "diversity": extractors.names["perceptual"],
-              "perplexity": config.perplexity, "seed": context.seed, "steps": [step for step, _ in moments],
-              "categories": categories}
+              "view": config.view, "perplexity": config.perplexity, "seed": context.seed,
+              "steps": [step for step, _ in moments], "categories": categories}
     write_json(out / "features.json", result)
     rows = table_rows(categories)
     write_csv(out / "features.csv", COLUMNS, rows)
@@ -88,32 +89,32 @@ def chosen_moments(trained: Path, most: int) -> list[tuple[int, Path]]:
     return [found[at] for at in places]
 
 
-def generated_crops(inputs: MethodInputs, weights: Path, name: str,
+def generated_crops(inputs: MethodInputs, weights: Path, config: FeaturesConfig,
                     items: dict[str, list[PoolItem]]) -> dict[str, list[np.ndarray]]:
     """Category -> a crop per pool item, painted as the generator painted at that moment, by the same chance."""
     assert inputs.trained is not None
     with tempfile.TemporaryDirectory() as folder:
         trained = as_training(inputs.trained, weights, Path(folder))
-        generate = method(name).open(replace(inputs, trained=trained))
-        return {category: [crop for item in own if (crop := _crop_of(generate, item)) is not None]
+        generate = method(config.method).open(replace(inputs, trained=trained))
+        return {category: [crop for item in own if (crop := _crop_of(generate, item, config)) is not None]
                 for category, own in items.items()}
 
 
-def _crop_of(generate: Generate, item: PoolItem) -> np.ndarray | None:
+def _crop_of(generate: Generate, item: PoolItem, config: FeaturesConfig) -> np.ndarray | None:
     """The largest instance of a freshly painted item with its surroundings; None where no label is left."""
     sample = generate([item], 0)[0]
     masks = [mask for _, mask in sample.instances if mask.any()]
-    return defect_crop(sample.pixels, max(masks, key=mask_area)) if masks else None
+    return VIEWS[config.view](sample.pixels, max(masks, key=mask_area)) if masks else None
 
 
 def _category(name: str, items: Sequence[PoolItem], made: dict[int, list[np.ndarray]], inputs: MethodInputs,
               extractors: Extractors, config: FeaturesConfig, seed: int) -> dict[str, Any]:
     """Distances and layout of one category; equally many crops of each kind in both."""
-    owners, real_crops = real_defects(inputs.train, name, config.count, seed)
+    owners, real_crops = real_defects(inputs.train, name, config, seed)
     real = Side(*extractors.read(real_crops))
     least = min(len(crops) for crops in made.values())  # a moment may leave a label empty: equal N for all
     sides = {str(step): Side(*extractors.read(crops[:least])) for step, crops in made.items()}
-    normal = Side(*extractors.read(normal_crops(inputs.train, items[:least])))
+    normal = Side(*extractors.read(normal_crops(inputs.train, items[:least], config)))
     gate = GateConfig(**config.gate())
 
     def measured(side: Side) -> dict[str, Any]:
@@ -139,8 +140,9 @@ def _generated(part: dict[str, Any], name: str) -> dict[str, Any] | None:
     return part[name]["generated"] if part[name] else None
 
 
-def real_defects(train: Dataset, name: str, most: int, seed: int) -> tuple[list[ImageRecord], list[np.ndarray]]:
-    """At most so many training photographs of the category, each with the crop of its largest instance."""
+def real_defects(train: Dataset, name: str, config: FeaturesConfig,
+                 seed: int) -> tuple[list[ImageRecord], list[np.ndarray]]:
+    """At most ``config.count`` training photographs of the category, each with the crop of its largest instance."""
     number = next(category.id for category in train.categories if category.name == name)
     of_image, gray = train.by_image(), train.info.get("mode", "L") == "L"
     rows = []
@@ -148,21 +150,21 @@ def real_defects(train: Dataset, name: str, most: int, seed: int) -> tuple[list[
         own = [item for item in of_image.get(image.id, []) if item.category_id == number and not item.iscrowd]
         if own:
             rows.append((image, max(own, key=lambda item: item.area)))
-    if len(rows) > most:
+    if len(rows) > config.count:
         rng = rng_for(seed, "features", name, REAL)
-        rows = [rows[at] for at in sorted(rng.choice(len(rows), most, replace=False))]
-    return [image for image, _ in rows], [defect_crop(read_pixels(train.path_of(image), gray), largest.mask())
+        rows = [rows[at] for at in sorted(rng.choice(len(rows), config.count, replace=False))]
+    return [image for image, _ in rows], [VIEWS[config.view](read_pixels(train.path_of(image), gray), largest.mask())
                                           for image, largest in rows]
 
 
-def normal_crops(train: Dataset, items: Sequence[PoolItem]) -> list[np.ndarray]:
+def normal_crops(train: Dataset, items: Sequence[PoolItem], config: FeaturesConfig) -> list[np.ndarray]:
     """The same places as the generated crops, unpainted."""
     images, gray = {image.file_name: image for image in train.images}, train.info.get("mode", "L") == "L"
     crops = []
     for item in items:
         largest = max(item.annotations, key=lambda annotation: annotation.area)
         pixels = read_pixels(train.path_of(images[item.image.extra["normal_file"]]), gray)
-        crops.append(defect_crop(pixels, largest.mask()))
+        crops.append(VIEWS[config.view](pixels, largest.mask()))
     return crops
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -16,6 +16,8 @@ class FeaturesConfig(Config):
     method: str = "anomaly_gan"
     count: int = Field(60, ge=6, description="most crops per category: of real defects, of normal places, and of "
                        "generated defects at each moment")
+    view: Literal["crop", "defect"] = "crop"
+    """``crop``: a defect with its surroundings; ``defect``: what its mask covers, alone."""
     moments: int = Field(6, ge=1, le=12, description="most moments of the training, evenly spaced, the last one always")
     perplexity: float = Field(15.0, gt=1, description="of t-SNE: about how many neighbours a crop has")
     repeats: int = Field(20, ge=2, description="random halves of the real objects behind every distance")

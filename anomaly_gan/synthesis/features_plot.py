@@ -33,8 +33,9 @@ def draw(result: Mapping[str, Any]) -> bytes:
         line[0].set_ylabel(f"{name}, {part['shown']} each".replace("$", r"\$"), fontsize=8.5)
         _curve(line[-1], part, result["kernel"])
     _legend(figure, panels[0][0])
-    figure.supxlabel(f"t-SNE of crop features (perplexity {result['perplexity']:g}, seed {result['seed']}); above each "
-                     f"panel and right: {result['kernel']} to real defects, at equal N", fontsize=8)
+    figure.supxlabel(f"t-SNE of features of each {result['view']} (perplexity {result['perplexity']:g}, seed "
+                     f"{result['seed']}); above each panel and right: {result['kernel']} to real defects, at equal N",
+                     fontsize=8)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
@@ -62,10 +63,11 @@ def _curve(panel: Any, part: Mapping[str, Any], name: str) -> None:
     panel.plot(x, [moment["kernel"]["mean"] for moment in known], "^-", color=MADE_COLOUR, markersize=4, linewidth=1.3)
     panel.fill_between(x, [moment["kernel"]["p05"] for moment in known], [moment["kernel"]["p95"] for moment in known],
                        color=MADE_COLOUR, alpha=0.2, linewidth=0)
-    for found, colour in ((part["real"], REAL_COLOUR), (part["normal"], "0.45")):
-        if found:
-            panel.axhline(found["mean"], color=colour, linewidth=1.1)
-            panel.axhspan(found["p05"], found["p95"], color=colour, alpha=0.15, linewidth=0)
+    if part["real"]:
+        panel.axhline(part["real"]["mean"], color=REAL_COLOUR, linewidth=1.1)
+        panel.axhspan(part["real"]["p05"], part["real"]["p95"], color=REAL_COLOUR, alpha=0.15, linewidth=0)
+    if part["normal"]:  # its interval is as wide as the others, and would bury them
+        panel.axhline(part["normal"]["mean"], color="0.4", linewidth=1.1, linestyle=(0, (4, 3)))
     panel.set_title(f"{name}, N = {part['n']}" if known else "too few for a distance", fontsize=8)
     panel.tick_params(labelsize=7)
     panel.grid(alpha=0.25)
@@ -75,5 +77,8 @@ def _legend(figure: Figure, panel: Any) -> None:
     for label, colour, marker in (("real defects", REAL_COLOUR, "o"), ("the same places, normal", NORMAL_COLOUR, "s"),
                                   ("generated at that step", MADE_COLOUR, "^")):
         panel.plot([], [], marker, color=colour, markersize=5, label=label)
-    panel.plot([], [], color="0.3", linewidth=6, alpha=0.25, label="5 to 95 % over random halves of the real objects")
-    figure.legend(loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    for label, colour, dashes in (("real to real of other objects", REAL_COLOUR, "-"),
+                                  ("normal to real", "0.4", (0, (4, 3)))):
+        panel.plot([], [], color=colour, linewidth=1.1, linestyle=dashes, label=label)
+    panel.plot([], [], color="0.3", linewidth=6, alpha=0.25, label="5 to 95 % over random halves of the objects")
+    figure.legend(loc="outside upper center", ncols=6, fontsize=8, frameon=False)

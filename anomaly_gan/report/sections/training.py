@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ..charts import loss_curves
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, load_file
-from ..tables import evenly, metric_tables
+from ..tables import evenly, metric_tables, table
 
 POINTS = 1500
 WIDEST_SHEET_PX = 1400
@@ -25,6 +26,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
             "curves": curves(stage, album),
             "last_step": last_step(stage),
             "sample": last_sample(stage, album),
+            **features(run, method, album),
             "metrics": metric_tables(stage.metrics),
         })
     return found
@@ -57,6 +59,28 @@ def last_sample(stage: StageFolder, album: Album) -> Picture | None:
     if pixels is None or max(pixels.shape[:2]) > 4 * WIDEST_SHEET_PX:
         return None
     return album.photo(pixels, f"samples of the last sheet, {files[-1].stem}")
+
+
+def features(run: Run, method: str, album: Album) -> dict[str, Any]:
+    """The figure of features over training and its distances, where the run has them."""
+    stage = run.get(f"features@{method}")
+    pixels = load_file(stage.folder / "features.png") if stage else None
+    if stage is None or pixels is None:
+        return {"features": None, "distances": None}
+    scale = min(1.0, WIDEST_SHEET_PX / pixels.shape[1])
+    picture = album.file_png((stage.folder / "features.png").read_bytes(), round(pixels.shape[1] * scale),
+                             round(pixels.shape[0] * scale), f"crops of {method} at several steps beside real ones")
+    rows = [[row["category"], row["step"] or "normal places", row["n"], spread(row), spread(row, "real_"),
+             row["diversity"]] for row in stage.table("features.csv")]
+    name = stage.metrics.get("kernel") or "distance"
+    return {"features": picture, "distances": table(
+        ["category", "step", "N", f"{name} to real", "real to real of other objects", "diversity over real"], rows)}
+
+
+def spread(row: Mapping[str, str], prefix: str = "") -> str | None:
+    """``mean [p05, p95]`` of a row of ``features.csv``."""
+    mean, low, high = (number(row.get(f"{prefix}{name}", "")) for name in ("mean", "p05", "p95"))
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(mean) else None
 
 
 def number(text: str) -> float:
