@@ -101,41 +101,37 @@ class _Worker:
         self.planned = planned_cells(self.runs)
 
     def work(self) -> None:
-        self._prepare()
-        mine = in_order(self.planned, self.jobs, self.shard)
-        finished = sum(job.finished() for of_run in self.jobs.values() for job in of_run.values())
-        self.say(f"cells: {finished} of {len(self.planned)} finished, "
-                 f"{sum(not job.finished() for job in mine)} to train here")
-        self._train(mine)
-        settle(self.jobs)
-        for run in self.runs:
-            self._close(run)
-
-    def _prepare(self) -> None:
-        """Prepare every run; while all that is left is in the hands of other shards, train cells instead."""
+        """Run after run: prepare it, then train this shard's cells of all that are prepared; so a study that is cut
+        off has whole runs to show. Each shard begins with another run; while all that is left is in other hands, it
+        trains what there is."""
         shop = Workshop(self.runs, self.say, self.started)
-        left = list(self.runs)
+        first = self.shard[0] % len(self.runs)
+        left = [*self.runs[first:], *self.runs[:first]]
         while left:
             busy = []
             for run in left:
                 try:
                     shop.prepare(run)
-                    self.jobs[run.name] = jobs_of(run, self.started)
                 except RunBusy:
                     busy.append(run)
+                    continue
+                self.jobs[run.name] = jobs_of(run, self.started)
+                self._train(self._waiting())
             if busy and self.shard[1] == 1:
                 raise EnvironmentFailure(f"{busy[0].folder}: another process is working in this run; to share a study "
                                          "give each process its --shard")
             if len(busy) == len(left):
-                self._fill_the_time()
+                time.sleep(WAIT_SECONDS)
             left = busy
+        self.say(f"cells: {sum(job.finished() for of_run in self.jobs.values() for job in of_run.values())} of "
+                 f"{len(self.planned)} finished")
+        settle(self.jobs)
+        for run in self.runs:
+            self._close(run)
 
-    def _fill_the_time(self) -> None:
-        waiting = [job for job in in_order(self.planned, self.jobs, self.shard) if not job.finished()]
-        if waiting:
-            self._train(waiting[:max(1, self._workers(waiting))])
-        else:
-            time.sleep(WAIT_SECONDS)
+    def _waiting(self) -> list[StudyJob]:
+        """This shard's cells that are not finished, of the runs prepared so far, in the study's order."""
+        return [job for job in in_order(self.planned, self.jobs, self.shard) if not job.finished()]
 
     def _train(self, jobs: Sequence[StudyJob]) -> None:
         from detection.compare import work

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -222,15 +223,28 @@ def test_a_run_in_other_hands_is_left_alone(place, prepared, monkeypatch):
         assert not list((prepared / "few").rglob("result.json"))
     held = run_lock(prepared / "main" / "fold0")
     held.__enter__()
-    monkeypatch.setattr(study_run, "WAIT_SECONDS", 0.0)
-    train = study_run._Worker._fill_the_time
+    done_meanwhile = []
 
-    def give_back(self) -> None:
-        train(self)
+    def give_back(seconds: float) -> None:
+        done_meanwhile.extend((prepared / "few").rglob("result.json"))
         held.__exit__(None, None, None)
 
-    monkeypatch.setattr(study_run._Worker, "_fill_the_time", give_back)
-    assert work(place, prepared, shard=(0, 2))[0].finished > 0
+    monkeypatch.setattr(study_run, "time", SimpleNamespace(sleep=give_back))
+    finished = work(place, prepared, shard=(0, 2))[0].finished
+    assert finished > len(done_meanwhile) > 0
+
+
+def test_runs_are_finished_one_after_the_other(place, prepared, monkeypatch):
+    """A study that is cut off has whole runs to show."""
+    order: list[str] = []
+    prepare, train = study_run.Workshop.prepare, study_run._Worker._train
+    monkeypatch.setattr(study_run.Workshop, "prepare", lambda self, run: (order.append(f"prepare {run.name}"),
+                                                                          prepare(self, run)))
+    monkeypatch.setattr(study_run._Worker, "_train", lambda self, jobs: (
+        order.extend(dict.fromkeys(f"cells {job.home.parent.name}/{job.home.name}" for job in jobs)),
+        train(self, jobs)))
+    work(place, prepared)
+    assert order == ["prepare main/fold0", "cells main/fold0", "prepare few/fold0", "cells few/fold0"]
 
 
 def test_a_failing_cell_is_written_down_and_the_others_go_on(place, prepared, monkeypatch):
