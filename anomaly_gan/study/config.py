@@ -16,7 +16,7 @@ from ..pipeline import RunConfig
 
 MAIN = "main"
 """The variant that is always there: the base with ``set``, and nothing else."""
-OF_THE_STUDY = frozenset({"name", "base", "folds", "variants", "first_seed", "until"})
+OF_THE_STUDY = frozenset({"name", "base", "folds", "variants", "first_seed", "repeats", "until"})
 """What ``--set`` changes in the study itself; every other key is one of the run."""
 
 
@@ -27,8 +27,9 @@ class StudyConfig(Config):
     laid over it, its ``preset`` among them. ``folds``: the test folds, one run each; none: the base's own split.
     ``variants``: by name, what differs from ``main`` (which is always there); each may have ``folds`` of its own.
     Names with a meaning to the statistics are ``leak`` and ``ungated``. ``first_seed``: the number of the first of
-    ``compare.seeds`` seeds, so that a second study continues where a first one ended. ``until``: the last stage of
-    every run; before ``compare`` no detector is trained.
+    ``compare.seeds`` seeds, so that a second study continues where a first one ended. ``repeats``: every variant is
+    trained so many times from other seeds of its generators, the later ones as variants ``NAME.r1``, ``NAME.r2``.
+    ``until``: the last stage of every run; before ``compare`` no detector is trained.
     """
 
     name: str = "study"
@@ -37,6 +38,7 @@ class StudyConfig(Config):
     folds: tuple[int, ...] = ()
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     first_seed: int = Field(0, ge=0)
+    repeats: int = Field(1, ge=1)
     until: Literal["ingest", "pool", "train", "generate", "gate", "export", "compare"] = "compare"
 
     @field_validator("name")
@@ -56,6 +58,9 @@ class StudyConfig(Config):
             folder_name(name)
             if name == MAIN:
                 raise ValueError(f"variants: {MAIN!r} is the study without overrides; give the variant another name")
+            if split_repeat(name)[1]:
+                raise ValueError(f"variants: {name!r} is how the study calls a repeat; give it another name, or use "
+                                 "repeats")
             _check_overrides(f"variants.{name}", overrides, ("folds",))
             folds = overrides.get("folds", [])
             if not isinstance(folds, list | tuple) or not all(type(fold) is int for fold in folds):
@@ -64,10 +69,17 @@ class StudyConfig(Config):
         return self
 
     def variant_names(self) -> list[str]:
-        return [MAIN, *self.variants]
+        first = [MAIN, *self.variants]
+        return [*first, *(f"{name}.r{number}" for number in range(1, self.repeats) for name in first)]
 
     def folds_of(self, variant: str) -> tuple[int, ...]:
-        return tuple(self.variants.get(variant, {}).get("folds", self.folds))
+        return tuple(self.variants.get(split_repeat(variant)[0], {}).get("folds", self.folds))
+
+
+def split_repeat(variant: str) -> tuple[str, int]:
+    """``NAME.r2`` as (NAME, 2); a variant that is no repeat as (its name, 0)."""
+    found = re.fullmatch(r"(.+)\.r([1-9]\d*)", variant)
+    return (found[1], int(found[2])) if found else (variant, 0)
 
 
 def folder_name(name: str) -> str:
@@ -131,9 +143,11 @@ def dump_study(study: StudyConfig, base: dict[str, Any]) -> tuple[str, str]:
 
 def variant_content(study: StudyConfig, base: dict[str, Any], variant: str) -> dict[str, Any]:
     """The run of a variant: base, its preset, ``set``, the variant's own values, each laid over the one before."""
-    own = {key: value for key, value in study.variants.get(variant, {}).items() if key not in ("folds", "preset")}
+    name, repeat = split_repeat(variant)
+    over = study.variants.get(name, {})
+    own = {key: value for key, value in over.items() if key not in ("folds", "preset")}
     given = {key: value for key, value in study.set.items() if key != "preset"}
-    preset = study.variants.get(variant, {}).get("preset", study.set.get("preset"))
+    preset = over.get("preset", study.set.get("preset"))
     presets = {"default": {}, **(base.get("presets") or {})}
     chosen = preset if preset is not None else base.get("preset", "default")
     content = {key: value for key, value in base.items() if key != "presets"}
@@ -141,4 +155,5 @@ def variant_content(study: StudyConfig, base: dict[str, Any], variant: str) -> d
         if chosen not in presets:
             raise ConfigError(f"preset: no preset {chosen!r}{nearest(str(chosen), presets)}")
         content = merge(content, presets[chosen] or {})
-    return merge(merge(content, given), own) | {"preset": chosen}
+    laid = merge(merge(content, given), own)
+    return (merge(laid, {"train": {"repeat": repeat}}) if repeat else laid) | {"preset": chosen}

@@ -13,7 +13,7 @@ from ..core.config import build
 from ..core.errors import ConfigError
 from ..pipeline import RunConfig, Step
 from ..pipeline import plan as plan_run
-from .config import StudyConfig, variant_content
+from .config import StudyConfig, split_repeat, variant_content
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PlannedCell:
 
 
 def plan_study(study: StudyConfig, base: dict[str, Any], out: Path) -> list[StudyRun]:
-    """Every run, fold by fold and in each the main variant first.
+    """Every run, repeat by repeat, in each fold by fold, and in each of these the main variant first.
 
     Raises:
         ConfigError: a value that a run cannot have; the message names the variant.
@@ -76,7 +76,7 @@ def plan_study(study: StudyConfig, base: dict[str, Any], out: Path) -> list[Stud
         for fold in study.folds_of(variant) or (None,):
             runs.append(_run(study, base, variant, fold, out))
     order = study.variant_names()
-    return sorted(runs, key=lambda run: (run.fold, order.index(run.variant)))
+    return sorted(runs, key=lambda run: (split_repeat(run.variant)[1], run.fold, order.index(run.variant)))
 
 
 def _run(study: StudyConfig, base: dict[str, Any], variant: str, fold: int | None, out: Path) -> StudyRun:

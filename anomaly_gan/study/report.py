@@ -16,12 +16,14 @@ from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
 from .statistics.comparisons import OURS, base_method
+from .statistics.switches import AIMS
 
 PICTURE_BYTES, QUALITY = 6_000_000, 85
 TITLES = {"lift.png": "Each arm's difference to none",
           "leak.png": "Random split of photographs against split by objects",
           "gates.png": "Do the gates predict the lift?",
-          "amount.png": "How much synthetic, how many real objects"}
+          "amount.png": "How much synthetic, how many real objects",
+          "switches.png": "Each variant of the training against main"}
 GATE_PLACE = ("variant", "arm", "fold", "category")
 METRICS = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
 
@@ -39,6 +41,7 @@ def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summar
         "failures": table(["run", "what", "message"], [[row["run"], row["what"], row["message"]]
                                                        for row in summary["failures"]]),
         "gates": gate_figure_tables(study, gate_figures),
+        "switches": summary.get("switches"), "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
         "runs": run_table(runs, summary), "settings": settings(study, runs), "left_out": album.left_out,
     }
     write_text(out / "report.html", open_templates().get_template("study.html").render(content))
@@ -163,6 +166,29 @@ def amount_tables(part: Mapping[str, Any]) -> list[Table]:
                   [[row["variant"], row["arm"], row[key], row[other], spread(row["map50"]),
                     spread(row["lift"], sign=True), (row["lift"] or {}).get("verdict")] for row in part[name]], title)
             for name, (head, key, second, other, title) in shown.items() if part[name]]
+
+
+def switch_tables(part: Mapping[str, Any]) -> list[Table]:
+    """Per arm: every variant's figures, and its differences to main with their verdicts; * marks the primary ones."""
+    tables = []
+    for arm, of in part["arms"].items():
+        aims = [aim for aim in AIMS if any(aim.name in row["figures"] for row in of["variants"])]
+        titles = [aim.title + (" *" if aim.primary else "") for aim in aims]
+        levels = [[row["variant"], row["changed"], row["trainings"], row["verdict"], row["verdict_holm"],
+                   *(spread((row["figures"].get(aim.name) or {}).get("level")) for aim in aims)]
+                  for row in of["variants"]]
+        changes = [[row["variant"], *(switch_change(row["figures"].get(aim.name)) for aim in aims)]
+                   for row in of["variants"] if row["variant"] != MAIN]
+        tables += [table(["variant", "what it changes", "trainings", "verdict", "corrected", *titles], levels,
+                         f"{arm}: every variant"),
+                   table(["variant", *titles], changes, f"{arm}: differences to main, paired by fold and seed")]
+    return tables
+
+
+def switch_change(cell: Mapping[str, Any] | None) -> str | None:
+    if not cell or not cell["difference"]:
+        return None
+    return f"{spread(cell['difference'], sign=True)}, {cell['verdict']}"
 
 
 def spread(value: Mapping[str, Any] | None, sign: bool = False) -> str | None:

@@ -26,6 +26,7 @@ from .run import Outcome
 from .statistics import (
     COMPARISON_COLUMNS,
     GATE_COLUMNS,
+    SWITCH_COLUMNS,
     GateFigures,
     StudyCell,
     comparison_rows,
@@ -33,11 +34,13 @@ from .statistics import (
     load_cells,
     load_gates,
     summarise_study,
+    switch_rows,
     write_plots,
 )
+from .switches import switch_summary
 
 CATEGORY_COLUMNS = ("variant", "arm", "detector", "seed", "fold", "category", "ap50", "ap", "iou")
-PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png")
+PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png", "switches.png")
 DEVICES, BACKBONES = ("cpu", "cuda"), ("efficientnet_lite0", "resnet50_coco")
 
 
@@ -123,13 +126,16 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     _write_csv(out / "variants.csv", ("variant", *COLUMNS), _variant_rows(study, found))
     _write_csv(out / "categories.csv", CATEGORY_COLUMNS, _category_rows(study, found))
     summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
+    switches = switch_summary(study, runs, {item.run.name: item.results for item in found})
+    summary |= {"switches": switches} if switches else {}
     write_json(out / "summary.json", summary)
     _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
     figures = gate_figure_rows(study, runs)
     columns = dict.fromkeys(name for row in figures for name in row)
     for name, heads, lines in (("gates.csv", GATE_COLUMNS, gate_rows(summary)),
-                               ("gate_figures.csv", tuple(columns), figures)):
+                               ("gate_figures.csv", tuple(columns), figures),
+                               ("switches.csv", SWITCH_COLUMNS, switch_rows(switches))):
         if lines:
             _write_csv(out / name, heads, lines)
             written.append(name)

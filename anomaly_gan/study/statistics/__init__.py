@@ -10,6 +10,8 @@ from .summary import (
     gate_rows,
     summarise_study,
 )
+from .switches import SWITCH_COLUMNS, Trained, gate_aims, switch_rows, switch_study
 
-__all__ = ["COMPARISON_COLUMNS", "GATE_COLUMNS", "GateFigures", "StudyCell", "comparison_rows", "gate_rows",
-           "load_cells", "load_gates", "summarise_study", "write_plots"]
+__all__ = ["COMPARISON_COLUMNS", "GATE_COLUMNS", "SWITCH_COLUMNS", "GateFigures", "StudyCell", "Trained",
+           "comparison_rows", "gate_aims", "gate_rows", "load_cells", "load_gates", "summarise_study", "switch_rows",
+           "switch_study", "write_plots"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anomaly_gan.core.files import atomic_path
 
 from .comparisons import NONE, OURS, base_method
+from .switches import AIMS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,13 +20,15 @@ GATES_SHOWN = 24
 
 
 def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
-    """Write those of ``lift.png``, ``leak.png``, ``gates.png`` and ``amount.png`` that there is something for.
+    """Write those of ``lift.png``, ``leak.png``, ``gates.png``, ``amount.png`` and ``switches.png`` that there is
+    something for.
 
     Returns:
         The names written.
     """
     drawings: dict[str, Callable[[Mapping[str, Any]], Figure | None]] = {
-        "lift.png": lift_figure, "leak.png": leak_figure, "gates.png": gates_figure, "amount.png": amount_figure}
+        "lift.png": lift_figure, "leak.png": leak_figure, "gates.png": gates_figure, "amount.png": amount_figure,
+        "switches.png": switches_figure}
     written = []
     for name, draw in drawings.items():
         figure = draw(summary)
@@ -128,6 +131,31 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
             panel.set_xscale("log", base=2)
             panel.set_xticks(places, ["all" if x == 2 * most else f"{x:g}" for x in places])
             panel.minorticks_off()
+    return figure
+
+
+def switches_figure(summary: Mapping[str, Any]) -> Figure | None:
+    """Forest plot of each variant's difference to main in the primary figures and the diversity, first arm."""
+    arms = (summary.get("switches") or {"arms": {}})["arms"]
+    variants: list[dict[str, Any]] = next((part["variants"] for part in arms.values()), [])
+    shown = [(aim, {row["variant"]: row["figures"][aim.name] for row in variants
+                    if row["figures"].get(aim.name, {}).get("difference")})
+             for aim in AIMS if aim.primary or aim.name == "diversity"]
+    shown = [(aim, rows) for aim, rows in shown if rows]
+    if not shown:
+        return None
+    names = [row["variant"] for row in variants if any(row["variant"] in rows for _, rows in shown)]
+    figure, panels = _panels(len(shown), len(names), width=4.0, height=0.3)
+    colours = {"better": GREEN, "worse": ORANGE}
+    for panel, (aim, rows) in zip(panels, shown, strict=True):
+        for place, name in enumerate(names):
+            if name in rows:
+                change, colour = rows[name]["difference"], colours.get(rows[name]["verdict"], GRAY)
+                _bar(panel, place, change, colour, 1.4, 1.0, scale=1)
+                panel.plot([change["mean"]], [place], "o", color=colour, markersize=5)
+        better = {"lower": "less", "higher": "more", "one": "nearer to 1"}[aim.better]
+        label = "difference to main of the distance to 1" if aim.better == "one" else "difference to main"
+        _finish(panel, names, f"{label} ({better} is better)", aim.title)
     return figure
 
 

@@ -1,0 +1,244 @@
+"""What each switch does: variants of a training set against ``main``, figure by figure, paired.
+
+A unit is one training: a fold and a repeat (another seed of the generator). A unit's difference to ``main`` is the mean
+over the categories (for AP: the detector trainings) that both sides have, so that a category that one of them could
+not be judged on favours neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from detection.statistics import Interval, t_interval, verdict
+
+from ..config import MAIN
+from .verdicts import NO_DIFFERENCE, holm, holm_verdict
+
+POOL_LEVEL = 0.25
+"""Folds count as alike, and all trainings as one sample, where an F-test at this level does not tell them apart."""
+
+Unit = tuple[int, int]
+"""(fold, repeat)"""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A figure: where it stands among the gate's (None: among the cells'), and which way is better.
+
+    ``one``: the nearer to 1 the better. ``primary``: chosen beforehand; the verdict on a switch looks at these alone.
+    """
+
+    name: str
+    title: str
+    gate: str | None
+    better: Literal["lower", "higher", "one"]
+    primary: bool = False
+
+    def distance(self, value: float) -> float:
+        """The figure as what is compared: how far from 1 it is, or itself."""
+        return abs(value - 1) if self.better == "one" else value
+
+    def gain(self, difference: Interval) -> Interval:
+        """A difference of what is compared, with better upwards."""
+        if self.better == "higher":
+            return difference
+        if difference.low is None or difference.high is None:
+            return Interval(-difference.mean, None, None)
+        return Interval(-difference.mean, -difference.high, -difference.low)
+
+
+AIMS = (
+    Aim("kid", "defect KID over its 95th real percentile", r"defect KID\S* over p95", "lower", True),
+    Aim("fid", "defect FID ratio", r"defect F(ID|D-\S+) ratio", "lower"),
+    Aim("crop_kid", "crop KID over its 95th real percentile", r"crop KID\S* over p95", "lower"),
+    Aim("crop_fid", "crop FID ratio", r"crop F(ID|D-\S+) ratio", "lower"),
+    Aim("diversity", "LPIPS diversity ratio", r"defect (LPIPS|PD-\S+) diversity", "one"),
+    Aim("certificate", "median certificate", r"certificate median", "higher"),
+    Aim("certificate_gap", "certificate less that of unseen real defects", r"certificate difference", "higher", True),
+    Aim("empty", "empty share", r"certificate empty_share", "lower"),
+    Aim("copies", "copied share", r"copies share", "lower"),
+    Aim("at_once", "accepted at once", r"accepted at once", "higher"),
+    Aim("ap50", "mask AP@0.5", None, "higher", True),
+)
+SWITCH_COLUMNS = ("arm", "variant", "changed", "figure", "title", "primary", "better", "mean", "low", "high",
+                  "difference", "difference_low", "difference_high", "p", "p_holm", "verdict", "verdict_holm", "folds",
+                  "trainings", "pairs", "sample")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one training of an arm came to. ``figures``: name of an aim -> by category, or by detector training."""
+
+    variant: str
+    fold: int
+    repeat: int
+    arm: str
+    figures: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean with its interval over trainings; ``sample``: what counted as one draw."""
+
+    interval: Interval
+    p: float | None
+    sample: str
+
+
+def gate_aims(by_category: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """The aims' figures by category from those of the gates (``gates.gate_figures``) by category."""
+    found: dict[str, dict[str, float]] = {}
+    for category, figures in by_category.items():
+        for aim in AIMS:
+            chosen = [value for name, value in figures.items() if aim.gate and re.fullmatch(aim.gate, name)]
+            if chosen:
+                found.setdefault(aim.name, {})[category] = chosen[0]
+    return found
+
+
+def spread(values: Mapping[Unit, float]) -> Spread:
+    """The mean over folds of the mean over repeats, its 95 % interval, and the p of a mean of zero.
+
+    Where folds differ by more than their repeats explain (F-test at ``POOL_LEVEL``; Bancroft 1964, Biometrics 20(3)),
+    a fold is one draw, else every training is. Folds share most of their training photographs: the interval tells of
+    other folds and seeds, not of other data.
+    """
+    by_fold: dict[int, list[float]] = defaultdict(list)
+    for (fold, _), value in sorted(values.items()):
+        by_fold[fold].append(value)
+    means = [float(np.mean(row)) for row in by_fold.values()]
+    repeated = any(len(row) > 1 for row in by_fold.values())
+    sample = means if repeated and len(means) > 1 and _apart(list(by_fold.values())) else list(values.values())
+    middle, around = float(np.mean(means)), t_interval(sample)
+    if around.low is None or around.high is None:
+        return Spread(Interval(middle, None, None), None, "one training")
+    half = (around.high - around.low) / 2
+    error = float(np.std(sample, ddof=1) / np.sqrt(len(sample)))
+    p = float(2 * stats.t.sf(abs(middle) / error, len(sample) - 1)) if error > 0 else float(middle == 0)
+    return Spread(Interval(middle, middle - half, middle + half), p, "folds" if sample is means else "trainings")
+
+
+def _apart(groups: Sequence[Sequence[float]]) -> bool:
+    """Whether the means of groups differ by more than the spread within them explains."""
+    count = sum(map(len, groups))
+    whole = float(np.mean([value for row in groups for value in row]))
+    within = sum(float(np.var(row)) * len(row) for row in groups) / (count - len(groups))
+    between = sum(len(row) * (float(np.mean(row)) - whole) ** 2 for row in groups) / (len(groups) - 1)
+    if within == 0:
+        return between > 0
+    return bool(stats.f.sf(between / within, len(groups) - 1, count - len(groups)) < POOL_LEVEL)
+
+
+def switch_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> dict[str, Any] | None:
+    """Every variant of ``changed`` (name -> what it changes) and ``main``, arm by arm; None where nothing was trained.
+
+    Holm's correction counts the variants of one arm and figure.
+    """
+    arms = {}
+    for arm in sorted({item.arm for item in trained}):
+        own: dict[str, dict[Unit, Trained]] = defaultdict(dict)
+        for item in trained:
+            if item.arm == arm and item.variant in (MAIN, *changed):
+                own[item.variant][item.fold, item.repeat] = item
+        if MAIN in own and len(own) > 1:
+            arms[arm] = _arm(own, {name: text for name, text in changed.items() if name in own})
+    return {"arms": arms, "sentences": [row["sentence"] for part in arms.values() for row in part["variants"]
+                                        if row["sentence"]]} if arms else None
+
+
+def _arm(own: Mapping[str, Mapping[Unit, Trained]], changed: Mapping[str, str]) -> dict[str, Any]:
+    rows = {name: {aim.name: figure for aim in AIMS if (figure := _figure(aim, own[name], own[MAIN], name != MAIN))}
+            for name in (MAIN, *changed)}
+    for aim in AIMS:
+        cells = [rows[name][aim.name] for name in changed if rows[name].get(aim.name, {}).get("difference")]
+        for cell, value in zip(cells, holm([cell["p"] for cell in cells]), strict=True):
+            cell |= {"p_holm": value, "verdict_holm": holm_verdict(cell["verdict"], value)}
+    variants = [{"variant": name, "changed": changed.get(name, ""), "trainings": len(own[name]),
+                 "verdict": None if name == MAIN else overall(rows[name], "verdict"),
+                 "verdict_holm": None if name == MAIN else overall(rows[name], "verdict_holm"),
+                 "figures": rows[name]} for name in (MAIN, *changed)]
+    for row in variants:
+        row["sentence"] = _sentence(row) if row["verdict"] else None
+    return {"variants": variants}
+
+
+def _figure(aim: Aim, own: Mapping[Unit, Trained], main: Mapping[Unit, Trained], pair: bool) -> dict[str, Any] | None:
+    values = {unit: float(np.mean(list(found.values()))) for unit, item in own.items()
+              if (found := item.figures.get(aim.name))}
+    if not values:
+        return None
+    level = spread(values)
+    result: dict[str, Any] = {"level": level.interval.to_json(), "trainings": len(values),
+                              "folds": len({fold for fold, _ in values}), "difference": None}
+    differences = {unit: value for unit in own if unit in main
+                   and (value := _difference(aim, own[unit], main[unit])) is not None}
+    if pair and differences:
+        change = spread(differences)
+        result |= {"difference": change.interval.to_json(), "pairs": len(differences), "p": change.p,
+                   "sample": change.sample, "verdict": verdict(aim.gain(change.interval)), "p_holm": None,
+                   "verdict_holm": None}
+    return result
+
+
+def _difference(aim: Aim, item: Trained, main: Trained) -> float | None:
+    first, second = item.figures.get(aim.name, {}), main.figures.get(aim.name, {})
+    common = sorted(first.keys() & second.keys())
+    if not common:
+        return None
+    return float(np.mean([aim.distance(first[name]) - aim.distance(second[name]) for name in common]))
+
+
+def overall(figures: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    """One word on a switch from its primary figures: better or worse where none of them says the opposite."""
+    said = {figures[aim.name].get(key) for aim in AIMS if aim.primary and aim.name in figures}
+    if {"better", "worse"} <= said:
+        return "better and worse"
+    return next((word for word in ("better", "worse") if word in said), NO_DIFFERENCE)
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    heads = {"better": "better than main", "worse": "worse than main",
+             "better and worse": "better than main in one figure and worse in another"}
+    parts = []
+    for aim in AIMS:
+        figure = row["figures"].get(aim.name)
+        if aim.primary and figure and figure["difference"]:
+            parts.append(f"{aim.title} {_signed(figure['difference'])}")
+    pairs = max((figure.get("pairs", 0) for figure in row["figures"].values()), default=0)
+    text = f"{row['variant']} ({row['changed']}): {heads.get(row['verdict'], 'no difference to main shown')}"
+    text += f": {', '.join(parts)}, over {pairs} pair{'s' if pairs != 1 else ''} of trainings" if parts else ""
+    if row["verdict"] != NO_DIFFERENCE and row["verdict_holm"] != row["verdict"]:
+        text += "; not after Holm's correction for the number of variants"
+    return text + "."
+
+
+def _signed(value: Mapping[str, Any]) -> str:
+    bounds = "" if value["low"] is None else f" [{value['low']:+.3f}, {value['high']:+.3f}]"
+    return f"{value['mean']:+.3f}{bounds}"
+
+
+def switch_rows(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Rows of ``switches.csv``, columns ``SWITCH_COLUMNS``: a row per arm, variant and figure."""
+    rows = []
+    for arm, part in (summary or {"arms": {}})["arms"].items():
+        for variant in part["variants"]:
+            for aim in AIMS:
+                figure = variant["figures"].get(aim.name)
+                if figure is None:
+                    continue
+                change = figure["difference"] or {}
+                rows.append({"arm": arm, "variant": variant["variant"], "changed": variant["changed"],
+                             "figure": aim.name, "title": aim.title, "primary": aim.primary, "better": aim.better,
+                             **figure["level"], "difference": change.get("mean"), "difference_low": change.get("low"),
+                             "difference_high": change.get("high"), "folds": figure["folds"],
+                             "trainings": figure["trainings"],
+                             **{name: figure.get(name) for name in ("p", "p_holm", "verdict", "verdict_holm", "pairs",
+                                                                    "sample")}})
+    return rows

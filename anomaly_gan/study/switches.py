@@ -1,0 +1,67 @@
+"""The switch table of a study: its variants of a training, from the finished gates and cells of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detection.figures import figure
+
+from ..synthesis.registry import training_of
+from .config import MAIN, StudyConfig, split_repeat
+from .plan import StudyRun
+from .statistics import Trained, gate_aims, load_gates, switch_study
+
+SWITCHING = frozenset({"train", "train_methods", "folds"})
+"""A variant that changes nothing else of a run is a switch."""
+
+
+def switch_summary(study: StudyConfig, runs: Sequence[StudyRun],
+                   cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any] | None:
+    """What every switch does, with a sentence each; None where the study has none or none is trained yet.
+
+    Args:
+        cells: results of the finished cells by the name of their run; none in a study that trains no detector.
+    """
+    changed = {name: text for name, over in study.variants.items() if (text := what_changes(over))}
+    if not changed:
+        return None
+    trained = [item for run in runs if split_repeat(run.variant)[0] in (MAIN, *changed)
+               for item in _trained(run, cells.get(run.name, ()))]
+    touched = _touched(study, runs, changed)
+    return switch_study([item for item in trained if item.arm in touched], changed)
+
+
+def what_changes(over: Mapping[str, Any]) -> str:
+    """``r1: 5, r1_every: 4`` of a variant that changes training alone; nothing of any other."""
+    if not set(over) <= SWITCHING:
+        return ""
+    parts = [(over.get("train") or {}), *((over.get("train_methods") or {}).values())]
+    return ", ".join(f"{name}: {value}" for part in parts for name, value in part.items())
+
+
+def _touched(study: StudyConfig, runs: Sequence[StudyRun], changed: Mapping[str, str]) -> set[str]:
+    """The arms whose training a switch changes."""
+    trainings: dict[str, list[Any]] = {}
+    for variant in (MAIN, *changed):
+        run = next((run for run in runs if run.variant == variant), None)
+        for arm in run.config.arms() if run else ():
+            learner = training_of(arm.method)
+            if run and learner:
+                trainings.setdefault(arm.name, []).append(run.config.training(learner))
+    return {arm for arm, of in trainings.items() if any(one != of[0] for one in of)}
+
+
+def _trained(run: StudyRun, cells: Sequence[Mapping[str, Any]]) -> list[Trained]:
+    variant, repeat = split_repeat(run.variant)
+    gates: dict[str, dict[str, Mapping[str, float]]] = {}
+    for item in load_gates(run.folder, run.fold):
+        gates.setdefault(item.arm, {})[item.category] = item.figures
+    arms = {arm.name for arm in run.config.arms()}
+    result = []
+    for arm in sorted(arms & (gates.keys() | {cell["arm"] for cell in cells})):
+        figures = gate_aims(gates.get(arm, {}))
+        judged = {f"{cell['detector']} {cell['seed']}": float(value) for cell in cells
+                  if cell["arm"] == arm and (value := figure(cell, "map50")) is not None}
+        result.append(Trained(variant, run.fold, repeat, arm, {**figures, **({"ap50": judged} if judged else {})}))
+    return result
