@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .cli_control import add_control
 from .cli_features import add_features
 from .cli_one_class import one_class_app
 from .cli_pool import pool_app
-from .cli_stage import ConfigFile, Device, MethodName, RunFolder, Seed, Settings, read_metrics, work_stage
+from .cli_stage import ConfigFile, Device, MethodName, RunFolder, Seed, Settings, TimeBudget, read_metrics, work_stage
 from .core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure
 
 # albumentations asks the network for its newest version at import; a plant has none.
@@ -29,6 +30,7 @@ app.add_typer(pool_app, name="pool")
 app.add_typer(detect_app, name="detect")
 app.add_typer(one_class_app, name="one-class")
 app.add_typer(weights_app, name="weights")
+add_control(app)
 add_features(app)
 
 @app.callback()
@@ -52,9 +54,11 @@ def demo(out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/dem
 def run_(config: ConfigFile, out: Annotated[Path | None, typer.Option(help="Run folder; default runs/NAME.")] = None,
          first: Annotated[str | None, typer.Option("--from", help="First stage to run.")] = None,
          last: Annotated[str | None, typer.Option("--to", help="Last stage to run.")] = None,
-         settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
+         time_budget: TimeBudget = None, settings: Settings = [], seed: Seed = None,  # noqa: B006
+         device: Device = None) -> None:
     """All stages of a run: skips what is fresh, resumes what was cut off."""
-    _run(config, out, settings, seed, device, first, last)
+    budget = [f"train.time_budget={time_budget}"] if time_budget is not None else []
+    _run(config, out, settings + budget, seed, device, first, last)
 
 
 @app.command(epilog="Example: anomaly-gan status runs/demo")
@@ -87,9 +91,10 @@ def ingest(source: Annotated[str, typer.Argument(help="Folder of labelled photog
     _say_counts(out)
 
 
-@app.command(epilog="Example: anomaly-gan train --run runs/mine --method anomaly_gan --set steps=4000")
-def train(run: RunFolder, method: MethodName = "anomaly_gan", settings: Settings = [],  # noqa: B006
-          seed: Seed = None, device: Device = None) -> None:
+@app.command(epilog="Examples: anomaly-gan train --run runs/mine --method anomaly_gan --set steps=4000;  "
+                    "anomaly-gan train --run runs/mine --time-budget 25m")
+def train(run: RunFolder, method: MethodName = "anomaly_gan", time_budget: TimeBudget = None,
+          settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
     """Train a generation method on the training split and the pool."""
     from .synthesis.registry import method as row
 
@@ -97,7 +102,8 @@ def train(run: RunFolder, method: MethodName = "anomaly_gan", settings: Settings
         other = row(method).trained_by
         raise ConfigError(f"--method {method}: learns nothing; " + (
             f"it paints with {other}: train that" if other else "go on with `anomaly-gan generate`"))
-    work_stage(run, f"train@{method}", "train", settings, method, seed, device)
+    budget = [f"time_budget={time_budget}"] if time_budget is not None else []
+    work_stage(run, f"train@{method}", "train", settings + budget, method, seed, device)
 
 
 @app.command(epilog="Example: anomaly-gan generate --run runs/mine --count 100 --category crack")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from ..core.config import Config, nearest
 from ..core.durations import canonical
+from .control.config import Control, LightDraw, SeverityWindow
+from .control.light import check_pattern
 from .registry import METHODS
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -133,6 +135,9 @@ class TrainConfig(Config):
                                "0 is off, 0.5 is a start")
     pretrain_steps: int = Field(0, ge=0, description="the first so many of the steps learn from pseudo-defects "
                                 "rendered on normal photographs, before any batch shows a real one; every method")
+    exposures: str | None = Field(None, description="expression that finds the exposure in a file's name, as in "
+                                  "exp(\\d)_: a light model is learnt from the training split and kept beside the "
+                                  "generator; None: none")
     repeat: int = Field(0, ge=0, description="another number is another training from the same photographs and pool: "
                         "other weights to start from, other batches")
 
@@ -152,6 +157,11 @@ class TrainConfig(Config):
     @classmethod
     def _one_spelling(cls, value: Any) -> str | None:
         return None if value is None else canonical(value)
+
+    @field_validator("exposures")
+    @classmethod
+    def _names_the_exposure(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else check_pattern(pattern)
 
     @model_validator(mode="after")
     def _devices_share_the_batch(self) -> TrainConfig:
@@ -195,3 +205,16 @@ class GenerateConfig(Config):
     count: int = Field(50, ge=1)
     categories: list[str] | None = None
     threads: int = Field(0, ge=0)
+    severity: SeverityWindow | None = Field(None, description="{low: 0.2, high: 0.8}: quantiles of the training "
+                                            "defects' severities; None: as they come")
+    light: LightDraw | None = Field(None, description="{stops: [-0.5, 0.5], slope: 0.3}: photographs are relit before "
+                                    "they are painted; None: as they are")
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the controls that are off: a generation without them reads, and is keyed, as ever."""
+        return {name: value for name, value in dump(self).items() if name not in Control.model_fields or value}
+
+    @property
+    def control(self) -> Control:
+        return Control(severity=self.severity, light=self.light)

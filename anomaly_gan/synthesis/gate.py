@@ -12,12 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..core.config import build, read_yaml
 from ..core.errors import InputError
 from ..core.files import sha256_file, write_bytes, write_text
 from ..core.images import read_pixels, write_png
 from ..core.manifest import Context
 from ..core.progress import track
 from ..core.records import Dataset, ImageRecord, load_dataset
+from .config import GenerateConfig
+from .control.config import Control
+from .control.light import light_beside, relit_again
 from .gate_backbones import build_extractors, place_of
 from .gate_certificate import Inspector
 from .gate_checks import Candidate, Finding, Seen, check
@@ -37,7 +41,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
         InputError: a generated file differs from its record (A24), a weight file is damaged (I6).
     """
     generated = load_dataset(context.inputs[f"generate@{config.method}"])
-    inputs = method_inputs(config.method, context)
+    inputs = method_inputs(config.method, context, control_of(generated.folder))
     keeper = Keeper(config, inputs, generated, out)
     if config.certificate:
         keeper.inspector = Inspector(config, inputs.train, context.inputs["certify"], place_of(context.device))
@@ -56,6 +60,12 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
     return _metrics(config, context, keeper.inputs.train, replace(accepted, folder=out), counts)
+
+
+def control_of(generated: Path) -> Control:
+    """What a finished ``generate@METHOD`` was steered by: photographs made anew are steered alike."""
+    path = generated / "config.yaml"
+    return build(GenerateConfig, read_yaml(path), str(path)).control if path.is_file() else Control()
 
 
 def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dataset,
@@ -146,7 +156,7 @@ class Keeper:
         provenance = image.extra["provenance"]
         base = provenance.get("base")
         candidate = Candidate(read_pixels(path, self.gray), [(item.category_id, item.mask()) for item in annotations],
-                              self._base(base) if base else None, int(provenance.get("support_px", 0)),
+                              self._base(base, provenance) if base else None, int(provenance.get("support_px", 0)),
                               ancestors(provenance, [item.provenance for item in annotations], image.group_id),
                               "donors" in provenance)
         if not self._decide(candidate, image.file_name, 0, False):
@@ -158,7 +168,8 @@ class Keeper:
         """Generate the item anew until it passes; None where no attempt does."""
         for attempt in attempts:
             sample = self._make(item, attempt)
-            base = self._base(item.image.extra["normal_file"]) if sample.base is not None else None
+            normal = item.image.extra["normal_file"]
+            base = self._base(normal, sample.provenance) if sample.base is not None else None
             kept = [at for at, (_, mask) in enumerate(sample.instances) if mask.any()]
             parents = [parent_of(sample, item, at, self.config.method) for at in kept]
             candidate = Candidate(sample.pixels, [sample.instances[at] for at in kept], base,
@@ -174,10 +185,15 @@ class Keeper:
             self._generate = method(self.config.method).open(self.inputs)
         return self._generate([item], attempt)[0]
 
-    def _base(self, file_name: str) -> Any:
+    def _base(self, file_name: str, provenance: dict[str, Any]) -> Any:
+        """The photograph under the paint: the training split's own, under the light that provenance tells, if any."""
         if file_name not in self.train_files:
             raise InputError(file_name, "E4", "the photograph painted on is not in the training split", "")
-        return self.read_train(self.train_files[file_name])
+        pixels = self.read_train(self.train_files[file_name])
+        if "light" not in provenance:
+            return pixels
+        assert self.inputs.trained is not None
+        return relit_again(pixels, provenance["light"], light_beside(self.inputs.trained))
 
     def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
         """Check, note the decision, keep a rejected picture."""

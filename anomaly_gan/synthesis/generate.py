@@ -19,6 +19,7 @@ from ..core.progress import track
 from ..core.records import Annotation, Dataset, ImageRecord, load_dataset, number_from_one
 from ..core.seeding import seed_for
 from .config import GenerateConfig
+from .control.config import Control
 from .registry import MethodInputs, PoolItem, Sample, method, training_of
 
 
@@ -29,7 +30,7 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
         import torch
 
         torch.set_num_threads(config.threads)
-    inputs = method_inputs(config.method, context)
+    inputs = method_inputs(config.method, context, config.control)
     items = choose_items(inputs.pool, config)
     generate = method(config.method).open(inputs)
     notes = out / "notes"
@@ -41,17 +42,20 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     rows = [json.loads((notes / f"{item.image.file_name}.json").read_text(encoding="utf-8")) for item in items]
     assemble(rows, inputs.train).save(out)
     shutil.rmtree(notes)
-    return {"method": config.method, "count": len(rows),
+    controls = config.control.record()
+    followed = sum("control" in row["image"]["extra"]["provenance"] for row in rows)
+    about = {"control": {**controls, "followed_by": followed}} if controls else {}
+    return {"method": config.method, "count": len(rows), **about,
             "per_category": dict(sorted(Counter(item.image.extra["category"] for item in items).items()))}
 
 
-def method_inputs(name: str, context: Context) -> MethodInputs:
+def method_inputs(name: str, context: Context, control: Control = Control()) -> MethodInputs:
     """What the method may see: the training split only."""
     train = load_dataset(context.inputs["ingest"]).split("train")
     pool = load_dataset(context.inputs["pool"])
     training = training_of(name)
     trained = context.inputs[f"train@{training}"] if training else None
-    return MethodInputs(train, pool, seed_for(context.seed, "generate", name), context.device, trained)
+    return MethodInputs(train, pool, seed_for(context.seed, "generate", name), context.device, trained, control)
 
 
 def pool_items(pool: Dataset) -> dict[str, list[PoolItem]]:

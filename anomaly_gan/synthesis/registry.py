@@ -18,6 +18,7 @@ import numpy as np
 from ..core.config import nearest
 from ..core.errors import ConfigError
 from ..core.records import Annotation, Dataset, ImageRecord
+from .control.config import Control
 
 if TYPE_CHECKING:
     from .task import MethodTask
@@ -50,13 +51,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class MethodInputs:
-    """What a method may look at: the training split alone, the pool, and the training it paints with."""
+    """What a method may look at: the training split alone, the pool, and the training it paints with. ``control``:
+    what methods that paint are asked for; the others leave it."""
 
     train: Dataset
     pool: Dataset
     seed: int
     device: str
     trained: Path | None = None
+    control: Control = field(default_factory=Control)
 
 
 Generate = Callable[[list[PoolItem], int], list[Sample]]

@@ -28,6 +28,8 @@ from ..nets.history import ImageHistory
 from .aware_training import prepare_aware
 from .build import build_framing
 from .config import TrainConfig
+from .control.light import FILE as LIGHT_FILE
+from .control.light_fit import fit_light
 from .gate_backbones import embedded_backbone
 from .moments import keep_moment, save_weights
 from .pretraining import Pretraining
@@ -64,6 +66,7 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
     source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
                         paint_out=config.paired > 0)
+    light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
     row, aware, origin = method(config.method), None, None
     if row.aware:
         aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
@@ -89,6 +92,8 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
                   course.names)
     if fabric.is_global_zero:
         _save(task, config, channels, train, source, out)
+        if light:
+            light.save(out / LIGHT_FILE)
         finish(out)
     return _metrics(config, channels, origin, task, history, plateau)
 

@@ -13,13 +13,17 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.config import nearest
 from ...core.errors import ConfigError, InputError
 from ...core.files import write_json
-from ...core.seeding import rng_for
+from ...core.seeding import rng_for, seed_for
+
+if TYPE_CHECKING:
+    from .config import LightDraw
 
 FILE = "light.json"
 MOST_STOPS = 6.0
@@ -119,7 +123,7 @@ def load_light(path: Path) -> LightModel:
             check_pattern(model.pattern)
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "make one with `anomaly-gan control-card`") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(str(path), "FORMAT", f"no light model ({error})",
                          "make one with `anomaly-gan control-card`") from error
     return model
@@ -129,14 +133,14 @@ def check_pattern(pattern: str) -> str:
     """The pattern itself, which must compile and have a group that names the exposure.
 
     Raises:
-        ConfigError: it has none.
+        ValueError: it has none.
     """
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ConfigError(f"exposures {pattern!r}: not a regular expression: {error}") from error
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
     if groups < 1:
-        raise ConfigError(f"exposures {pattern!r}: put the part that names the exposure in brackets, as in exp(\\d+)")
+        raise ValueError(f"{pattern!r}: put the part that names the exposure in brackets, as in exp(\\d+)_")
     return pattern
 
 
@@ -200,3 +204,20 @@ def missing_noise(pixels: np.ndarray, shown: np.ndarray, exposed: np.ndarray, mo
     base, per_level = model.noise
     wanted = base + per_level * shown
     return np.sqrt(np.maximum(0.0, wanted - scale**2 * (base + per_level * pixels)))
+
+
+def draw_light(draw: LightDraw | None, seed: int, *names: object) -> tuple[Light, int] | None:
+    """A light from a draw's ranges and the seed of its noise, for one named photograph; None where none is drawn."""
+    if draw is None:
+        return None
+    rng = rng_for(seed, "light", *names)
+    stops, slope, angle = rng.uniform(*draw.stops), rng.uniform(0, draw.slope), rng.uniform(0, 360)
+    light = Light(round(float(stops), 4), round(float(slope), 4), round(float(angle), 2))
+    return light, seed_for(seed, "noise", *names)
+
+
+def relit_again(pixels: np.ndarray, record: dict[str, Any], model: LightModel) -> np.ndarray:
+    """The same bytes as when the light of a photograph's provenance was drawn."""
+    values = dict(record)
+    seed = values.pop("seed")
+    return relight(pixels, Light(**values), model, seed)

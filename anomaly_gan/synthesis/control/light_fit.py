@@ -9,6 +9,7 @@ between two levels, which makes a stop a stop there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -39,8 +40,8 @@ def fit_light(train: Dataset, pattern: str, seed: int, most: int = MOST_PAIRS) -
     """
     pairs, tried = find_pairs(train, pattern, most, seed_for(seed, "light"))
     if not pairs:
-        raise InputError(str(train.folder), "LIGHT", f"of {tried} candidates no two exposures {pattern!r} of one object "
-                         "could be laid over each other", "check the expression and the groups")
+        raise InputError(str(train.folder), "LIGHT", f"of {tried} candidates no two exposures {pattern!r} of one "
+                         "object could be laid over each other", "check the expression and the groups")
     names = sorted({name for pair in pairs for name in pair.exposures})
     response, times = _fit_response(pairs, names)
     return LightModel(response, times, pattern, _fit_noise(pairs), "pairs", len(pairs), len(groups_of(pairs)),
@@ -110,7 +111,7 @@ def _fit_noise(pairs: Sequence[Pair]) -> tuple[float, float]:
     level = np.concatenate([part.ravel() for part in levels])
     variance = np.concatenate([part.ravel() for part in variances])
     edges = np.unique(np.percentile(level, np.linspace(0, 100, 13)))
-    bins = [(level >= low) & (level < high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    bins = [(level >= low) & (level < high) for low, high in pairwise(edges)]
     points = [(float(level[chosen].mean()), float(np.percentile(variance[chosen], 10))) for chosen in bins
               if chosen.sum() >= 20 and level[chosen].mean() < USABLE[1]]
     if len(points) < 2:

@@ -13,6 +13,8 @@ import numpy as np
 
 from ...core.images import read_pixels
 from ...core.seeding import rng_for
+from ..control.light import draw_light, light_beside, relight
+from ..control.severity import between
 from ..registry import Generate, MethodInputs, PoolItem, Sample
 from .brush import Brush, Painting, load_brush
 
@@ -27,6 +29,10 @@ def open_method(inputs: MethodInputs) -> Generate:
     names = {category.id: category.name for category in inputs.train.categories}
     brush, channels = load_brush(inputs.trained, list(names.values()), inputs.device)
     gray, gray_set = channels == 1, inputs.train.info.get("mode", "L") == "L"
+    steered, light = inputs.control.record(), light_beside(inputs.trained)
+    if inputs.control.severity:
+        window = inputs.control.severity
+        brush.severities = {name: between(bank, window.low, window.high) for name, bank in brush.severities.items()}
     normals = {image.file_name: image for image in inputs.train.images}
 
     def generate(items: list[PoolItem], attempt: int) -> list[Sample]:
@@ -34,10 +40,19 @@ def open_method(inputs: MethodInputs) -> Generate:
 
     def one(item: PoolItem, attempt: int) -> Sample:
         rng = rng_for(inputs.seed, brush.config.method, item.image.file_name, attempt)
-        base = read_pixels(inputs.train.path_of(normals[item.image.extra["normal_file"]]), gray)
+        path = inputs.train.path_of(normals[item.image.extra["normal_file"]])
+        base = read_pixels(path, gray)
+        drawn = draw_light(inputs.control.light, inputs.seed, item.image.file_name, attempt)
+        if drawn:  # in the data set's own channels, as the gate will do it again
+            base = relight(read_pixels(path, gray_set), drawn[0], light, drawn[1])
+            base = np.repeat(base[:, :, None], 3, axis=2) if gray_set and not gray else base
         painting = _paint(brush, base, item, names, rng)
         pixels = painting.pixels
         provenance: dict[str, Any] = {"method": brush.config.method, "preset": brush.config.preset}
+        if steered:
+            provenance["control"] = steered
+        if drawn:
+            provenance["light"] = {**drawn[0].record(), "seed": drawn[1]}
         if brush.config.noise:
             provenance["severity"] = painting.severities
         if painting.support_px is not None:

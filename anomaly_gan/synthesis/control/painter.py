@@ -1,0 +1,102 @@
+"""A trained generator steered: a mask filled at a wanted severity, and what the picture then shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+
+from ...core.errors import InputError
+from ...core.masks import mask_box_xywh
+from ...losses.severity import RING_PX, severity
+from ..methods.brush import Brush, load_brush
+from ..windows import to_signed
+
+NEAR = 0.01
+"""A log ratio that lies this near the wanted one is met."""
+BEYOND = 0.25
+"""How far beyond its training defects' range a generator may be asked, as a share of that range."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A painted photograph. ``asked``: the (log ratio, standard deviation) last given to the generator; ``shown``:
+    the log ratio that the picture has; ``passes``: paintings it took."""
+
+    pixels: np.ndarray
+    asked: list[float]
+    shown: float
+    passes: int
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"asked": self.asked, "shown": round(self.shown, 4), "passes": self.passes}
+
+
+def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
+    """The brush of a training folder, and the channels it paints.
+
+    Raises:
+        InputError: there is no finished training, its files are broken, or it cannot keep to a mask.
+    """
+    import json
+
+    for name in ("model.json", "generator.safetensors"):
+        if not (trained / name).is_file():
+            raise InputError(str(trained), "MISSING", f"no {name} in this folder",
+                             "give the folder of a finished training, RUN/train@anomaly_gan")
+    try:
+        names = json.loads((trained / "model.json").read_text(encoding="utf-8"))["categories"]
+        brush, channels = load_brush(trained, names, device)
+    except (ValueError, KeyError, TypeError, ValidationError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(str(trained), "FORMAT", f"cannot be loaded as a generator ({reason})",
+                         "train again: the files are damaged, or of an older version") from error
+    if brush.framing.whole or not brush.config.composite:
+        raise InputError(str(trained), "H7", f"{brush.config.method} (preset {brush.config.preset}) changes more than "
+                         "the mask", "use a training that paints windows under the mask (preset default)")
+    return brush, channels
+
+
+def contrast(pixels: np.ndarray, mask_01: np.ndarray) -> float:
+    """Log ratio of the mean intensity inside the mask to that around it (``losses.severity``), at full resolution."""
+    x, y, width, height = mask_box_xywh(mask_01)
+    near = (slice(max(0, y - RING_PX), y + height + RING_PX), slice(max(0, x - RING_PX), x + width + RING_PX))
+    masks = torch.from_numpy(mask_01[near].astype(np.float32))[None, None]
+    return float(severity(torch.from_numpy(to_signed(pixels[near]))[None], masks)[0, 0])
+
+
+def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, seed: int,
+         wanted: list[float] | None = None, corrections: int = 3) -> Filled:
+    """``pixels`` with the mask filled, by the chance of ``seed``.
+
+    Where a severity is wanted, the generator is asked again with what it missed added, at most ``corrections`` times
+    and with the same noise, until the picture shows the wanted log ratio; the nearest painting is kept. A generator
+    alone misses it by what lies under the mask: a dark place stays darker.
+    """
+    box = mask_box_xywh(mask_01)
+    drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), wanted)
+    best = Filled(drawn, asked, contrast(drawn, mask_01), 1)
+    if wanted is None or not brush.painter.controls:
+        return best
+    ratios = [row[0] for row in brush.severities[category]]
+    low, high = min(ratios), max(ratios)
+    low, high = min(low - BEYOND * (high - low), wanted[0]), max(high + BEYOND * (high - low), wanted[0])
+    ask, shown = wanted[0], best.shown
+    for count in range(2, corrections + 2):
+        if abs(best.shown - wanted[0]) <= NEAR:
+            break
+        step = float(np.clip(ask + wanted[0] - shown, low, high))
+        if step == ask:
+            break
+        ask = step
+        drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), [ask, wanted[1]])
+        shown = contrast(drawn, mask_01)
+        nearer = abs(shown - wanted[0]) < abs(best.shown - wanted[0])
+        best = Filled(drawn, asked, shown, count) if nearer else Filled(best.pixels, best.asked, best.shown, count)
+    return best
