@@ -16,7 +16,8 @@ from ..nets.resnet import ResNetGenerator
 from ..nets.unet import UNet
 from .config import TrainConfig
 from .consistency import Consistency
-from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Judging, Painter, Weights, painting_channels
+from .painter import Painter, painting_channels
+from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Judging, Weights
 from .windows import Framing
 
 ADVERSARIES = {

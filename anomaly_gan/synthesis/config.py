@@ -190,6 +190,11 @@ class TrainConfig(Config):
             raise ValueError(f"widths: {self.size} px needs {(self.size // 4).bit_length() - 1} widths")
         return self
 
+    @property
+    def compares_features(self) -> bool:
+        """Whether a loss looks at the features of the abnormal aware network, so that it must have learnt something."""
+        return bool((self.aware and self.aware_compare != "pixels") or self.paired)
+
     def given(self) -> dict[str, Any]:
         """The preset, and the values that differ from what it and the method's recipe lay: what the same section
         gives any other method. A value given as it is laid anyway cannot be told from one left out."""

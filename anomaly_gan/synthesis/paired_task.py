@@ -26,7 +26,8 @@ from ..nets.aware import AwareNet
 from ..nets.patch import PatchDiscriminator, layers_for
 from .build import ADVERSARIES, build_generator, build_painter, make_ready, opponents
 from .config import TrainConfig
-from .task import Adversary, Painter, opposed
+from .painter import Painter
+from .task import Adversary, opposed
 from .windows import Batch
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -25,9 +24,9 @@ from ..losses.cycle import cycle_l1
 from ..losses.mode_seeking import mode_seeking
 from ..losses.severity import reachable, severity
 from ..nets.augment import AugmentPolicy, augment_pair, draw_augment
-from ..nets.composite import composite, feather
 from ..nets.crops import crop_resize, mask_boxes, masked_crops
 from .consistency import Consistency
+from .painter import Painter
 from .windows import Batch
 
 
@@ -103,68 +102,6 @@ class Adversary:
     reject: Callable[[Tensor], Tensor]
 
 
-def _layered(images_BCHW: Tensor, output: Tensor) -> Tensor:
-    """A layer of the defect's own substance over the photograph, with its opacity, and a difference on top.
-
-    A difference alone cannot hide what lies beneath: paper painted over a bolt stays a ghost. (After the layer-wise
-    composition of Zhang et al. 2021, Defect-GAN.)
-    """
-    channels = images_BCHW.shape[1]
-    substance, difference, opacity = output.split([channels, channels, 1], dim=1)
-    opacity = torch.sigmoid(4 * opacity - 1)  # quick to close, and mostly clear at the start
-    return (images_BCHW * (1 - opacity) + torch.tanh(substance) * opacity + difference).clamp(-1, 1)
-
-
-PAINTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "image": lambda images, output: output,
-    "residual": lambda images, output: (images + output).clamp(-1, 1),
-    "layered": _layered,
-}
-"""The painted photograph from the photograph and the net's output: the paper's, and two that keep its texture."""
-
-
-def painting_channels(painting: str, channels: int) -> int:
-    """Output channels a net needs for this painting."""
-    return 2 * channels + 1 if painting == "layered" else channels
-
-
-@dataclass(frozen=True)
-class Painter:
-    """How a generator is called. Maps of the mask steer it; its output is pasted or taken as it is.
-
-    ``categories``: 0 gives the paper's 4-channel input (image + mask), else the mask is one-hot by category.
-    ``painting``: what the net's output means, a row of ``PAINTINGS``.
-    """
-
-    categories: int = 0
-    controls: bool = False
-    painting: str = "image"
-    support_px: int | None = None
-    softness_px: int = 0
-
-    def extra_channels(self, steered: bool) -> int:
-        """Input channels beside the photograph: one-hot or plain mask; severity (2) and noise (2) if steered."""
-        return max(1, self.categories) + (4 if steered and self.controls else 0)
-
-    def mask_maps(self, mask_B1HW: Tensor, category_B: Tensor) -> Tensor:
-        if not self.categories:
-            return mask_B1HW
-        chosen = F.one_hot(category_B, self.categories).to(mask_B1HW.dtype)
-        return mask_B1HW * chosen[:, :, None, None]
-
-    def control_maps(self, mask_B1HW: Tensor, severity_B2: Tensor, noise_B2HW: Tensor) -> Tensor:
-        return mask_B1HW * torch.cat([severity_B2[:, :, None, None].expand(-1, -1, *mask_B1HW.shape[-2:]),
-                                      noise_B2HW], dim=1)
-
-    def paint(self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor) -> Tensor:
-        """The painted photograph in [-1, 1]; with a support, bit for bit the photograph outside it."""
-        output = net(torch.cat([images_BCHW, maps], dim=1)).float()
-        painted = PAINTINGS[self.painting](images_BCHW, output)
-        if self.support_px is None:
-            return painted
-        return composite(images_BCHW, painted, feather(mask_B1HW, self.support_px, self.softness_px))
-
-
 @dataclass
 class Outputs:
     """Everything the losses look at. Generated and reconstructed images have separate names (SPEC 21)."""
@@ -179,7 +116,7 @@ class Outputs:
     second_abnormal: Tensor | None = None
 
 
-AWARE = {
+AWARE: dict[str, Callable[..., Tensor]] = {
     "moments": semantic_moments,
     "positions": semantic_difference,
     # The ablation of Table 1: no features, the pixels of the two crops themselves.
@@ -382,10 +319,14 @@ class AnomalyGanTask:
         return cycle_l1(image, rebuilt, weight_map, over_ranks)
 
     def _aware(self, fake: Tensor, fake_mask: Tensor, real: Tensor, real_mask: Tensor) -> Tensor:
-        aware = (lambda crops: [crops]) if self.aware_compare == "pixels" else self.nets["aware"]
         with torch.no_grad():
-            wanted = aware(masked_crops(real, real_mask, self.aware_size))
-        return AWARE[self.aware_compare](aware(masked_crops(fake, fake_mask, self.aware_size)), wanted)
+            wanted = self._looked_at(real, real_mask)
+        return AWARE[self.aware_compare](self._looked_at(fake, fake_mask), wanted)
+
+    def _looked_at(self, images: Tensor, mask: Tensor) -> list[Tensor]:
+        """What the aware loss compares: features of the masked crops, or the crops themselves."""
+        crops = masked_crops(images, mask, self.aware_size)
+        return [crops] if self.aware_compare == "pixels" else self.nets["aware"](crops)
 
 
 def other_noise(batch: Batch) -> Batch:

@@ -70,8 +70,8 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
     row, aware, origin = method(config.method), None, None
     if row.aware:
         aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
-                                      config.aware_steps if config.aware else 0, seed_for(seed, "aware"), fabric, out,
-                                      budget.part(AWARE_SHARE) if budget else None)
+                                      config.aware_steps if config.compares_features else 0, seed_for(seed, "aware"),
+                                      fabric, out, budget.part(AWARE_SHARE) if budget else None)
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     if fabric.world_size > 1:
         _check_shareable(task, config)

@@ -31,7 +31,8 @@ from ..nets.history import ImageHistory
 from ..nets.patch import PatchDiscriminator, layers_for
 from .build import ADVERSARIES, adamw, build_generator, build_painter, make_ready
 from .config import TrainConfig
-from .task import Adversary, Painter, opposed
+from .painter import Painter
+from .task import Adversary, opposed
 from .windows import Batch
 
 HISTORY = 50

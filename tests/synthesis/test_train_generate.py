@@ -15,8 +15,8 @@ from anomaly_gan.synthesis import export, generate, train
 from anomaly_gan.synthesis.config import PRESETS, GenerateConfig, TrainConfig
 from anomaly_gan.synthesis.gate_config import ExportConfig
 from anomaly_gan.synthesis.methods.painted import open_method
+from anomaly_gan.synthesis.painter import PAINTINGS
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
-from anomaly_gan.synthesis.task import PAINTINGS
 from anomaly_gan.synthesis.windows import Framing, PairSource, cut_window
 
 TINY = {"steps": 4, "batch": 4, "size": 32, "local_size": 16, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
