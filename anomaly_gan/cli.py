@@ -16,7 +16,18 @@ from .cli_control import add_control
 from .cli_features import add_features
 from .cli_one_class import one_class_app
 from .cli_pool import pool_app
-from .cli_stage import ConfigFile, Device, MethodName, RunFolder, Seed, Settings, TimeBudget, read_metrics, work_stage
+from .cli_stage import (
+    ConfigFile,
+    Device,
+    MethodName,
+    RunFolder,
+    Seed,
+    Settings,
+    TimeBudget,
+    budget_settings,
+    read_metrics,
+    work_stage,
+)
 from .core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure
 
 # albumentations asks the network for its newest version at import; a plant has none.
@@ -57,8 +68,7 @@ def run_(config: ConfigFile, out: Annotated[Path | None, typer.Option(help="Run 
          time_budget: TimeBudget = None, settings: Settings = [], seed: Seed = None,  # noqa: B006
          device: Device = None) -> None:
     """All stages of a run: skips what is fresh, resumes what was cut off."""
-    budget = [f"train.time_budget={time_budget}"] if time_budget is not None else []
-    _run(config, out, settings + budget, seed, device, first, last)
+    _run(config, out, settings + budget_settings("train.time_budget", time_budget), seed, device, first, last)
 
 
 @app.command(epilog="Example: anomaly-gan status runs/demo")
@@ -102,8 +112,8 @@ def train(run: RunFolder, method: MethodName = "anomaly_gan", time_budget: TimeB
         other = row(method).trained_by
         raise ConfigError(f"--method {method}: learns nothing; " + (
             f"it paints with {other}: train that" if other else "go on with `anomaly-gan generate`"))
-    budget = [f"time_budget={time_budget}"] if time_budget is not None else []
-    work_stage(run, f"train@{method}", "train", settings + budget, method, seed, device)
+    work_stage(run, f"train@{method}", "train", settings + budget_settings("time_budget", time_budget), method, seed,
+               device)
 
 
 @app.command(epilog="Example: anomaly-gan generate --run runs/mine --count 100 --category crack")

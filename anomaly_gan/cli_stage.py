@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .core.durations import canonical
 from .core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 MethodName = Annotated[str, typer.Option("--method", help="A generation method, such as anomaly_gan or copy_paste.")]
+TimeBudget = Annotated[str | None, typer.Option("--time-budget", metavar="1h30m", help="Time for each training, as "
+                                                "25m or 90s: it does its best in it and ends with a usable model.")]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 
@@ -60,6 +63,20 @@ def read_section(run: Path, section: str, settings: list[str], method: str | Non
         arms = config.compare.model_copy(update={"arms": (*config.compare.arms, method)})
         config = config.model_copy(update={"compare": arms})
     return config
+
+
+def budget_settings(key: str, time_budget: str | None) -> list[str]:
+    """``--time-budget`` as a ``--set`` of that key.
+
+    Raises:
+        ConfigError: no length of time.
+    """
+    if time_budget is None:
+        return []
+    try:
+        return [f"{key}={canonical(time_budget)}"]
+    except ValueError as error:
+        raise ConfigError(f"--time-budget: {error}") from error
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

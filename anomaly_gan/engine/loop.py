@@ -24,6 +24,9 @@ from .plateau import Plateau
 from .ranks import average_gradients
 from .task import Task, Update, frozen, learning_rate_factor
 
+SHARED = "ddp_spawn"
+"""How Fabric starts processes that share a training. Forked ones would start sooner, but may hang on the threads of
+what ran before them."""
 Batches = Callable[[int], Any]
 """The batch of a step (0-based), from the step number alone; where processes share a batch, this one's part of it."""
 
@@ -81,7 +84,7 @@ def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = Non
     if kind == "cuda" and devices > torch.cuda.device_count():
         raise ConfigError(f"devices: {devices} asked for, {torch.cuda.device_count()} GPUs are here")
     loggers = [TensorBoardLogger(root_dir=str(logs), name="", version="")] if logs else None
-    return Fabric(accelerator=kind, devices=devices, strategy="ddp_spawn" if devices > 1 else "auto",
+    return Fabric(accelerator=kind, devices=devices, strategy=SHARED if devices > 1 else "auto",
                   precision=precision, loggers=loggers)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -38,7 +39,7 @@ def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Resu
         return work(fabric, *arguments)
     port = os.environ.pop("MASTER_PORT", None)  # what the last launch left would be taken for a cluster's
     try:
-        result, error = fabric.launch(_guarded, work, arguments)  # type: ignore[arg-type]
+        result, error = fabric.launch(_guarded, partial(_call, work, arguments))  # type: ignore[arg-type]
     except ProcessException as failure:
         last = str(failure).strip().splitlines()[-1]
         raise EnvironmentFailure(f"process {failure.error_index} of {fabric.world_size} died ({last}); "
@@ -52,9 +53,14 @@ def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Resu
     return result
 
 
-def _guarded(fabric: Fabric, work: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, AnomalyGanError | None]:
+def _call(work: Callable[..., Result], arguments: Sequence[Any], fabric: Fabric) -> Result:
+    return work(fabric, *arguments)
+
+
+def _guarded(fabric: Fabric, job: Callable[[Fabric], Any]) -> tuple[Any, AnomalyGanError | None]:
+    """``job`` is one opaque thing: the launcher would look for tensors in collections and stumbles over dataclasses."""
     try:
-        return work(fabric, *arguments), None
+        return job(fabric), None
     except AnomalyGanError as error:
         return None, error  # of the first process; what befalls one befalls all, since they see the same data
 
