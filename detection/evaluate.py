@@ -171,6 +171,25 @@ def matches_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) ->
     return objects, result
 
 
+def matched_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) -> tuple[dict[int, int], list[int]]:
+    """(annotation id -> place in ``rows`` of the detection matched to it at IoU 0.5, places of those matched to none).
+
+    The matching is pycocotools' own, image by image and category by category.
+    """
+    judge_ = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
+    matched: dict[int, int] = {}
+    alone: list[int] = []
+    for item in judge_.evalImgs:
+        if item is None:
+            continue
+        for number, truth, ignored in zip(item["dtIds"], item["dtMatches"][0], item["dtIgnore"][0], strict=True):
+            if truth > 0:
+                matched[int(truth)] = number - 1
+            elif not ignored:
+                alone.append(number - 1)
+    return matched, sorted(alone)
+
+
 def pixel_iou(dataset: Dataset, rows: list[DetectionRow], score_threshold: float) -> dict[int, float | None]:
     """IoU of the union of instances, per category id, over the pixels of all images together."""
     inside = dict.fromkeys(dataset.category_names(), 0)

@@ -138,11 +138,15 @@ def outlined(pixels: np.ndarray, mask_01: np.ndarray, side_px: int) -> np.ndarra
     """The photograph at ``side_px`` with the contour of the mask drawn on it: RGB uint8."""
     picture = enlarge(pixels, side_px)
     picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture.copy()
-    # scaled up before the contour is taken, so that one-pixel defects stay visible
+    cv2.drawContours(picture, outlines(mask_01, side_px), -1, OUTLINE_RGB, 1, cv2.LINE_AA)
+    return picture
+
+
+def outlines(mask_01: np.ndarray, side_px: int) -> Sequence[np.ndarray]:
+    """The mask's contours at ``side_px``; it is scaled up first, so that one-pixel defects stay visible."""
     scaled = enlarge(mask_01 * 255, side_px, smooth=False)
     contours, _ = cv2.findContours((scaled > 0).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(picture, contours, -1, OUTLINE_RGB, 1, cv2.LINE_AA)
-    return picture
+    return contours
 
 
 def heat_map(masks_01: Sequence[np.ndarray], side_px: int = 168, grid: int = 32) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from .config import MAIN, StudyConfig
 from .plan import StudyRun
 from .statistics.comparisons import OURS, base_method
 from .statistics.switches import AIMS
+from .worst import Worst
 
 PICTURE_BYTES, QUALITY = 6_000_000, 85
 TITLES = {"lift.png": "Each arm's difference to none",
@@ -29,9 +30,10 @@ METRICS = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
 
 
 def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summary: Mapping[str, Any],
-                 plots: Sequence[str], gate_figures: Sequence[Mapping[str, Any]]) -> None:
-    """Write the page from the summary, the gates' figures and the plots beside it; the same of these, the same bytes.
-    """
+                 plots: Sequence[str], gate_figures: Sequence[Mapping[str, Any]],
+                 worst: Mapping[str, Worst]) -> None:
+    """Write the page from the summary, the gates' figures, and the plots and failure pictures beside it; the same of
+    these, the same bytes."""
     album = Album(PICTURE_BYTES, QUALITY)
     content = {
         "study": study.name, "headline": headline(study, summary), "sentences": others(summary),
@@ -41,6 +43,7 @@ def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summar
         "failures": table(["run", "what", "message"], [[row["run"], row["what"], row["message"]]
                                                        for row in summary["failures"]]),
         "gates": gate_figure_tables(study, gate_figures),
+        "worst": [(one.sentence(), one.detector, sheet(out / name, one, album)) for name, one in worst.items()],
         "switches": summary.get("switches"), "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
         "runs": run_table(runs, summary), "settings": settings(study, runs), "left_out": album.left_out,
     }
@@ -207,6 +210,11 @@ def plot(path: Path, album: Album) -> Picture | None:
         return None
     height, width = pixels.shape[:2]
     return album.file_png(path.read_bytes(), width * 96 // 120, height * 96 // 120, TITLES[path.name])
+
+
+def sheet(path: Path, worst: Worst, album: Album) -> Picture | None:
+    pixels = load_file(path)
+    return None if pixels is None else album.photo(pixels, f"where {worst.arm} loses most against none")
 
 
 def run_table(runs: Sequence[StudyRun], summary: Mapping[str, Any]) -> Table:

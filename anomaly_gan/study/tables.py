@@ -38,6 +38,9 @@ from .statistics import (
     write_plots,
 )
 from .switches import switch_summary
+from .worst import COLUMNS as FAILURE_COLUMNS
+from .worst import Worst, worst_arms
+from .worst_sheets import write_worst
 
 CATEGORY_COLUMNS = ("variant", "arm", "detector", "seed", "fold", "category", "ap50", "ap", "iou")
 PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png", "switches.png")
@@ -144,9 +147,21 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     plots = write_plots(out, summary)
     for name in set(PLOTS) - set(plots):
         (out / name).unlink(missing_ok=True)
-    write_report(out, study, runs, summary, plots, figures)
-    return Outcome(summary["cells"]["finished"], summary["cells"]["expected"], rows, [*written, *plots, "report.html"],
-                   summary)
+    worst = write_failures(out, found)
+    write_report(out, study, runs, summary, plots, figures, worst)
+    return Outcome(summary["cells"]["finished"], summary["cells"]["expected"], rows,
+                   [*written, *plots, *worst, "report.html"], summary)
+
+
+def write_failures(out: Path, found: Sequence[Found]) -> dict[str, Worst]:
+    """The failure pictures of main's arms and ``failures.csv``; what each picture shows."""
+    worst = worst_arms([(item.run, item.results) for item in found if item.run.variant == MAIN])
+    rows = [loss.row(one.arm, one.detector) for one in worst for loss in one.losses]
+    if rows:
+        _write_csv(out / "failures.csv", FAILURE_COLUMNS, rows)
+    else:
+        (out / "failures.csv").unlink(missing_ok=True)
+    return write_worst(out, worst)
 
 
 def count(found: Sequence[Found]) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""The failure pictures of a study: what an arm misses and what it takes for a defect, beside ``none``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from detection.config import NO_AUGMENTATION
+from detection.evaluate import DetectionRow
+from detection.plot import FOUND_RGB, TRUE_RGB
+
+from ..core.images import write_png
+from ..core.masks import decode_rle
+from ..core.sheets import contact_sheet
+from ..report.pictures import Window, cut, enlarge, load_pixels, outlines, window_around
+from .worst import Judged, Loss, Worst
+
+CELL = 152
+VISIBLE = 0.25
+"""Detections below this score are drawn only where a miss or a false alarm is about them."""
+LABELS = 3
+"""Detections of a picture that are named below it."""
+WINDOW_RGB = (0, 114, 178)
+
+
+def write_worst(out: Path, found: Sequence[Worst]) -> dict[str, Worst]:
+    """Write ``failures_ARM.png`` of the first detector's arms and ``failures_ARM@DETECTOR.png`` of the others', and
+    remove those of another time. Returns what stands in which file."""
+    first = min((one.detector for one in found), default="")
+    named = {f"failures_{one.arm}" + (f"@{one.detector}" if one.detector != first else "") + ".png": one
+             for one in found if one.losses}
+    for path in out.glob("failures_*.png"):
+        if path.name not in named:
+            path.unlink()
+    for name, one in named.items():
+        rows = [row for loss in one.losses if (row := sheet_row(loss, one.arm)) is not None]
+        if rows:
+            write_png(out / name, np.vstack(rows))
+    return {name: one for name, one in named.items() if (out / name).is_file()}
+
+
+def sheet_row(loss: Loss, arm: str) -> np.ndarray | None:
+    """Photograph | truth | none | arm, the last three in a window around the place; None where it cannot be read."""
+    test = loss.fold.test
+    pixels = load_pixels(test, loss.image)
+    if pixels is None:
+        return None
+    place = np.zeros(pixels.shape[:2], np.uint8)
+    x, y, width, height = (round(value) for value in loss.box_xywh)
+    place[max(0, y):y + max(1, height), max(0, x):x + max(1, width)] = 1
+    window = window_around(place, margin=1.0, least_px=64)
+    truth = [(item.mask(), "") for item in test.by_image().get(loss.image.id, []) if not item.iscrowd]
+    whole = drawn(pixels, (0, 0, *pixels.shape[1::-1]), truth, TRUE_RGB)
+    scale = CELL / max(pixels.shape[:2])
+    left, top, wide, high = (round(value * scale) for value in window)
+    cv2.rectangle(whole, (left, top), (left + wide - 1, top + high - 1), WINDOW_RGB, 1)
+    sides = [drawn(pixels, window, _shown(cells[loss.seed], loss), FOUND_RGB)
+             for cells in (loss.fold.none, loss.fold.arm)]
+    name = test.category_names()[loss.category]
+    header = [f"{loss.kind}: {name}", f"truth, fold {loss.fold.fold} s{loss.seed}",
+              f"{NO_AUGMENTATION}: {loss.none:.2f}", f"{arm}: {loss.arm:.2f}"]
+    return contact_sheet([[_colour(picture) for picture in (whole, drawn(pixels, window, truth, TRUE_RGB), *sides)]],
+                         header, cell=CELL)
+
+
+def _colour(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
+
+
+def _shown(cell: Judged, loss: Loss) -> list[tuple[np.ndarray, str]]:
+    """Masks (boxes where there are none) of the detections on the photograph with score and category, the surest
+    first."""
+    about, names = cell.about(loss.image.id, loss.missed), loss.fold.test.category_names()
+    rows = [row for row in cell.rows if row["image_id"] == loss.image.id
+            and (row["score"] >= VISIBLE or any(row is other for other in about))]
+    return [(_mask(row, loss), f"{row['score']:.2f} {names[row['category_id']]}")
+            for row in sorted(rows, key=lambda row: -row["score"])]
+
+
+def _mask(row: DetectionRow, loss: Loss) -> np.ndarray:
+    if row.get("segmentation") is not None:
+        return decode_rle(row["segmentation"])
+    mask = np.zeros((loss.image.height, loss.image.width), np.uint8)
+    x, y, width, height = (round(value) for value in row["bbox"])
+    mask[max(0, y):y + height, max(0, x):x + width] = 1
+    return mask
+
+
+def drawn(pixels: np.ndarray, window: Window, instances: Sequence[tuple[np.ndarray, str]],
+          colour: tuple[int, int, int]) -> np.ndarray:
+    """A window of the photograph at the sheet's size with the outlines in it, and below what the first of them are:
+    RGB."""
+    picture = _colour(enlarge(cut(pixels, window), CELL)).copy()
+    labels = []
+    for mask, label in instances:
+        found = outlines(cut(mask, window), CELL)
+        cv2.drawContours(picture, found, -1, colour, 1, cv2.LINE_AA)
+        labels += [label] if found and label else []
+    for line, label in enumerate(reversed(labels[:LABELS])):
+        place = 3, picture.shape[0] - 4 - 11 * line
+        for ink, width in (((255, 255, 255), 3), (colour, 1)):
+            cv2.putText(picture, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.34, ink, width, cv2.LINE_AA)
+    return picture
