@@ -74,7 +74,7 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
                                       fabric, out, budget.part(AWARE_SHARE) if budget else None)
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     if fabric.world_size > 1:
-        _check_shareable(task, config)
+        check_shareable(task, config)
     schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
                         sample_every=gcd(config.sample_every, config.keep_every), label=f"train {config.method}",
                         budget=budget)
@@ -124,7 +124,7 @@ def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: Train
     return Plateau(config.early_stop_every, config.early_stop, quality, task.products)
 
 
-def _check_shareable(task: MethodTask, config: TrainConfig) -> None:
+def check_shareable(task: MethodTask, config: TrainConfig) -> None:
     """Raises:
         ConfigError: what a net says of a row depends on the batch's other rows, or on what one process saw before.
     """
