@@ -72,7 +72,8 @@ def control_card(run: Annotated[Path, typer.Argument(help="Run folder with inges
                  levels: Annotated[int, typer.Option(min=3, max=21, help="Severities per mask.")] = 7,
                  seed: Seed = None, device: Device = None) -> None:
     """Measure what severity, light, category and mask do: does the picture follow?"""
-    from .synthesis.control.card import CardConfig, make_card, sentences
+    from .synthesis.control.card import make_card, sentences
+    from .synthesis.control.config import CardConfig
 
     config = CardConfig(method=method, exposures=exposures, masks=masks, levels=levels)
     folder = out or run / f"control@{method}"

@@ -165,7 +165,7 @@ def resolved(light: Light, model: LightModel, file_name: str) -> Light:
     if own not in model.exposures:
         raise InputError(file_name, "LIGHT", "its name does not tell its exposure", remedy)
     gain = (model.exposures[light.exposure] - model.exposures[own]) / math.log(2)
-    return replace(light, stops=round(gain, 6))
+    return replace(light, stops=round(gain, 6), exposure=None)
 
 
 def relight(pixels: np.ndarray, light: Light, model: LightModel, seed: int) -> np.ndarray:

@@ -70,7 +70,7 @@ def paint(job: Painting, out: Path) -> Dataset:
     about = {"method": brush.config.method, "seed": job.seed, "base": job.photograph.name,
              "base_sha256": sha256_bytes(content), "mask": job.mask.name, "mask_sha256": sha256_bytes(mask_content),
              "generator_sha256": sha256_file(job.model / "generator.safetensors"),
-             "support_px": brush.config.support_px, **({"light": light.record()} if light else {})}
+             "support_px": brush.config.support_px, **_about_light(job.light, light)}
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
     ids = {name: at for at, name in enumerate(brush.categories, start=1)}
@@ -108,6 +108,12 @@ def paint_instances(brush: Brush, channels: int, base: np.ndarray, instances: In
     if painted.ndim == 3 and base.ndim == 2:
         painted = np.rint(painted.mean(axis=2)).astype(np.uint8)
     return painted, fillings
+
+
+def _about_light(asked: Light | None, light: Light | None) -> dict[str, Any]:
+    if asked is None or light is None:
+        return {}
+    return {"light": {**light.record(), **({"exposure": asked.exposure} if asked.exposure else {})}}
 
 
 def _relit(pixels: np.ndarray, light: Light | None, model: LightModel, seed: int, index: int) -> np.ndarray:

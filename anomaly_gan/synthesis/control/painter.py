@@ -26,11 +26,12 @@ BEYOND = 0.25
 @dataclass(frozen=True)
 class Filled:
     """A painted photograph. ``asked``: the (log ratio, standard deviation) last given to the generator; ``shown``:
-    the log ratio that the picture has; ``passes``: paintings it took."""
+    the log ratio that the picture has; ``first``: what the first painting had; ``passes``: paintings it took."""
 
     pixels: np.ndarray
     asked: list[float]
     shown: float
+    first: float
     passes: int
 
     def record(self) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
     """
     box = mask_box_xywh(mask_01)
     drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), wanted)
-    best = Filled(drawn, asked, contrast(drawn, mask_01), 1)
+    best = Filled(drawn, asked, contrast(drawn, mask_01), contrast(drawn, mask_01), 1)
     if wanted is None or not brush.painter.controls:
         return best
     ratios = [row[0] for row in brush.severities[category]]
@@ -98,5 +99,6 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
         drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), [ask, wanted[1]])
         shown = contrast(drawn, mask_01)
         nearer = abs(shown - wanted[0]) < abs(best.shown - wanted[0])
-        best = Filled(drawn, asked, shown, count) if nearer else Filled(best.pixels, best.asked, best.shown, count)
+        best = (Filled(drawn, asked, shown, best.first, count) if nearer
+                else Filled(best.pixels, best.asked, best.shown, best.first, count))
     return best

@@ -1,0 +1,112 @@
+"""Severity on the card: each mask painted from the faintest to the strongest, and what the pictures then show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from ...core.progress import track
+from ...core.seeding import rng_for, seed_for
+from .card_subjects import Model, Subject, change
+from .config import CardConfig
+from .severity import SeverityScale
+
+TARGET = 0.9
+
+
+def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig,
+          keep: int) -> tuple[list[dict[str, Any]], list[list[np.ndarray]]]:
+    """One row per mask, each figure a list over the severities; and the pictures of ``keep`` masks per category.
+
+    ``contrast``: the picture's log ratio along the category's side; ``first``: that of the generator asked once;
+    ``visible_px``: mask pixels that changed visibly; ``asked``: the contrast that was wanted.
+    """
+    grid = np.linspace(0, 1, config.levels)
+    scales = {name: SeverityScale.of(bank) for name, bank in model.brush.severities.items()}
+    rows: list[dict[str, Any]] = []
+    pictures: list[list[np.ndarray]] = []
+    kept: dict[str, int] = {}
+    for subject in track(subjects, "severity"):
+        scale, seed = scales[subject.category], seed_for(model.seed, "severity", subject.name)
+        filled = [model.fill(subject, seed, wanted=scale.at(float(place))) for place in grid]
+        inside = subject.mask_01 != 0
+        rows.append({
+            "mask": subject.name, "category": subject.category, "area_px": int(inside.sum()),
+            "asked": [round(scale.sign * scale.at(float(place))[0], 4) for place in grid],
+            "contrast": [round(scale.sign * one.shown, 4) for one in filled],
+            "first": [round(scale.sign * one.first, 4) for one in filled],
+            "visible_px": [int((change(one.pixels, subject.base)[inside] > config.changed_by).sum()) for one in filled],
+            "passes": [one.passes for one in filled],
+        })
+        kept[subject.category] = kept.get(subject.category, 0) + 1
+        if kept[subject.category] <= keep:
+            pictures.append([one.pixels for one in filled])
+    return rows, pictures
+
+
+def figures(rows: list[dict[str, Any]], config: CardConfig, seed: int) -> dict[str, Any]:
+    """Per category and over all: Spearman's rho of the asked severity with each measured figure, over all masks of a
+    category together (``pooled``) and mask by mask (``within``), with intervals over masks."""
+    names = sorted({row["category"] for row in rows})
+    of_category = {name: [row for row in rows if row["category"] == name] for name in names}
+    result: dict[str, Any] = {"target": TARGET, "levels": config.levels, "categories": {}}
+    for name in names:
+        chosen = of_category[name]
+        result["categories"][name] = {
+            "masks": len(chosen),
+            **{figure: {"pooled": _interval([chosen], figure, pooled, config, seed),
+                        "within": _interval([chosen], figure, within, config, seed)}
+               for figure in ("contrast", "first", "visible_share")},
+            "asked": [round(float(value), 4) for value in np.mean([row["asked"] for row in chosen], axis=0)],
+            "shown": [round(float(value), 4) for value in np.mean([row["contrast"] for row in chosen], axis=0)],
+            "missed_by": round(float(np.mean([np.abs(np.subtract(row["asked"], row["contrast"]))
+                                              for row in chosen])), 4),
+            "passes": round(float(np.mean([row["passes"] for row in chosen])), 2),
+        }
+    groups = list(of_category.values())
+    result["all"] = {figure: {"pooled": _interval(groups, figure, pooled, config, seed),
+                              "within": _interval(groups, figure, within, config, seed)}
+                     for figure in ("contrast", "first", "visible_share")}
+    rho = result["all"]["contrast"]["pooled"]["rho"]
+    result["met"] = rho is not None and rho >= TARGET
+    return result
+
+
+def _values(row: dict[str, Any], figure: str) -> list[float]:
+    if figure == "visible_share":
+        return [count / row["area_px"] for count in row["visible_px"]]
+    return row[figure]
+
+
+def pooled(table: np.ndarray) -> float:
+    """Spearman's rho of severity and figure over all masks (M, levels) together."""
+    grid = np.tile(np.linspace(0, 1, table.shape[1]), len(table))
+    return _rho(grid, table.ravel())
+
+
+def within(table: np.ndarray) -> float:
+    """The mean of the masks' own rhos."""
+    grid = np.linspace(0, 1, table.shape[1])
+    return float(np.mean([_rho(grid, row) for row in table]))
+
+
+def _rho(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's rho; 0 where a side is constant: what never changes follows nothing."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(spearmanr(first, second).statistic)
+
+
+def _interval(groups: list[list[dict[str, Any]]], figure: str, measure: Callable[[np.ndarray], float],
+              config: CardConfig, seed: int) -> dict[str, float]:
+    """The mean over groups (categories) and the middle 95 % over masks drawn with replacement."""
+    tables = [np.array([_values(row, figure) for row in rows], float) for rows in groups]
+    rng = rng_for(seed, "rho", figure, measure.__name__)
+    draws = [np.mean([measure(table[rng.integers(len(table), size=len(table))]) for table in tables])
+             for _ in range(config.draws // 5)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return {"rho": round(float(np.mean([measure(table) for table in tables])), 4), "low": round(float(low), 4),
+            "high": round(float(high), 4)}
