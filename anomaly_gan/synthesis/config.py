@@ -48,6 +48,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone."""
 
 
+SWITCHES = ("keep_every", "time_budget", "early_stop", "early_stop_every", "early_stop_windows", "devices",
+            "discriminator_view", "r1", "r1_every", "augment", "mode_seeking", "consistency", "pretrain_steps",
+            "exposures", "repeat")
+"""Fields of ``TrainConfig`` that change nothing unless given."""
+
+
 class TrainConfig(Config):
     """A method's training. ``preset`` lays a named set of values under the method's recipe, and both under the
     values given.
@@ -140,6 +146,13 @@ class TrainConfig(Config):
                                   "generator; None: none")
     repeat: int = Field(0, ge=0, description="another number is another training from the same photographs and pool: "
                         "other weights to start from, other batches")
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the switches that stand as they do unless given: a training without them is keyed as ever."""
+        defaults = type(self).model_fields
+        return {name: value for name, value in dump(self).items()
+                if name not in SWITCHES or getattr(self, name) != defaults[name].default}
 
     @model_validator(mode="before")
     @classmethod
