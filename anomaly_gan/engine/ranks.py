@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from multiprocessing import active_children
 from typing import Any, TypeVar
 
 import torch
@@ -38,6 +39,7 @@ def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Resu
         fabric.launch()
         return work(fabric, *arguments)
     port = os.environ.pop("MASTER_PORT", None)  # what the last launch left would be taken for a cluster's
+    others = set(active_children())
     try:
         result, error = fabric.launch(_guarded, partial(_call, work, arguments))  # type: ignore[arg-type]
     except ProcessException as failure:
@@ -45,6 +47,8 @@ def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Resu
         raise EnvironmentFailure(f"process {failure.error_index} of {fabric.world_size} died ({last}); "
                                  "the same command goes on from the last checkpoint") from failure
     finally:
+        for child in set(active_children()) - others:  # where we were stopped: at exit they would be waited for
+            child.terminate()
         os.environ.pop("MASTER_PORT", None)
         if port is not None:
             os.environ["MASTER_PORT"] = port
