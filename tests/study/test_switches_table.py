@@ -39,7 +39,8 @@ def gate(kid: float, certificate: float, diversity: float = 0.9, **more) -> dict
     return {"wanted": 10, "tried": 12, "accepted": 10, "accepted_at_once": 8,
             "defect": {"generated": 10, "KID-Toy": {"over_p95": kid, "ratio": None},
                        "FD-Toy": {"over_p95": 2.0, "ratio": 1.5}, "PD-Toy": {"pairs": {"ratio": diversity}}},
-            "certificate": {"median": certificate, "real_median": 0.6, "difference": certificate - 0.6,
+            "certificate": {"median": certificate + 0.05, "median_at_first": certificate, "real_median": 0.6,
+                            "difference": certificate - 0.55,
                             "empty_share": 0.1}, "copies": {"share": 0.0}, **more}
 
 
@@ -97,7 +98,8 @@ def test_the_table_of_a_study_by_hand(finished):
     assert float(kid["difference_high"]) == pytest.approx(per_fold.mean() + half, abs=1e-6)
     assert kid["sample"] == "folds" and kid["pairs"] == "6" and kid["verdict"] == "better"
     assert float(kid["p_holm"]) == pytest.approx(2 * float(kid["p"]), abs=2e-6) and float(kid["p"]) > 1e-5
-    assert rows["no_ema", "certificate_gap"]["verdict"] == "worse"
+    assert rows["no_ema", "certificate"]["verdict"] == rows["no_ema", "certificate_gap"]["verdict"] == "worse"
+    assert float(rows["main", "certificate"]["mean"]) == pytest.approx(0.5), "before the gate chose"
     assert rows["no_ema", "kid"]["verdict"] == rows["r1", "certificate"]["verdict"] == "no difference shown"
     assert float(rows["main", "diversity"]["mean"]) == pytest.approx(1.1) and rows["main", "kid"]["verdict"] == ""
     assert float(rows["main", "at_once"]["mean"]) == pytest.approx(0.8)
