@@ -23,7 +23,8 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
         stage = run.stages[f"train@{method}"]
         found.append({
             "method": method,
-            "curves": curves(stage, album),
+            "curves": curves(stage, album, "losses.csv", "loss terms"),
+            "quality": curves(stage, album, "quality.csv", "distance of painted to real defects"),
             "last_step": last_step(stage),
             "sample": last_sample(stage, album),
             **features(run, method, album),
@@ -38,9 +39,9 @@ def last_step(stage: StageFolder) -> int | None:
     return int(value) if math.isfinite(value) else None
 
 
-def curves(stage: StageFolder, album: Album) -> Picture | None:
-    """The loss terms over the steps, or None where no losses were logged."""
-    rows = evenly(stage.table("losses.csv"), POINTS)
+def curves(stage: StageFolder, album: Album, file: str, what: str) -> Picture | None:
+    """The columns of a CSV over its steps, or None where there is none."""
+    rows = evenly(stage.table(file), POINTS)
     if not rows:
         return None
     names = [name for name in rows[0] if name and name != "step"]
@@ -49,7 +50,7 @@ def curves(stage: StageFolder, album: Album) -> Picture | None:
     if not drawn:
         return None
     content, width, height = loss_curves([number(row.get("step", "")) for row in rows], drawn)
-    return album.file_png(content, width, height, "loss terms over training steps: " + ", ".join(drawn))
+    return album.file_png(content, width, height, f"{what} over training steps: " + ", ".join(drawn))
 
 
 def last_sample(stage: StageFolder, album: Album) -> Picture | None:
