@@ -152,7 +152,7 @@ def _ends(history: History, schedule: Schedule, time_gone: float, plateau: Plate
     last = history.steps == schedule.steps
     if not last and time_gone >= 1:
         last, history.ended_by = True, "time"
-    if plateau and (last or history.steps % plateau.every == 0):
+    if plateau and (last or plateau.due(history.steps)):
         if plateau.look(history.steps, fabric) and not last:
             last, history.ended_by = True, "plateau"
         if fabric.is_global_zero:

@@ -23,7 +23,8 @@ Measure = Callable[[], dict[str, float]]
 class Plateau:
     """Measures every ``every`` steps and says stop after ``patience`` measurements without a better one.
 
-    ``nets``: whose weights of the best measurement are kept. A figure that is not a number is never the best.
+    ``after``: nothing is measured in the first so many steps, which teach something else. ``nets``: whose weights of
+    the best measurement are kept. A figure that is not a number is never the best.
     """
 
     every: int
@@ -33,6 +34,11 @@ class Plateau:
     rows: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] = field(default_factory=dict)
     kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    after: int = 0
+
+    def due(self, step: int) -> bool:
+        """Whether it is time to look, ``step`` steps having been taken."""
+        return step > self.after and step % self.every == 0
 
     def look(self, step: int, fabric: Fabric) -> bool:
         """Measure after ``step`` steps; True where it is time to stop. The first process measures for all."""

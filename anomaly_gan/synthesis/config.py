@@ -194,6 +194,9 @@ class TrainConfig(Config):
             raise ValueError("mode_seeking: there is no noise to seek modes with; set noise: true")
         if self.pretrain_steps >= self.steps:
             raise ValueError(f"pretrain_steps: {self.pretrain_steps} leave none of {self.steps} steps for real defects")
+        if self.pretrain_steps and self.time_budget:
+            raise ValueError("pretrain_steps: with a time_budget the time may end before a real defect is seen; give "
+                             "one of them")
         if self.size % 2**stages:
             raise ValueError(f"size: {self.size} px cannot be halved {stages} times (depth)")
         for name, side in (("size", self.size), ("local_size", self.local_size)):

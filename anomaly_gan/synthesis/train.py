@@ -121,7 +121,7 @@ def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: Train
     names = [category.name for category in train.categories]
     backbone = embedded_backbone(fabric.device.type)
     quality = CropQuality(task, source, names, config.early_stop_windows, backbone, fabric.device)
-    return Plateau(config.early_stop_every, config.early_stop, quality, task.products)
+    return Plateau(config.early_stop_every, config.early_stop, quality, task.products, after=config.pretrain_steps)
 
 
 def check_shareable(task: MethodTask, config: TrainConfig) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.masks import decode_rle
 from anomaly_gan.engine.loop import train_step
+from anomaly_gan.engine.plateau import Plateau
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
 from anomaly_gan.synthesis import train
@@ -224,6 +225,13 @@ def test_switches_that_cannot_work_are_refused():
         TrainConfig(mode_seeking=0.1, noise=False)
     with pytest.raises(ValidationError, match="pretrain_steps: 30 leave none of 30"):
         TrainConfig(steps=30, pretrain_steps=30)
+    with pytest.raises(ValidationError, match="the time may end before a real defect is seen"):
+        TrainConfig(pretrain_steps=30, time_budget="1m")
+
+
+def test_a_plateau_does_not_look_while_pretraining():
+    plateau = Plateau(10, 2, dict, dict, after=25)
+    assert [step for step in range(1, 51) if plateau.due(step)] == [30, 40, 50]
 
 
 def test_pretraining_shows_no_pixel_of_a_defect_and_paints_inside_the_mask(small_run):
