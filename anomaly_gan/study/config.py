@@ -16,7 +16,7 @@ from ..pipeline import RunConfig
 
 MAIN = "main"
 """The variant that is always there: the base with ``set``, and nothing else."""
-OF_THE_STUDY = frozenset({"name", "base", "folds", "variants", "first_seed", "repeats", "until"})
+OF_THE_STUDY = frozenset({"name", "base", "folds", "variants", "first_seed", "repeats", "until", "quality"})
 """What ``--set`` changes in the study itself; every other key is one of the run."""
 
 
@@ -29,7 +29,8 @@ class StudyConfig(Config):
     Names with a meaning to the statistics are ``leak`` and ``ungated``. ``first_seed``: the number of the first of
     ``compare.seeds`` seeds, so that a second study continues where a first one ended. ``repeats``: every variant is
     trained so many times from other seeds of its generators, the later ones as variants ``NAME.r1``, ``NAME.r2``.
-    ``until``: the last stage of every run; before ``compare`` no detector is trained.
+    ``until``: the last stage of every run; before ``compare`` no detector is trained. ``quality``: measure every
+    variant's photographs against the real ones of ``main``, of which a variant may have seen but few.
     """
 
     name: str = "study"
@@ -40,6 +41,7 @@ class StudyConfig(Config):
     first_seed: int = Field(0, ge=0)
     repeats: int = Field(1, ge=1)
     until: Literal["ingest", "pool", "train", "generate", "gate", "export", "compare"] = "compare"
+    quality: bool = False
 
     @field_validator("name")
     @classmethod

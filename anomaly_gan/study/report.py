@@ -24,7 +24,9 @@ TITLES = {"lift.png": "Each arm's difference to none",
           "leak.png": "Random split of photographs against split by objects",
           "gates.png": "Do the gates predict the lift?",
           "amount.png": "How much synthetic, how many real objects",
-          "switches.png": "Each variant of the training against main"}
+          "switches.png": "Each variant of the training against main",
+          "quality.png": "Quality of the photographs over the number of real objects",
+          "quality_variants.png": "Quality of the photographs of each variant against main"}
 GATE_PLACE = ("variant", "arm", "fold", "category")
 METRICS = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
 
@@ -44,6 +46,7 @@ def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summar
                                                        for row in summary["failures"]]),
         "gates": gate_figure_tables(study, gate_figures),
         "worst": [(one.sentence(), one.detector, sheet(out / name, one, album)) for name, one in worst.items()],
+        "quality": [(part["sentences"], switch_tables(part)) for part in (summary.get("quality"),) if part],
         "switches": summary.get("switches"), "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
         "runs": run_table(runs, summary), "settings": settings(study, runs), "left_out": album.left_out,
     }

@@ -18,6 +18,7 @@ from .cells import StudyJob, comparison, in_order, jobs_of, settle
 from .config import StudyConfig, dump_study
 from .plan import StudyRun, plan_study, planned_cells
 from .prepare import Say, Workshop
+from .quality import measure_all
 
 WAIT_SECONDS = 5.0
 """Between two looks at a run that another shard prepares."""
@@ -77,6 +78,8 @@ def run_study(study: StudyConfig, base: dict[str, Any], out: Path, say: Say, sha
         for name, text in zip(("study.yaml", "base.yaml"), dump_study(study, base), strict=True):
             write_text(out / name, text)
         _Worker(study.name, runs, out, say, shard).work()
+        if study.quality:
+            measure_all(runs, say)
     elif not any(run.folder.is_dir() for run in runs):
         raise InputError(str(out), "MISSING", "no run of this study is here",
                          "check --out, or run without --tables-only")

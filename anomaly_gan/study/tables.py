@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from detection.compare import COLUMNS, write_table
 from detection.config import NO_AUGMENTATION
 from detection.figures import figure
 
-from ..core.errors import InputError
 from ..core.files import write_json
 from ..core.manifest import read_manifest
 from ..core.records import load_dataset
@@ -22,6 +19,7 @@ from ..core.tables import write_csv
 from . import failures
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
+from .quality import quality_summary
 from .run import Outcome
 from .statistics import (
     COMPARISON_COLUMNS,
@@ -31,8 +29,9 @@ from .statistics import (
     StudyCell,
     comparison_rows,
     gate_rows,
-    load_cells,
     load_gates,
+    read_result,
+    study_cells,
     summarise_study,
     switch_rows,
     write_plots,
@@ -43,18 +42,23 @@ from .worst import Worst, worst_arms
 from .worst_sheets import write_worst
 
 CATEGORY_COLUMNS = ("variant", "arm", "detector", "seed", "fold", "category", "ap50", "ap", "iou")
-PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png", "switches.png")
+PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png", "switches.png", "quality.png", "quality_variants.png")
 DEVICES, BACKBONES = ("cpu", "cuda"), ("efficientnet_lite0", "resnet50_coco")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run's cells as they lie on disk: the results that count, the names that are missing, how many are stale."""
+    """A run's cells as they lie on disk: the results that count by their folders, the names that are missing, how
+    many are stale."""
 
     run: StudyRun
-    results: list[dict[str, Any]]
+    folders: dict[Path, dict[str, Any]]
     missing: list[str]
     stale: int
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        return list(self.folders.values())
 
 
 def find_cells(run: StudyRun) -> Found:
@@ -65,17 +69,18 @@ def find_cells(run: StudyRun) -> Found:
     """
     keys = _keys(run)
     expected = {cell.name: cell for cell in run.cells()}
-    results, missing, stale = [], [], 0
+    folders: dict[Path, dict[str, Any]] = {}
+    missing, stale = [], 0
     judged = _held_out(run)
     for name, cell in expected.items():
         path = run.cell_folder(cell) / "result.json"
-        result = _read(path) if path.is_file() else None
+        result = read_result(path) if path.is_file() else None
         if result is not None and result["test_hash"] == judged and _is_of(result, cell, run, keys):
-            results.append(result)
+            folders[path.parent] = result
         else:
             stale += result is not None
             missing.append(name)
-    return Found(run, results, missing, stale)
+    return Found(run, folders, missing, stale)
 
 
 def _held_out(run: StudyRun) -> str | None:
@@ -104,14 +109,6 @@ def _is_of(result: Mapping[str, Any], cell: Cell, run: StudyRun, keys: Mapping[s
         for device in DEVICES for backbone in BACKBONES}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content | {"key": content["key"], "test_hash": content["test_hash"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "delete the folder and run again") from error
-
-
 def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Outcome:
     """Write every table, plot and the report of a study into ``out``; the same cells give the same bytes.
 
@@ -130,15 +127,18 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     _write_csv(out / "categories.csv", CATEGORY_COLUMNS, _category_rows(study, found))
     summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
     switches = switch_summary(study, runs, {item.run.name: item.results for item in found})
-    summary |= {"switches": switches} if switches else {}
+    quality = quality_summary(study, runs)
+    summary |= {name: part for name, part in (("switches", switches), ("quality", quality)) if part}
     write_json(out / "summary.json", summary)
     _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
-    figures = gate_figure_rows(study, runs)
-    columns = dict.fromkeys(name for row in figures for name in row)
+    figures = figure_rows(study, runs)
+    measured = figure_rows(study, runs, "quality")
     for name, heads, lines in (("gates.csv", GATE_COLUMNS, gate_rows(summary)),
-                               ("gate_figures.csv", tuple(columns), figures),
-                               ("switches.csv", SWITCH_COLUMNS, switch_rows(switches))):
+                               ("gate_figures.csv", columns_of(figures), figures),
+                               ("switches.csv", SWITCH_COLUMNS, switch_rows(switches)),
+                               ("quality.csv", SWITCH_COLUMNS, switch_rows(quality)),
+                               ("quality_figures.csv", columns_of(measured), measured)):
         if lines:
             _write_csv(out / name, heads, lines)
             written.append(name)
@@ -155,7 +155,7 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
 
 def write_failures(out: Path, found: Sequence[Found]) -> dict[str, Worst]:
     """The failure pictures of main's arms and ``failures.csv``; what each picture shows."""
-    worst = worst_arms([(item.run, item.results) for item in found if item.run.variant == MAIN])
+    worst = worst_arms([(item.run, item.folders) for item in found if item.run.variant == MAIN])
     rows = [loss.row(one.arm, one.detector) for one in worst for loss in one.losses]
     if rows:
         _write_csv(out / "failures.csv", FAILURE_COLUMNS, rows)
@@ -183,25 +183,24 @@ def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
     configs: dict[str, dict[str, Any]] = {}
     for item in found:
         run = item.run
-        counted = partial(_is_among, {result["key"] for result in item.results})
-        cells[run.variant] += load_cells(run.folder, run.config.compare.split_test, keep=counted)
+        cells[run.variant] += study_cells(run.folder, item.folders, run.config.compare.split_test)
         gates[run.variant] += load_gates(run.folder, run.fold)
         configs.setdefault(run.variant, run.config.model_dump(mode="json"))
     return summarise_study(cells, gates_by_variant=gates, configs=configs)
 
 
-def gate_figure_rows(study: StudyConfig, runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
-    """What the gates measured, a row per variant, fold, arm and category: how good the photographs are, with or
-    without a detector."""
+def figure_rows(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate") -> list[dict[str, Any]]:
+    """What the gates (or another stage of their kind) measured, a row per variant, fold, arm and category: how good
+    the photographs are, with or without a detector."""
     rows: list[dict[str, Any]] = [
         {"variant": run.variant, "arm": item.arm, "fold": item.fold, "category": item.category, **item.figures}
-        for run in runs for item in load_gates(run.folder, run.fold)]
+        for run in runs for item in load_gates(run.folder, run.fold, stage)]
     order = study.variant_names()
     return sorted(rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["fold"], row["category"]))
 
 
-def _is_among(keys: Set[str], result: dict[str, Any]) -> bool:
-    return result["key"] in keys
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for row in rows for name in row))
 
 
 def _variant_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:

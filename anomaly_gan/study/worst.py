@@ -7,9 +7,9 @@ both have, so no threshold decides; matching is COCO's at IoU 0.5.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,9 +18,9 @@ from detection.config import NO_AUGMENTATION
 from detection.evaluate import DetectionRow, matched_at_50
 from detection.registry import detector
 
-from ..core.errors import InputError
 from ..core.records import Annotation, Dataset, ImageRecord, load_dataset
 from .plan import StudyRun
+from .statistics.cells import read_json
 
 SHOWN = 4
 """Misses, and false alarms, that are shown of an arm: of as many different objects."""
@@ -106,25 +106,17 @@ class Worst:
                 f"{self.less} less surely (by {LEAST:g} in score or more, mean over seeds).")
 
 
-def read_fold(run: StudyRun, results: Iterable[Mapping[str, Any]], name: str) -> dict[str, dict[int, Judged]]:
-    """Arm -> seed -> what a run's finished cells of one detector make of each photograph.
+def read_fold(test: Dataset, results: Mapping[Path, Mapping[str, Any]], name: str) -> dict[str, dict[int, Judged]]:
+    """Arm -> seed -> what a run's finished cells of one detector, by their folders, make of each photograph.
 
     Raises:
         InputError: a file of detections cannot be read.
     """
-    test = load_dataset(run.folder / "ingest").split(run.config.compare.split_test)
-    cells = {(cell.arm, cell.detector, cell.seed): run.cell_folder(cell) for cell in run.cells()}
     judged: dict[str, dict[int, Judged]] = {}
-    for result in results:
-        if result["detector"] != name:
-            continue
-        path = cells[result["arm"], name, result["seed"]] / "detections.json"
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(str(path), "FORMAT", f"cannot be read ({error})",
-                             "delete the folder and run again") from error
-        judged.setdefault(result["arm"], {})[result["seed"]] = judge_cell(test, rows, detector(name).segments)
+    for folder, result in results.items():
+        if result["detector"] == name:
+            rows = read_json(folder / "detections.json")
+            judged.setdefault(result["arm"], {})[result["seed"]] = judge_cell(test, rows, detector(name).segments)
     return judged
 
 
@@ -184,25 +176,24 @@ def _mean(values: Mapping[int, float]) -> float:
     return float(np.mean(list(values.values())))
 
 
-def worst_arms(found: Sequence[tuple[StudyRun, Sequence[Mapping[str, Any]]]]) -> list[Worst]:
-    """Every arm of every detector that shares seeds with ``none``, from (run, its finished results) of one variant.
+def worst_arms(found: Sequence[tuple[StudyRun, Mapping[Path, Mapping[str, Any]]]]) -> list[Worst]:
+    """Every arm of every detector that shares seeds with ``none``, from (run, its finished cells) of one variant.
 
     A run whose photographs are gone is left out.
     """
-    names = sorted({str(result["detector"]) for _, results in found for result in results})
     result = []
-    for name in names:
+    for name in sorted({str(cell["detector"]) for _, cells in found for cell in cells.values()}):
         folds: dict[str, list[Fold]] = {}
-        for run, results in found:
-            if not results or not (run.folder / "ingest" / "images").is_dir():
+        for run, cells in found:
+            if not cells or not (run.folder / "ingest" / "images").is_dir():
                 continue
-            judged = read_fold(run, results, name)
             test = load_dataset(run.folder / "ingest").split(run.config.compare.split_test)
+            judged = read_fold(test, cells, name)
             base = judged.pop(NO_AUGMENTATION, {})
-            for arm, cells in judged.items():
-                seeds = sorted(base.keys() & cells.keys())
+            for arm, own in judged.items():
+                seeds = sorted(base.keys() & own.keys())
                 if seeds:
                     folds.setdefault(arm, []).append(Fold(run.fold, test, {seed: base[seed] for seed in seeds},
-                                                          {seed: cells[seed] for seed in seeds}))
+                                                          {seed: own[seed] for seed in seeds}))
         result += [worst_of(arm, name, folds[arm]) for arm in sorted(folds)]
     return result

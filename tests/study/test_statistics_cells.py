@@ -10,7 +10,7 @@ from plain_ap import weighted_ap50
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
-from anomaly_gan.study.statistics import load_cells
+from anomaly_gan.study.statistics import load_cells, read_result, study_cells
 from detection.cells import held_out_hash
 from detection.evaluate import judge, truth_rows
 
@@ -53,7 +53,9 @@ def test_cells_are_read_with_their_matches(tmp_path: Path) -> None:
             assert weighted_ap50(matches, np.ones(3)) == pytest.approx(cell.figure(name))
     assert hybrid.figure("dent") is None and hybrid.figure("pit") == pytest.approx(1)
     assert hybrid.figure(metric="map50_box") == pytest.approx((51 / 101 + 1) / 2)
-    assert [cell.arm for cell in load_cells(tmp_path, keep=lambda result: result["key"] == "none")] == ["none"]
+    folder = tmp_path / "compare" / "cells" / "none-mask_rcnn-f0-s0"
+    only, = study_cells(tmp_path, {folder: read_result(folder / "result.json")})
+    assert only.arm == "none" and only.figures == none.figures
 
 
 def test_no_cells_is_no_error(tmp_path: Path) -> None:
@@ -67,6 +69,9 @@ def test_cells_of_another_test_split_and_damaged_ones_are_refused(tmp_path: Path
     whole = path.read_text()
     path.write_text(json.dumps(json.loads(whole) | {"test_hash": "other"}))
     with pytest.raises(InputError, match="K8: was judged on another test split"):
+        load_cells(tmp_path)
+    path.write_text(json.dumps({"key": "none"}))
+    with pytest.raises(InputError, match="FORMAT: has no test_hash"):
         load_cells(tmp_path)
     path.write_text(whole[:20])
     with pytest.raises(InputError, match="FORMAT"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,27 +39,42 @@ class StudyCell:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def load_cells(run: Path, split_test: str = "test",
-               keep: Callable[[dict[str, Any]], bool] = lambda result: True) -> list[StudyCell]:
-    """The finished cells of a run folder, by name; what has no ``result.json`` yet is left out.
+def load_cells(run: Path, split_test: str = "test") -> list[StudyCell]:
+    """The finished cells of a run folder, by name; what has no ``result.json`` yet is left out. Raises as
+    :func:`study_cells`."""
+    folders = sorted(path.parent for path in (run / "compare" / "cells").glob("*/result.json"))
+    return study_cells(run, {folder: read_result(folder / "result.json") for folder in folders}, split_test)
 
-    ``keep`` chooses among them by their ``result.json``, for example by key.
+
+def study_cells(run: Path, results: Mapping[Path, dict[str, Any]], split_test: str = "test") -> list[StudyCell]:
+    """Finished cells of a run by their folders, from their ``result.json`` (see :func:`read_result`).
 
     Raises:
         InputError: K8 a cell was judged on another test split than ``run/ingest`` holds; FORMAT a damaged file.
     """
-    folders = sorted(path.parent for path in (run / "compare" / "cells").glob("*/result.json"))
-    chosen = [(folder, result) for folder in folders if keep(result := _read(folder / "result.json"))]
-    if not chosen:
+    if not results:
         return []
     from detection.cells import held_out_hash
 
     test = load_dataset(run / "ingest").split(split_test)
     expected = held_out_hash(test)
-    for folder, result in chosen:
+    for folder, result in results.items():
         if result["test_hash"] != expected:
             raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
-    return [_cell(result, _read(folder / "detections.json"), test) for folder, result in chosen]
+    return [_cell(result, read_json(folder / "detections.json"), test) for folder, result in results.items()]
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """A cell's ``result.json``.
+
+    Raises:
+        InputError: FORMAT it cannot be read, or names no key or no test split.
+    """
+    content = read_json(path)
+    missing = [name for name in ("key", "test_hash") if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise InputError(str(path), "FORMAT", f"has no {missing[0]}", "delete the folder and run again")
+    return content
 
 
 def _cell(result: dict[str, Any], rows: list[dict[str, Any]], test: Dataset) -> StudyCell:
@@ -73,7 +88,12 @@ def _cell(result: dict[str, Any], rows: list[dict[str, Any]], test: Dataset) -> 
                      dict(zip(names, matches, strict=True)))
 
 
-def _read(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """A file of a cell.
+
+    Raises:
+        InputError: FORMAT it cannot be read.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -49,19 +49,20 @@ class Point:
     lift: float
 
 
-def load_gates(run: Path, fold: int) -> list[GateFigures]:
-    """The figures of every ``gate@ARM/metrics.json`` of a run; a gate that has not run is left out.
+def load_gates(run: Path, fold: int, stage: str = "gate") -> list[GateFigures]:
+    """The figures of every ``gate@ARM/metrics.json`` of a run (or of another stage that measures as the gate does);
+    a gate that has not run is left out.
 
     Raises:
         InputError: FORMAT a metrics file is damaged.
     """
     result = []
-    for path in sorted(run.glob("gate@*/metrics.json")):
+    for path in sorted(run.glob(f"{stage}@*/metrics.json")):
         try:
             categories = json.loads(path.read_text(encoding="utf-8"))["categories"]
         except (OSError, ValueError, KeyError) as error:
             raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run the gate again") from error
-        arm = path.parent.name.removeprefix("gate@")
+        arm = path.parent.name.removeprefix(f"{stage}@")
         result += [GateFigures(arm, fold, name, gate_figures(item)) for name, item in sorted(categories.items())]
     return result
 

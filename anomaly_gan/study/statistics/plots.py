@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anomaly_gan.core.files import atomic_path
 
 from .comparisons import NONE, OURS, base_method
+from .quality_plots import quality_figure
 from .switches import AIMS
 
 if TYPE_CHECKING:
@@ -20,15 +21,16 @@ GATES_SHOWN = 24
 
 
 def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
-    """Write those of ``lift.png``, ``leak.png``, ``gates.png``, ``amount.png`` and ``switches.png`` that there is
-    something for.
+    """Write those of ``lift.png``, ``leak.png``, ``gates.png``, ``amount.png``, ``switches.png``, ``quality.png`` and
+    ``quality_variants.png`` that there is something for.
 
     Returns:
         The names written.
     """
     drawings: dict[str, Callable[[Mapping[str, Any]], Figure | None]] = {
         "lift.png": lift_figure, "leak.png": leak_figure, "gates.png": gates_figure, "amount.png": amount_figure,
-        "switches.png": switches_figure}
+        "switches.png": switches_figure, "quality.png": quality_figure,
+        "quality_variants.png": lambda summary: switches_figure({"switches": summary.get("quality")})}
     written = []
     for name, draw in drawings.items():
         figure = draw(summary)
