@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -33,8 +34,15 @@ class CropQuality:
     def __init__(self, task: MethodTask, source: PairSource, names: Sequence[str], windows: int, backbone: Backbone,
                  device: torch.device) -> None:
         self.task, self.names, self.backbone, self.device = task, names, backbone, device
-        self.batches = [source.batch(FIRST_BATCH - index) for index in range(math.ceil(windows / source.batch_size))]
-        self.real = [self._features(batch.abnormal_BCHW, batch.abnormal_mask_B1HW) for batch in self.batches]
+        self.source, self.count = source, math.ceil(windows / source.batch_size)
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        return [self.source.batch(FIRST_BATCH - index) for index in range(self.count)]
+
+    @cached_property
+    def real(self) -> list[list[np.ndarray | None]]:
+        return [self._features(batch.abnormal_BCHW, batch.abnormal_mask_B1HW) for batch in self.batches]
 
     def __call__(self) -> dict[str, float]:
         made = [self._features(*self._painted(batch)) for batch in self.batches]
