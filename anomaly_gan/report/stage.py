@@ -16,7 +16,7 @@ from .config import ReportConfig
 from .contact import write_sheets
 from .folders import Run, open_run
 from .pictures import Album
-from .sections import data, exports, gates, generated, lift, one_class, pool, reproduce, training
+from .sections import control, data, exports, gates, generated, lift, one_class, pool, reproduce, training
 from .tables import figure
 
 LARGEST_BYTES = 10_000_000
@@ -57,7 +57,7 @@ def render(found: Run, album: Album, config: ReportConfig) -> str:
     """The page. Sections are built in order of importance, so that a spent picture budget cuts the last ones."""
     content: dict[str, Any] = {"lift": lift.build(found, album, config)}
     content["generated"] = generated.build(found, album, config)
-    for section in (training, data, pool, gates, one_class):
+    for section in (training, data, pool, gates, one_class, control):
         content[section.__name__.rpartition(".")[2]] = section.build(found, album, config)
     content["exports"] = exports.build(found)
     content["reproduce"] = reproduce.build(found)

@@ -19,6 +19,8 @@ from ..windows import to_signed
 
 NEAR = 0.01
 """A log ratio that lies this near the wanted one is met."""
+SLOPES = (0.3, 3.0)
+"""What a generator may give for what it is asked, per unit: beyond these, one painting says too little."""
 BEYOND = 0.25
 """How far beyond its training defects' range a generator may be asked, as a share of that range."""
 
@@ -76,9 +78,9 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
          wanted: list[float] | None = None, corrections: int = 3) -> Filled:
     """``pixels`` with the mask filled, by the chance of ``seed``.
 
-    Where a severity is wanted, the generator is asked again with what it missed added, at most ``corrections`` times
-    and with the same noise, until the picture shows the wanted log ratio; the nearest painting is kept. A generator
-    alone misses it by what lies under the mask: a dark place stays darker.
+    Where a severity is wanted, the generator is asked again for what it missed (the secant rule), at most
+    ``corrections`` times and with the same noise, until the picture shows the wanted log ratio; the nearest painting
+    is kept. A generator alone misses it by what lies under the mask: a dark place stays darker.
     """
     box = mask_box_xywh(mask_01)
     drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), wanted)
@@ -88,16 +90,17 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
     ratios = [row[0] for row in brush.severities[category]]
     low, high = min(ratios), max(ratios)
     low, high = min(low - BEYOND * (high - low), wanted[0]), max(high + BEYOND * (high - low), wanted[0])
-    ask, shown = wanted[0], best.shown
+    ask, shown, slope = wanted[0], best.shown, 1.0
     for count in range(2, corrections + 2):
         if abs(best.shown - wanted[0]) <= NEAR:
             break
-        step = float(np.clip(ask + wanted[0] - shown, low, high))
+        step = float(np.clip(ask + (wanted[0] - shown) / slope, low, high))
         if step == ask:
             break
-        ask = step
+        before, ask, last = ask, step, shown
         drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), [ask, wanted[1]])
         shown = contrast(drawn, mask_01)
+        slope = float(np.clip((shown - last) / (ask - before), *SLOPES))
         nearer = abs(shown - wanted[0]) < abs(best.shown - wanted[0])
         best = (Filled(drawn, asked, shown, best.first, count) if nearer
                 else Filled(best.pixels, best.asked, best.shown, best.first, count))
