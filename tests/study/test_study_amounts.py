@@ -6,26 +6,30 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from small_run import SmallRun, build_run
 
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import load_dataset
 from anomaly_gan.core.resources import PACKAGE
 from anomaly_gan.pipeline import plan, read_run_config
-from anomaly_gan.synthesis import export
+from anomaly_gan.synthesis import export, generate
+from anomaly_gan.synthesis.config import GenerateConfig
 from anomaly_gan.synthesis.gate_config import ExportConfig
 from detection.cells import training_data
-
-from .small import SmallRun, build_small_run
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> SmallRun:
-    return build_small_run(tmp_path_factory.mktemp("small"))
+    """Four training objects with a defect of each kind, and twelve photographs in place of accepted ones."""
+    small = build_run(tmp_path_factory.mktemp("small"), groups=6, exposures=1, per_category=6, fixed_shape=["scratch"])
+    run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=6), Context(3, "cpu", small.inputs()),
+              small.folder / "gate@copy_paste")
+    return small
 
 
 def exported(small: SmallRun, folder, **config):
-    context = Context(3, "cpu", small.inputs())
+    context = Context(3, "cpu", small.inputs("gate@copy_paste"))
     run_stage("export", export.run, ExportConfig(method="copy_paste", **config), context, folder)
     return load_dataset(folder)
 

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from small_run import build_run
 
 from anomaly_gan.core.config import build, read_yaml
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.manifest import Context
+from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Annotation, Category, Dataset, load_dataset
 from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.study import measure
@@ -16,10 +17,10 @@ from anomaly_gan.study.config import StudyConfig
 from anomaly_gan.study.plan import plan_study
 from anomaly_gan.study.quality import changes, measure_all, quality_summary
 from anomaly_gan.study.statistics.quality_plots import curve_of, quality_figure
+from anomaly_gan.synthesis import generate
+from anomaly_gan.synthesis.config import GenerateConfig
 from anomaly_gan.synthesis.gate_backbones import Extractors
 from anomaly_gan.synthesis.gate_config import GateConfig
-
-from .small import build_small_run
 
 VARIANTS = {"objects2": {"data": {"objects": 2}}, "objects8": {"data": {"objects": 8}},
             "only_bar": {"data": {"categories": ["bar"]}, "gate": {"certificate": False}}}
@@ -27,7 +28,10 @@ VARIANTS = {"objects2": {"data": {"objects": 2}}, "objects8": {"data": {"objects
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return build_small_run(tmp_path_factory.mktemp("quality"))
+    small = build_run(tmp_path_factory.mktemp("quality"), groups=6, exposures=1, per_category=4)
+    run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=4), Context(3, "cpu", small.inputs()),
+              small.folder / "generate@copy_paste")
+    return small
 
 
 @pytest.fixture
@@ -52,20 +56,20 @@ def measured(small, folder):
 
 
 def test_one_category_alone_is_measured_as_beside_others(small, toy, tmp_path):
-    gate = small.folder / "gate@copy_paste"
-    whole = measured(small, gate)
-    made = load_dataset(gate)
+    made_in = small.folder / "generate@copy_paste"
+    whole = measured(small, made_in)
+    made = load_dataset(made_in)
     (tmp_path / "one").mkdir()
-    (tmp_path / "one" / "images").symlink_to(gate / "images")
-    alone(made, "square").save(tmp_path / "one")
+    (tmp_path / "one" / "images").symlink_to(made_in / "images")
+    alone(made, "scratch").save(tmp_path / "one")
     single = measured(small, tmp_path / "one")
-    assert set(whole["categories"]) == {"bar", "square"} and set(single["categories"]) == {"square"}
-    assert single["categories"]["square"] == whole["categories"]["square"]
-    assert whole["categories"]["square"]["defect"]["KID-Toy"]["generated"]["mean"] is not None
+    assert set(whole["categories"]) == {"spot", "scratch"} and set(single["categories"]) == {"scratch"}
+    assert single["categories"]["scratch"] == whole["categories"]["scratch"]
+    assert whole["categories"]["scratch"]["defect"]["KID-Toy"]["generated"]["mean"] is not None
 
 
 def test_a_category_that_main_has_not_is_refused(small):
-    made = load_dataset(small.folder / "gate@copy_paste")
+    made = load_dataset(small.folder / "generate@copy_paste")
     odd = Dataset(made.images, [Annotation.from_mask(1, 1, 1, made.annotations[0].mask())], [Category(1, "dent")], {})
     with pytest.raises(InputError, match="shows dent, which main does not have"):
         measure.renumbered(odd, small.ingest)

@@ -22,7 +22,7 @@ from anomaly_gan.synthesis.gate_backbones import Extractors
 from anomaly_gan.synthesis.moments import moments_of
 from anomaly_gan.synthesis.registry import Sample
 
-TINY = {"steps": 3, "batch": 2, "size": 16, "local_size": 8, "base_width": 4, "depth": 2, "widths": (4, 4),
+TINY = {"steps": 2, "batch": 2, "size": 16, "local_size": 8, "base_width": 4, "depth": 2, "widths": (4, 4),
         "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 0, "checkpoint_every": 2, "sample_every": 0,
         "threads": 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from ..config import MAIN
@@ -59,7 +60,9 @@ def quality_figure(summary: Mapping[str, Any]) -> Figure | None:
         panel.minorticks_off()
         panel.set_xlabel("real objects per category", fontsize=8)
         better = {"lower": "less is better", "higher": "more is better", "one": "best at 1"}[aim.better]
-        panel.set_title(f"{aim.title} ({better})", fontsize=8.5)
+        # as generated: none was refused, so all are accepted, at the first attempt
+        title = aim.title.replace(" of the accepted", "").replace(" at the first attempt", "")
+        panel.set_title(fill(f"{title} ({better})", 44), fontsize=8.5)
         panel.tick_params(labelsize=7.5)
         panel.grid(alpha=0.3)
     return figure
