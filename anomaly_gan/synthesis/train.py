@@ -21,7 +21,7 @@ from ..core.seeding import seed_for
 from ..engine.budget import Clock, TimeBudget
 from ..engine.history import History
 from ..engine.loop import Schedule, finish, fit, plan_fabric
-from ..engine.plateau import Plateau
+from ..engine.plateau import Measure, Plateau
 from ..engine.ranks import launch, looks_across_rows
 from ..losses.severity import severity
 from ..nets.history import ImageHistory
@@ -118,10 +118,12 @@ def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: Train
              fabric: Fabric) -> Plateau | None:
     if not config.early_stop:
         return None
-    names = [category.name for category in train.categories]
-    backbone = embedded_backbone(fabric.device.type)
-    quality = CropQuality(task, source, names, config.early_stop_windows, backbone, fabric.device)
-    return Plateau(config.early_stop_every, config.early_stop, quality, task.products, after=config.pretrain_steps)
+    measure: Measure = dict  # of the processes that do not measure
+    if fabric.is_global_zero:
+        names = [category.name for category in train.categories]
+        backbone = embedded_backbone(fabric.device.type)
+        measure = CropQuality(task, source, names, config.early_stop_windows, backbone, fabric.device)
+    return Plateau(config.early_stop_every, config.early_stop, measure, task.products, after=config.pretrain_steps)
 
 
 def check_shareable(task: MethodTask, config: TrainConfig) -> None:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from anomaly_gan.cli_stage import budget_settings
 from anomaly_gan.core.config import build
 from anomaly_gan.core.durations import canonical, seconds_of
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.resources import PACKAGE
+from anomaly_gan.pipeline import read_run_config
 from anomaly_gan.synthesis.config import TrainConfig
 
 
@@ -21,3 +24,11 @@ def test_a_length_of_time_has_one_meaning_and_one_spelling(text, seconds, spelle
 def test_nonsense_is_refused_in_one_line_that_says_how_to_write_it(text):
     with pytest.raises(ConfigError, match=r"train: time_budget: .* is no length of time: write .*25m"):
         build(TrainConfig, {"time_budget": text}, "train")
+
+
+def test_the_command_line_gives_every_training_of_a_run_its_time():
+    run = read_run_config(PACKAGE / "configs" / "demo.yaml", budget_settings("train.time_budget", "90m"))
+    assert run.training("anomaly_gan").time_budget == run.training("cyclegan").time_budget == "1h30m"
+    assert budget_settings("time_budget", None) == []
+    with pytest.raises(ConfigError, match=r"^--time-budget: '' is no length of time"):
+        budget_settings("time_budget", "")
