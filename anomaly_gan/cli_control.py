@@ -45,19 +45,17 @@ def paint(photograph: Annotated[Path, typer.Argument(help="A photograph without 
           scale: Annotated[float, typer.Option(help="Enlarge the mask.", min=0.05, max=20)] = 1.0,
           number: Annotated[int, typer.Option(help="So many copies of the mask, the others at free places.", min=1,
                                               max=200)] = 1,
-          count: Annotated[int, typer.Option(help="So many photographs, each with its own chance.")] = 1,
+          count: Annotated[int, typer.Option(help="So many photographs, each with its own chance.", min=1,
+                                              max=100_000)] = 1,
           seed: Seed = None, device: Device = None) -> None:
     """Fill your own mask on your own photograph; every pixel elsewhere stays what it was."""
-    from .synthesis.control.light import parse_light
-    from .synthesis.control.paint import Painting, summary
+    from .synthesis.control.config import PaintConfig
+    from .synthesis.control.paint import Sources, summary
     from .synthesis.control.paint import paint as work
-    from .synthesis.control.place import Placement, parse_at, parse_turn
-    from .synthesis.control.severity import parse_severity
 
-    job = Painting(photograph, model, mask, category, None if severity is None else parse_severity(severity),
-                   None if light is None else parse_light(light), light_model,
-                   Placement(parse_at(at), parse_turn(turn), scale, number), count, seed or 0, device or "auto")
-    done = summary(work(job, out))
+    words = PaintConfig(category=category, severity=severity, light=light, at=at, turn=turn, scale=scale, number=number,
+                        count=count)
+    done = summary(work(Sources(photograph, mask, model, light_model), words, seed or 0, device or "auto", out))
     typer.echo(f"{done['images']} photographs, {done['instances']} defects, {done['share']:.2%} of the pixels painted "
                f"→ {out / 'annotations.json'}")
 

