@@ -204,8 +204,9 @@ def test_steered_generation_is_told_and_its_gate_sees_no_change_outside(small_ru
         told = image.extra["provenance"]
         assert -0.8 <= told["light"]["stops"] <= -0.4
         assert told["control"]["severity"] == {"low": 0.8, "high": 1.0}
-        strongest = np.quantile([row[0] for row in scales[image.extra["category"]]], 0.7)
-        assert all(asked[0] >= min(strongest, 0.6) * 0.85 for asked in told["severity"])
+        strong = np.quantile([row[0] for row in scales[image.extra["category"]]], 0.75)
+        assert len(told["severity_shown"]) == len(told["severity"]) >= 1
+        assert all(asked[0] >= 0.8 * strong or asked[0] > 0.5 for asked in told["severity"])  # no more than white
         base = read_pixels(train.folder / "images" / told["base"], True)
         assert read_pixels(made / "images" / image.file_name, True).mean() < base.mean() - 5
     lines = [json.loads(line) for line in (judged / "decisions.jsonl").read_text().splitlines()]

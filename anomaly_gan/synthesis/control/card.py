@@ -64,7 +64,7 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
         card["severity"] = figures(rows, config, seed)
         _severity_sheet(model, subjects, rows, pictures, config, out)
     lights, card["light"] = _light(model, config, light_beside(trained), out)
-    _light_sheet(model, subjects, lights, config, out)
+    card["light"]["painted"] = _light_sheet(model, subjects, lights, config, out)
     card["category"], sheet = judge_categories(model, subjects, embedded_backbone(place_of(context.device)), config)
     if sheet:
         header = ["normal", "mask", *(f"as {name}" for name in brush.categories)]
@@ -103,8 +103,12 @@ def _severity_sheet(model: Model, subjects: Sequence[Subject], rows: list[dict[s
     write_png(out / "severity.png", contact_sheet(sheet, ["normal", "mask", *(f"{place:.2f}" for place in grid)], CELL))
 
 
-def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, config: CardConfig, out: Path) -> None:
+def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, config: CardConfig,
+                 out: Path) -> dict[str, float]:
+    """The same defects of middling severity under other lights. Returns, per light, by how much the log ratio shown
+    misses the wanted one, on average: does severity still hold?"""
     sheet = []
+    missed: dict[str, list[float]] = {_light_name(light): [] for light in LIGHTS}
     for subject in _per_category(subjects, config):
         line = []
         for at, light in enumerate(LIGHTS):
@@ -112,11 +116,17 @@ def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, 
             wanted = None
             if model.brush.painter.controls:
                 wanted = SeverityScale.of(model.brush.severities[subject.category]).at(0.5)
-            line.append(fill(model.brush, base, subject.mask_01, subject.category,
-                             seed_for(model.seed, "light", subject.name), wanted).pixels)
+            filled = fill(model.brush, base, subject.mask_01, subject.category,
+                          seed_for(model.seed, "light", subject.name), wanted)
+            line.append(filled.pixels)
+            missed[_light_name(light)] += [abs(filled.shown - wanted[0])] if wanted else []
         sheet.append(line)
-    header = [f"slope {light.angle_deg:g}" if light.slope else f"{light.stops:+g}" for light in LIGHTS]
-    write_png(out / "light.png", contact_sheet(sheet, header, CELL))
+    write_png(out / "light.png", contact_sheet(sheet, list(missed), CELL))
+    return {name: round(float(np.mean(values)), 4) for name, values in missed.items() if values}
+
+
+def _light_name(light: Light) -> str:
+    return f"slope {light.angle_deg:g}" if light.slope else f"{light.stops:+g}"
 
 
 def _exposure_sheet(model: Model, lights: LightModel, config: CardConfig, out: Path) -> None:

@@ -13,9 +13,12 @@ from safetensors import SafetensorError
 
 from ...core.errors import InputError
 from ...core.masks import mask_box_xywh
+from ...core.records import Annotation
 from ...losses.severity import RING_PX, severity
-from ..methods.brush import Brush, load_brush
+from ..methods.brush import Brush, Painting, load_brush
 from ..windows import to_signed
+from .config import SeverityWindow
+from .severity import SeverityScale
 
 NEAR = 0.01
 """A log ratio that lies this near the wanted one is met."""
@@ -60,10 +63,19 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
         reason = " ".join(str(error).split())[:160]
         raise InputError(str(trained), "FORMAT", f"cannot be loaded as a generator ({reason})",
                          "train again: the files are damaged, or of an older version") from error
-    if brush.framing.whole or not brush.config.composite:
+    if not _keeps_to_the_mask(brush):
         raise InputError(str(trained), "H7", f"{brush.config.method} (preset {brush.config.preset}) changes more than "
                          "the mask", "use a training that paints windows under the mask (preset default)")
     return brush, channels
+
+
+def _keeps_to_the_mask(brush: Brush) -> bool:
+    return brush.config.composite and not brush.framing.whole
+
+
+def can_be_steered(brush: Brush) -> bool:
+    """Whether the generator was told severities in training, and paints one mask at a time."""
+    return brush.painter.controls and _keeps_to_the_mask(brush)
 
 
 def contrast(pixels: np.ndarray, mask_01: np.ndarray) -> float:
@@ -106,3 +118,18 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
         best = (Filled(drawn, asked, shown, best.first, count) if nearer
                 else Filled(best.pixels, best.asked, best.shown, best.first, count))
     return best
+
+
+def fill_between(brush: Brush, base: np.ndarray, annotations: list[Annotation], names: dict[int, str],
+                 window: SeverityWindow, rng: np.random.Generator) -> tuple[Painting, list[float]]:
+    """One mask after the other, each at a severity drawn evenly between two quantiles of its category's training
+    defects; and the log ratios that the picture then shows."""
+    pixels, asked, shown = base, [], []
+    for annotation in annotations:
+        name = names[annotation.category_id]
+        wanted = SeverityScale.of(brush.severities[name]).at(float(rng.uniform(window.low, window.high)))
+        filled = fill(brush, pixels, annotation.mask(), name, int(rng.integers(2**63)), wanted)
+        pixels = filled.pixels
+        asked.append(filled.asked)
+        shown.append(round(filled.shown, 4))
+    return Painting(pixels, asked, brush.config.support_px), shown

@@ -51,15 +51,6 @@ class SeverityScale:
         return [contrast, self.at(quantile)[1]]
 
 
-def between(bank: Sequence[Sequence[float]], low: float, high: float) -> list[list[float]]:
-    """The entries of a bank from quantile ``low`` to ``high`` of its scale, at least the one nearest their middle."""
-    scale = SeverityScale.of(bank)
-    count = len(scale.strengths)
-    first, last = round(low * count), max(round(high * count), round(low * count) + 1)
-    first, last = (first, last) if last <= count else (count - 1, count)
-    return [[scale.sign * scale.strengths[at], scale.roughness[at]] for at in range(first, last)]
-
-
 def parse_severity(text: str) -> tuple[str, float]:
     """``0.7``: a quantile of the training defects; ``contrast=-0.4``: the log ratio itself.
 

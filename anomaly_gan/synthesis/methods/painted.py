@@ -14,7 +14,7 @@ import numpy as np
 from ...core.images import read_pixels
 from ...core.seeding import rng_for
 from ..control.light import draw_light, light_beside, relight
-from ..control.severity import between
+from ..control.painter import can_be_steered, fill_between
 from ..registry import Generate, MethodInputs, PoolItem, Sample
 from .brush import Brush, Painting, load_brush
 
@@ -29,10 +29,9 @@ def open_method(inputs: MethodInputs) -> Generate:
     names = {category.id: category.name for category in inputs.train.categories}
     brush, channels = load_brush(inputs.trained, list(names.values()), inputs.device)
     gray, gray_set = channels == 1, inputs.train.info.get("mode", "L") == "L"
-    steered, light = inputs.control.record(), light_beside(inputs.trained)
-    if inputs.control.severity:
-        window = inputs.control.severity
-        brush.severities = {name: between(bank, window.low, window.high) for name, bank in brush.severities.items()}
+    light = light_beside(inputs.trained)
+    window = inputs.control.severity if can_be_steered(brush) else None
+    steered = inputs.control.model_copy(update={"severity": window}).record()
     normals = {image.file_name: image for image in inputs.train.images}
 
     def generate(items: list[PoolItem], attempt: int) -> list[Sample]:
@@ -46,9 +45,12 @@ def open_method(inputs: MethodInputs) -> Generate:
         if drawn:  # in the data set's own channels, as the gate will do it again
             base = relight(read_pixels(path, gray_set), drawn[0], light, drawn[1])
             base = np.repeat(base[:, :, None], 3, axis=2) if gray_set and not gray else base
-        painting = _paint(brush, base, item, names, rng)
-        pixels = painting.pixels
         provenance: dict[str, Any] = {"method": brush.config.method, "preset": brush.config.preset}
+        if window:
+            painting, provenance["severity_shown"] = fill_between(brush, base, item.annotations, names, window, rng)
+        else:
+            painting = _paint(brush, base, item, names, rng)
+        pixels = painting.pixels
         if steered:
             provenance["control"] = steered
         if drawn:
