@@ -7,6 +7,7 @@ every moment stands beside it, with its interval and with what real defects of d
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,7 +143,8 @@ def _generated(part: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 def real_defects(train: Dataset, name: str, config: FeaturesConfig,
                  seed: int) -> tuple[list[ImageRecord], list[np.ndarray]]:
-    """At most ``config.count`` training photographs of the category, each with the crop of its largest instance."""
+    """At most ``config.count`` training photographs of the category, each with the crop of its largest instance: one
+    of every object before a second of any."""
     number = next(category.id for category in train.categories if category.name == name)
     of_image, gray = train.by_image(), train.info.get("mode", "L") == "L"
     rows = []
@@ -152,7 +154,12 @@ def real_defects(train: Dataset, name: str, config: FeaturesConfig,
             rows.append((image, max(own, key=lambda item: item.area)))
     if len(rows) > config.count:
         rng = rng_for(seed, "features", name, REAL)
-        rows = [rows[at] for at in sorted(rng.choice(len(rows), config.count, replace=False))]
+        seen: Counter[str] = Counter()
+        turns: dict[int, int] = {}
+        for at in (int(at) for at in rng.permutation(len(rows))):
+            turns[at] = seen[rows[at][0].group_id]
+            seen[rows[at][0].group_id] += 1
+        rows = [rows[at] for at in sorted(sorted(turns, key=lambda at: turns[at])[:config.count])]
     return [image for image, _ in rows], [VIEWS[config.view](read_pixels(train.path_of(image), gray), largest.mask())
                                           for image, largest in rows]
 

@@ -104,6 +104,14 @@ def test_a_layout_repeats_and_gives_every_set_as_many_points():
     assert np.linalg.norm(near.mean(0) - far.mean(0)) > np.linalg.norm(near - near.mean(0), axis=1).mean()
 
 
+def test_real_defects_are_taken_from_as_many_objects_as_there_are(small_run):
+    train = small_run.ingest.split("train")
+    images, crops = features.real_defects(train, "spot", FeaturesConfig(count=8), 0)
+    assert len(crops) == 8 and len({image.group_id for image in images}) == 8
+    images, _ = features.real_defects(train, "spot", FeaturesConfig(count=60), 0)
+    assert len(images) == 16
+
+
 def test_the_last_moment_is_always_among_those_shown(trained):
     assert [step for step, _ in features.chosen_moments(trained, 2)] == [0, 20]
     assert [step for step, _ in features.chosen_moments(trained, 1)] == [20]
