@@ -121,6 +121,7 @@ def test_moved_copies_on_a_relit_photograph_change_nothing_else(desk, paint):
     (["--category", "scrath"], {}, "did you mean 'scratch'"),
     ([], {}, "mask.png: C11: a mask picture does not say"),
     (["--category", "spot"], {"mask": "empty.png"}, "empty.png: B7"),
+    (["--category", "spot"], {"mask": "full.png"}, "full.png: B8"),
     (["--category", "spot"], {"mask": "small.png"}, "small.png: B1: the mask is 40x30, the photograph 96x70"),
     (["--category", "spot"], {"mask": "broken.png"}, "broken.png: A14"),
     (["--category", "spot"], {"mask": "none.png"}, "none.png: MISSING"),
@@ -134,7 +135,8 @@ def test_moved_copies_on_a_relit_photograph_change_nothing_else(desk, paint):
 ])
 def test_what_cannot_be_painted_is_refused_in_one_line(options, changes, words, desk, paint, tmp_path, monkeypatch):
     cv2.imwrite(str(desk.folder / "empty.png"), np.zeros((70, 96), np.uint8))
-    cv2.imwrite(str(desk.folder / "small.png"), np.full((30, 40), 255, np.uint8))
+    cv2.imwrite(str(desk.folder / "full.png"), np.full((70, 96), 255, np.uint8))
+    cv2.imwrite(str(desk.folder / "small.png"), np.eye(30, 40, dtype=np.uint8) * 255)
     cv2.imwrite(str(desk.folder / "colour.png"), np.random.default_rng(1).integers(0, 255, (70, 96, 3), dtype=np.uint8))
     (desk.folder / "broken.png").write_bytes((desk.folder / "part.png").read_bytes()[:300])
     if changes.get("model") == "nowhere":

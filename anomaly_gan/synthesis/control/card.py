@@ -58,12 +58,12 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
     model = Model(brush, channels, load_dataset(context.inputs["ingest"]), load_dataset(context.inputs["pool"]), seed)
     subjects = model.subjects(config.masks)
     card: dict[str, Any] = {"method": config.method, "masks": len(subjects), "categories": brush.categories}
+    lights, card["light"] = _light(model, config, light_beside(trained), out)  # first: it may refuse
     rows: list[dict[str, Any]] = []
     if brush.painter.controls:
         rows, pictures = sweep(model, subjects, config, max(1, config.sheet_rows // len(brush.categories)))
         card["severity"] = figures(rows, config, seed)
         _severity_sheet(model, subjects, rows, pictures, config, out)
-    lights, card["light"] = _light(model, config, light_beside(trained), out)
     card["light"]["painted"] = _light_sheet(model, subjects, lights, config, out)
     card["category"], sheet = judge_categories(model, subjects, embedded_backbone(place_of(context.device)), config)
     if sheet:

@@ -12,7 +12,8 @@ from ...core.foreign_json import kind_of, parse_json
 from ...core.formats.labelme import MAX_LABEL_BYTES, check_shape, declared_size, draw_group, group_shapes, is_background
 from ...core.image_files import MAX_BYTES, decode_photo, is_gray, orient
 from ...core.ledger import Notes, refuse
-from ...core.mask_files import components, decode_mask
+from ...core.mask_files import COVERED, components, decode_mask
+from ...core.masks import union
 from .place import Instances
 
 
@@ -53,7 +54,8 @@ def read_mask(path: Path, category: str | None, known: list[str],
     A picture needs ``category``; a labelme file's own labels count without it.
 
     Raises:
-        InputError: B7 nothing is set, C11 no category, or one the model does not know; B- and C-codes of the readers.
+        InputError: B7 nothing is set, B8 nearly everything is, C11 no category, or one the model does not know; B- and
+            C-codes of the readers.
     """
     if category is not None:
         check_known("--category", category, known)
@@ -69,6 +71,9 @@ def read_mask(path: Path, category: str | None, known: list[str],
         instances = [(category, part) for part in components(str(path), mask)]
     if not instances:
         raise InputError(str(path), "B7", "the mask is empty", "mark the pixels to be painted")
+    covered = float(union([mask for _, mask in instances], *instances[0][1].shape).mean())
+    if covered > COVERED:
+        raise InputError(str(path), "B8", f"{covered:.0%} of the mask is set", "invert it if it is inverted")
     for name, _ in instances:
         check_known(str(path), name, known)
     return instances, content

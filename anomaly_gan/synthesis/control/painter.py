@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,6 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
     Raises:
         InputError: there is no finished training, its files are broken, or it cannot keep to a mask.
     """
-    import json
-
     for name in ("model.json", "generator.safetensors"):
         if not (trained / name).is_file():
             raise InputError(str(trained), "MISSING", f"no {name} in this folder",
