@@ -14,7 +14,7 @@ from detection.plot import FOUND_RGB, TRUE_RGB
 
 from ..core.images import write_png
 from ..core.masks import decode_rle
-from ..core.sheets import contact_sheet
+from ..core.sheets import PAPER, contact_sheet
 from ..report.pictures import Window, cut, enlarge, load_pixels, outlines, window_around
 from .worst import Judged, Loss, Worst
 
@@ -27,8 +27,9 @@ WINDOW_RGB = (0, 114, 178)
 
 
 def write_worst(out: Path, found: Sequence[Worst]) -> dict[str, Worst]:
-    """Write ``failures_ARM.png`` of the first detector's arms and ``failures_ARM@DETECTOR.png`` of the others', and
-    remove those of another time. Returns what stands in which file."""
+    """Write ``failures_ARM.png`` (misses on the left, false alarms on the right) of the first detector's arms and
+    ``failures_ARM@DETECTOR.png`` of the others', and remove those of another time. Returns what stands in which file.
+    """
     first = min((one.detector for one in found), default="")
     named = {f"failures_{one.arm}" + (f"@{one.detector}" if one.detector != first else "") + ".png": one
              for one in found if one.losses}
@@ -36,10 +37,18 @@ def write_worst(out: Path, found: Sequence[Worst]) -> dict[str, Worst]:
         if path.name not in named:
             path.unlink()
     for name, one in named.items():
-        rows = [row for loss in one.losses if (row := sheet_row(loss, one.arm)) is not None]
-        if rows:
-            write_png(out / name, np.vstack(rows))
+        sides = [[row for loss in one.losses if loss.kind == kind and (row := sheet_row(loss, one.arm)) is not None]
+                 for kind in ("miss", "false alarm")]
+        if any(sides):
+            write_png(out / name, beside([np.vstack(rows) for rows in sides if rows]))
     return {name: one for name, one in named.items() if (out / name).is_file()}
+
+
+def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures (H, W, 3) side by side on paper white, their tops in one line."""
+    high = max(len(picture) for picture in pictures)
+    return np.hstack([np.pad(picture, ((0, high - len(picture)), (0, 12), (0, 0)), constant_values=PAPER)
+                      for picture in pictures])
 
 
 def sheet_row(loss: Loss, arm: str) -> np.ndarray | None:

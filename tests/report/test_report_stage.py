@@ -16,6 +16,9 @@ from anomaly_gan.core.images import write_png
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Dataset
 from anomaly_gan.report.config import ReportConfig
+from anomaly_gan.report.folders import open_run
+from anomaly_gan.report.pictures import Album
+from anomaly_gan.report.sections import training
 from anomaly_gan.report.stage import run
 
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "{{7*7}}{% raw %}", "\u202ecigam\u2067 \x00", "a\" onload=\"x"]
@@ -251,3 +254,24 @@ def test_every_further_detector_has_its_part(build_run, tmp_path):
     assert "The same with the detector retinanet, judged on boxes" in text and "with the detector mask_rcnn" not in text
     assert text.count("anomaly_gan: by boxes.") == 1
     assert text.count("0.625 [0.500, 0.750]") == 3, "recall of photographs, where it was measured"
+
+
+def test_features_over_training_stand_in_their_trainings_section(build_run):
+    made = build_run(methods=("anomaly_gan",))
+    rows = ["category,step,n,mean,p05,p95,real_mean,real_p05,real_p95,diversity", "crack,,9,3.0,2.0,4.0,1.0,0.5,1.5,",
+            "crack,0,9,2.9,2.0,4.0,1.0,0.5,1.5,0.4", "crack,500,9,,,,1.0,0.5,1.5,0.9"]
+
+    def stage(out):
+        write_png(out / "features.png", np.full((60, 240, 3), 250, np.uint8))
+        write_text(out / "features.csv", "\n".join(rows) + "\n")
+        return {"kernel": "KID-EffLite0"}
+
+    made.stage("features@anomaly_gan", stage)
+    run = open_run(made.context())
+    found = {item["method"]: item for item in training.build(run, Album(10**6, 85), ReportConfig())}["anomaly_gan"]
+    assert found["features"].uri.startswith("data:image/png") and "anomaly_gan" in found["features"].alt
+    assert [row[1] for row in found["distances"].rows] == ["normal places", "0", "500"]
+    assert [row[3] for row in found["distances"].rows] == ["3.000 [2.000, 4.000]", "2.900 [2.000, 4.000]", None]
+    (made.folder / "features@anomaly_gan" / "features.png").unlink()
+    found = training.build(open_run(made.context()), Album(10**6, 85), ReportConfig())[0]
+    assert found["features"] is None
