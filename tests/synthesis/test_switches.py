@@ -229,6 +229,12 @@ def test_switches_that_cannot_work_are_refused():
         TrainConfig(pretrain_steps=30, time_budget="1m")
 
 
+def test_the_aware_network_learns_wherever_its_features_are_compared():
+    assert TrainConfig(aware=0).compares_features, "pairs compare them too"
+    assert not TrainConfig(aware=0, paired=0).compares_features
+    assert not TrainConfig(aware_compare="pixels", paired=0).compares_features
+
+
 def test_a_plateau_does_not_look_while_pretraining():
     plateau = Plateau(10, 2, dict, dict, after=25)
     assert [step for step in range(1, 51) if plateau.due(step)] == [30, 40, 50]
