@@ -18,7 +18,7 @@ from ..core.sheets import PAPER, contact_sheet
 from ..report.pictures import Window, cut, enlarge, load_pixels, outlines, window_around
 from .worst import Judged, Loss, Worst
 
-CELL = 152
+CELL = 128
 VISIBLE = 0.25
 """Detections below this score are drawn only where a miss or a false alarm is about them."""
 LABELS = 3
