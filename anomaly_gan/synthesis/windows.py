@@ -95,8 +95,8 @@ class Window:
 
 
 def stack(rows: list[Row]) -> Batch:
-    return Batch(*(torch.from_numpy(np.stack(column))
-                   for column in zip(*(row.columns for row in rows), strict=True)))
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*(row.columns for row in rows), strict=True)]
+    return Batch(*columns)
 
 
 def to_signed(pixels: np.ndarray) -> np.ndarray:
