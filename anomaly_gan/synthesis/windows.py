@@ -6,7 +6,7 @@ Everything is decoded once. A batch depends on (seed, step) alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -95,8 +95,10 @@ class Window:
 
 
 def stack(rows: list[Row]) -> Batch:
-    columns = [torch.from_numpy(np.stack(column)) for column in zip(*(row.columns for row in rows), strict=True)]
-    return Batch(*columns)
+    names = [field.name for field in fields(Batch) if field.name != "row_before"]
+    columns = zip(*(row.columns for row in rows), strict=True)
+    tensors = {name: torch.from_numpy(np.stack(column)) for name, column in zip(names, columns, strict=True)}
+    return Batch(**tensors, row_before=None)
 
 
 def to_signed(pixels: np.ndarray) -> np.ndarray:
