@@ -55,6 +55,8 @@ class StudyConfig(Config):
 
     @model_validator(mode="after")
     def _known_keys(self) -> StudyConfig:
+        if self.quality and self.until in ("ingest", "pool", "train"):
+            raise ValueError(f"quality: until {self.until} no photograph is made; say until: gate, or later")
         _check_overrides("set", self.set, ())
         for name, overrides in self.variants.items():
             folder_name(name)

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.errors import RunBusy
 from ..core.manifest import Context, read_manifest, run_lock, run_stage
 from ..report.tables import flatten
+from ..synthesis.gate_config import source_keys
 from . import failures
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
@@ -38,7 +39,7 @@ def measure_all(runs: Sequence[StudyRun], say: Say) -> None:
             context = Context(run.config.seed, run.config.device, {**real, "generate": made})
             try:
                 with run_lock(run.folder):
-                    worked = run_stage(name, measure.run, gate, context, run.folder / name)
+                    worked = run_stage(name, measure.run, gate, context, run.folder / name, source_keys())
             except RunBusy:
                 say(f"{run.name}: another shard measures it")
             except Exception as error:

@@ -7,7 +7,7 @@ import pytest
 from small_run import build_run
 
 from anomaly_gan.core.config import build, read_yaml
-from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.records import Annotation, Category, Dataset, load_dataset
@@ -135,6 +135,11 @@ def test_the_summary_sets_variants_against_main_and_draws_the_curve(tmp_path):
     assert len(quality_figure({"quality": part}).axes) == 3
     json.dumps(part, allow_nan=False)
     assert quality_summary(study, plan_study(study, {"data": {"root": "x"}}, tmp_path / "empty")) is None
+
+
+def test_what_makes_no_photographs_has_no_quality():
+    with pytest.raises(ConfigError, match="until pool no photograph is made"):
+        build(StudyConfig, {"base": "x", "until": "pool", "quality": True}, "test")
 
 
 def test_what_a_variant_changes_is_said_in_short():
