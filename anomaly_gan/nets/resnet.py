@@ -5,6 +5,7 @@ Johnson et al. 2016, as CycleGAN (Zhu et al. 2017, section 7.1) uses it for phot
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import torch
@@ -80,6 +81,7 @@ class ReflectConv2d(nn.Conv2d):
         self.border = 4 * (side // 2,)
 
     def forward(self, features_BCHW: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(features_BCHW.device.type, enabled=False):
+        place = features_BCHW.device.type
+        with torch.autocast(place, enabled=False) if torch.amp.is_autocast_available(place) else nullcontext():
             wider = F.pad(features_BCHW, self.border, mode="reflect")
         return super().forward(wider)
