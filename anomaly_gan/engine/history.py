@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..core.files import write_text
+from ..core.tables import write_csv
 
 
 @dataclass
@@ -34,9 +32,4 @@ class History:
 
     def write(self, path: Path) -> None:
         names = ["step", *sorted({name for row in self.rows for name in row if name != "step"})]
-        text = io.StringIO()
-        table = csv.DictWriter(text, names, lineterminator="\n")
-        table.writeheader()
-        for row in self.rows:
-            table.writerow({name: f"{value:.6g}" for name, value in row.items()})
-        write_text(path, text.getvalue())
+        write_csv(path, names, [[f"{row[name]:.6g}" if name in row else "" for name in names] for row in self.rows])

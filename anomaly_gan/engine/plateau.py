@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from ..core.files import write_text
+from ..core.tables import write_csv
 
 Measure = Callable[[], dict[str, float]]
 """Figures by name; the first one is judged, and the lower it is, the better."""
@@ -60,11 +58,8 @@ class Plateau:
 
     def write(self, path: Path) -> None:
         """The curve, one row per measurement."""
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(self.rows[0]) if self.rows else ["step"], lineterminator="\n")
-        table.writeheader()
-        table.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
-        write_text(path, text.getvalue())
+        names = list(self.rows[0]) if self.rows else ["step"]
+        write_csv(path, names, [[f"{row[name]:.6g}" for name in names] for row in self.rows])
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint: tensors and plain values."""
