@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from random_batch import random_batch
 
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
@@ -13,7 +14,7 @@ from anomaly_gan.nets.crops import masked_crops
 from anomaly_gan.synthesis.build import build_generator, build_task
 from anomaly_gan.synthesis.config import TrainConfig
 from anomaly_gan.synthesis.task import DISCRIMINATORS, AnomalyGanTask, Outputs
-from anomaly_gan.synthesis.windows import Batch, Framing, PairSource, shrink_mask
+from anomaly_gan.synthesis.windows import Framing, PairSource, shrink_mask
 
 SMALL = {"size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8, "local_size": 16,
          "aware_size": 16}
@@ -23,17 +24,6 @@ def small_task(preset: str = "paper", **changes) -> AnomalyGanTask:
     config = TrainConfig(preset=preset, **{**SMALL, **changes})
     torch.manual_seed(1)
     return build_task(config, channels=3, categories=2, aware=freeze(AwareNet(3, 4)), seed=5)
-
-
-def random_batch(rows: int = 3, side: int = 32) -> Batch:
-    generator = torch.Generator().manual_seed(2)
-    images = torch.rand(2, rows, 3, side, side, generator=generator) * 2 - 1
-    masks = torch.zeros(2, rows, 1, side, side)
-    for row in range(rows):
-        masks[0, row, 0, 4 + row : 12, 6 : 20 - row] = 1
-        masks[1, row, 0, 16:27, 3 + 2 * row : 15] = 1
-    noise = torch.randn(rows, 2, side, side, generator=generator)
-    return Batch(images[0], masks[0], images[1], masks[1], torch.arange(rows) % 2, noise, images[1])
 
 
 @pytest.fixture(scope="module")
