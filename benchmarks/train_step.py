@@ -50,7 +50,7 @@ DISCRIMINATOR = {"features": 192, "widths": (32, 64, 128, 256, 256, 256, 256)}
 
 
 def config_of(options: argparse.Namespace, precision: str) -> TrainConfig:
-    """The published recipe at the benchmark's size: at 128 px 44 M parameters in all with the released generator."""
+    """The published recipe at the benchmark's size: at 128 px 46 M parameters in all with the released generator."""
     unet = {} if options.preset == "paper_released" else {"depth": options.depth, "base_width": options.base_width}
     return TrainConfig(preset=options.preset, size=options.size, batch=options.batch, precision=precision, **unet,
                        **DISCRIMINATOR)
