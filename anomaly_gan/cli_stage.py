@@ -33,8 +33,7 @@ def work_stage(run: Path, name: str, section: str, settings: list[str], method: 
     config = read_section(run, section, settings, method, seed, device)
     step = next(step for step in plan(config) if step.name == name)
     if lenient:
-        more = {path.name: path.name for path in sorted(run.glob("features@*"))}  # asked for by its own verb
-        there = {name: folder for name, folder in {**step.inputs, **more}.items() if read_manifest(run / folder)}
+        there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
         step = Step(step.name, step.stage, step.config, there)
     work_step(config, run, step)
 

@@ -299,15 +299,16 @@ def run_step(config: RunConfig, run: Path, step: Step, outside: dict[str, str] |
 
 def context_of(config: RunConfig, run: Path, step: Step) -> Context:
     """What the step's stage is told besides its configuration."""
-    inputs = {**step.inputs, **_cards(run, step)}
+    inputs = {**step.inputs, **_asked_for(run, step)}
     return Context(config.seed, config.device, {name: run / folder for name, folder in inputs.items()})
 
 
-def _cards(run: Path, step: Step) -> dict[str, str]:
-    """Control cards that lie in the run, for its report: no run makes them by itself."""
+def _asked_for(run: Path, step: Step) -> dict[str, str]:
+    """What verbs of their own have laid into the run, for its report: its plan need not know of it."""
     if step.name != "report":
         return {}
-    return {folder.name: folder.name for folder in sorted(run.glob("control@*")) if read_manifest(folder)}
+    return {folder.name: folder.name for pattern in ("control@*", "features@*") for folder in sorted(run.glob(pattern))
+            if read_manifest(folder)}
 
 
 def outside_keys(step: Step) -> dict[str, str]:
@@ -349,7 +350,7 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
     if manifest is None:
         return "unfinished" if (folder / "started.json").is_file() else "missing"
     keys: dict[str, Any] = {}
-    for name, folder_name in {**step.inputs, **_cards(run, step)}.items():
+    for name, folder_name in {**step.inputs, **_asked_for(run, step)}.items():
         upstream = read_manifest(run / folder_name)
         if upstream is None:
             return "stale"

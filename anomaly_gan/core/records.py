@@ -105,6 +105,16 @@ class Dataset:
             grouped[annotation.image_id].append(annotation)
         return dict(grouped)
 
+    def showing(self, category_id: int, least_px: int = 0) -> list[tuple[ImageRecord, Annotation]]:
+        """Photographs that show the category, by name, each with its largest instance of at least ``least_px``."""
+        of_image, rows = self.by_image(), []
+        for image in sorted(self.images, key=lambda image: image.file_name):
+            own = [item for item in of_image.get(image.id, [])
+                   if item.category_id == category_id and not item.iscrowd and item.area >= least_px]
+            if own:
+                rows.append((image, max(own, key=lambda item: item.area)))
+        return rows
+
     def category_names(self) -> dict[int, str]:
         return {category.id: category.name for category in self.categories}
 

@@ -88,3 +88,8 @@ def _pivot(title: str, rows: Mapping[str, Any]) -> Table:
     flat = {str(key): dict(flatten(row)) for key, row in rows.items()}
     columns = list(dict.fromkeys(name for row in flat.values() for name in row))
     return table(["", *columns], [[key, *(row.get(name) for name in columns)] for key, row in flat.items()], title)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value itself where it is a mapping; an empty one for anything else that a stage may have left there."""
+    return value if isinstance(value, Mapping) else {}

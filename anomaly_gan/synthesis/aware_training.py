@@ -12,16 +12,16 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from lightning.fabric import Fabric
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..core.files import atomic_path
 from ..core.weights import find
 from ..engine.budget import TimeBudget
 from ..engine.loop import Schedule, fit
 from ..engine.task import Losses, Update
 from ..nets.aware import AwareClassifier, AwareNet, freeze
 from ..nets.crops import masked_crops
+from .moments import save_weights
 from .windows import Batch, PairSource
 
 
@@ -71,7 +71,6 @@ def prepare_aware(source: PairSource, channels: int, categories: int, width: int
         fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out / "aware",
             describe=source.names)
     if fabric.is_global_zero:
-        with atomic_path(saved) as temporary:
-            save_file({name: value.cpu().contiguous() for name, value in net.state_dict().items()}, temporary)
+        save_weights(net, saved)
     freeze(net)
     return net, origin

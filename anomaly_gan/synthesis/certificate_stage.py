@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from ..core.errors import InputError
-from ..core.files import atomic_path, write_json, write_text
+from ..core.files import write_json, write_text
 from ..core.manifest import Context
 from ..core.masks import mask_box_xywh
 from ..core.progress import track
@@ -37,6 +37,7 @@ from .certificate_windows import (
     real_defects,
     scale_for,
 )
+from .moments import save_weights
 
 MOST_NORMALS = 300
 """Normal photographs that are looked at; more of them teach such small nets nothing more."""
@@ -110,8 +111,7 @@ def _train(fold: int, stocks: Sequence[Stock], fold_of: dict[str, int], channels
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         folder = out / "training" / f"fold-{fold}"
         fit(SegmenterTask(net, config.learning_rate), batches, schedule, fabric, folder)
-        with atomic_path(saved) as temporary:
-            save_file({name: value.cpu().contiguous() for name, value in net.state_dict().items()}, temporary)
+        save_weights(net, saved)
         finish(folder)
     return net.to(fabric.device).eval()
 

@@ -146,12 +146,7 @@ def real_defects(train: Dataset, name: str, config: FeaturesConfig,
     """At most ``config.count`` training photographs of the category, each with the crop of its largest instance: one
     of every object before a second of any."""
     number = next(category.id for category in train.categories if category.name == name)
-    of_image, gray = train.by_image(), train.info.get("mode", "L") == "L"
-    rows = []
-    for image in sorted(train.images, key=lambda image: image.file_name):
-        own = [item for item in of_image.get(image.id, []) if item.category_id == number and not item.iscrowd]
-        if own:
-            rows.append((image, max(own, key=lambda item: item.area)))
+    gray, rows = train.info.get("mode", "L") == "L", train.showing(number)
     if len(rows) > config.count:
         rng = rng_for(seed, "features", name, REAL)
         seen: Counter[str] = Counter()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..core.progress import track
 from ..core.records import Dataset, ImageRecord, load_dataset
 from .config import GenerateConfig
 from .control.config import Control
-from .control.light import light_beside, relit_again
+from .control.light import LightModel, light_beside, relit_again
 from .gate_backbones import build_extractors, place_of
 from .gate_certificate import Inspector
 from .gate_checks import Candidate, Finding, Seen, check
@@ -192,8 +193,12 @@ class Keeper:
         pixels = self.read_train(self.train_files[file_name])
         if "light" not in provenance:
             return pixels
+        return relit_again(pixels, provenance["light"], self._light)
+
+    @cached_property
+    def _light(self) -> LightModel:
         assert self.inputs.trained is not None
-        return relit_again(pixels, provenance["light"], light_beside(self.inputs.trained))
+        return light_beside(self.inputs.trained)
 
     def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
         """Check, note the decision, keep a rejected picture."""

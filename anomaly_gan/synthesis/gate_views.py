@@ -49,13 +49,7 @@ class CategoryViews:
 
     def _chosen(self, dataset: Dataset, name: str, side: str) -> list[tuple[ImageRecord, Annotation]]:
         """Photographs that show the category, each with its largest instance, by name; at most ``max_n``."""
-        of_image = dataset.by_image()
-        rows = []
-        for image in sorted(dataset.images, key=lambda image: image.file_name):
-            instances = [item for item in of_image.get(image.id, [])
-                         if item.category_id == self.ids[name] and not item.iscrowd]
-            if instances:
-                rows.append((image, max(instances, key=lambda item: item.area)))
+        rows = dataset.showing(self.ids[name])
         if len(rows) <= self.config.max_n:
             return rows
         rng = rng_for(self.seed, "gate", name, side)

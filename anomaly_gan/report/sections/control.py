@@ -8,7 +8,7 @@ from typing import Any
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, load_below
-from ..tables import Table, table
+from ..tables import Table, mapping, table
 
 SHEETS = {"severity.png": "severity, from the faintest training defect to the strongest",
           "light.png": "the same masks under other lights", "category.png": "each mask painted as each category",
@@ -38,11 +38,11 @@ def _sheets(stage: StageFolder, album: Album) -> list[tuple[str, Picture]]:
 
 def severity_table(metrics: Mapping[str, Any]) -> Table | None:
     """Spearman's rho of the asked severity with what the pictures show."""
-    severity = _mapping(metrics.get("severity"))
-    rows = [[name, row.get("masks"), *_rhos(row)] for name, row in _mapping(severity.get("categories")).items()]
+    severity = mapping(metrics.get("severity"))
+    rows = [[name, row.get("masks"), *_rhos(row)] for name, row in mapping(severity.get("categories")).items()]
     if not rows:
         return None
-    rows.append(["mean over categories", None, *_rhos(_mapping(severity.get("all")))])
+    rows.append(["mean over categories", None, *_rhos(mapping(severity.get("all")))])
     return table(["category", "masks", "contrast, all masks", "95 % interval", "contrast, within a mask", "asked once",
                   "visible size"], rows,
                  f"Severity: rank correlation with the measured figure (target {severity.get('target')})")
@@ -50,7 +50,7 @@ def severity_table(metrics: Mapping[str, Any]) -> Table | None:
 
 def _rhos(row: Mapping[str, Any]) -> list[Any]:
     def of(figure: str, kind: str) -> Mapping[str, Any]:
-        return _mapping(_mapping(row.get(figure)).get(kind))
+        return mapping(mapping(row.get(figure)).get(kind))
 
     pooled = of("contrast", "pooled")
     return [pooled.get("rho"), _interval(pooled), of("contrast", "within").get("rho"),
@@ -59,10 +59,10 @@ def _rhos(row: Mapping[str, Any]) -> list[Any]:
 
 def light_table(metrics: Mapping[str, Any]) -> Table | None:
     """Errors of the foretold exposure on objects that the light model has not seen."""
-    test = _mapping(_mapping(metrics.get("light")).get("test"))
+    test = mapping(mapping(metrics.get("light")).get("test"))
     rows = []
-    for name, row in _mapping(test.get("rivals")).items():
-        field, pixel = _mapping(_mapping(row).get("field")), _mapping(_mapping(row).get("pixel"))
+    for name, row in mapping(test.get("rivals")).items():
+        field, pixel = mapping(mapping(row).get("field")), mapping(mapping(row).get("pixel"))
         rows.append([name, field.get("mean"), _interval(field), pixel.get("mean"), _interval(pixel)])
     return table(["", "brightness field", "95 % interval", "pixels", "95 % interval, pixels"], rows,
                  f"Light: mean error in grey levels on {test.get('objects')} unseen objects") if rows else None
@@ -70,23 +70,23 @@ def light_table(metrics: Mapping[str, Any]) -> Table | None:
 
 def category_table(metrics: Mapping[str, Any]) -> Table | None:
     """Accuracy of a classifier that was trained on real training crops alone."""
-    category = _mapping(metrics.get("category"))
+    category = mapping(metrics.get("category"))
     words = {"real": "real, objects left out", "real_test": "real, test split", "generated": "generated",
              "swapped": "generated under another category's mask"}
-    rows = [[said, _mapping(category.get(key)).get("crops"), _mapping(category.get(key)).get("accuracy"),
-             _interval(_mapping(category.get(key)))] for key, said in words.items() if _mapping(category.get(key))]
+    rows = [[said, mapping(category.get(key)).get("crops"), mapping(category.get(key)).get("accuracy"),
+             _interval(mapping(category.get(key)))] for key, said in words.items() if mapping(category.get(key))]
     return table(["crops", "number", "balanced accuracy", "95 % interval"], rows,
                  "Category: called by its name") if rows else None
 
 
 def mask_table(metrics: Mapping[str, Any]) -> Table | None:
     """Masks put elsewhere, turned and multiplied."""
-    mask = _mapping(metrics.get("mask"))
+    mask = mapping(metrics.get("mask"))
     if not mask.get("paintings"):
         return None
     rows = [["pixels changed outside", mask.get("outside_px")], ["instances painted", mask.get("instances")],
             ["of them empty", mask.get("empty")],
-            *([words, _mapping(mask.get(key)).get("median")] for key, words in
+            *([words, mapping(mask.get(key)).get("median")] for key, words in
               (("fill", "share visibly filled, median"), ("shift_px", "shift of the paint's centre in px, median"),
                ("turn_deg", "turn of the paint's axis in degrees, median")))]
     return table(["figure", "value"], rows, f"Masks moved, turned, multiplied: {mask['paintings']} paintings")
@@ -95,7 +95,3 @@ def mask_table(metrics: Mapping[str, Any]) -> Table | None:
 def _interval(row: Mapping[str, Any]) -> str | None:
     low, high = row.get("low"), row.get("high")
     return None if low is None or high is None else f"[{low:.3g}, {high:.3g}]"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

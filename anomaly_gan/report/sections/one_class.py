@@ -8,7 +8,7 @@ from typing import Any
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, cut, load_pixels, outlined, union_mask, window_around
-from ..tables import Table, evenly, figure, table
+from ..tables import Table, evenly, figure, mapping, table
 
 WORDS = {"defect_not_unusual": "defect not unusual", "background_unusual": "background unusual"}
 HEADS = ("photographs", "suspicious", "defect not unusual", "background unusual", "background compared")
@@ -27,7 +27,7 @@ def learned(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """(words, count) of what the detectors learned from and were calibrated on."""
     found = []
     for key, words in (("learned_from", "learned from"), ("held_out", "calibrated on")):
-        row = _mapping(metrics.get(key))
+        row = mapping(metrics.get(key))
         found += [(f"{unit}, {words}", row.get(unit)) for unit in ("photographs", "objects")]
     return found
 
@@ -35,9 +35,9 @@ def learned(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def threshold_table(metrics: Mapping[str, Any]) -> Table | None:
     """One row per detector and threshold: of the photograph's score, and of its map's greatest value."""
     rows = []
-    for name, kinds in _mapping(metrics.get("thresholds")).items():
+    for name, kinds in mapping(metrics.get("thresholds")).items():
         for kind, words in (("image", "photograph"), ("map", "greatest value of the map")):
-            row = _mapping(_mapping(kinds).get(kind))
+            row = mapping(mapping(kinds).get(kind))
             if row:
                 rows.append([name, words, row.get("value"), *(percent(row.get(key)) for key in ("asked", "expected")),
                              f"[{percent(row.get('low'))}, {percent(row.get('high'))}]", row.get("held_out"),
@@ -59,16 +59,16 @@ def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str,
 
 def share_table(metrics: Mapping[str, Any]) -> Table:
     """The synthetic photographs by category, and below them the two yardsticks."""
-    yardsticks = _mapping(metrics.get("yardsticks"))
-    rows = [[name, *_cells(row)] for name, row in _mapping(metrics.get("categories")).items()]
+    yardsticks = mapping(metrics.get("yardsticks"))
+    rows = [[name, *_cells(row)] for name, row in mapping(metrics.get("categories")).items()]
     rows.append(["all synthetic", *_cells(metrics.get("all"))])
     for key, words in (("real_defects", "real defects"), ("held_out_normals", "normals, nothing painted")):
-        rows.append([f"yardstick: {words}", *_cells(_mapping(yardsticks.get(key)).get("all"))])
+        rows.append([f"yardstick: {words}", *_cells(mapping(yardsticks.get(key)).get("all"))])
     return table(["", *HEADS], rows)
 
 
 def _cells(row: Any) -> list[Any]:
-    found = _mapping(row)
+    found = mapping(row)
     return [found.get("photographs"), *(percent(found.get(key)) for key in ("share", *WORDS)),
             found.get("background_compared")]
 
@@ -100,9 +100,5 @@ def caption(line: Mapping[str, Any]) -> str:
     why = line.get("reasons")
     said = ", ".join(WORDS.get(str(reason), str(reason)) for reason in (why if isinstance(why, list) else []))
     values = ", ".join(f"{name.replace('_', ' ')} {figure(row.get('defect'))} of {figure(row.get('defect_threshold'))}"
-                       for name, row in _mapping(line.get("detectors")).items() if isinstance(row, Mapping))
+                       for name, row in mapping(line.get("detectors")).items() if isinstance(row, Mapping))
     return f"{line.get('category')}: {said}" + (f" ({values})" if values else "")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -9,7 +9,7 @@ from ...core.errors import InputError
 from ..config import ReportConfig
 from ..folders import StageFolder
 from ..pictures import Album, Picture
-from ..tables import Table, flatten, metric_tables, table
+from ..tables import Table, flatten, mapping, metric_tables, table
 
 PICTURE = (1056, 440)
 """CSS pixels of a category's picture (1200 x 500 pixels in the file)."""
@@ -68,18 +68,18 @@ def agreement(evaluation: Any) -> dict[str, Any] | None:
     """How far the raters agree, each rater, and what the choice made of it."""
     if not isinstance(evaluation, Mapping) or not evaluation:
         return None
-    found, raters = _mapping(evaluation.get("agreement")), _mapping(evaluation.get("raters"))
+    found, raters = mapping(evaluation.get("agreement")), mapping(evaluation.get("raters"))
     rows: list[list[Any]] = []
     for group, label in (("alpha", "Krippendorff's alpha, {}"), ("alpha_by_criterion", "alpha of {}")):
-        for name, own in _mapping(found.get(group)).items():
+        for name, own in mapping(found.get(group)).items():
             rows.append([label.format(name), *(at(own, (key,)) for key in ("value", "low", "high", "items", "raters")),
-                         _mapping(own).get("reason") or ""])
-    if (concordance := _mapping(found.get("kendall_w"))):
+                         mapping(own).get("reason") or ""])
+    if (concordance := mapping(found.get("kendall_w"))):
         rows.append(["Kendall's W", at(concordance, ("w",)), None, None, at(concordance, ("items",)),
                      at(concordance, ("raters",)), concordance.get("reason") or ""])
-    told = _mapping(raters.get("flagged"))
+    told = mapping(raters.get("flagged"))
     each = [[name, *(at(own, (key,)) for key in ("graded", "mean", "correlation", "bias")),
-             _mapping(told.get(name)).get("flag") or ""] for name, own in _mapping(raters.get("each")).items()]
+             mapping(told.get(name)).get("flag") or ""] for name, own in mapping(raters.get("each")).items()]
     known = {"agreement", "raters", "categories"}
     return {
         "table": table(["agreement", "value", "low", "high", "masks", "raters", "why not"], rows) if rows else None,
@@ -89,7 +89,3 @@ def agreement(evaluation: Any) -> dict[str, Any] | None:
             leaf for key, value in evaluation.items() if key not in known for leaf in flatten(value, key)]) else []),
             *metric_tables({"choice": evaluation.get("categories") or {}})],
     }
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

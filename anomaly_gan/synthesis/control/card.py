@@ -25,7 +25,7 @@ from ..gate_backbones import embedded_backbone, place_of
 from .card_category import judge_categories
 from .card_masks import judge_masks
 from .card_severity import figures, sweep
-from .card_subjects import Model, Subject
+from .card_subjects import Model, Subject, first_of_each
 from .config import CardConfig
 from .light import FILE, Light, LightModel, light_beside, relight, resolved
 from .light_fit import fit_light, judge_light
@@ -61,7 +61,7 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
     lights, card["light"] = _light(model, config, light_beside(trained), out)  # first: it may refuse
     rows: list[dict[str, Any]] = []
     if brush.painter.controls:
-        rows, pictures = sweep(model, subjects, config, max(1, config.sheet_rows // len(brush.categories)))
+        rows, pictures = sweep(model, subjects, config)
         card["severity"] = figures(rows, config, seed)
         _severity_sheet(model, subjects, rows, pictures, config, out)
     card["light"]["painted"] = _light_sheet(model, subjects, lights, config, out)
@@ -87,16 +87,9 @@ def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> t
                     "test": judge_light(lights, test, model.seed, config.light_pairs, config.draws)}
 
 
-def _per_category(subjects: Sequence[Subject], config: CardConfig) -> list[Subject]:
-    """The first few of each category: the rows of a sheet."""
-    names = list(dict.fromkeys(subject.category for subject in subjects))
-    share = max(1, config.sheet_rows // max(1, len(names)))
-    return [subject for name in names for subject in [one for one in subjects if one.category == name][:share]]
-
-
 def _severity_sheet(model: Model, subjects: Sequence[Subject], rows: list[dict[str, Any]],
                     pictures: list[list[np.ndarray]], config: CardConfig, out: Path) -> None:
-    shown = _per_category(subjects, config)
+    shown = first_of_each(subjects, config.sheet_rows)
     grid = np.linspace(0, 1, config.levels)
     sheet = [[_cut(subject.base, subject), _cut(subject.mask_01 * np.uint8(255), subject),
               *(_cut(picture, subject) for picture in line)] for subject, line in zip(shown, pictures, strict=True)]
@@ -109,7 +102,7 @@ def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, 
     misses the wanted one, on average: does severity still hold?"""
     sheet = []
     missed: dict[str, list[float]] = {_light_name(light): [] for light in LIGHTS}
-    for subject in _per_category(subjects, config):
+    for subject in first_of_each(subjects, config.sheet_rows):
         line = []
         for at, light in enumerate(LIGHTS):
             base = relight(subject.base, light, lights, seed_for(model.seed, "light sheet", subject.name, at))

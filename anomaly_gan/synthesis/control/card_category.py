@@ -21,7 +21,7 @@ from ...core.records import Dataset
 from ...core.seeding import rng_for, seed_for
 from ...metrics.crops import defect_crop, masked_crop
 from ...metrics.features import Backbone, pooled_features
-from .card_subjects import Model, Subject
+from .card_subjects import Model, Subject, first_of_each
 from .config import CardConfig
 
 TARGET = 0.9
@@ -35,17 +35,12 @@ Views = tuple[np.ndarray, np.ndarray]
 def real_crops(dataset: Dataset, names: list[str], gray: bool, config: CardConfig,
                seed: int) -> tuple[list[Views], np.ndarray, np.ndarray]:
     """Crops of real defects (each photograph's largest of a category), their names and objects."""
-    categories, of_image = dataset.category_names(), dataset.by_image()
+    ids = {category.name: category.id for category in dataset.categories}
     crops: list[Views] = []
     labels: list[str] = []
     groups: list[str] = []
     for name in names:
-        rows = []
-        for image in sorted(dataset.images, key=lambda image: image.file_name):
-            own = [item for item in of_image.get(image.id, [])
-                   if categories[item.category_id] == name and not item.iscrowd and item.area >= SMALLEST_PX]
-            if own:
-                rows.append((image, max(own, key=lambda item: item.area)))
+        rows = dataset.showing(ids[name], SMALLEST_PX) if name in ids else []
         order = rng_for(seed, "crops", name).permutation(len(rows))[:config.most_crops]
         for index in sorted(order):
             image, instance = rows[index]
@@ -127,7 +122,7 @@ def _painted(model: Model, subjects: Sequence[Subject], names: list[str],
     """(views, painted as, the mask's own category, mask) for every mask in every category, severities as they come."""
     rows: list[tuple[Views, str, str, str]] = []
     sheet: list[list[np.ndarray]] = []
-    kept: dict[str, int] = {}
+    shown = {subject.name for subject in first_of_each(subjects, config.sheet_rows)}
     for subject in track(subjects, "categories"):
         crops = []
         for name in names:
@@ -135,8 +130,7 @@ def _painted(model: Model, subjects: Sequence[Subject], names: list[str],
             views = _views(filled.pixels, subject.mask_01, config)
             crops.append(views[0])
             rows.append((views, name, subject.category, subject.name))
-        kept[subject.category] = kept.get(subject.category, 0) + 1
-        if kept[subject.category] <= max(1, config.sheet_rows // len(names)):
+        if subject.name in shown:
             before = defect_crop(subject.base, subject.mask_01, config.crop_margin)
             sheet.append([before, defect_crop(subject.mask_01 * np.uint8(255), subject.mask_01, config.crop_margin),
                           *crops])

@@ -10,16 +10,16 @@ from scipy.stats import spearmanr
 
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
-from .card_subjects import Model, Subject, change
+from .card_subjects import Model, Subject, change, first_of_each
 from .config import CardConfig
 from .severity import SeverityScale
 
 TARGET = 0.9
 
 
-def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig,
-          keep: int) -> tuple[list[dict[str, Any]], list[list[np.ndarray]]]:
-    """One row per mask, each figure a list over the severities; and the pictures of ``keep`` masks per category.
+def sweep(model: Model, subjects: Sequence[Subject],
+          config: CardConfig) -> tuple[list[dict[str, Any]], list[list[np.ndarray]]]:
+    """One row per mask, each figure a list over the severities; and the pictures of the masks on a sheet.
 
     ``contrast``: the picture's log ratio along the category's side; ``first``: that of the generator asked once;
     ``visible_px``: mask pixels that changed visibly; ``asked``: the contrast that was wanted.
@@ -28,7 +28,7 @@ def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig,
     scales = {name: SeverityScale.of(bank) for name, bank in model.brush.severities.items()}
     rows: list[dict[str, Any]] = []
     pictures: list[list[np.ndarray]] = []
-    kept: dict[str, int] = {}
+    shown = {subject.name for subject in first_of_each(subjects, config.sheet_rows)}
     for subject in track(subjects, "severity"):
         scale, seed = scales[subject.category], seed_for(model.seed, "severity", subject.name)
         filled = [model.fill(subject, seed, wanted=scale.at(float(place))) for place in grid]
@@ -41,8 +41,7 @@ def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig,
             "visible_px": [int((change(one.pixels, subject.base)[inside] > config.changed_by).sum()) for one in filled],
             "passes": [one.passes for one in filled],
         })
-        kept[subject.category] = kept.get(subject.category, 0) + 1
-        if kept[subject.category] <= keep:
+        if subject.name in shown:
             pictures.append([one.pixels for one in filled])
     return rows, pictures
 

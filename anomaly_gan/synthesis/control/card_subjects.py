@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,6 +73,13 @@ class Model:
              wanted: list[float] | None = None) -> Filled:
         """The subject's mask filled on its photograph."""
         return fill(self.brush, subject.base, subject.mask_01, category or subject.category, seed, wanted)
+
+
+def first_of_each(subjects: Sequence[Subject], rows: int) -> list[Subject]:
+    """The first few of each category that is there: what a sheet of about ``rows`` rows shows."""
+    names = list(dict.fromkeys(subject.category for subject in subjects))
+    share = max(1, rows // max(1, len(names)))
+    return [subject for name in names for subject in [one for one in subjects if one.category == name][:share]]
 
 
 def change(painted: np.ndarray, base: np.ndarray) -> np.ndarray:
