@@ -11,6 +11,10 @@ operations over its time and over what a 3x3 convolution alone reaches here, at 
 
     python benchmarks/train_step.py --device cpu --quick      # under five minutes on one thread
     python benchmarks/train_step.py --device cuda --size 256 --batch 16
+    python benchmarks/train_step.py --upstream CHECKOUT       # and the step of a pytorch-CycleGAN-and-pix2pix at hand
+
+The upstream step is CycleGAN's own, with its own defaults, at the same size and batch: other equations (two
+discriminators, an identity loss, no local view), the generators of the same build as ``paper_released``.
 
 The last line is JSON.
 """
@@ -18,13 +22,16 @@ The last line is JSON.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
+import importlib
+import io
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +116,42 @@ class Plain:
         return reference_step(self.nets, self.optimizers, batch, self.config.local_size, self.config.aware_size)
 
 
+class Upstream:
+    """CycleGAN's training step as a checkout of its authors' code takes it, on our pictures."""
+
+    def __init__(self, checkout: Path, config: TrainConfig, device: str) -> None:
+        asked = ["--dataroot", str(checkout), "--model", "cycle_gan", "--batch_size", str(config.batch),
+                 "--crop_size", str(config.size), "--gpu_ids", "0" if device == "cuda" else "-1"]
+        with as_upstream(checkout, asked), contextlib.redirect_stdout(io.StringIO()):
+            settings = importlib.import_module("options.train_options").TrainOptions().gather_options()
+            settings.isTrain, settings.gpu_ids = True, [0] if device == "cuda" else []
+            settings.device = torch.device(device)
+            self.model = importlib.import_module("models").create_model(settings)
+
+    def step(self, batch: Batch) -> None:
+        self.model.set_input({"A": batch.normal_BCHW, "B": batch.abnormal_BCHW, "A_paths": "", "B_paths": ""})
+        self.model.optimize_parameters()
+
+
+@contextlib.contextmanager
+def as_upstream(checkout: Path, arguments: list[str]) -> Iterator[None]:
+    """The checkout's folder first to import from, and its own command line: it reads both."""
+    path, given = list(sys.path), sys.argv
+    sys.path.insert(0, str(checkout))
+    sys.argv = ["train.py", *arguments]
+    try:
+        yield
+    finally:
+        sys.path[:], sys.argv = path, given
+
+
+def checkout(text: str) -> Path:
+    path = Path(text)
+    if not (path / "models" / "cycle_gan_model.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} holds no models/cycle_gan_model.py")
+    return path
+
+
 def timed(work: Callable[[], Any], device: torch.device) -> float:
     """Milliseconds of wall time."""
     if device.type == "cuda":
@@ -158,9 +201,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     exact, fast = config_of(options, "32-true"), config_of(options, "bf16-mixed")
     batches = [random_batch(exact, step, device) for step in range(options.rounds + 1)]
     difference = loss_difference(exact, copy.deepcopy(batches[0]), options.device)
-    sides = {"ours": Ours(fast, options.device), "reference": Plain(exact, options.device)}
+    sides: dict[str, Any] = {"ours": Ours(fast, options.device), "reference": Plain(exact, options.device)}
     if options.float32:
         sides["ours_float32"] = Ours(exact, options.device)
+    if options.upstream:
+        sides["upstream"] = Upstream(options.upstream, exact, options.device)
     times: dict[str, list[float]] = {name: [] for name in sides}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -189,6 +234,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if "ours_float32" in middle:
         result |= {"ours_float32_ms": round(middle["ours_float32"], 1),
                    "float32_ratio": round(middle["reference"] / middle["ours_float32"], 2)}
+    if "upstream" in middle:
+        result |= {"upstream_ms": round(middle["upstream"], 1),
+                   "upstream_ratio": round(middle["upstream"] / middle["ours"], 2)}
     if device.type == "cuda":
         result["peak_memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
     return result
@@ -205,6 +253,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--float32", action="store_true", help="also time our step at float32")
+    parser.add_argument("--upstream", type=checkout, metavar="CHECKOUT",
+                        help="folder of a pytorch-CycleGAN-and-pix2pix, whose step is timed beside")
     parser.add_argument("--quick", action="store_true", help="two rounds")
     options = parser.parse_args()
     if options.device == "cpu":
