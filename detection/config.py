@@ -35,6 +35,8 @@ class DetectConfig(Config):
     batch: int = Field(2, ge=1)
     real_share: float | None = Field(0.5, ge=0.0, le=1.0, description="real share of every batch, at least half; 0: "
                                      "generated alone, to see; null: free, every defect equally often")
+    real_tail: float = Field(0.0, ge=0.0, lt=1.0, description="share of the iterations, the last ones, that show real "
+                             "photographs alone")
     normal_share: float = Field(0.25, ge=0.0, le=0.5, description="share of the real part that is defect-free")
     lr: float = Field(5e-4, gt=0)
     warm_start: bool = Field(True, description="heads practised on drawn shapes, where width and head_width are theirs")
@@ -58,6 +60,18 @@ class DetectConfig(Config):
     detections: int = Field(50, ge=1, le=100, description="most detections kept per image")
     score_threshold: float = Field(0.5, gt=0, lt=1, description="instances below this score stay out of the mIoU")
     checkpoint_every: int = Field(200, ge=1)
+
+    def mixed_iterations(self) -> int:
+        """How many iterations, the first ones, may show generated photographs."""
+        return self.iterations - round(self.real_tail * self.iterations)
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``real_tail`` where there is none: a detector so trained has the key it ever had."""
+        content = dump(self)
+        if not self.real_tail:
+            del content["real_tail"]
+        return content
 
     @field_validator("detector")
     @classmethod

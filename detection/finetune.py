@@ -123,7 +123,7 @@ def train_detector(dataset: Dataset, config: DetectConfig, fabric: Fabric, folde
     kinds = {"real_defect": examples.indices("real", True), "real_normal": examples.indices("real", False),
              "synthetic": examples.indices("synthetic")}
     sampler = BatchSampler(**kinds, batch=config.batch, real_share=config.real_share,
-                           normal_share=config.normal_share, seed=seed)
+                           normal_share=config.normal_share, seed=seed, mixed_steps=config.mixed_iterations())
     task = DetectorTask(build_net(len(categories), config, seed), config)
     batches = Batches(examples, sampler, config, seed, fabric.device)
 

@@ -41,16 +41,19 @@ class BatchSampler:
     Without a fixed share every photograph with a defect comes up equally often, real or synthetic (to within one),
     and the real ones bring their defect-free share along: what training sees then follows from how much was made.
 
+    From step ``mixed_steps`` on (None: never) every photograph is real.
+
     Raises:
         InputError: no real photograph with a defect to train on.
     """
 
     def __init__(self, real_defect: Sequence[int], real_normal: Sequence[int], synthetic: Sequence[int], *, batch: int,
-                 real_share: float | None, normal_share: float, seed: int) -> None:
+                 real_share: float | None, normal_share: float, seed: int, mixed_steps: int | None = None) -> None:
         if not real_defect:
             raise InputError("training split", "K8", "no real photograph with a defect", "label some, then run ingest")
         self.normal_share = normal_share if real_normal else 0.0
         self._batch = batch
+        self._mixed_until = None if mixed_steps is None else mixed_steps * batch
         if real_share is None or not synthetic:
             real = len(real_defect) / (1 - self.normal_share)
             self._real_share = real / (real + len(synthetic))
@@ -69,7 +72,8 @@ class BatchSampler:
 
     def _real_before(self, position: int) -> int:
         """How many of the photographs before a position of the endless deal are real."""
-        return math.floor(position * self._real_share + 1e-9)
+        mixed = position if self._mixed_until is None else min(position, self._mixed_until)
+        return math.floor(mixed * self._real_share + 1e-9) + position - mixed
 
     def _real(self, position: int) -> int:
         before = math.floor(position * self.normal_share + 1e-9)

@@ -31,6 +31,15 @@ def test_every_batch_holds_the_real_share(batch: int, share: float, real: int) -
         assert sum(index < 25 for index in indices) == real
 
 
+def test_the_last_steps_show_real_photographs_alone_and_the_first_are_as_without() -> None:
+    without, chosen = sampler(), sampler(mixed_steps=30)
+    assert [chosen.batch(step) for step in range(30)] == [without.batch(step) for step in range(30)]
+    tail = [chosen.batch(step) for step in range(30, 60)]
+    assert all(len(batch) == 4 and max(batch) < 25 for batch in tail)
+    counts = Counter(index for step in range(60) for index in chosen.batch(step) if index < 5)
+    assert max(counts.values()) - min(counts.values()) <= 1, "the deal of real photographs goes on"
+
+
 def test_without_synthetic_images_everything_is_real() -> None:
     chosen = sampler(kinds=(REAL_DEFECT, REAL_NORMAL, ()))
     assert all(index < 25 for step in range(50) for index in chosen.batch(step))
