@@ -88,10 +88,13 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
             backbone = choose_backbone(detect.backbone)
             for arm in config.arms:
                 cell = Cell(arm, name, config.fold, seed)
-                train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
-                key = cell_key(cell, detect, context.seed, config.split_test, device, backbone,
+                real = arm == NO_AUGMENTATION
+                train = ingest if real else context.inputs[f"export@{arm}"]
+                # all real from end to end: the same cell, whatever the others' tail
+                own = detect.model_copy(update={"real_tail": 0.0}) if real else detect
+                key = cell_key(cell, own, context.seed, config.split_test, device, backbone,
                                {"ingest": finished_key(ingest), "train": finished_key(train)})
-                jobs.append(CellJob(cell, detect, ingest, train, out / CELLS / cell.name, config.split_test,
+                jobs.append(CellJob(cell, own, ingest, train, out / CELLS / cell.name, config.split_test,
                                     context.seed, device, key))
     return jobs
 

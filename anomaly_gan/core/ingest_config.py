@@ -22,7 +22,8 @@ class IngestConfig(Config):
     pixels. ``bits``: the depth of photographs of more than 8 bits. ``line_width``: pixels; None refuses drawn lines.
     ``split: images`` deals out photographs, not objects: the usual random split, which leaks; only to measure by how
     much. Its ``fold`` is one of four by hash of the file name. ``objects``: at most so many objects with a defect of
-    each category stay in the training split; the photographs of the others are left out, the test split stays.
+    each category stay in the training split; of the others the photographs with a defect are left out, sound ones
+    stay, and so does the test split.
     """
 
     root: str

@@ -169,16 +169,18 @@ class Intake:
         if self.config.split == "images":
             info["split"] = "images"
         whole = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
-        dataset = whole.select(lambda image: image.group_id not in gone)  # numbers stay: the test split is the same
+        defective = whole.by_image()
+        left = {image.id for image in whole.images if image.group_id in gone and image.id in defective}
+        dataset = whole.select(lambda image: image.id not in left)  # numbers stay: the test split is the same
         for image in whole.images:
-            if image.group_id in gone:
+            if image.id in left:
                 whole.path_of(image).unlink()
         self.asked = asked_for(self.config, whole, dataset)
         prove_disjoint(dataset)
         return dataset
 
     def _split(self) -> tuple[list[str], dict[str, str], set[str]]:
-        """The group of every accepted photograph, the side of every group, and the groups that shall not be there.
+        """The group of every accepted photograph, the side of every group, and the groups that shall show no defect.
 
         Under ``split: images`` a photograph is its own group: all that keeps groups together then keeps together
         what is left of them, and no check has to be told to look away.
@@ -227,9 +229,13 @@ def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, 
     if config.objects is not None:
         figures["few_objects"] = {
             "most_per_category": config.objects, "images_left_out": len(whole.images) - len(kept.images),
-            "objects_left_out": len({image.group_id for image in whole.images}
-                                    - {image.group_id for image in kept.images})}
+            "objects_left_out": len(_with_a_defect(whole) - _with_a_defect(kept))}
     return figures
+
+
+def _with_a_defect(dataset: Dataset) -> set[str]:
+    defective = dataset.by_image()
+    return {image.group_id for image in dataset.images if image.id in defective}
 
 
 def check_category(where: str, name: str) -> None:

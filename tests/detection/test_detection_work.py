@@ -103,6 +103,13 @@ def test_settings_of_one_detector_leave_the_other_alone(config: CompareConfig, c
         assert after.config.lr == (0.01 if after.cell.detector == "retinanet" else config.detect.lr)
 
 
+def test_a_real_tail_gives_other_cells_to_arms_with_generated_photographs_alone(config: CompareConfig,
+                                                                                context: Context) -> None:
+    tail = config.model_copy(update={"detect": config.detect.model_copy(update={"real_tail": 0.5})})
+    for before, after in zip(plan(config, context, Path()), plan(tail, context, Path()), strict=True):
+        assert (before.key == after.key) is (before.cell.arm == "none")
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"detectors": ["mask_rcn"]}, "did you mean 'mask_rcnn'"), ({"detectors": ["mask_rcnn"] * 2}, "named once"),
     ({"detector_settings": {"retinanet": {}}}, "not compared"),

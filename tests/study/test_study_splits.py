@@ -70,7 +70,7 @@ def test_few_objects_leave_the_training_split_and_never_touch_the_test_split(pla
         assert set(names.values()) == {"screws_A", "screws_B"}
         assert all(0 < len(found) <= most for found in objects.values())
         kept = {image.file_name for image in train.images}
-        assert before <= kept
+        assert before <= kept and {image.file_name for image in whole.split("train").normals()} <= kept
         before = kept
         sizes.append(len(kept))
         left_out = len(whole.images) - len(dataset.images)
