@@ -6,8 +6,8 @@ rates). ``python -m detection.warm_start`` draws the shapes, trains, and writes 
 (about 2 MB, half precision; nothing of any data set went in). The backbone stays the ImageNet one and is not in the
 file.
 
-QueryInst takes over Mask R-CNN's feature pyramid; ``--detector queryinst`` practises a start of its own, which is
-used instead wherever its file lies beside this module.
+``--detector queryinst`` and ``--detector retinanet`` practise theirs; QueryInst's begins from Mask R-CNN's feature
+pyramid. Without, neither finds anything in the few hundred steps that the others need.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Start:
 
     ``per_class``: layers with so many outputs for every class; each class of a new data set starts from the mean of
     the shapes'. ``background``: classes ahead of the first shape in those layers. ``own``: what stays out of the file.
+    ``pyramid``: practise begins from Mask R-CNN's.
     """
 
     file: Path
@@ -46,13 +47,17 @@ class Start:
     own: tuple[str, ...]
     size_px: int
     lr: float
+    pyramid: bool = False
 
 
 STARTS = {
     "mask_rcnn": Start(FILE, {"roi_heads.box_predictor.bbox_pred": 4, "roi_heads.mask_predictor.mask_fcn_logits": 1}, 1,
                        ("backbone.body.", "roi_heads.box_predictor.cls_score."), 224, 5e-4),
     "queryinst": Start(FILE.with_name("warm_start_queryinst.safetensors"),
-                       {f"stages.{stage}.class_logits": 1 for stage in range(3)}, 0, ("backbone.body.",), 128, 1e-3),
+                       {f"stages.{stage}.class_logits": 1 for stage in range(3)}, 0, ("backbone.body.",), 128, 1e-3,
+                       pyramid=True),
+    "retinanet": Start(FILE.with_name("warm_start_retinanet.safetensors"), {}, 0,
+                       ("backbone.body.", "head.classification_head.cls_logits."), 224, 5e-4),
 }
 
 
@@ -96,7 +101,7 @@ def practise(steps: int, seed: int, device: str, folder: Path, detector: str = "
                 [{name: value.to(fabric.device) for name, value in target_tensors(item).items()} for item in examples])
 
     net = build_net(len(KINDS), config, seed)
-    if detector != "mask_rcnn":
+    if start.pyramid:
         apply_pyramid(net)
     task = DetectorTask(net, config)
     fit(task, batch, Schedule(steps=steps, seed=seed, warmup=100, clip_norm=config.clip_norm, label="practise",

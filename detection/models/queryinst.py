@@ -10,7 +10,7 @@ from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from ..backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
 from ..config import DetectConfig
-from ..warm_start import HEAD_WIDTH, STARTS, WIDTH, apply_pyramid, apply_warm_start
+from ..warm_start import HEAD_WIDTH, WIDTH, apply_warm_start
 from .input_side import input_side
 from .queryinst_loss import box_losses, class_loss, dice_loss, match, summed
 from .queryinst_stage import Maps, Shapes, Stage, StageOutput
@@ -39,10 +39,7 @@ def queryinst(categories: int, config: DetectConfig, pretrained: bool = True) ->
     net = QueryInst(backbone, categories, width, hidden=config.head_width, detections=config.detections,
                     transform=GeneralizedRCNNTransform(**input_side(config)))
     if config.warm_start and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
-        if STARTS["queryinst"].file.is_file():
-            apply_warm_start(net, categories, detector="queryinst")
-        else:
-            apply_pyramid(net)
+        apply_warm_start(net, categories, detector="queryinst")
     return net
 
 

@@ -8,6 +8,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from ..backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
 from ..config import DetectConfig
+from ..warm_start import WIDTH, apply_warm_start
 from .input_side import input_side
 from .mask_rcnn import ASPECT_RATIOS
 
@@ -26,6 +27,9 @@ def retinanet(categories: int, config: DetectConfig, pretrained: bool = True) ->
         sizes = config.anchor_sizes[1:]
     anchors = AnchorGenerator(tuple(tuple(max(1, round(size * 2 ** (-part / 3))) for part in (2, 1, 0))
                                     for size in sizes), (ASPECT_RATIOS,) * len(sizes))
-    return RetinaNet(pyramid, num_classes=categories + 1, anchor_generator=anchors,
-                     topk_candidates=config.proposals_before_nms, detections_per_img=config.detections,
-                     **input_side(config))
+    net = RetinaNet(pyramid, num_classes=categories + 1, anchor_generator=anchors,
+                    topk_candidates=config.proposals_before_nms, detections_per_img=config.detections,
+                    **input_side(config))
+    if config.warm_start and net.backbone.out_channels == WIDTH and pretrained:
+        apply_warm_start(net, categories, detector="retinanet")
+    return net

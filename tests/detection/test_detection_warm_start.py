@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from anomaly_gan.core.seeding import rng_for
 from detection.config import DetectConfig
 from detection.finetune import build_net, image_tensor
 from detection.shapes import KINDS, draw_example
-from detection.warm_start import FILE, apply_warm_start, practise, save_warm_start
+from detection.warm_start import FILE, STARTS, apply_warm_start, practise, save_warm_start
 
 SIZE = 160
 
@@ -68,6 +69,23 @@ def test_the_shipped_start_finds_shapes_it_has_not_seen() -> None:
                 found += bool(_overlaps(boxes, (x.min(), y.min(), x.max() + 1, y.max() + 1)).max() >= 0.5)
     assert total >= 15
     assert found / total >= 0.8
+
+
+@pytest.mark.parametrize("detector", ["queryinst", "retinanet"])
+def test_a_short_training_from_a_shipped_start_begins_with_its_heads(detector: str) -> None:
+    """A small file beside the module, which a net of any number of classes begins with."""
+    start = STARTS[detector]
+    assert start.file.stat().st_size < 5_000_000
+    shipped = load_file(start.file)
+    config = DetectConfig(detector=detector, backbone="efficientnet_lite0")
+    net, cold = (build_net(4, config.model_copy(update={"warm_start": warm}), seed=3).state_dict()
+                 for warm in (True, False))
+    for name, tensor in shipped.items():
+        if name.rpartition(".")[0] not in start.per_class:
+            assert torch.equal(net[name], tensor.float()), name
+    own = [name for name in net if name.startswith(start.own)]
+    assert own and all(torch.equal(net[name], cold[name]) for name in own)
+    assert set(net) == set(own) | set(shipped)
 
 
 def _overlaps(boxes: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
