@@ -84,17 +84,13 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
     jobs = []
     for seed in config.seed_list():
         for name in config.detector_list():
-            detect = config.detect_config(name)
-            backbone = choose_backbone(detect.backbone)
+            backbone = choose_backbone(config.detect_config(name).backbone)
             for arm in config.arms:
-                cell = Cell(arm, name, config.fold, seed)
-                real = arm == NO_AUGMENTATION
-                train = ingest if real else context.inputs[f"export@{arm}"]
-                # all real from end to end: the same cell, whatever the others' tail
-                own = detect.model_copy(update={"real_tail": 0.0}) if real else detect
-                key = cell_key(cell, own, context.seed, config.split_test, device, backbone,
+                cell, detect = Cell(arm, name, config.fold, seed), config.detect_config(name, arm)
+                train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
+                key = cell_key(cell, detect, context.seed, config.split_test, device, backbone,
                                {"ingest": finished_key(ingest), "train": finished_key(train)})
-                jobs.append(CellJob(cell, own, ingest, train, out / CELLS / cell.name, config.split_test,
+                jobs.append(CellJob(cell, detect, ingest, train, out / CELLS / cell.name, config.split_test,
                                     context.seed, device, key))
     return jobs
 

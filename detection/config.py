@@ -119,10 +119,11 @@ class CompareConfig(Config):
     def detector_list(self) -> list[str]:
         return list(self.detectors) or [self.detect.detector]
 
-    def detect_config(self, detector: str) -> DetectConfig:
-        """How that detector is trained in every cell."""
+    def detect_config(self, detector: str, arm: str | None = None) -> DetectConfig:
+        """How that detector is trained in every cell, or in those of an arm: ``none`` is real from end to end, the
+        same whatever the others' tail."""
         content = self.detect.model_dump() | self.detector_settings.get(detector, {}) | {"detector": detector}
-        return DetectConfig(**content)
+        return DetectConfig(**content | ({"real_tail": 0.0} if arm == NO_AUGMENTATION else {}))
 
     @field_validator("detectors")
     @classmethod

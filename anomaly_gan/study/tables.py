@@ -99,7 +99,7 @@ def _keys(run: StudyRun) -> dict[str, str]:
 def _is_of(result: Mapping[str, Any], cell: Cell, run: StudyRun, keys: Mapping[str, str]) -> bool:
     """Whether a result was made by this configuration, on whatever device. Without the stages it came from (they may
     have been removed to save room) only its length can be compared."""
-    config = run.config.compare.detect_config(cell.detector)
+    config = run.config.compare.detect_config(cell.detector, cell.arm)
     train = keys.get("ingest" if cell.arm == NO_AUGMENTATION else f"export@{cell.arm}")
     if train is None or "ingest" not in keys:
         return bool(result["iterations"] == config.iterations)

@@ -203,6 +203,9 @@ def test_partial_studies_say_what_is_missing_and_stale_cells_do_not_count(whole,
     outcome, _ = work(place, out, "compare.detect.lr=0.1", tables_only=True)
     assert outcome.finished == 0 and outcome.summary["cells"]["made_under_other_settings"] == 4
     assert rows(out / "table.csv") == []
+    outcome, _ = work(place, out, "compare.detect.real_tail=0.5", tables_only=True)
+    assert {name.split("/")[-1].split("-")[0] for name in outcome.summary["cells"]["missing"]} == {"copy_paste"}
+    assert outcome.finished == 2, "without generated photographs a tail changes nothing"
     work(place, out, tables_only=True)
 
 
