@@ -99,10 +99,9 @@ def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, st
 
 def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of one detector."""
-    lifts = {row["arm"]: row for row in part["comparisons"] if row["kind"] == "none"}
-    variants = [{"name": variant, "arms": arm_table(of["arms"], of["order"], {}, f"Variant {variant}")}
+    variants = [{"name": variant, "arms": arm_table(of, f"Variant {variant}")}
                 for variant, of in part["variants"].items()]
-    return {"name": name, "arms": arm_table(part["arms"], part["order"], lifts, "All arms, split by objects"),
+    return {"name": name, "arms": arm_table(part, "All arms, split by objects"),
             "categories": category_table(part["arms"], part["order"]), "variants": variants,
             "comparisons": comparison_table(part["comparisons"]),
             "sections": [(title, part[key]["sentences"], tables(part[key])) for key, title, tables in (
@@ -111,11 +110,12 @@ def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
             "sample_size": part["sample_size"]["sentence"] if part["sample_size"] else None}
 
 
-def arm_table(arms: Mapping[str, Any], order: Sequence[str], lifts: Mapping[str, Any], title: str) -> Table:
+def arm_table(part: Mapping[str, Any], title: str) -> Table:
     """Mean and interval of every figure, the difference to ``none``, and how many cells stand behind it."""
+    lifts = {row["arm"]: row for row in part["comparisons"] if row["kind"] == "none"}
     rows = []
-    for arm in order:
-        item, lift = arms[arm], lifts.get(arm)
+    for arm in part["order"]:
+        item, lift = part["arms"][arm], lifts.get(arm)
         rows.append([arm, item["cells"], *(spread(item.get(metric)) for metric in METRICS),
                      *([spread(lift, sign=True), lift["verdict"] if lift else None] if lifts else [])])
     more = ["AP@0.5 over none", "verdict"] if lifts else []

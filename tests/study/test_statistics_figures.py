@@ -244,8 +244,11 @@ def test_rows_have_the_columns_and_every_category(summary: dict) -> None:
     rows = comparison_rows(summary)
     assert all(tuple(row) == COMPARISON_COLUMNS for row in rows)
     whole = [row for row in rows if row["category"] is None]
-    assert [(row["arm"], row["kind"]) for row in whole] == [("copy_paste", "none"), ("anomaly_gan", "none"),
-                                                            ("anomaly_gan", "best_other")]
+    of_one = [("copy_paste", "none"), ("anomaly_gan", "none"), ("anomaly_gan", "best_other")]
+    variants = ["main", *summary["detectors"]["mask_rcnn"]["variants"]]
+    assert len(variants) == 6, "each variant's arms are compared with its own none"
+    assert [(row["variant"], row["arm"], row["kind"]) for row in whole] == [(name, *row) for name in variants
+                                                                            for row in of_one]
     assert len(rows) == len(whole) * (1 + len(CATEGORIES))
     assert {row["gate"] for row in gate_rows(summary)} == {"seam"}
 

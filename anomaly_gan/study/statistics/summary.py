@@ -15,7 +15,7 @@ from .resample import DrawnCell, draw_cells
 
 LEAK, UNGATED = "leak", "ungated"
 DRAWS = 1000
-COMPARISON_COLUMNS = ("detector", "arm", "against", "kind", "category", "difference", "low", "high", "seeds_low",
+COMPARISON_COLUMNS = ("variant", "detector", "arm", "against", "kind", "category", "difference", "low", "high", "seeds_low",
                       "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired", "objects",
                       "objects_needed")
 GATE_COLUMNS = ("detector", "level", "gate", "rho", "low", "high", "predicts", "points", "arms", "folds", "reason")
@@ -78,7 +78,8 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
     for part in (leak, gated, gate, amount):
         sentences += part["sentences"] if part else []
     return {"order": list(arms), "arms": arm_figures(arms, seed), "comparisons": rows, "sample_size": size,
-            "variants": {variant: {"order": list(of), "arms": arm_figures(of, seed, variant)}
+            "variants": {variant: {"order": list(of), "arms": arm_figures(of, seed, variant),
+                                   "comparisons": comparisons(of, seed)}
                          for variant, cells in drawn.items() if variant != MAIN for of in [by_arm(cells)]},
             "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(rows),
             "sentences": sentences}
@@ -98,11 +99,15 @@ def goal(rows: Sequence[Mapping[str, Any]], over_none: float = 0.10, over_best: 
 
 
 def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of ``comparisons.csv``, columns ``COMPARISON_COLUMNS``: each comparison, then each of its categories."""
+    """Rows of ``comparisons.csv``, columns ``COMPARISON_COLUMNS``: each comparison, then each of its categories.
+
+    A variant's arms are compared with each other, never with main's."""
     rows: list[dict[str, Any]] = []
-    for detector, part in summary["detectors"].items():
+    of_variants = [(detector, variant, of) for detector, part in summary["detectors"].items()
+                   for variant, of in ((MAIN, part), *part["variants"].items())]
+    for detector, variant, part in of_variants:
         for item in part["comparisons"]:
-            common = {"detector": detector, "arm": item["arm"], "against": item["against"], "kind": item["kind"]}
+            common = {"variant": variant, "detector": detector, "arm": item["arm"], "against": item["against"], "kind": item["kind"]}
             rows.append(common | {
                 "category": None, "difference": item["mean"], "low": item["low"], "high": item["high"],
                 "seeds_low": item["over_seeds"]["low"], "seeds_high": item["over_seeds"]["high"],
