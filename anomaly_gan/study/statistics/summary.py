@@ -15,8 +15,8 @@ from .resample import DrawnCell, draw_cells
 
 LEAK, UNGATED = "leak", "ungated"
 DRAWS = 1000
-COMPARISON_COLUMNS = ("variant", "detector", "arm", "against", "kind", "category", "difference", "low", "high", "seeds_low",
-                      "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired", "objects",
+COMPARISON_COLUMNS = ("variant", "detector", "arm", "against", "kind", "category", "difference", "low", "high",
+                      "seeds_low", "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired", "objects",
                       "objects_needed")
 GATE_COLUMNS = ("detector", "level", "gate", "rho", "low", "high", "predicts", "points", "arms", "folds", "reason")
 NOTES = (
@@ -107,7 +107,8 @@ def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
                    for variant, of in ((MAIN, part), *part["variants"].items())]
     for detector, variant, part in of_variants:
         for item in part["comparisons"]:
-            common = {"variant": variant, "detector": detector, "arm": item["arm"], "against": item["against"], "kind": item["kind"]}
+            common = {"variant": variant, "detector": detector,
+                      **{name: item[name] for name in ("arm", "against", "kind")}}
             rows.append(common | {
                 "category": None, "difference": item["mean"], "low": item["low"], "high": item["high"],
                 "seeds_low": item["over_seeds"]["low"], "seeds_high": item["over_seeds"]["high"],
