@@ -16,8 +16,8 @@ from .resample import DrawnCell, draw_cells
 LEAK, UNGATED = "leak", "ungated"
 DRAWS = 1000
 COMPARISON_COLUMNS = ("variant", "detector", "arm", "against", "kind", "category", "difference", "low", "high",
-                      "seeds_low", "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired", "objects",
-                      "objects_needed")
+                      "seeds_low", "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired",
+                      "objects", "objects_needed")
 GATE_COLUMNS = ("detector", "level", "gate", "rho", "low", "high", "predicts", "points", "arms", "folds", "reason")
 NOTES = (
     "Primary figure, chosen beforehand: AP at IoU 0.5, the mean over folds of the mean over seeds; every fold is judged"
