@@ -169,8 +169,7 @@ class Intake:
         if self.config.split == "images":
             info["split"] = "images"
         whole = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
-        defective = whole.by_image()
-        left = {image.id for image in whole.images if image.group_id in gone and image.id in defective}
+        left = {image.id for image in _defective(whole) if image.group_id in gone}
         dataset = whole.select(lambda image: image.id not in left)  # numbers stay: the test split is the same
         for image in whole.images:
             if image.id in left:
@@ -229,13 +228,14 @@ def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, 
     if config.objects is not None:
         figures["few_objects"] = {
             "most_per_category": config.objects, "images_left_out": len(whole.images) - len(kept.images),
-            "objects_left_out": len(_with_a_defect(whole) - _with_a_defect(kept))}
+            "objects_left_out": len({image.group_id for image in _defective(whole)}
+                                    - {image.group_id for image in _defective(kept)})}
     return figures
 
 
-def _with_a_defect(dataset: Dataset) -> set[str]:
-    defective = dataset.by_image()
-    return {image.group_id for image in dataset.images if image.id in defective}
+def _defective(dataset: Dataset) -> list[ImageRecord]:
+    sound = {image.id for image in dataset.normals()}
+    return [image for image in dataset.images if image.id not in sound]
 
 
 def check_category(where: str, name: str) -> None:
