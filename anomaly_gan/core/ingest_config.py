@@ -23,7 +23,7 @@ class IngestConfig(Config):
     ``split: images`` deals out photographs, not objects: the usual random split, which leaks; only to measure by how
     much. Its ``fold`` is one of four by hash of the file name. ``objects``: at most so many objects with a defect of
     each category stay in the training split; of the others the photographs with a defect are left out, sound ones
-    stay, and so does the test split.
+    stay, and so does the test split. ``draw``: which ones stay, another number drawing others; needs ``objects``.
     """
 
     root: str
@@ -43,6 +43,13 @@ class IngestConfig(Config):
     line_width: float | None = Field(None, gt=0)
     split: Literal["objects", "images"] = "objects"
     objects: int | None = Field(None, ge=1)
+    draw: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _something_to_draw(self) -> Self:
+        if self.draw and self.objects is None:
+            raise ValueError("draw: says which few objects stay; say how many with objects")
+        return self
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
@@ -52,9 +59,9 @@ class IngestConfig(Config):
 
     @model_serializer(mode="wrap")
     def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``split`` and ``objects`` where they say nothing: such an ingest is the one it always was."""
+        """Without ``split``, ``objects`` and ``draw`` where they say nothing: as it always was."""
         content = dump(self)
-        for name in ("split", "objects"):
+        for name in ("split", "objects", "draw"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 content.pop(name, None)
         return content

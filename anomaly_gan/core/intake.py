@@ -203,7 +203,7 @@ class Intake:
         gone: set[str] = set()
         if self.config.objects is not None:
             train = {group: categories for group, categories in categories_of.items() if sides[group] == "train"}
-            gone = set(train) - choose_objects(train, self.config.objects)
+            gone = set(train) - choose_objects(train, self.config.objects, self.config.draw)
         return groups, sides, gone
 
     def _look_for_twins(self, names: list[str]) -> None:

@@ -142,15 +142,15 @@ def split_by_image(categories_of: Mapping[str, Iterable[str]], test_fold: int) -
     return {name: "test" if index % IMAGE_FOLDS == test_fold else "train" for index, name in enumerate(dealt)}
 
 
-def choose_objects(categories_of: Mapping[str, Iterable[str]], most: int) -> set[str]:
+def choose_objects(categories_of: Mapping[str, Iterable[str]], most: int, draw: int = 0) -> set[str]:
     """The groups that may stay where each category shall have at most ``most`` of them; ``NORMAL`` ones always may.
 
     Filled in rounds of one per category by a fixed hash of the group's name, so that the choice for ``n`` holds the
-    choice for ``n - 1``.
+    choice for ``n - 1``; every ``draw`` has a hash of its own.
     """
     wanted = {group: set(categories) - {NORMAL} for group, categories in categories_of.items()}
     queue = sorted((group for group in wanted if wanted[group]),
-                   key=lambda group: (group_number("few/" + group), group))
+                   key=lambda group: (group_number(f"few{draw or ''}/{group}"), group))
     kept = {group for group in wanted if not wanted[group]}
     filled: dict[str, int] = defaultdict(int)
     for most_yet in range(1, most + 1):

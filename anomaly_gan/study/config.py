@@ -28,7 +28,8 @@ class StudyConfig(Config):
     ``variants``: by name, what differs from ``main`` (which is always there); each may have ``folds`` of its own.
     Names with a meaning to the statistics are ``leak`` and ``ungated``. ``first_seed``: the number of the first of
     ``compare.seeds`` seeds, so that a second study continues where a first one ended. ``repeats``: every variant is
-    trained so many times from other seeds of its generators, the later ones as variants ``NAME.r1``, ``NAME.r2``.
+    trained so many times from other seeds of its generators, the later ones as variants ``NAME.r1``, ``NAME.r2``; with
+    ``data.objects`` each learns from another draw of the few objects.
     ``until``: the last stage of every run; before ``compare`` no detector is trained. ``quality``: measure every
     variant's photographs against the real ones of ``main``, of which a variant may have seen but few.
     """
@@ -160,4 +161,11 @@ def variant_content(study: StudyConfig, base: dict[str, Any], variant: str) -> d
             raise ConfigError(f"preset: no preset {chosen!r}{nearest(str(chosen), presets)}")
         content = merge(content, presets[chosen] or {})
     laid = merge(merge(content, given), own)
-    return (merge(laid, {"train": {"repeat": repeat}}) if repeat else laid) | {"preset": chosen}
+    return merge(laid, _repeated(laid, repeat)) | {"preset": chosen}
+
+
+def _repeated(content: dict[str, Any], repeat: int) -> dict[str, Any]:
+    """What another repeat changes: the seed of every generator and, where few objects are drawn, which ones."""
+    data = content.get("data") or {}
+    again = {"data": {"draw": data.get("draw", 0) + repeat}} if data.get("objects") is not None else {}
+    return again | {"train": {"repeat": repeat}} if repeat else {}

@@ -82,7 +82,7 @@ class Workshop:
     def _outside_keys(self, step: Step) -> dict[str, str]:
         """Reading all photographs of a source takes its time: once a study, not once a run."""
         name = json.dumps([type(step.config).__name__, step.config.model_dump(mode="json", exclude={
-            "fold", "split", "objects"})], sort_keys=True)
+            "fold", "split", "objects", "draw"})], sort_keys=True)
         if name not in self._outside:
             self._outside[name] = outside_keys(step)
         return self._outside[name]

@@ -90,9 +90,28 @@ def test_the_choice_of_objects_is_nested_where_objects_share_categories():
         before = kept
 
 
+def test_every_draw_of_few_objects_keeps_others_and_is_nested_too():
+    groups = {f"g{n}": {"crack"} for n in range(40)}
+    draws = [choose_objects(groups, 2, draw) for draw in range(4)]
+    assert len({frozenset(kept) for kept in draws}) == 4 and all(len(kept) == 2 for kept in draws)
+    assert draws[0] == choose_objects(groups, 2), "the first draw is the one it always was"
+    assert choose_objects(groups, 1, 3) < draws[3]
+
+
+def test_another_draw_shows_other_objects_and_the_same_test_split(plain, tmp_path):
+    whole, _ = plain
+    kept = []
+    for draw in (0, 1):
+        dataset, _ = ingest(tmp_path / str(draw), objects=1, draw=draw)
+        assert dataset.split("test").images == whole.split("test").images
+        kept.append({image.file_name for image in dataset.split("train").images} - {
+            image.file_name for image in whole.split("train").normals()})
+    assert kept[0] != kept[1] and all(kept)
+
+
 @pytest.mark.parametrize(("more", "words"), [
     ({"split": "images", "fold": 4}, "has the folds 0 to 3, not 4"), ({"objects": 0}, "objects"),
-    ({"split": "x"}, "split"),
+    ({"split": "x"}, "split"), ({"draw": 1}, "say how many with objects"), ({"objects": 1, "draw": -1}, "draw"),
 ])
 def test_a_split_that_cannot_be_is_refused_in_one_line(more, words):
     with pytest.raises(ConfigError, match=words) as caught:

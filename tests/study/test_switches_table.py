@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,13 @@ def test_repeats_train_every_variant_again_from_another_seed(finished):
     assert configs["r1/fold2"].train.repeat == 0
     for name in ("data", "pool", "seed", "generate"):
         assert getattr(configs["r1.r1/fold2"], name) == getattr(configs["main/fold2"], name), "the same photographs"
+
+
+def test_repeats_of_few_objects_learn_from_other_draws_of_them(finished):
+    study, base, _, _, _ = finished
+    few = study.model_copy(update={"variants": {"few": {"data": {"objects": 2, "draw": 4}}}})
+    draws = {run.name: run.config.data.draw for run in plan_study(few, base, Path("out")) if run.fold == 0}
+    assert draws == {"main/fold0": 0, "few/fold0": 4, "main.r1/fold0": 0, "few.r1/fold0": 5}
 
 
 def test_a_variant_may_not_take_the_name_of_a_repeat(tmp_path):
