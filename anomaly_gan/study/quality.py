@@ -56,7 +56,7 @@ def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, A
     """Every variant's figures, and their differences to main over the categories that both have; ``objects`` is how
     many real objects a category each variant learned from (None: all). None where nothing was measured.
 
-    Few objects are the same few in every repeat: an interval over one fold is that of the generator's seed alone.
+    Where objects are few, every repeat learned from others: an interval over repeats knows of their draw.
     """
     trained = [item for run in runs for item in _trained(run)]
     changed = {name: changes(over) for name, over in study.variants.items()}

@@ -15,7 +15,7 @@ from ..report.stage import open_templates
 from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
-from .statistics.comparisons import OURS, base_method
+from .statistics.comparisons import OURS, base_method, main_comparisons
 from .statistics.switches import AIMS
 from .worst import Worst
 
@@ -68,11 +68,11 @@ def others(summary: Mapping[str, Any]) -> list[str]:
     """The sentences of all other comparisons, with their detector where there are several."""
     first, parts = _first(summary), summary["detectors"]
     return [row["sentence"] if len(parts) == 1 else f"{name}: {row['sentence']}"
-            for name, part in parts.items() for row in part["comparisons"] if row is not first]
+            for name, part in parts.items() for row in main_comparisons(part) if row is not first]
 
 
 def _first(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    rows = [row for part in summary["detectors"].values() for row in part["comparisons"] if row["kind"] == "none"]
+    rows = [row for part in summary["detectors"].values() for row in main_comparisons(part) if row["kind"] == "none"]
     ours = [row for row in rows if base_method(row["arm"]) in OURS]
     return max(ours or rows, key=lambda row: row["mean"], default=None)
 
@@ -104,6 +104,8 @@ def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "arms": arm_table(part, "All arms, split by objects"),
             "categories": category_table(part["arms"], part["order"]), "variants": variants,
             "comparisons": comparison_table(part["comparisons"]),
+            "repeats": [(arm_table(of, f"{variant}, all repeats"), comparison_table(of["comparisons"]))
+                        for variant, of in part["repeats"].items()],
             "sections": [(title, part[key]["sentences"], tables(part[key])) for key, title, tables in (
                 ("leak", "What leakage is worth", leak_tables), ("ungated", "Gated against ungated", lambda _: []),
                 ("gates", "Do the gates predict?", gate_tables), ("amount", "How much?", amount_tables)) if part[key]],

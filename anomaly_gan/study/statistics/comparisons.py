@@ -10,6 +10,7 @@ from anomaly_gan.synthesis.registry import METHODS
 from detection.figures import METRICS
 from detection.statistics import verdict
 
+from ..config import MAIN
 from .estimate import Estimate, arm_terms, estimate, paired_terms
 from .resample import DrawnCell
 from .verdicts import LEVEL, holm, holm_verdict, objects_needed
@@ -18,6 +19,8 @@ NONE = "none"
 OURS = ("anomaly_gan", "anomaly_gan_paper", "hybrid")
 POINTS = 0.05
 """The difference whose sample size is told: 5 points of AP."""
+PAIR = ("pair of trainings", "pairs of trainings")
+"""What a comparison counts, one and several."""
 ByArm = Mapping[str, Sequence[DrawnCell]]
 
 
@@ -62,9 +65,9 @@ def arm_figures(arms: ByArm, seed: int, stream: str = "main") -> dict[str, Any]:
     return result
 
 
-def comparisons(arms: ByArm, seed: int) -> list[dict[str, Any]]:
+def comparisons(arms: ByArm, seed: int, unit: tuple[str, str] = PAIR) -> list[dict[str, Any]]:
     """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm,
-    and ``METHOD@VARIANT`` against its method."""
+    and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences call one cell against another."""
     rows = [row for arm in arms if arm != NONE and NONE in arms
             if (row := compare(arms, arm, NONE, "none", seed)) is not None]
     adjusted = holm([row["p"] for row in rows])
@@ -79,8 +82,14 @@ def comparisons(arms: ByArm, seed: int) -> list[dict[str, Any]]:
         if method != arm and method in arms and (row := compare(arms, arm, method, "shared_pool", seed)) is not None:
             rows.append(row)
     for row in rows:
-        row["sentence"] = sentence(row)
+        row["sentence"] = sentence(row, unit)
     return rows
+
+
+def main_comparisons(part: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of a detector's part of the summary the comparisons that a reader meets first: over all repeats of ``main``
+    where there are several."""
+    return list(part["repeats"].get(MAIN, part)["comparisons"])
 
 
 def best_rival(arms: ByArm, arm: str, seed: int) -> str | None:
@@ -146,12 +155,12 @@ def sample_size(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
             f"are {have}. Training noise comes on top; only more seeds reduce it."}
 
 
-def sentence(row: Mapping[str, Any]) -> str:
+def sentence(row: Mapping[str, Any], unit: tuple[str, str] = PAIR) -> str:
     """One comparison in plain words; it claims no more than the interval carries."""
     word = row["verdict"]
     head = {"better": f"better than {row['against']}", "worse": f"worse than {row['against']}"}.get(
         word, f"no difference to {row['against']} shown")
-    text = f"{row['arm']}: {head}: AP@0.5 {signed(row)} over {_behind(row)}"
+    text = f"{row['arm']}: {head}: AP@0.5 {signed(row)} over {_behind(row, unit)}"
     if row["kind"] == "none" and row["p_holm"] is not None and row["holm_of"] > 1:
         kept = {"better": "still better", "worse": "still worse"}.get(row["verdict_holm"], "not shown")
         if word in ("better", "worse"):
@@ -167,9 +176,9 @@ def signed(row: Mapping[str, Any]) -> str:
     return f"{row['mean']:+.3f}{bounds}"
 
 
-def _behind(row: Mapping[str, Any]) -> str:
+def _behind(row: Mapping[str, Any], unit: tuple[str, str]) -> str:
     folds, cells = row["folds"], row["cells"]
-    text = f"{folds} fold{'s' if folds != 1 else ''}, {cells} pair{'s' if cells != 1 else ''} of trainings"
+    text = f"{folds} fold{'s' if folds != 1 else ''}, {cells} {unit[cells != 1]}"
     if row["objects"]:
         text += f", {row['objects']} defective test objects"
     if row["unpaired"]:

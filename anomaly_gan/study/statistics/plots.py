@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomaly_gan.core.files import atomic_path
 
-from .comparisons import NONE, OURS, base_method
+from .comparisons import NONE, OURS, base_method, main_comparisons
 from .quality_plots import quality_figure
 from .switches import AIMS
 
@@ -43,7 +43,7 @@ def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
 
 def lift_figure(summary: Mapping[str, Any]) -> Figure | None:
     """Forest plot: each arm's difference to ``none`` in points of AP; thick over seeds, thin over objects and seeds."""
-    parts = {name: [row for row in part["comparisons"] if row["kind"] == "none"]
+    parts = {name: [row for row in main_comparisons(part) if row["kind"] == "none"]
              for name, part in summary["detectors"].items()}
     parts = {name: rows for name, rows in parts.items() if rows}
     if not parts:

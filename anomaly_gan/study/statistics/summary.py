@@ -8,9 +8,10 @@ from typing import Any
 from ..config import MAIN
 from .amount import amount_study
 from .cells import StudyCell
-from .comparisons import NONE, OURS, arm_figures, base_method, by_arm, comparisons, sample_size
+from .comparisons import NONE, OURS, arm_figures, base_method, by_arm, comparisons, main_comparisons, sample_size
 from .gates import GateFigures, gate_study
 from .leak import gated_against_ungated, leak_gap
+from .repeats import UNIT, over_repeats
 from .resample import DrawnCell, draw_cells
 
 LEAK, UNGATED = "leak", "ungated"
@@ -23,7 +24,8 @@ NOTES = (
     "Primary figure, chosen beforehand: AP at IoU 0.5, the mean over folds of the mean over seeds; every fold is judged"
     " on its own held-out objects.",
     "Intervals are 95 % and come from drawing the test objects (not the photographs) and the seeds of each fold again,"
-    " the same draw for all arms. What other training photographs would have done is not in them.",
+    " the same draw for all arms. What other training photographs would have done is not in them, but for the draw of"
+    " few objects in comparisons over repeats.",
     "A verdict is better or worse only where the interval leaves out zero; otherwise no difference is shown, which is "
     "not the same as none being there.",
     "The best other arm is chosen by the very figures it is compared on: this flatters it.",
@@ -73,7 +75,11 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
     gate = gate_study(arms, gates, seed, draws) if gates else None
     amount = amount_study({variant: cells for variant, cells in drawn.items() if variant not in (LEAK, UNGATED)},
                           configs, seed)
-    sentences = [row["sentence"] for row in sorted(rows, key=lambda row: row["kind"] != "none")]
+    repeats = {variant: {"order": list(of), "arms": arm_figures(of, seed, f"{variant}, repeats"),
+                         "comparisons": comparisons(of, seed, UNIT)}
+               for variant, cells in over_repeats(drawn).items() for of in [by_arm(cells)]}
+    first = main_comparisons({"comparisons": rows, "repeats": repeats})
+    sentences = [row["sentence"] for row in sorted(first, key=lambda row: row["kind"] != "none")]
     sentences += [size["sentence"]] if size else []
     for part in (leak, gated, gate, amount):
         sentences += part["sentences"] if part else []
@@ -81,7 +87,7 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
             "variants": {variant: {"order": list(of), "arms": arm_figures(of, seed, variant),
                                    "comparisons": comparisons(of, seed)}
                          for variant, cells in drawn.items() if variant != MAIN for of in [by_arm(cells)]},
-            "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(rows),
+            "repeats": repeats, "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(first),
             "sentences": sentences}
 
 
@@ -101,10 +107,11 @@ def goal(rows: Sequence[Mapping[str, Any]], over_none: float = 0.10, over_best: 
 def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of ``comparisons.csv``, columns ``COMPARISON_COLUMNS``: each comparison, then each of its categories.
 
-    A variant's arms are compared with each other, never with main's."""
+    A variant's arms are compared with each other, never with main's; ``NAME, all repeats`` counts repeats."""
     rows: list[dict[str, Any]] = []
     of_variants = [(detector, variant, of) for detector, part in summary["detectors"].items()
-                   for variant, of in ((MAIN, part), *part["variants"].items())]
+                   for variant, of in ((MAIN, part), *part["variants"].items(),
+                                       *((f"{name}, all repeats", of) for name, of in part["repeats"].items()))]
     for detector, variant, part in of_variants:
         for item in part["comparisons"]:
             common = {"variant": variant, "detector": detector,
