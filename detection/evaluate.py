@@ -19,6 +19,7 @@ from anomaly_gan.core.progress import track
 from anomaly_gan.core.records import Dataset, ImageRecord
 
 from .datasets import CategoryMap, read_resized
+from .figures import mean_figure
 from .finetune import image_tensor
 from .image_level import image_figures
 from .statistics import Matches
@@ -82,11 +83,11 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
     names = dataset.category_names()
     return {
         "judged_on": "masks" if segments else "boxes",
-        "map50": _mean([ap["ap50"] for ap in head.values()]),
-        "map": _mean([ap["ap"] for ap in head.values()]),
-        "map50_box": _mean([ap["ap50"] for ap in boxes.values()]),
-        "map_box": _mean([ap["ap"] for ap in boxes.values()]),
-        "miou": _mean(list(ious.values())),
+        "map50": mean_figure([ap["ap50"] for ap in head.values()]),
+        "map": mean_figure([ap["ap"] for ap in head.values()]),
+        "map50_box": mean_figure([ap["ap50"] for ap in boxes.values()]),
+        "map_box": mean_figure([ap["ap"] for ap in boxes.values()]),
+        "miou": mean_figure(ious.values()),
         "categories": {names[key]: {"ap50": head[key]["ap50"], "ap": head[key]["ap"], "ap50_box": boxes[key]["ap50"],
                                     "ap_box": boxes[key]["ap"], "iou": ious.get(key),
                                     "instances": sum(a.category_id == key for a in dataset.annotations)}
@@ -94,11 +95,6 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
         **image_figures(dataset, rows),
         "images": len(dataset.images), "detections": len(rows),
     }
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _coco(dataset: Dataset, rows: list[DetectionRow] | None) -> COCO:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 METRICS = ("map50", "map", "miou", "map50_box", "map_box", "image_recall_at_5", "image_auroc")
@@ -25,6 +25,12 @@ def figure(result: Mapping[str, Any], name: str) -> Any:
     if name in ("shown_real", "shown_synthetic"):
         return _shown(result.get("exposure") or {}, name.removeprefix("shown_"))
     return result.get(name)
+
+
+def mean_figure(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that exist; None where none does."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _shown(exposure: Mapping[str, Any], source: str) -> int | None:

@@ -12,7 +12,7 @@ from anomaly_gan.core.seeding import rng_for
 
 from .config import NO_AUGMENTATION, CompareConfig
 from .evaluate import DetectionRow, matches_at_50
-from .figures import METRICS, TITLES, figure
+from .figures import METRICS, TITLES, figure, mean_figure
 from .registry import detector
 from .statistics import percentile_interval, resampled_map50, resampling_weights, t_interval, verdict
 
@@ -90,14 +90,9 @@ def _difference(rows: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], 
 
 def _categories(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds per category, None where the test split has none of it."""
-    return {name: {key: _plain_mean([row["categories"][name][key] for row in rows])
+    return {name: {key: mean_figure(row["categories"][name][key] for row in rows)
                    for key in ("ap50", "ap", "iou")}
             for name in rows[0]["categories"]}
-
-
-def _plain_mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _resampled(by_arm: Mapping[str, Sequence[dict[str, Any]]], name: str, found: Mapping[str, list[DetectionRow]],

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from detection.figures import mean_figure
+
 from ..core.files import write_text
 from ..report.folders import tidy
 from ..report.pictures import Album, Picture, load_file
@@ -104,7 +106,7 @@ def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "arms": arm_table(part, "All arms, split by objects"),
             "categories": category_table(part["arms"], part["order"]), "variants": variants,
             "comparisons": comparison_table(part["comparisons"]),
-            "repeats": [(arm_table(of, f"{variant}, all repeats"), comparison_table(of["comparisons"]))
+            "repeats": [(arm_table(of, f"{variant}, all repeats"), comparison_table(of["comparisons"], "repeat"))
                         for variant, of in part["repeats"].items()],
             "sections": [(title, part[key]["sentences"], tables(part[key])) for key, title, tables in (
                 ("leak", "What leakage is worth", leak_tables), ("ungated", "Gated against ungated", lambda _: []),
@@ -130,11 +132,12 @@ def category_table(arms: Mapping[str, Any], order: Sequence[str]) -> Table:
                                    for arm in order], "AP@0.5 per category")
 
 
-def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    return table(["arm", "against", "AP@0.5", "over seeds alone", "p", "verdict", "corrected", "pairs", "objects"],
+def comparison_table(rows: Sequence[Mapping[str, Any]], counted: str = "seed") -> Table:
+    return table(["arm", "against", "AP@0.5", f"over {counted}s alone", "p", "verdict", "corrected", "pairs",
+                  "objects"],
                  [[row["arm"], row["against"], spread(row, sign=True), spread(row["over_seeds"], sign=True), row["p"],
                    row["verdict"], row["verdict_holm"], row["cells"], row["objects"]] for row in rows],
-                 "Every comparison, paired by fold and seed")
+                 f"Every comparison, paired by fold and {counted}")
 
 
 def gate_figure_tables(study: StudyConfig, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -144,15 +147,11 @@ def gate_figure_tables(study: StudyConfig, rows: Sequence[Mapping[str, Any]]) ->
         own = [row for row in rows if row["variant"] == variant]
         names = list(dict.fromkeys(name for row in own for name in row if name not in GATE_PLACE))
         arms = sorted({row["arm"] for row in own})
-        lines = [[arm, *(mean_of([row[name] for row in own if row["arm"] == arm and row.get(name) is not None])
-                         for name in names)] for arm in arms]
+        lines = [[arm, *(mean_figure(row.get(name) for row in own if row["arm"] == arm) for name in names)]
+                 for arm in arms]
         if lines:
             result.append(table(["arm", *names], lines, variant))
     return result
-
-
-def mean_of(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def leak_tables(part: Mapping[str, Any]) -> list[Table]:

@@ -43,11 +43,16 @@ def by_arm(cells: Sequence[DrawnCell]) -> dict[str, list[DrawnCell]]:
     return arms
 
 
+def side_by_side(arms: ByArm, seed: int, stream: str = "main", unit: tuple[str, str] = PAIR) -> dict[str, Any]:
+    """The arms in their order, the figures of each, and every comparison of two."""
+    return {"order": list(arms), "arms": arm_figures(arms, seed, stream), "comparisons": comparisons(arms, seed, unit)}
+
+
 def categories_of(cells: Sequence[DrawnCell]) -> list[str]:
     return sorted({name for item in cells for name in item.per_category})
 
 
-def arm_figures(arms: ByArm, seed: int, stream: str = "main") -> dict[str, Any]:
+def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
     """Per arm: every metric's mean and interval, AP at IoU 0.5 per category, and how many cells stand behind it.
 
     Only ``map50``, chosen beforehand, has intervals over objects and gets verdicts; the others have one over seeds.
@@ -65,7 +70,7 @@ def arm_figures(arms: ByArm, seed: int, stream: str = "main") -> dict[str, Any]:
     return result
 
 
-def comparisons(arms: ByArm, seed: int, unit: tuple[str, str] = PAIR) -> list[dict[str, Any]]:
+def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str, Any]]:
     """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm,
     and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences call one cell against another."""
     rows = [row for arm in arms if arm != NONE and NONE in arms

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anomaly_gan.core.files import atomic_path
 
+from ..config import MAIN
 from .comparisons import NONE, OURS, base_method, main_comparisons
 from .quality_plots import quality_figure
 from .switches import AIMS
@@ -42,7 +43,8 @@ def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
 
 
 def lift_figure(summary: Mapping[str, Any]) -> Figure | None:
-    """Forest plot: each arm's difference to ``none`` in points of AP; thick over seeds, thin over objects and seeds."""
+    """Forest plot: each arm's difference to ``none`` in points of AP; thick over seeds, thin over objects and seeds
+    (over repeats where :func:`main_comparisons` counts them)."""
     parts = {name: [row for row in main_comparisons(part) if row["kind"] == "none"]
              for name, part in summary["detectors"].items()}
     parts = {name: rows for name, rows in parts.items() if rows}
@@ -56,8 +58,9 @@ def lift_figure(summary: Mapping[str, Any]) -> Figure | None:
             _bar(panel, place, row, colour, 1.2, 1.0)
             panel.plot([100 * row["mean"]], [place], "o", color=colour, markersize=5)
         _finish(panel, [row["arm"] for row in rows], "points of AP@0.5 over none", detector)
-    panels[0].plot([], [], color=GRAY, linewidth=4, alpha=0.35, label="95 % over seeds")
-    panels[0].plot([], [], color=GRAY, linewidth=1.2, label="95 % over objects and seeds")
+    counted = "repeats" if any(MAIN in part["repeats"] for part in summary["detectors"].values()) else "seeds"
+    panels[0].plot([], [], color=GRAY, linewidth=4, alpha=0.35, label=f"95 % over {counted}")
+    panels[0].plot([], [], color=GRAY, linewidth=1.2, label=f"95 % over objects and {counted}")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     return figure
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from detection.figures import METRICS, RECALL
+from detection.figures import METRICS, RECALL, mean_figure
 from detection.statistics import mean_known
 
 from ..config import split_repeat
@@ -55,16 +55,11 @@ def _merged(cells: Sequence[DrawnCell], arms: set[str], repeat: int) -> list[Dra
 
 def _mean(cells: Sequence[DrawnCell], repeat: int) -> DrawnCell:
     categories = [name for name in cells[0].per_category if all(name in item.per_category for item in cells)]
-    figures: dict[str, Any] = {name: _known_mean([item.cell.figure(metric=name) for item in cells])
+    figures: dict[str, Any] = {name: mean_figure(item.cell.figure(metric=name) for item in cells)
                                for name in METRICS}
     figures["image_recall"] = {RECALL[name]: figures.pop(name) for name in METRICS if name in RECALL}
-    figures["categories"] = {name: {"ap50": _known_mean([item.cell.figure(name) for item in cells])}
+    figures["categories"] = {name: {"ap50": mean_figure(item.cell.figure(name) for item in cells)}
                              for name in categories}
     return DrawnCell(replace(cells[0].cell, seed=repeat, figures=figures),
                      {name: mean_known(np.stack([item.per_category[name] for item in cells])) for name in categories},
                      mean_known(np.stack([item.overall for item in cells])))
-
-
-def _known_mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import MAIN
 from .amount import amount_study
 from .cells import StudyCell
-from .comparisons import NONE, OURS, arm_figures, base_method, by_arm, comparisons, main_comparisons, sample_size
+from .comparisons import NONE, OURS, base_method, by_arm, main_comparisons, sample_size, side_by_side
 from .gates import GateFigures, gate_study
 from .leak import gated_against_ungated, leak_gap
 from .repeats import UNIT, over_repeats
@@ -68,25 +68,23 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
         if chosen:
             drawn[variant] = draw_cells(chosen, draws, seed)
     arms = by_arm(drawn.get(MAIN, ()))
-    rows = comparisons(arms, seed)
-    size = sample_size(rows)
+    main = side_by_side(arms, seed)
+    size = sample_size(main["comparisons"])
     leak = leak_gap(drawn[MAIN], drawn[LEAK], seed) if MAIN in drawn and LEAK in drawn else None
     gated = gated_against_ungated(drawn[MAIN], drawn[UNGATED], seed) if MAIN in drawn and UNGATED in drawn else None
     gate = gate_study(arms, gates, seed, draws) if gates else None
     amount = amount_study({variant: cells for variant, cells in drawn.items() if variant not in (LEAK, UNGATED)},
                           configs, seed)
-    repeats = {variant: {"order": list(of), "arms": arm_figures(of, seed, f"{variant}, repeats"),
-                         "comparisons": comparisons(of, seed, UNIT)}
-               for variant, cells in over_repeats(drawn).items() for of in [by_arm(cells)]}
-    first = main_comparisons({"comparisons": rows, "repeats": repeats})
+    repeats = {variant: side_by_side(by_arm(cells), seed, f"{variant}, repeats", UNIT)
+               for variant, cells in over_repeats(drawn).items()}
+    first = main_comparisons(main | {"repeats": repeats})
     sentences = [row["sentence"] for row in sorted(first, key=lambda row: row["kind"] != "none")]
     sentences += [size["sentence"]] if size else []
     for part in (leak, gated, gate, amount):
         sentences += part["sentences"] if part else []
-    return {"order": list(arms), "arms": arm_figures(arms, seed), "comparisons": rows, "sample_size": size,
-            "variants": {variant: {"order": list(of), "arms": arm_figures(of, seed, variant),
-                                   "comparisons": comparisons(of, seed)}
-                         for variant, cells in drawn.items() if variant != MAIN for of in [by_arm(cells)]},
+    return {**main, "sample_size": size,
+            "variants": {variant: side_by_side(by_arm(cells), seed, variant)
+                         for variant, cells in drawn.items() if variant != MAIN},
             "repeats": repeats, "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(first),
             "sentences": sentences}
 
