@@ -97,6 +97,26 @@ def test_interval_over_seeds_by_hand() -> None:
     assert seeds_interval(0.4, [folds[0][:1]]).low is None
 
 
+@pytest.mark.parametrize("objects, trainings, both", [(0.01, 1.0, 0.01), (0.3, 1.0, 0.1), (1.0, 0.1, 1.0)])
+@pytest.mark.parametrize("seeds", [3, 4])
+def test_an_interval_holds_the_truth_as_often_as_it_says(seeds: int, objects: float, trainings: float,
+                                                         both: float) -> None:
+    """Simulated trainings on 20 objects, with these variances of a mean over objects, over trainings, and of what one
+    training finds on one object. Of 300 intervals of 95 % 263 to 297 hold the truth (91.5 to 95.8 % were measured on
+    600; with two trainings that differ by themselves alone 90 %)."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for study in range(300):
+        drawn = drawn_counts(20, 300, rng) / 19
+        common = rng.normal(0, np.sqrt(20 * objects), 20)
+        values = [common + rng.normal(0, np.sqrt(20 * both), 20) + rng.normal(0, np.sqrt(trainings))
+                  for _ in range(seeds)]
+        made = estimate([Term(0, seed, float(row.mean()), drawn @ row) for seed, row in enumerate(values)], study)
+        assert made is not None and made.interval.low is not None and made.interval.high is not None
+        held += made.interval.low <= 0 <= made.interval.high
+    assert 263 <= held <= 297
+
+
 def test_only_pairs_are_compared_and_the_rest_is_counted() -> None:
     cells = [at("none", 0, 0, 0.5), at("none", 0, 1, 0.5), at("none", 1, 0, 0.1), at("hybrid", 0, 0, 0.7),
              at("hybrid", 0, 1, 0.8), at("hybrid", 0, 2, 0.0)]
