@@ -22,8 +22,8 @@ from .intake import Intake
 from .ledger import Ledger
 from .manifest import Context
 from .progress import track
-from .records import Dataset
 from .resources import expand
+from .splits import counts
 
 __all__ = ["IngestConfig", "run", "source_key"]
 
@@ -68,27 +68,9 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     _check_categories(config, intake.categories())
     dataset = intake.dataset(format_name)
     dataset.save(out)
-    return {"format": format_name, **ledger.counts(), "splits": table(dataset), "duplicates_joined": intake.joins,
+    return {"format": format_name, **ledger.counts(), "splits": counts(dataset), "duplicates_joined": intake.joins,
             "annotations_left_out": dict(sorted(intake.left_out.items())),
             "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used), **intake.asked}
-
-
-def table(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
-    """Images, groups and instances of every category (``normal``: photographs without any) in every split."""
-    names = dataset.category_names()
-    result: dict[str, dict[str, dict[str, int]]] = {}
-    for split in ("train", "test"):
-        part = dataset.split(split)
-        labels = part.by_image()
-        result[split] = {}
-        for category in [*sorted(names.values()), "normal"]:
-            images = [image for image in part.images
-                      if (category in {names[a.category_id] for a in labels.get(image.id, [])}
-                          or (category == "normal" and image.id not in labels))]
-            result[split][category] = {
-                "images": len(images), "groups": len({image.group_id for image in images}),
-                "instances": sum(names[a.category_id] == category for a in part.annotations)}
-    return result
 
 
 def _stop_at_too_many(config: IngestConfig, root: Path, ledger: Ledger) -> None:

@@ -221,8 +221,8 @@ def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, 
     """Figures of the options that few runs use, for the metrics: what leaks, and what was left out."""
     figures: dict[str, Any] = {}
     if config.split == "images":
-        train, test = ({image.extra["object"] for image in kept.split(side).images} for side in ("train", "test"))
-        torn = sum(image.extra["object"] in train for image in kept.split("test").images)
+        train, test = ({image.object for image in kept.split(side).images} for side in ("train", "test"))
+        torn = sum(image.object in train for image in kept.split("test").images)
         figures["split"] = {"by": "images", "leak": "deliberate", "objects_on_both_sides": len(train & test),
                             "test_images_of_training_objects": torn}
     if config.objects is not None:

@@ -39,6 +39,11 @@ class ImageRecord:
     sha256: str
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def object(self) -> str:
+        """The physical object, also where photographs were split at random and each is a group of its own."""
+        return str(self.extra.get("object", self.group_id))
+
 
 @dataclass(frozen=True)
 class Annotation:

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from .errors import InputError
-from .records import Dataset
+from .records import Dataset, ImageRecord
 
 IMAGE_FOLDS = 4
 """Folds of the split by photographs."""
 MARGIN = 1 / 3
 NORMAL = ""
 """The name under which photographs without defect are stratified."""
+NORMAL_ROW, IN_ALL = "normal", "in all"
+"""Rows of :func:`counts` beside the categories."""
 
 
 class Groups:
@@ -192,3 +194,27 @@ def prove_disjoint(dataset: Dataset) -> None:
 def _too_few(category: str, reason: str) -> InputError:
     return InputError(f"category {category}", "E7", f"{reason}; train and test need at least one each",
                       "photograph more objects, or leave it out with `categories`")
+
+
+def counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
+    """Per split, then per category: ``images``, ``groups`` (physical objects) and ``instances``.
+
+    ``normal`` are the photographs without a defect. ``in all`` counts an object once that others count in two
+    categories.
+    """
+    names = dataset.category_names()
+    result = {}
+    for split in ("train", "test"):
+        part = dataset.split(split)
+        labels = part.by_image()
+        shown = {image.id: {names[item.category_id] for item in labels.get(image.id, [])} or {NORMAL_ROW}
+                 for image in part.images}
+        of_category = Counter(names[item.category_id] for item in part.annotations)
+        result[split] = {name: _count([image for image in part.images if name in shown[image.id]], of_category[name])
+                         for name in [*sorted(names.values()), NORMAL_ROW]}
+        result[split][IN_ALL] = _count(part.images, len(part.annotations))
+    return result
+
+
+def _count(images: Sequence[ImageRecord], instances: int) -> dict[str, int]:
+    return {"images": len(images), "groups": len({image.object for image in images}), "instances": instances}

@@ -17,6 +17,7 @@ from ..report.stage import open_templates
 from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
+from .splits import SPLIT_COLUMNS, told_rows
 from .statistics.comparisons import OURS, base_method, main_comparisons
 from .statistics.switches import AIMS
 from .worst import Worst
@@ -35,13 +36,13 @@ METRICS = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
 
 def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summary: Mapping[str, Any],
                  plots: Sequence[str], gate_figures: Sequence[Mapping[str, Any]],
-                 worst: Mapping[str, Worst]) -> None:
-    """Write the page from the summary, the gates' figures, and the plots and failure pictures beside it; the same of
-    these, the same bytes."""
+                 splits: Sequence[Mapping[str, Any]], worst: Mapping[str, Worst]) -> None:
+    """Write the page from the summary, the gates' figures, the splits, and the plots and failure pictures beside it;
+    the same of these, the same bytes."""
     album = Album(PICTURE_BYTES, QUALITY)
     content = {
         "study": study.name, "headline": headline(study, summary), "sentences": others(summary),
-        "notes": summary["notes"], "banners": banners(study, summary),
+        "notes": summary["notes"] if summary["detectors"] else (), "banners": banners(study, summary),
         "detectors": [detector(name, part) for name, part in summary["detectors"].items()],
         "plots": [(TITLES[name], picture) for name in plots if (picture := plot(out / name, album)) is not None],
         "failures": table(["run", "what", "message"], [[row["run"], row["what"], row["message"]]
@@ -50,7 +51,8 @@ def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summar
         "worst": [(one.sentence(), one.detector, sheet(out / name, one, album)) for name, one in worst.items()],
         "quality": [(part["sentences"], switch_tables(part)) for part in (summary.get("quality"),) if part],
         "switches": summary.get("switches"), "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
-        "runs": run_table(runs, summary), "settings": settings(study, runs), "left_out": album.left_out,
+        "splits": split_table(splits), "runs": run_table(runs, summary), "settings": settings(study, runs),
+        "left_out": album.left_out,
     }
     write_text(out / "report.html", open_templates().get_template("study.html").render(content))
 
@@ -219,6 +221,11 @@ def plot(path: Path, album: Album) -> Picture | None:
 def sheet(path: Path, worst: Worst, album: Album) -> Picture | None:
     pixels = load_file(path)
     return None if pixels is None else album.photo(pixels, f"where {worst.arm} loses most against none")
+
+
+def split_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    return table([name.replace("_", " ") for name in SPLIT_COLUMNS],
+                 [[row[name] for name in SPLIT_COLUMNS] for row in told_rows(rows)])
 
 
 def run_table(runs: Sequence[StudyRun], summary: Mapping[str, Any]) -> Table:

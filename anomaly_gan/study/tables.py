@@ -21,6 +21,7 @@ from .config import MAIN, StudyConfig
 from .plan import StudyRun
 from .quality import quality_summary
 from .run import Outcome
+from .splits import SPLIT_COLUMNS, split_rows
 from .statistics import (
     COMPARISON_COLUMNS,
     GATE_COLUMNS,
@@ -134,7 +135,9 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
     figures = figure_rows(study, runs)
     measured = figure_rows(study, runs, "quality")
-    for name, heads, lines in (("gates.csv", GATE_COLUMNS, gate_rows(summary)),
+    splits = split_rows(runs)
+    for name, heads, lines in (("splits.csv", SPLIT_COLUMNS, splits),
+                               ("gates.csv", GATE_COLUMNS, gate_rows(summary)),
                                ("gate_figures.csv", columns_of(figures), figures),
                                ("switches.csv", SWITCH_COLUMNS, switch_rows(switches)),
                                ("quality.csv", SWITCH_COLUMNS, switch_rows(quality)),
@@ -148,7 +151,7 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     for name in set(PLOTS) - set(plots):
         (out / name).unlink(missing_ok=True)
     worst = write_failures(out, found)
-    write_report(out, study, runs, summary, plots, figures, worst)
+    write_report(out, study, runs, summary, plots, figures, splits, worst)
     return Outcome(summary["cells"]["finished"], summary["cells"]["expected"], rows,
                    [*written, *plots, *worst, "report.html"], summary)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -11,7 +12,10 @@ from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.ingest import IngestConfig, run
 from anomaly_gan.core.manifest import Context
 from anomaly_gan.core.records import Dataset, load_dataset
-from anomaly_gan.core.splits import NORMAL, choose_objects, split_by_image
+from anomaly_gan.core.resources import PACKAGE
+from anomaly_gan.core.splits import NORMAL, choose_objects, counts, split_by_image
+from anomaly_gan.study.config import read_study
+from anomaly_gan.study.run import run_study
 
 SAMPLE = {"root": "embedded:sample", "format": "mask-png", "groups": "embedded:sample/groups.csv", "fold": 0,
           "categories": ["screws_A", "screws_B"]}
@@ -107,6 +111,41 @@ def test_another_draw_shows_other_objects_and_the_same_test_split(plain, tmp_pat
         kept.append({image.file_name for image in dataset.split("train").images} - {
             image.file_name for image in whole.split("train").normals()})
     assert kept[0] != kept[1] and all(kept)
+
+
+def test_counts_are_of_physical_objects_under_either_split(plain, tmp_path):
+    whole, metrics = plain
+    assert metrics["splits"] == counts(whole)
+    leaky = counts(ingest(tmp_path / "leak", split="images")[0])
+    for side in ("train", "test"):
+        part = whole.split(side)
+        assert counts(whole)[side]["in all"] == {"images": len(part.images), "instances": len(part.annotations),
+                                                 "groups": len({image.group_id for image in part.images})}
+        assert counts(whole)[side]["normal"]["images"] == len(part.normals())
+        assert sum(counts(whole)[side][name]["instances"] for name in SAMPLE["categories"]) == len(part.annotations)
+    whole_objects, leaky_objects = ({side: found[side]["in all"]["groups"] for side in found}
+                                    for found in (counts(whole), leaky))
+    objects = {image.group_id for image in whole.images}
+    assert sum(whole_objects.values()) == len(objects) < sum(leaky_objects.values()) <= 2 * len(objects)
+
+
+def test_a_study_of_splits_alone_writes_their_table_and_shows_it(tmp_path):
+    """Table 3's form: folds, and a variant of which only what differs is shown."""
+    study, base = read_study(PACKAGE / "configs" / "table3.yaml", ["base=demo.yaml", "folds=[0, 1]"])
+    study = study.model_copy(update={"variants": {"few": {"data": {"objects": 1}}}})
+    outcome = run_study(study, base, tmp_path / "study", say=lambda line: None)
+    assert "splits.csv" in outcome.written and not outcome.failures
+    rows = list(csv.DictReader((tmp_path / "study" / "splits.csv").open()))
+    assert {(row["variant"], row["fold"]) for row in rows} == {(v, f) for v in ("main", "few") for f in "01"}
+    for row in rows:
+        whole = next(one for one in rows if one["variant"] == "main" and one["fold"] == row["fold"]
+                     and one["category"] == row["category"])
+        assert row["test_defects"] == whole["test_defects"]
+        if row["variant"] == "few" and row["category"] not in ("normal", "in all"):
+            assert row["train_objects"] == "1" < whole["train_objects"]
+    page = (tmp_path / "study" / "report.html").read_text()
+    assert "<h2>The splits</h2>" in page and "train photographs" in page and "AP at IoU" not in page
+    assert 0 < page.count('scope="row"><bdi>few</bdi>') < sum(row["variant"] == "few" for row in rows)
 
 
 @pytest.mark.parametrize(("more", "words"), [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.records import Annotation, Dataset, ImageRecord
+from ...core.splits import NORMAL_ROW, counts
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, cut, largest, load_pixels, outlined, union_mask, window_around
@@ -65,35 +66,18 @@ def groups_in_both(dataset: Dataset) -> int:
     """Number of physical objects that appear in more than one split; anything but 0 is a leak."""
     splits: dict[str, set[str]] = {}
     for image in dataset.images:
-        splits.setdefault(str(image.extra.get("object", image.group_id)), set()).add(image.split)
+        splits.setdefault(image.object, set()).add(image.split)
     return sum(len(found) > 1 for found in splits.values())
 
 
 def count_table(dataset: Dataset) -> Table:
-    """Images, instances and groups of every category in every split."""
-    splits = sorted({image.split for image in dataset.images}, key=lambda name: (name != "train", name))
-    of_image = {image.id: image for image in dataset.images}
-    names = dataset.category_names()
-    instances: Counter[tuple[str, str]] = Counter()
-    images: dict[tuple[str, str], set[int]] = {}
-    for annotation in dataset.annotations:
-        image = of_image.get(annotation.image_id)
-        if image is not None:
-            key = names.get(annotation.category_id, "?"), image.split
-            instances[key] += 1
-            images.setdefault(key, set()).add(image.id)
-    for image in dataset.normals():
-        images.setdefault((NORMAL, image.split), set()).add(image.id)
-    rows = []
-    for name in [*names.values(), NORMAL]:
-        row: list[Any] = [name]
-        for split in splits:
-            ids = images.get((name, split), set())
-            row += [len(ids), None if name == NORMAL else instances[name, split],
-                    len({of_image[id_].group_id for id_ in ids})]
-        rows.append(row)
-    return table(["category", *(f"{split}: {what}" for split in splits for what in ("images", "instances", "groups"))],
-                 rows)
+    """Images, instances and objects of every category on both sides of the split."""
+    sides = counts(dataset)
+    heads = [f"{side}: {what}" for side in sides for what in ("images", "instances", "objects")]
+    return table(["category", *heads], [
+        [NORMAL if name == NORMAL_ROW else name,
+         *(value for side in sides.values() for value in (side[name]["images"], side[name]["instances"],
+                                                          side[name]["groups"]))] for name in sides["train"]])
 
 
 def reject_table(stage: StageFolder) -> Table | None:
