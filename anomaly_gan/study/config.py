@@ -75,7 +75,7 @@ class StudyConfig(Config):
 
     def variant_names(self) -> list[str]:
         first = [MAIN, *self.variants]
-        return [*first, *(f"{name}.r{number}" for number in range(1, self.repeats) for name in first)]
+        return [*first, *(repeat_name(name, number) for number in range(1, self.repeats) for name in first)]
 
     def folds_of(self, variant: str) -> tuple[int, ...]:
         return tuple(self.variants.get(split_repeat(variant)[0], {}).get("folds", self.folds))
@@ -85,6 +85,11 @@ def split_repeat(variant: str) -> tuple[str, int]:
     """``NAME.r2`` as (NAME, 2); a variant that is no repeat as (its name, 0)."""
     found = re.fullmatch(r"(.+)\.r([1-9]\d*)", variant)
     return (found[1], int(found[2])) if found else (variant, 0)
+
+
+def repeat_name(name: str, number: int) -> str:
+    """The other way round."""
+    return f"{name}.r{number}" if number else name
 
 
 def folder_name(name: str) -> str:

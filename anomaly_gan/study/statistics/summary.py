@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config import MAIN
+from ..config import MAIN, repeat_name, split_repeat
 from .amount import amount_study
 from .cells import StudyCell
 from .comparisons import NONE, OURS, base_method, by_arm, main_comparisons, sample_size, side_by_side
@@ -75,8 +75,9 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
     gate = gate_study(arms, gates, seed, draws) if gates else None
     amount = amount_study({variant: cells for variant, cells in drawn.items() if variant not in (LEAK, UNGATED)},
                           configs, seed)
+    complete = {variant: with_none(variant, drawn, configs) for variant in drawn}
     repeats = {variant: side_by_side(by_arm(cells), seed, f"{variant}, repeats", UNIT)
-               for variant, cells in over_repeats(drawn).items()}
+               for variant, cells in over_repeats(complete).items()}
     first = main_comparisons(main | {"repeats": repeats})
     sentences = [row["sentence"] for row in sorted(first, key=lambda row: row["kind"] != "none")]
     sentences += [size["sentence"]] if size else []
@@ -84,9 +85,25 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
         sentences += part["sentences"] if part else []
     return {**main, "sample_size": size,
             "variants": {variant: side_by_side(by_arm(cells), seed, variant)
-                         for variant, cells in drawn.items() if variant != MAIN},
+                         for variant, cells in complete.items() if variant != MAIN},
             "repeats": repeats, "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(first),
             "sentences": sentences}
+
+
+def with_none(variant: str, drawn: Mapping[str, Sequence[DrawnCell]],
+              configs: Mapping[str, Mapping[str, Any]]) -> list[DrawnCell]:
+    """A variant's cells; where it has no ``none`` of its own but the data of ``main`` (of the same repeat), with those
+    of main's: ``none`` trains on real photographs, whatever a variant does with generated ones."""
+    own, main = list(drawn[variant]), repeat_name(MAIN, split_repeat(variant)[1])
+    if any(item.cell.arm == NONE for item in own) or _data(configs.get(variant)) != _data(configs.get(main)):
+        return own
+    tested = {(item.cell.fold, item.cell.objects) for item in own}
+    return own + [item for item in drawn.get(main, ())
+                  if item.cell.arm == NONE and (item.cell.fold, item.cell.objects) in tested]
+
+
+def _data(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in ((config or {}).get("data") or {}).items() if name != "fold"}
 
 
 def goal(rows: Sequence[Mapping[str, Any]], over_none: float = 0.10, over_best: float = 0.05) -> dict[str, Any] | None:
