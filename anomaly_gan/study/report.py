@@ -28,7 +28,7 @@ from .report_tables import (
     split_table,
     switch_tables,
 )
-from .statistics.comparisons import OURS, base_method, main_comparisons
+from .statistics.comparisons import NONE, OURS, base_method, main_comparisons
 from .worst import Worst
 
 PICTURE_BYTES, QUALITY = 6_000_000, 85
@@ -66,27 +66,32 @@ def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summar
 
 
 def headline(study: StudyConfig, summary: Mapping[str, Any]) -> str:
-    """The one sentence on top: the best of our arms against ``none``, else how far the study is."""
+    """The one sentence on top: the best of our arms against ``none`` with the first detector, which need not be the
+    one that flatters most; else how far the study is."""
     cells = summary["cells"]
-    row = _first(summary)
+    told = _sentences(summary)
     if not cells["expected"]:
         return f"Runs up to the stage {study.until}: no detector was to be trained"
-    if row is None:
+    if not told:
         return f"{cells['finished']} of {cells['expected']} cells are finished; nothing can be compared yet"
-    return str(row["sentence"])
+    return told[0]
 
 
 def others(summary: Mapping[str, Any]) -> list[str]:
-    """The sentences of all other comparisons, with their detector where there are several."""
-    first, parts = _first(summary), summary["detectors"]
-    return [row["sentence"] if len(parts) == 1 else f"{name}: {row['sentence']}"
-            for name, part in parts.items() for row in main_comparisons(part) if row is not first]
+    """The sentences of all other comparisons."""
+    return _sentences(summary)[1:]
 
 
-def _first(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    rows = [row for part in summary["detectors"].values() for row in main_comparisons(part) if row["kind"] == "none"]
-    ours = [row for row in rows if base_method(row["arm"]) in OURS]
-    return max(ours or rows, key=lambda row: row["mean"], default=None)
+def _sentences(summary: Mapping[str, Any]) -> list[str]:
+    """Every comparison's, the headline's first, each with its detector where there are several."""
+    parts = summary["detectors"]
+    told = [(row, row["sentence"] if len(parts) == 1 else f"{name}: {row['sentence']}")
+            for name, part in parts.items() for row in main_comparisons(part)]
+    first = next((main_comparisons(part) for part in parts.values() if main_comparisons(part)), [])
+    over_none = [row for row in first if row["kind"] == NONE]
+    ours = [row for row in over_none if base_method(row["arm"]) in OURS]
+    best = max(ours or over_none, key=lambda row: row["mean"], default=None)
+    return [text for row, text in sorted(told, key=lambda item: item[0] is not best)]
 
 
 def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -7,6 +7,9 @@ from dataclasses import replace
 import pytest
 from simulated_study import simulated_study
 
+from anomaly_gan.core.config import build
+from anomaly_gan.study.config import StudyConfig
+from anomaly_gan.study.report import headline, others
 from anomaly_gan.study.report_tables import detector_table
 from anomaly_gan.study.statistics import StudyCell, comparison_rows, summarise_study
 
@@ -57,6 +60,18 @@ def test_a_repeat_is_set_against_main_of_the_same_repeat():
     assert first["mean"] > 0 > second["mean"]
     both = next(row for row in summary["repeats"]["generated"]["comparisons"] if row["kind"] == "none")
     assert both["mean"] == pytest.approx((first["mean"] + second["mean"]) / 2)
+
+
+def test_the_headline_is_of_the_first_detector_and_names_it():
+    """The second one finds more by far: told below, not on top."""
+    one = study({"anomaly_gan": 3.0})["main"]
+    other = [replace(cell, detector="ms_rcnn") for cell in simulated_study({"none": -3.0, "anomaly_gan": 5.0}, 0)]
+    summary = summarise_study({"main": one + other}, draws=60) | {"cells": {"expected": 48, "finished": 48}}
+    config = build(StudyConfig, {"base": "x", "folds": [0]}, "test")
+    assert headline(config, summary).startswith("mask_rcnn: anomaly_gan: better than none")
+    assert [text.partition(":")[0] for text in others(summary)] == ["ms_rcnn"]
+    alone = summarise_study({"main": one}, draws=60) | {"cells": {"expected": 24, "finished": 24}}
+    assert headline(config, alone).startswith("anomaly_gan: better than none") and others(alone) == []
 
 
 def test_every_detector_is_a_row_of_one_table():

@@ -153,10 +153,11 @@ def sample_size(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         return None
     needed = [row["objects_needed"] for row in known]
     middle, have = round(statistics.median(needed)), max(row["objects"] for row in known)
+    spread = f" ({min(needed)} to {max(needed)} by arm)" if len(needed) > 1 else ""
     return {"points": POINTS, "power": 0.8, "level": LEVEL, "needed": middle, "least": min(needed),
             "most": max(needed), "objects": have, "sentence":
             f"From the spread over test objects, showing a true difference of {POINTS * 100:.0f} points (80 % power, "
-            f"5 % level) needs about {middle} defective test objects ({min(needed)} to {max(needed)} by arm); there "
+            f"5 % level) needs about {middle} defective test objects{spread}; there "
             f"are {have}. Training noise comes on top; only more seeds reduce it."}
 
 
