@@ -62,6 +62,16 @@ def test_a_repeat_is_set_against_main_of_the_same_repeat():
     assert both["mean"] == pytest.approx((first["mean"] + second["mean"]) / 2)
 
 
+def test_our_arms_are_set_against_the_papers_own_recipe():
+    cells = simulated_study({"none": 0.0, "anomaly_gan_paper": 0.0, "copy_paste": 0.0, "anomaly_gan": 3.0}, 0)
+    part = summarise_study({"main": cells}, draws=60)["detectors"]["mask_rcnn"]
+    [row] = [row for row in part["comparisons"] if row["kind"] == "paper"]
+    assert (row["arm"], row["against"], row["verdict"]) == ("anomaly_gan", "anomaly_gan_paper", "better")
+    assert row["mean"] == pytest.approx(part["arms"]["anomaly_gan"]["map50"]["mean"]
+                                        - part["arms"]["anomaly_gan_paper"]["map50"]["mean"])
+    assert row["sentence"].startswith("anomaly_gan: better than anomaly_gan_paper: AP@0.5 +")
+
+
 def test_the_headline_is_of_the_first_detector_and_names_it():
     """The second one finds more by far: told below, not on top."""
     one = study({"anomaly_gan": 3.0})["main"]

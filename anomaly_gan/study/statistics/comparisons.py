@@ -16,7 +16,8 @@ from .resample import DrawnCell
 from .verdicts import LEVEL, holm, holm_verdict, objects_needed
 
 NONE = "none"
-OURS = ("anomaly_gan", "anomaly_gan_paper", "hybrid")
+PAPER = "anomaly_gan_paper"
+OURS = ("anomaly_gan", PAPER, "hybrid")
 POINTS = 0.05
 """The difference whose sample size is told: 5 points of AP."""
 PAIR = ("pair of trainings", "pairs of trainings")
@@ -71,8 +72,9 @@ def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
 
 
 def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str, Any]]:
-    """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm,
-    and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences call one cell against another."""
+    """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm and
+    the paper's own recipe, and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences call one cell
+    against another."""
     rows = [row for arm in arms if arm != NONE and NONE in arms
             if (row := compare(arms, arm, NONE, "none", seed)) is not None]
     adjusted = holm([row["p"] for row in rows])
@@ -80,12 +82,11 @@ def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str,
     for row, value in zip(rows, adjusted, strict=True):
         row |= {"p_holm": value, "holm_of": tested, "verdict_holm": holm_verdict(row["verdict"], value)}
     for arm in arms:
-        rival = best_rival(arms, arm, seed) if base_method(arm) in OURS else None
-        if rival is not None and (row := compare(arms, arm, rival, "best_other", seed)) is not None:
-            rows.append(row)
         method = base_method(arm)
-        if method != arm and method in arms and (row := compare(arms, arm, method, "shared_pool", seed)) is not None:
-            rows.append(row)
+        wanted = {"best_other": best_rival(arms, arm, seed) if method in OURS else None,
+                  "paper": PAPER if arm in OURS else None, "shared_pool": method}
+        rows += [row for kind, against in wanted.items() if against and against in arms and against != arm
+                 and (row := compare(arms, arm, against, kind, seed)) is not None]
     for row in rows:
         row["sentence"] = sentence(row, unit)
     return rows
