@@ -20,17 +20,24 @@ SIDE_BY_SIDE = ("map50", "map50_box", "map", "miou", "image_recall_at_5")
 
 
 def detector_table(summary: Mapping[str, Any]) -> Table:
-    """Table 5's form: every detector with what it learned from, main's arms first; empty where there is but one."""
+    """Table 5's form: every detector with what it learned from, main's arms first; empty where there is but one.
+
+    A ``none`` that is main's has no second row."""
     rows = []
     for name, part in summary["detectors"].items():
         for variant, of in ((MAIN, part), *part["variants"].items()):
-            lifts = lifts_of(of)
+            lifts, again = lifts_of(of), variant != MAIN and none_of(of) == none_of(part)
             rows += [[name, variant, arm, of["arms"][arm]["cells"],
                       *((of["arms"][arm].get(metric) or {}).get("mean") for metric in SIDE_BY_SIDE),
                       spread(lifts.get(arm), sign=True), (lifts.get(arm) or {}).get("verdict")]
-                     for arm in of["order"] if variant == MAIN or arm != NONE]
+                     for arm in of["order"] if arm != NONE or not again]
     return table(["detector", "variant", "arm", "cells", *(TITLES[metric] for metric in SIDE_BY_SIDE),
                   "AP@0.5 over none", "verdict"], rows if len(summary["detectors"]) > 1 else [])
+
+
+def none_of(part: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """AP of ``none`` by fold, which tells a variant's own from main's."""
+    return ((part["arms"].get(NONE) or {}).get("map50") or {}).get("per_fold")
 
 
 def lifts_of(part: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -94,3 +94,7 @@ def test_every_detector_is_a_row_of_one_table():
         for variant, arm in (("main", "none"), ("main", "anomaly_gan"), ("generated", "anomaly_gan"))]
     assert table.rows[0][4] == pytest.approx(sum(cell.figure() for cell in cells["main"] if cell.arm == "none") / 12)
     assert table.rows[0][-1] is None and table.rows[2][-1] == "better"
+    more["generated"] += simulated_study({"none": -2.0}, 0)
+    own = detector_table(summarise_study(more, draws=60)).rows
+    assert [row[:3] for row in own].count(["mask_rcnn", "generated", "none"]) == 1, "a none of its own is shown"
+    assert ["ms_rcnn", "generated", "none"] not in [row[:3] for row in own]
