@@ -84,14 +84,13 @@ def others(summary: Mapping[str, Any]) -> list[str]:
 
 def _sentences(summary: Mapping[str, Any]) -> list[str]:
     """Every comparison's, the headline's first, each with its detector where there are several."""
-    parts = summary["detectors"]
-    told = [(row, row["sentence"] if len(parts) == 1 else f"{name}: {row['sentence']}")
-            for name, part in parts.items() for row in main_comparisons(part)]
-    first = next((main_comparisons(part) for part in parts.values() if main_comparisons(part)), [])
-    over_none = [row for row in first if row["kind"] == NONE]
+    rows = {name: main_comparisons(part) for name, part in summary["detectors"].items()}
+    over_none = [row for row in next(filter(None, rows.values()), []) if row["kind"] == NONE]
     ours = [row for row in over_none if base_method(row["arm"]) in OURS]
     best = max(ours or over_none, key=lambda row: row["mean"], default=None)
-    return [text for row, text in sorted(told, key=lambda item: item[0] is not best)]
+    told = [(name, row) for name, of in rows.items() for row in of]
+    return [row["sentence"] if len(rows) == 1 else f"{name}: {row['sentence']}"
+            for name, row in sorted(told, key=lambda item: item[1] is not best)]
 
 
 def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from .statistics.comparisons import NONE
 from .statistics.switches import AIMS
 
 GATE_PLACE = ("variant", "arm", "fold", "category")
-METRICS = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU"}
+METRICS = ("map50", "map", "miou")
 SIDE_BY_SIDE = ("map50", "map50_box", "map", "miou", "image_recall_at_5")
 
 
@@ -54,7 +54,7 @@ def arm_table(part: Mapping[str, Any], title: str) -> Table:
         rows.append([arm, item["cells"], *(spread(item.get(metric)) for metric in METRICS),
                      *([spread(lift, sign=True), lift["verdict"] if lift else None] if lifts else [])])
     more = ["AP@0.5 over none", "verdict"] if lifts else []
-    return table(["arm", "cells", *METRICS.values(), *more], rows, title)
+    return table(["arm", "cells", *(TITLES[metric] for metric in METRICS), *more], rows, title)
 
 
 def category_table(arms: Mapping[str, Any], order: Sequence[str]) -> Table:

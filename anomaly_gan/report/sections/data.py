@@ -46,7 +46,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "simulated": is_simulated(stage, dataset),
         "counts": count_table(dataset),
         "groups_in_both": groups_in_both(dataset),
-        "groups": len({image.group_id for image in dataset.images}),
+        "groups": len({image.object for image in dataset.images}),
         "images": len(dataset.images),
         "rejects": reject_table(stage),
         "found": stage.metrics.get("found"),
