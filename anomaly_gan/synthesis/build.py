@@ -64,6 +64,7 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = channels + (painter.categories or 0)
+    named = categories if config.consistency_names else 0
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
@@ -71,7 +72,7 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
         "aware": aware,
     }
     if config.consistency:  # the last to be drawn: all others start as they do without it
-        nets["segmenter"] = LeanUNet(channels, 1, SEGMENTER_WIDTH, SEGMENTER_DEPTH, head_scale=1.0)
+        nets["segmenter"] = LeanUNet(channels, named or 1, SEGMENTER_WIDTH, SEGMENTER_DEPTH, head_scale=1.0)
     make_ready(nets, config, device)
     optimizers: dict[str, torch.optim.Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
@@ -82,7 +83,8 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
     judging = Judging(config.r1, config.r1_every, AugmentPolicy(chance=config.augment) if config.augment else None)
     consistency = None
     if config.consistency:
-        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency)
+        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency,
+                                  named)
     return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers,
                           config.local_size if config.discriminator_view == "both" else None,
                           config.aware_size, config.masked_local, config.ema,

@@ -49,8 +49,8 @@ Nets' sizes, optimiser, batches and steps are the same for all, so that arms dif
 
 
 SWITCHES = ("keep_every", "time_budget", "early_stop", "early_stop_every", "early_stop_windows", "devices",
-            "discriminator_view", "r1", "r1_every", "augment", "mode_seeking", "consistency", "pretrain_steps",
-            "exposures", "repeat")
+            "discriminator_view", "r1", "r1_every", "augment", "mode_seeking", "consistency", "consistency_names",
+            "pretrain_steps", "exposures", "repeat")
 """Fields of ``TrainConfig`` that change nothing unless given."""
 
 
@@ -139,6 +139,7 @@ class TrainConfig(Config):
     consistency: float = Field(0.0, ge=0, description="weight of the mask-consistency loss: a segmenter that learns "
                                "real defects beside the discriminators must find the mask in the generated picture; "
                                "0 is off, 0.5 is a start")
+    consistency_names: bool = Field(False, description="that segmenter must find it as a defect of its category")
     pretrain_steps: int = Field(0, ge=0, description="the first so many of the steps learn from pseudo-defects "
                                 "rendered on normal photographs, before any batch shows a real one; every method")
     exposures: str | None = Field(None, description="expression that finds the exposure in a file's name, as in "

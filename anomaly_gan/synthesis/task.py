@@ -241,7 +241,8 @@ class AnomalyGanTask:
         if out.second_abnormal is not None:
             losses["mode_seeking"] = w.mode_seeking * self._alike(out, out.second_abnormal)
         if self.consistency is not None:
-            losses["consistency"] = self.consistency.ask(out.fake_abnormal, batch.normal_mask_B1HW)
+            losses["consistency"] = self.consistency.ask(out.fake_abnormal, batch.normal_mask_B1HW,
+                                                         batch.category_B)
         return losses
 
     def _alike(self, out: Outputs, second: Tensor) -> Tensor:

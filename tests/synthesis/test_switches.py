@@ -65,6 +65,8 @@ def test_switched_off_the_losses_are_those_of_before(off):
     ({"augment": 1.0}, {}),
     ({"mode_seeking": 0.1}, {"generators": {"mode_seeking"}}),
     ({"consistency": 0.5}, {"generators": {"consistency"}, "segmenter": {"cross_entropy", "dice"}}),
+    ({"consistency": 0.5, "consistency_names": True},
+     {"generators": {"consistency"}, "segmenter": {"cross_entropy", "dice"}}),
 ])
 def test_each_switch_adds_its_terms_and_leaves_the_others(off, switch, added):
     on = losses_of(small_task(**switch))
@@ -180,9 +182,25 @@ def test_the_segmenter_learns_real_windows_in_its_own_turn_only():
     assert all(value.isfinite() for value in losses(out).values()), "no generated picture teaches the segmenter"
     with torch.no_grad():
         net.head.weight.zero_()
-    asked = task.consistency.ask(batch.normal_BCHW, batch.normal_mask_B1HW).item()
+    asked = task.consistency.ask(batch.normal_BCHW, batch.normal_mask_B1HW, batch.category_B).item()
     half = [(2 * 0.5 * area + 1) / (0.5 * 1024 + area + 1) for area in batch.normal_mask_B1HW.sum((1, 2, 3)).tolist()]
     assert asked == pytest.approx(0.5 * (0.693147 + 1 - sum(half) / 3), rel=1e-4), "a segmenter that knows nothing"
+
+
+def test_a_segmenter_that_names_wants_each_mask_in_its_categorys_map():
+    task, batch = small_task(consistency=0.5, consistency_names=True), random_batch()
+    assert task.nets["segmenter"](batch.normal_BCHW).shape[1] == 2
+    mask, other = batch.normal_mask_B1HW, 1 - batch.category_B
+
+    def perfect_for(category_B):
+        wanted = mask * torch.eye(2)[category_B][:, :, None, None]
+        task.consistency.net = lambda pictures: 40 * wanted - 20
+        return task.consistency.ask(batch.normal_BCHW, mask, batch.category_B).item()
+
+    assert perfect_for(batch.category_B) < 1e-3
+    area = mask.sum((1, 2, 3))
+    dice = (1 - 1 / (2 * area + 1)).mean().item()  # wholly found, all of it in another category's map
+    assert perfect_for(other) == pytest.approx(0.5 * (20 * mask.mean().item() + dice), rel=1e-3)
 
 
 def test_mode_seeking_counts_what_differs_inside_the_mask():
