@@ -83,8 +83,7 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
     judging = Judging(config.r1, config.r1_every, AugmentPolicy(chance=config.augment) if config.augment else None)
     consistency = None
     if config.consistency:
-        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency,
-                                  named)
+        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency, named)
     return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers,
                           config.local_size if config.discriminator_view == "both" else None,
                           config.aware_size, config.masked_local, config.ema,

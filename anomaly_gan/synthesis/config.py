@@ -193,6 +193,8 @@ class TrainConfig(Config):
             raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
         if self.mode_seeking and not self.noise:
             raise ValueError("mode_seeking: there is no noise to seek modes with; set noise: true")
+        if self.consistency_names and not self.consistency:
+            raise ValueError("consistency_names: there is no segmenter to name anything; set consistency, 2 is a start")
         if self.pretrain_steps >= self.steps:
             raise ValueError(f"pretrain_steps: {self.pretrain_steps} leave none of {self.steps} steps for real defects")
         if self.pretrain_steps and self.time_budget:

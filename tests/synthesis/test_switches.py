@@ -229,6 +229,8 @@ def test_the_ablations_of_table_1():
 
 
 def test_switches_that_cannot_work_are_refused():
+    with pytest.raises(ValidationError, match="consistency_names: there is no segmenter"):
+        TrainConfig(consistency_names=True)
     with pytest.raises(ValidationError, match="mode_seeking: there is no noise"):
         TrainConfig(mode_seeking=0.1, noise=False)
     with pytest.raises(ValidationError, match="pretrain_steps: 30 leave none of 30"):
