@@ -10,6 +10,7 @@ data set; the correlation finds 85 to 95 % at none, and names the right parent, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,12 @@ class CopyBook:
                  categories[index]) for one in shown for index, mask in one.instances]
         textures, files, groups, names = zip(*rows, strict=True)
         return cls(np.stack(textures), list(files), list(groups), list(names))
+
+    @cached_property
+    def objects(self) -> dict[str, int]:
+        """Objects per category."""
+        seen = set(zip(self.categories, self.groups, strict=True))
+        return dict(Counter(name for name, _ in seen))
 
     @cached_property
     def thresholds(self) -> dict[str, float | None]:

@@ -65,7 +65,11 @@ class Inspector:
     def rejects_empty(self, name: str) -> bool:
         """Whether the segmenters know the category well enough to call an instance empty."""
         missed = self._missed(name)
-        return missed is not None and missed <= self.config.max_missed
+        return missed is not None and missed <= self.config.max_missed and self._enough(name)
+
+    def threshold(self, name: str) -> float | None:
+        """The distance below which a defect is a copy; None where too few objects are there to tell."""
+        return self.book.thresholds.get(name) if self._enough(name) else None
 
     def figures(self, name: str, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Figures of a category from its decisions: medians and copies of the accepted, and what the generator did at
@@ -89,9 +93,12 @@ class Inspector:
                 "instances": sum(len(one["certificates"]) for one in accepted), "real_instances": len(own)},
             "seam": {"median": _median(accepted, "seams"),
                      "real_median": _middle([line["seam"] for line in own if line["seam"] is not None])},
-            "copies": {"share": _share([_copied(one) for one in first]), "accepted": sum(map(_copied, accepted)),
-                       "threshold": _rounded(self.book.thresholds.get(name))},
+            "copies": {"share": _share([_copied(one) for one in first]) if self.threshold(name) else None,
+                       "accepted": sum(map(_copied, accepted)), "threshold": _rounded(self.threshold(name))},
         }
+
+    def _enough(self, name: str) -> bool:
+        return self.book.objects.get(name, 0) >= self.config.min_objects
 
     def _missed(self, name: str) -> float | None:
         return _share([line["iou"] < EMPTY for line in self.real if line["category"] == name])
@@ -104,7 +111,7 @@ class Inspector:
         best: tuple[float | None, str | None] = (None, None)
         for at in windowed([mask for _, mask in candidate.instances]):
             number, mask = candidate.instances[at]
-            threshold = self.book.thresholds.get(self.names[number])
+            threshold = self.threshold(self.names[number])
             found = self.book.nearest(candidate.pixels, mask, self.names[number])
             if threshold and found and (best[0] is None or found[0] / threshold < best[0]):
                 best = found[0] / threshold, found[1]

@@ -59,6 +59,9 @@ def judge_certificate(figures: dict[str, Any], config: GateConfig) -> list[tuple
     if "certificate" not in figures:
         return []
     found, complaints = figures["certificate"], []
+    if figures["copies"]["threshold"] is None:
+        complaints.append(("warn", f"with fewer than {config.min_objects} real objects neither empty defects nor "
+                           "copies can be told"))
     if found["difference"] is None or not found["difference"] >= -config.certificate_gap:
         complaints.append(("warn", f"the label certificate is {_number(found['median'])}, that of real defects "
                            f"{_number(found['real_median'])}"))

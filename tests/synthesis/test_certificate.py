@@ -32,6 +32,8 @@ from anomaly_gan.synthesis.certificate_windows import (
     whole,
 )
 from anomaly_gan.synthesis.config import GenerateConfig
+from anomaly_gan.synthesis.gate_certificate import Inspector
+from anomaly_gan.synthesis.gate_checks import Candidate
 from anomaly_gan.synthesis.gate_config import GateConfig
 from anomaly_gan.synthesis.gate_judge import judge_certificate
 
@@ -207,6 +209,26 @@ def test_with_one_object_there_is_no_threshold_and_nothing_is_a_copy(blotched):
     assert book.nearest(flat(), disc(), "nothing") is None
 
 
+def test_too_few_objects_reject_nothing_as_empty_or_copied(certified, small_run):
+    """The nearest pair of two objects is far: nearly everything would be a copy of the one or the other."""
+    train = small_run.ingest.split("train")
+    few = train.select(lambda image: image.group_id in ("g0", "g1") or image.file_name.startswith("normal"))
+    item = next(item for item in few.annotations if few.category_names()[item.category_id] == "spot")
+    image = next(image for image in few.images if image.id == item.image_id)
+    pixels = read_pixels(few.path_of(image), gray=True)
+    same = Candidate(pixels, [(item.category_id, item.mask())], None, 0, [image.group_id])
+    elsewhere = Candidate(pixels, [(item.category_id, np.roll(item.mask(), 14, 1))], None, 0, [image.group_id])
+    for fewest, codes in ((2, ["H6", "H7"]), (4, [])):
+        inspector = Inspector(GateConfig(certificate=True, min_objects=fewest), few, certified)
+        found = [finding.code for candidate in (same, elsewhere) for finding in inspector.inspect(candidate)[0]]
+        assert sorted(set(found)) == codes
+        measures = inspector.inspect(same)[1]
+        line = {"measures": measures, "attempt": 0, "spare": False, "accepted": True}
+        copies = inspector.figures("spot", [line])["copies"]
+        assert (measures["copy_ratio"] is None) == (copies["threshold"] is None) == (fewest == 4)
+        assert (copies["share"], copies["accepted"]) == ((1.0, 1) if fewest == 2 else (None, 0))
+
+
 def test_windows_show_the_whole_defect_and_what_lies_outside_is_no_background():
     labels = np.zeros((40, 200), np.uint8)
     labels[10:14, 20:180] = 2
@@ -268,15 +290,16 @@ def test_a_window_that_cannot_be_halved_is_refused():
         build(CertifyConfig, {"size": 36, "depth": 3}, "certify")
 
 
-def card(median=0.6, real=0.62, empty=0.0, copies=0):
+def card(median=0.6, real=0.62, empty=0.0, copies=0, threshold=0.3):
     difference = None if median is None else median - real
     return {"certificate": {"median": median, "real_median": real, "difference": difference,
-                            "accepted_empty_share": empty, "real_empty_share": 0.02}, "copies": {"accepted": copies}}
+                            "accepted_empty_share": empty, "real_empty_share": 0.02},
+            "copies": {"accepted": copies, "threshold": threshold}}
 
 
 @pytest.mark.parametrize(("figures", "words"), [
     (card(), ""), ({}, ""), (card(median=0.5), "0.50"), (card(median=None), "unknown"), (card(empty=0.1), "0.10"),
-    (card(copies=2), "2 are copies")])
+    (card(copies=2), "2 are copies"), (card(threshold=None), "with fewer than 4 real objects")])
 def test_what_the_certificate_complains_of(figures, words):
     complaints = judge_certificate(figures, GateConfig(certificate=True))
     assert (words in complaints[0][1] and complaints[0][0] == "warn") if words else not complaints
