@@ -123,14 +123,17 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
     figure = _figure(6.4 * len(panels_of), 3.6)
     for number, (chosen, below, beside) in enumerate(panels_of, start=1):
         panel = figure.add_subplot(1, len(panels_of), number)
+        logarithmic = beside.endswith("over none")
         for place, (name, points) in enumerate(sorted(chosen.items())):
-            _line(panel, points, LINES[place % len(LINES)], name)
+            aside = place - (len(chosen) - 1) / 2  # so that no interval hides another
+            moved = [(x * 2 ** (0.06 * aside) if logarithmic else x + 0.1 * aside, row) for x, row in points]
+            _line(panel, moved, LINES[place % len(LINES)], name)
         panel.set_xlabel(below, fontsize=8.5)
         panel.set_ylabel(beside, fontsize=8.5)
         panel.tick_params(labelsize=8)
         panel.grid(alpha=0.3)
         panel.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        if beside.endswith("over none"):
+        if logarithmic:
             panel.axhline(0, color=GRAY, linewidth=0.8)
             places = sorted({x for points in chosen.values() for x, _ in points})
             panel.set_xscale("log", base=2)
@@ -173,7 +176,7 @@ def _amount_lines(rows: Sequence[Mapping[str, Any]]) -> Lines:
     lines: Lines = {}
     for row in rows:
         if row["arm"] != NONE and row["per_real"] is not None and row["map50"] is not None:
-            share = "" if row["real_share"] is None else f", {row['real_share']:.0%} real"
+            share = ", shares as they come" if row["real_share"] is None else f", {row['real_share']:.0%} real"
             line = lines.setdefault(f"{row['arm']}, {row['real_times']:g} x real{share}", [])
             if not line and row["real_times"] == 1 and base is not None and row["per_real"] > 0:
                 line.append((0.0, base["map50"]))
