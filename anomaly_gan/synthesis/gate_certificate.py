@@ -112,8 +112,10 @@ class Inspector:
         for at in windowed([mask for _, mask in candidate.instances]):
             number, mask = candidate.instances[at]
             threshold = self.threshold(self.names[number])
+            if not threshold:
+                continue
             found = self.book.nearest(candidate.pixels, mask, self.names[number])
-            if threshold and found and (best[0] is None or found[0] / threshold < best[0]):
+            if found and (best[0] is None or found[0] / threshold < best[0]):
                 best = found[0] / threshold, found[1]
         return best
 
