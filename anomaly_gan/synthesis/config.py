@@ -138,7 +138,7 @@ class TrainConfig(Config):
                                 "painted with two noises must differ; needs noise; 0 is off, 0.05 is a start")
     consistency: float = Field(0.0, ge=0, description="weight of the mask-consistency loss: a segmenter that learns "
                                "real defects beside the discriminators must find the mask in the generated picture; "
-                               "0 is off, 0.5 is a start")
+                               "0 is off, 2 is a start")
     consistency_names: bool = Field(False, description="that segmenter must find it as a defect of its category")
     pretrain_steps: int = Field(0, ge=0, description="the first so many of the steps learn from pseudo-defects "
                                 "rendered on normal photographs, before any batch shows a real one; every method")
