@@ -6,6 +6,7 @@
   network needs a download; without ``--inception FILE`` both sides run torchvision's Inception-v3 with the same
   random weights: the same work, but figures that mean nothing. Ours in float32 is what every quoted number is
   computed by; ``bf16`` (batch norm folded into the convolutions, channels last) is shown with its deviation.
+  Floating-point operations per second are each side's own, resizing included: ``train_step.py`` measures the peak.
 - ``frechet``: clean-fid's ``frechet_distance`` (scipy's matrix root of the product of covariances) against singular
   values, for fewer images than features.
 - ``pairs``: the lpips package, pair by pair, against one matrix product of embeddings that each image gets once. A
@@ -45,6 +46,7 @@ from cleanfid.fid import frechet_distance as clean_frechet
 from cleanfid.resize import build_resizer
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.flop_counter import FlopCounterMode
 
 from anomaly_gan.metrics.features import Backbone, pooled_features, square_input
 from anomaly_gan.metrics.frechet import frechet_distance
@@ -160,13 +162,17 @@ def features(images: list[np.ndarray], path: Path | None, rounds: int, batch: in
             return np.concatenate(rows)
 
         sides["bf16"] = bf16
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 3, INCEPTION_SIZE, INCEPTION_SIZE))
+    gflops = len(images) * counter.get_total_flops() / 1e9
     outcome = race(sides, rounds)
+    speeds = {f"{name}_gflops_per_cpu_s": round(gflops / busy, 1) for name, busy in outcome["busy"].items()}
     reference = outcome["results"]["clean_fid"]
     scale = np.abs(reference).max()
     deviations = {f"{name}_deviation": float(f"{np.abs(outcome['results'][name] - reference).max() / scale:.2g}")
                   for name in sides if name != "clean_fid"}
     return report("inception", outcome, "clean_fid", [name for name in sides if name != "clean_fid"],
-                  network=label, images=len(images), **deviations)
+                  network=label, images=len(images), **deviations, **speeds)
 
 
 def frechet(number: int, width: int, rounds: int) -> dict[str, Any]:

@@ -47,8 +47,9 @@ def build_painter(config: TrainConfig, categories: int) -> Painter:
 
 def build_generator(config: TrainConfig, channels: int, categories: int, steered: bool = True) -> nn.Module:
     """G (``steered``) or H: the photograph's channels and the steering maps in, the photograph's channels out."""
-    inputs = channels + build_painter(config, categories).extra_channels(steered)
-    outputs = painting_channels(config.painting, channels)
+    painter = build_painter(config, categories)
+    inputs = channels + painter.extra_channels(steered, channels)
+    outputs = painting_channels((painter if steered else painter.restorer).painting, channels)
     if config.generator == "lean_unet":
         return LeanUNet(inputs, outputs, config.base_width, config.depth, dropout=config.dropout)
     if config.generator == "resnet":

@@ -95,7 +95,7 @@ class TrainConfig(Config):
     dropout: float = Field(0.0, ge=0, lt=1, description="pix2pix's noise, kept while painting")
     conditional: bool = True
     noise: bool = True
-    painting: Literal["image", "residual", "layered"] = "layered"
+    painting: Literal["image", "residual", "layered", "example"] = "layered"
     composite: bool = True
     support_px: int = Field(2, ge=0)
     softness_px: int = Field(1, ge=0)
@@ -191,6 +191,9 @@ class TrainConfig(Config):
         stages = 2 if self.generator == "resnet" else self.depth
         if self.generator == "lean_unet" and not 2 <= stages <= 4:
             raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
+        if self.painting == "example" and (not self.method.startswith("anomaly_gan") or self.framing == "whole"):
+            raise ValueError("painting: only anomaly_gan with framing: window paints from examples; give this method "
+                             "another one (in a study, under train_methods)")
         if self.mode_seeking and not self.noise:
             raise ValueError("mode_seeking: there is no noise to seek modes with; set noise: true")
         if self.consistency_names and not self.consistency:

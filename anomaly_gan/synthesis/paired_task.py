@@ -89,7 +89,7 @@ def build_pix2pix(config: TrainConfig, channels: int, categories: int, aware: Aw
     """``paired`` is eq. 4's lambda: the stage paints defects out where it is not 0."""
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
-    seen = 2 * channels + painter.extra_channels(steered=False)
+    seen = 2 * channels + painter.extra_channels(False, channels)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "discriminator": PatchDiscriminator(seen, layers_for(config.size), config.patch_width,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..core.seeding import rng_for
-from .windows import Batch, PairSource, Row, stack, to_signed
+from .windows import Batch, PairSource, Row, Window, stack, to_signed
 
 
 class Pretraining:
@@ -43,7 +43,8 @@ class Pretraining:
         normal, clean, donor = (self.source.normal_window(category, rng) for _ in range(3))
         defect = pseudo_defect(clean.pixels, clean.mask_1HW[0].astype(np.uint8), donor.pixels, rng)
         columns = (to_signed(normal.pixels), normal.mask_1HW, to_signed(defect), clean.mask_1HW, np.array(index),
-                   self.source.noise(rng), to_signed(clean.pixels))
+                   self.source.noise(rng), to_signed(clean.pixels),
+                   *self.source.laid(normal, Window(defect, clean.mask_1HW, clean.name), clean.pixels))
         return Row(columns, f"a pseudo-defect on {clean.name} with {normal.name}")
 
 

@@ -148,16 +148,18 @@ class AnomalyGanTask:
         with torch.no_grad():
             measured = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
             target = reachable(measured, batch.normal_BCHW, batch.normal_mask_B1HW)
-        fake_abnormal = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, batch, target)
+        own = batch.own_example_BCHW
+        fake_abnormal = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, batch, target, batch.example_BCHW)
         rebuilt_normal = self.restore(fake_abnormal, batch.normal_mask_B1HW, batch)
         fake_normal = self.restore(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, batch)
-        rebuilt_abnormal = self.damage(fake_normal, batch.abnormal_mask_B1HW, batch, measured)
+        rebuilt_abnormal = self.damage(fake_normal, batch.abnormal_mask_B1HW, batch, measured, own)
         repainted = None
         if self.weights.paired:
-            repainted = self.damage(batch.painted_out_BCHW, batch.abnormal_mask_B1HW, batch, measured)
+            repainted = self.damage(batch.painted_out_BCHW, batch.abnormal_mask_B1HW, batch, measured, own)
         second = None
         if self.weights.mode_seeking:
-            second = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target)
+            second = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target,
+                                 batch.example_BCHW)
         return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted, second)
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
@@ -168,17 +170,18 @@ class AnomalyGanTask:
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets), "restorer": self.nets["restorer"]}
 
-    def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor) -> Tensor:
+    def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor,
+               example: Tensor | None = None) -> Tensor:
         """G: normal to abnormal."""
         maps = [self.painter.mask_maps(mask, batch.category_B)]
         if self.painter.controls:
             maps.append(self.painter.control_maps(mask, target_B2, batch.noise_B2HW))
-        return self.painter.paint(self.nets["generator"], images, mask, torch.cat(maps, dim=1))
+        return self.painter.paint(self.nets["generator"], images, mask, torch.cat(maps, dim=1), example)
 
     def restore(self, images: Tensor, mask: Tensor, batch: Batch) -> Tensor:
         """H: abnormal to normal."""
         maps = self.painter.mask_maps(mask, batch.category_B)
-        return self.painter.paint(self.nets["restorer"], images, mask, maps)
+        return self.painter.restorer.paint(self.nets["restorer"], images, mask, maps)
 
     def judge(self, name: str, images: Tensor, mask: Tensor, category_B: Tensor) -> Tensor:
         """Logits (B, 1) of a discriminator on the photograph and its crop around the mask."""

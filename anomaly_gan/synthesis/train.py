@@ -8,6 +8,7 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 
@@ -30,10 +31,12 @@ from .build import build_framing
 from .config import TrainConfig
 from .control.light import FILE as LIGHT_FILE
 from .control.light_fit import fit_light
+from .examples import FILE as EXAMPLES_FILE
+from .examples import Example, save_examples
 from .gate_backbones import embedded_backbone
 from .moments import keep_moment, save_weights
 from .pretraining import Pretraining
-from .previews import sample_grid
+from .previews import sample_grid, to_pixels
 from .quality import CropQuality
 from .registry import method
 from .task import MethodTask
@@ -64,8 +67,9 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
         raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
     channels = 1 if gray else 3
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
+    examples = config.painting == "example"
     source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
-                        paint_out=config.paired > 0)
+                        paint_out=config.paired > 0 or examples, examples=examples)
     light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
     row, aware, origin = method(config.method), None, None
     if row.aware:
@@ -138,26 +142,34 @@ def check_shareable(task: MethodTask, config: TrainConfig) -> None:
                           f"{said}; use one device, or where it is batch norm another norm")
 
 
-def measure_severity(source: PairSource, train: Dataset, draws: int = 64) -> dict[str, list[list[float]]]:
-    """Severity of real training defects per category, as the generator will be asked for (two numbers each)."""
-    measured: dict[str, list[list[float]]] = {category.name: [] for category in train.categories}
+def training_defects(source: PairSource, train: Dataset,
+                     draws: int = 64) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+    """Real training defects of each category, as generation draws them: their severities, as the generator will be
+    asked for (two numbers each), and, in the same order, their windows."""
     names = [category.name for category in train.categories]
+    measured: dict[str, list[list[float]]] = {name: [] for name in names}
+    examples: dict[str, list[Example]] = {name: [] for name in names}
     for step in range(max(1, draws * len(names) // source.batch_size)):
         batch = source.batch(-2 - step)
         values = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
-        for index, value in zip(batch.category_B.tolist(), values.tolist(), strict=True):
-            measured[names[index]].append([round(number, 5) for number in value])
-    return measured
+        for row, index in enumerate(batch.category_B.tolist()):
+            measured[names[index]].append([round(number, 5) for number in values[row].tolist()])
+            mask_01 = batch.abnormal_mask_B1HW[row, 0].numpy().astype(np.uint8)
+            examples[names[index]].append(Example(to_pixels(batch.abnormal_BCHW[row]), mask_01))
+    return measured, examples
 
 
 def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
           out: Path) -> None:
     for name, net in task.products().items():
         save_weights(net, out / f"{name}.safetensors")
+    severities, examples = training_defects(source, train)
+    if source.examples:
+        save_examples(examples, out / EXAMPLES_FILE)
     write_json(out / "model.json", {
         "config": config.model_dump(mode="json"), "channels": channels,
         "categories": [category.name for category in train.categories],
-        "severity": measure_severity(source, train),
+        "severity": severities,
     })
 
 

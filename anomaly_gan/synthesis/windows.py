@@ -19,6 +19,7 @@ from ..core.masks import decode_rle, grow
 from ..core.progress import track
 from ..core.records import Annotation, Dataset
 from ..core.seeding import rng_for
+from .examples import lay
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Batch:
     """One training step's input. Images in [-1, 1], masks in {0, 1}; row i of both cycles has one category.
 
     ``painted_out`` is ``abnormal`` with its defect inpainted, or ``abnormal`` itself where nobody asked for it.
+    Where the source lays examples, ``example`` is ``normal`` with the real defect of the same row laid under its mask,
+    and ``own_example`` is ``painted_out`` with that example laid back under the defect's own mask.
     ``row_before``: of a part of a batch, the row that comes before its first one.
     """
 
@@ -51,6 +54,8 @@ class Batch:
     category_B: Tensor
     noise_B2HW: Tensor
     painted_out_BCHW: Tensor
+    example_BCHW: Tensor | None = None
+    own_example_BCHW: Tensor | None = None
     row_before: Batch | None = None
 
     def to(self, device: torch.device) -> Batch:
@@ -73,13 +78,14 @@ class Batch:
         return torch.cat([before, tensor[:-1]])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = {name: change(value) for name, value in vars(self).items() if name != "row_before"}
+        tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return Batch(**tensors, row_before=self.row_before._each(change) if self.row_before else None)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: its columns in the order of ``Batch``, and what is in it, for a message."""
+    """One row of a batch: its columns in the order of ``Batch``, examples where they are laid, and what is in it, for
+    a message."""
 
     columns: tuple[np.ndarray, ...]
     name: str
@@ -97,7 +103,7 @@ class Window:
 def stack(rows: list[Row]) -> Batch:
     names = [field.name for field in fields(Batch) if field.name != "row_before"]
     columns = zip(*(row.columns for row in rows), strict=True)
-    tensors = {name: torch.from_numpy(np.stack(column)) for name, column in zip(names, columns, strict=True)}
+    tensors = {name: torch.from_numpy(np.stack(column)) for name, column in zip(names, columns, strict=False)}
     return Batch(**tensors, row_before=None)
 
 
@@ -111,9 +117,9 @@ class PairSource:
     """Draws training batches from the training split and the pool."""
 
     def __init__(self, train: Dataset, pool: Dataset, framing: Framing, batch: int, seed: int, gray: bool,
-                 flips: bool = True, paint_out: bool = False) -> None:
+                 flips: bool = True, paint_out: bool = False, examples: bool = False) -> None:
         self.framing, self.batch_size, self.seed, self.flips = framing, batch, seed, flips
-        self.paint_out = paint_out
+        self.paint_out, self.examples = paint_out, examples
         self.categories = [category.id for category in train.categories]
         self.fixed = {category.id for category in train.categories
                       if category.name in pool.info.get("fixed_shape", [])}
@@ -158,8 +164,16 @@ class PairSource:
         noise = self.noise(rng)
         pseudo = paint_out(abnormal, abnormal_mask[0], normal.pixels) if self.paint_out else abnormal
         columns = (to_signed(normal.pixels), normal.mask_1HW, to_signed(abnormal), abnormal_mask, np.array(index),
-                   noise, to_signed(pseudo))
+                   noise, to_signed(pseudo), *self.laid(normal, Window(abnormal, abnormal_mask, real_file), pseudo))
         return Row(columns, f"{real_file}[annotation {real.id}] with {normal.name}")
+
+    def laid(self, normal: Window, defect: Window, painted_out: np.ndarray) -> tuple[np.ndarray, ...]:
+        """A row's two examples; none where nobody asked for them."""
+        if not self.examples:
+            return ()
+        mask, own_mask = normal.mask_1HW[0], defect.mask_1HW[0]
+        example = lay(defect.pixels, own_mask, normal.pixels, mask)
+        return to_signed(example), to_signed(lay(example, mask, painted_out, own_mask))
 
     def normal_window(self, category: int, rng: np.random.Generator) -> Window:
         """A window of a normal photograph with one of the pool's masks of that category (an id)."""

@@ -275,7 +275,7 @@ def test_pretraining_shows_no_pixel_of_a_defect_and_paints_inside_the_mask(small
 def test_a_training_cut_off_while_pretraining_ends_with_the_same_weights(small_run, tmp_path, monkeypatch):
     config = TrainConfig(**TINY, **ON, pretrain_steps=3)
     context = Context(5, "cpu", small_run.inputs())
-    monkeypatch.setattr(train, "measure_severity", lambda *_: {})  # takes longer than the training
+    monkeypatch.setattr(train, "training_defects", lambda *_: ({}, {}))  # takes longer than the training
 
     def weights(out, config=config):
         run_stage("train@anomaly_gan", train.run, config, context, out)

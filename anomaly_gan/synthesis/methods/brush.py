@@ -23,7 +23,12 @@ from ...losses.severity import reachable
 from ...nets.composite import feather
 from ..build import build_framing, build_generator, build_painter
 from ..config import TrainConfig
+from ..examples import FILE as EXAMPLES_FILE
+from ..examples import Example, lay, load_examples, nearest_in_size
 from ..windows import shrink_mask, to_signed
+
+CANDIDATES = 4
+"""Training defects drawn for a mask, of which the nearest in size is its example."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,10 @@ class Brush:
     """A trained generator and what it needs to paint one instance at a time."""
 
     def __init__(self, net: nn.Module, config: TrainConfig, categories: list[str],
-                 severities: dict[str, list[list[float]]], device: torch.device) -> None:
+                 severities: dict[str, list[list[float]]], device: torch.device,
+                 examples: dict[str, list[Example]] | None = None) -> None:
         self.net, self.config, self.categories, self.severities = net, config, categories, severities
-        self.device = device
+        self.device, self.examples = device, examples
         self.framing = build_framing(config)
         # The net's whole answer is wanted here: it is pasted at native resolution, under a native feather.
         self.painter = replace(build_painter(config, len(categories)), support_px=None)
@@ -79,15 +85,15 @@ class Brush:
               rng: np.random.Generator, severity: Sequence[float] | None = None) -> tuple[np.ndarray, list[float]]:
         """``pixels`` with the window around the box painted at the mask, and the severity that was asked for:
         ``severity`` (see ``losses.severity``), or about that of a training defect drawn by ``rng``."""
-        bank = self.severities[category]
-        drawn = np.array(bank[int(rng.integers(len(bank)))]) * rng.uniform(0.9, 1.1, 2)
-        wanted = drawn if severity is None else np.array(severity, float)
         top, left, native, scale = self._window(box_xywh, pixels.shape[:2])
         window, piece = _take(pixels, mask, top, left, native)
         side = native // scale
         small = window if scale == 1 else cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
         small_mask = piece if scale == 1 else shrink_mask(piece, side)
-        painted, asked = self._net_output(small, small_mask, category, wanted, rng)
+        drawn, example = self._draw(category, small_mask, rng)
+        wanted = drawn * rng.uniform(0.9, 1.1, 2)
+        wanted = wanted if severity is None else np.array(severity, float)
+        painted, asked = self._net_output(small, small_mask, category, wanted, rng, example)
         difference = painted - to_signed(small)
         if scale > 1:
             difference = cv2.resize(difference.transpose(1, 2, 0), (native, native), interpolation=cv2.INTER_CUBIC)
@@ -103,8 +109,19 @@ class Brush:
         native = max(self.framing.size * scale, -(-(max(width, height) + 16 * scale) // unit) * unit)
         return *corner(box_xywh, native, shape), native, scale
 
+    def _draw(self, category: str, mask_01: np.ndarray,
+              rng: np.random.Generator) -> tuple[np.ndarray, Example | None]:
+        """The severity of a training defect, and where the generator paints from examples, its window: of
+        ``CANDIDATES`` drawn ones the one that fits the mask best."""
+        bank = self.severities[category]
+        if self.examples is None:
+            return np.array(bank[int(rng.integers(len(bank)))]), None
+        rows = rng.integers(len(bank), size=CANDIDATES).tolist()
+        row = rows[nearest_in_size(mask_01, [self.examples[category][row] for row in rows])]
+        return np.array(bank[row]), self.examples[category][row]
+
     def _net_output(self, pixels: np.ndarray, mask: np.ndarray, category: str, wanted: np.ndarray,
-                    rng: np.random.Generator) -> tuple[np.ndarray, list[float]]:
+                    rng: np.random.Generator, example: Example | None = None) -> tuple[np.ndarray, list[float]]:
         images = torch.from_numpy(to_signed(pixels))[None].to(self.device)
         masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
         index = torch.tensor([self.categories.index(category)], device=self.device)
@@ -115,8 +132,11 @@ class Brush:
             style = np.broadcast_to(rng.standard_normal(), (1, *mask.shape))
             noise = torch.from_numpy(np.concatenate([grain, style]).astype(np.float32))[None].to(self.device)
             maps.append(self.painter.control_maps(masks, target, noise))
+        laid = None
+        if example is not None:
+            laid = torch.from_numpy(to_signed(lay(example.pixels, example.mask_01, pixels, mask)))[None].to(self.device)
         with _own_chance(rng) if self.config.dropout else nullcontext():
-            output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1))
+            output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1), laid)
         return output[0].cpu().numpy(), [round(float(value), 4) for value in target[0]]
 
     def _alpha(self, mask: np.ndarray) -> np.ndarray:
@@ -175,7 +195,8 @@ def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tupl
     config = TrainConfig(**model["config"])
     net = build_generator(config, model["channels"], len(categories))
     device = load_net(net, trained, wanted_device)
-    return Brush(net, config, model["categories"], model["severity"], device), model["channels"]
+    examples = load_examples(trained / EXAMPLES_FILE, categories) if config.painting == "example" else None
+    return Brush(net, config, model["categories"], model["severity"], device, examples), model["channels"]
 
 
 @contextmanager

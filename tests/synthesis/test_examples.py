@@ -1,0 +1,191 @@
+"""Painting from examples: a real defect is laid under another mask, and what the generator makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.manifest import Context, run_stage
+from anomaly_gan.core.masks import grow
+from anomaly_gan.synthesis import train
+from anomaly_gan.synthesis.config import TrainConfig
+from anomaly_gan.synthesis.examples import (
+    FILE,
+    REACH_PX,
+    Example,
+    Strip,
+    lay,
+    load_examples,
+    nearest_in_size,
+    save_examples,
+)
+from anomaly_gan.synthesis.methods.brush import load_brush
+from anomaly_gan.synthesis.windows import Framing, PairSource
+
+TINY = {"steps": 4, "batch": 4, "size": 16, "local_size": 8, "base_width": 8, "depth": 2, "widths": (4, 4),
+        "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 1, "sample_every": 2,
+        "threads": 1, "scales": (1, 2), "precision": "32-true", "painting": "example"}
+
+
+def ellipse(side: int, centre: tuple[int, int], axes: tuple[int, int], degrees: float) -> np.ndarray:
+    return cv2.ellipse(np.zeros((side, side), np.uint8), centre, axes, degrees, 0, 360, 1, -1)
+
+
+@pytest.fixture(scope="module")
+def grain() -> np.ndarray:
+    noise = np.random.default_rng(4).normal(120, 30, (64, 64)).astype(np.float32)
+    return cv2.GaussianBlur(noise, (0, 0), 1.5).clip(0, 255).astype(np.uint8)
+
+
+def test_a_defect_under_its_own_mask_is_what_it_was(grain):
+    mask = ellipse(64, (30, 34), (17, 8), 30)
+    assert np.abs(lay(grain, mask, grain, mask).astype(int) - grain).max() <= 1
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_beyond_the_reach_of_the_mask_every_pixel_stays(grain, colour):
+    defect = np.dstack([grain, grain // 2, 255 - grain]) if colour else grain
+    ground = np.full_like(defect, 90)
+    mask = ellipse(64, (40, 20), (9, 5), 70)
+    laid = lay(defect, ellipse(64, (30, 30), (15, 6), 0), ground, mask)
+    far = grow(mask, REACH_PX) == 0
+    assert laid.shape == defect.shape and (laid[far] == 90).all() and (laid[mask > 0] != 90).any()
+
+
+def test_begin_lies_on_begin_and_side_on_side():
+    """A mark at one end, and one on one side, of a bar turn and grow with the bar."""
+    bar, turned = ellipse(64, (32, 32), (20, 5), 0), ellipse(64, (30, 36), (24, 8), 60)
+    end, side = bar * 0, bar * 0
+    end[:, 45:], side[33:] = 1, 1
+    for mark in (end, side):
+        defect = np.where(mark & bar, 20, 120).astype(np.uint8)
+        laid = lay(defect, bar, np.full((64, 64), 120, np.uint8), turned)
+        dark = laid < 70
+        assert not (dark & (grow(turned, 1) == 0)).any()
+        share = dark.sum() / turned.sum()
+        assert share == pytest.approx((mark & bar).sum() / bar.sum(), abs=0.08)
+        offset = np.argwhere(dark)[:, ::-1].mean(0) - np.argwhere(turned)[:, ::-1].mean(0)
+        cosine, sine = np.cos(np.pi / 3), np.sin(np.pi / 3)
+        lengthwise, crosswise = np.abs(offset @ np.array([[cosine, -sine], [sine, cosine]]))
+        assert lengthwise > 12 and crosswise < 2 if mark is end else lengthwise < 3 and crosswise > 2
+
+
+def test_a_crack_s_dark_middle_follows_a_bent_mask():
+    path = np.array([[20 + int(6 * np.sin(y / 9)), y] for y in range(6, 58)], np.int32)
+    straight, bent = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    straight[4:60, 29:36] = 1
+    cv2.polylines(bent, [path], False, 1, 7)
+    defect = np.full((64, 64), 150, np.uint8)
+    defect[4:60, 31:34] = 30
+    laid = lay(defect, straight, np.full((64, 64), 150, np.uint8), bent)
+    depth = cv2.distanceTransform(bent, cv2.DIST_L2, 5)
+    assert laid[depth >= 3.5].mean() < 60 and laid[depth == 1].mean() > 120
+
+
+def test_a_defect_is_as_dark_against_its_new_surroundings_as_it_was():
+    mask = ellipse(64, (32, 32), (10, 10), 0)
+    defect = np.where(mask > 0, 60, 120).astype(np.uint8)
+    for light in (60, 120, 200):
+        laid = lay(defect, mask, np.full((64, 64), light, np.uint8), mask)
+        assert (laid[mask > 0].mean() + 64) / (light + 64) == pytest.approx((60 + 64) / (120 + 64), abs=0.01)
+
+
+def test_an_empty_mask_and_one_without_surroundings_are_no_failure(grain):
+    full, empty = np.ones((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    assert lay(grain, empty, grain, full) is grain and lay(grain, full, grain, empty) is grain
+    dot = empty.copy()
+    dot[5, 5] = 1
+    for first, second in ((full, dot), (dot, full), (dot, dot)):
+        assert lay(grain, first, grain, second).shape == grain.shape
+
+
+def test_the_example_is_the_drawn_one_that_is_stretched_least(grain):
+    sizes = [(4, 4), (20, 3), (20, 12)]
+    examples = [Example(grain, ellipse(64, (32, 32), size, 15)) for size in sizes]
+    for number, (length, width) in enumerate(sizes):
+        assert nearest_in_size(ellipse(64, (30, 33), (length, width), 80), examples) == number
+    assert np.allclose(Strip.of(examples[1].mask_01).size(), np.log([41, 5.5]), atol=0.25)
+
+
+def test_examples_are_kept_as_they_were(tmp_path, grain):
+    kept = {"crack": [Example(grain, grain // 200), Example(grain[::-1].copy(), grain // 150)]}
+    save_examples(kept, tmp_path / FILE)
+    (name, rows), = load_examples(tmp_path / FILE, ["crack"]).items()
+    assert name == "crack" and all(np.array_equal(row.pixels, was.pixels) and np.array_equal(row.mask_01, was.mask_01)
+                                   for row, was in zip(rows, kept["crack"], strict=True))
+
+
+def test_examples_change_nothing_else_in_a_batch(small_run):
+    def source(examples: bool) -> PairSource:
+        return PairSource(small_run.ingest.split("train"), small_run.pool, Framing(32), 6, 9, gray=True,
+                          paint_out=True, examples=examples)
+
+    plain, batch = source(False).batch(3), source(True).batch(3)
+    assert plain.example_BCHW is None and plain.rows(1, 3).own_example_BCHW is None
+    for name in ("normal_BCHW", "abnormal_BCHW", "painted_out_BCHW", "noise_B2HW"):
+        assert torch.equal(getattr(plain, name), getattr(batch, name))
+    for laid, ground, mask in ((batch.example_BCHW, batch.normal_BCHW, batch.normal_mask_B1HW),
+                               (batch.own_example_BCHW, batch.painted_out_BCHW, batch.abnormal_mask_B1HW)):
+        assert laid is not None and laid.shape == ground.shape
+        near = torch.nn.functional.max_pool2d(mask, 2 * REACH_PX + 1, 1, REACH_PX)
+        changed = (laid != ground).float()
+        assert not (changed * (1 - near)).any() and (changed * mask).sum() > 0.5 * mask.sum()
+    assert batch.part(1, 2).example_BCHW is not None
+
+
+def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch):
+    context = Context(5, "cpu", small_run.inputs())
+
+    def weights(out):
+        run_stage("train@anomaly_gan", train.run, TrainConfig(**TINY), context, out)
+        return load_file(out / "generator.safetensors")
+
+    whole = weights(tmp_path / "whole")
+    shown, cut = PairSource.batch, []
+
+    def batch(self, step):
+        if step == 2 and not cut:
+            cut.append(step)
+            raise KeyboardInterrupt
+        return shown(self, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PairSource, "batch", batch)
+        with pytest.raises(KeyboardInterrupt):
+            weights(tmp_path / "cut")
+        resumed = weights(tmp_path / "cut")
+    assert cut and all(torch.equal(whole[name], resumed[name]) for name in whole), "cut off, it goes on the same"
+
+    out, names = tmp_path / "whole", [category.name for category in small_run.ingest.categories]
+    brush, _ = load_brush(out, names, "cpu")
+    assert brush.examples is not None
+    assert {name: len(rows) for name, rows in brush.examples.items()} == {
+        name: len(rows) for name, rows in brush.severities.items()}, "row i of both is the same defect"
+    ground, mask = np.full((40, 40), 120, np.uint8), ellipse(40, (20, 20), (7, 4), 20)
+    theirs = brush.examples[names[0]]
+    dark = [replace(row, pixels=np.where(row.mask_01 > 0, 10, 200).astype(np.uint8)) for row in theirs]
+    painted = {}
+    for kind, rows in (("theirs", theirs), ("dark", dark)):
+        brush.examples = {names[0]: rows}
+        painted[kind], _ = brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3))
+        again, _ = brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3))
+        assert np.array_equal(painted[kind], again)
+        assert (painted[kind][grow(mask, 2) == 0] == 120).all()
+    assert painted["dark"][mask > 0].mean() < painted["theirs"][mask > 0].mean() - 10, "it shows its example"
+
+    (out / FILE).unlink()
+    with pytest.raises(InputError, match="examples"):
+        load_brush(out, names, "cpu")
+
+
+def test_methods_that_cannot_paint_from_examples_say_so():
+    for wrong in ({"method": "cyclegan"}, {"preset": "paper"}):
+        with pytest.raises(ValidationError, match="painting: only anomaly_gan with framing: window"):
+            TrainConfig(**wrong, painting="example")
