@@ -15,6 +15,8 @@ RING_PX = 4
 FLOOR = 0.25
 """Added to intensities in [0, 1] before the logarithm, so that dark surroundings do not blow the ratio up."""
 
+ROUGHER = 3.0
+
 
 def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
     """(B, 2): log ratio of mean intensity inside the mask to that in a ring around it; standard deviation inside.
@@ -28,6 +30,21 @@ def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
     present = (masks.sum((1, 2, 3)) > 0).float()
     ratio = torch.log((inside + FLOOR) / (around + FLOOR))
     return torch.stack([ratio * present, spread * present], dim=1)
+
+
+def at_severity(images_BCHW: Tensor, masks_B1HW: Tensor, target_B2: Tensor) -> Tensor:
+    """The pictures in [-1, 1] with what is under the masks made as strong and as rough as ``target`` says: brighter or
+    darker as a whole, and its deviations from its mean stretched by ``ROUGHER`` at the most."""
+    shown = severity(images_BCHW, masks_B1HW)
+    gain, stretch = torch.exp(target_B2[:, 0] - shown[:, 0]), target_B2[:, 1] / shown[:, 1].clamp_min(1e-4)
+    intensity = (images_BCHW + 1) / 2
+    inside = masks_B1HW.float()
+    mean = _masked_mean(intensity.mean(1, keepdim=True), inside)
+    wanted = (mean + FLOOR) * gain - FLOOR
+    mean, wanted, stretch = (value[:, None, None, None]
+                             for value in (mean, wanted, stretch.clamp(1 / ROUGHER, ROUGHER)))
+    changed = wanted + (intensity - mean) * stretch
+    return torch.where(inside > 0, (2 * changed - 1).clamp(-1, 1), images_BCHW)
 
 
 def reachable(target_B2: Tensor, images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:

@@ -23,16 +23,22 @@ FILE = "examples.safetensors"
 
 PLACES = 16
 """Along a strip, how often its sides are looked at."""
+ROUND = 1.3
+"""Masks no longer than so many times their width have no direction: they are stretched upright, and keep the side that
+light falls from."""
 REACH_PX, RING_PX = 3, 4
 """How far beyond the mask a defect is laid, and the width of the ring beyond that whose light is compared."""
+FADE = 0.4
+"""The share of a mask's length over which one example fades into another."""
 FLOOR = 64.0
 """Added to grey levels before their ratio is taken, so that dark surroundings do not blow it up."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A mask as a strip along its longest axis: where it begins and ends there, and, at ``PLACES`` places on the way,
-    between which distances from that axis it lies. Pixels in (x, y); ``axes`` holds the longest axis and the other.
+    """A mask as a strip along its longest axis (a round one's: from left to right): where it begins and ends there,
+    and, at ``PLACES`` places on the way, between which distances from that axis it lies. Pixels in (x, y); ``axes``
+    holds the longest axis and the other.
     """
 
     centre: np.ndarray
@@ -47,8 +53,10 @@ class Strip:
         """The mask's strip; the mask must have a pixel."""
         points = np.argwhere(mask_01)[:, ::-1].astype(float)
         centre = points.mean(0)
-        _, vectors = np.linalg.eigh((points - centre).T @ (points - centre))
+        spreads, vectors = np.linalg.eigh((points - centre).T @ (points - centre))
         axes = vectors.T[::-1] * np.where(vectors.T[::-1].sum(1, keepdims=True) < 0, -1, 1)
+        if spreads[1] < ROUND**2 * spreads[0]:
+            axes = np.eye(2)
         along, across = axes @ (points - centre).T
         begin, end = along.min() - 0.5, along.max() + 0.5
         place = np.minimum((PLACES * (along - begin) / (end - begin)).astype(int), PLACES - 1)
@@ -64,7 +72,7 @@ class Strip:
         """Where points of this strip lie in the other one: begin on begin, side on side. Beyond its borders distances
         are kept in pixels."""
         along, across = self.axes @ (points_N2 - self.centre).T
-        share = np.clip((along - self.begin) / (self.end - self.begin), 0, 1)
+        share = self.share(points_N2)
         low, high = self._sides(share)
         aside = np.clip((across - low) / (high - low), 0, 1)
         other_low, other_high = other._sides(share)
@@ -72,6 +80,11 @@ class Strip:
         there = np.stack([other.begin + share * (other.end - other.begin) + beyond,
                           other_low + aside * (other_high - other_low) + beside])
         return other.centre + there.T @ other.axes
+
+    def share(self, points_N2: np.ndarray) -> np.ndarray:
+        """How far along the strip points lie: 0 at its begin, 1 at its end."""
+        along = self.axes[0] @ (points_N2 - self.centre).T
+        return np.clip((along - self.begin) / (self.end - self.begin), 0, 1)
 
     def size(self) -> np.ndarray:
         """Logarithms of length and of mean width, in pixels."""
@@ -106,10 +119,23 @@ class Example:
     mask_01: np.ndarray
 
 
-def nearest_in_size(mask_01: np.ndarray, examples: list[Example]) -> int:
-    """Which of the examples is to be stretched the least to lie under the mask."""
+def nearest_in_size(mask_01: np.ndarray, examples: list[Example]) -> list[int]:
+    """The examples by how much they are to be stretched to lie under the mask, the least first."""
     wanted = Strip.of(mask_01).size()
-    return int(np.argmin([np.abs(Strip.of(example.mask_01).size() - wanted).sum() for example in examples]))
+    return np.argsort([np.abs(Strip.of(example.mask_01).size() - wanted).sum() for example in examples]).tolist()
+
+
+def lay_both(examples: tuple[Example, Example], ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """``lay`` of one example at the mask's begin and of the other at its end, the one fading into the other between.
+
+    Two make a defect that neither of them is: one alone is found again by the copy check.
+    """
+    pictures = [lay(example.pixels, example.mask_01, ground, mask_01).astype(np.float32) for example in examples]
+    points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
+    share = Strip.of(mask_01).share(points).reshape(mask_01.shape)
+    late = np.clip((share - 0.5) / FADE + 0.5, 0, 1)
+    late = late if ground.ndim == 2 else late[:, :, None]
+    return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)
 
 
 def save_examples(examples: dict[str, list[Example]], path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anomaly_gan.losses.aware import semantic_moments
-from anomaly_gan.losses.severity import FLOOR, reachable, severity
+from anomaly_gan.losses.severity import FLOOR, at_severity, reachable, severity
 
 
 def picture(inside: float, around: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,3 +49,20 @@ def test_moments_ignore_place_but_not_strength():
     assert semantic_moments(taps, moved).item() == pytest.approx(0.0, abs=1e-6)
     # adding 0.5 everywhere moves each mean by 0.5 and no spread
     assert semantic_moments(taps, [taps[0] + 0.5]).item() == pytest.approx(0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_under_a_mask_is_brought_to_a_severity(channels):
+    generator = torch.Generator().manual_seed(3)
+    images = 0.4 * torch.rand(4, channels, 32, 32, generator=generator) - 0.3
+    masks = torch.zeros(4, 1, 32, 32)
+    masks[:, :, 8:20, 10:22] = 1
+    target = torch.tensor([[-0.3, 0.05], [0.2, 0.03], [0.0, 0.02], [-0.1, 0.001]])
+    changed = at_severity(images, masks, target)
+    assert torch.equal(changed * (1 - masks), images * (1 - masks))
+    shown = severity(changed, masks)
+    assert torch.allclose(shown[:, 0], target[:, 0], atol=1e-4)
+    assert torch.allclose(shown[:3, 1], target[:3, 1], rtol=0.01)
+    assert shown[3, 1] == pytest.approx(severity(images, masks)[3, 1].item() / 3, rel=0.01), "no flat patch"
+    nothing = at_severity(images, torch.zeros_like(masks), target)
+    assert torch.equal(nothing, images)

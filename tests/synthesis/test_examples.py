@@ -22,6 +22,7 @@ from anomaly_gan.synthesis.examples import (
     Example,
     Strip,
     lay,
+    lay_both,
     load_examples,
     nearest_in_size,
     save_examples,
@@ -106,12 +107,37 @@ def test_an_empty_mask_and_one_without_surroundings_are_no_failure(grain):
         assert lay(grain, first, grain, second).shape == grain.shape
 
 
-def test_the_example_is_the_drawn_one_that_is_stretched_least(grain):
+def test_the_examples_are_those_that_are_stretched_least(grain):
     sizes = [(4, 4), (20, 3), (20, 12)]
     examples = [Example(grain, ellipse(64, (32, 32), size, 15)) for size in sizes]
     for number, (length, width) in enumerate(sizes):
-        assert nearest_in_size(ellipse(64, (30, 33), (length, width), 80), examples) == number
+        assert nearest_in_size(ellipse(64, (30, 33), (length, width), 80), examples)[0] == number
     assert np.allclose(Strip.of(examples[1].mask_01).size(), np.log([41, 5.5]), atol=0.25)
+
+
+def test_one_example_fades_into_the_other_along_the_mask(grain):
+    bar = ellipse(64, (32, 32), (22, 6), 0)
+    dark, bright = (Example(np.where(bar > 0, level, 120).astype(np.uint8), bar) for level in (40, 200))
+    ground = np.full((64, 64), 120, np.uint8)
+    laid = lay_both((dark, bright), ground, bar)
+    middle = laid[32, 12:53].astype(int)
+    assert middle[:10].max() < 60 and middle[-10:].min() > 180 and (np.diff(middle) >= 0).all()
+    assert (laid[grow(bar, REACH_PX) == 0] == 120).all()
+    colours = [Example(np.dstack([one.pixels] * 3), bar) for one in (dark, bright)]
+    coloured = lay_both((colours[0], colours[1]), np.dstack([ground] * 3), bar)
+    assert np.array_equal(coloured, np.dstack([laid] * 3))
+    alone = lay(dark.pixels, bar, ground, bar)
+    assert np.array_equal(lay_both((dark, dark), ground, bar), alone)
+
+
+def test_a_round_mask_is_not_turned(grain):
+    """Elongated ones turn with their axis; light keeps its side on round ones."""
+    disc, other = ellipse(64, (30, 30), (12, 11), 0), ellipse(64, (34, 36), (11, 12), 0)
+    lit = np.where(np.arange(64)[None] > 30, 200, 60).astype(np.uint8) * np.ones((64, 1), np.uint8)
+    laid = lay(lit, disc, np.full((64, 64), 120, np.uint8), other)
+    left, right = other.copy(), other.copy()
+    left[:, 33:], right[:, :36] = 0, 0
+    assert laid[right > 0].min() > laid[left > 0].max() + 60
 
 
 def test_examples_are_kept_as_they_were(tmp_path, grain):
@@ -179,6 +205,9 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
         assert np.array_equal(painted[kind], again)
         assert (painted[kind][grow(mask, 2) == 0] == 120).all()
     assert painted["dark"][mask > 0].mean() < painted["theirs"][mask > 0].mean() - 10, "it shows its example"
+    levels = [brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3), [ratio, 0.05])[0]
+              for ratio in (-0.6, -0.3, 0.2)]
+    assert np.all(np.diff([level[mask > 0].mean() for level in levels]) > 10), "and one as strong as was asked for"
 
     (out / FILE).unlink()
     with pytest.raises(InputError, match="examples"):

@@ -19,16 +19,16 @@ from torch import nn
 from ...core.errors import InputError
 from ...core.masks import union
 from ...core.records import Annotation
-from ...losses.severity import reachable
+from ...losses.severity import at_severity, reachable
 from ...nets.composite import feather
 from ..build import build_framing, build_generator, build_painter
 from ..config import TrainConfig
 from ..examples import FILE as EXAMPLES_FILE
-from ..examples import Example, lay, load_examples, nearest_in_size
+from ..examples import Example, lay_both, load_examples, nearest_in_size
 from ..windows import shrink_mask, to_signed
 
 CANDIDATES = 4
-"""Training defects drawn for a mask, of which the nearest in size is its example."""
+"""Training defects drawn for a mask, of which the two nearest in size are its examples."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,11 @@ class Brush:
         side = native // scale
         small = window if scale == 1 else cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
         small_mask = piece if scale == 1 else shrink_mask(piece, side)
-        drawn, example = self._draw(category, small_mask, rng)
+        drawn, examples = self._draw(category, small_mask, rng)
         wanted = drawn * rng.uniform(0.9, 1.1, 2)
         wanted = wanted if severity is None else np.array(severity, float)
-        painted, asked = self._net_output(small, small_mask, category, wanted, rng, example)
+        laid = self._lay(examples, small, small_mask, severity) if examples else None
+        painted, asked = self._net_output(small, small_mask, category, wanted, rng, laid)
         difference = painted - to_signed(small)
         if scale > 1:
             difference = cv2.resize(difference.transpose(1, 2, 0), (native, native), interpolation=cv2.INTER_CUBIC)
@@ -110,18 +111,31 @@ class Brush:
         return *corner(box_xywh, native, shape), native, scale
 
     def _draw(self, category: str, mask_01: np.ndarray,
-              rng: np.random.Generator) -> tuple[np.ndarray, Example | None]:
-        """The severity of a training defect, and where the generator paints from examples, its window: of
-        ``CANDIDATES`` drawn ones the one that fits the mask best."""
+              rng: np.random.Generator) -> tuple[np.ndarray, tuple[Example, Example] | None]:
+        """The severity of a training defect; where the generator paints from examples, the mean severity of two and
+        their windows: of ``CANDIDATES`` drawn ones those that fit the mask best."""
         bank = self.severities[category]
         if self.examples is None:
             return np.array(bank[int(rng.integers(len(bank)))]), None
         rows = rng.integers(len(bank), size=CANDIDATES).tolist()
-        row = rows[nearest_in_size(mask_01, [self.examples[category][row] for row in rows])]
-        return np.array(bank[row]), self.examples[category][row]
+        order = nearest_in_size(mask_01, [self.examples[category][row] for row in rows])
+        first, second = rng.permutation([rows[place] for place in order[:2]]).tolist()
+        drawn = np.mean([bank[first], bank[second]], axis=0)
+        return drawn, (self.examples[category][first], self.examples[category][second])
+
+    def _lay(self, examples: tuple[Example, Example], pixels: np.ndarray, mask: np.ndarray,
+             severity: Sequence[float] | None) -> torch.Tensor:
+        """(1, C, H, W): the photograph with the examples under the mask, as strong as they are or as is asked for. (The
+        generator has never seen one of another strength than it was to paint, and leaves that as it is.)"""
+        laid = torch.from_numpy(to_signed(lay_both(examples, pixels, mask)))[None].to(self.device)
+        if severity is None:
+            return laid
+        masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
+        target = torch.tensor([severity], dtype=torch.float32, device=self.device)
+        return at_severity(laid, masks, reachable(target, laid, masks))
 
     def _net_output(self, pixels: np.ndarray, mask: np.ndarray, category: str, wanted: np.ndarray,
-                    rng: np.random.Generator, example: Example | None = None) -> tuple[np.ndarray, list[float]]:
+                    rng: np.random.Generator, laid: torch.Tensor | None = None) -> tuple[np.ndarray, list[float]]:
         images = torch.from_numpy(to_signed(pixels))[None].to(self.device)
         masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
         index = torch.tensor([self.categories.index(category)], device=self.device)
@@ -132,9 +146,6 @@ class Brush:
             style = np.broadcast_to(rng.standard_normal(), (1, *mask.shape))
             noise = torch.from_numpy(np.concatenate([grain, style]).astype(np.float32))[None].to(self.device)
             maps.append(self.painter.control_maps(masks, target, noise))
-        laid = None
-        if example is not None:
-            laid = torch.from_numpy(to_signed(lay(example.pixels, example.mask_01, pixels, mask)))[None].to(self.device)
         with _own_chance(rng) if self.config.dropout else nullcontext():
             output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1), laid)
         return output[0].cpu().numpy(), [round(float(value), 4) for value in target[0]]
