@@ -2,9 +2,10 @@
 
 Both sides paint the same masks into the same 512-pixel colour photographs, from file to file. The released way: the
 photograph is read, the whole of it goes through the ResNet generator of nine blocks (float32, one at a time), and PIL
-writes a PNG. Ours is the stage as ``anomaly-gan run`` calls it: the window around each mask through the default
-generator, labels with their ancestry, every file written safely. Weights are drawn, not trained; that changes no time.
-Sides take turns; medians. ``ratio`` is of seconds per photograph; one photograph has one defect.
+writes a PNG. Ours is the stage as ``anomaly-gan run`` calls it: two examples laid under each mask, the window around
+it through the default generator, labels with their ancestry, every file written safely. Weights are drawn, not
+trained; that changes no time. Sides take turns; medians. ``ratio`` is of seconds per photograph; one photograph has
+one defect.
 
     python benchmarks/generate.py --device cpu --quick
     python benchmarks/generate.py --device cuda --photographs 512
@@ -41,8 +42,11 @@ from anomaly_gan.nets.resnet import ResNetGenerator
 from anomaly_gan.synthesis import generate
 from anomaly_gan.synthesis.build import build_generator
 from anomaly_gan.synthesis.config import GenerateConfig, TrainConfig
+from anomaly_gan.synthesis.examples import FILE as EXAMPLES_FILE
+from anomaly_gan.synthesis.examples import Example, save_examples
 
 SIDE, CATEGORY = 512, Category(1, "spot")
+EXAMPLES = 64  # as a training leaves for each category
 
 
 def photograph(rng: np.random.Generator) -> np.ndarray:
@@ -72,8 +76,16 @@ def build_inputs(folder: Path, count: int) -> dict[str, Path]:
     config = TrainConfig()
     torch.manual_seed(0)
     trained = folder / "train@anomaly_gan"
-    write_json(trained / "model.json", {"config": config.model_dump(mode="json"), "channels": 3,
-                                        "categories": [CATEGORY.name], "severity": {CATEGORY.name: [[0.1, 0.1]]}})
+    write_json(trained / "model.json", {
+        "config": config.model_dump(mode="json"), "channels": 3, "categories": [CATEGORY.name],
+        "severity": {CATEGORY.name: [[0.1, 0.1]] * EXAMPLES}})
+    windows = []
+    for _ in range(EXAMPLES):
+        mask = np.zeros((config.size, config.size), np.uint8)
+        middle, axes = config.size // 2, (int(rng.integers(6, 24)), int(rng.integers(4, 12)))
+        cv2.ellipse(mask, (middle, middle), axes, 30, 0, 360, 1, -1)
+        windows.append(Example(photograph(rng)[:config.size, :config.size], mask))
+    save_examples({CATEGORY.name: windows}, trained / EXAMPLES_FILE)
     save_file(build_generator(config, 3, 1).state_dict(), trained / "generator.safetensors")
     return {"ingest": folder / "ingest", "pool": folder / "pool", "train@anomaly_gan": trained}
 

@@ -95,7 +95,7 @@ class TrainConfig(Config):
     dropout: float = Field(0.0, ge=0, lt=1, description="pix2pix's noise, kept while painting")
     conditional: bool = True
     noise: bool = True
-    painting: Literal["image", "residual", "layered", "example"] = "layered"
+    painting: Literal["image", "residual", "layered", "example"] = "example"
     composite: bool = True
     support_px: int = Field(2, ge=0)
     softness_px: int = Field(1, ge=0)

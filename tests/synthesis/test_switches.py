@@ -23,8 +23,8 @@ from anomaly_gan.synthesis.pretraining import Pretraining
 from anomaly_gan.synthesis.task import DISCRIMINATORS, AnomalyGanTask, other_noise
 from anomaly_gan.synthesis.windows import Batch, Framing, PairSource
 
-SMALL = {"size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8, "local_size": 16,
-         "aware_size": 16}
+SMALL = {"painting": "layered", "size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8,
+         "local_size": 16, "aware_size": 16}
 TINY = {"steps": 4, "batch": 3, "size": 16, "local_size": 8, "base_width": 8, "depth": 2, "widths": (4, 4),
         "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 1, "sample_every": 0,
         "threads": 1, "scales": (1, 2), "precision": "32-true"}
