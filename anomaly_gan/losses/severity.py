@@ -15,7 +15,7 @@ RING_PX = 4
 FLOOR = 0.25
 """Added to intensities in [0, 1] before the logarithm, so that dark surroundings do not blow the ratio up."""
 
-ROUGHER = 3.0
+RIM_PX, ROUGHER = 3, 3.0
 
 
 def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
@@ -34,17 +34,20 @@ def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
 
 def at_severity(images_BCHW: Tensor, masks_B1HW: Tensor, target_B2: Tensor) -> Tensor:
     """The pictures in [-1, 1] with what is under the masks made as strong and as rough as ``target`` says: brighter or
-    darker as a whole, and its deviations from its mean stretched by ``ROUGHER`` at the most."""
+    darker as a whole, and its deviations from its mean stretched by ``ROUGHER`` at the most. Within ``RIM_PX`` of a
+    mask, pixels go along by as much as they look like the defect and not like its surroundings."""
     shown = severity(images_BCHW, masks_B1HW)
     gain, stretch = torch.exp(target_B2[:, 0] - shown[:, 0]), target_B2[:, 1] / shown[:, 1].clamp_min(1e-4)
     intensity = (images_BCHW + 1) / 2
     inside = masks_B1HW.float()
-    mean = _masked_mean(intensity.mean(1, keepdim=True), inside)
+    near = F.max_pool2d(inside, 2 * RIM_PX + 1, stride=1, padding=RIM_PX)
+    mean, around = (_masked_mean(intensity.mean(1, keepdim=True), where) for where in (inside, _ring(inside)))
     wanted = (mean + FLOOR) * gain - FLOOR
-    mean, wanted, stretch = (value[:, None, None, None]
-                             for value in (mean, wanted, stretch.clamp(1 / ROUGHER, ROUGHER)))
-    changed = wanted + (intensity - mean) * stretch
-    return torch.where(inside > 0, (2 * changed - 1).clamp(-1, 1), images_BCHW)
+    mean, around, wanted, stretch = (value[:, None, None, None] for value in
+                                     (mean, around, wanted, stretch.clamp(1 / ROUGHER, ROUGHER)))
+    alike = ((intensity - around) * (mean - around) / (mean - around).square().clamp_min(1e-4)).clamp(0, 1)
+    changed = torch.where(inside > 0, wanted + (intensity - mean) * stretch, intensity + (wanted - mean) * alike)
+    return torch.where(near > 0, (2 * changed - 1).clamp(-1, 1), images_BCHW)
 
 
 def reachable(target_B2: Tensor, images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:

@@ -54,15 +54,24 @@ def test_moments_ignore_place_but_not_strength():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_under_a_mask_is_brought_to_a_severity(channels):
     generator = torch.Generator().manual_seed(3)
-    images = 0.4 * torch.rand(4, channels, 32, 32, generator=generator) - 0.3
     masks = torch.zeros(4, 1, 32, 32)
     masks[:, :, 8:20, 10:22] = 1
-    target = torch.tensor([[-0.3, 0.05], [0.2, 0.03], [0.0, 0.02], [-0.1, 0.001]])
+    images = 0.1 * torch.rand(4, channels, 32, 32, generator=generator) - 0.5 * masks
+    target = torch.tensor([[-0.3, 0.02], [0.2, 0.015], [0.0, 0.02], [-0.1, 0.001]])
     changed = at_severity(images, masks, target)
-    assert torch.equal(changed * (1 - masks), images * (1 - masks))
+    far = 1 - torch.nn.functional.max_pool2d(masks, 7, 1, 3)
+    assert torch.equal(changed * far, images * far)
     shown = severity(changed, masks)
-    assert torch.allclose(shown[:, 0], target[:, 0], atol=1e-4)
+    assert torch.allclose(shown[:, 0], target[:, 0], atol=0.02), "the ring moves a little with it"
     assert torch.allclose(shown[:3, 1], target[:3, 1], rtol=0.01)
     assert shown[3, 1] == pytest.approx(severity(images, masks)[3, 1].item() / 3, rel=0.01), "no flat patch"
     nothing = at_severity(images, torch.zeros_like(masks), target)
     assert torch.equal(nothing, images)
+
+
+def test_a_rim_beyond_the_mask_goes_along_with_the_defect():
+    image, mask = picture(0.2, 0.6)
+    image[..., 7, 8:11] = 2 * 0.2 - 1  # the defect reaches a pixel further than its mask
+    faint = (at_severity(image, mask, torch.tensor([[0.0, 0.0]])) + 1) / 2
+    assert faint[..., 7, 8:11].min() > 0.5 and faint[..., 8:11, 8:11].min() > 0.5
+    assert faint[..., 12, 8:11].tolist() == [[[pytest.approx(0.6, abs=1e-6)] * 3]], "ground stays ground"
