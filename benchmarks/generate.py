@@ -56,6 +56,12 @@ def photograph(rng: np.random.Generator) -> np.ndarray:
     return (smooth + rng.normal(0, 4, smooth.shape)).clip(0, 255).astype(np.uint8)
 
 
+def spot(side: int, centre: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    mask = np.zeros((side, side), np.uint8)
+    cv2.ellipse(mask, centre, (int(rng.integers(6, 24)), int(rng.integers(4, 12))), 30, 0, 360, 1, -1)
+    return mask
+
+
 def build_inputs(folder: Path, count: int) -> dict[str, Path]:
     """``ingest`` (normals), ``pool`` (a spot on each) and ``train@anomaly_gan`` as finished stages leave them."""
     rng = np.random.default_rng(3)
@@ -64,9 +70,8 @@ def build_inputs(folder: Path, count: int) -> dict[str, Path]:
         name = f"{number:06d}.png"
         write_png(folder / "ingest" / "images" / name, photograph(rng))
         normals.append(ImageRecord(number, name, SIDE, SIDE, f"g{number}", "train", "real", name))
-        mask = np.zeros((SIDE, SIDE), np.uint8)
         centre = tuple(int(value) for value in rng.integers(64, SIDE - 64, 2))
-        cv2.ellipse(mask, centre, (int(rng.integers(6, 24)), int(rng.integers(4, 12))), 30, 0, 360, 1, -1)
+        mask = spot(SIDE, centre, rng)
         write_png(folder / "pool" / "images" / CATEGORY.name / name, mask * np.uint8(255))
         masks.append(ImageRecord(number, f"{CATEGORY.name}/{name}", SIDE, SIDE, f"g{number}", "train", "synthetic",
                                  name, {"normal_file": name, "category": CATEGORY.name, "index": number - 1}))
@@ -81,9 +86,7 @@ def build_inputs(folder: Path, count: int) -> dict[str, Path]:
         "severity": {CATEGORY.name: [[0.1, 0.1]] * EXAMPLES}})
     windows = []
     for _ in range(EXAMPLES):
-        mask = np.zeros((config.size, config.size), np.uint8)
-        middle, axes = config.size // 2, (int(rng.integers(6, 24)), int(rng.integers(4, 12)))
-        cv2.ellipse(mask, (middle, middle), axes, 30, 0, 360, 1, -1)
+        mask = spot(config.size, (config.size // 2, config.size // 2), rng)
         windows.append(Example(photograph(rng)[:config.size, :config.size], mask))
     save_examples({CATEGORY.name: windows}, trained / EXAMPLES_FILE)
     save_file(build_generator(config, 3, 1).state_dict(), trained / "generator.safetensors")

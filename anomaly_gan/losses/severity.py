@@ -16,6 +16,7 @@ FLOOR = 0.25
 """Added to intensities in [0, 1] before the logarithm, so that dark surroundings do not blow the ratio up."""
 
 RIM_PX, ROUGHER = 3, 3.0
+"""How far beyond a mask a defect may reach, and the most by which its deviations are stretched (``at_severity``)."""
 
 
 def severity(images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
@@ -40,14 +41,13 @@ def at_severity(images_BCHW: Tensor, masks_B1HW: Tensor, target_B2: Tensor) -> T
     gain, stretch = torch.exp(target_B2[:, 0] - shown[:, 0]), target_B2[:, 1] / shown[:, 1].clamp_min(1e-4)
     intensity = (images_BCHW + 1) / 2
     inside = masks_B1HW.float()
-    near = F.max_pool2d(inside, 2 * RIM_PX + 1, stride=1, padding=RIM_PX)
     mean, around = (_masked_mean(intensity.mean(1, keepdim=True), where) for where in (inside, _ring(inside)))
     wanted = (mean + FLOOR) * gain - FLOOR
     mean, around, wanted, stretch = (value[:, None, None, None] for value in
                                      (mean, around, wanted, stretch.clamp(1 / ROUGHER, ROUGHER)))
     alike = ((intensity - around) * (mean - around) / (mean - around).square().clamp_min(1e-4)).clamp(0, 1)
     changed = torch.where(inside > 0, wanted + (intensity - mean) * stretch, intensity + (wanted - mean) * alike)
-    return torch.where(near > 0, (2 * changed - 1).clamp(-1, 1), images_BCHW)
+    return torch.where(_grown(inside, RIM_PX) > 0, (2 * changed - 1).clamp(-1, 1), images_BCHW)
 
 
 def reachable(target_B2: Tensor, images_BCHW: Tensor, masks_B1HW: Tensor) -> Tensor:
@@ -60,7 +60,11 @@ def reachable(target_B2: Tensor, images_BCHW: Tensor, masks_B1HW: Tensor) -> Ten
 
 
 def _ring(masks_B1HW: Tensor) -> Tensor:
-    return F.max_pool2d(masks_B1HW, 2 * RING_PX + 1, stride=1, padding=RING_PX) - masks_B1HW
+    return _grown(masks_B1HW, RING_PX) - masks_B1HW
+
+
+def _grown(masks_B1HW: Tensor, distance_px: int) -> Tensor:
+    return F.max_pool2d(masks_B1HW, 2 * distance_px + 1, stride=1, padding=distance_px)
 
 
 def _masked_mean(values_B1HW: Tensor, weights_B1HW: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ fit, is left to the generator.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -95,22 +96,6 @@ class Strip:
         return tuple(np.interp(place, np.arange(PLACES), side) for side in (self.low, self.high))
 
 
-def lay(defect: np.ndarray, defect_mask_01: np.ndarray, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
-    """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect laid under the mask and ``REACH_PX`` beyond: stretched
-    from its own mask to this one, and as bright against its surroundings as it was. Either mask empty: ``ground``."""
-    if not (mask_01.any() and defect_mask_01.any()):
-        return ground
-    near = grow(mask_01, REACH_PX) > 0
-    points = np.argwhere(np.ones_like(near))[:, ::-1]
-    source = Strip.of(mask_01).to(Strip.of(defect_mask_01), points).astype(np.float32)
-    columns, rows = source.T.reshape(2, *near.shape)
-    moved = cv2.remap(defect, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
-    here, there = _light_around(ground, mask_01), _light_around(defect, defect_mask_01)
-    lit = (moved + FLOOR) * (here + FLOOR) / (there + FLOOR) - FLOOR
-    chosen = near if ground.ndim == 2 else near[:, :, None]
-    return np.where(chosen, lit.round().clip(0, 255), ground).astype(np.uint8)
-
-
 @dataclass(frozen=True)
 class Example:
     """A real defect's window as the net saw it in training: uint8 pixels, and its mask."""
@@ -118,11 +103,31 @@ class Example:
     pixels: np.ndarray
     mask_01: np.ndarray
 
+    @cached_property
+    def strip(self) -> Strip:
+        return Strip.of(self.mask_01)
+
+
+def lay(defect: Example, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect laid under the mask and ``REACH_PX`` beyond: stretched
+    from its own mask to this one, and as bright against its surroundings as it was. Either mask empty: ``ground``."""
+    if not (mask_01.any() and defect.mask_01.any()):
+        return ground
+    near = grow(mask_01, REACH_PX) > 0
+    points = np.argwhere(np.ones_like(near))[:, ::-1]
+    source = Strip.of(mask_01).to(defect.strip, points).astype(np.float32)
+    columns, rows = source.T.reshape(2, *near.shape)
+    moved = cv2.remap(defect.pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    here, there = _light_around(ground, mask_01), _light_around(defect.pixels, defect.mask_01)
+    lit = (moved.astype(np.float32) + FLOOR) * (here + FLOOR) / (there + FLOOR) - FLOOR
+    chosen = near if ground.ndim == 2 else near[:, :, None]
+    return np.where(chosen, lit.round().clip(0, 255), ground).astype(np.uint8)
+
 
 def nearest_in_size(mask_01: np.ndarray, examples: list[Example]) -> list[int]:
     """The examples by how much they are to be stretched to lie under the mask, the least first."""
     wanted = Strip.of(mask_01).size()
-    return np.argsort([np.abs(Strip.of(example.mask_01).size() - wanted).sum() for example in examples]).tolist()
+    return np.argsort([np.abs(example.strip.size() - wanted).sum() for example in examples]).tolist()
 
 
 def lay_both(examples: tuple[Example, Example], ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
@@ -130,7 +135,7 @@ def lay_both(examples: tuple[Example, Example], ground: np.ndarray, mask_01: np.
 
     Two make a defect that neither of them is: one alone is found again by the copy check.
     """
-    pictures = [lay(example.pixels, example.mask_01, ground, mask_01).astype(np.float32) for example in examples]
+    pictures = [lay(example, ground, mask_01).astype(np.float32) for example in examples]
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
     share = Strip.of(mask_01).share(points).reshape(mask_01.shape)
     late = np.clip((share - 0.5) / FADE + 0.5, 0, 1)

@@ -19,7 +19,7 @@ from ..core.masks import decode_rle, grow
 from ..core.progress import track
 from ..core.records import Annotation, Dataset
 from ..core.seeding import rng_for
-from .examples import lay
+from .examples import Example, lay
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ class Window:
 
 def stack(rows: list[Row]) -> Batch:
     names = [field.name for field in fields(Batch) if field.name != "row_before"]
-    columns = zip(*(row.columns for row in rows), strict=True)
-    tensors = {name: torch.from_numpy(np.stack(column)) for name, column in zip(names, columns, strict=False)}
+    columns = list(zip(*(row.columns for row in rows), strict=True))  # without the last two where none are laid
+    tensors = {name: torch.from_numpy(np.stack(column))
+               for name, column in zip(names[:len(columns)], columns, strict=True)}
     return Batch(**tensors, row_before=None)
 
 
@@ -172,8 +173,8 @@ class PairSource:
         if not self.examples:
             return ()
         mask, own_mask = normal.mask_1HW[0], defect.mask_1HW[0]
-        example = lay(defect.pixels, own_mask, normal.pixels, mask)
-        return to_signed(example), to_signed(lay(example, mask, painted_out, own_mask))
+        there = lay(Example(defect.pixels, own_mask), normal.pixels, mask)
+        return to_signed(there), to_signed(lay(Example(there, mask), painted_out, own_mask))
 
     def normal_window(self, category: int, rng: np.random.Generator) -> Window:
         """A window of a normal photograph with one of the pool's masks of that category (an id)."""

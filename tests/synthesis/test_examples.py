@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from interrupted import interrupted_once
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
@@ -28,6 +29,7 @@ from anomaly_gan.synthesis.examples import (
     save_examples,
 )
 from anomaly_gan.synthesis.methods.brush import load_brush
+from anomaly_gan.synthesis.pretraining import Pretraining
 from anomaly_gan.synthesis.windows import Framing, PairSource
 
 TINY = {"steps": 4, "batch": 4, "size": 16, "local_size": 8, "base_width": 8, "depth": 2, "widths": (4, 4),
@@ -47,7 +49,7 @@ def grain() -> np.ndarray:
 
 def test_a_defect_under_its_own_mask_is_what_it_was(grain):
     mask = ellipse(64, (30, 34), (17, 8), 30)
-    assert np.abs(lay(grain, mask, grain, mask).astype(int) - grain).max() <= 1
+    assert np.abs(lay(Example(grain, mask), grain, mask).astype(int) - grain).max() <= 1
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -55,7 +57,7 @@ def test_beyond_the_reach_of_the_mask_every_pixel_stays(grain, colour):
     defect = np.dstack([grain, grain // 2, 255 - grain]) if colour else grain
     ground = np.full_like(defect, 90)
     mask = ellipse(64, (40, 20), (9, 5), 70)
-    laid = lay(defect, ellipse(64, (30, 30), (15, 6), 0), ground, mask)
+    laid = lay(Example(defect, ellipse(64, (30, 30), (15, 6), 0)), ground, mask)
     far = grow(mask, REACH_PX) == 0
     assert laid.shape == defect.shape and (laid[far] == 90).all() and (laid[mask > 0] != 90).any()
 
@@ -67,7 +69,7 @@ def test_begin_lies_on_begin_and_side_on_side():
     end[:, 45:], side[33:] = 1, 1
     for mark in (end, side):
         defect = np.where(mark & bar, 20, 120).astype(np.uint8)
-        laid = lay(defect, bar, np.full((64, 64), 120, np.uint8), turned)
+        laid = lay(Example(defect, bar), np.full((64, 64), 120, np.uint8), turned)
         dark = laid < 70
         assert not (dark & (grow(turned, 1) == 0)).any()
         share = dark.sum() / turned.sum()
@@ -85,7 +87,7 @@ def test_a_crack_s_dark_middle_follows_a_bent_mask():
     cv2.polylines(bent, [path], False, 1, 7)
     defect = np.full((64, 64), 150, np.uint8)
     defect[4:60, 31:34] = 30
-    laid = lay(defect, straight, np.full((64, 64), 150, np.uint8), bent)
+    laid = lay(Example(defect, straight), np.full((64, 64), 150, np.uint8), bent)
     depth = cv2.distanceTransform(bent, cv2.DIST_L2, 5)
     assert laid[depth >= 3.5].mean() < 60 and laid[depth == 1].mean() > 120
 
@@ -94,17 +96,17 @@ def test_a_defect_is_as_dark_against_its_new_surroundings_as_it_was():
     mask = ellipse(64, (32, 32), (10, 10), 0)
     defect = np.where(mask > 0, 60, 120).astype(np.uint8)
     for light in (60, 120, 200):
-        laid = lay(defect, mask, np.full((64, 64), light, np.uint8), mask)
+        laid = lay(Example(defect, mask), np.full((64, 64), light, np.uint8), mask)
         assert (laid[mask > 0].mean() + 64) / (light + 64) == pytest.approx((60 + 64) / (120 + 64), abs=0.01)
 
 
 def test_an_empty_mask_and_one_without_surroundings_are_no_failure(grain):
     full, empty = np.ones((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
-    assert lay(grain, empty, grain, full) is grain and lay(grain, full, grain, empty) is grain
+    assert lay(Example(grain, empty), grain, full) is grain and lay(Example(grain, full), grain, empty) is grain
     dot = empty.copy()
     dot[5, 5] = 1
     for first, second in ((full, dot), (dot, full), (dot, dot)):
-        assert lay(grain, first, grain, second).shape == grain.shape
+        assert lay(Example(grain, first), grain, second).shape == grain.shape
 
 
 def test_the_examples_are_those_that_are_stretched_least(grain):
@@ -126,7 +128,7 @@ def test_one_example_fades_into_the_other_along_the_mask(grain):
     colours = [Example(np.dstack([one.pixels] * 3), bar) for one in (dark, bright)]
     coloured = lay_both((colours[0], colours[1]), np.dstack([ground] * 3), bar)
     assert np.array_equal(coloured, np.dstack([laid] * 3))
-    alone = lay(dark.pixels, bar, ground, bar)
+    alone = lay(dark, ground, bar)
     assert np.array_equal(lay_both((dark, dark), ground, bar), alone)
 
 
@@ -134,7 +136,7 @@ def test_a_round_mask_is_not_turned(grain):
     """Elongated ones turn with their axis; light keeps its side on round ones."""
     disc, other = ellipse(64, (30, 30), (12, 11), 0), ellipse(64, (34, 36), (11, 12), 0)
     lit = np.where(np.arange(64)[None] > 30, 200, 60).astype(np.uint8) * np.ones((64, 1), np.uint8)
-    laid = lay(lit, disc, np.full((64, 64), 120, np.uint8), other)
+    laid = lay(Example(lit, disc), np.full((64, 64), 120, np.uint8), other)
     left, right = other.copy(), other.copy()
     left[:, 33:], right[:, :36] = 0, 0
     assert laid[right > 0].min() > laid[left > 0].max() + 60
@@ -174,20 +176,11 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
         return load_file(out / "generator.safetensors")
 
     whole = weights(tmp_path / "whole")
-    shown, cut = PairSource.batch, []
-
-    def batch(self, step):
-        if step == 2 and not cut:
-            cut.append(step)
-            raise KeyboardInterrupt
-        return shown(self, step)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(PairSource, "batch", batch)
+    with interrupted_once(monkeypatch, Pretraining, at=2):
         with pytest.raises(KeyboardInterrupt):
             weights(tmp_path / "cut")
         resumed = weights(tmp_path / "cut")
-    assert cut and all(torch.equal(whole[name], resumed[name]) for name in whole), "cut off, it goes on the same"
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole), "cut off, it goes on the same"
 
     out, names = tmp_path / "whole", [category.name for category in small_run.ingest.categories]
     brush, _ = load_brush(out, names, "cpu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from interrupted import interrupted_once
 from lightning.fabric import Fabric
 from pydantic import ValidationError
 from random_batch import random_batch
@@ -282,17 +283,7 @@ def test_a_training_cut_off_while_pretraining_ends_with_the_same_weights(small_r
         return load_file(out / "generator.safetensors")
 
     whole = weights(tmp_path / "whole")
-    shown, cut = Pretraining.batch, []
-
-    def batch(self, step):
-        if step == 2 and not cut:
-            cut.append(step)
-            raise KeyboardInterrupt
-        assert step >= 2 or not cut, "goes on where it stopped"
-        return shown(self, step)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Pretraining, "batch", batch)
+    with interrupted_once(monkeypatch, Pretraining, at=2):
         with pytest.raises(KeyboardInterrupt):
             weights(tmp_path / "cut")
         resumed = weights(tmp_path / "cut")
