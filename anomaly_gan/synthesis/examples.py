@@ -24,6 +24,9 @@ FILE = "examples.safetensors"
 
 PLACES = 16
 """Along a strip, how often its sides are looked at."""
+SMOOTH = np.array([1, 4, 6, 4, 1]) / 16
+"""How its sides are smoothed from place to place: stretched from side to side of a jagged mask a small defect would
+become a comb."""
 ROUND = 1.3
 """Masks no longer than so many times their width have no direction: they are stretched upright, and keep the side that
 light falls from."""
@@ -38,8 +41,8 @@ FLOOR = 64.0
 @dataclass(frozen=True)
 class Strip:
     """A mask as a strip along its longest axis (a round one's: from left to right): where it begins and ends there,
-    and, at ``PLACES`` places on the way, between which distances from that axis it lies. Pixels in (x, y); ``axes``
-    holds the longest axis and the other.
+    and, at ``PLACES`` places on the way, between which distances from that axis it lies, smoothed. Pixels in (x, y);
+    ``axes`` holds the longest axis and the other.
     """
 
     centre: np.ndarray
@@ -64,10 +67,7 @@ class Strip:
         low, high = np.full(PLACES, np.inf), np.full(PLACES, -np.inf)
         np.minimum.at(low, place, across - 0.5)
         np.maximum.at(high, place, across + 0.5)
-        known = np.flatnonzero(np.isfinite(low))
-        everywhere = np.arange(PLACES)
-        return cls(centre, axes, begin, end, np.interp(everywhere, known, low[known]),
-                   np.interp(everywhere, known, high[known]))
+        return cls(centre, axes, begin, end, _smooth(low), _smooth(high))
 
     def to(self, other: Strip, points_N2: np.ndarray) -> np.ndarray:
         """Where points of this strip lie in the other one: begin on begin, side on side. Beyond its borders distances
@@ -165,6 +165,13 @@ def load_examples(path: Path, categories: list[str]) -> dict[str, list[Example]]
     tensors = load_file(path)
     return {category: [Example(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"],
                                                     strict=True)] for category in categories}
+
+
+def _smooth(side: np.ndarray) -> np.ndarray:
+    """A strip's side (``PLACES``,), infinite where the mask has no pixel: filled, and smoothed along the strip."""
+    known = np.flatnonzero(np.isfinite(side))
+    filled = np.interp(np.arange(PLACES), known, side[known])
+    return np.convolve(np.pad(filled, len(SMOOTH) // 2, mode="edge"), SMOOTH, "valid")
 
 
 def _light_around(pixels: np.ndarray, mask_01: np.ndarray) -> float:

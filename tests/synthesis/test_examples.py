@@ -92,6 +92,20 @@ def test_a_crack_s_dark_middle_follows_a_bent_mask():
     assert laid[depth >= 3.5].mean() < 60 and laid[depth == 1].mean() > 120
 
 
+def test_a_defect_under_a_jagged_mask_is_no_comb():
+    """Half dark, half bright, its border stays a line where the mask's sides go to and fro."""
+    small, jagged = ellipse(64, (32, 32), (5, 3), 0), np.zeros((64, 64), np.uint8)
+    for column in range(64):
+        shift = 6 * (column // 4 % 2)
+        jagged[14 + shift:44 + shift, column] = 1
+    defect = np.full((64, 64), 200, np.uint8)
+    defect[32:] = 40
+    laid = lay(Example(defect, small), np.full((64, 64), 120, np.uint8), jagged)
+    border = (laid[:, 8:56] > 120).sum(0)
+    step = np.abs(np.diff(border)).mean()
+    assert step < 0.8, f"the border goes to and fro by {step:.1f} px from column to column"
+
+
 def test_a_defect_is_as_dark_against_its_new_surroundings_as_it_was():
     mask = ellipse(64, (32, 32), (10, 10), 0)
     defect = np.where(mask > 0, 60, 120).astype(np.uint8)
