@@ -234,9 +234,12 @@ def test_the_card_measures_every_control_and_the_report_shows_it(small_run, trai
     assert -1 <= card["severity"]["all"]["contrast"]["pooled"]["rho"] <= 1
     assert card["category"]["real"]["accuracy"] > 0.6  # spots and scratches: easy to tell
     assert card["category"]["generated"]["crops"] == card["category"]["swapped"]["crops"] == 4
-    assert {"severity.png", "light.png", "category.png"} <= {path.name for path in out.iterdir()}
-    assert len(sentences(card)) == 4
+    size = card["size"]
+    assert size["masks"] == 4 and size["within"]["rho"] == 1.0 and size["pooled"]["rho"] > 0.9
+    assert {"severity.png", "light.png", "category.png", "size.png"} <= {path.name for path in out.iterdir()}
+    assert len(sentences(card)) == 5
     report(ReportConfig(), Context(0, "cpu", {"control@anomaly_gan": out}), tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert 'id="control"' in page
     assert "generated under another category" in page
+    assert "the same masks smaller and larger" in page

@@ -11,6 +11,7 @@ from ..pictures import Album, Picture, load_below
 from ..tables import Table, mapping, table
 
 SHEETS = {"severity.png": "severity, from the faintest training defect to the strongest",
+          "size.png": "the same masks smaller and larger",
           "light.png": "the same masks under other lights", "category.png": "each mask painted as each category",
           "exposures.png": "unseen objects: an exposure, the other as foretold, the other as taken, their difference"}
 
@@ -21,8 +22,8 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
 
 
 def _card(stage: StageFolder, method: str, album: Album) -> dict[str, Any]:
-    tables = [made for made in (severity_table(stage.metrics), light_table(stage.metrics),
-                                category_table(stage.metrics), mask_table(stage.metrics)) if made]
+    tables = [made for build in (severity_table, size_table, light_table, category_table, mask_table)
+              if (made := build(stage.metrics))]
     return {"method": method, "tables": tables, "sheets": _sheets(stage, album)}
 
 
@@ -44,7 +45,7 @@ def severity_table(metrics: Mapping[str, Any]) -> Table | None:
         return None
     rows.append(["mean over categories", None, *_rhos(mapping(severity.get("all")))])
     return table(["category", "masks", "contrast, all masks", "95 % interval", "contrast, within a mask", "asked once",
-                  "visible size"], rows,
+                  "share visibly changed"], rows,
                  f"Severity: rank correlation with the measured figure (target {severity.get('target')})")
 
 
@@ -55,6 +56,20 @@ def _rhos(row: Mapping[str, Any]) -> list[Any]:
     pooled = of("contrast", "pooled")
     return [pooled.get("rho"), _interval(pooled), of("contrast", "within").get("rho"),
             of("first", "pooled").get("rho"), of("visible_share", "pooled").get("rho")]
+
+
+def size_table(metrics: Mapping[str, Any]) -> Table | None:
+    """Spearman's rho of the label's area with that of what changed visibly, the mask smaller and larger."""
+    size = mapping(metrics.get("size"))
+    rows = [[name, row.get("masks"), row.get("pooled"), None, row.get("within"), row.get("ratio")]
+            for name, row in mapping(size.get("categories")).items()]
+    if not rows:
+        return None
+    pooled = mapping(size.get("pooled"))
+    rows.append(["mean over categories", size.get("masks"), pooled.get("rho"), _interval(pooled),
+                 mapping(size.get("within")).get("rho"), size.get("ratio")])
+    return table(["category", "masks", "all masks", "95 % interval", "within a mask", "changed / label, median"], rows,
+                 f"Size: rank correlation of label's and changed area (target {size.get('target')})")
 
 
 def light_table(metrics: Mapping[str, Any]) -> Table | None:

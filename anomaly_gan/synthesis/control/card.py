@@ -1,6 +1,6 @@
 """``anomaly-gan control-card``: what a model's controls do, measured on its pictures.
 
-Written to one folder: ``control.json`` (every figure), ``severity.png``, ``light.png``, ``category.png``,
+Written to one folder: ``control.json`` (every figure), ``severity.png``, ``light.png``, ``category.png``, ``size.png``,
 ``exposures.png`` and ``light.json`` where exposures were learnt. The same run and seed give the same bytes on a CPU.
 """
 
@@ -25,6 +25,7 @@ from ..gate_backbones import embedded_backbone, place_of
 from .card_category import judge_categories
 from .card_masks import judge_masks
 from .card_severity import figures, sweep
+from .card_size import judge_sizes
 from .card_subjects import Model, Subject, first_of_each
 from .config import CardConfig
 from .light import FILE, Light, LightModel, light_beside, relight, resolved
@@ -70,6 +71,8 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
         header = ["normal", "mask", *(f"as {name}" for name in brush.categories)]
         write_png(out / "category.png", contact_sheet(sheet, header, CELL))
     card["mask"] = judge_masks(model, subjects, config)
+    card["size"], sheet = judge_sizes(model, subjects, config)
+    write_png(out / "size.png", contact_sheet(sheet, ["normal", *(f"x {scale:g}" for scale in config.scales)], CELL))
     write_json(out / "control.json", {**card, "severity_rows": rows})
     return card
 
@@ -147,10 +150,16 @@ def sentences(card: dict[str, Any]) -> list[str]:
     if "severity" in card:
         rho, once = (card["severity"]["all"][name]["pooled"] for name in ("contrast", "first"))
         within = card["severity"]["all"]["contrast"]["within"]
-        size = card["severity"]["all"]["visible_share"]["pooled"]
+        share = card["severity"]["all"]["visible_share"]["pooled"]
         lines.append(f"severity: rho with the measured contrast {_with(rho, 'rho')} over masks, {within['rho']:.3f} "
-                     f"within a mask (asked once: {once['rho']:.3f}); with the visible size {size['rho']:.3f}; target "
-                     f"{card['severity']['target']}: {'met' if card['severity']['met'] else 'missed'}")
+                     f"within a mask (asked once: {once['rho']:.3f}); with the share visibly changed "
+                     f"{share['rho']:.3f}; target {card['severity']['target']}: "
+                     f"{'met' if card['severity']['met'] else 'missed'}")
+    if card["size"]["masks"]:
+        size = card["size"]
+        lines.append(f"size: rho of the label's area with that of the visible change {_with(size['pooled'], 'rho')} "
+                     f"over masks at {len(size['scales'])} scales; the change has {size['ratio']:.2f} of its label's "
+                     f"area (median); target {size['target']}: {'met' if size['met'] else 'missed'}")
     test = card["light"].get("test")
     if test and test["rivals"]:
         own, plain = test["rivals"]["light model"], test["rivals"]["as it is"]

@@ -6,19 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
+from .card_statistics import TARGET, Row, over_masks, rho
 from .card_subjects import Model, Subject, change, first_of_each
 from .config import CardConfig
 from .severity import SeverityScale
 
-TARGET = 0.9
-
 
 def sweep(model: Model, subjects: Sequence[Subject],
-          config: CardConfig) -> tuple[list[dict[str, Any]], list[list[np.ndarray]]]:
+          config: CardConfig) -> tuple[list[Row], list[list[np.ndarray]]]:
     """One row per mask, each figure a list over the severities; and the pictures of the masks on a sheet.
 
     ``contrast``: the picture's log ratio along the category's side; ``first``: that of the generator asked once;
@@ -26,7 +24,7 @@ def sweep(model: Model, subjects: Sequence[Subject],
     """
     grid = np.linspace(0, 1, config.levels)
     scales = {name: SeverityScale.of(bank) for name, bank in model.brush.severities.items()}
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     pictures: list[list[np.ndarray]] = []
     shown = {subject.name for subject in first_of_each(subjects, config.sheet_rows)}
     for subject in track(subjects, "severity"):
@@ -46,7 +44,7 @@ def sweep(model: Model, subjects: Sequence[Subject],
     return rows, pictures
 
 
-def figures(rows: list[dict[str, Any]], config: CardConfig, seed: int) -> dict[str, Any]:
+def figures(rows: list[Row], config: CardConfig, seed: int) -> dict[str, Any]:
     """Per category and over all: Spearman's rho of the asked severity with each measured figure, over all masks of a
     category together (``pooled``) and mask by mask (``within``), with intervals over masks."""
     names = sorted({row["category"] for row in rows})
@@ -69,43 +67,29 @@ def figures(rows: list[dict[str, Any]], config: CardConfig, seed: int) -> dict[s
     result["all"] = {figure: {"pooled": _interval(groups, figure, pooled, config, seed),
                               "within": _interval(groups, figure, within, config, seed)}
                      for figure in ("contrast", "first", "visible_share")}
-    rho = result["all"]["contrast"]["pooled"]["rho"]
-    result["met"] = rho is not None and rho >= TARGET
+    result["met"] = result["all"]["contrast"]["pooled"]["rho"] >= TARGET
     return result
 
 
-def _values(row: dict[str, Any], figure: str) -> list[float]:
+def _table(rows: Sequence[Row], figure: str) -> np.ndarray:
+    """(masks, severities)"""
     if figure == "visible_share":
-        return [count / row["area_px"] for count in row["visible_px"]]
-    return row[figure]
+        return np.array([np.divide(row["visible_px"], row["area_px"]) for row in rows])
+    return np.array([row[figure] for row in rows], float)
 
 
 def pooled(table: np.ndarray) -> float:
     """Spearman's rho of severity and figure over all masks (M, levels) together."""
-    grid = np.tile(np.linspace(0, 1, table.shape[1]), len(table))
-    return _rho(grid, table.ravel())
+    return rho(np.tile(np.linspace(0, 1, table.shape[1]), len(table)), table.ravel())
 
 
 def within(table: np.ndarray) -> float:
     """The mean of the masks' own rhos."""
     grid = np.linspace(0, 1, table.shape[1])
-    return float(np.mean([_rho(grid, row) for row in table]))
+    return float(np.mean([rho(grid, row) for row in table]))
 
 
-def _rho(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's rho; 0 where a side is constant: what never changes follows nothing."""
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return 0.0
-    return float(spearmanr(first, second).statistic)
-
-
-def _interval(groups: list[list[dict[str, Any]]], figure: str, measure: Callable[[np.ndarray], float],
-              config: CardConfig, seed: int) -> dict[str, float]:
-    """The mean over groups (categories) and the middle 95 % over masks drawn with replacement."""
-    tables = [np.array([_values(row, figure) for row in rows], float) for rows in groups]
-    rng = rng_for(seed, "rho", figure, measure.__name__)
-    draws = [np.mean([measure(table[rng.integers(len(table), size=len(table))]) for table in tables])
-             for _ in range(config.draws // 5)]
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return {"rho": round(float(np.mean([measure(table) for table in tables])), 4), "low": round(float(low), 4),
-            "high": round(float(high), 4)}
+def _interval(groups: list[list[Row]], figure: str, measure: Callable[[np.ndarray], float], config: CardConfig,
+              seed: int) -> dict[str, float]:
+    return over_masks(groups, lambda rows: measure(_table(rows, figure)), config.draws // 5,
+                      rng_for(seed, "rho", figure, measure.__name__))

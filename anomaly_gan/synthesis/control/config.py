@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -70,6 +70,8 @@ class CardConfig(Config):
     exposures: str | None = Field(None, description="finds the exposure in a file's name; None: no light is learnt")
     masks: int = Field(24, ge=2, description="pool masks per category")
     levels: int = Field(7, ge=3, le=21, description="severities from 0 to 1 per mask")
+    scales: tuple[Annotated[float, Field(ge=0.05, le=20)], ...] = Field(
+        (0.5, 0.7, 1.0, 1.4, 2.0), min_length=3, description="sizes of each mask")
     light_pairs: int = Field(200, ge=1, description="most exposure pairs to learn from, and to judge on")
     changed_by: float = Field(3.0, ge=0, description="a pixel counts as changed above so many grey levels")
     crop_margin: float = Field(0.5, ge=0, description="surroundings of a crop for the classifier, as in the gate")
