@@ -69,7 +69,7 @@ def control_card(run: Annotated[Path, typer.Argument(help="Run folder with inges
                  masks: Annotated[int, typer.Option(min=2, help="Masks per category.")] = 24,
                  levels: Annotated[int, typer.Option(min=3, max=21, help="Severities per mask.")] = 7,
                  seed: Seed = None, device: Device = None) -> None:
-    """Measure what severity, light, category and mask do: does the picture follow?"""
+    """Measure what severity, size, light, category and mask do: does the picture follow?"""
     from .synthesis.control.card import make_card, sentences
     from .synthesis.control.config import CardConfig
 

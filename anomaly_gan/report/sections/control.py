@@ -1,4 +1,4 @@
-"""The control card: does the picture follow severity, light, category and mask?"""
+"""The control card: does the picture follow severity, size, light, category and mask?"""
 
 from __future__ import annotations
 
