@@ -114,6 +114,7 @@ METHODS = {
                    "anomaly_gan.synthesis.noise_task:build_cgan"),
     "lsgan": Method("anomaly_gan.synthesis.methods.from_noise:open_lsgan",
                     "anomaly_gan.synthesis.noise_task:build_lsgan"),
+    "examples": Method("anomaly_gan.synthesis.methods.painted:open_examples", trained_by="anomaly_gan"),
     "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
 }
 

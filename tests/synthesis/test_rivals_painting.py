@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,13 +19,14 @@ from anomaly_gan.pipeline import RunConfig, plan
 from anomaly_gan.synthesis import generate, train
 from anomaly_gan.synthesis.build import build_framing
 from anomaly_gan.synthesis.config import TrainConfig
+from anomaly_gan.synthesis.methods.brush import Brush
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
 from anomaly_gan.synthesis.windows import PairSource
 
 from .conftest import SMALLEST
 
 LEARNERS = [name for name, row in METHODS.items() if row.trainable and name != "anomaly_gan"]
-PAINTERS = ["cyclegan", "fd_cyclegan", "pix2pix", "hybrid"]
+PAINTERS = ["cyclegan", "fd_cyclegan", "pix2pix", "hybrid", "examples"]
 
 
 def products(folder):
@@ -69,11 +71,9 @@ def test_a_photograph_has_the_sets_own_channels_the_pools_masks_and_one_fate(nam
     assert (sample.pixels == again.pixels).all()
     assert [category for category, _ in sample.instances] == [2]
     assert (sample.instances[0][1] == item.annotations[0].mask()).all()
-    assert (other.pixels != sample.pixels).any() == (name in ("pix2pix", "hybrid")), "CycleGAN has no noise"
+    assert (other.pixels != sample.pixels).any() == ("cyclegan" not in name), "CycleGAN has no noise"
     changed = sample.pixels != sample.base
     changed = changed if mode == "L" else changed.any(axis=2)
-    import cv2
-
     reach = 2 * sample.provenance["support_px"] + 1
     assert changed.any() and not changed[cv2.dilate(item.annotations[0].mask(), np.ones((reach, reach))) == 0].any()
 
@@ -207,6 +207,30 @@ def test_a_hybrid_paints_with_each_part_in_turn_and_names_it(small_run, training
     assert row["annotations"][0]["provenance"]["method"] == "copy_paste"
 
 
+def test_examples_are_what_anomaly_gan_is_given_laid_and_left(small_run, trainings, monkeypatch):
+    item, given, made, whole = generate.pool_items(small_run.pool)["spot"][0], {}, {}, Brush._net_output
+
+    def seen(brush, pixels, mask, category, wanted, rng, laid):
+        output, asked = whole(brush, pixels, mask, category, wanted, rng, laid)
+        given[name], made[name] = laid[0].numpy(), output
+        return output, asked
+
+    monkeypatch.setattr(Brush, "_net_output", seen)
+    for name in ("anomaly_gan", "examples"):
+        assert opened(small_run, trainings, name)([item], 0)[0].provenance["method"] == name
+    assert np.array_equal(given["anomaly_gan"], given["examples"])
+    assert np.array_equal(made["examples"], given["examples"])
+    assert np.abs(made["anomaly_gan"] - given["examples"]).max() > 0.01
+
+
+def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):
+    folder = tmp_path / "train@anomaly_gan"
+    run_stage("train@anomaly_gan", train.run, TrainConfig(**{**SMALLEST, "painting": "residual"}),
+              Context(5, "cpu", small_run.inputs()), folder)
+    with pytest.raises(ConfigError, match=r"train with train\.painting"):
+        opened(small_run, lambda name: folder, "examples")
+
+
 def run_config(**sections):
     return RunConfig(**{"data": {"root": "x"}, "compare": {"arms": ["none", "hybrid", "cyclegan", "pix2pix@bare"]},
                         "pool_variants": {"bare": {}}, **sections})
@@ -237,7 +261,7 @@ def test_each_method_learns_by_its_own_recipe_what_is_given_goes_to_all_and_a_sa
 
 @pytest.mark.parametrize(("method", "words"), [
     ("cyclgan", "no method 'cyclgan' \\(did you mean 'cyclegan'\\?\\)"), ("copy_paste", "'copy_paste' learns nothing"),
-    ("hybrid", "'hybrid' learns nothing"),
+    ("hybrid", "'hybrid' learns nothing"), ("examples", "'examples' learns nothing"),
 ])
 def test_a_method_that_cannot_be_trained_is_refused_by_name(method, words):
     with pytest.raises(ConfigError, match=words):

@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
+from ...core.errors import ConfigError
 from ...core.images import read_pixels
 from ...core.seeding import rng_for
 from ..control.light import draw_light, light_beside, relight
@@ -25,9 +28,48 @@ def open_method(inputs: MethodInputs) -> Generate:
     Raises:
         InputError: the training has other categories than the data set (H10).
     """
+    brush, channels = _load(inputs)
+    return _painting(inputs, brush, channels, brush.config.method)
+
+
+class Bare(nn.Module):
+    """A generator that has learnt nothing: the example hides the photograph, and nothing is changed of it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, inputs_BCHW: Tensor) -> Tensor:
+        """(B, difference and opacity, H, W) of ``painting: example``."""
+        output = inputs_BCHW.new_zeros(len(inputs_BCHW), self.channels + 1, *inputs_BCHW.shape[2:])
+        output[:, -1] = torch.inf
+        return output
+
+
+def open_examples(inputs: MethodInputs) -> Generate:
+    """As ``open_method``, without the generator: the very examples it would have been given, as they are laid under the
+    mask. What is the generator worth?
+
+    Raises:
+        ConfigError: the training does not paint from examples.
+        InputError: as ``open_method``.
+    """
+    brush, channels = _load(inputs)
+    if brush.examples is None:
+        raise ConfigError("method examples: this training has none: train with train.painting: example")
+    brush.net = Bare(channels)
+    return _painting(inputs, brush, channels, "examples")
+
+
+def _load(inputs: MethodInputs) -> tuple[Brush, int]:
+    assert inputs.trained is not None
+    return load_brush(inputs.trained, [category.name for category in inputs.train.categories], inputs.device)
+
+
+def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
+    """Paint with the brush; ``name`` goes into the provenance, not into the chance."""
     assert inputs.trained is not None
     names = {category.id: category.name for category in inputs.train.categories}
-    brush, channels = load_brush(inputs.trained, list(names.values()), inputs.device)
     gray, gray_set = channels == 1, inputs.train.info.get("mode", "L") == "L"
     light = light_beside(inputs.trained)
     window = inputs.control.severity if can_be_steered(brush) else None
@@ -45,7 +87,7 @@ def open_method(inputs: MethodInputs) -> Generate:
         if drawn:  # in the data set's own channels, as the gate will do it again
             base = relight(read_pixels(path, gray_set), drawn[0], light, drawn[1])
             base = np.repeat(base[:, :, None], 3, axis=2) if gray_set and not gray else base
-        provenance: dict[str, Any] = {"method": brush.config.method, "preset": brush.config.preset}
+        provenance: dict[str, Any] = {"method": name, "preset": brush.config.preset}
         if window:
             painting, provenance["severity_shown"] = fill_between(brush, base, item.annotations, names, window, rng)
         else:
