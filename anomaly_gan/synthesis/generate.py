@@ -55,7 +55,8 @@ def method_inputs(name: str, context: Context, control: Control = Control()) -> 
     pool = load_dataset(context.inputs["pool"])
     training = training_of(name)
     trained = context.inputs[f"train@{training}"] if training else None
-    return MethodInputs(train, pool, seed_for(context.seed, "generate", name), context.device, trained, control)
+    seed = seed_for(context.seed, "generate", method(name).draws_as or name)
+    return MethodInputs(train, pool, seed, context.device, trained, control)
 
 
 def pool_items(pool: Dataset) -> dict[str, list[PoolItem]]:

@@ -72,12 +72,14 @@ class Method:
 
     ``opener`` takes MethodInputs and returns Generate; ``builder`` makes the task that learns (see above), None for a
     method that learns nothing. Such a method may still paint with another one's training: ``trained_by``.
+    ``draws_as``: the method whose chance it shares, so that the two differ in nothing else.
     ``aware``: the builder wants the abnormal aware network.
     """
 
     opener: str
     builder: str | None = None
     trained_by: str | None = None
+    draws_as: str | None = None
     aware: bool = False
 
     @property
@@ -114,7 +116,8 @@ METHODS = {
                    "anomaly_gan.synthesis.noise_task:build_cgan"),
     "lsgan": Method("anomaly_gan.synthesis.methods.from_noise:open_lsgan",
                     "anomaly_gan.synthesis.noise_task:build_lsgan"),
-    "examples": Method("anomaly_gan.synthesis.methods.painted:open_examples", trained_by="anomaly_gan"),
+    "examples": Method("anomaly_gan.synthesis.methods.painted:open_examples", trained_by="anomaly_gan",
+                       draws_as="anomaly_gan"),
     "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
 }
 

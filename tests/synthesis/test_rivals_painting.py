@@ -216,8 +216,10 @@ def test_examples_are_what_anomaly_gan_is_given_laid_and_left(small_run, trainin
         return output, asked
 
     monkeypatch.setattr(Brush, "_net_output", seen)
+    context = Context(11, "cpu", {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")})
     for name in ("anomaly_gan", "examples"):
-        assert opened(small_run, trainings, name)([item], 0)[0].provenance["method"] == name
+        sample, = METHODS[name].open(generate.method_inputs(name, context))([item], 0)
+        assert sample.provenance["method"] == name
     assert np.array_equal(given["anomaly_gan"], given["examples"])
     assert np.array_equal(made["examples"], given["examples"])
     assert np.abs(made["anomaly_gan"] - given["examples"]).max() > 0.01
