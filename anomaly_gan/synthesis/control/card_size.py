@@ -65,7 +65,7 @@ def _sweep(model: Model, subject: Subject, config: CardConfig) -> tuple[Row, lis
                                           seed_for(model.seed, "sized", subject.name))
         label.append(int(mask_01.sum()))
         visible.append(int((change(pictures[-1], subject.base) > config.changed_by).sum()))
-        widest = mask_01
+        widest = max(widest, mask_01, key=np.count_nonzero)
     row = {"category": subject.category, "label_px": label, "visible_px": visible}
     return row, [defect_crop(pixels, widest, margin=0.5, least=48) for pixels in pictures]
 
