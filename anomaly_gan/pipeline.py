@@ -102,7 +102,7 @@ class RunConfig(Config):
         """The arms that make photographs: all but ``none``.
 
         Raises:
-            ConfigError: an arm that is no known method, or names no pool variant.
+            ConfigError: an arm that is no known method, names no pool variant, or shows examples where there are none.
         """
         arms = [Arm.read(name) for name in self.compare.arms if name != NO_AUGMENTATION]
         for arm in arms:
@@ -110,6 +110,8 @@ class RunConfig(Config):
             if arm.variant and arm.variant not in self.pool_variants:
                 raise ConfigError(f"compare.arms: {arm.name}: no pool variant {arm.variant!r}"
                                   f"{nearest(arm.variant, self.pool_variants)}")
+            if arm.method == "examples" and self.training("anomaly_gan").painting != "example":
+                raise ConfigError("compare.arms: examples: anomaly_gan starts from none; set train.painting: example")
         return arms
 
     def variant(self, name: str) -> PoolConfig:

@@ -233,6 +233,13 @@ def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):
         opened(small_run, lambda name: folder, "examples")
 
 
+def test_an_arm_of_examples_where_there_are_none_is_refused_before_anything_is_trained():
+    arms = {"compare": {"arms": ["none", "examples"]}}
+    assert [arm.name for arm in run_config(**arms).arms()] == ["examples"]
+    with pytest.raises(ConfigError, match=r"compare.arms: examples: .* set train.painting: example"):
+        run_config(**arms, train={"painting": "residual"}).arms()
+
+
 def run_config(**sections):
     return RunConfig(**{"data": {"root": "x"}, "compare": {"arms": ["none", "hybrid", "cyclegan", "pix2pix@bare"]},
                         "pool_variants": {"bare": {}}, **sections})
