@@ -20,13 +20,12 @@ from ...core.manifest import Context, run_stage
 from ...core.records import load_dataset
 from ...core.seeding import seed_for
 from ...core.sheets import contact_sheet
-from ...metrics.crops import defect_crop
 from ..gate_backbones import embedded_backbone, place_of
 from .card_category import judge_categories
 from .card_masks import judge_masks
 from .card_severity import figures, sweep
 from .card_size import judge_sizes
-from .card_subjects import Model, Subject, first_of_each
+from .card_subjects import Model, Subject, cut, first_of_each
 from .config import CardConfig
 from .light import FILE, Light, LightModel, light_beside, relight, resolved
 from .light_fit import fit_light, judge_light
@@ -94,8 +93,8 @@ def _severity_sheet(model: Model, subjects: Sequence[Subject], rows: list[dict[s
                     pictures: list[list[np.ndarray]], config: CardConfig, out: Path) -> None:
     shown = first_of_each(subjects, config.sheet_rows)
     grid = np.linspace(0, 1, config.levels)
-    sheet = [[_cut(subject.base, subject), _cut(subject.mask_01 * np.uint8(255), subject),
-              *(_cut(picture, subject) for picture in line)] for subject, line in zip(shown, pictures, strict=True)]
+    sheet = [[cut(picture, subject.mask_01) for picture in (subject.base, subject.mask_01 * np.uint8(255), *line)]
+             for subject, line in zip(shown, pictures, strict=True)]
     write_png(out / "severity.png", contact_sheet(sheet, ["normal", "mask", *(f"{place:.2f}" for place in grid)], CELL))
 
 
@@ -140,10 +139,6 @@ def _exposure_sheet(model: Model, lights: LightModel, config: CardConfig, out: P
         write_png(out / "exposures.png", contact_sheet(sheet, ["taken", "foretold", "true", "error x 8"], 110))
 
 
-def _cut(pixels: np.ndarray, subject: Subject) -> np.ndarray:
-    return defect_crop(pixels, subject.mask_01, margin=0.5, least=48)
-
-
 def sentences(card: dict[str, Any]) -> list[str]:
     """The card in a few lines."""
     lines = []
@@ -153,13 +148,12 @@ def sentences(card: dict[str, Any]) -> list[str]:
         share = card["severity"]["all"]["visible_share"]["pooled"]
         lines.append(f"severity: rho with the measured contrast {_with(rho, 'rho')} over masks, {within['rho']:.3f} "
                      f"within a mask (asked once: {once['rho']:.3f}); with the share visibly changed "
-                     f"{share['rho']:.3f}; target {card['severity']['target']}: "
-                     f"{'met' if card['severity']['met'] else 'missed'}")
+                     f"{share['rho']:.3f}; {_target(card['severity'])}")
     if card["size"]["masks"]:
         size = card["size"]
         lines.append(f"size: rho of the label's area with that of the visible change {_with(size['pooled'], 'rho')} "
                      f"over masks at {len(size['scales'])} scales; the change has {size['ratio']:.2f} of its label's "
-                     f"area (median); target {size['target']}: {'met' if size['met'] else 'missed'}")
+                     f"area (median); {_target(size)}")
     test = card["light"].get("test")
     if test and test["rivals"]:
         own, plain = test["rivals"]["light model"], test["rivals"]["as it is"]
@@ -178,6 +172,10 @@ def sentences(card: dict[str, Any]) -> list[str]:
                      f"median {mask['fill']['median']:.0%} of a mask visibly filled, {mask['empty']} of "
                      f"{mask['instances']} empty")
     return lines
+
+
+def _target(measured: dict[str, Any]) -> str:
+    return f"target {measured['target']}: {'met' if measured['met'] else 'missed'}"
 
 
 def _with(figure: dict[str, Any], name: str) -> str:

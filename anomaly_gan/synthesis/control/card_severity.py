@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
-from .card_statistics import TARGET, Row, over_masks, rho
+from .card_statistics import TARGET, Row, by_category, over_masks, rho
 from .card_subjects import Model, Subject, change, first_of_each
 from .config import CardConfig
 from .severity import SeverityScale
@@ -47,11 +47,9 @@ def sweep(model: Model, subjects: Sequence[Subject],
 def figures(rows: list[Row], config: CardConfig, seed: int) -> dict[str, Any]:
     """Per category and over all: Spearman's rho of the asked severity with each measured figure, over all masks of a
     category together (``pooled``) and mask by mask (``within``), with intervals over masks."""
-    names = sorted({row["category"] for row in rows})
-    of_category = {name: [row for row in rows if row["category"] == name] for name in names}
+    of_category = by_category(rows)
     result: dict[str, Any] = {"target": TARGET, "levels": config.levels, "categories": {}}
-    for name in names:
-        chosen = of_category[name]
+    for name, chosen in of_category.items():
         result["categories"][name] = {
             "masks": len(chosen),
             **{figure: {"pooled": _interval([chosen], figure, pooled, config, seed),

@@ -10,9 +10,8 @@ import numpy as np
 from ...core.errors import InputError
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
-from ...metrics.crops import defect_crop
-from .card_statistics import TARGET, Row, over_masks, rho
-from .card_subjects import LEAST_PX, Model, Subject, change, first_of_each
+from .card_statistics import TARGET, Row, by_category, over_masks, rho
+from .card_subjects import LEAST_PX, Model, Subject, change, cut, first_of_each
 from .config import CardConfig
 from .paint import paint_instances
 from .place import Placement, place
@@ -34,8 +33,7 @@ def judge_sizes(model: Model, subjects: Sequence[Subject],
         sheet += [pictures] if subject.name in shown else []
     if not rows:
         return {"masks": 0}, sheet
-    of_category = {name: [row for row in rows if row["category"] == name]
-                   for name in sorted({row["category"] for row in rows})}
+    of_category = by_category(rows)
     pooled, within = (over_masks(list(of_category.values()), measure, config.draws // 5,
                                  rng_for(model.seed, "size", name))
                       for name, measure in (("pooled", _pooled), ("within", _within)))
@@ -67,7 +65,7 @@ def _sweep(model: Model, subject: Subject, config: CardConfig) -> tuple[Row, lis
         visible.append(int((change(pictures[-1], subject.base) > config.changed_by).sum()))
         widest = max(widest, mask_01, key=np.count_nonzero)
     row = {"category": subject.category, "label_px": label, "visible_px": visible}
-    return row, [defect_crop(pixels, widest, margin=0.5, least=48) for pixels in pictures]
+    return row, [cut(pixels, widest) for pixels in pictures]
 
 
 def _pooled(rows: Sequence[Row]) -> float:

@@ -16,6 +16,12 @@ Row = dict[str, Any]
 """What was measured on one mask."""
 
 
+def by_category(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each category, by name."""
+    names = sorted({row["category"] for row in rows})
+    return {name: [row for row in rows if row["category"] == name] for name in names}
+
+
 def rho(asked: ArrayLike, found: ArrayLike) -> float:
     """Spearman's rho; 0 where a side is constant: what never changes follows nothing."""
     if np.ptp(asked) == 0 or np.ptp(found) == 0:

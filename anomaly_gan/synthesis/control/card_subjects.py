@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.images import read_pixels
 from ...core.records import Annotation, Dataset, ImageRecord
+from ...metrics.crops import defect_crop
 from ..generate import pool_items
 from ..methods.brush import Brush
 from .painter import Filled, fill
@@ -80,6 +81,11 @@ def first_of_each(subjects: Sequence[Subject], rows: int) -> list[Subject]:
     names = list(dict.fromkeys(subject.category for subject in subjects))
     share = max(1, rows // max(1, len(names)))
     return [subject for name in names for subject in [one for one in subjects if one.category == name][:share]]
+
+
+def cut(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """What a sheet shows of a photograph: the mask with half its size around it."""
+    return defect_crop(pixels, mask_01, margin=0.5, least=48)
 
 
 def change(painted: np.ndarray, base: np.ndarray) -> np.ndarray:
