@@ -1,5 +1,5 @@
 """``python -m anomaly_gan`` is ``anomaly-gan``."""
 
-from .cli import main
+from .cli.main import main
 
 main()

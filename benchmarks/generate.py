@@ -34,16 +34,16 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.stage import Context
 from anomaly_gan.nets.resnet import ResNetGenerator
-from anomaly_gan.synthesis import generate
-from anomaly_gan.synthesis.build import build_generator
-from anomaly_gan.synthesis.config import GenerateConfig, TrainConfig
-from anomaly_gan.synthesis.examples import FILE as EXAMPLES_FILE
-from anomaly_gan.synthesis.examples import Example, save_examples
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.anomaly_gan.build import build_generator
+from anomaly_gan.synthesis.methods.config import GenerateConfig, TrainConfig
+from anomaly_gan.synthesis.pairs.exemplar import FILE as EXAMPLES_FILE
+from anomaly_gan.synthesis.pairs.exemplar import Example, save_examples
 
 SIDE, CATEGORY = 512, Category(1, "spot")
 EXAMPLES = 64  # as a training leaves for each category

@@ -30,15 +30,15 @@ import cv2
 import numpy as np
 import torch
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.study.statistics import StudyCell, load_cells
 from anomaly_gan.study.statistics.comparisons import by_arm, compare, sentence
 from anomaly_gan.study.statistics.resample import draw_cells
-from detection.cells import Cell, CellJob
-from detection.config import DetectConfig
+from detection.comparison.cell import Cell, CellJob
+from detection.detectors.config import DetectConfig
 
 SIDE = 64
 BAR = 1

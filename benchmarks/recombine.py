@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mask_pool.cut import Element, tight
+from mask_pool.elements.real import Element, tight
 from mask_pool.recombination.many import BLOCK, INVERSE_LINEAR, Turns, draw_block, forward, hulls_of, recombine_many
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomaly_gan.nets.crops import mask_boxes
-from anomaly_gan.synthesis.windows import Batch
+from anomaly_gan.synthesis.pairs.windows import Batch
 
 LAMBDA_1 = 0.3
 SIDES = ("abnormal", "normal")

@@ -47,10 +47,10 @@ from reference_step import reference_step
 
 from anomaly_gan.engine.loop import make_fabric, train_step
 from anomaly_gan.nets.aware import AwareNet, freeze
-from anomaly_gan.synthesis.build import build_task
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.task import AnomalyGanTask
-from anomaly_gan.synthesis.windows import Batch
+from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
+from anomaly_gan.synthesis.methods.anomaly_gan.task import AnomalyGanTask
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.pairs.windows import Batch
 
 SEED = 7
 DISCRIMINATOR = {"features": 192, "widths": (32, 64, 128, 256, 256, 256, 256)}

@@ -13,15 +13,15 @@ from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 
 from ..core.errors import ConfigError, NumericalFailure
-from ..core.manifest import LOGS
 from ..core.progress import progress_bar
 from ..core.seeding import seed_for
+from ..core.stage import LOGS
 from .budget import TimeBudget
 from .checkpoint import newest_checkpoint, remove_checkpoints, save_checkpoint
-from .health import check_values, check_weights, explained
-from .history import History
-from .plateau import Plateau
-from .ranks import average_gradients
+from .distributed import average_gradients
+from .early_stopping import Plateau
+from .finite_checks import check_values, check_weights, explained
+from .loss_log import History
 from .task import Task, Update, frozen, learning_rate_factor
 
 SHARED = "ddp_spawn"

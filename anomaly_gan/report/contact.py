@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.contact_sheet import contact_sheet
+from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import write_png
-from ..core.records import Annotation, Dataset, ImageRecord
-from ..core.sheets import contact_sheet
 from .folders import Run
 from .nearest import NearestReal
 from .pictures import cut, enlarge, largest, load_pixels, union_mask, window_around

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
+from ..core.dataset import Dataset, load_dataset
 from ..core.errors import InputError
-from ..core.manifest import Context, read_manifest
-from ..core.records import Dataset, load_dataset
+from ..core.stage import Context, read_manifest
 
 ABSOLUTE = re.compile(r"^(?:/|~|[A-Za-z]:[\\/]|\\\\)")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.masks import windowed
-from ..core.records import Annotation, Dataset, ImageRecord
 from ..metrics.texture import distances, mirrored, unit, upright_texture
 from .pictures import cut, load_pixels, window_around
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import encode_png
-from ..core.records import Annotation, Dataset, ImageRecord
 
 OUTLINE_RGB = (255, 64, 96)
 """A colour that neither gray metal nor any sequential colour map holds."""

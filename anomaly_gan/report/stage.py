@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..core.errors import CheckFailed
 from ..core.files import write_text
-from ..core.manifest import Context
+from ..core.stage import Context
 from .config import ReportConfig
 from .contact import write_sheets
 from .folders import Run, open_run

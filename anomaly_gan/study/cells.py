@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from detection.cells import CellJob
-from detection.compare import check
-from detection.compare import plan as plan_cells
-from detection.config import NO_AUGMENTATION, CompareConfig
+from detection.comparison.cell import CellJob
+from detection.comparison.stage import check
+from detection.comparison.stage import plan as plan_cells
+from detection.detectors.config import NO_AUGMENTATION, CompareConfig
 
-from ..core.manifest import Context, begin_stage, read_manifest
-from ..pipeline import context_of
+from ..core.stage import Context, begin_stage, read_manifest
+from ..pipeline.run import context_of
 from . import failures
 from .plan import PlannedCell, StudyRun
 

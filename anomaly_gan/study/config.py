@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from ..core.config import Config, apply_settings, build, merge, nearest, read_yaml
 from ..core.errors import ConfigError
 from ..core.resources import PACKAGE
-from ..pipeline import RunConfig
+from ..pipeline.run import RunConfig
 
 MAIN = "main"
 """The variant that is always there: the base with ``set``, and nothing else."""

@@ -11,17 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..core.dataset import Dataset, load_dataset
 from ..core.errors import InputError
 from ..core.images import read_pixels
-from ..core.manifest import Context
 from ..core.progress import track
-from ..core.records import Dataset, load_dataset
-from ..synthesis.gate import ancestors
-from ..synthesis.gate_backbones import build_extractors, place_of
-from ..synthesis.gate_certificate import Inspector
-from ..synthesis.gate_checks import Candidate
-from ..synthesis.gate_config import GateConfig
-from ..synthesis.gate_views import CategoryViews
+from ..core.stage import Context
+from ..metrics.backbones import build_extractors, place_of
+from ..synthesis.gate.config import GateConfig
+from ..synthesis.gate.image_checks import Candidate
+from ..synthesis.gate.label_checks import Inspector
+from ..synthesis.gate.stage import ancestors
+from ..synthesis.gate.views import CategoryViews
 
 
 def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:

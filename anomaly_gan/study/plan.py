@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detection.cells import Cell
+from detection.comparison.cell import Cell
 
 from ..core.config import build
 from ..core.errors import ConfigError
-from ..pipeline import RunConfig, Step
-from ..pipeline import plan as plan_run
+from ..pipeline.run import RunConfig, Step
+from ..pipeline.run import plan as plan_run
 from .config import StudyConfig, split_repeat, variant_content
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from ..core.config import dump_yaml
 from ..core.files import write_text
-from ..core.manifest import finished_key, is_fresh, link_stage, run_lock, stage_key
-from ..pipeline import Step, outside_keys, run_step
+from ..core.stage import finished_key, is_fresh, link_stage, run_lock, stage_key
+from ..pipeline.run import Step, outside_keys, run_step
 from . import failures
 from .clock import Clock
 from .config import MAIN

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import RunBusy
-from ..core.manifest import Context, read_manifest, run_lock, run_stage
+from ..core.stage import Context, read_manifest, run_lock, run_stage
 from ..report.tables import flatten
-from ..synthesis.gate_config import source_keys
+from ..synthesis.gate.config import source_keys
 from . import failures
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun

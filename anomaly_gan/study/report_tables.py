@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detection.figures import TITLES, mean_figure
+from detection.evaluation.metric_names import TITLES, mean_figure
 
 from ..report.tables import Table, table
 from .config import MAIN, StudyConfig

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError, RunBusy
 from ..core.files import write_text
-from ..core.manifest import run_lock, run_stage
+from ..core.stage import run_lock, run_stage
 from . import failures
 from .cells import StudyJob, comparison, in_order, jobs_of, settle
 from .config import StudyConfig, dump_study
@@ -137,7 +137,7 @@ class _Worker:
         return [job for job in in_order(self.planned, self.jobs, self.shard) if not job.finished()]
 
     def _train(self, jobs: Sequence[StudyJob]) -> None:
-        from detection.compare import work
+        from detection.comparison.stage import work
 
         work(jobs, self._workers(jobs), reuse_from=(self.out,), say=self.say)
 
@@ -150,7 +150,7 @@ class _Worker:
 
     def _close(self, run: StudyRun) -> None:
         """Finish the run's own comparison where all its cells are there, so that the run stands for itself."""
-        from detection import compare
+        from detection.comparison import stage as compare
 
         jobs = self.jobs.get(run.name, {})
         if not jobs or not all(job.finished() for job in jobs.values()):

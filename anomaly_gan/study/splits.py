@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.records import load_dataset
-from ..core.splits import counts
+from ..core.dataset import load_dataset
+from ..ingest.splits import counts
 from .config import MAIN
 from .plan import StudyRun
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detection.figures import figure
+from detection.evaluation.metric_names import figure
 
 from ..synthesis.registry import training_of
 from .config import MAIN, StudyConfig, split_repeat

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detection.cells import Cell, cell_key, held_out_hash
-from detection.compare import COLUMNS, write_table
-from detection.config import NO_AUGMENTATION
-from detection.figures import figure
+from detection.comparison.cell import Cell, cell_key, held_out_hash
+from detection.comparison.stage import COLUMNS, write_table
+from detection.detectors.config import NO_AUGMENTATION
+from detection.evaluation.metric_names import figure
 
+from ..core.dataset import load_dataset
 from ..core.files import write_json
-from ..core.manifest import read_manifest
-from ..core.records import load_dataset
+from ..core.stage import read_manifest
 from ..core.tables import write_csv
 from . import failures
 from .config import MAIN, StudyConfig

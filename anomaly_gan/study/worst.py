@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from detection.config import NO_AUGMENTATION
-from detection.evaluate import DetectionRow, matched_at_50
-from detection.registry import detector
+from detection.detectors.config import NO_AUGMENTATION
+from detection.detectors.registry import detector
+from detection.evaluation.evaluate import DetectionRow, matched_at_50
 
-from ..core.records import Annotation, Dataset, ImageRecord, load_dataset
+from ..core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from .plan import StudyRun
 from .statistics.cells import read_json
 

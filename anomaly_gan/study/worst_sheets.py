@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from detection.config import NO_AUGMENTATION
-from detection.evaluate import DetectionRow
-from detection.plot import FOUND_RGB, TRUE_RGB
+from detection.comparison.plots import FOUND_RGB, TRUE_RGB
+from detection.detectors.config import NO_AUGMENTATION
+from detection.evaluation.evaluate import DetectionRow
 
+from ..core.contact_sheet import PAPER, contact_sheet
 from ..core.images import write_png
 from ..core.masks import decode_rle
-from ..core.sheets import PAPER, contact_sheet
 from ..report.pictures import Window, cut, enlarge, load_pixels, outlines, window_around
 from .worst import Judged, Loss, Worst
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.config import nearest
+from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.errors import ConfigError
-from ..core.records import Annotation, Dataset, ImageRecord
 from .control.config import Control
 
 if TYPE_CHECKING:
-    from .task import MethodTask
+    from .methods.anomaly_gan.task import MethodTask
 
 
 @dataclass(frozen=True)
@@ -101,22 +101,22 @@ def _function(place: str) -> Callable[..., Any]:
 
 METHODS = {
     "geometric": Method("anomaly_gan.synthesis.methods.geometric:open_method"),
-    "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste:open_method"),
-    "anomaly_gan": Method("anomaly_gan.synthesis.methods.painted:open_method",
-                          "anomaly_gan.synthesis.build:build_task", aware=True),
-    "anomaly_gan_paper": Method("anomaly_gan.synthesis.methods.painted:open_method",
-                                "anomaly_gan.synthesis.build:build_task", aware=True),
-    "cyclegan": Method("anomaly_gan.synthesis.methods.painted:open_method",
-                       "anomaly_gan.synthesis.unpaired_task:build_cyclegan"),
-    "fd_cyclegan": Method("anomaly_gan.synthesis.methods.painted:open_method",
-                          "anomaly_gan.synthesis.unpaired_task:build_fd_cyclegan"),
-    "pix2pix": Method("anomaly_gan.synthesis.methods.painted:open_method",
-                      "anomaly_gan.synthesis.paired_task:build_pix2pix"),
-    "cgan": Method("anomaly_gan.synthesis.methods.from_noise:open_cgan",
-                   "anomaly_gan.synthesis.noise_task:build_cgan"),
-    "lsgan": Method("anomaly_gan.synthesis.methods.from_noise:open_lsgan",
-                    "anomaly_gan.synthesis.noise_task:build_lsgan"),
-    "examples": Method("anomaly_gan.synthesis.methods.painted:open_examples", trained_by="anomaly_gan",
+    "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste.copy_paste:open_method"),
+    "anomaly_gan": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
+                          "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task", aware=True),
+    "anomaly_gan_paper": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
+                                "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task", aware=True),
+    "cyclegan": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
+                       "anomaly_gan.synthesis.methods.cyclegan:build_cyclegan"),
+    "fd_cyclegan": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
+                          "anomaly_gan.synthesis.methods.cyclegan:build_fd_cyclegan"),
+    "pix2pix": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
+                      "anomaly_gan.synthesis.methods.pix2pix:build_pix2pix"),
+    "cgan": Method("anomaly_gan.synthesis.methods.from_noise.generate:open_cgan",
+                   "anomaly_gan.synthesis.methods.from_noise.task:build_cgan"),
+    "lsgan": Method("anomaly_gan.synthesis.methods.from_noise.generate:open_lsgan",
+                    "anomaly_gan.synthesis.methods.from_noise.task:build_lsgan"),
+    "examples": Method("anomaly_gan.synthesis.methods.painting.method:open_examples", trained_by="anomaly_gan",
                        draws_as="anomaly_gan"),
     "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
 }

@@ -14,8 +14,8 @@ from sheet import outlined, tiled
 
 from anomaly_gan.core.files import write_bytes, write_json, write_text
 from anomaly_gan.core.seeding import rng_for
-from mask_pool.evaluation.ratings import RatedMask, Ratings
-from mask_pool.evaluation.scores import write_ratings
+from mask_pool.scoring.ratings import RatedMask, Ratings
+from mask_pool.scoring.score_sheet import write_ratings
 
 EXPERT_README = """# Simulated expert drawings
 

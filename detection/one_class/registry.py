@@ -9,10 +9,10 @@ from typing import Any
 from anomaly_gan.core.config import build, merge, nearest
 from anomaly_gan.core.errors import ConfigError
 
-from .settings.base import OneClassConfig
+from .configs.base import OneClassConfig
 
 METHODS = "detection.one_class.methods"
-SETTINGS = "detection.one_class.settings"
+SETTINGS = "detection.one_class.configs"
 
 
 @dataclass(frozen=True)

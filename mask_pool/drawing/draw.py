@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json, write_text
 from anomaly_gan.core.progress import track
-from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import seed_for
 
 from .drawings import PHOTOGRAPHS, PhotographFinder, list_drawings, read_drawings, read_file, read_index

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.records import Dataset, ImageRecord
 
-from ..cut import Element
+from ..elements.real import Element
 from ..recombination.recombine import Canvas, Turned
 from .config import PlaceConfig
 from .maps import PlaceMaps

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..judging.shape_density import object_weights, scatter
+from ..plausibility.shape_density import object_weights, scatter
 
 TAIL = 6.0
 """Degrees of freedom of the two Student densities."""

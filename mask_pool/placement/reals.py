@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.masks import union
-from anomaly_gan.core.records import Dataset
 from anomaly_gan.core.seeding import rng_for
 
-from ..cut import Element, cut_prior, without_fragments
+from ..elements.real import Element, cut_prior, without_fragments
 from .maps import PlaceMaps, paint_out
 
 ANYWHERE = 6

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cut import Element
+from ..elements.real import Element
 from ..recombination.recombine import Canvas, Placed, Turned, unturned
 from .seats import Seat
 

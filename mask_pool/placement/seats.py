@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from anomaly_gan.core.records import ImageRecord
+from anomaly_gan.core.dataset import ImageRecord
 
-from ..cut import Element
+from ..elements.real import Element
 from .correlation import Correlator, Outline, mean_of_best, peaks
 
 OBJECT_PX = 20

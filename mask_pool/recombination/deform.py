@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..cut import tight
+from ..elements.real import tight
 from .topology import SIMPLE, parts_and_holes
 
 CONTROL_SHARE = 0.3

@@ -21,7 +21,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.seeding import rng_for
 
-from ..cut import Element
+from ..elements.real import Element
 
 BLOCK = 256
 """Masks whose draws are made together; changing it changes every mask."""

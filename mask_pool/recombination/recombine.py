@@ -12,7 +12,7 @@ import numpy as np
 
 from anomaly_gan.core.masks import grow
 
-from ..cut import Element, tight
+from ..elements.real import Element, tight
 from . import deform
 from .severity import main_axes, measure
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cut import Element
+from ..elements.real import Element
 from .recombine import Turned, draw_linear, draw_turn, remake, unturned
 from .rules import Rules, Span
 from .severity import Measures, measure

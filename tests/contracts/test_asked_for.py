@@ -1,5 +1,5 @@
 from anomaly_gan.core.files import write_json
-from anomaly_gan.pipeline import RunConfig, context_of, plan
+from anomaly_gan.pipeline.run import RunConfig, context_of, plan
 
 
 def test_a_report_knows_what_other_verbs_have_finished_in_the_run(tmp_path):

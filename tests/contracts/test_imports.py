@@ -14,11 +14,11 @@ SOURCES = sorted(path for folder in ("anomaly_gan", "mask_pool", "detection", "d
 HEAVY = ("torch", "lightning", "albumentations", "matplotlib", "scipy")
 LIGHT = {
     "import anomaly_gan": "import anomaly_gan",
-    "--help": "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli as c\n"
+    "--help": "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli.main as c\n"
               "try: c.main()\nexcept SystemExit as e: assert not e.code, e.code",
-    "configurations": "import anomaly_gan.pipeline as p; from anomaly_gan.core.resources import PACKAGE\n"
+    "configurations": "import anomaly_gan.pipeline.run as p; from anomaly_gan.core.resources import PACKAGE\n"
                       "p.plan(p.read_run_config(PACKAGE / 'configs' / 'demo.yaml', []))",
-    "registries": "import anomaly_gan.synthesis.registry, detection.registry",
+    "registries": "import anomaly_gan.synthesis.registry, detection.detectors.registry",
 }
 
 

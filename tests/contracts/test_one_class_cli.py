@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from anomaly_gan import cli
+from anomaly_gan.cli import main as cli
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.seeding import rng_for
 from detection.one_class.registry import ONE_CLASS

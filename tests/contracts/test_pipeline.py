@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.pipeline import RunConfig, Stage, plan, read_run_config, select
+from anomaly_gan.pipeline.run import RunConfig, Stage, plan, read_run_config, select
 
 DEMO = PACKAGE / "configs" / "demo.yaml"
 KILLS = int(os.environ.get("ANOMALY_GAN_KILLS", "3"))

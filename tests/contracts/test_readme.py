@@ -10,8 +10,8 @@ import pytest
 import typer
 import yaml
 
-from anomaly_gan.cli import app
-from anomaly_gan.pipeline import RunConfig, read_run_config
+from anomaly_gan.cli.main import app
+from anomaly_gan.pipeline.run import RunConfig, read_run_config
 from anomaly_gan.study.config import is_study, read_study
 from anomaly_gan.study.plan import plan_study
 

@@ -6,9 +6,9 @@ import pytest
 
 from anomaly_gan.core.config import build, dump_yaml
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.manifest import stage_key
-from anomaly_gan.pipeline import RunConfig, plan
-from anomaly_gan.synthesis.gate_config import ExportConfig
+from anomaly_gan.core.stage import stage_key
+from anomaly_gan.pipeline.run import RunConfig, plan
+from anomaly_gan.synthesis.gate.config import ExportConfig
 
 ARMS = ("geometric", "copy_paste", "anomaly_gan")
 KEY_BEFORE = "9ef0752fa6f70fd859b558786c9fe5907064aaeb5d33ea1d498a25e2bd8fec94"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_gan.core import claims
-from anomaly_gan.core.claims import claimed, holder
+from anomaly_gan.core import locks as claims
+from anomaly_gan.core.locks import claimed, holder
 
 HOLD = """
 import sys
 from pathlib import Path
-from anomaly_gan.core.claims import claimed
+from anomaly_gan.core.locks import claimed
 with claimed(Path(sys.argv[1])) as held:
     print(held, flush=True)
     sys.stdin.read()

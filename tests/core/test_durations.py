@@ -2,13 +2,13 @@
 
 import pytest
 
-from anomaly_gan.cli_stage import budget_settings
+from anomaly_gan.cli.common import budget_settings
 from anomaly_gan.core.config import build
 from anomaly_gan.core.durations import canonical, seconds_of
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.pipeline import read_run_config
-from anomaly_gan.synthesis.config import TrainConfig
+from anomaly_gan.pipeline.run import read_run_config
+from anomaly_gan.synthesis.methods.config import TrainConfig
 
 
 @pytest.mark.parametrize(("text", "seconds", "spelled"), [

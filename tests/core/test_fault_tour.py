@@ -51,8 +51,8 @@ from broken_files import (
 from PIL import Image
 
 from anomaly_gan.core.errors import AnomalyGanError, InputError
-from anomaly_gan.core.ingest import IngestConfig, run
-from anomaly_gan.core.manifest import Context
+from anomaly_gan.core.stage import Context
+from anomaly_gan.ingest.stage import IngestConfig, run
 
 CASES = [
     # A: image files
@@ -269,8 +269,8 @@ def test_system_files_are_ignored_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_changed_photograph_is_noticed_where_it_is_read_again(tmp_path: Path) -> None:
+    from anomaly_gan.core.dataset import load_dataset
     from anomaly_gan.core.images import read_verified
-    from anomaly_gan.core.records import load_dataset
 
     sound_masks(tmp_path / "source")
     ingest(tmp_path / "source", tmp_path / "out", "auto", {})

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.image_files import decode_photo, orient
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.ingest import IngestConfig, run, source_key
-from anomaly_gan.core.ledger import Notes
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.mask_files import decode_mask
-from anomaly_gan.core.records import Dataset, load_dataset
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.ingest.image_files import decode_photo, orient
+from anomaly_gan.ingest.ledger import Notes
+from anomaly_gan.ingest.mask_files import decode_mask
+from anomaly_gan.ingest.stage import IngestConfig, run, source_key
 
 HEIGHT, WIDTH = 40, 60
 
@@ -352,7 +352,7 @@ def test_the_stage_is_the_same_again_and_after_an_interruption(tmp_path: Path, m
     keys = source_key(config)
     assert run_stage("ingest", run, config, Context(seed=0), tmp_path / "whole", keys)
     assert not run_stage("ingest", run, config, Context(seed=0), tmp_path / "whole", keys)
-    from anomaly_gan.core import intake
+    from anomaly_gan.ingest import builder as intake
 
     stored, store = [], intake._store
     def dying(path: Path, content: bytes) -> None:

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.image_files import decode_photo
-from anomaly_gan.core.ingest import IngestConfig, run
-from anomaly_gan.core.ledger import Notes
-from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.mask_files import decode_mask
+from anomaly_gan.core.stage import Context
+from anomaly_gan.ingest.image_files import decode_photo
+from anomaly_gan.ingest.ledger import Notes
+from anomaly_gan.ingest.mask_files import decode_mask
+from anomaly_gan.ingest.stage import IngestConfig, run
 
 HOSTILE: list[Any] = [
     None, True, -1, 0, 2**31, 2**63, 1e12, float("nan"), float("inf"), 0.5, "", "12", "..", "/etc/passwd", "\ud800",

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from anomaly_gan.core.dataset import Annotation
 from anomaly_gan.core.masks import encode_rle, encode_rle_box
-from anomaly_gan.core.records import Annotation
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomaly_gan.core.sheets import GAP, HEADER_HEIGHT, contact_sheet
+from anomaly_gan.core.contact_sheet import GAP, HEADER_HEIGHT, contact_sheet
 
 
 def test_every_picture_lies_in_its_own_cell():

@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.records import Dataset, ImageRecord
-from anomaly_gan.core.splits import (
-    NORMAL,
-    bounds,
-    merge_duplicates,
-    prove_disjoint,
-    split_by_fold,
-    split_by_hash,
-)
+from anomaly_gan.ingest.splits import NORMAL, bounds, merge_duplicates, prove_disjoint, split_by_fold, split_by_hash
 
 photo = st.tuples(st.integers(0, 30).map("g{}".format), st.integers(0, 60).map("bytes{}".format),
                   st.sampled_from(["crack", "break", NORMAL]))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mask_pool.evaluation.config import EvaluateConfig
-from mask_pool.evaluation.evaluate import evaluate
-from mask_pool.evaluation.ratings import Ratings
-from mask_pool.evaluation.scores import read_ratings
+from mask_pool.scoring.config import EvaluateConfig
+from mask_pool.scoring.evaluate import evaluate
+from mask_pool.scoring.ratings import Ratings
+from mask_pool.scoring.score_sheet import read_ratings
 
 ROOT = Path(__file__).parents[2]
 RENDER, EXPERT = ROOT / "data" / "render", ROOT / "data" / "sample" / "expert"

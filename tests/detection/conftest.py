@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
-from detection.config import DetectConfig
+from detection.detectors.config import DetectConfig
 
 CATEGORIES = [Category(3, "square"), Category(7, "bar")]
 WriteDataset = Callable[..., Dataset]

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import AnomalyGanError, ConfigError, EnvironmentFailure, InputError
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Dataset, load_dataset
-from detection import cells, compare, workers
-from detection.cells import training_data
-from detection.compare import COLUMNS
-from detection.config import CompareConfig, DetectConfig
+from anomaly_gan.core.stage import Context, run_stage
+from detection.comparison import cell as cells
+from detection.comparison import stage as compare
+from detection.comparison import workers
+from detection.comparison.cell import training_data
+from detection.comparison.stage import COLUMNS
+from detection.detectors.config import CompareConfig, DetectConfig
 
 from .conftest import WriteDataset
 
@@ -175,7 +177,7 @@ def test_what_stops_a_worker_stops_its_parent(failure: workers.Failure | None, e
 
 ORPHANAGE = """
 import multiprocessing, os, sys, threading, time
-from detection.workers import _die_with_parent
+from detection.comparison.workers import _die_with_parent
 
 def child(path):
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -8,10 +8,10 @@ import pytest
 import torch
 from plain_ap import weighted_ap50
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.masks import encode_rle
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
-from detection.datasets import CategoryMap
-from detection.evaluate import detect, judge, matches_at_50, truth_rows
+from detection.data import CategoryMap
+from detection.evaluation.evaluate import detect, judge, matches_at_50, truth_rows
 
 from .conftest import WriteDataset
 

@@ -7,9 +7,9 @@ import faster_coco_eval
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.masks import encode_rle
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
-from detection.evaluate import judge
+from detection.evaluation.evaluate import judge
 
 SIZE = 40
 CATEGORIES = [Category(2, "break"), Category(5, "crack"), Category(9, "fray")]

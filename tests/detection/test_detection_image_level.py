@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
-from detection.figures import figure
-from detection.image_level import alarm_threshold, image_auroc, image_figures, image_scores, recall_at_false_alarms
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from detection.evaluation.image_level import (
+    alarm_threshold,
+    image_auroc,
+    image_figures,
+    image_scores,
+    recall_at_false_alarms,
+)
+from detection.evaluation.metric_names import figure
 
 NORMAL = np.arange(20) / 100  # 0.00 .. 0.19
 

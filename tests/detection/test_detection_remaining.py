@@ -3,7 +3,7 @@
 import pytest
 
 from anomaly_gan.core.progress import in_words
-from detection.remaining import Board, Plan, seconds_left
+from detection.comparison.progress import Board, Plan, seconds_left
 
 KINDS, STEPS = ["a", "a", "b", "b"], [10, 10, 10, 10]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
-from detection.config import DetectConfig
-from detection.datasets import CategoryMap, Example, augment, boxes_xyxy, load_examples, working_size
-from detection.sampling import BatchSampler, exposure
+from detection.data import CategoryMap, Example, augment, boxes_xyxy, load_examples, working_size
+from detection.detectors.config import DetectConfig
+from detection.training.sampling import BatchSampler, exposure
 
 REAL_DEFECT, REAL_NORMAL, SYNTHETIC = range(5), range(5, 25), range(25, 325)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from plain_ap import weighted_ap50
 
-from detection.statistics import (
+from detection.evaluation.statistics import (
     Interval,
     Matches,
     percentile_interval,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_gan.core.records import load_dataset
-from detection.config import CompareConfig
-from detection.summary import summarise
+from anomaly_gan.core.dataset import load_dataset
+from detection.comparison.summary import summarise
+from detection.detectors.config import CompareConfig
 
 from .conftest import WriteDataset
 

@@ -6,18 +6,25 @@ import pytest
 import torch
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
+from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.records import Dataset
 from anomaly_gan.engine.loop import make_fabric
-from detection.backbones import choose_backbone
-from detection.config import DetectConfig
-from detection.datasets import CategoryMap, load_examples
-from detection.evaluate import detect, judge
-from detection.finetune import DetectorTask, Trained, build_net, image_tensor, target_tensors, train_detector
-from detection.model_file import load_detector, save_detector
-from detection.models.mask_rcnn import _coco_mask_rcnn
-from detection.registry import DETECTORS, detector
-from detection.verbs import detect_eval, detect_train
+from detection.commands import detect_eval, detect_train
+from detection.data import CategoryMap, load_examples
+from detection.detectors.backbones import choose_backbone
+from detection.detectors.config import DetectConfig
+from detection.detectors.models.mask_rcnn import _coco_mask_rcnn
+from detection.detectors.registry import DETECTORS, detector
+from detection.evaluation.evaluate import detect, judge
+from detection.training.checkpoint import load_detector, save_detector
+from detection.training.finetune import (
+    DetectorTask,
+    Trained,
+    build_net,
+    image_tensor,
+    target_tensors,
+    train_detector,
+)
 
 from .conftest import WriteDataset
 

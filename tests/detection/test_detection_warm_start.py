@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from anomaly_gan.core.seeding import rng_for
-from detection.config import DetectConfig
-from detection.finetune import build_net, image_tensor
-from detection.shapes import KINDS, draw_example
-from detection.warm_start import FILE, STARTS, apply_warm_start, practise, save_warm_start
+from detection.detectors.config import DetectConfig
+from detection.detectors.pretrained_heads import FILE, STARTS, apply_warm_start, practise, save_warm_start
+from detection.training.drawn_shapes import KINDS, draw_example
+from detection.training.finetune import build_net, image_tensor
 
 SIZE = 160
 

@@ -5,17 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_gan.core.claims import claimed
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json, write_text
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import load_dataset
-from detection import cells, compare, plot, workers
-from detection.cells import CellJob, held_out_hash
-from detection.compare import assemble, begin, plan, tidy
-from detection.config import CompareConfig, DetectConfig
-from detection.evaluate import judge, truth_rows
-from detection.work import Worked, work
+from anomaly_gan.core.locks import claimed
+from anomaly_gan.core.stage import Context, run_stage
+from detection.comparison import cell as cells
+from detection.comparison import plots as plot
+from detection.comparison import stage as compare
+from detection.comparison import workers
+from detection.comparison.cell import CellJob, held_out_hash
+from detection.comparison.queue import Worked, work
+from detection.comparison.stage import assemble, begin, plan, tidy
+from detection.detectors.config import CompareConfig, DetectConfig
+from detection.evaluation.evaluate import judge, truth_rows
 
 from .conftest import WriteDataset, finish
 

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.seeding import rng_for
-from detection.config import DetectConfig
-from detection.datasets import Example
-from detection.finetune import DetectorTask, build_net, image_tensor, target_tensors
-from detection.models.ms_rcnn import START_IOU, MaskIoUHead, mask_iou_loss, mask_iou_targets
-from detection.shapes import draw_example
+from detection.data import Example
+from detection.detectors.config import DetectConfig
+from detection.detectors.models.ms_rcnn import START_IOU, MaskIoUHead, mask_iou_loss, mask_iou_targets
+from detection.training.drawn_shapes import draw_example
+from detection.training.finetune import DetectorTask, build_net, image_tensor, target_tensors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from detection.config import DetectConfig
-from detection.finetune import build_net
-from detection.models.queryinst import QueryInst, spread_boxes
-from detection.models.queryinst_loss import box_losses, class_loss, dice_loss, match, matching_cost
-from detection.models.queryinst_stage import DynamicConv, moved_boxes
-from detection.warm_start import FILE, apply_warm_start, save_warm_start
+from detection.detectors.config import DetectConfig
+from detection.detectors.models.queryinst import QueryInst, spread_boxes
+from detection.detectors.models.queryinst_loss import box_losses, class_loss, dice_loss, match, matching_cost
+from detection.detectors.models.queryinst_stage import DynamicConv, moved_boxes
+from detection.detectors.pretrained_heads import FILE, apply_warm_start, save_warm_start
+from detection.training.finetune import build_net
 
 SIZE = torch.tensor([100.0, 100.0, 100.0, 100.0])
 

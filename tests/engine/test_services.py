@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from anomaly_gan.core.errors import InputError, NumericalFailure
-from anomaly_gan.engine.averaging import add_average, average_paints, follow
 from anomaly_gan.engine.budget import TimeBudget
 from anomaly_gan.engine.checkpoint import newest_checkpoint
+from anomaly_gan.engine.early_stopping import Plateau
+from anomaly_gan.engine.ema import add_average, average_paints, follow
 from anomaly_gan.engine.loop import Schedule, fit, make_fabric
-from anomaly_gan.engine.plateau import Plateau
 from anomaly_gan.engine.task import Update, learning_rate_factor
 
 

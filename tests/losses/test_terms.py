@@ -8,7 +8,7 @@ from anomaly_gan.losses.aware import semantic_difference
 from anomaly_gan.losses.cycle import cycle_l1
 from anomaly_gan.losses.mode_seeking import mode_seeking
 from anomaly_gan.losses.segmentation import mask_error
-from anomaly_gan.synthesis.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TrainConfig
 
 
 def test_the_semantic_difference_is_a_sum_over_taps_of_means():

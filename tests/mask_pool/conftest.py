@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 
 HEIGHT, WIDTH = 96, 120
 SEATS = {"normal_0": [(24, 30), (84, 60)], "normal_1": [(60, 24)], "normal_2": [(30, 66), (90, 24), (90, 70)]}

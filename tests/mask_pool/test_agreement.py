@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mask_pool.evaluation.agreement import kendall_w, krippendorff_alpha
-from mask_pool.evaluation.outliers import OutlierRule, judge_raters
+from mask_pool.scoring.agreement import kendall_w, krippendorff_alpha
+from mask_pool.scoring.outliers import OutlierRule, judge_raters
 
 NAN = float("nan")
 

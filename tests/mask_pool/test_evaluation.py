@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.config import build, dump_yaml
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.records import load_dataset
-from mask_pool.evaluation.config import EvaluateConfig, mean_of
-from mask_pool.evaluation.evaluate import evaluate
-from mask_pool.evaluation.ratings import RatedMask, Ratings, content_hash
-from mask_pool.evaluation.scores import write_ratings
-from mask_pool.evaluation.selection import Candidate, select
-from mask_pool.evaluation.text import describe
-from mask_pool.experts import gather_experts
+from mask_pool.elements.expert import gather_experts
+from mask_pool.scoring.config import EvaluateConfig, mean_of
+from mask_pool.scoring.evaluate import evaluate
+from mask_pool.scoring.ratings import RatedMask, Ratings, content_hash
+from mask_pool.scoring.score_sheet import write_ratings
+from mask_pool.scoring.selection import Candidate, select
+from mask_pool.scoring.text import describe
 
 NAN = float("nan")
 Draw = Callable[..., None]
@@ -175,7 +175,7 @@ def test_grades_by_their_corners_come_back_from_yaml_in_order() -> None:
 
 
 def test_the_configuration_does_not_load_torch() -> None:
-    code = "import sys, mask_pool.evaluation.config; sys.exit('torch' in sys.modules)"
+    code = "import sys, mask_pool.scoring.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
-from mask_pool.config import PoolConfig
+from anomaly_gan.core.stage import Context
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.stage import run
 from mask_pool.drawing.drawings import PhotographFinder
-from mask_pool.evaluation.config import mean_of
-from mask_pool.evaluation.scores import read_ratings
-from mask_pool.experts import gather_experts
-from mask_pool.stage import run
+from mask_pool.elements.expert import gather_experts
+from mask_pool.scoring.config import mean_of
+from mask_pool.scoring.score_sheet import read_ratings
 
 Draw = Callable[..., None]
 HEADER = "file,shape,label," + ",".join(f"rater_{rater:02d}" for rater in range(1, 11))

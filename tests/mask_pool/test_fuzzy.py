@@ -8,7 +8,7 @@ import skfuzzy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mask_pool.evaluation.fuzzy import Grade, Scale, assess, compose, even_scale, membership_matrix, weighted_mean
+from mask_pool.scoring.fuzzy import Grade, Scale, assess, compose, even_scale, membership_matrix, weighted_mean
 
 FIVE = even_scale()
 UNEVEN = Scale((Grade("bad", (0, 0, 2, 5)), Grade("so so", (1, 3, 4, 8)), Grade("fine", (4, 7, 10, 10))))

@@ -9,16 +9,23 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
-from mask_pool.judging.calibration import Calibration
-from mask_pool.judging.config import JudgeConfig
-from mask_pool.judging.judge import Judge, choose, presort
-from mask_pool.judging.shape_statistics import NAMES, shape_statistics
-from mask_pool.judging.study import study
-from mask_pool.judging.trial import auroc, calibrated_unseen, cross_judge, deal, judge_pairs, judge_rated
+from mask_pool.experiments.plausibility_study import study
+from mask_pool.experiments.plausibility_trial import (
+    auroc,
+    calibrated_unseen,
+    cross_judge,
+    deal,
+    judge_pairs,
+    judge_rated,
+)
 from mask_pool.placement.maps import paint_out
 from mask_pool.placement.reals import Scenes, real_elements
+from mask_pool.plausibility.calibration import Calibration
+from mask_pool.plausibility.config import JudgeConfig
+from mask_pool.plausibility.judge import Judge, choose, presort
+from mask_pool.plausibility.shape_statistics import NAMES, shape_statistics
 
 SIDE = 72
 

@@ -13,7 +13,7 @@ import pytest
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.masks import decode_rle, mask_box_xywh
-from mask_pool.cut import Element, tight
+from mask_pool.elements.real import Element, tight
 from mask_pool.recombination.many import BLOCK, Turns, as_coco, recombine_many
 
 SIZE = (160, 200)

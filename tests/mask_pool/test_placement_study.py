@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from scipy.stats import energy_distance
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
+from mask_pool.experiments.placement_study import Energy, study
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.regions import Region, Regions
-from mask_pool.placement.study import Energy, study
 
 HEIGHT, WIDTH, OBJECTS, NORMALS = 72, 96, 16, 10
 

@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
-from mask_pool.config import PoolConfig
-from mask_pool.cut import Element, cut_prior
-from mask_pool.evaluation.config import mean_of
-from mask_pool.experts import gather_experts
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.items import CategoryBuilder, open_builder
+from mask_pool.elements.expert import gather_experts
+from mask_pool.elements.real import Element, cut_prior
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.placer import Corners, open_placer, spread
 from mask_pool.placement.regions import read_regions
-from mask_pool.pool import CategoryBuilder, open_builder
 from mask_pool.recombination.recombine import Canvas, unturned
+from mask_pool.scoring.config import mean_of
 
 HEIGHT, WIDTH = 96, 120
 MIDDLE = np.zeros((HEIGHT, WIDTH), bool)

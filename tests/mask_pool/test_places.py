@@ -10,21 +10,21 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
-from mask_pool.config import PoolConfig
-from mask_pool.cut import Element, cut_prior, tight, without_fragments
-from mask_pool.evaluation.config import mean_of
-from mask_pool.experts import gather_experts
+from anomaly_gan.core.stage import Context
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.items import open_finder
+from mask_pool.build.stage import run
+from mask_pool.elements.expert import gather_experts
+from mask_pool.elements.real import Element, cut_prior, tight, without_fragments
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.correlation import Correlator, Outline, mean_of_best
 from mask_pool.placement.placer import Placer
 from mask_pool.placement.seating import slide_to_border
-from mask_pool.pool import open_finder
 from mask_pool.recombination.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
-from mask_pool.stage import run
+from mask_pool.scoring.config import mean_of
 
 Draw = Callable[..., None]
 

@@ -14,18 +14,18 @@ import labelme_screen
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
-from anomaly_gan.core.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.polygons import ellipse_ring, fill_line, fill_ring
-from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
+from anomaly_gan.ingest.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingest.polygons import ellipse_ring, fill_line, fill_ring
 from mask_pool.drawing import draw as drawing
 from mask_pool.drawing.draw import TakenUp, choose, draw, flat_name, lay_out, take_up
 from mask_pool.drawing.drawings import read_drawings
 from mask_pool.drawing.label_files import prepare
 from mask_pool.drawing.labelme_program import find_program
-from mask_pool.evaluation.config import mean_of
-from mask_pool.experts import gather_experts
+from mask_pool.elements.expert import gather_experts
+from mask_pool.scoring.config import mean_of
 
 FIXTURE = Path(__file__).parents[1] / "support" / "labelme_6.3.1"
 HEIGHT, WIDTH = 96, 120

@@ -14,15 +14,15 @@ import labelme_screen
 import numpy as np
 import pytest
 
-from anomaly_gan.core.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.core.dataset import Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.polygons import fill_ring
-from anomaly_gan.core.records import Category, Dataset, ImageRecord, load_dataset
+from anomaly_gan.ingest.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingest.polygons import fill_ring
 from mask_pool.drawing.draw import draw, lay_out, open_ingest
 from mask_pool.drawing.drawings import PhotographFinder, read_drawings
 from mask_pool.drawing.label_files import prepare
-from mask_pool.evaluation.config import mean_of
-from mask_pool.experts import gather_experts
+from mask_pool.elements.expert import gather_experts
+from mask_pool.scoring.config import mean_of
 
 FIXTURE = Path(__file__).parents[1] / "support" / "labelme_6.3.1"
 

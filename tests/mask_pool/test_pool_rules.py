@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import spearmanr
 
 from anomaly_gan.core.config import build
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.records import Dataset, load_dataset
-from mask_pool.config import PoolConfig
-from mask_pool.cut import Element, cut_prior
-from mask_pool.pool import CategoryBuilder, Item, open_builder
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.items import CategoryBuilder, Item, open_builder
+from mask_pool.elements.real import Element, cut_prior
 from mask_pool.recombination.recombine import Placed, remake
 from mask_pool.recombination.rules import CategoryRules, SeverityScale, check_categories
 from mask_pool.recombination.severity import measure

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import CheckFailed, ConfigError, InputError
 from anomaly_gan.core.files import sha256_file
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Dataset, load_dataset
-from mask_pool.config import PoolConfig
-from mask_pool.proof import prove_train_only
-from mask_pool.stage import run, source_keys
+from anomaly_gan.core.stage import Context, run_stage
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.leak_check import prove_train_only
+from mask_pool.build.stage import run, source_keys
 
 
 def build(ingest: Path, out: Path, seed: int = 3, **settings: object) -> Dataset:

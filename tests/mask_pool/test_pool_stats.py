@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
-from mask_pool.config import PoolConfig
-from mask_pool.stage import run
-from mask_pool.stats.ancestry import ancestry, find_item, show
-from mask_pool.stats.measures import (
+from anomaly_gan.core.stage import Context
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.stage import run
+from mask_pool.statistics.ancestry import ancestry, find_item, show
+from mask_pool.statistics.measures import (
     SIDE,
     Shape,
     frames,
@@ -29,7 +29,7 @@ from mask_pool.stats.measures import (
     position_map,
     sample,
 )
-from mask_pool.stats.statistics import quantiles, statistics, text, write
+from mask_pool.statistics.stage import quantiles, statistics, text, write
 
 HEIGHT, WIDTH = 64, 96
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_gan.cli import main
-from anomaly_gan.core.records import load_dataset
+from anomaly_gan.cli.main import main
+from anomaly_gan.core.dataset import load_dataset
 from mask_pool.drawing.draw import draw as lay_out
 
 Say = Callable[..., tuple[int, str, str]]

@@ -16,15 +16,15 @@ from starlette.testclient import TestClient
 
 from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.images import read_pixels
-from mask_pool.evaluation.ratings import RatedMask, Ratings
-from mask_pool.evaluation.scores import LONG, read_ratings
-from mask_pool.rate.app import Desk, build_app
-from mask_pool.rate.config import RateConfig
-from mask_pool.rate.export import collect, comments, rater_name, take_up, write_sheet
-from mask_pool.rate.items import Catalogue, load_drawings, load_pool
-from mask_pool.rate.real_or_generated import WHAT, load_mixed, report
-from mask_pool.rate.security import Policy
-from mask_pool.rate.store import Store
+from mask_pool.rating.app import Desk, build_app
+from mask_pool.rating.config import RateConfig
+from mask_pool.rating.export import collect, comments, rater_name, take_up, write_sheet
+from mask_pool.rating.items import Catalogue, load_drawings, load_pool
+from mask_pool.rating.real_or_generated import WHAT, load_mixed, report
+from mask_pool.rating.security import Policy
+from mask_pool.rating.store import Store
+from mask_pool.scoring.ratings import RatedMask, Ratings
+from mask_pool.scoring.score_sheet import LONG, read_ratings
 
 SECRET = {"Ann": "a" * 22, "Bob": "b" * 22}
 

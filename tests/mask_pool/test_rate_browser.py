@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rating_run import make_run, start
 
-from mask_pool.rate.export import collect, comments
+from mask_pool.rating.export import collect, comments
 
 CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else shutil.which("chromium")
 ROOT = Path(__file__).parents[2]

@@ -19,12 +19,12 @@ from rating_run import Running, make_run, start
 from starlette.testclient import TestClient
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from mask_pool.rate.app import Desk, build_app
-from mask_pool.rate.config import RateConfig
-from mask_pool.rate.items import Catalogue, confined, load_drawings
-from mask_pool.rate.security import HEADERS, Policy
-from mask_pool.rate.server import host_names, keep_token, serve
-from mask_pool.rate.store import Store
+from mask_pool.rating.app import Desk, build_app
+from mask_pool.rating.config import RateConfig
+from mask_pool.rating.items import Catalogue, confined, load_drawings
+from mask_pool.rating.security import HEADERS, Policy
+from mask_pool.rating.server import host_names, keep_token, serve
+from mask_pool.rating.store import Store
 
 TOKEN, HOST = "t" * 32, "127.0.0.1:8765"
 ORIGIN = f"http://{HOST}"

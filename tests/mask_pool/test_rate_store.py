@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
-from mask_pool.evaluation.ratings import RatedMask
-from mask_pool.rate.store import NAME, Conflict, Event, Forbidden, Store, Unavailable, newest_rows
-from mask_pool.rate.store_files import network_filesystem
+from mask_pool.rating.store import NAME, Conflict, Event, Forbidden, Store, Unavailable, newest_rows
+from mask_pool.rating.store_files import network_filesystem
+from mask_pool.scoring.ratings import RatedMask
 
 MASK = RatedMask("000.json", 0, "crack", "ab" * 32)
 
@@ -102,8 +102,8 @@ def test_sixteen_threads_lose_and_double_nothing(store: Store) -> None:
 
 
 def test_a_kill_between_commit_and_reply_leaves_the_rating(tmp_path: Path) -> None:
-    code = ("import os, sys; from pathlib import Path; from mask_pool.rate.store import *\n"
-            "from mask_pool.evaluation.ratings import RatedMask\n"
+    code = ("import os, sys; from pathlib import Path; from mask_pool.rating.store import *\n"
+            "from mask_pool.scoring.ratings import RatedMask\n"
             "store = Store(Path(sys.argv[1])); rater = store.enter('Ann', 's' * 22)\n"
             "store.append(Event('k1', rater, 'drawings', RatedMask('000.json', 0, 'crack', 'ab' * 32), 'grade', "
             "'shape', 7.0)); os.kill(os.getpid(), 9)\n")
@@ -176,7 +176,7 @@ def test_one_server_a_run_and_none_on_a_network(store: Store, tmp_path: Path,
     assert network_filesystem(Path("/mnt/plant share/run"), mounts) == "nfs4"
     assert network_filesystem(Path("/mnt/plant share/local/run"), mounts) is None
     assert network_filesystem(Path("/mnt/plant shares"), mounts) is None
-    monkeypatch.setattr("mask_pool.rate.store.network_filesystem", lambda folder: "cifs")
+    monkeypatch.setattr("mask_pool.rating.store.network_filesystem", lambda folder: "cifs")
     with pytest.raises(EnvironmentFailure, match="network"):
         Store(tmp_path / "elsewhere")
 

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Dataset, ImageRecord, load_dataset
-from mask_pool.config import PoolConfig
+from mask_pool.build.config import PoolConfig
+from mask_pool.build.stage import source_keys
 from mask_pool.placement.regions import background_01, flat_stem, legal_corners, read_regions
-from mask_pool.stage import source_keys
 
 HEIGHT, WIDTH = 96, 120
 Shapes = list[tuple[str, list[tuple[float, float]]]]

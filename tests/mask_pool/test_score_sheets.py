@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_gan.core.errors import InputError
-from mask_pool.evaluation.fuzzy import even_scale
-from mask_pool.evaluation.ratings import RatedMask, Ratings
-from mask_pool.evaluation.scores import neutral, plain, read_ratings, read_sheet, write_blank_sheet, write_ratings
+from mask_pool.scoring.fuzzy import even_scale
+from mask_pool.scoring.ratings import RatedMask, Ratings
+from mask_pool.scoring.score_sheet import neutral, plain, read_ratings, read_sheet, write_blank_sheet, write_ratings
 
 LONG = "file,shape,label,sha256,rater,criterion,grade,comment\n"
 

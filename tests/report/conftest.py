@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.config import Config
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json, write_text
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
+from anomaly_gan.core.stage import Context, run_stage
 
 SIDE = 40
 METHODS = ("copy_paste", "anomaly_gan")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.report.nearest import NearestReal
-from anomaly_gan.synthesis.certificate_copies import CopyBook
-from anomaly_gan.synthesis.certificate_windows import real_defects
+from anomaly_gan.synthesis.label_check.copies import CopyBook
+from anomaly_gan.synthesis.label_check.windows import real_defects
 
 SIDE = 64
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.files import write_text
-from anomaly_gan.core.records import load_dataset
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.stage import run
 

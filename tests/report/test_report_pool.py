@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.records import load_dataset
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.folders import StageFolder
 from anomaly_gan.report.pictures import Album
 from anomaly_gan.report.sections import pool_statistics
 from anomaly_gan.report.stage import run
-from mask_pool.evaluation.config import EvaluateConfig
-from mask_pool.evaluation.evaluate import evaluate
-from mask_pool.evaluation.ratings import RatedMask, Ratings
-from mask_pool.stats.statistics import write
+from mask_pool.scoring.config import EvaluateConfig
+from mask_pool.scoring.evaluate import evaluate
+from mask_pool.scoring.ratings import RatedMask, Ratings
+from mask_pool.statistics.stage import write
 
 HEADINGS = ("What recombination made of them", "How far the raters agree", "How plausible the automatic judge")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.config import build
+from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_text
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Dataset
+from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.folders import open_run
 from anomaly_gan.report.pictures import Album

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from plain_ap import weighted_ap50
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.study.statistics import load_cells, read_result, study_cells
-from detection.cells import held_out_hash
-from detection.evaluate import judge, truth_rows
+from detection.comparison.cell import held_out_hash
+from detection.evaluation.evaluate import judge, truth_rows
 
 
 def write_run(folder: Path) -> Dataset:

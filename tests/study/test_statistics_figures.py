@@ -26,7 +26,7 @@ from anomaly_gan.study.statistics.estimate import Term, estimate, seeds_interval
 from anomaly_gan.study.statistics.gates import Point, correlation, gate_figures, rank_correlation
 from anomaly_gan.study.statistics.resample import draw_cells, drawn_counts
 from anomaly_gan.study.statistics.verdicts import holm, objects_needed, p_value
-from detection.statistics import Matches, resampled_ap50
+from detection.evaluation.statistics import Matches, resampled_ap50
 
 SKILLS = {"none": 0.0, "copy_paste": 0.3, "anomaly_gan": 0.6}
 

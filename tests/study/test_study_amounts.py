@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from small_run import SmallRun, build_run
 
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import load_dataset
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.pipeline import plan, read_run_config
-from anomaly_gan.synthesis import export, generate
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_config import ExportConfig
-from detection.cells import training_data
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.pipeline.run import plan, read_run_config
+from anomaly_gan.synthesis.export import stage as export
+from anomaly_gan.synthesis.gate.config import ExportConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
+from detection.comparison.cell import training_data
 
 
 @pytest.fixture(scope="module")

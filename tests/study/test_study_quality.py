@@ -7,20 +7,20 @@ import pytest
 from small_run import build_run
 
 from anomaly_gan.core.config import build, read_yaml
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Annotation, Category, Dataset, load_dataset
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.metrics.backbones import Extractors
 from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.study import measure
 from anomaly_gan.study.config import StudyConfig
 from anomaly_gan.study.plan import plan_study
 from anomaly_gan.study.quality import changes, measure_all, quality_summary
 from anomaly_gan.study.statistics.quality_plots import curve_of, quality_figure
-from anomaly_gan.synthesis import generate
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_backbones import Extractors
-from anomaly_gan.synthesis.gate_config import GateConfig
+from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
 
 VARIANTS = {"objects2": {"data": {"objects": 2}}, "objects8": {"data": {"objects": 8}},
             "only_bar": {"data": {"categories": ["bar"]}, "gate": {"certificate": False}}}

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.masks import encode_rle
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.study.worst import LEAST, SHOWN, Fold, judge_cell, worst_of
 from anomaly_gan.study.worst_sheets import write_worst
-from detection.evaluate import matched_at_50
+from detection.evaluation.evaluate import matched_at_50
 
 SIDE = 64
 

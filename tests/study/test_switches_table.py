@@ -19,7 +19,7 @@ from anomaly_gan.study.run import run_study
 from anomaly_gan.study.statistics import Trained, switch_study
 from anomaly_gan.study.statistics.switches import AIMS, Aim, spread
 from anomaly_gan.study.switches import what_changes
-from detection.statistics import Interval
+from detection.evaluation.statistics import Interval
 
 STUDY = """
 name: small

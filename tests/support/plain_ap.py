@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detection.statistics import RECALLS, Matches
+from detection.evaluation.statistics import RECALLS, Matches
 
 
 def weighted_ap50(matches: Matches, weights: np.ndarray) -> float | None:

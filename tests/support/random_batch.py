@@ -2,7 +2,7 @@
 
 import torch
 
-from anomaly_gan.synthesis.windows import Batch
+from anomaly_gan.synthesis.pairs.windows import Batch
 
 
 def random_batch(rows: int = 3, side: int = 32) -> Batch:

@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.files import sha256_bytes, write_json, write_text
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 
 SIDE = 48
 KINDS = ("crack", "scrap")
 SERVER = """
 import sys
 from pathlib import Path
-from mask_pool.rate.config import RateConfig
-from mask_pool.rate.server import serve
+from mask_pool.rating.config import RateConfig
+from mask_pool.rating.server import serve
 serve(Path(sys.argv[1]), RateConfig.model_validate_json(sys.argv[3]), what=sys.argv[2],
       say=lambda text: print(text, flush=True))
 """

@@ -9,7 +9,7 @@ from plain_ap import weighted_ap50
 
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.study.statistics import StudyCell
-from detection.statistics import Matches
+from detection.evaluation.statistics import Matches
 
 CATEGORIES = ("blowhole", "crack")
 

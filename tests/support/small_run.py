@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 
 HEIGHT, WIDTH = 72, 90
 CATEGORIES = [Category(1, "spot"), Category(2, "scratch")]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from small_run import build_run
 
+from anomaly_gan.metrics.backbones import Extractors
 from anomaly_gan.metrics.features import Backbone
-from anomaly_gan.synthesis import gate
-from anomaly_gan.synthesis.gate_backbones import Extractors
+from anomaly_gan.synthesis.gate import stage as gate
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +27,9 @@ def renamed():
 @pytest.fixture(scope="session")
 def trainings(small_run, tmp_path_factory):
     """A method's name -> its finished training, as small as can be, with nets of three channels."""
-    from anomaly_gan.core.manifest import Context, run_stage
-    from anomaly_gan.synthesis import train
-    from anomaly_gan.synthesis.config import TrainConfig
+    from anomaly_gan.core.stage import Context, run_stage
+    from anomaly_gan.synthesis.methods.config import TrainConfig
+    from anomaly_gan.synthesis.training import stage as train
 
     done = {}
 

@@ -9,19 +9,25 @@ import pytest
 import torch
 
 from anomaly_gan.core.config import build
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.images import read_pixels, write_png
-from anomaly_gan.core.manifest import Context, run_stage, stage_key
 from anomaly_gan.core.masks import windowed
-from anomaly_gan.core.records import load_dataset
+from anomaly_gan.core.stage import Context, run_stage, stage_key
 from anomaly_gan.engine import loop
 from anomaly_gan.metrics.seam import seam_score
-from anomaly_gan.synthesis import certificate_stage, gate, generate
-from anomaly_gan.synthesis.certificate import Judge
-from anomaly_gan.synthesis.certificate_config import CertifyConfig
-from anomaly_gan.synthesis.certificate_copies import CopyBook
-from anomaly_gan.synthesis.certificate_windows import (
+from anomaly_gan.synthesis.gate import stage as gate
+from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.gate.image_checks import Candidate
+from anomaly_gan.synthesis.gate.label_checks import Inspector
+from anomaly_gan.synthesis.gate.verdict import judge_certificate
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.label_check import stage as certificate_stage
+from anomaly_gan.synthesis.label_check.config import CertifyConfig
+from anomaly_gan.synthesis.label_check.copies import CopyBook
+from anomaly_gan.synthesis.label_check.segmenter import Judge
+from anomaly_gan.synthesis.label_check.windows import (
     OUTSIDE,
     Stock,
     Window,
@@ -31,11 +37,7 @@ from anomaly_gan.synthesis.certificate_windows import (
     real_defects,
     whole,
 )
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_certificate import Inspector
-from anomaly_gan.synthesis.gate_checks import Candidate
-from anomaly_gan.synthesis.gate_config import GateConfig
-from anomaly_gan.synthesis.gate_judge import judge_certificate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
 
 TINY = CertifyConfig(folds=2, size=32, base_width=8, depth=2, steps=40, batch=8, learning_rate=1e-2,
                      checkpoint_every=15, precision="32-true")

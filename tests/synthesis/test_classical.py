@@ -9,8 +9,8 @@ import pytest
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.masks import grow, mask_box_xywh, union
-from anomaly_gan.synthesis.generate import pool_items
-from anomaly_gan.synthesis.methods.blending import SUPPORT_PX, blend, light_gain, relit, ring
+from anomaly_gan.synthesis.generate.stage import pool_items
+from anomaly_gan.synthesis.methods.copy_paste.blending import SUPPORT_PX, blend, light_gain, relit, ring
 from anomaly_gan.synthesis.registry import MethodInputs, method
 
 METHODS = ["geometric", "copy_paste"]

@@ -1,6 +1,6 @@
 import numpy as np
 
-from anomaly_gan.synthesis.control.card_subjects import Subject, first_of_each
+from anomaly_gan.synthesis.control_card.subjects import Subject, first_of_each
 
 
 def test_a_sheet_shows_as_many_of_each_category_that_is_there():

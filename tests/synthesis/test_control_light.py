@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Dataset, ImageRecord
-from anomaly_gan.synthesis.control.light import (
+from anomaly_gan.synthesis.relighting.exposure_pairs import register
+from anomaly_gan.synthesis.relighting.fit import fit_light, judge_light
+from anomaly_gan.synthesis.relighting.model import (
     Light,
     LightModel,
     gain_stops,
@@ -18,8 +20,6 @@ from anomaly_gan.synthesis.control.light import (
     relight,
     resolved,
 )
-from anomaly_gan.synthesis.control.light_fit import fit_light, judge_light
-from anomaly_gan.synthesis.control.light_pairs import register
 
 LINEAR = LightModel(response=tuple(np.log(np.arange(256) + 0.5)))
 GAINS = {"1": 1.0, "2": 1.5, "3": 2.2}

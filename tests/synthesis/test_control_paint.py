@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from anomaly_gan.cli import app
+from anomaly_gan.cli.main import app
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import AnomalyGanError, InputError
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.masks import grow, union
-from anomaly_gan.core.records import load_dataset
+from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.stage import run as report
-from anomaly_gan.synthesis import gate, generate
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.control import card as module
-from anomaly_gan.synthesis.control.card import sentences, work
 from anomaly_gan.synthesis.control.config import CardConfig, Control
-from anomaly_gan.synthesis.control.painter import contrast, fill
-from anomaly_gan.synthesis.gate_config import GateConfig
+from anomaly_gan.synthesis.control_card import stage as module
+from anomaly_gan.synthesis.control_card.stage import sentences, work
+from anomaly_gan.synthesis.gate import stage as gate
+from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.methods.painting.severity import contrast, fill
 
 SUPPORT_PX = 2
 
@@ -147,7 +148,7 @@ def test_what_cannot_be_painted_is_refused_in_one_line(options, changes, words, 
         (tmp_path / "torn/generator.safetensors").write_bytes(b"\0" * 64)
         changes = {**changes, "model": tmp_path / "torn"}
     elif changes.get("model") == "gray":
-        from anomaly_gan.synthesis.control import paint as module
+        from anomaly_gan.synthesis.paint import stage as module
         opened = module.open_painter
         monkeypatch.setattr(module, "open_painter", lambda trained, device: (opened(desk.model, device)[0], 1))
         changes = {"photograph": "colour.png"}

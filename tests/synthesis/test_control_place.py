@@ -5,8 +5,8 @@ import pytest
 
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.masks import grow
-from anomaly_gan.synthesis.control.place import Placement, parse_at, parse_turn, place, turned
-from anomaly_gan.synthesis.control.severity import SeverityScale, parse_severity, wanted_severity
+from anomaly_gan.synthesis.methods.painting.severity_scale import SeverityScale, parse_severity, wanted_severity
+from anomaly_gan.synthesis.paint.placement import Placement, parse_at, parse_turn, place, turned
 
 SIZE = (60, 80)
 BANK = [[-0.1, 0.02], [-0.5, 0.09], [-0.3, 0.05], [0.2, 0.4], [-0.2, 0.03], [-0.4, 0.07]]

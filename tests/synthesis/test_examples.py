@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.masks import grow
-from anomaly_gan.synthesis import train
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.examples import (
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.painting.generator import load_brush
+from anomaly_gan.synthesis.pairs.exemplar import (
     FILE,
     REACH_PX,
     Example,
@@ -28,9 +28,9 @@ from anomaly_gan.synthesis.examples import (
     nearest_in_size,
     save_examples,
 )
-from anomaly_gan.synthesis.methods.brush import load_brush
-from anomaly_gan.synthesis.pretraining import Pretraining
-from anomaly_gan.synthesis.windows import Framing, PairSource
+from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
+from anomaly_gan.synthesis.training import stage as train
+from anomaly_gan.synthesis.training.pretraining import Pretraining
 
 TINY = {"steps": 4, "batch": 4, "size": 16, "local_size": 8, "base_width": 8, "depth": 2, "widths": (4, 4),
         "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 1, "sample_every": 2,

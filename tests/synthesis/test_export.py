@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import CheckFailed
 from anomaly_gan.core.files import sha256_file, write_json
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Dataset, load_dataset
-from anomaly_gan.synthesis import export, generate
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.export import prove_no_leak, verify
-from anomaly_gan.synthesis.gate_config import ExportConfig
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.synthesis.export import stage as export
+from anomaly_gan.synthesis.export.stage import prove_no_leak, verify
+from anomaly_gan.synthesis.gate.config import ExportConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
 
 
 @pytest.fixture(scope="module")

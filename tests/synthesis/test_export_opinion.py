@@ -6,13 +6,14 @@ import json
 
 import pytest
 
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json, write_text
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import load_dataset
-from anomaly_gan.synthesis import export, generate
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_config import ExportConfig
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.synthesis.export import stage as export
+from anomaly_gan.synthesis.gate.config import ExportConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from anomaly_gan.cli_features import features as verb
+from anomaly_gan.cli.features import features as verb
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.manifest import Context, run_stage
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.metrics.backbones import Extractors
 from anomaly_gan.metrics.features import Backbone
-from anomaly_gan.pipeline import RunConfig, plan
-from anomaly_gan.synthesis import features, train
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.features_config import FeaturesConfig
-from anomaly_gan.synthesis.gate_backbones import Extractors
-from anomaly_gan.synthesis.moments import moments_of
+from anomaly_gan.pipeline.run import RunConfig, plan
+from anomaly_gan.synthesis.feature_drift import stage as features
+from anomaly_gan.synthesis.feature_drift.config import FeaturesConfig
+from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.registry import Sample
+from anomaly_gan.synthesis.training import stage as train
+from anomaly_gan.synthesis.training.snapshots import moments_of
 
 TINY = {"steps": 2, "batch": 2, "size": 16, "local_size": 8, "base_width": 4, "depth": 2, "widths": (4, 4),
         "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 0, "checkpoint_every": 2, "sample_every": 0,

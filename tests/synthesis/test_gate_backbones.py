@@ -7,8 +7,8 @@ import torchvision
 
 from anomaly_gan.core import weights
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.synthesis.gate_backbones import build_extractors
-from anomaly_gan.synthesis.gate_config import source_keys
+from anomaly_gan.metrics.backbones import build_extractors
+from anomaly_gan.synthesis.gate.config import source_keys
 
 
 class Layers(torch.nn.Module):

@@ -7,10 +7,10 @@ import pytest
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.synthesis.gate_checks import Candidate, Seen, check
-from anomaly_gan.synthesis.gate_config import GateConfig
-from anomaly_gan.synthesis.gate_figures import View, figures
-from anomaly_gan.synthesis.gate_judge import judge, worst
+from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.gate.distances import View, figures
+from anomaly_gan.synthesis.gate.image_checks import Candidate, Seen, check
+from anomaly_gan.synthesis.gate.verdict import judge, worst
 
 CONFIG = GateConfig(method="copy_paste")
 NAMES = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}

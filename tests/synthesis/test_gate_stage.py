@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.images import read_pixels, write_png
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import load_dataset
-from anomaly_gan.synthesis import gate, generate
-from anomaly_gan.synthesis.config import GenerateConfig
-from anomaly_gan.synthesis.gate_config import GateConfig
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.synthesis.gate import stage as gate
+from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import GenerateConfig
 
 COUNT = 7
 

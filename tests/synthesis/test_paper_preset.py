@@ -5,16 +5,16 @@ import pytest
 import torch
 from random_batch import random_batch
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.losses.adversarial import bce_d, bce_d2, bce_g, bce_g2
 from anomaly_gan.losses.aware import semantic_difference
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
-from anomaly_gan.synthesis.build import build_generator, build_task
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.task import DISCRIMINATORS, AnomalyGanTask, Outputs
-from anomaly_gan.synthesis.windows import Framing, PairSource, shrink_mask
+from anomaly_gan.synthesis.methods.anomaly_gan.build import build_generator, build_task
+from anomaly_gan.synthesis.methods.anomaly_gan.task import DISCRIMINATORS, AnomalyGanTask, Outputs
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.pairs.windows import Framing, PairSource, shrink_mask
 
 SMALL = {"size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8, "local_size": 16,
          "aware_size": 16}

@@ -8,18 +8,24 @@ import numpy as np
 import pytest
 import torch
 
+from anomaly_gan.core.dataset import Annotation, load_dataset
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.masks import encode_rle, grow, union
-from anomaly_gan.core.records import Annotation, load_dataset
+from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.nets.noise_generator import NoiseGenerator, WindowDiscriminator
-from anomaly_gan.synthesis import train
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.generate import pool_items, write_sample
-from anomaly_gan.synthesis.methods.from_noise import Source, frame_around, paint_freely, paint_masks, set_in
-from anomaly_gan.synthesis.noise_task import build_cgan, build_lsgan
+from anomaly_gan.synthesis.generate.stage import pool_items, write_sample
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.from_noise.generate import (
+    Source,
+    frame_around,
+    paint_freely,
+    paint_masks,
+    set_in,
+)
+from anomaly_gan.synthesis.methods.from_noise.task import build_cgan, build_lsgan
+from anomaly_gan.synthesis.pairs.windows import Batch, Framing
 from anomaly_gan.synthesis.registry import MethodInputs, PoolItem, method
-from anomaly_gan.synthesis.windows import Batch, Framing
+from anomaly_gan.synthesis.training import stage as train
 
 TINY = {"steps": 2, "batch": 2, "size": 32, "local_size": 16, "base_width": 4, "depth": 2, "widths": (4, 4, 4),
         "sample_every": 2, "threads": 1}

@@ -9,19 +9,20 @@ import torch
 import torch.nn.functional as F
 
 from anomaly_gan.core.config import build
+from anomaly_gan.core.dataset import Annotation
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Annotation
+from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
-from anomaly_gan.nets.history import ImageHistory
+from anomaly_gan.nets.image_pool import ImageHistory
 from anomaly_gan.nets.patch import PatchDiscriminator, layers_for
-from anomaly_gan.pipeline import RunConfig, plan
-from anomaly_gan.synthesis import generate, train
-from anomaly_gan.synthesis.build import build_framing
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.methods.brush import Brush
+from anomaly_gan.pipeline.run import RunConfig, plan
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.anomaly_gan.build import build_framing
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.painting.generator import Brush
+from anomaly_gan.synthesis.pairs.windows import PairSource
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
-from anomaly_gan.synthesis.windows import PairSource
+from anomaly_gan.synthesis.training import stage as train
 
 from .conftest import SMALLEST
 
@@ -178,7 +179,7 @@ def test_painting_leaves_torchs_own_stream_alone(small_run, trainings):
 
 
 def test_neighbours_in_one_window_are_painted_once_and_together(small_run, trainings, monkeypatch):
-    from anomaly_gan.synthesis.methods.brush import Brush
+    from anomaly_gan.synthesis.methods.painting.generator import Brush
 
     item, calls, whole = generate.pool_items(small_run.pool)["spot"][0], [], Brush.paint
 

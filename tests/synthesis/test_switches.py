@@ -11,18 +11,18 @@ from random_batch import random_batch
 from safetensors.torch import load_file
 from torch import nn
 
-from anomaly_gan.core.manifest import Context, run_stage
 from anomaly_gan.core.masks import decode_rle
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.engine.early_stopping import Plateau
 from anomaly_gan.engine.loop import train_step
-from anomaly_gan.engine.plateau import Plateau
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
-from anomaly_gan.synthesis import train
-from anomaly_gan.synthesis.build import build_task
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.pretraining import Pretraining
-from anomaly_gan.synthesis.task import DISCRIMINATORS, AnomalyGanTask, other_noise
-from anomaly_gan.synthesis.windows import Batch, Framing, PairSource
+from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
+from anomaly_gan.synthesis.methods.anomaly_gan.task import DISCRIMINATORS, AnomalyGanTask, other_noise
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.pairs.windows import Batch, Framing, PairSource
+from anomaly_gan.synthesis.training import stage as train
+from anomaly_gan.synthesis.training.pretraining import Pretraining
 
 SMALL = {"painting": "layered", "size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8,
          "local_size": 16, "aware_size": 16}

@@ -1,5 +1,5 @@
 from anomaly_gan.core.config import dump_yaml
-from anomaly_gan.synthesis.config import SWITCHES, TrainConfig
+from anomaly_gan.synthesis.methods.config import SWITCHES, TrainConfig
 
 
 def test_a_switch_is_written_where_it_is_given_and_leaves_no_trace_where_not():

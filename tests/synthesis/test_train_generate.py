@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from anomaly_gan.core.dataset import Annotation, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import read_pixels
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Annotation, load_dataset
+from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
-from anomaly_gan.synthesis import export, generate, train
-from anomaly_gan.synthesis.config import PRESETS, GenerateConfig, TrainConfig
-from anomaly_gan.synthesis.gate_config import ExportConfig
-from anomaly_gan.synthesis.methods.painted import open_method
-from anomaly_gan.synthesis.painter import PAINTINGS
+from anomaly_gan.synthesis.export import stage as export
+from anomaly_gan.synthesis.gate.config import ExportConfig
+from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.methods.config import PRESETS, GenerateConfig, TrainConfig
+from anomaly_gan.synthesis.methods.painting.method import open_method
+from anomaly_gan.synthesis.pairs.compositing import PAINTINGS
+from anomaly_gan.synthesis.pairs.windows import Framing, PairSource, cut_window
 from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
-from anomaly_gan.synthesis.windows import Framing, PairSource, cut_window
+from anomaly_gan.synthesis.training import stage as train
 
 TINY = {"steps": 4, "batch": 4, "size": 32, "local_size": 16, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
         "features": 8, "aware_width": 4, "aware_size": 16, "aware_steps": 2, "checkpoint_every": 2, "sample_every": 2,

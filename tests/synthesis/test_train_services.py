@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.manifest import Context, run_stage
+from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
-from anomaly_gan.engine.ranks import looks_across_rows, over_ranks
+from anomaly_gan.engine.distributed import looks_across_rows, over_ranks
 from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.nets.aware import AwareNet
-from anomaly_gan.synthesis import train
-from anomaly_gan.synthesis.config import TrainConfig
-from anomaly_gan.synthesis.quality import CropQuality
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.registry import METHODS
-from anomaly_gan.synthesis.windows import Framing, PairSource
+from anomaly_gan.synthesis.training import stage as train
+from anomaly_gan.synthesis.training.crop_kid import CropQuality
 
 TINY = {"batch": 4, "size": 32, "local_size": 8, "base_width": 4, "depth": 2, "widths": (8, 8, 8), "features": 8,
         "patch_width": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 2, "sample_every": 0, "scales": (1, 2),

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.records import Annotation, Dataset, ImageRecord
-from ...core.splits import NORMAL_ROW, counts
+from ...core.dataset import Annotation, Dataset, ImageRecord
+from ...ingest.splits import NORMAL_ROW, counts
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, cut, largest, load_pixels, outlined, union_mask, window_around

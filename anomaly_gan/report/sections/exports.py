@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.records import Dataset
+from ...core.dataset import Dataset
 from ..folders import Run
 from ..tables import Table, table
 

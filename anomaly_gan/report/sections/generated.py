@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.records import Annotation, Dataset, ImageRecord
+from ...core.dataset import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
 from ..nearest import Nearest, NearestReal

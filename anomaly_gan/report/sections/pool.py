@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.records import Annotation, Dataset, ImageRecord
+from ...core.dataset import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
 from ..pictures import Album, Picture, cut, heat_map, load_named, load_pixels, outlined, union_mask, window_around

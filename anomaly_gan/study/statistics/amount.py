@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from detection.statistics import verdict
+from detection.evaluation.statistics import verdict
 
 from ..config import MAIN
 from .comparisons import NONE, ByArm, by_arm, signed

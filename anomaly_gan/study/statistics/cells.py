@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.records import Dataset, load_dataset
-from detection.figures import figure
+from detection.evaluation.metric_names import figure
 
 if TYPE_CHECKING:
-    from detection.statistics import Matches
+    from detection.evaluation.statistics import Matches
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def study_cells(run: Path, results: Mapping[Path, dict[str, Any]], split_test: s
     """
     if not results:
         return []
-    from detection.cells import held_out_hash
+    from detection.comparison.cell import held_out_hash
 
     test = load_dataset(run / "ingest").split(split_test)
     expected = held_out_hash(test)
@@ -78,8 +78,8 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def _cell(result: dict[str, Any], rows: list[dict[str, Any]], test: Dataset) -> StudyCell:
-    from detection.evaluate import matches_at_50
-    from detection.registry import detector
+    from detection.detectors.registry import detector
+    from detection.evaluation.evaluate import matches_at_50
 
     objects, matches = matches_at_50(test, rows, detector(result["detector"]).segments)
     present = {item.category_id for item in test.annotations if not item.iscrowd}

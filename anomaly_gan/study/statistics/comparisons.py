@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anomaly_gan.synthesis.registry import METHODS
-from detection.figures import METRICS
-from detection.statistics import verdict
+from detection.evaluation.metric_names import METRICS
+from detection.evaluation.statistics import verdict
 
 from ..config import MAIN
 from .estimate import Estimate, arm_terms, estimate, paired_terms

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from anomaly_gan.core.seeding import rng_for
-from detection.statistics import Interval, percentile_interval
+from detection.evaluation.statistics import Interval, percentile_interval
 
 from .resample import DrawnCell, mean_known, seed_weights
 from .verdicts import p_value

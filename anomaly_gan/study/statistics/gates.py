@@ -12,7 +12,7 @@ import numpy as np
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.seeding import rng_for
-from detection.statistics import percentile_interval
+from detection.evaluation.statistics import percentile_interval
 
 from .comparisons import NONE, ByArm
 from .estimate import arm_terms, estimate, paired_terms
@@ -89,7 +89,7 @@ def gate_figures(item: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _distance(value: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, Any]:
-    """One distance of a view, as :mod:`anomaly_gan.synthesis.gate_figures` writes it."""
+    """One distance of a view, as :mod:`anomaly_gan.synthesis.gate.distances` writes it."""
     result: dict[str, Any] = {}
     if "over_p95" in value:
         result = {"over p95": value["over_p95"], "ratio": value.get("ratio")}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detection.statistics import Interval, percentile_interval, verdict
+from detection.evaluation.statistics import Interval, percentile_interval, verdict
 
 from .comparisons import NONE, ByArm, by_arm, signed
 from .estimate import Estimate, arm_terms, estimate, paired_terms

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from detection.figures import METRICS, RECALL, mean_figure
-from detection.statistics import mean_known
+from detection.evaluation.metric_names import METRICS, RECALL, mean_figure
+from detection.evaluation.statistics import mean_known
 
 from ..config import split_repeat
 from .resample import DrawnCell

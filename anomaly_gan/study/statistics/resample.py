@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.seeding import rng_for
-from detection.statistics import mean_known, resampled_ap50
+from detection.evaluation.statistics import mean_known, resampled_ap50
 
 from .cells import StudyCell
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from detection.statistics import Interval, t_interval, verdict
+from detection.evaluation.statistics import Interval, t_interval, verdict
 
 from ..config import MAIN
 from .verdicts import NO_DIFFERENCE, holm, holm_verdict

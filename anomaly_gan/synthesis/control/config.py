@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from ...core.config import Config
-from .light import MOST_STOPS, check_pattern
+from ..relighting.model import MOST_STOPS, check_pattern
 
 
 class SeverityWindow(Config):

@@ -16,7 +16,7 @@ import numpy as np
 from ...core.errors import InputError
 from ...core.seeding import rng_for, seed_for
 from ..registry import Generate, MethodInputs, PoolItem, Sample
-from .donors import Donors
+from .copy_paste.donors import Donors
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it calls home at import
 

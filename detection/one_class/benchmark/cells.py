@@ -16,8 +16,8 @@ import numpy as np
 from anomaly_gan.core.files import atomic_path, sha256_bytes, write_json
 from anomaly_gan.core.seeding import seed_for
 
+from ..configs.base import OneClassConfig
 from ..interface import Normals
-from ..settings.base import OneClassConfig
 from .config import INDUSTRIAL, BenchmarkConfig
 from .data import Labelled, load
 from .metrics import best_f1, f1_at, figures

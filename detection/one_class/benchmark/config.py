@@ -10,8 +10,8 @@ from pydantic import Field
 from anomaly_gan.core.config import Config, apply_settings, build, merge
 from anomaly_gan.core.errors import ConfigError
 
+from ..configs.base import OneClassConfig, Split
 from ..registry import one_class
-from ..settings.base import OneClassConfig, Split
 
 Protocol = Literal["honest", "as_published"]
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "coil20", "magnetic_tile", "mvtec_screw", "rsdds")

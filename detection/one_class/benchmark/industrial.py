@@ -218,7 +218,7 @@ def _rsdds(source: Source, fold: int) -> Listing:
 
 
 def _squares(source: Source, items: Sequence[Photograph], size: int, flatten: bool) -> np.ndarray:
-    from ..usage.images import to_square
+    from ..inspection.images import to_square
 
     if not items:
         return np.zeros((0, 1, size, size), np.uint8)

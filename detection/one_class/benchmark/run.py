@@ -10,8 +10,8 @@ from typing import Any
 
 from anomaly_gan.core.errors import EnvironmentFailure
 from anomaly_gan.core.files import write_json
-from anomaly_gan.core.manifest import run_lock
 from anomaly_gan.core.progress import progress_bar
+from anomaly_gan.core.stage import run_lock
 
 from .config import INDUSTRIAL, BenchmarkConfig
 from .summary import summarise, write_categories, write_summary, write_table
@@ -95,7 +95,7 @@ def _run_missing(jobs: Sequence[Any], config: BenchmarkConfig) -> None:
         return
     workers = min(config.workers or (len(os.sched_getaffinity(0)) if jobs[0].device == "cpu" else 1), len(missing))
     if workers > 1:
-        from detection.workers import run_in_processes
+        from detection.comparison.workers import run_in_processes
 
         run_in_processes(missing, workers, "benchmark", "set workers=1, or a smaller settings.batch")
         return

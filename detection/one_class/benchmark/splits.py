@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.seeding import rng_for
 
-from ..settings.base import Split
+from ..configs.base import Split
 from .config import BenchmarkConfig, DataConfig
 from .data import Labelled
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from anomaly_gan.engine.task import Losses, Update
 from anomaly_gan.losses.adversarial import bce_d, bce_g
 
+from ..configs.ano_gan import AnoGanConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.ano_gan import AnoGanConfig
 from .cvgad_nets import Decoder, halvings
 from .iaead import pixels
 

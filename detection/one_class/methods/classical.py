@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..configs.features import IsolationForestConfig, KnnConfig, OcSvmConfig, PooledConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.features import IsolationForestConfig, KnnConfig, OcSvmConfig, PooledConfig
 from .deep_features import Backbone, chunks, turned_over
 
 Judge = Callable[[np.ndarray], np.ndarray]

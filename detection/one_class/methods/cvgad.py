@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from anomaly_gan.engine.task import Losses, Update
 from anomaly_gan.losses.adversarial import bce_d
 
+from ..configs.cvgad import CvgadConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.cvgad import CvgadConfig
 from . import cvgad_losses as terms
 from .cvgad_nets import Critic, Decoder, Encoded, Encoder, FeatureDiscriminator, Kinds
 from .iaead import pixels

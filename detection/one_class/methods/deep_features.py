@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, efficientnet_lite0
 
+from ..configs.features import FeaturesConfig
 from ..interface import Scores
-from ..settings.features import FeaturesConfig
 
 CHANNELS = {2: 24, 3: 40, 4: 80, 5: 112, 6: 192, 7: 320}
 """Of the backbone's stages."""

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from anomaly_gan.engine.task import Losses, Update
 
+from ..configs.deep_svdd import DeepSvddConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.deep_svdd import DeepSvddConfig
 from .gcn import ContrastNormalisation
 from .iae_lstm_kl_nets import Encoder, Sphere, lenet_body, lenet_decoder, lenet_sizes
 from .iaead import away_from_zero

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from anomaly_gan.engine.task import Losses, Update
 from anomaly_gan.losses.adversarial import bce_d, bce_g
 
+from ..configs.egbad import EgbadConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.egbad import EgbadConfig
 from .ano_gan import dcgan_start, mixed_distance
 from .cvgad_nets import Decoder, halvings
 from .iaead import pixels

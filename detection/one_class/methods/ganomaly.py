@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from anomaly_gan.engine.task import Losses, Update
 from anomaly_gan.losses.adversarial import bce_d
 
+from ..configs.skip_ganomaly import GanomalyConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.skip_ganomaly import GanomalyConfig
 from .ganomaly_nets import Decoder, Encoder, PyramidDiscriminator, scores_by_batch, start
 from .iaead import pixels
 from .skip_losses import contextual_loss, feature_loss, to_unit

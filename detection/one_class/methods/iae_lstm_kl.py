@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from anomaly_gan.engine.task import Losses
 
+from ..configs.iae_lstm_kl import IaeLstmKlConfig
 from ..interface import Scores
-from ..settings.iae_lstm_kl import IaeLstmKlConfig
 from .deep_svdd import Coded, DeepSvdd, SphereTask, parameters_of, quantile_radius
 from .iae_lstm_kl_nets import (
     Encoder,

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from anomaly_gan.engine.task import Losses, Update
 
+from ..configs.iaead import CaeConfig, IaeadConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.iaead import CaeConfig, IaeadConfig
 
 LATENT = 256
 DEFAULT_RATE = {"sgd": 0.1, "adam": 1e-3}

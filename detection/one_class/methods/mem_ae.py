@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from anomaly_gan.engine.task import Losses, Update
 
+from ..configs.mem_ae import MemAeConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.mem_ae import MemAeConfig
 from .deep_svdd import dropping, parameters_of
 from .iaead import pixels
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ..configs.features import PadimConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.features import PadimConfig
 from .deep_features import Backbone, patch_scores, turned_over
 
 LEAST_VARIANCE = 1e-8

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..configs.features import PatchMemoryConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.features import PatchMemoryConfig
 from .deep_features import Backbone, patch_scores, rows, turned_over
 
 LEAST_VARIANCE = 1e-3

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..settings.skip_ganomaly import SkipGanomalyPpConfig
+from ..configs.skip_ganomaly import SkipGanomalyPpConfig
 from .ganomaly_nets import FeatureDiscriminator
 from .skip_ganomaly import SkipGanomaly
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from anomaly_gan.engine.task import Losses, Update
 
+from ..configs.vae import VaeConfig
 from ..interface import Normals, Phase, Scores
-from ..settings.vae import VaeConfig
 from .deep_svdd import dropping, parameters_of
 from .iae_lstm_kl_nets import lenet_body, lenet_decoder, lenet_sizes
 

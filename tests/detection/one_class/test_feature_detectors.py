@@ -10,12 +10,12 @@ import torch
 from pydantic import ValidationError
 from scipy.spatial.distance import cdist, mahalanobis
 
+from detection.one_class.configs.features import FeaturesConfig
 from detection.one_class.interface import Normals, score_all
 from detection.one_class.methods.deep_features import Backbone, even, image_score
 from detection.one_class.methods.padim import Gaussians, grouped, ungrouped
 from detection.one_class.methods.patch_memory import Memory, k_centre, scaling_of
 from detection.one_class.registry import one_class
-from detection.one_class.settings.features import FeaturesConfig
 from detection.one_class.training import build_detector, load_state, state_of
 
 TINY: dict[str, dict[str, Any]] = {

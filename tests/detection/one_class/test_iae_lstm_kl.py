@@ -9,13 +9,13 @@ from torch import nn
 
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.engine.loop import make_fabric
+from detection.one_class.configs.iae_lstm_kl import ABLATIONS, IaeLstmKlConfig
 from detection.one_class.interface import Normals, PublishedScoring, score_all
 from detection.one_class.methods.deep_svdd import DeepSvdd, boundary_loss, quantile_radius
 from detection.one_class.methods.gcn import ContrastNormalisation, contrast_normalised
 from detection.one_class.methods.iae_lstm_kl import IaeLstmKl, IaeLstmKlTask, code_kl, code_radius, moment_kl
 from detection.one_class.methods.iae_lstm_kl_nets import LstmGate, RecurrentGate
 from detection.one_class.registry import one_class
-from detection.one_class.settings.iae_lstm_kl import ABLATIONS, IaeLstmKlConfig
 from detection.one_class.training import build_detector, train_detector
 
 TINY = {"size": 16, "width": 4, "batch": 8, "epochs": 2, "pretrain_epochs": 2}

@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.manifest import Context, run_stage
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
-from detection.one_class.pipeline import opinion, stage
-from detection.one_class.pipeline.config import OneClassStageConfig, OpinionConfig
-from detection.one_class.pipeline.learn import part_normals
-from detection.one_class.pipeline.study import (
+from anomaly_gan.core.stage import Context, run_stage
+from detection.one_class.inspection.checkpoint import load_model
+from detection.one_class.selection_study.study import (
     auroc,
     best_threshold,
     rates,
@@ -27,7 +25,10 @@ from detection.one_class.pipeline.study import (
     study,
     synthetic_for,
 )
-from detection.one_class.usage.model_file import load_model
+from detection.one_class.synthetic_filter import filter_stage as opinion
+from detection.one_class.synthetic_filter import train_stage as stage
+from detection.one_class.synthetic_filter.config import OneClassStageConfig, OpinionConfig
+from detection.one_class.synthetic_filter.learn import part_normals
 
 HEIGHT, WIDTH = 32, 40
 SMALL = {"iaead": {"size": 16, "epochs": 2, "warm_up": 1, "batch": 8, "precision": "32-true"},

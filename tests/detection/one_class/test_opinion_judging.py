@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detection.one_class.pipeline.judging import (
+from detection.one_class.synthetic_filter.rules import (
     BACKGROUND,
     DEFECT,
     Judged,

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import read_pixels, write_png
-from anomaly_gan.core.ingest import IngestConfig, run
-from anomaly_gan.core.ledger import Ledger
-from anomaly_gan.core.manifest import Context
-from anomaly_gan.core.records import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.seeding import rng_for
-from detection.one_class.usage import train
-from detection.one_class.usage.found import places
-from detection.one_class.usage.model_file import load_model
-from detection.one_class.usage.normals import Grouping, gather, hold_out
-from detection.one_class.usage.recalibrate import recalibrate_folder
-from detection.one_class.usage.score import score_folder
-from detection.one_class.usage.train import train_folder
+from anomaly_gan.core.stage import Context
+from anomaly_gan.ingest.ledger import Ledger
+from anomaly_gan.ingest.stage import IngestConfig, run
+from detection.one_class.inspection import train
+from detection.one_class.inspection.checkpoint import load_model
+from detection.one_class.inspection.labelme_export import places
+from detection.one_class.inspection.normals import Grouping, gather, hold_out
+from detection.one_class.inspection.recalibrate import recalibrate_folder
+from detection.one_class.inspection.score import score_folder
+from detection.one_class.inspection.train import train_folder
 
 TINY = {"size": 16, "epochs": 12, "halve_every": 100, "batch": 20, "optimizer": "adam", "precision": "32-true"}
 
@@ -242,8 +242,8 @@ def test_finds_pass_through_ingest_pixel_for_pixel(plant: Path, scored: Path, tm
     assert len(dataset.by_image()) == result.found and dataset.normals()
     model = load_model(plant / "model")
     assert model.map_threshold is not None
-    from detection.one_class.usage.normals import as_input
-    from detection.one_class.usage.scoring import map_of
+    from detection.one_class.inspection.normals import as_input
+    from detection.one_class.inspection.scoring import map_of
 
     for image in dataset.images:
         annotations = dataset.by_image().get(image.id, [])

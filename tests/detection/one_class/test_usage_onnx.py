@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from anomaly_gan.core.errors import CheckFailed, ConfigError
+from detection.one_class.inspection import onnx_export as onnx_graph
+from detection.one_class.inspection.calibration import calibrate
+from detection.one_class.inspection.checkpoint import Model, save_model
+from detection.one_class.inspection.onnx_export import export_onnx
+from detection.one_class.inspection.scoring import score_batch
 from detection.one_class.interface import Scores
 from detection.one_class.registry import one_class
 from detection.one_class.training import build_detector
-from detection.one_class.usage import onnx_graph
-from detection.one_class.usage.calibration import calibrate
-from detection.one_class.usage.model_file import Model, save_model
-from detection.one_class.usage.onnx_graph import export_onnx
-from detection.one_class.usage.scoring import score_batch
 
 
 def stored(folder: Path) -> Model:

@@ -1,0 +1,87 @@
+"""What all verbs share: their common options, running one stage of a run folder, reading what it measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.durations import canonical
+from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..pipeline.run import RunConfig, Step
+
+RunFolder = Annotated[Path, typer.Option("--run", help="Run folder that holds the stages.")]
+Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
+                                             help="Change one value of the configuration; may be repeated.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+MethodName = Annotated[str, typer.Option("--method", help="A generation method, such as anomaly_gan or copy_paste.")]
+TimeBudget = Annotated[str | None, typer.Option("--time-budget", metavar="1h30m", help="Time for each training, as "
+                                                "25m or 90s: it does its best in it and ends with a usable model.")]
+ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
+
+
+def work_stage(run: Path, name: str, section: str, settings: list[str], method: str | None = None,
+           seed: int | None = None, device: str | None = None, lenient: bool = False) -> None:
+    """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
+    from ..core.stage import read_manifest
+    from ..pipeline.run import Step, plan
+
+    config = read_section(run, section, settings, method, seed, device)
+    step = next(step for step in plan(config) if step.name == name)
+    if lenient:
+        there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
+        step = Step(step.name, step.stage, step.config, there)
+    work_step(config, run, step)
+
+
+def work_step(config: RunConfig, run: Path, step: Step) -> None:
+    """Run one step of a run folder unless it is fresh, and say so."""
+    from ..core.stage import run_lock
+    from ..pipeline.run import run_step
+
+    with run_lock(run):
+        worked = run_step(config, run, step)
+    typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
+
+
+def read_section(run: Path, section: str, settings: list[str], method: str | None, seed: int | None,
+                device: str | None) -> RunConfig:
+    from ..core.config import apply_settings, build, read_yaml
+    from ..pipeline.run import RunConfig
+
+    saved = run / "run.yaml"
+    content: dict[str, Any] = read_yaml(saved) if saved.is_file() else {"data": {"root": str(run / "ingest")}}
+    content[section] = apply_settings(content.get(section) or {}, settings)
+    content |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    config = build(RunConfig, content, str(saved))
+    if method and method not in config.compare.arms:
+        arms = config.compare.model_copy(update={"arms": (*config.compare.arms, method)})
+        config = config.model_copy(update={"compare": arms})
+    return config
+
+
+def budget_settings(key: str, time_budget: str | None) -> list[str]:
+    """``--time-budget`` as a ``--set`` of that key.
+
+    Raises:
+        ConfigError: no length of time.
+    """
+    if time_budget is None:
+        return []
+    try:
+        return [f"{key}={canonical(time_budget)}"]
+    except ValueError as error:
+        raise ConfigError(f"--time-budget: {error}") from error
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    import json
+
+    path = folder / "metrics.json"
+    if not path.is_file():
+        raise ConfigError(f"{folder}: no finished stage here")
+    return json.loads(path.read_text(encoding="utf-8"))

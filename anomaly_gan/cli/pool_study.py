@@ -1,0 +1,42 @@
+"""``anomaly-gan pool study``: what the automatic judge and the placement are worth on a run's own photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.config import apply_settings, build, nearest, read_yaml
+from ..core.dataset import load_dataset
+from ..core.errors import ConfigError
+from ..core.resources import expand
+
+SUBJECTS = ("judge", "placement")
+
+
+def study(subject: str, run: Path, out: Path, settings: list[str], seed: int) -> Iterator[str]:
+    """Run one study on RUN/ingest with the configuration of RUN's pool and ``--set``; yields lines for people.
+
+    Raises:
+        ConfigError: an unknown subject or key.
+        InputError: the run cannot be read.
+    """
+    from mask_pool.build.config import PoolConfig
+
+    if subject not in SUBJECTS:
+        raise ConfigError(f"study: no subject {subject!r}{nearest(subject, SUBJECTS)}")
+    saved = run / "pool" / "config.yaml"
+    config = build(PoolConfig, apply_settings(read_yaml(saved) if saved.is_file() else {}, settings), "pool")
+    ingest = load_dataset(run / "ingest")
+    if subject == "judge":
+        from mask_pool.build.filling import rated_by_category
+        from mask_pool.experiments.plausibility_study import study as work_judge
+
+        work_judge(ingest, out, rated=rated_by_category(config, ingest), config=config.judge, seed=seed)
+    else:
+        from mask_pool.experiments.placement_study import study as work_placement
+        from mask_pool.placement.regions import read_regions
+
+        regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
+        work_placement(ingest, out, config=config.place, regions=regions, seed=seed)
+    yield (out / "table.csv").read_text(encoding="utf-8").rstrip()
+    yield f"study of the {subject} → {out}"

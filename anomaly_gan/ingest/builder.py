@@ -1,0 +1,265 @@
+"""Taking in one photograph after the other, and building the data set from those accepted."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ..core.dataset import Annotation, Category, Dataset, ImageRecord
+from ..core.errors import InputError
+from ..core.files import sha256_bytes, write_bytes
+from ..core.images import encode_png
+from .config import IngestConfig
+from .formats.base import Item, Label
+from .groups import Grouping, GroupRow
+from .image_files import MAX_BYTES, Picture, decode_photo, is_gray, orient
+from .ledger import Ledger, Notes, refuse
+from .orientation import settle_frame
+from .source_tree import SourceTree
+from .splits import (
+    NORMAL,
+    choose_objects,
+    merge_duplicates,
+    prove_disjoint,
+    require_both_sides,
+    split_by_fold,
+    split_by_hash,
+    split_by_image,
+)
+
+STOPS = frozenset({"A4", "A5"})
+"""Faults of one photograph that say how the whole source must be read."""
+LONGEST_LABEL = 100
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """One photograph as stored. ``instances``: (category name, annotation still without ids)."""
+
+    source: str
+    file: str
+    size_hw: tuple[int, int]
+    gray: bool
+    group: GroupRow
+    sha256: str
+    fingerprint: str
+    instances: list[tuple[str, Annotation]]
+    extra: dict[str, Any]
+
+
+class Intake:
+    """Decides the fate of every item and stores the accepted photographs under ``out/images``."""
+
+    def __init__(self, config: IngestConfig, tree: SourceTree, grouping: Grouping, ledger: Ledger, out: Path,
+                 files: Iterable[str]) -> None:
+        self.config, self.tree, self.grouping, self.ledger, self.out = config, tree, grouping, ledger, out
+        self.accepted: list[Accepted] = []
+        self.left_out: Counter[str] = Counter()
+        self.joins = 0
+        self.asked: dict[str, Any] = {}
+        """What ``split: images`` and ``objects`` did; empty where neither was asked for."""
+        self._stems = Counter(_stem(file) for file in files)
+
+    def take(self, item: Item) -> None:
+        """Accept, refuse or skip one photograph.
+
+        Raises:
+            InputError: a fault that stops the whole stage (``STOPS``).
+        """
+        asked = self.config.categories
+        if asked is not None and item.categories and not set(item.categories) & set(asked):
+            self.ledger.skip(item.file, "category not asked for")
+            return
+        notes = Notes()
+        try:
+            entry = self._accept(item, notes)
+        except InputError as error:
+            if error.code in STOPS:
+                raise
+            self.ledger.reject(item.file, error)
+            return
+        if entry is None:
+            self.ledger.skip(item.file, "category not asked for")
+            return
+        self.accepted.append(entry)
+        self.ledger.accept(notes)
+
+    def _accept(self, item: Item, notes: Notes) -> Accepted | None:
+        group = self.grouping.of(item.file, item.group)
+        label = item.read_label(notes)
+        content = self.tree.read(item.file, MAX_BYTES) if item.content is None else item.content()
+        picture = decode_photo(item.file, content, notes, self.config.bits, self.config.min_side)
+        if label.verify is not None:
+            label.verify(picture)
+        instances = self._instances(item, label, picture, notes)
+        if instances is None:
+            return None
+        pixels = orient(picture.pixels, picture.orientation)
+        gray = is_gray(pixels)
+        same_bytes = not picture.converted and picture.orientation == 1
+        file = item.file if same_bytes else self._png_name(item.file)
+        if not same_bytes:
+            content = encode_png(pixels)
+        _store(self.out / "images" / file, content)
+        plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
+        fingerprint = sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
+        size_hw = (int(pixels.shape[0]), int(pixels.shape[1]))
+        return Accepted(item.file, file, size_hw, gray, group, sha256_bytes(content), fingerprint, instances,
+                        _extra(item.file, same_bytes, notes))
+
+    def _instances(
+        self, item: Item, label: Label, picture: Picture, notes: Notes
+    ) -> list[tuple[str, Annotation]] | None:
+        """The annotations in the display frame; None where the photograph shows only categories not asked for."""
+        frame, turn = settle_frame(item.file, picture, label, self.config.exif, notes)
+        kept: list[tuple[str, Annotation]] = []
+        left_out: Counter[str] = Counter()
+        for instance in label.draw(frame):
+            check_category(label.where or item.file, instance.category)
+            if self.config.categories is not None and instance.category not in self.config.categories:
+                left_out[instance.category] += 1
+                continue
+            mask_01 = orient(instance.mask_01, turn)
+            annotation = Annotation.from_mask(0, 0, 0, mask_01, instance.origin)
+            kept.append((instance.category, replace(annotation, iscrowd=instance.iscrowd)))
+        if left_out and not kept:
+            return None
+        self.left_out.update(left_out)
+        return kept
+
+    def _png_name(self, file: str) -> str:
+        """``a.tif`` becomes ``a.png``, or ``a.tif.png`` where another photograph has the same stem."""
+        path = PurePosixPath(file)
+        return str(path.with_suffix(".png") if self._stems[_stem(file)] < 2 else path.with_name(path.name + ".png"))
+
+    def categories(self) -> list[str]:
+        """The category names of the accepted photographs, sorted."""
+        return sorted({category for entry in self.accepted for category, _ in entry.instances})
+
+    def dataset(self, format_name: str) -> Dataset:
+        """The data set of everything accepted, with its split, which is proved to keep groups together.
+
+        Raises:
+            InputError: C10 look-alike labels (under ``strict``), E1, E3, E7.
+        """
+        names = self.categories()
+        self._look_for_twins(names)
+        grays = sum(entry.gray for entry in self.accepted)
+        if 0 < grays < len(self.accepted):
+            self.ledger.warned["A10"] += grays
+        groups, sides, gone = self._split()
+        ids = {name: index for index, name in enumerate(names, start=1)}
+        images: list[ImageRecord] = []
+        annotations: list[Annotation] = []
+        for index, (entry, group) in enumerate(zip(self.accepted, groups, strict=True), start=1):
+            height, width = entry.size_hw
+            extra = {**entry.extra, "object": entry.group.group} if self.config.split == "images" else entry.extra
+            images.append(ImageRecord(index, entry.file, width, height, group, sides[group], "real", entry.sha256,
+                                      extra))
+            for category, annotation in entry.instances:
+                annotations.append(replace(annotation, id=len(annotations) + 1, image_id=index,
+                                           category_id=ids[category]))
+        info = {"mode": "L" if grays == len(self.accepted) else "RGB", "source_format": format_name}
+        if self.config.split == "images":
+            info["split"] = "images"
+        whole = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
+        left = {image.id for image in _defective(whole) if image.group_id in gone}
+        dataset = whole.select(lambda image: image.id not in left)  # numbers stay: the test split is the same
+        for image in whole.images:
+            if image.id in left:
+                whole.path_of(image).unlink()
+        self.asked = asked_for(self.config, whole, dataset)
+        prove_disjoint(dataset)
+        return dataset
+
+    def _split(self) -> tuple[list[str], dict[str, str], set[str]]:
+        """The group of every accepted photograph, the side of every group, and the groups that shall show no defect.
+
+        Under ``split: images`` a photograph is its own group: all that keeps groups together then keeps together
+        what is left of them, and no check has to be told to look away.
+        """
+        entries = self.accepted
+        by_image = self.config.split == "images"
+        groups, self.joins = merge_duplicates([entry.file if by_image else entry.group.group for entry in entries],
+                                              [entry.fingerprint for entry in entries])
+        categories_of: dict[str, set[str]] = defaultdict(set)
+        for entry, group in zip(entries, groups, strict=True):
+            categories_of[group].update({category for category, _ in entry.instances} or {NORMAL})
+        if self.config.fold is None:
+            sides = split_by_hash(categories_of, self.config.test_share)
+        elif by_image:
+            sides = split_by_image(categories_of, self.config.fold)
+        else:
+            sides = split_by_fold(groups, [entry.group.fold for entry in entries], self.config.fold,
+                                  [entry.source for entry in entries])
+        if self.config.fold is not None:
+            require_both_sides(categories_of, sides)
+        gone: set[str] = set()
+        if self.config.objects is not None:
+            train = {group: categories for group, categories in categories_of.items() if sides[group] == "train"}
+            gone = set(train) - choose_objects(train, self.config.objects, self.config.draw)
+        return groups, sides, gone
+
+    def _look_for_twins(self, names: list[str]) -> None:
+        alike: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            alike[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+        for twins in alike.values():
+            if len(twins) > 1:
+                if self.config.strict:
+                    raise refuse(f"labels {', '.join(map(ascii, twins))}", "C10", "look alike", "write them in one way")
+                self.ledger.warned["C10"] += 1
+
+
+def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, Any]:
+    """Figures of the options that few runs use, for the metrics: what leaks, and what was left out."""
+    figures: dict[str, Any] = {}
+    if config.split == "images":
+        train, test = ({image.object for image in kept.split(side).images} for side in ("train", "test"))
+        torn = sum(image.object in train for image in kept.split("test").images)
+        figures["split"] = {"by": "images", "leak": "deliberate", "objects_on_both_sides": len(train & test),
+                            "test_images_of_training_objects": torn}
+    if config.objects is not None:
+        figures["few_objects"] = {
+            "most_per_category": config.objects, "images_left_out": len(whole.images) - len(kept.images),
+            "objects_left_out": len({image.group_id for image in _defective(whole)}
+                                    - {image.group_id for image in _defective(kept)})}
+    return figures
+
+
+def _defective(dataset: Dataset) -> list[ImageRecord]:
+    sound = {image.id for image in dataset.normals()}
+    return [image for image in dataset.images if image.id not in sound]
+
+
+def check_category(where: str, name: str) -> None:
+    """Refuse (C11) labels that cannot name a folder: later stages file their pictures by category."""
+    if not name.strip() or name.startswith(".") or not name.isprintable() or set(name) & set('/\\'):
+        raise refuse(where, "C11", f"the label {name!a} cannot name a folder", "use letters, digits, spaces, - and _")
+    if len(name.encode("utf-8", "replace")) > LONGEST_LABEL:
+        raise refuse(where, "C11", f"the label {name[:20]!a}... is longer than {LONGEST_LABEL} bytes", "shorten it")
+
+
+def _stem(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix("")).casefold()
+
+
+def _extra(source: str, same_bytes: bool, notes: Notes) -> dict[str, Any]:
+    extra: dict[str, Any] = {} if same_bytes else {"source_file": source}
+    if notes.repairs:
+        extra["repairs"] = sorted(notes.repairs)
+    if notes.warnings:
+        extra["warnings"] = sorted(notes.warnings)
+    return extra
+
+
+def _store(path: Path, content: bytes) -> None:
+    """Write unless a run of the same key that was cut off has left just these bytes."""
+    if not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
+        write_bytes(path, content)

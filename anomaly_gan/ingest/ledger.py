@@ -1,0 +1,96 @@
+"""The books of an ingest: every record found is accepted, refused or skipped, and none is lost between."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import InputError
+from ..core.files import write_text
+
+
+def printable(name: str) -> str:
+    """``name`` on one line: control characters and undecodable bytes are escaped, other letters are kept."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+
+
+def refuse(where: str, code: str, reason: str, remedy: str = "") -> InputError:
+    """The typed refusal of one record, its place printed on one line."""
+    return InputError(printable(where), code, printable(reason), remedy)
+
+
+@dataclass
+class Notes:
+    """What was found out about one photograph: fault codes repaired (with words) and things worth a warning."""
+
+    repairs: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
+
+    def repair(self, code: str, words: str) -> None:
+        self.repairs.setdefault(code, words)
+
+    def warn(self, code: str, words: str) -> None:
+        self.warnings.setdefault(code, words)
+
+
+class Ledger:
+    """Counts records (photographs, and labels without one) by their fate.
+
+    ``found`` is counted where records are listed, the fates where they are decided, so that
+    ``close`` can prove that nothing was dropped in silence.
+    """
+
+    def __init__(self) -> None:
+        self.found = 0
+        self.accepted = 0
+        self.rows: list[dict[str, Any]] = []
+        self.ignored: Counter[str] = Counter()
+        self.repaired: Counter[str] = Counter()
+        self.warned: Counter[str] = Counter()
+
+    def reject(self, file: str, error: InputError) -> None:
+        self.rows.append({"outcome": "rejected", "file": file, "where": error.where, "code": error.code,
+                          "reason": error.reason, "remedy": error.remedy, "message": str(error)})
+
+    def skip(self, file: str, reason: str) -> None:
+        self.rows.append({"outcome": "skipped", "file": file, "reason": reason})
+
+    def accept(self, notes: Notes) -> None:
+        self.accepted += 1
+        self.repaired.update(notes.repairs.keys())
+        self.warned.update(notes.warnings.keys())
+
+    def ignore(self, reason: str) -> None:
+        """Files that are no records at all: ``Thumbs.db``, read-me files, label files of accepted records."""
+        self.ignored[reason] += 1
+
+    @property
+    def rejected(self) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["outcome"] == "rejected"]
+
+    def counts(self) -> dict[str, Any]:
+        """JSON-able: found = accepted + sum(rejected) + sum(skipped)."""
+        skipped = [row for row in self.rows if row["outcome"] == "skipped"]
+        return {
+            "found": self.found, "accepted": self.accepted,
+            "rejected": dict(sorted(Counter(row["code"] for row in self.rejected).items())),
+            "skipped": dict(sorted(Counter(row["reason"] for row in skipped).items())),
+            "repaired": dict(sorted(self.repaired.items())), "warned": dict(sorted(self.warned.items())),
+            "ignored": dict(sorted(self.ignored.items())),
+        }
+
+    def close(self, path: Path) -> dict[str, Any]:
+        """Write ``rejects.jsonl`` (refused and skipped records) and prove conservation.
+
+        Raises:
+            AssertionError: a record was found and has no fate, or two (a fault of ours, not of the input).
+        """
+        lines = [json.dumps(row, sort_keys=True) for row in sorted(self.rows, key=lambda row: row["file"])]
+        write_text(path, "".join(line + "\n" for line in lines))
+        if self.found != self.accepted + len(self.rows):
+            raise AssertionError(f"ingest lost count: {self.found} found, {self.accepted} accepted, {len(self.rows)} "
+                                 "refused or skipped")
+        return self.counts()

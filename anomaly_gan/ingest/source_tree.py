@@ -1,0 +1,132 @@
+"""What lies under a source folder: regular files only, never outside it, never something that blocks."""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ..core.errors import InputError
+from .ledger import Ledger, refuse
+
+PHOTO_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tif", ".tiff"})
+REFUSED_SUFFIXES = frozenset({".gif", ".webp", ".eps", ".ps", ".psd", ".fits", ".fit", ".fpx", ".svg", ".pdf", ".avif",
+                              ".heic", ".heif", ".jp2", ".apng", ".ico", ".tga", ".dcm"})
+SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db"})
+
+
+@dataclass(frozen=True)
+class SourceTree:
+    """``root`` (resolved) and the regular files under it, as sorted POSIX paths relative to ``root``.
+
+    ``label_file``: the one file with all labels, where the source was given as that file.
+    """
+
+    root: Path
+    files: list[str] = field(default_factory=list)
+    label_file: str | None = None
+
+    def photos(self) -> list[str]:
+        return [name for name in self.files if suffix_of(name) in PHOTO_SUFFIXES]
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of a listed file.
+
+        Raises:
+            InputError: A21 not readable, A24 vanished, A17 larger than ``limit`` bytes.
+        """
+        path = self.root / name
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO put there since the listing must not hang us
+            with os.fdopen(handle, "rb") as stream:
+                state = os.fstat(stream.fileno())
+                if not stat.S_ISREG(state.st_mode):
+                    raise refuse(name, "A21", "is not a regular file", "remove it")
+                if state.st_size > limit:
+                    raise refuse(name, "A17", f"has {state.st_size} bytes, more than the {limit} allowed", "remove it")
+                return stream.read()
+        except FileNotFoundError as error:
+            raise refuse(name, "A24", "vanished while it was being read", "run ingest again") from error
+        except OSError as error:
+            raise refuse(name, "A21", f"cannot be read ({error.strerror})", "make it readable or remove it") from error
+
+
+def suffix_of(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether ``path``, all links followed, lies under ``root`` (which is resolved already)."""
+    try:
+        return path.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False
+
+
+def list_tree(root: Path, ledger: Ledger) -> SourceTree:
+    """List the files under ``root``; what cannot be a file of a data set is refused or ignored, and counted.
+
+    Raises:
+        InputError: the folder does not exist; A22 two names that differ only in Unicode form.
+    """
+    if not root.is_dir():
+        raise InputError(str(root), "MISSING", "no such folder", "give the folder of the photographs")
+    root = root.resolve()
+    files: list[str] = []
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            ledger.found += 1
+            name = folder.relative_to(root).as_posix()
+            ledger.reject(name, refuse(name, "A21", f"folder cannot be read ({error.strerror})", "make it readable"))
+            continue
+        for entry in entries:
+            name = Path(entry.path).relative_to(root).as_posix()
+            if entry.name.lower() in SYSTEM_NAMES or entry.name.startswith("."):
+                ledger.ignore("system file")
+            elif entry.is_dir(follow_symlinks=False) and suffix_of(name) not in PHOTO_SUFFIXES:
+                pending.append(Path(entry.path))
+            elif (refusal := _refusal(root, name, entry)) is not None:
+                ledger.found += 1
+                ledger.reject(name, refusal)
+            else:
+                files.append(name)
+    files.sort()
+    _stop_at_twins(files)
+    return SourceTree(root, files)
+
+
+def _refusal(root: Path, name: str, entry: os.DirEntry[str]) -> InputError | None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return refuse(name, "A22", "the name is not UTF-8", "rename the file")
+    if entry.is_symlink():
+        if not is_inside(root, Path(entry.path)):
+            return refuse(name, "A21", "is a link that is broken or leads outside the source", "copy the file here")
+        if entry.is_dir():
+            return refuse(name, "A21", "is a link to a folder", "copy the folder here")
+    if entry.is_dir():
+        return refuse(name, "A21", "is a folder with the name of a photograph", "rename the folder")
+    if not entry.is_file():
+        return refuse(name, "A21", "is not a regular file (pipe, socket or device)", "remove it")
+    if suffix_of(name) in REFUSED_SUFFIXES:
+        return refuse(name, "A20", f"{suffix_of(name)} pictures are not read", "convert it to PNG")
+    return None
+
+
+def _stop_at_twins(files: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in files:
+        other = seen.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            raise refuse(name, "A22", f"has the same letters as {other!a}, in another Unicode form ({name!a})",
+                         "rename one of the two")

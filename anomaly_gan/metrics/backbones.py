@@ -1,0 +1,91 @@
+"""Which networks measure: the standard ones where their weights are at hand, else the embedded one, named so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..core import weights as weight_files
+from ..nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, efficientnet_lite0
+from .features import Backbone, pooled_features
+from .perceptual import lpips_backbone, pooled_and_embedded
+
+EMBEDDED = "EffLite0"
+EMBEDDED_SIZE = 160
+"""Side in pixels for EfficientNet-Lite0: its features change little above, its time grows with the square."""
+LPIPS_SIZE = 128
+INCEPTION_SIZE = 299
+
+
+@dataclass(frozen=True)
+class Extractors:
+    """The networks in use. ``names`` are the figures' names: ``frechet``, ``kernel``, ``perceptual``."""
+
+    frechet: Backbone
+    perceptual: Backbone
+    level_weights: Sequence[torch.Tensor | None] | None
+    names: dict[str, str]
+
+    def read(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Pooled features (N, D) and perceptual embeddings (N, K) of uint8 images, each looked at once."""
+        pooled, embedded = pooled_and_embedded(images, self.perceptual, self.level_weights)
+        if self.frechet is not self.perceptual:
+            pooled = pooled_features(images, self.frechet)
+        return pooled, embedded
+
+
+def build_extractors(device: str) -> Extractors:
+    """The extractors for the weight files that are found; ``device`` is ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: I6, a weight file is damaged.
+    """
+    place = place_of(device)
+    inception, alexnet = weight_files.find("inception_fid"), weight_files.find("alexnet_lpips")
+    embedded = None if inception and alexnet else embedded_backbone(place)
+    frechet = _inception(inception, place) if inception else embedded
+    perceptual: Backbone | None = embedded
+    level_weights: list[torch.Tensor | None] | None = None
+    if alexnet:
+        trunk = torch.load(alexnet, map_location="cpu", weights_only=True)
+        perceptual, level_weights = lpips_backbone(trunk, LPIPS_SIZE, place)
+    assert frechet is not None and perceptual is not None
+    return Extractors(frechet, perceptual, level_weights, {
+        "frechet": "FID" if inception else f"FD-{EMBEDDED}", "kernel": "KID" if inception else f"KID-{EMBEDDED}",
+        "perceptual": "LPIPS" if alexnet else f"PD-{EMBEDDED}"})
+
+
+def place_of(device: str) -> str:
+    """``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
+    return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def embedded_backbone(device: str) -> Backbone:
+    """EfficientNet-Lite0, which travels with the project.
+
+    Pooled: the stride-32 maps' means (320). Maps: strides 4 to 32, as AlexNet's in LPIPS begin at 4.
+    """
+    net = efficientnet_lite0(features_only=True).to(device)
+    mean = torch.tensor(IMAGENET_MEAN, device=device)[:, None, None]
+    std = torch.tensor(IMAGENET_STD, device=device)[:, None, None]
+
+    def network(images_BCHW: torch.Tensor) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+        levels = net((images_BCHW / 255.0 - mean) / std)[1:]
+        return levels[-1].mean(dim=(2, 3)), levels
+
+    return Backbone(EMBEDDED, EMBEDDED_SIZE, network, device)
+
+
+def _inception(path: Path, device: str) -> Backbone:
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    net = InceptionV3W(str(path.parent), download=False, resize_inside=False).to(device)
+
+    def network(images_BCHW: torch.Tensor) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+        return net(images_BCHW), []
+
+    return Backbone("Inception", INCEPTION_SIZE, network, device)

@@ -1,0 +1,71 @@
+"""How much goes into a training set: real photographs repeated, synthetic ones counted against real ones (Table 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset
+from ...core.files import sha256_bytes
+from ...core.images import read_pixels, write_png
+from ...core.progress import track
+from ...core.seeding import seed_for
+
+Copies = Sequence[tuple[ImageRecord, list[Annotation]]]
+"""Photographs written already, still without numbers, each with its instances."""
+
+
+def keep_per_real(accepted: Dataset, real: Dataset, per_real: float) -> Dataset:
+    """So many accepted photographs per real one with a defect: one of each category in turn, each in the pool's order.
+
+    A category that runs out leaves its turns to the others; where all run out, all are kept.
+    """
+    wanted = round(per_real * len(real.by_image()))
+    by_category: dict[str, list[ImageRecord]] = {}
+    for image in accepted.images:
+        by_category.setdefault(str(image.extra.get("category", "")), []).append(image)
+    turns = zip_longest(*(by_category[name] for name in sorted(by_category)))
+    order = [image.id for turn in turns for image in turn if image is not None]
+    kept = set(order[:wanted])
+    return accepted.select(lambda image: image.id in kept)
+
+
+def fixed_shape(pool: Path) -> set[int]:
+    """Numbers of the categories whose objects keep their pose."""
+    dataset = load_dataset(pool)
+    names = set(dataset.info.get("fixed_shape", []))
+    return {category.id for category in dataset.categories if category.name in names}
+
+
+def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Path) -> Copies:
+    """``times - 1`` geometric augmentations of every real photograph with a defect, as ``images/real/NAME-K.png``.
+
+    A copy stays a real photograph of the same object: ``extra["copy_of"]`` names the original, so that the proof that
+    all real photographs are those of the training split can leave it out.
+    """
+    from ..methods.geometric import DRAWS, vary
+
+    labelled, gray = real.by_image(), real.info.get("mode", "L") == "L"
+    copies = []
+    for image in track([image for image in real.images if image.id in labelled], "export copies"):
+        items = [item for item in labelled[image.id] if not item.iscrowd]
+        if not items:
+            continue
+        pixels = read_pixels(real.path_of(image), gray=gray)
+        labels = [(item.category_id, item.mask()) for item in items]
+        still = any(category in fixed for category, _ in labels)
+        for number in range(1, times):
+            # the seed names the copy, not how many there are: twice is a part of four times
+            seeds = [seed_for(seed, "real_times", image.file_name, number, draw) for draw in range(DRAWS)]
+            changed, instances = vary(image.file_name, pixels, labels, labels[0][0], seeds, still)
+            name = f"real/{image.file_name}-{number}.png"
+            content = write_png(out / "images" / name, changed)
+            ancestry = {"method": "geometric", "donors": [
+                {"annotation": items[0].id, "image": image.file_name, "group": image.group_id}]}
+            record = ImageRecord(0, name, changed.shape[1], changed.shape[0], image.group_id, "train", "real",
+                                 sha256_bytes(content), {"copy_of": image.file_name, "provenance": ancestry})
+            copies.append((record, [Annotation.from_mask(0, 0, category, mask, {
+                "kind": "prior", "parent": items[0].id, "parent_image": image.file_name,
+                "parent_group": image.group_id, "method": "geometric"}) for category, mask in instances if mask.any()]))
+    return copies

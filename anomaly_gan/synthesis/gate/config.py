@@ -1,0 +1,145 @@
+"""Configuration of the gate and of the export; no torch here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+
+from ...core import weights
+from ...core.config import Config
+from ...core.errors import ConfigError
+from ..registry import method
+
+
+class GateConfig(Config):
+    """What a synthetic photograph must satisfy, and how a category as a whole is judged.
+
+    Grey levels are of 0..255; shares are of 1; a ratio is a figure over the same figure of real against real.
+    """
+
+    method: str = "anomaly_gan"
+    min_contrast: float = Field(4.0, ge=0)
+    """Least mean absolute change inside each instance, in grey levels."""
+    changed_by: float = Field(3.0, ge=0)
+    """A pixel counts as changed above this many grey levels."""
+    min_fill: float = Field(0.3, ge=0, le=1)
+    """Least share of each instance's pixels that must have changed."""
+    over_texture: float = Field(1.15, ge=0)
+    """Where the mean of an instance stays, its change must exceed this multiple of the texture around it: exchanging
+    normal texture for normal texture is no defect."""
+    min_area_px: int = Field(4, ge=1)
+    max_area_share: float = Field(0.9, gt=0, le=1)
+    retries: int = Field(2, ge=0)
+    """New attempts for a rejected item; after them, spare items of the pool are tried."""
+    max_spares: int = Field(100, ge=0)
+    """Most spare items tried per category."""
+    min_n: int = Field(6, ge=2)
+    """Below this many photographs on either side no distance is given: small sets are all bias (FAULTS 2.3)."""
+    max_n: int = Field(100, ge=2)
+    """Most photographs per category and side that are looked at."""
+    repeats: int = Field(20, ge=1)
+    """Random halves of the real photographs (by group) behind each yardstick."""
+    crop_margin: float = Field(0.5, ge=0)
+    """Surroundings of a defect crop, as a share of its box on each side."""
+    warn_ratio: float = Field(1.0, gt=0)
+    fail_ratio: float = Field(2.5, gt=0)
+    """A category is warned or failed where the kernel distance of its generated defects to real ones exceeds these
+    multiples of the 95th percentile of real against real. One trial each, by copy-paste: 0.2 to 0.6 at N from 9 to
+    25 (2.1 where texture fitted badly), up to 1.5 at N = 6; masks filled with noise 2.7 to 15, with one level 1.4 to 5.
+    At N = 6 a pass or a warning says little; a fail says something."""
+    min_diversity: float = Field(0.5, ge=0)
+    """Warn where pairs of generated crops are less unlike than this multiple of pairs of real ones."""
+    certificate: bool = False
+    """Ask the segmenters of stage ``certify``, which saw real training photographs only, whether they find each
+    defect where its mask is, and look for copies of training defects."""
+    min_certificate: float = Field(0.05, ge=0, le=1)
+    """A photograph with an instance found worse than this (intersection over union) is empty there: rejected, unless
+    the category's real defects are missed as often as ``max_missed`` says."""
+    max_missed: float = Field(0.25, ge=0, le=1)
+    """Where the segmenters miss a greater share of real defects of objects they have not seen, they reject nothing:
+    what they miss would be the faint defects, and the accepted ones would grow conspicuous."""
+    min_objects: int = Field(4, ge=2)
+    """With fewer real objects of a category than this nothing of it is rejected as empty or as a copy: the segmenters
+    know one or two objects, and the nearest of the few pairs of objects is far. Of magnetic tiles with two objects a
+    category, 66 to 78 % counted as copies and nine of ten breaks as empty; with four, 10 to 37 % as copies; with
+    eight, 2 to 15 %."""
+    certificate_gap: float = Field(0.05, ge=0, le=1)
+    """Warn where the median certificate lies further than this below that of real defects."""
+    max_empty: float = Field(0.01, ge=0, le=1)
+    """Warn where more than this share of instances is empty beyond the share of real ones that is missed."""
+    reject_copies: bool = True
+    """Reject what is nearer to a training defect than real ones of different objects are to each other; not where a
+    method pastes training defects by construction."""
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_method(name)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.warn_ratio > self.fail_ratio:
+            raise ValueError("warn_ratio: must not exceed fail_ratio")
+        if self.min_n > self.max_n:
+            raise ValueError("min_n: must not exceed max_n")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the certificate's settings where none is asked for: such a gate is the one of a run without."""
+        content = dump(self)
+        if not self.certificate:
+            for name in CERTIFICATE:
+                content.pop(name, None)
+        return content
+
+
+CERTIFICATE = ("certificate", "min_certificate", "max_missed", "min_objects", "certificate_gap", "max_empty",
+               "reject_copies")
+
+
+class ExportConfig(Config):
+    """What goes into the training set for detectors."""
+
+    method: str = "anomaly_gan"
+    normals: bool = True
+    """Keep training photographs without a defect."""
+    opinion: Literal["keep", "drop"] = "keep"
+    """Whether photographs that the second opinion finds suspicious go out; it needs ``one_class.detectors``."""
+    real_times: int = Field(1, ge=1)
+    """How often each real photograph with a defect goes out: once as it is, the other times turned, mirrored, scaled
+    and lit otherwise (the method ``geometric``). They count as real."""
+    per_real: float | None = Field(None, ge=0)
+    """Synthetic photographs per real one with a defect, in the pool's order and balanced over the categories; None:
+    all that were accepted."""
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_method(name)
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what says nothing: an export that drops, repeats and limits nothing is the one it always was."""
+        content = dump(self)
+        for name in ("opinion", "real_times", "per_real"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
+
+
+def known_method(name: str) -> str:
+    """``name`` itself; pydantic gets the nearest name where the registry has no such row."""
+    try:
+        method(name)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("method: ")) from error
+    return name
+
+
+def source_keys() -> dict[str, str]:
+    """What the gate depends on besides its inputs: the weight files at hand, as figures by other networks are other
+    figures."""
+    present = {item["name"]: item["sha256"] for item in weights.listing() if item["present"]}
+    return {f"weights/{name}": present[name] for name in ("inception_fid", "alexnet_lpips") if name in present}

@@ -1,0 +1,230 @@
+"""Stage ``gate@METHOD``: generated photographs -> the accepted ones, the rejected ones with reasons, and figures.
+
+A photograph whose label is not true (nothing painted, paint beside the mask, a copy) is rejected and its item tried
+again; after that, spare items of the pool take its place. What is still missing is reported as a shortfall.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...core.config import build, read_yaml
+from ...core.dataset import Dataset, ImageRecord, load_dataset
+from ...core.errors import InputError
+from ...core.files import sha256_file, write_bytes, write_text
+from ...core.images import read_pixels, write_png
+from ...core.progress import track
+from ...core.stage import Context
+from ...metrics.backbones import build_extractors, place_of
+from ..control.config import Control
+from ..generate.stage import assemble, method_inputs, parent_of, pool_items, write_sample
+from ..methods.config import GenerateConfig
+from ..registry import Generate, MethodInputs, PoolItem, Sample, method
+from ..relighting.model import LightModel, light_beside, relit_again
+from .config import GateConfig
+from .image_checks import Candidate, Finding, Seen, check
+from .label_checks import Inspector
+from .verdict import judge, worst
+from .views import CategoryViews
+
+
+def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Judge ``generate@METHOD``; write accepted photographs, ``rejected/`` and ``decisions.jsonl``.
+
+    The verdict is in the metrics; nothing is raised for a bad one. The bytes depend on the inputs and the seed alone.
+
+    Raises:
+        InputError: a generated file differs from its record (A24), a weight file is damaged (I6).
+    """
+    generated = load_dataset(context.inputs[f"generate@{config.method}"])
+    inputs = method_inputs(config.method, context, control_of(generated.folder))
+    keeper = Keeper(config, inputs, generated, out)
+    if config.certificate:
+        keeper.inspector = Inspector(config, inputs.train, context.inputs["certify"], place_of(context.device))
+    for image in keeper.inputs.train.images:
+        if image.id in keeper.train_annotated:
+            keeper.seen.add(keeper.read_train(image), f"training photograph {image.file_name}")
+    by_category: dict[str, list[ImageRecord]] = {}
+    for image in sorted(generated.images, key=lambda image: image.file_name):
+        by_category.setdefault(image.extra["category"], []).append(image)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    counts: dict[str, dict[str, Any]] = {}
+    for name, images in by_category.items():
+        rows[name], counts[name] = keeper.category(name, images)
+    write_text(out / "decisions.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n"
+                                                for line in keeper.decisions))
+    accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
+    accepted.save(out)
+    return _metrics(config, context, keeper.inputs.train, replace(accepted, folder=out), counts)
+
+
+def control_of(generated: Path) -> Control:
+    """What a finished ``generate@METHOD`` was steered by: photographs made anew are steered alike."""
+    path = generated / "config.yaml"
+    return build(GenerateConfig, read_yaml(path), str(path)).control if path.is_file() else Control()
+
+
+def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dataset,
+             counts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    extractors = build_extractors(context.device)
+    views = CategoryViews(train, accepted, extractors, config, context.seed)
+    categories = {}
+    for name in track(list(counts), f"figures {config.method}"):
+        figures = views.figures(name)
+        verdict, sentence = judge(name, counts[name], figures["defect"], extractors.names, config)
+        categories[name] = {**counts[name], **figures, "verdict": verdict, "sentence": sentence}
+    total: Counter[str] = Counter()
+    for count in counts.values():
+        total.update({key: count[key] for key in ("wanted", "accepted", "rejected", "tried", "shortfall")})
+    return {
+        "method": config.method, "verdict": worst([item["verdict"] for item in categories.values()]),
+        "figures": extractors.names, "counts": dict(total), "categories": categories,
+        # E9: the same photographs taught the method
+        "reference": "real defects of the training split",
+    }
+
+
+def ancestors(provenance: dict[str, Any], parents: list[dict[str, Any]], base_group: str) -> tuple[str, ...]:
+    """The object each instance came from: the donor of its texture, else the parent of its mask, else, for masks that
+    experts drew, the object it is painted on."""
+    donors = provenance.get("donors", [])
+    if len(donors) == len(parents):
+        return tuple(donor["group"] for donor in donors)
+    return tuple((parent.get("parent_group") if parent.get("kind") == "prior" else None) or base_group
+                 for parent in parents)
+
+
+@dataclass
+class Keeper:
+    """Holds what has been decided so far while candidates pass, one after the other, in the order of their names."""
+
+    config: GateConfig
+    inputs: MethodInputs
+    generated: Dataset
+    out: Path
+    seen: Seen = field(default_factory=Seen)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    inspector: Inspector | None = None
+    _generate: Generate | None = None
+
+    def __post_init__(self) -> None:
+        self.gray = self.inputs.train.info.get("mode", "L") == "L"
+        self.train_files = {image.file_name: image for image in self.inputs.train.images}
+        self.train_annotated = self.inputs.train.by_image().keys()
+        self.annotations = self.generated.by_image()
+        self.items = pool_items(self.inputs.pool)
+
+    def read_train(self, image: ImageRecord) -> Any:
+        return read_pixels(self.inputs.train.path_of(image), self.gray)
+
+    def category(self, name: str, images: list[ImageRecord]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Rows of the accepted photographs of one category, and the counts."""
+        items = {item.image.file_name: item for item in self.items.get(name, [])}
+        used = {image.file_name for image in images}
+        spares = [item for file_name, item in items.items() if file_name not in used][:self.config.max_spares]
+        before, rows = len(self.decisions), []
+        for image in track(images, f"gate {name}"):
+            row = self._first(image) or self._again(items[image.file_name], range(1, self.config.retries + 1), False)
+            rows += [row] if row else []
+        for item in spares:
+            if len(rows) >= len(images):
+                break
+            row = self._again(item, range(self.config.retries + 1), True)
+            rows += [row] if row else []
+        lines = self.decisions[before:]
+        rejected = [line for line in lines if not line["accepted"]]
+        reasons = Counter(finding["code"] for line in rejected for finding in line["findings"])
+        return rows, {
+            "wanted": len(images), "accepted": len(rows), "rejected": len(rejected), "tried": len(lines),
+            "accepted_at_once": sum(line["accepted"] and line["attempt"] == 0 and not line["spare"] for line in lines),
+            "accepted_from_spares": sum(line["accepted"] and line["spare"] for line in lines),
+            "shortfall": len(images) - len(rows), "reasons": dict(sorted(reasons.items())),
+            **(self.inspector.figures(name, lines) if self.inspector else {}),
+        }
+
+    def _first(self, image: ImageRecord) -> dict[str, Any] | None:
+        """Decide on the photograph that ``generate`` wrote."""
+        path = self.generated.path_of(image)
+        content = path.read_bytes() if path.is_file() else b""
+        if not content or sha256_file(path) != image.sha256:
+            raise InputError(str(path), "A24", "missing, or changed since it was generated", "run generate again")
+        annotations = self.annotations.get(image.id, [])
+        provenance = image.extra["provenance"]
+        base = provenance.get("base")
+        candidate = Candidate(read_pixels(path, self.gray), [(item.category_id, item.mask()) for item in annotations],
+                              self._base(base, provenance) if base else None, int(provenance.get("support_px", 0)),
+                              ancestors(provenance, [item.provenance for item in annotations], image.group_id),
+                              "donors" in provenance)
+        if not self._decide(candidate, image.file_name, 0, False):
+            return None
+        write_bytes(self.out / "images" / image.file_name, content)
+        return self._row({"image": vars(image), "annotations": [vars(item) for item in annotations]})
+
+    def _again(self, item: PoolItem, attempts: range, spare: bool) -> dict[str, Any] | None:
+        """Generate the item anew until it passes; None where no attempt does."""
+        for attempt in attempts:
+            sample = self._make(item, attempt)
+            normal = item.image.extra["normal_file"]
+            base = self._base(normal, sample.provenance) if sample.base is not None else None
+            kept = [at for at, (_, mask) in enumerate(sample.instances) if mask.any()]
+            parents = [parent_of(sample, item, at, self.config.method) for at in kept]
+            candidate = Candidate(sample.pixels, [sample.instances[at] for at in kept], base,
+                                  int(sample.provenance.get("support_px", 0)),
+                                  ancestors(sample.provenance, parents, item.image.group_id),
+                                  "donors" in sample.provenance)
+            if self._decide(candidate, item.image.file_name, attempt, spare):
+                return self._row(write_sample(sample, item, self.config.method, self.out))
+        return None
+
+    def _make(self, item: PoolItem, attempt: int) -> Sample:
+        if self._generate is None:
+            self._generate = method(self.config.method).open(self.inputs)
+        return self._generate([item], attempt)[0]
+
+    def _base(self, file_name: str, provenance: dict[str, Any]) -> Any:
+        """The photograph under the paint: the training split's own, under the light that provenance tells, if any."""
+        if file_name not in self.train_files:
+            raise InputError(file_name, "E4", "the photograph painted on is not in the training split", "")
+        pixels = self.read_train(self.train_files[file_name])
+        if "light" not in provenance:
+            return pixels
+        return relit_again(pixels, provenance["light"], self._light)
+
+    @cached_property
+    def _light(self) -> LightModel:
+        assert self.inputs.trained is not None
+        return light_beside(self.inputs.trained)
+
+    def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
+        """Check, note the decision, keep a rejected picture."""
+        findings, measures = check(candidate, self.config, self.seen)
+        if self.inspector and not findings:
+            findings, more = self.inspector.inspect(candidate)
+            measures |= more
+        line = {"pool_item": file_name, "attempt": attempt, "spare": spare, "accepted": not findings,
+                "findings": [vars(finding) for finding in findings], "measures": measures}
+        if findings:
+            line["file"] = self._keep_rejected(candidate, file_name, attempt, findings)
+        else:
+            self.seen.add(candidate.pixels, f"accepted photograph {file_name}")
+        self.decisions.append(line)
+        return not findings
+
+    def _keep_rejected(self, candidate: Candidate, file_name: str, attempt: int, findings: list[Finding]) -> str | None:
+        if any(finding.code == "H8" for finding in findings):
+            return None
+        name = f"rejected/{file_name.removesuffix('.png')}-{attempt}.png"
+        write_png(self.out / name, candidate.pixels)
+        return name
+
+    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with the last decision's measures as gate scores in its provenance."""
+        line, extra = self.decisions[-1], row["image"]["extra"]
+        provenance = {**extra["provenance"], "gate": {"attempt": line["attempt"], **line["measures"]}}
+        return {**row, "image": {**row["image"], "extra": {**extra, "provenance": provenance}}}
+

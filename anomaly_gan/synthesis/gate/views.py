@@ -1,0 +1,60 @@
+"""A category's real and accepted photographs as pictures of three kinds, turned into features once.
+
+``image``: the whole photograph. ``crop``: the defect with its surroundings. ``defect``: what the mask covers, alone.
+Small sets of whole photographs differ by their scenes; only the last kind tells a bad defect at N = 6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core.dataset import Annotation, Dataset, ImageRecord
+from ...core.images import read_pixels
+from ...core.seeding import rng_for
+from ...metrics.backbones import Extractors
+from ...metrics.crops import defect_crop, masked_crop
+from .config import GateConfig
+from .distances import View, figures
+
+VIEWS = ("image", "crop", "defect")
+
+
+class CategoryViews:
+    """Figures category by category; the real side depends on the seed and the category, not on the method."""
+
+    def __init__(self, train: Dataset, accepted: Dataset, extractors: Extractors, config: GateConfig,
+                 seed: int) -> None:
+        self.train, self.accepted, self.extractors = train, accepted, extractors
+        self.config, self.seed = config, seed
+        self.gray = train.info.get("mode", "L") == "L"
+        self.ids = {category.name: category.id for category in train.categories}
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """``{view: figures}`` of one category."""
+        real = self._chosen(self.train, name, "real")
+        fake = self._chosen(self.accepted, name, "fake")
+        groups = [image.group_id for image, _ in real]
+        real_pictures = [self._pictures(self.train, image, largest) for image, largest in real]
+        fake_pictures = [self._pictures(self.accepted, image, largest) for image, largest in fake]
+        result = {}
+        for position, view_name in enumerate(VIEWS):
+            real_side = self.extractors.read([pictures[position] for pictures in real_pictures])
+            fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
+            view = View(real_side[0], real_side[1], groups, fake_side[0], fake_side[1])
+            result[view_name] = figures(view, self.extractors.names, self.config,
+                                        rng_for(self.seed, "gate", name, view_name))
+        return result
+
+    def _chosen(self, dataset: Dataset, name: str, side: str) -> list[tuple[ImageRecord, Annotation]]:
+        """Photographs that show the category, each with its largest instance, by name; at most ``max_n``."""
+        rows = dataset.showing(self.ids[name])
+        if len(rows) <= self.config.max_n:
+            return rows
+        rng = rng_for(self.seed, "gate", name, side)
+        return [rows[index] for index in sorted(rng.choice(len(rows), self.config.max_n, replace=False))]
+
+    def _pictures(self, dataset: Dataset, image: ImageRecord, largest: Annotation) -> tuple[np.ndarray, ...]:
+        pixels, mask = read_pixels(dataset.path_of(image), self.gray), largest.mask()
+        return pixels, defect_crop(pixels, mask, self.config.crop_margin), masked_crop(pixels, mask)

@@ -1,0 +1,130 @@
+"""Stage ``generate@METHOD``: pool masks + training normals -> labelled synthetic photographs with provenance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset, number_from_one
+from ...core.errors import InputError
+from ...core.files import sha256_bytes, write_json
+from ...core.images import write_png
+from ...core.progress import track
+from ...core.seeding import seed_for
+from ...core.stage import Context
+from ..control.config import Control
+from ..methods.config import GenerateConfig
+from ..registry import MethodInputs, PoolItem, Sample, method, training_of
+
+
+def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write ``config.count`` photographs per category. Each finished item leaves a note, so a run that was cut
+    off makes only what is missing; the bytes depend on (seed, method, item) alone."""
+    if config.threads:
+        import torch
+
+        torch.set_num_threads(config.threads)
+    inputs = method_inputs(config.method, context, config.control)
+    items = choose_items(inputs.pool, config)
+    generate = method(config.method).open(inputs)
+    notes = out / "notes"
+    for item in track(items, f"generate {config.method}"):
+        note = notes / f"{item.image.file_name}.json"
+        if not note.is_file():
+            sample = generate([item], 0)[0]
+            write_json(note, write_sample(sample, item, config.method, out))
+    rows = [json.loads((notes / f"{item.image.file_name}.json").read_text(encoding="utf-8")) for item in items]
+    assemble(rows, inputs.train).save(out)
+    shutil.rmtree(notes)
+    controls = config.control.record()
+    followed = sum("control" in row["image"]["extra"]["provenance"] for row in rows)
+    about = {"control": {**controls, "followed_by": followed}} if controls else {}
+    return {"method": config.method, "count": len(rows), **about,
+            "per_category": dict(sorted(Counter(item.image.extra["category"] for item in items).items()))}
+
+
+def method_inputs(name: str, context: Context, control: Control = Control()) -> MethodInputs:
+    """What the method may see: the training split only."""
+    train = load_dataset(context.inputs["ingest"]).split("train")
+    pool = load_dataset(context.inputs["pool"])
+    training = training_of(name)
+    trained = context.inputs[f"train@{training}"] if training else None
+    seed = seed_for(context.seed, "generate", method(name).draws_as or name)
+    return MethodInputs(train, pool, seed, context.device, trained, control)
+
+
+def pool_items(pool: Dataset) -> dict[str, list[PoolItem]]:
+    """The pool's items by category, in the pool's order."""
+    of_image = pool.by_image()
+    by_category: dict[str, list[PoolItem]] = {}
+    for image in pool.images:
+        by_category.setdefault(image.extra["category"], []).append(PoolItem(image, of_image[image.id]))
+    return by_category
+
+
+def choose_items(pool: Dataset, config: GenerateConfig) -> list[PoolItem]:
+    """The first ``count`` items of each wanted category.
+
+    Raises:
+        InputError: the pool has no such category, or fewer items than asked for (H9).
+    """
+    by_category = pool_items(pool)
+    chosen: list[PoolItem] = []
+    for name in config.categories or list(by_category):
+        items = by_category.get(name, [])
+        if len(items) < config.count:
+            raise InputError(str(pool.folder), "H9", f"{config.count} photographs of {name!r} asked for, the pool has "
+                             f"{len(items)} masks", "enlarge pool.count or lower generate.count")
+        chosen += items[:config.count]
+    return chosen
+
+
+def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[str, Any]:
+    """Write the pixels under ``out/images`` and return the JSON-able records of the image and its instances.
+
+    Raises:
+        InputError: the method gave pixels of a wrong kind (H8).
+    """
+    file_name = item.image.file_name
+    if sample.pixels.dtype != np.uint8:
+        raise InputError(file_name, "H8", f"pixels are {sample.pixels.dtype}, not uint8", "")
+    content = write_png(out / "images" / file_name, sample.pixels)
+    height, width = sample.pixels.shape[:2]
+    base = item.image.extra["normal_file"] if sample.base is not None else None
+    maker = sample.provenance.get("method", name)  # a hybrid's photographs name who really made them
+    image = ImageRecord(0, file_name, width, height, item.image.group_id, "train", "synthetic", sha256_bytes(content), {
+        "provenance": {**sample.provenance, "method": maker, "pool_item": file_name, "base": base},
+        "category": item.image.extra["category"],
+    })
+    annotations = [
+        Annotation.from_mask(0, 0, category, mask, parent_of(sample, item, position, maker))
+        for position, (category, mask) in enumerate(sample.instances) if mask.any()
+    ]
+    return {"image": vars(image), "annotations": [vars(annotation) for annotation in annotations]}
+
+
+def parent_of(sample: Sample, item: PoolItem, position: int, name: str) -> dict[str, Any]:
+    """Ancestry of an instance: the pool element's, or, where a whole photograph was changed, that photograph's."""
+    if sample.base is None and "donors" in sample.provenance:
+        donor = sample.provenance["donors"][0]
+        return {"kind": "prior", "parent": donor["annotation"], "parent_image": donor["image"],
+                "parent_group": donor["group"], "method": name}
+    if sample.provenance.get("label") == "generated":  # the pool's element gave the place, not the mask
+        return {"kind": "generated", "method": name}
+    source = item.annotations[position].provenance if position < len(item.annotations) else {}
+    return {**source, "method": name}
+
+
+def assemble(rows: list[dict[str, Any]], train: Dataset) -> Dataset:
+    """One data set of written samples, ids from 1 in the order of the rows."""
+    images, annotations = [], []
+    for number, row in enumerate(rows, start=1):
+        images.append(ImageRecord(**{**row["image"], "id": number}))
+        annotations += [replace(Annotation(**annotation), image_id=number) for annotation in row["annotations"]]
+    return Dataset(images, number_from_one(annotations), train.categories, {"mode": train.info.get("mode", "L")})

@@ -1,0 +1,76 @@
+"""The abnormal aware network: VGG-16's first layers where the weights are at hand, else trained here and frozen.
+
+Deviation (SPEC 10): the paper does not say how its network is initialised. Trained together with the generator the
+loss could be met by features of zero, so it is trained beforehand, as a classifier of real training crops
+(categories and normal), and frozen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric import Fabric
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ....core.weights import find
+from ....engine.budget import TimeBudget
+from ....engine.loop import Schedule, fit
+from ....engine.task import Losses, Update
+from ....nets.aware import AwareClassifier, AwareNet, freeze
+from ....nets.crops import masked_crops
+from ...pairs.windows import Batch, PairSource
+from ...training.snapshots import save_weights
+
+
+class AwareTask:
+    """Classifies masked crops: real defects by category, and the same masks laid on normal photographs as normal."""
+
+    def __init__(self, classifier: AwareClassifier, normal_class: int, size: int) -> None:
+        self.nets: dict[str, nn.Module] = {"classifier": classifier}
+        self.normal_class, self.size = normal_class, size
+        self.optimizer = torch.optim.AdamW(classifier.parameters(), lr=2e-3)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        crops = torch.cat([masked_crops(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, self.size),
+                           masked_crops(batch.normal_BCHW, batch.normal_mask_B1HW, self.size)])
+        labels = torch.cat([batch.category_B, torch.full_like(batch.category_B, self.normal_class)])
+        return self.nets["classifier"](crops), labels
+
+    def updates(self) -> list[Update]:
+        def losses(outputs: tuple[Tensor, Tensor]) -> Losses:
+            return {"cross_entropy": F.cross_entropy(outputs[0].float(), outputs[1])}
+
+        return [Update("aware", self.optimizer, losses)]
+
+    def after_step(self, step: int) -> None:
+        pass
+
+
+def prepare_aware(source: PairSource, channels: int, categories: int, width: int, size: int, steps: int, seed: int,
+                  fabric: Fabric, out: Path, budget: TimeBudget | None = None) -> tuple[AwareNet, str]:
+    """The frozen network and where it came from (``vgg16``, ``training crops`` or ``random``).
+
+    Its weights are kept in ``out/aware.safetensors``; a later call takes them from there. Processes that share a
+    training all learn it alike, from whole batches.
+    """
+    torch.manual_seed(seed % 2**32)
+    net = AwareNet(channels, width)
+    saved = out / "aware.safetensors"
+    vgg16 = find("vgg16") if channels == 3 and width == 64 else None
+    origin = "vgg16" if vgg16 else "training crops" if steps else "random"
+    if saved.is_file():
+        net.load_state_dict(load_file(saved))
+    elif vgg16:
+        net.load_vgg16(torch.load(vgg16, map_location="cpu", weights_only=True))
+    elif steps:
+        task = AwareTask(AwareClassifier(net, categories + 1), categories, size)
+        schedule = Schedule(steps, seed, log_every=10, checkpoint_every=steps, label="aware network", budget=budget)
+        fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out / "aware",
+            describe=source.names)
+    if fabric.is_global_zero:
+        save_weights(net, saved)
+    freeze(net)
+    return net, origin

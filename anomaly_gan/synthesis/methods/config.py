@@ -1,0 +1,247 @@
+"""Configuration of training and generation; no torch here."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+
+from ...core.config import Config, nearest
+from ...core.durations import canonical
+from ..control.config import Control, LightDraw, SeverityWindow
+from ..registry import METHODS
+from ..relighting.model import check_pattern
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # The paper as written (SPEC 1): whole photographs at 512 px, U-Net of depth 8, Iizuka discriminators, BCE.
+    "paper": {
+        "framing": "whole", "size": 512, "batch": 16, "channels": 3, "generator": "unet", "base_width": 64, "depth": 8,
+        "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
+        "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
+        "painting": "image",
+        "masked_local": True, "aware_width": 64, "aware_size": 64, "aware_compare": "positions", "cycle": 1.0,
+        "inside": 1.0, "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4,
+        "betas": (0.5, 0.999), "ema": 0.0, "precision": "32-true",
+    },
+}
+PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
+# What the released code and its checkpoints hold: a ResNet of nine blocks at 256 px (SPEC 3, 8).
+PRESETS["paper_released"] = {**PRESETS["paper"], "generator": "resnet", "size": 256,
+                             "widths": (64, 128, 256, 512, 512, 512)}
+
+_PLAIN: dict[str, Any] = {
+    # What the rivals' papers do not have: steering by severity and noise, pasting under the mask, our own terms.
+    "noise": False, "composite": False, "painting": "residual", "inside": 1.0, "aware": 0.0, "severity": 0.0,
+    "mismatch": 0.0, "paired": 0.0,
+}
+_CYCLEGAN: dict[str, Any] = {**_PLAIN, "cycle": 10.0, "identity": 5.0, "discriminator_norm": "instance"}
+RECIPES: dict[str, dict[str, Any]] = {
+    "anomaly_gan_paper": PRESETS["paper"],
+    "cgan": {**_PLAIN, "adversarial": "bce", "discriminator_norm": "batch"},
+    "lsgan": {**_PLAIN, "adversarial": "lsgan", "discriminator_norm": "batch"},
+    "cyclegan": {**_CYCLEGAN, "adversarial": "lsgan"},
+    "fd_cyclegan": {**_CYCLEGAN, "adversarial": "d2gan", "lambda_1": 1.0},
+    "pix2pix": {**_PLAIN, "adversarial": "bce", "paired": 100.0, "dropout": 0.5, "discriminator_norm": "batch"},
+}
+"""What a method's own paper fixes: it lies over a preset (which speaks of Anomaly-GAN) and under the values given.
+Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone."""
+
+
+SWITCHES = ("keep_every", "time_budget", "early_stop", "early_stop_every", "early_stop_windows", "devices",
+            "discriminator_view", "r1", "r1_every", "augment", "mode_seeking", "consistency", "consistency_names",
+            "pretrain_steps", "exposures", "repeat")
+"""Fields of ``TrainConfig`` that change nothing unless given."""
+
+
+class TrainConfig(Config):
+    """A method's training. ``preset`` lays a named set of values under the method's recipe, and both under the
+    values given.
+
+    Sizes are pixels; ``steps`` are generator steps; weights multiply the loss terms of eq. 8, where a method has them.
+    """
+
+    method: str = "anomaly_gan"
+    preset: str = "default"
+    steps: int = Field(2000, ge=1)
+    batch: int = Field(16, ge=2)
+    threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    learning_rate: float = Field(6e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.99)
+    weight_decay: float = Field(0.01, ge=0)
+    ema: float = Field(0.99, ge=0, lt=1)
+    checkpoint_every: int = Field(100, ge=1)
+    sample_every: int = Field(200, ge=0)
+    keep_every: int = Field(0, ge=0, description="keep the painting generator's weights every so many steps (a file "
+                            "of its size each), for `anomaly-gan features`; 0 keeps the last alone")
+    time_budget: str | None = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
+    early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
+    early_stop_every: int = Field(200, ge=1, description="steps between evaluations")
+    early_stop_windows: int = Field(64, ge=8, description="windows painted at each evaluation")
+    devices: int = Field(1, ge=1, description="processes, each on a device of its own, that share every batch")
+
+    framing: Literal["window", "whole"] = "window"
+    size: int = Field(64, ge=16)
+    scales: tuple[int, ...] = (1,)
+    channels: Literal["auto", 1, 3] = "auto"
+    flips: bool = True
+
+    generator: Literal["lean_unet", "unet", "resnet"] = "lean_unet"
+    base_width: int = Field(32, ge=4)
+    depth: int = Field(3, ge=2, description="stages of a U-Net; the ResNet has two")
+    blocks: int = Field(9, ge=1, description="residual blocks of the ResNet")
+    norm: Literal["batch", "instance", "none"] = "none"
+    dropout: float = Field(0.0, ge=0, lt=1, description="pix2pix's noise, kept while painting")
+    conditional: bool = True
+    noise: bool = True
+    painting: Literal["image", "residual", "layered", "example"] = "example"
+    composite: bool = True
+    support_px: int = Field(2, ge=0)
+    softness_px: int = Field(1, ge=0)
+
+    widths: tuple[int, ...] = (16, 32, 64, 96)
+    features: int = 64
+    local_size: int = 32
+    masked_local: bool = False
+    discriminator_norm: Literal["batch", "instance", "spectral", "none"] = "spectral"
+    patch_width: int = Field(32, ge=4, description="first width of the rivals' PatchGAN discriminators")
+    adversarial: Literal["bce", "hinge", "lsgan", "d2gan"] = "hinge"
+
+    aware_width: int = Field(16, ge=4)
+    aware_steps: int = Field(150, ge=0)
+    aware_size: int = Field(32, ge=8)
+    aware_compare: Literal["positions", "moments", "pixels"] = Field(
+        "moments", description="features of generated and real defects place by place (the paper), by their mean and "
+        "spread, or no features but the pixels' squared difference (the L2 loss of the paper's Table 1)")
+    discriminator_view: Literal["both", "global"] = Field(
+        "both", description="what the discriminators see: the defect's surroundings and the whole picture, or the "
+        "whole picture alone (the ablation of the paper's Table 1)")
+    discriminator_rate: float = Field(1.0, gt=0, description="the discriminators' learning rate over the generators'")
+    lambda_1: float = Field(0.3, ge=0)
+    cycle: float = Field(2.0, ge=0)
+    inside: float = Field(10.0, ge=1, description="weight of a cycle error inside the mask against one outside")
+    aware: float = Field(0.5, ge=0)
+    severity: float = Field(4.0, ge=0)
+    mismatch: float = Field(0.5, ge=0)
+    paired: float = Field(4.0, ge=0)
+    identity: float = Field(0.0, ge=0, description="weight of CycleGAN's identity loss")
+
+    # Anomaly-GAN's switches that are off unless given; configs/switches.yaml measures each of them.
+    r1: float = Field(0.0, ge=0, description="gamma of the gradient penalty R1 on what the discriminators see of real "
+                      "photographs (Mescheder et al. 2018); 0 is off, 1 to 10 are usual")
+    r1_every: int = Field(4, ge=1, description="steps between two R1 penalties, each then that much heavier")
+    augment: float = Field(0.0, ge=0, le=1, description="share of pictures, real and generated, that the "
+                           "discriminators see turned, mirrored, shifted and brightened, their masks with them; "
+                           "0 is off, 0.5 to 0.8 are usual")
+    mode_seeking: float = Field(0.0, ge=0, description="weight of the mode seeking loss (Mao et al. 2019): one mask "
+                                "painted with two noises must differ; needs noise; 0 is off, 0.05 is a start")
+    consistency: float = Field(0.0, ge=0, description="weight of the mask-consistency loss: a segmenter that learns "
+                               "real defects beside the discriminators must find the mask in the generated picture; "
+                               "0 is off, 2 is a start")
+    consistency_names: bool = Field(False, description="that segmenter must find it as a defect of its category")
+    pretrain_steps: int = Field(0, ge=0, description="the first so many of the steps learn from pseudo-defects "
+                                "rendered on normal photographs, before any batch shows a real one; every method")
+    exposures: str | None = Field(None, description="expression that finds the exposure in a file's name, as in "
+                                  "exp(\\d)_: a light model is learnt from the training split and kept beside the "
+                                  "generator; None: none")
+    repeat: int = Field(0, ge=0, description="another number is another training from the same photographs and pool: "
+                        "other weights to start from, other batches")
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the switches that stand as they do unless given: a training without them is keyed as ever."""
+        defaults = type(self).model_fields
+        return {name: value for name, value in dump(self).items()
+                if name not in SWITCHES or getattr(self, name) != defaults[name].default}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        method, name = values.get("method", "anomaly_gan"), values.get("preset", "default")
+        learners = [row for row in METHODS if METHODS[row].trainable]
+        if method not in learners:
+            known = f"{method!r} learns nothing" if method in METHODS else f"no method {method!r}"
+            raise ValueError(f"method: {known}{nearest(str(method), learners)}")
+        if name not in PRESETS:
+            raise ValueError(f"preset: no preset {name!r}{nearest(str(name), PRESETS)}")
+        return {**PRESETS[name], **RECIPES.get(method, {}), **values}
+
+    @field_validator("time_budget", mode="before")
+    @classmethod
+    def _one_spelling(cls, value: Any) -> str | None:
+        return None if value is None else canonical(value)
+
+    @field_validator("exposures")
+    @classmethod
+    def _names_the_exposure(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else check_pattern(pattern)
+
+    @model_validator(mode="after")
+    def _devices_share_the_batch(self) -> TrainConfig:
+        if self.batch % self.devices or self.batch < 2 * self.devices:
+            raise ValueError(f"devices: a batch of {self.batch} cannot be shared evenly by {self.devices} processes, "
+                             "at least 2 rows each")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> TrainConfig:
+        if self.method.startswith("anomaly_gan") and self.discriminator_norm == "instance":
+            raise ValueError("discriminator_norm: the local and global discriminator has no instance norm")
+        stages = 2 if self.generator == "resnet" else self.depth
+        if self.generator == "lean_unet" and not 2 <= stages <= 4:
+            raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
+        if self.painting == "example" and (not self.method.startswith("anomaly_gan") or self.framing == "whole"):
+            raise ValueError("painting: only anomaly_gan with framing: window paints from examples; give this method "
+                             "another one (in a study, under train_methods)")
+        if self.mode_seeking and not self.noise:
+            raise ValueError("mode_seeking: there is no noise to seek modes with; set noise: true")
+        if self.consistency_names and not self.consistency:
+            raise ValueError("consistency_names: there is no segmenter to name anything; set consistency, 2 is a start")
+        if self.pretrain_steps >= self.steps:
+            raise ValueError(f"pretrain_steps: {self.pretrain_steps} leave none of {self.steps} steps for real defects")
+        if self.pretrain_steps and self.time_budget:
+            raise ValueError("pretrain_steps: with a time_budget the time may end before a real defect is seen; give "
+                             "one of them")
+        if self.size % 2**stages:
+            raise ValueError(f"size: {self.size} px cannot be halved {stages} times (depth)")
+        for name, side in (("size", self.size), ("local_size", self.local_size)):
+            if side < 8 or side & (side - 1):
+                raise ValueError(f"{name}: {side} must be a power of two of at least 8")
+        if (self.size // 4).bit_length() - 1 > len(self.widths):
+            raise ValueError(f"widths: {self.size} px needs {(self.size // 4).bit_length() - 1} widths")
+        return self
+
+    @property
+    def compares_features(self) -> bool:
+        """Whether a loss looks at the features of the abnormal aware network, so that it must have learnt something."""
+        return bool((self.aware and self.aware_compare != "pixels") or self.paired)
+
+    def given(self) -> dict[str, Any]:
+        """The preset, and the values that differ from what it and the method's recipe lay: what the same section
+        gives any other method. A value given as it is laid anyway cannot be told from one left out."""
+        laid = TrainConfig(method=self.method, preset=self.preset)
+        return {"preset": self.preset, **{name: value for name, value in self
+                                          if name not in ("method", "preset") and value != getattr(laid, name)}}
+
+
+class GenerateConfig(Config):
+    """How many labelled photographs per category a method makes."""
+
+    method: str = "anomaly_gan"
+    count: int = Field(50, ge=1)
+    categories: list[str] | None = None
+    threads: int = Field(0, ge=0)
+    severity: SeverityWindow | None = Field(None, description="{low: 0.2, high: 0.8}: quantiles of the training "
+                                            "defects' severities; None: as they come")
+    light: LightDraw | None = Field(None, description="{stops: [-0.5, 0.5], slope: 0.3}: photographs are relit before "
+                                    "they are painted; None: as they are")
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the controls that are off: a generation without them reads, and is keyed, as ever."""
+        return {name: value for name, value in dump(self).items() if name not in Control.model_fields or value}
+
+    @property
+    def control(self) -> Control:
+        return Control(severity=self.severity, light=self.light)

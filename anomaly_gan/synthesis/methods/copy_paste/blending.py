@@ -1,0 +1,82 @@
+"""Setting a patch into a photograph: hard, feathered or Poisson; bit for bit the photograph beyond the support."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ....core.masks import grow
+
+SUPPORT_PX = {"hard": 0, "feather": 2, "poisson": 2}
+"""How far beyond the mask (pixels, in x or y) each blend may change the photograph."""
+
+NEARLY_WHITE = 240.0
+
+
+def blend(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray, mode: str) -> np.ndarray:
+    """``patch`` inside the mask, ``base`` elsewhere; all (H, W) or (H, W, 3) uint8 of one size.
+
+    ``feather`` softens the rim over two pixels. ``poisson`` first shifts the patch, smoothly, to the photograph's
+    level around it (Pérez et al. 2003, eq. 10: its gradients, the photograph's border), then feathers.
+    """
+    if mode == "hard":
+        return np.where(_like(mask_01, base) != 0, patch, base)
+    if mode == "poisson":
+        patch = _poisson(base, patch, mask_01)
+    # grown by one and averaged over radius one: 1 on the mask, falling to exactly 0 beyond the support
+    soft = cv2.GaussianBlur(grow(mask_01, 1).astype(np.float32), (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    alpha = _like(soft, base)
+    mixed = np.clip(np.rint(base * (1 - alpha) + patch * alpha), 0, 255).astype(np.uint8)
+    return np.where(alpha > 0, mixed, base)
+
+
+def _like(plane: np.ndarray, image: np.ndarray) -> np.ndarray:
+    return plane if image.ndim == 2 else plane[:, :, None]
+
+
+def _poisson(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """OpenCV's seamless cloning of the mask and its rim.
+
+    OpenCV takes the patch's gradients only three pixels inside the mask it is given, so it gets one grown by more:
+    with less, the step at a defect's edge is lost and small defects fade away. A frame gives masks at the
+    photograph's border something to hold on to.
+    """
+    edge, wider = 10, 6
+    framed_base, framed_patch = (_three(cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101))
+                                 for image in (base, patch))
+    framed = cv2.copyMakeBorder(mask_01, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
+    framed = grow(framed, wider) * np.uint8(255)
+    x, y, width, height = cv2.boundingRect(framed)
+    # OpenCV puts the mask's box around the centre by whole halves: this centre moves nothing
+    done = cv2.seamlessClone(framed_patch, framed_base, framed, (x + width // 2, y + height // 2), cv2.NORMAL_CLONE)
+    done = done[edge:-edge, edge:-edge]
+    return done if base.ndim == 3 else done[:, :, 0]
+
+
+def _three(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2))
+
+
+def light_gain(source: np.ndarray, source_ring_01: np.ndarray, defect_01: np.ndarray, base: np.ndarray,
+               base_ring_01: np.ndarray) -> float:
+    """Exposure gain, one half to two, that brings the mean of the defect's surroundings to that of its new ones.
+
+    It does not brighten a defect into saturation: its 95th percentile stays below white, or where it was. 1 where
+    a ring is empty.
+    """
+    if not (source_ring_01.any() and base_ring_01.any()):
+        return 1.0
+    gain = base[base_ring_01 != 0].mean() / max(source[source_ring_01 != 0].mean(), 1.0)
+    brightest = max(float(np.percentile(source[defect_01 != 0], 95)), 1.0)
+    return float(np.clip(min(gain, max(1.0, NEARLY_WHITE / brightest)), 0.5, 2.0))
+
+
+def relit(image: np.ndarray, gain: float) -> np.ndarray:
+    """``image * gain``, rounded and clipped to uint8."""
+    return np.clip(np.rint(image.astype(np.float32) * gain), 0, 255).astype(np.uint8)
+
+
+def ring(mask_01: np.ndarray, avoid_01: np.ndarray | None = None, inner_px: int = 2, outer_px: int = 8) -> np.ndarray:
+    """mask_01 of the surroundings between the two distances, without ``avoid_01``."""
+    around = grow(mask_01, outer_px) - grow(mask_01, inner_px)
+    return around if avoid_01 is None else (around * (grow(avoid_01, inner_px) == 0)).astype(np.uint8)

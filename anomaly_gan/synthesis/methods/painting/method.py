@@ -1,0 +1,119 @@
+"""Painting pool masks into normal photographs with a trained generator: Anomaly-GAN, CycleGAN, FD-Cycle-GAN, pix2pix.
+
+Anomaly-GAN's paint is pasted under the mask. The others change the whole window they are shown, as published, and the
+whole window is set into the photograph: it may end in a visible edge, and its background may differ from the
+photograph's. That is the method's own doing, so nothing is blended away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ....core.errors import ConfigError
+from ....core.images import read_pixels
+from ....core.seeding import rng_for
+from ...registry import Generate, MethodInputs, PoolItem, Sample
+from ...relighting.model import draw_light, light_beside, relight
+from .generator import Brush, Painting, load_brush
+from .severity import can_be_steered, fill_between
+
+
+def open_method(inputs: MethodInputs) -> Generate:
+    """Load the trained generator of ``inputs.trained``; each item's chance comes from its own name and attempt.
+
+    Raises:
+        InputError: the training has other categories than the data set (H10).
+    """
+    brush, channels = _load(inputs)
+    return _painting(inputs, brush, channels, brush.config.method)
+
+
+class Bare(nn.Module):
+    """A generator that has learnt nothing: the example hides the photograph, and nothing is changed of it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, inputs_BCHW: Tensor) -> Tensor:
+        """(B, difference and opacity, H, W) of ``painting: example``."""
+        output = inputs_BCHW.new_zeros(len(inputs_BCHW), self.channels + 1, *inputs_BCHW.shape[2:])
+        output[:, -1] = torch.inf
+        return output
+
+
+def open_examples(inputs: MethodInputs) -> Generate:
+    """As ``open_method``, without the generator: the very examples it would have been given, as they are laid under the
+    mask. What is the generator worth?
+
+    Raises:
+        ConfigError: the training does not paint from examples.
+        InputError: as ``open_method``.
+    """
+    brush, channels = _load(inputs)
+    if brush.examples is None:
+        raise ConfigError("method examples: this training has none: train with train.painting: example")
+    brush.net = Bare(channels)
+    return _painting(inputs, brush, channels, "examples")
+
+
+def _load(inputs: MethodInputs) -> tuple[Brush, int]:
+    assert inputs.trained is not None
+    return load_brush(inputs.trained, [category.name for category in inputs.train.categories], inputs.device)
+
+
+def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
+    """Paint with the brush; ``name`` goes into the provenance, not into the chance."""
+    assert inputs.trained is not None
+    names = {category.id: category.name for category in inputs.train.categories}
+    gray, gray_set = channels == 1, inputs.train.info.get("mode", "L") == "L"
+    light = light_beside(inputs.trained)
+    window = inputs.control.severity if can_be_steered(brush) else None
+    steered = inputs.control.model_copy(update={"severity": window}).record()
+    normals = {image.file_name: image for image in inputs.train.images}
+
+    def generate(items: list[PoolItem], attempt: int) -> list[Sample]:
+        return [one(item, attempt) for item in items]
+
+    def one(item: PoolItem, attempt: int) -> Sample:
+        rng = rng_for(inputs.seed, brush.config.method, item.image.file_name, attempt)
+        path = inputs.train.path_of(normals[item.image.extra["normal_file"]])
+        base = read_pixels(path, gray)
+        drawn = draw_light(inputs.control.light, inputs.seed, item.image.file_name, attempt)
+        if drawn:  # in the data set's own channels, as the gate will do it again
+            base = relight(read_pixels(path, gray_set), drawn[0], light, drawn[1])
+            base = np.repeat(base[:, :, None], 3, axis=2) if gray_set and not gray else base
+        provenance: dict[str, Any] = {"method": name, "preset": brush.config.preset}
+        if window:
+            painting, provenance["severity_shown"] = fill_between(brush, base, item.annotations, names, window, rng)
+        else:
+            painting = _paint(brush, base, item, names, rng)
+        pixels = painting.pixels
+        if steered:
+            provenance["control"] = steered
+        if drawn:
+            provenance["light"] = {**drawn[0].record(), "seed": drawn[1]}
+        if brush.config.noise:
+            provenance["severity"] = painting.severities
+        if painting.support_px is not None:
+            provenance["support_px"] = painting.support_px
+        instances = [(annotation.category_id, annotation.mask()) for annotation in item.annotations]
+        if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean (SPEC 31)
+            pixels, base = (np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
+                            for picture in (pixels, base))
+        return Sample(pixels, instances, provenance, None if painting.support_px is None else base)
+
+    return generate
+
+
+def _paint(brush: Brush, base: np.ndarray, item: PoolItem, names: dict[int, str],
+           rng: np.random.Generator) -> Painting:
+    if brush.framing.whole:
+        return brush.paint_whole(base, item.annotations, item.image.extra["category"], rng)
+    if brush.config.composite:
+        return brush.paint_masks(base, item.annotations, names, rng)
+    return brush.paint_windows(base, item.annotations, names, rng)

@@ -1,0 +1,106 @@
+"""The user's own photograph and mask: decoded safely, checked, named by file in every complaint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...core.config import nearest
+from ...core.errors import InputError
+from ...core.masks import union
+from ...ingest.formats.labelme import (
+    MAX_LABEL_BYTES,
+    check_shape,
+    declared_size,
+    draw_group,
+    group_shapes,
+    is_background,
+)
+from ...ingest.image_files import MAX_BYTES, decode_photo, is_gray, orient
+from ...ingest.json_reader import kind_of, parse_json
+from ...ingest.ledger import Notes, refuse
+from ...ingest.mask_files import COVERED, components, decode_mask
+from .placement import Instances
+
+
+def read_content(path: Path, most: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        InputError: MISSING, A21 it cannot be read, A17 it is larger than ``most``.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(str(path), "MISSING", "no such file")
+        if path.stat().st_size > most:
+            raise InputError(str(path), "A17", f"is larger than {most:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(str(path), "A21", f"cannot be read ({error.strerror})") from error
+
+
+def read_photograph(path: Path) -> tuple[np.ndarray, bytes]:
+    """A photograph the way a viewer shows it, (H, W) where it holds no colour, else RGB; and its file's bytes.
+
+    Raises:
+        InputError: A-codes of ``core.image_files``.
+    """
+    content = read_content(path, MAX_BYTES)
+    picture = decode_photo(str(path), content, Notes(), min_side=8)
+    pixels = orient(picture.pixels, picture.orientation)
+    if pixels.ndim == 3 and is_gray(pixels):
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    return pixels, content
+
+
+def read_mask(path: Path, category: str | None, known: list[str],
+              line_width: float | None = None) -> tuple[Instances, bytes]:
+    """The instances in a mask picture (each connected part one) or a labelme file (each shape or group one).
+
+    A picture needs ``category``; a labelme file's own labels count without it.
+
+    Raises:
+        InputError: B7 nothing is set, B8 nearly everything is, C11 no category, or one the model does not know; B- and
+            C-codes of the readers.
+    """
+    if category is not None:
+        check_known("--category", category, known)
+    if path.suffix.lower() == ".json":
+        content = read_content(path, MAX_LABEL_BYTES)
+        instances = _labelme(path, content, category, line_width)
+    else:
+        content = read_content(path, MAX_BYTES)
+        mask = decode_mask(str(path), content, Notes())
+        if category is None:
+            raise InputError(str(path), "C11", "a mask picture does not say which defect it is",
+                             f"name it: --category {known[0]}")
+        instances = [(category, part) for part in components(str(path), mask)]
+    if not instances:
+        raise InputError(str(path), "B7", "the mask is empty", "mark the pixels to be painted")
+    covered = float(union([mask for _, mask in instances], *instances[0][1].shape).mean())
+    if covered > COVERED:
+        raise InputError(str(path), "B8", f"{covered:.0%} of the mask is set", "invert it if it is inverted")
+    for name, _ in instances:
+        check_known(str(path), name, known)
+    return instances, content
+
+
+def check_known(where: str, category: str, known: list[str]) -> None:
+    """Refuse (C11) a category that the model was not trained on, with the nearest one."""
+    if category not in known:
+        raise refuse(where, "C11", f"the model knows no {category!r}{nearest(category, known)}",
+                     f"one of: {', '.join(known)}")
+
+
+def _labelme(path: Path, content: bytes, category: str | None, line_width: float | None) -> Instances:
+    value = parse_json(str(path), content)
+    if kind_of(value) != "labelme":
+        raise refuse(str(path), "C15", f"is no labelme file (it looks like {kind_of(value)})", "export labelme")
+    size = declared_size(str(path), value)
+    if size is None:
+        raise refuse(str(path), "C1", "does not say how large its photograph is", "save it with labelme again")
+    shapes = [check_shape(f"{path}[shape {at}]", shape) for at, shape in enumerate(value["shapes"])]
+    drawn = [(at, shape) for at, shape in enumerate(shapes) if not is_background(shape["label"])]
+    return [(category or members[0][1]["label"], draw_group(str(path), members, size, line_width, Notes()))
+            for members in group_shapes(str(path), drawn)]

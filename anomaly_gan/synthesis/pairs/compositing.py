@@ -1,0 +1,92 @@
+"""How a generator is called: maps of the mask go in beside the photograph, and what comes out is laid on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...nets.composite import composite, feather
+
+
+def _layered(images_BCHW: Tensor, output: Tensor) -> Tensor:
+    """A layer of the defect's own substance over the photograph, with its opacity, and a difference on top.
+
+    A difference alone cannot hide what lies beneath: paper painted over a bolt stays a ghost. (After the layer-wise
+    composition of Zhang et al. 2021, Defect-GAN.)
+    """
+    channels = images_BCHW.shape[1]
+    substance, difference, opacity = output.split([channels, channels, 1], dim=1)
+    opacity = torch.sigmoid(4 * opacity - 1)  # quick to close, and mostly clear at the start
+    return (images_BCHW * (1 - opacity) + torch.tanh(substance) * opacity + difference).clamp(-1, 1)
+
+
+def _from_example(images_BCHW: Tensor, output: Tensor, example_BCHW: Tensor) -> Tensor:
+    """As ``_layered``, but what lies over the photograph is an example; it starts as mostly hiding it."""
+    difference, opacity = output.split([images_BCHW.shape[1], 1], dim=1)
+    opacity = torch.sigmoid(4 * opacity + 1)
+    return (images_BCHW * (1 - opacity) + example_BCHW * opacity + difference).clamp(-1, 1)
+
+
+PAINTINGS: dict[str, Callable[..., Tensor]] = {
+    "image": lambda images, output: output,
+    "residual": lambda images, output: (images + output).clamp(-1, 1),
+    "layered": _layered,
+    "example": _from_example,
+}
+"""The painted photograph from the photograph, the net's output and, for the last, an example: the paper's way, two
+that keep the photograph's texture, and one that takes a real defect's."""
+
+
+def painting_channels(painting: str, channels: int) -> int:
+    """Output channels a net needs for this painting."""
+    return {"layered": 2 * channels + 1, "example": channels + 1}.get(painting, channels)
+
+
+@dataclass(frozen=True)
+class Painter:
+    """How a generator is called. Maps of the mask steer it; its output is pasted or taken as it is.
+
+    ``categories``: 0 gives the paper's 4-channel input (image + mask), else the mask is one-hot by category.
+    ``painting``: what the net's output means, a row of ``PAINTINGS``.
+    """
+
+    categories: int = 0
+    controls: bool = False
+    painting: str = "image"
+    support_px: int | None = None
+    softness_px: int = 0
+
+    @property
+    def restorer(self) -> Painter:
+        """How H is called: as G, but no example tells what is under a defect."""
+        return replace(self, painting="layered") if self.painting == "example" else self
+
+    def extra_channels(self, steered: bool, channels: int) -> int:
+        """Input channels beside the photograph's ``channels``: one-hot or plain mask; severity (2), noise (2) and the
+        example if steered."""
+        steering = (4 if self.controls else 0) + (channels if self.painting == "example" else 0)
+        return max(1, self.categories) + (steering if steered else 0)
+
+    def mask_maps(self, mask_B1HW: Tensor, category_B: Tensor) -> Tensor:
+        if not self.categories:
+            return mask_B1HW
+        chosen = F.one_hot(category_B, self.categories).to(mask_B1HW.dtype)
+        return mask_B1HW * chosen[:, :, None, None]
+
+    def control_maps(self, mask_B1HW: Tensor, severity_B2: Tensor, noise_B2HW: Tensor) -> Tensor:
+        return mask_B1HW * torch.cat([severity_B2[:, :, None, None].expand(-1, -1, *mask_B1HW.shape[-2:]),
+                                      noise_B2HW], dim=1)
+
+    def paint(self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor,
+              example_BCHW: Tensor | None = None) -> Tensor:
+        """The painted photograph in [-1, 1]; with a support, bit for bit the photograph outside it."""
+        examples = [] if example_BCHW is None else [example_BCHW]
+        output = net(torch.cat([images_BCHW, maps, *examples], dim=1)).float()
+        painted = PAINTINGS[self.painting](images_BCHW, output, *examples)
+        if self.support_px is None:
+            return painted
+        return composite(images_BCHW, painted, feather(mask_B1HW, self.support_px, self.softness_px))

@@ -1,0 +1,40 @@
+"""Moments of a training: the painting generator's weights as they were after so many steps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from ...core.files import atomic_path, link_file
+
+FOLDER = "moments"
+NAME = re.compile(r"step-(\d+)\.safetensors")
+
+
+def save_weights(net: nn.Module, path: Path) -> None:
+    """The net's weights as a safetensors file."""
+    with atomic_path(path) as temporary:
+        save_file({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, temporary)
+
+
+def keep_moment(net: nn.Module, step: int, trained: Path) -> None:
+    """Write ``moments/step-000500.safetensors`` of a training's folder; the same moment again is the same bytes."""
+    save_weights(net, trained / FOLDER / f"step-{step:06d}.safetensors")
+
+
+def moments_of(trained: Path) -> list[tuple[int, Path]]:
+    """(step, weights) of every kept moment, in order; none where none were kept."""
+    found = [(NAME.fullmatch(path.name), path) for path in (trained / FOLDER).glob("step-*.safetensors")]
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def as_training(trained: Path, weights: Path, folder: Path) -> Path:
+    """``folder`` as a training that ended at that moment: for opening a method with its generator of then."""
+    for path in trained.glob("*"):
+        if path.is_file() and path.name != "generator.safetensors":
+            link_file(path, folder / path.name)
+    link_file(weights, folder / "generator.safetensors")
+    return folder

@@ -1,0 +1,184 @@
+"""Stage ``train@METHOD``: from the training split and the pool to a generator on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from math import gcd
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+
+from ...core.dataset import Dataset, load_dataset
+from ...core.durations import seconds_of
+from ...core.errors import ConfigError
+from ...core.files import write_json
+from ...core.images import write_png
+from ...core.seeding import seed_for
+from ...core.stage import LOGS, Context
+from ...engine.budget import Clock, TimeBudget
+from ...engine.distributed import launch, looks_across_rows
+from ...engine.early_stopping import Measure, Plateau
+from ...engine.loop import Schedule, finish, fit, plan_fabric
+from ...engine.loss_log import History
+from ...losses.severity import severity
+from ...metrics.backbones import embedded_backbone
+from ...nets.image_pool import ImageHistory
+from ..methods.anomaly_gan.aware import prepare_aware
+from ..methods.anomaly_gan.build import build_framing
+from ..methods.anomaly_gan.task import MethodTask
+from ..methods.config import TrainConfig
+from ..pairs.exemplar import FILE as EXAMPLES_FILE
+from ..pairs.exemplar import Example, save_examples
+from ..pairs.windows import Batch, PairSource
+from ..registry import method
+from ..relighting.fit import fit_light
+from ..relighting.model import FILE as LIGHT_FILE
+from .crop_kid import CropQuality
+from .pretraining import Pretraining
+from .previews import sample_grid, to_pixels
+from .snapshots import keep_moment, save_weights
+
+AWARE_SHARE = 0.2
+"""The most of a time budget that the aware network's own training may use up."""
+
+
+def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.monotonic) -> dict[str, Any]:
+    """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
+    ``samples/*.png``, ``moments/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
+    ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by."""
+    budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
+    fabric = plan_fabric(context.device, config.precision, out / LOGS, config.devices)
+    return launch(_train, fabric, config, context, out, budget)
+
+
+def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
+           budget: TimeBudget | None) -> dict[str, Any]:
+    """In every process that shares the training; the first one writes."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    train = load_dataset(context.inputs["ingest"]).split("train")
+    pool = load_dataset(context.inputs["pool"])
+    gray = train.info.get("mode", "L") == "L" if config.channels == "auto" else config.channels == 1
+    if gray and train.info.get("mode", "L") != "L":
+        raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
+    channels = 1 if gray else 3
+    seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
+    examples = config.painting == "example"
+    source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
+                        paint_out=config.paired > 0 or examples, examples=examples)
+    light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
+    row, aware, origin = method(config.method), None, None
+    if row.aware:
+        aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
+                                      config.aware_steps if config.compares_features else 0, seed_for(seed, "aware"),
+                                      fabric, out, budget.part(AWARE_SHARE) if budget else None)
+    task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
+    if fabric.world_size > 1:
+        check_shareable(task, config)
+    schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
+                        sample_every=gcd(config.sample_every, config.keep_every), label=f"train {config.method}",
+                        budget=budget)
+
+    course = Pretraining(source, config.pretrain_steps)
+
+    def batches(step: int) -> Batch:
+        batch = course.batch(step)
+        if fabric.world_size > 1:
+            batch = batch.part(fabric.global_rank, fabric.world_size)
+        return batch.to(fabric.device)
+
+    plateau = _plateau(task, source, train, config, fabric)
+    history = fit(task, batches, schedule, fabric, out, _sampler(task, source, config, fabric, out), plateau,
+                  course.names)
+    if fabric.is_global_zero:
+        _save(task, config, channels, train, source, out)
+        if light:
+            light.save(out / LIGHT_FILE)
+        finish(out)
+    return _metrics(config, channels, origin, task, history, plateau)
+
+
+def _sampler(task: MethodTask, source: PairSource, config: TrainConfig, fabric: Fabric,
+             out: Path) -> Callable[[int, bool], None]:
+    """What is written while the training goes on: sample sheets, and moments."""
+    shown = source.batch(-1).to(fabric.device)
+
+    def on_sample(step: int, last: bool) -> None:
+        if config.sample_every and (step % config.sample_every == 0 or last):
+            write_png(out / "samples" / f"step-{step:06d}.png", sample_grid(task, shown))
+        if config.keep_every and step % config.keep_every == 0:
+            keep_moment(task.products()["generator"], step, out)
+
+    if config.keep_every and fabric.is_global_zero:
+        keep_moment(task.products()["generator"], 0, out)  # fit has not yet restored anything: these are the first
+    return on_sample
+
+
+def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: TrainConfig,
+             fabric: Fabric) -> Plateau | None:
+    if not config.early_stop:
+        return None
+    measure: Measure = dict  # of the processes that do not measure
+    if fabric.is_global_zero:
+        names = [category.name for category in train.categories]
+        backbone = embedded_backbone(fabric.device.type)
+        measure = CropQuality(task, source, names, config.early_stop_windows, backbone, fabric.device)
+    return Plateau(config.early_stop_every, config.early_stop, measure, task.products, after=config.pretrain_steps)
+
+
+def check_shareable(task: MethodTask, config: TrainConfig) -> None:
+    """Raises:
+        ConfigError: what a net says of a row depends on the batch's other rows, or on what one process saw before.
+    """
+    bad = {name: "batch norm" if looks_across_rows(net) else "a history of its pictures"
+           for name, net in task.nets.items() if looks_across_rows(net) or isinstance(net, ImageHistory)}
+    if bad:
+        said = ", ".join(f"{name} has {reason}" for name, reason in bad.items())
+        raise ConfigError(f"train: devices: {config.method} cannot share a batch between {config.devices} processes: "
+                          f"{said}; use one device, or where it is batch norm another norm")
+
+
+def training_defects(source: PairSource, train: Dataset,
+                     draws: int = 64) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+    """Real training defects of each category, as generation draws them: their severities, as the generator will be
+    asked for (two numbers each), and, in the same order, their windows."""
+    names = [category.name for category in train.categories]
+    measured: dict[str, list[list[float]]] = {name: [] for name in names}
+    examples: dict[str, list[Example]] = {name: [] for name in names}
+    for step in range(max(1, draws * len(names) // source.batch_size)):
+        batch = source.batch(-2 - step)
+        values = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
+        for row, index in enumerate(batch.category_B.tolist()):
+            measured[names[index]].append([round(number, 5) for number in values[row].tolist()])
+            mask_01 = batch.abnormal_mask_B1HW[row, 0].numpy().astype(np.uint8)
+            examples[names[index]].append(Example(to_pixels(batch.abnormal_BCHW[row]), mask_01))
+    return measured, examples
+
+
+def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
+          out: Path) -> None:
+    for name, net in task.products().items():
+        save_weights(net, out / f"{name}.safetensors")
+    severities, examples = training_defects(source, train)
+    if source.examples:
+        save_examples(examples, out / EXAMPLES_FILE)
+    write_json(out / "model.json", {
+        "config": config.model_dump(mode="json"), "channels": channels,
+        "categories": [category.name for category in train.categories],
+        "severity": severities,
+    })
+
+
+def _metrics(config: TrainConfig, channels: int, origin: str | None, task: MethodTask,
+             history: History, plateau: Plateau | None) -> dict[str, Any]:
+    sizes = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
+    about_aware = {"aware_network": origin} if origin else {}
+    ending = {} if history.ended_by == "steps" else {"ended_by": history.ended_by, "planned_steps": config.steps}
+    best = {"best": {name: round(value, 6) for name, value in plateau.best.items()}} if plateau else {}
+    return {"method": config.method, "preset": config.preset, "steps": history.steps, **ending, **best,
+            "channels": channels, **about_aware, "parameters": sizes,
+            "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()}}

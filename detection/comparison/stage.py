@@ -1,0 +1,175 @@
+"""The comparison: every arm trains the same detectors with every seed, and all are judged on the same photographs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from anomaly_gan.core.dataset import Dataset, load_dataset
+from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
+from anomaly_gan.core.files import write_json
+from anomaly_gan.core.locks import holder
+from anomaly_gan.core.stage import CELLS, Context, begin_stage, finished_key
+from anomaly_gan.core.tables import write_csv
+
+from ..detectors.config import NO_AUGMENTATION, CompareConfig
+from ..evaluation.metric_names import figure
+from .cache import tidy
+from .cell import Cell, CellJob, cell_key, held_out_hash, training_data
+from .queue import work
+
+COLUMNS = ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic", "iterations",
+           "map50_box", "map_box", "image_recall_at_5", "image_recall_at_10", "image_recall_at_20", "image_auroc",
+           "shown_real", "shown_synthetic")
+Result = dict[str, Any]
+
+
+def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Stage function. ``context.inputs``: ``ingest``, and ``export@ARM`` for each arm but ``none``.
+
+    Writes ``cells/NAME/result.json`` and ``detections.json``, ``table.csv``, ``summary.json``, ``lift.png`` and a
+    ``detections.png`` per detector. Finished cells are kept when a run goes on; a cut-off cell resumes from its
+    checkpoint.
+
+    Raises:
+        ConfigError: an arm has no ``export@ARM`` among the inputs.
+        InputError: the test split is empty or shows no defect; a training set holds something of the test split.
+        EnvironmentFailure: another process is training some of the cells.
+    """
+    jobs = plan(config, context, out)
+    check(jobs, config, context)
+    tidy(out / CELLS, jobs)
+    work(jobs, config.workers)
+    missing = [job for job in jobs if not job.finished()]
+    if missing:
+        raise EnvironmentFailure(f"{out}: {len(missing)} cells are being trained by another process "
+                                 f"({_whom(missing[0])}); run this again when it is done")
+    return assemble(config, context, out)
+
+
+def _whom(job: CellJob) -> str:
+    other = holder(job.claim) or {}
+    return f"{job.cell.name}: process {other.get('pid', '?')} on {other.get('host', '?')}, says {job.claim}"
+
+
+def begin(config: CompareConfig, context: Context, out: Path) -> bool:
+    """Make ``out`` ready for :func:`work` of several processes at once; False where the comparison is fresh.
+
+    Finished cells are kept, whatever has changed around them: each carries its own key. Cells that the plan does not
+    name are set aside. Once all cells are finished, ``run_stage`` with :func:`run` closes the stage.
+    """
+    if not begin_stage("compare", config, context, out):
+        return False
+    tidy(out / CELLS, plan(config, context, out))
+    return True
+
+
+def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
+    """Every cell, seed by seed so that a stopped run holds whole comparisons, with the folder it reads and writes.
+
+    Nothing is written, and the key of a cell does not depend on where it lies.
+
+    Raises:
+        ConfigError: an arm has no ``export@ARM`` among the inputs.
+    """
+    from ..detectors.backbones import choose_backbone
+
+    missing = [arm for arm in config.arms if arm != NO_AUGMENTATION and f"export@{arm}" not in context.inputs]
+    if missing:
+        raise ConfigError(f"compare.arms: no export for {', '.join(missing)}; run these methods to their export, "
+                          "or take them out of compare.arms")
+    device, ingest = _device(context.device), context.inputs["ingest"]
+    jobs = []
+    for seed in config.seed_list():
+        for name in config.detector_list():
+            backbone = choose_backbone(config.detect_config(name).backbone)
+            for arm in config.arms:
+                cell, detect = Cell(arm, name, config.fold, seed), config.detect_config(name, arm)
+                train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
+                key = cell_key(cell, detect, context.seed, config.split_test, device, backbone,
+                               {"ingest": finished_key(ingest), "train": finished_key(train)})
+                jobs.append(CellJob(cell, detect, ingest, train, out / CELLS / cell.name, config.split_test,
+                                    context.seed, device, key))
+    return jobs
+
+
+def check(jobs: Sequence[CellJob], config: CompareConfig, context: Context) -> None:
+    """Find what makes a comparison void before hours of training; each cell checks its own part again.
+
+    Raises:
+        InputError: the test split is empty or shows no defect; a training set holds something of the test split.
+    """
+    ingest = context.inputs["ingest"]
+    test = held_out(config, ingest)
+    for arm, train in {job.cell.arm: job.train for job in jobs}.items():
+        training_data(arm, ingest, train, test)
+
+
+def held_out(config: CompareConfig, ingest: Path) -> Dataset:
+    """The photographs that every cell is judged on.
+
+    Raises:
+        InputError: K8, there is no defect among them.
+    """
+    test = load_dataset(ingest).split(config.split_test)
+    if not test.annotations:
+        raise InputError(str(ingest), "K8", f"split {config.split_test!r} shows no defect to judge on",
+                         "ingest with a test share that holds defects")
+    return test
+
+
+def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Table, summary and pictures from the finished cells; returns the stage's metrics.
+
+    ``missing`` of the metrics and the summary names the cells that are not finished; it is not there where all are.
+
+    Raises:
+        InputError: no cell is finished, or one was judged on another test split.
+    """
+    from .plots import write_detections, write_lift
+    from .summary import summarise
+
+    jobs = plan(config, context, out)
+    test = held_out(config, context.inputs["ingest"])
+    done = [job for job in jobs if job.finished()]
+    missing = [job.cell.name for job in jobs if job not in done]
+    if not done:
+        raise InputError(str(out), "UNFINISHED", "no cell of the comparison is finished", "run the comparison first")
+    results = [job.result() for job in done]
+    if any(result["test_hash"] != held_out_hash(test) for result in results):
+        raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
+    write_table(out / "table.csv", results)
+    found = {job.cell.name: json.loads((job.folder / "detections.json").read_text(encoding="utf-8")) for job in done}
+    left = {"missing": missing} if missing else {}
+    summary = summarise(results, found, test, config, context.seed) | left
+    write_json(out / "summary.json", summary)
+    write_lift(out / "lift.png", summary)
+    for name in summary["detectors"]:
+        first = min(job.cell.seed for job in done if job.cell.detector == name)
+        picture = "detections.png" if name == summary["detector"] else f"detections@{name}.png"
+        write_detections(out / picture, test, {job.cell.arm: found[job.cell.name] for job in done
+                                               if (job.cell.detector, job.cell.seed) == (name, first)},
+                         config.detect_config(name).score_threshold)
+    return _metrics(len(results), summary) | left
+
+
+def _metrics(cells: int, summary: dict[str, Any]) -> dict[str, Any]:
+    means = {detector: {arm: {name: item[name]["mean"] for name in ("map50", "map", "miou") if item[name] is not None}
+                        for arm, item in part["arms"].items()} for detector, part in summary["detectors"].items()}
+    more = {"detectors": means} if len(means) > 1 else {}
+    return {"cells": cells, "arms": means[summary["detector"]], "test": summary["test"],
+            "sentences": [item["sentence"] for item in summary["arms"].values()], **more}
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+
+def write_table(path: Path, results: Sequence[Result]) -> None:
+    """One row a cell, sorted by arm, detector, seed and fold; figures with six decimals, empty where undefined."""
+    order = sorted(results, key=lambda row: (row["arm"], row["detector"], row["seed"], row["fold"]))
+    write_csv(path, COLUMNS, ([figure(result, name) for name in COLUMNS] for result in order))

@@ -1,0 +1,189 @@
+"""Cells in worker processes: one thread each, and gone when their parent is."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from anomaly_gan.core.errors import AnomalyGanError, EnvironmentFailure
+
+from .progress import Board, Plan
+
+POLL_SECONDS = 0.2
+SMALLER = "set compare.workers=1 or a smaller detect.image_size"
+
+
+class Job(Protocol):
+    """A cell as a worker sees it: it runs by itself, calls ``on_step`` ``steps`` times, and keeps its own result."""
+
+    @property
+    def steps(self) -> int: ...
+
+    def run(self, on_step: Callable[[], None] = ...) -> None: ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong in a worker, in a form that every process can read. ``exit_code`` None: a bug."""
+
+    message: str
+    exit_code: int | None
+
+
+def run_here(jobs: Sequence[Job], label: str = "compare", plan: Plan | None = None,
+             say: Callable[[str], None] = lambda line: None) -> None:
+    """One cell after the other in this process, for a device that is shared badly."""
+    done, seconds = [0] * len(jobs), [-1.0] * len(jobs)
+    with Board(label, plan or plan_of(jobs), say) as board:
+        for number, job in enumerate(jobs):
+
+            def one_step(number: int = number) -> None:
+                done[number] += 1
+                board.show(done, seconds)
+
+            _timed(job, number, one_step, done, seconds)
+            board.show(done, seconds)
+
+
+def plan_of(jobs: Sequence[Job], workers: int = 1) -> Plan:
+    """What a progress bar needs to know of cells without a past."""
+    return Plan([getattr(job, "kind", "") for job in jobs], [job.steps for job in jobs], workers)
+
+
+def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare", remedy: str = SMALLER,
+                     plan: Plan | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+    """Let ``workers`` spawned processes (at most one per cell) take cell after cell, in order, and wait for all.
+
+    Each process computes on one thread: several threads in each of several processes on the same cores are many
+    times slower, and the number of threads changes the last bits of a result.
+
+    Raises:
+        AnomalyGanError: a cell failed; the others are stopped, and finished cells stay.
+        EnvironmentFailure: a process died without a word.
+    """
+    if not jobs:
+        return
+    context = multiprocessing.get_context("spawn")
+    workers = min(workers, len(jobs))
+    desk = Desk(context.Value("L", 0), context.Array("L", len(jobs)), context.Array("d", [-1.0] * len(jobs)))
+    pipes = [context.Pipe(duplex=False) for _ in range(workers)]
+    processes = [context.Process(target=_work, args=(list(jobs), desk, sender), daemon=True) for _, sender in pipes]
+    try:
+        for process in processes:
+            process.start()
+        for _, sender in pipes:
+            sender.close()
+        with Board(label, plan or plan_of(jobs, workers), say) as board:
+            _watch(processes, [receiver for receiver, _ in pipes],
+                   lambda: board.show(desk.done[:], desk.seconds[:]), label, remedy)
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.kill()
+            if process.pid is not None:
+                process.join()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What parent and workers share: the number of the next cell, and of each cell its steps and its seconds."""
+
+    next: Any
+    done: Any
+    seconds: Any
+
+    def take(self) -> int:
+        with self.next.get_lock():
+            self.next.value += 1
+            return self.next.value - 1
+
+
+def _watch(processes: Sequence[Any], receivers: Sequence[Connection], show: Callable[[], None], label: str,
+           remedy: str) -> None:
+    running = list(zip(processes, receivers, strict=True))
+    while running:
+        time.sleep(POLL_SECONDS)
+        show()
+        for process, receiver in list(running):
+            if process.is_alive():
+                continue
+            process.join()
+            running.remove((process, receiver))
+            if process.exitcode:
+                _raise(receiver, process.exitcode, label, remedy)
+    show()
+
+
+def _timed(job: Job, number: int, one_step: Callable[[], None], done: Any, seconds: Any) -> None:
+    """Run a cell and write down what a whole one takes: of a resumed one, only the rest was seen."""
+    began = time.monotonic()
+    job.run(one_step)
+    made = done[number]
+    seconds[number] = (time.monotonic() - began) * job.steps / made if made else 0.0
+    done[number] = job.steps
+
+
+def _raise(receiver: Connection, exit_code: int, label: str = "compare",
+           remedy: str = SMALLER) -> None:
+    """Raise in this process what stopped a worker."""
+    try:
+        failure: Failure = receiver.recv()
+    except EOFError:
+        raise EnvironmentFailure(f"{label}: a worker process ended with code {exit_code} without a message "
+                                 f"(out of memory?); {remedy}") from None
+    if failure.exit_code is None:
+        raise RuntimeError(f"a worker process failed:\n{failure.message}")
+    error = AnomalyGanError(failure.message)
+    error.exit_code = failure.exit_code
+    raise error
+
+
+class _NotATerminal(io.TextIOWrapper):
+    """stderr for a worker: messages pass, progress bars see no terminal and keep silent."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def _work(jobs: list[Job], desk: Desk, sender: Connection) -> None:
+    """A worker's whole life."""
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
+    sys.stderr = _NotATerminal(sys.stderr.buffer, line_buffering=True)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+    try:
+        while (number := desk.take()) < len(jobs):
+
+            def one_step(number: int = number) -> None:
+                desk.done[number] += 1
+
+            _timed(jobs[number], number, one_step, desk.done, desk.seconds)
+    except AnomalyGanError as error:
+        sender.send(Failure(str(error), error.exit_code))
+        sys.exit(1)
+    except Exception:
+        sender.send(Failure(traceback.format_exc(), None))
+        sys.exit(1)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,46 @@
+"""The detectors: a literal table. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from anomaly_gan.core.config import nearest
+from anomaly_gan.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A row: ``builder`` is ``module:function`` taking (number of categories, DetectConfig, pretrained), giving a net.
+
+    ``segments`` says whether its detections carry masks. Where they do not, boxes are all there is to judge.
+    """
+
+    builder: str
+    segments: bool
+
+    def build(self, categories: int, config: Any, pretrained: bool = True) -> Any:
+        module, _, name = self.builder.partition(":")
+        builder: Callable[[int, Any, bool], Any] = getattr(import_module(module), name)
+        return builder(categories, config, pretrained)
+
+
+DETECTORS = {
+    "mask_rcnn": Detector("detection.detectors.models.mask_rcnn:mask_rcnn", segments=True),
+    "retinanet": Detector("detection.detectors.models.retinanet:retinanet", segments=False),
+    "ms_rcnn": Detector("detection.detectors.models.ms_rcnn:ms_rcnn", segments=True),
+    "queryinst": Detector("detection.detectors.models.queryinst:queryinst", segments=True),
+}
+
+
+def detector(name: str) -> Detector:
+    """The row of that name.
+
+    Raises:
+        ConfigError: no such detector; the nearest name is offered.
+    """
+    if name not in DETECTORS:
+        raise ConfigError(f"detector: no detector {name!r}{nearest(name, DETECTORS)}")
+    return DETECTORS[name]

@@ -1,0 +1,216 @@
+"""Detections on held-out photographs, judged by COCO average precision and by pixel IoU."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import defaultdict
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor, nn
+
+from anomaly_gan.core.dataset import Dataset, ImageRecord
+from anomaly_gan.core.masks import decode_rle, encode_rle
+from anomaly_gan.core.progress import track
+
+from ..data import CategoryMap, read_resized
+from ..training.finetune import image_tensor
+from .image_level import image_figures
+from .metric_names import mean_figure
+from .statistics import Matches
+
+DetectionRow = dict[str, Any]
+"""COCO result row: image_id, category_id, score, bbox [x, y, w, h] and, where the net segments, segmentation (RLE);
+all in pixels of the original photograph."""
+
+
+@torch.no_grad()
+def detect(net: nn.Module, dataset: Dataset, categories: CategoryMap, longest: int,
+           device: torch.device) -> list[DetectionRow]:
+    """Run ``net`` on every image, one at a time: what it finds in one never depends on the others."""
+    net.eval()
+    rows: list[DetectionRow] = []
+    for image in track(dataset.images, "detect"):
+        pixels = read_resized(dataset, image, longest)
+        found = net([image_tensor(pixels).to(device)])[0]
+        rows += _rows(image, {name: value.cpu() for name, value in found.items()}, pixels.shape[:2], categories)
+    return rows
+
+
+def _rows(image: ImageRecord, found: dict[str, Tensor], size: tuple[int, ...],
+          categories: CategoryMap) -> list[DetectionRow]:
+    """Detections of one image, scaled from working size (h, w) to the original."""
+    scale_x, scale_y = image.width / size[1], image.height / size[0]
+    rows = []
+    for number, (box, label, score) in enumerate(zip(found["boxes"].tolist(), found["labels"].tolist(),
+                                                     found["scores"].tolist(), strict=True)):
+        x1, y1, x2, y2 = box[0] * scale_x, box[1] * scale_y, box[2] * scale_x, box[3] * scale_y
+        row: DetectionRow = {"image_id": image.id, "category_id": categories.category_id(label),
+                             "score": round(score, 6), "bbox": [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)]}
+        if "masks" in found:
+            share = cv2.resize(found["masks"][number, 0].numpy(), (image.width, image.height),
+                               interpolation=cv2.INTER_LINEAR)
+            row["segmentation"] = encode_rle(share >= 0.5)
+        rows.append(row)
+    return rows
+
+
+def truth_rows(dataset: Dataset) -> list[DetectionRow]:
+    """The ground truth as if it had been detected with score 1."""
+    return [{"image_id": item.image_id, "category_id": item.category_id, "score": 1.0, "bbox": list(item.bbox),
+             "segmentation": dict(item.segmentation)} for item in dataset.annotations if not item.iscrowd]
+
+
+def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_threshold: float) -> dict[str, Any]:
+    """Average precision and pixel IoU of detections against ``dataset``. A figure that does not exist is None.
+
+    ``map50`` is AP at IoU 0.5 and ``map`` the COCO mean over IoU 0.5 to 0.95, of masks where the detector gives
+    them (``judged_on``), else of boxes; ``*_box`` are always of boxes. ``miou`` is the mean over categories of
+    |P and T| / |P or T|, P the union of instances scoring at least ``score_threshold``, T that of the true ones,
+    pixels pooled over all images. A category without a true instance has no figures. ``image_*`` are those of
+    :mod:`.image_level`.
+    """
+    truth = _coco(dataset, None)
+    boxes = _average_precision(truth, _coco(dataset, rows), "bbox")
+    masks = _average_precision(truth, _coco(dataset, rows), "segm") if segments else None
+    ious = pixel_iou(dataset, rows, score_threshold) if segments else {}
+    head = masks if masks is not None else boxes
+    names = dataset.category_names()
+    return {
+        "judged_on": "masks" if segments else "boxes",
+        "map50": mean_figure([ap["ap50"] for ap in head.values()]),
+        "map": mean_figure([ap["ap"] for ap in head.values()]),
+        "map50_box": mean_figure([ap["ap50"] for ap in boxes.values()]),
+        "map_box": mean_figure([ap["ap"] for ap in boxes.values()]),
+        "miou": mean_figure(ious.values()),
+        "categories": {names[key]: {"ap50": head[key]["ap50"], "ap": head[key]["ap"], "ap50_box": boxes[key]["ap50"],
+                                    "ap_box": boxes[key]["ap"], "iou": ious.get(key),
+                                    "instances": sum(a.category_id == key for a in dataset.annotations)}
+                       for key in sorted(names)},
+        **image_figures(dataset, rows),
+        "images": len(dataset.images), "detections": len(rows),
+    }
+
+
+def _coco(dataset: Dataset, rows: list[DetectionRow] | None) -> COCO:
+    """pycocotools' index over the truth (``rows`` None) or over detections; an empty list of them is fine (K7)."""
+    coco = COCO()
+    if rows is None:
+        annotations = [{**vars(item)} for item in dataset.annotations]
+    else:
+        annotations = [{"id": number, "iscrowd": 0, "area": row["bbox"][2] * row["bbox"][3], **row}
+                       for number, row in enumerate(rows, start=1)]
+    coco.dataset = {"info": {}, "images": [{"id": image.id, "width": image.width, "height": image.height}
+                                           for image in dataset.images],
+                    "categories": [vars(category) for category in dataset.categories], "annotations": annotations}
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
+
+
+def evaluate_images(truth: COCO, found: COCO, kind: str) -> COCOeval:
+    """pycocotools' matching, image by image; ``kind`` is ``segm`` or ``bbox``."""
+    judge_ = COCOeval(truth, found, iouType=kind)
+    judge_.params.areaRng, judge_.params.areaRngLbl = judge_.params.areaRng[:1], judge_.params.areaRngLbl[:1]
+    judge_.params.maxDets = [100]
+    with contextlib.redirect_stdout(io.StringIO()):
+        judge_.evaluate()
+    return judge_
+
+
+def _average_precision(truth: COCO, found: COCO, kind: str) -> dict[int, dict[str, float | None]]:
+    """AP at IoU 0.5 and COCO AP of each category id; None where the category has no true instance."""
+    judge_ = evaluate_images(truth, found, kind)
+    with contextlib.redirect_stdout(io.StringIO()):
+        judge_.accumulate()
+    precision = judge_.eval["precision"]  # (IoU threshold, recall, category, area, detections); -1: undefined
+    result: dict[int, dict[str, float | None]] = {}
+    for place, key in enumerate(judge_.params.catIds):
+        of_category = precision[:, :, place, 0, 0]
+        exists = bool((of_category > -1).any())
+        result[key] = {"ap50": float(of_category[0].mean()) if exists else None,
+                       "ap": float(of_category.mean()) if exists else None}
+    return result
+
+
+def matches_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) -> tuple[list[str], list[Matches]]:
+    """The test objects (group ids, sorted) and, per category with true instances, every detection matched at IoU 0.5.
+
+    The matching is pycocotools' own; it happens inside each image, so objects can be drawn again without it.
+    """
+    judge_ = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
+    group_of = {image.id: image.group_id for image in dataset.images}
+    objects = sorted(set(group_of.values()))
+    unit_of = {name: number for number, name in enumerate(objects)}
+    images = len(judge_.params.imgIds)
+    result = []
+    for place in range(len(judge_.params.catIds)):
+        scores, hits, units = [], [], []
+        positives = np.zeros(len(objects), np.int64)
+        for item in judge_.evalImgs[place * images:(place + 1) * images]:
+            if item is None:
+                continue
+            unit = unit_of[group_of[item["image_id"]]]
+            counted = ~np.asarray(item["dtIgnore"][0], bool)
+            positives[unit] += int(np.count_nonzero(~np.asarray(item["gtIgnore"], bool)))
+            scores.append(np.asarray(item["dtScores"], np.float64)[counted])
+            hits.append(np.asarray(item["dtMatches"][0] > 0)[counted])
+            units.append(np.full(int(counted.sum()), unit))
+        if positives.any():
+            order = np.argsort(-np.concatenate(scores), kind="mergesort")
+            result.append(Matches(np.concatenate(hits)[order], np.concatenate(units)[order], positives))
+    return objects, result
+
+
+def matched_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) -> tuple[dict[int, int], list[int]]:
+    """(annotation id -> place in ``rows`` of the detection matched to it at IoU 0.5, places of those matched to none).
+
+    The matching is pycocotools' own, image by image and category by category.
+    """
+    judge_ = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
+    matched: dict[int, int] = {}
+    alone: list[int] = []
+    for item in judge_.evalImgs:
+        if item is None:
+            continue
+        for number, truth, ignored in zip(item["dtIds"], item["dtMatches"][0], item["dtIgnore"][0], strict=True):
+            if truth > 0:
+                matched[int(truth)] = number - 1
+            elif not ignored:
+                alone.append(number - 1)
+    return matched, sorted(alone)
+
+
+def pixel_iou(dataset: Dataset, rows: list[DetectionRow], score_threshold: float) -> dict[int, float | None]:
+    """IoU of the union of instances, per category id, over the pixels of all images together."""
+    inside = dict.fromkeys(dataset.category_names(), 0)
+    either, true_pixels = dict(inside), dict(inside)
+    predicted: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for row in rows:
+        if row["score"] >= score_threshold:
+            predicted[row["image_id"]].append((row["category_id"], row["segmentation"]))
+    actual = dataset.by_image()
+    for image in dataset.images:
+        found = _unions(predicted[image.id], image)
+        true = _unions([(a.category_id, a.segmentation) for a in actual.get(image.id, []) if not a.iscrowd], image)
+        nothing = np.zeros((image.height, image.width), bool)
+        for key in found.keys() | true.keys():
+            one, other = found.get(key, nothing), true.get(key, nothing)
+            inside[key] += int(np.count_nonzero(one & other))
+            either[key] += int(np.count_nonzero(one | other))
+            true_pixels[key] += int(np.count_nonzero(other))
+    return {key: inside[key] / either[key] if true_pixels[key] else None for key in inside}
+
+
+def _unions(instances: list[tuple[int, dict[str, Any]]], image: ImageRecord) -> dict[int, np.ndarray]:
+    """Per category id, the union (H, W) of the instances of one image."""
+    unions: dict[int, np.ndarray] = {}
+    for key, rle in instances:
+        before = unions.setdefault(key, np.zeros((image.height, image.width), bool))
+        before |= decode_rle(rle) != 0
+    return unions

@@ -1,1 +1,0 @@
-"""The detectors' nets, one module each; ``detection.registry`` names them."""

@@ -1,0 +1,120 @@
+"""A trained one-class detector on disk: ``model.safetensors`` and ``model.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from anomaly_gan.core.config import build
+from anomaly_gan.core.errors import AnomalyGanError, InputError
+from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
+
+from ..configs.base import OneClassConfig
+from ..interface import OneClassDetector
+from ..registry import one_class
+from ..training import build_detector, load_state, state_of
+from .calibration import Threshold
+
+SCHEMA = 1
+SQUARE, FLATTENED = "square", "square-flattened"
+"""How a photograph becomes the detector's input: ``images.to_square``, without or with ``flatten``."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained detector and all that using it needs.
+
+    ``held_out``: scores (n,) of the normals it was calibrated on, of the objects ``held_out_groups``. ``mode``: how
+    photographs are read, ``L`` or ``RGB``. ``preprocess``: ``square`` or ``square-flattened``. ``map_threshold``: of
+    the greatest values in the held-out normals' maps, ``held_out_highest`` (n,); ``map_scale``: the map values shown
+    as the least and the greatest colour.
+    """
+
+    detector: OneClassDetector
+    name: str
+    settings: OneClassConfig
+    channels: int
+    mode: Literal["L", "RGB"]
+    threshold: Threshold | None = None
+    held_out: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    preprocess: str = SQUARE
+    held_out_groups: tuple[str, ...] | None = None
+    map_threshold: Threshold | None = None
+    map_scale: tuple[float, float] | None = None
+    held_out_highest: np.ndarray | None = None
+
+    @property
+    def flatten(self) -> bool:
+        return self.preprocess == FLATTENED
+
+
+def save_model(folder: Path, model: Model) -> None:
+    """Write the weights and, last, what is needed to read them."""
+    weights = save(state_of(model.detector))
+    write_bytes(folder / "model.safetensors", weights)
+    write_json(folder / "model.json", {
+        "schema": SCHEMA, "detector": model.name, "settings": model.settings.model_dump(mode="json"),
+        "channels": model.channels, "mode": model.mode, "preprocess": model.preprocess,
+        "threshold": asdict(model.threshold) if model.threshold else None,
+        "map_threshold": asdict(model.map_threshold) if model.map_threshold else None,
+        "map_scale": list(model.map_scale) if model.map_scale else None,
+        "held_out": {"scores": [float(score) for score in model.held_out],
+                     "highest": [float(value) for value in model.held_out_highest]
+                     if model.held_out_highest is not None else None,
+                     "groups": list(model.held_out_groups) if model.held_out_groups is not None else None},
+        "weights_sha256": sha256_bytes(weights),
+    })
+
+
+def load_model(folder: Path, device: torch.device | None = None) -> Model:
+    """The detector with its nets in evaluation mode, on ``device`` (None: the CPU).
+
+    Raises:
+        InputError: a file is missing, is not one of ours, or the two do not belong together.
+    """
+    path = folder / "model.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        model = _read(content, str(path))
+        weights = folder / "model.safetensors"
+        if sha256_file(weights) != content["weights_sha256"]:
+            raise InputError(str(weights), "FORMAT", "is not the file that model.json was written with", "train again")
+        load_state(model.detector, load_file(weights))
+    except OSError as error:
+        raise InputError(str(error.filename or folder), "MISSING", f"cannot be read ({error.strerror})",
+                         "train with `anomaly-gan one-class train`") from error
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(str(path), "FORMAT", f"not a one-class model of this project ({reason})",
+                         "train again") from error
+    for net in model.detector.nets.values():
+        net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return model
+
+
+def _read(content: dict[str, Any], where: str) -> Model:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
+    name, channels, mode = content["detector"], content["channels"], content["mode"]
+    if mode not in ("L", "RGB") or channels not in (1, 3) or content["preprocess"] not in (SQUARE, FLATTENED):
+        raise ValueError(f"mode {mode}, {channels} channels, preprocess {content['preprocess']}")
+    try:
+        settings = build(one_class(name).settings_class(), content["settings"], where)
+    except AnomalyGanError as error:
+        raise InputError(where, "FORMAT", str(error), "train again, or use the version that trained it") from error
+    held_out = content["held_out"]
+    groups, scale, highest = held_out["groups"], content["map_scale"], held_out["highest"]
+    return Model(
+        build_detector(name, channels, settings, seed=0), name, settings, channels, mode,
+        Threshold(**content["threshold"]) if content["threshold"] else None,
+        np.array(held_out["scores"], np.float64), content["preprocess"], tuple(groups) if groups is not None else None,
+        Threshold(**content["map_threshold"]) if content["map_threshold"] else None,
+        (float(scale[0]), float(scale[1])) if scale else None,
+        np.array(highest, np.float64) if highest is not None else None)

@@ -1,0 +1,99 @@
+"""Photographs of a user's folder, decoded one after the other; what cannot be used is refused by name and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.files import sha256_bytes
+from anomaly_gan.core.progress import track
+from anomaly_gan.ingest.image_files import MAX_BYTES, decode_photo, is_gray, orient
+from anomaly_gan.ingest.ledger import Ledger, Notes, refuse
+from anomaly_gan.ingest.source_tree import PHOTO_SUFFIXES, SourceTree, list_tree, suffix_of
+
+MIN_SIDE = 16
+"""Pixels; smaller photographs are refused (A19)."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """``pixels`` uint8 (H, W) or (H, W, 3) as a viewer shows them; ``content``: the file's bytes; ``converted``: these
+    are not the pixels that the bytes hold (turned by EXIF, more than 8 bits, a palette ...)."""
+
+    file: str
+    pixels: np.ndarray
+    content: bytes
+    converted: bool
+
+    @property
+    def gray(self) -> bool:
+        return is_gray(self.pixels)
+
+    @property
+    def sha256(self) -> str:
+        return sha256_bytes(self.content)
+
+    def fingerprint(self) -> str:
+        """Equal where the pixels are equal, whatever the file format."""
+        plain = self.pixels[..., 0] if self.gray and self.pixels.ndim == 3 else self.pixels
+        return sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
+
+
+def list_photographs(data: Path, ledger: Ledger) -> tuple[SourceTree, list[str]]:
+    """The folder ``data`` (or one photograph) and the photographs in it at any depth; each is found in the ledger.
+
+    Raises:
+        InputError: no such folder, no photograph in it, A20 a single file of another kind, A22 twin names.
+    """
+    if data.is_file():
+        if suffix_of(data.name) not in PHOTO_SUFFIXES:
+            raise refuse(str(data), "A20", "is not a PNG, JPEG, BMP or TIFF photograph", "convert it to PNG")
+        tree = SourceTree(data.parent.resolve(), [data.name])
+    else:
+        tree = list_tree(data, ledger)
+    photos = tree.photos()
+    for _ in range(len(tree.files) - len(photos)):
+        ledger.ignore("not a photograph")
+    ledger.found += len(photos)
+    if ledger.found == 0:
+        raise InputError(str(data), "MISSING", "holds no photographs (.png, .jpg, .bmp, .tif)", "check the path")
+    return tree, photos
+
+
+def read_photograph(tree: SourceTree, name: str, notes: Notes, min_side: int = MIN_SIDE) -> Photograph:
+    """One photograph.
+
+    Raises:
+        InputError: it cannot be read (A21, A24) or decoded (A7 to A19).
+    """
+    content = tree.read(name, MAX_BYTES)
+    picture = decode_photo(name, content, notes, min_side=min_side)
+    return Photograph(name, orient(picture.pixels, picture.orientation), content,
+                      picture.converted or picture.orientation != 1)
+
+
+def read_photographs(tree: SourceTree, names: Iterable[str], ledger: Ledger, label: str,
+                     min_side: int = MIN_SIDE) -> Iterator[Photograph]:
+    """Those that can be used, one in memory at a time; the others are refused in the ledger."""
+    for name in track(list(names), label):
+        notes = Notes()
+        try:
+            photograph = read_photograph(tree, name, notes, min_side)
+        except InputError as error:
+            ledger.reject(name, error)
+            continue
+        ledger.accept(notes)
+        yield photograph
+
+
+def too_many_refused(ledger: Ledger, max_bad: float) -> str | None:
+    """Why a run should stop here: nothing usable, or more refused than the share ``max_bad`` of those found."""
+    bad = ledger.rejected
+    if bad and (ledger.accepted == 0 or len(bad) > max_bad * ledger.found):
+        codes = ", ".join(f"{code} {count}" for code, count in ledger.counts()["rejected"].items())
+        return f"{len(bad)} of {ledger.found} photographs are refused ({codes}); the first: {bad[0]['message']}"
+    return None

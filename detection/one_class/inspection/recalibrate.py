@@ -1,0 +1,45 @@
+"""``one-class recalibrate``: a new threshold for a detector whose normals have come to look otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.ingest.ledger import Ledger
+
+from .checkpoint import load_model, save_model
+from .normals import Grouping, gather
+from .photographs import MIN_SIDE, too_many_refused
+from .scoring import choose_device
+from .train import Trained, calibrated, keep_examples
+
+
+def recalibrate_folder(model: Path, data: Path, out: Path, false_alarm: float | None = None,
+                       groups: Path | None = None, group_column: str = "group", group_regex: str | None = None,
+                       max_bad: float = 0.01, min_side: int = MIN_SIDE, device: str = "auto") -> Trained:
+    """The detector in ``model`` with thresholds from the normals in ``data`` alone, written to the new folder ``out``.
+
+    ``data`` must show objects that the detector has not learned from, all of them normal. ``false_alarm`` None: the
+    rate asked for before.
+
+    Raises:
+        InputError: no model, no photographs, too many refused or too few (K5); J6 ``out`` is not empty.
+    """
+    target = choose_device(device)
+    judge = load_model(model, target)
+    if false_alarm is None and judge.threshold is None:
+        raise ConfigError("--false-alarm: give a rate, the detector has none from before")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(str(out), "J6", "holds files already", "choose an empty or new folder")
+    ledger = Ledger()
+    parts = gather(data, judge.settings.size, judge.flatten, Grouping(groups, group_column, group_regex), ledger,
+                   min_side, judge.mode)
+    if (why := too_many_refused(ledger, max_bad)) is not None:
+        raise InputError(str(data), "MAX-BAD", why, "mend them, or raise --max-bad")
+    rate = false_alarm if false_alarm is not None else judge.threshold.asked if judge.threshold else 0.05
+    anew = calibrated(judge, parts.squares_NCHW, parts.groups, rate, target)
+    assert anew.threshold is not None
+    ledger.close(out / "rejects.jsonl")
+    keep_examples(out, parts.squares_NCHW)
+    save_model(out, anew)
+    return Trained(out, judge.name, None, anew.threshold, len(ledger.rejected), tuple(parts.remarks))

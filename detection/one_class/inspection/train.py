@@ -1,0 +1,188 @@
+"""``one-class train``: from a folder of good parts to a detector with a calibrated threshold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.files import write_json
+from anomaly_gan.core.images import write_png
+from anomaly_gan.core.stage import run_lock
+from anomaly_gan.ingest.ledger import Ledger
+
+from ..interface import OneClassDetector
+from ..registry import one_class
+from ..training import build_detector, train_detector
+from .calibration import Threshold, calibrate, needed
+from .checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
+from .normals import GoodParts, Grouping, gather, hold_out
+from .photographs import MIN_SIDE, too_many_refused
+from .scoring import choose_device, in_batches
+
+EXAMPLES = 8
+OURS = frozenset({"rejects.jsonl"})
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to. ``trained_on``: so many normals, None where only the threshold is new; ``remarks``:
+    plain sentences for people; ``refused``: photographs not used."""
+
+    out: Path
+    detector: str
+    trained_on: int | None
+    threshold: Threshold
+    refused: int
+    remarks: tuple[str, ...]
+
+    def line(self) -> str:
+        """The last line of the command."""
+        refused = f"; {self.refused} photographs refused, see rejects.jsonl" if self.refused else ""
+        how = "calibrated anew" if self.trained_on is None else f"trained on {self.trained_on} normals"
+        return (f"{self.detector}, {how}, written to {self.out}: "
+                f"{self.threshold.words()}{refused}")
+
+
+def train_folder(data: Path, out: Path, detector: str, preset: str = "full", changes: dict[str, Any] | None = None,
+                 false_alarm: float = 0.05, groups: Path | None = None, group_column: str = "group",
+                 group_regex: str | None = None, held_out: float = 0.25, flatten: bool = False,
+                 max_bad: float = 0.01, min_side: int = MIN_SIDE, seed: int = 0, device: str = "auto") -> Trained:
+    """Learn from the normals in ``data``, calibrate on a held-out share of them (whole objects), write to ``out``.
+
+    ``data``: photographs at any depth, all of good parts, or a data set folder that ``ingest`` wrote. ``flatten``:
+    divide every photograph by its border's brightness. A training that was cut off goes on; a finished one is left
+    as it is; with another ``false_alarm`` only its threshold is calibrated anew.
+
+    Raises:
+        ConfigError: an unknown detector, preset, setting or share.
+        InputError: no photographs, more refused than ``max_bad``, too few normals (K5) or objects (E7); J6 ``out``
+            holds other files or another training.
+    """
+    row = one_class(detector)
+    settings = row.configure(preset, changes)
+    if not 0 < false_alarm < 1:
+        raise ConfigError(f"--false-alarm {false_alarm}: must lie between 0 and 1, for example 0.05")
+    if out.resolve().is_relative_to(data.resolve()):
+        raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
+    _refuse_foreign(out)
+    with run_lock(out):
+        ledger = Ledger()
+        parts = gather(data, settings.size, flatten, Grouping(groups, group_column, group_regex), ledger, min_side)
+        aside = hold_out(parts.groups, held_out, seed)
+        started = {"detector": detector, "settings": settings.model_dump(mode="json"), "seed": seed,
+                   "data": parts.key, "held_out": held_out, "preprocess": FLATTENED if flatten else SQUARE}
+        _refuse_other(out, started)
+        ledger.close(out / "rejects.jsonl")
+        if (why := too_many_refused(ledger, max_bad)) is not None:
+            raise InputError(str(data), "MAX-BAD", why, "all are in rejects.jsonl; mend them, or raise --max-bad")
+        if aside.sum() < needed(false_alarm):
+            calibrate(np.zeros(int(aside.sum())), false_alarm)  # says K5 now, not after hours of training
+        write_json(out / "started.json", started)
+        model = _finished(out, false_alarm)
+        if model is None:
+            model = _train(out, parts, aside, detector, settings, started["preprocess"], false_alarm, seed, device)
+    assert model.threshold is not None
+    return Trained(out, detector, int((~aside).sum()), model.threshold, len(ledger.rejected), tuple(parts.remarks))
+
+
+def _train(out: Path, parts: GoodParts, aside: np.ndarray, name: str, settings: Any, preprocess: str,
+           false_alarm: float, seed: int, device: str) -> Model:
+    from anomaly_gan.engine.loop import make_fabric
+
+    squares = parts.squares_NCHW
+    fabric = make_fabric(choose_device(device).type, settings.precision)
+    detector = build_detector(name, squares.shape[1], settings, seed)
+    train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)
+    groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
+    model = calibrated(Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess),
+                       squares[aside], groups, false_alarm, fabric.device)
+    keep_examples(out, squares[aside])
+    save_model(out, model)
+    for part in (out / "training").rglob("trained.safetensors"):
+        part.unlink()
+    return model
+
+
+def keep_examples(out: Path, squares_NCHW: np.ndarray) -> None:
+    """Keep some squares of normals beside the model, on which an export is checked."""
+    for number, square in enumerate(squares_NCHW[:EXAMPLES]):
+        shown = square.transpose(1, 2, 0)
+        write_png(out / "examples" / f"{number}.png", shown if shown.shape[2] == 3 else shown[..., 0])
+
+
+def calibrated(model: Model, squares_NCHW: np.ndarray, groups: list[str], false_alarm: float,
+               device: torch.device | str = "cpu") -> Model:
+    """The model with its thresholds from held-out normals (N, C, S, S) uint8 that show the objects ``groups``.
+
+    The map's threshold bounds the greatest value anywhere in a normal's map, so that the same share of normals shows
+    any found place at all. Maps are shown from the middle value of normals (no colour) to as far above the
+    threshold as the threshold lies above that.
+    """
+    scores, highest, middle = _held_out_scores(model.detector, squares_NCHW, device)
+    threshold = calibrate(scores, false_alarm, groups)
+    model = replace(model, threshold=threshold, held_out=scores.astype(np.float64), held_out_groups=tuple(groups))
+    if highest is None or middle is None:
+        return model
+    return _with_map(replace(model, held_out_highest=highest.astype(np.float64)), false_alarm, float(np.median(middle)))
+
+
+def _with_map(model: Model, false_alarm: float, low: float) -> Model:
+    assert model.held_out_highest is not None
+    of_maps = calibrate(model.held_out_highest, false_alarm, model.held_out_groups)
+    return replace(model, map_threshold=of_maps, map_scale=(low, max(2 * of_maps.value - low, low + 1e-12)))
+
+
+def _held_out_scores(detector: OneClassDetector, squares_NCHW: np.ndarray, device: torch.device | str,
+                     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Scores (N,), and the greatest and the middle value (N,) of each map."""
+    scores, highest, middle = [], [], []
+    for part in in_batches(detector, squares_NCHW, device):
+        scores.append(part.image.numpy())
+        if part.map_BHW is not None:
+            flat = part.map_BHW.flatten(1)
+            highest.append(flat.max(dim=1).values.numpy())
+            middle.append(flat.median(dim=1).values.numpy())
+    return (np.concatenate(scores), np.concatenate(highest) if highest else None,
+            np.concatenate(middle) if middle else None)
+
+
+def _finished(out: Path, false_alarm: float) -> Model | None:
+    """The model that ``out`` already holds, for this rate; None where its training has not ended."""
+    if not (out / "model.json").is_file():
+        return None
+    model = load_model(out)
+    if model.threshold is not None and model.threshold.asked == false_alarm:
+        return model
+    model = replace(model, threshold=calibrate(model.held_out, false_alarm, model.held_out_groups))
+    if model.held_out_highest is not None and model.map_scale is not None:
+        model = _with_map(model, false_alarm, model.map_scale[0])
+    save_model(out, model)
+    return model
+
+
+def _refuse_foreign(out: Path) -> None:
+    if (out / "started.json").is_file() or not out.exists():
+        return
+    if not out.is_dir() or any(item.name not in OURS and item.name != ".lock" for item in out.iterdir()):
+        raise InputError(str(out), "J6", "holds files of something else", "choose an empty or new folder")
+
+
+def _refuse_other(out: Path, started: dict[str, Any]) -> None:
+    """J6 where ``out`` holds a training that differs; the message says in what."""
+    marker = out / "started.json"
+    if not marker.is_file():
+        return
+    try:
+        there = json.loads(marker.read_text(encoding="utf-8"))
+    except ValueError:
+        there = {}
+    unlike = [key for key in started if not isinstance(there, dict) or there.get(key) != started[key]]
+    if unlike:
+        raise InputError(str(out), "J6", f"holds another training (other {', '.join(unlike)})",
+                         "choose an empty or new folder")

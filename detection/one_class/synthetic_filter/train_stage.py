@@ -1,0 +1,33 @@
+"""Stage ``one_class``: the training split's normals -> trained and calibrated one-class detectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anomaly_gan.core.dataset import load_dataset
+from anomaly_gan.core.stage import Context
+
+from .config import OneClassStageConfig
+from .learn import learn, part_normals, threshold_words
+
+
+def run(config: OneClassStageConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write ``DETECTOR/model.json``, ``model.safetensors`` and the losses of each training.
+
+    Raises:
+        InputError: K5, too few normals or objects.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    ingest = load_dataset(context.inputs["ingest"])
+    normal = part_normals(ingest, config.held_out, context.seed)
+    models = {name: learn(name, ingest, normal, config, context.seed, context.device, out / name)
+              for name in config.detectors}
+    return {
+        "detectors": list(config.detectors), "thresholds": threshold_words(models),
+        "learned_from": {"photographs": len(normal.learn), "objects": len({i.group_id for i in normal.learn})},
+        "held_out": {"photographs": len(normal.held_out), "objects": len(set(normal.held_out_groups()))},
+    }

@@ -1,0 +1,179 @@
+"""Building the items of the pool: each is a mask of one category on one normal photograph of the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from anomaly_gan.core.dataset import Dataset, ImageRecord
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.masks import union
+from anomaly_gan.core.seeding import rng_for
+
+from ..elements.real import Element
+from ..placement.placer import Placer, open_placer
+from ..placement.reals import Scenes
+from ..placement.regions import Regions
+from ..placement.seating import seat_elements
+from ..placement.seats import SeatFinder
+from ..recombination.recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
+from ..recombination.rules import Rules
+from ..recombination.shaping import Shaper
+from .config import PoolConfig
+
+BASE_TRIES = 20
+"""Normals tried for an item before its elements are taken as fitting none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One mask of the pool: the normal photograph and the elements placed on it."""
+
+    normal: ImageRecord
+    placed: list[Placed]
+
+    def mask(self) -> np.ndarray:
+        """mask_01 (H, W): all elements together."""
+        size_hw = self.normal.height, self.normal.width
+        return union((placed.full_mask(*size_hw) for placed in self.placed), *size_hw)
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryBuilder:
+    """Makes the items of one category; item ``index`` depends on the seed, the category and the index alone.
+
+    ``finder`` is set for fixed-shape categories, whose elements are only moved. ``placer`` says where elements go;
+    what is on a seat or at a border is not placed by it, but must be allowed by it.
+    """
+
+    category: str
+    config: PoolConfig
+    seed: int
+    normals: Sequence[ImageRecord]
+    prior: Sequence[Element]
+    expert: Sequence[Element]
+    placer: Placer
+    finder: SeatFinder | None = None
+
+    def item(self, index: int, attempt: int = 0) -> Item:
+        """Item ``index``, or another candidate for it (``attempt`` from 1 on).
+
+        Raises:
+            InputError: no element fits any of the normals tried (fixed-shape elements are never shrunk).
+        """
+        rng = rng_for(self.seed, "pool", self.category, index, *([attempt] if attempt else []))
+        by_experts = rng.random() < self.config.expert_share
+        elements = (self.expert or self.prior) if by_experts else (self.prior or self.expert)
+        number = draw_number(rng, *self.rules.elements)
+        severity = self.shaper.draw_severity(rng)
+        if self.finder is not None:
+            on_seats = self._on_seats(self.finder, elements, number, rng)
+            if on_seats is not None:
+                return on_seats
+        for _ in range(BASE_TRIES):
+            normal = self._normal(rng)
+            placed = self._anywhere(elements, number, normal, rng, severity)
+            if len(placed) >= self.rules.fewest:
+                return Item(normal, placed)
+        raise InputError(f"pool[{self.category}]", "H9", "its masks, as its rules want them, fit none of the normal "
+                         "photographs tried", "ingest photographs of one scale, raise pool.max_area_share, or loosen "
+                         f"pool.rules.{self.category} or the legal regions")
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What this category's masks must keep to."""
+        return self.config.rules_of(self.category)
+
+    @cached_property
+    def shaper(self) -> Shaper:
+        return Shaper.of(self.rules, [*self.prior, *self.expert])
+
+    def _normal(self, rng: np.random.Generator) -> ImageRecord:
+        return self.normals[int(rng.integers(len(self.normals)))]
+
+    def _canvas(self, normal: ImageRecord) -> Canvas:
+        return Canvas(normal.height, normal.width, self.config.margin_px, self.config.gap_px,
+                      self.rules.max_area_share,
+                      lambda bitmap, x, y: self.placer.allows(bitmap, x, y, normal))
+
+    def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord, rng: np.random.Generator,
+                  severity: float | None) -> list[Placed]:
+        canvas, fixed = self._canvas(normal), self.finder is not None or self.rules.fixed_shape
+        if fixed:
+            elements = _fitting(elements, canvas)
+        elif not self.shaper.may_fit(canvas.height, canvas.width, canvas.area_left):
+            return []
+
+        def turning(element: Element) -> Turned | None:
+            return unturned(element) if fixed else self.shaper.shape(element, rng, severity)
+
+        def placing(turned: Turned) -> tuple[int, int, dict[str, Any]] | None:
+            # what was made to fit the photograph may have become too small
+            return self._place(turned, canvas, normal, rng, fixed) if self.shaper.obeys(turned) else None
+
+        return recombine(elements, rng, canvas, number if elements else 0, turning, placing)
+
+    def _place(self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator,
+               fixed: bool) -> tuple[int, int, dict[str, Any]] | None:
+        at_border = self.config.keep_at_border and not fixed and turned.straight_cut()
+        if not at_border:
+            return self.placer.place(turned, canvas, normal, rng)
+        found = self.placer.place(turned, canvas, normal, rng, at_border=True)
+        return (*found[:2], {**found[2], "at_border": True}) if found is not None else None
+
+    def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
+                  rng: np.random.Generator) -> Item | None:
+        """An item on seats, or, after several normals without one, on a photograph where experts marked some."""
+        marked = [image for image in self.normals if image.id in finder.marked]
+        for attempt in range(self.config.seat_tries + 1):
+            last = attempt == self.config.seat_tries
+            if not (marked if last else finder.marked):
+                return None
+            normal = marked[int(rng.integers(len(marked)))] if last else self._normal(rng)
+            placed = seat_elements(elements, finder.seats(normal), rng, self._canvas(normal), number)
+            if placed and len(placed) >= self.rules.fewest:
+                return Item(normal, placed)
+        return None
+
+
+def _fitting(elements: Sequence[Element], canvas: Canvas) -> list[Element]:
+    """The elements that the photograph has room for as they are."""
+    return [element for element in elements
+            if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left]
+
+
+def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, prior: Sequence[Element],
+                 expert: Sequence[Element], marks: Sequence[Element] = (), regions: Regions | None = None,
+                 scenes: Scenes | None = None) -> CategoryBuilder:
+    """The builder of one category over the training split ``train``; ``marks`` show where a fixed object sits.
+
+    ``scenes`` keeps painted-out photographs of ``train`` between categories.
+
+    Raises:
+        InputError: the training split has no normal photograph, or the category no element.
+    """
+    normals = sorted((image for image in train.normals() if image.source == "real"), key=lambda image: image.file_name)
+    if not normals:
+        raise InputError(str(train.folder / "annotations.json"), "E7", "the training split has no normal photograph",
+                         "ingest photographs without defects too")
+    if not prior and not expert:
+        raise InputError(f"pool[{category}]", "E7", "the training split holds no mask of this category",
+                         "label some, give experts' drawings (pool.expert_dir), or leave the category out")
+    fixed = config.rules_of(category).fixed_shape
+    # a fixed object off its seats may be anywhere: where it was missing elsewhere says nothing about this photograph
+    place = config.place.model_copy(update={"strategy": "random"}) if fixed else config.place
+    placer = open_placer(place, train, category, prior, seed, regions, scenes)
+    return CategoryBuilder(category, config, seed, normals, prior, expert, placer,
+                           open_finder(config, train, marks) if fixed and place.snap else None)
+
+
+def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> SeatFinder:
+    """The seat finder of one category; ``marks`` are the experts' drawings of it, best first."""
+    return SeatFinder(marks, {image.file_name: image for image in train.images},
+                      lambda image: read_pixels(train.path_of(image), gray=True), templates=config.seat_templates,
+                      least_score=config.seat_score, scales=config.seat_scales, margin=config.seat_margin)

@@ -1,0 +1,180 @@
+"""Putting a judge to the test: real masks against shuffled ones by whole objects, and drawings against their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.stats import rankdata, spearmanr
+
+from anomaly_gan.core.dataset import Dataset
+from anomaly_gan.core.masks import grow
+from anomaly_gan.core.seeding import rng_for, seed_for
+
+from ..elements.real import Element
+from ..placement.maps import GROWN, PlaceMaps, paint_out
+from ..placement.reals import Scenes, real_elements
+from ..plausibility.calibration import MIN_RATED, Calibration
+from ..plausibility.config import JudgeConfig
+from ..plausibility.judge import Judge
+from .plausibility_shuffles import KINDS, Pair, shuffle
+
+VIEWS = ("both", "shape", "place", "painted", "smooth", "peek")
+"""What is judged by: both parts, one of them, and three controls. ``painted`` knows exactly which pixels were painted
+out, and nothing else (their share in and around the mask): 0.5 is right where both masks are of one size; a larger
+mask has a larger share by itself. ``smooth`` sees how much less texture there
+is in the painted mask than around it; ``peek`` the same on the photograph as it is, defect and all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """A pair and what each view says of its two masks; ``real`` and ``fake`` map the view to a number."""
+
+    pair: Pair
+    real: dict[str, float]
+    fake: dict[str, float]
+    score_real: float
+    score_fake: float
+
+
+@dataclass(frozen=True, eq=False)
+class RatedParts:
+    """A rated drawing, its standardised parts (2,) and its plausibility."""
+
+    element: Element
+    parts: np.ndarray
+    plausibility: float
+
+
+def cross_judge(dataset: Dataset, config: JudgeConfig, scenes: Scenes, folds: int, draws: int,
+                seed: int) -> list[Verdict]:
+    """Verdicts on the training split: every object is judged by a judge that has not seen it."""
+    elements = real_elements(dataset, "train", config.fragment_share)
+    groups = deal(elements, seed)
+    verdicts: list[Verdict] = []
+    for fold in range(min(folds, len(groups))):
+        held = set(groups[fold::folds])
+        judge = Judge.fit(_without(dataset, held), config, seed, scenes)
+        part = {name: [one for one in own if one.parent_group in held] for name, own in elements.items()}
+        # a donor that the judge had learned from would look better to it than any unseen real mask
+        verdicts += judge_pairs(judge, part, part, scenes, draws, seed)
+    return verdicts
+
+
+def _without(dataset: Dataset, groups: set[str]) -> Dataset:
+    return dataset.select(lambda image: image.group_id not in groups)
+
+
+def deal(elements: dict[str, list[Element]], seed: int) -> list[str]:
+    """All objects, category by category (an object counts for its first), shuffled within: deal them round."""
+    first: dict[str, str] = {}
+    for name, own in elements.items():
+        for one in own:
+            first.setdefault(one.parent_group, name)
+    return sorted(first, key=lambda group: (first[group], seed_for(seed, "judge study", group), group))
+
+
+def held_out(dataset: Dataset, config: JudgeConfig, scenes: Scenes, draws: int, seed: int) -> list[Verdict]:
+    """Verdicts on the test split, by a judge of the whole training split; only test masks are shuffled."""
+    elements = real_elements(dataset, "test", config.fragment_share)
+    return judge_pairs(Judge.fit(dataset, config, seed, scenes), elements, elements, scenes, draws, seed)
+
+
+def judge_pairs(judge: Judge, elements: dict[str, list[Element]], donors: dict[str, list[Element]], scenes: Scenes,
+                draws: int, seed: int) -> list[Verdict]:
+    """Judge every real mask beside ``draws`` shuffled ones of every kind, on one and the same painted photograph."""
+    others = [one for own in donors.values() for one in own]
+    verdicts = []
+    for real in (one for own in elements.values() for one in own if one.category in judge.known):
+        gray, taken = scenes.gray(real.parent_image), scenes.defects(real.parent_image)
+        for kind in KINDS:
+            for draw in range(draws):
+                pair = shuffle(real, kind, others, taken, seed, draw)
+                if pair is not None:
+                    verdicts.append(_verdict(judge, pair, gray, taken))
+    return verdicts
+
+
+def _verdict(judge: Judge, pair: Pair, gray: np.ndarray, taken: np.ndarray) -> Verdict:
+    # both places are painted out in both pictures: that something was painted tells nothing
+    painted = paint_out(gray, taken | pair.fake_01)
+    maps = PlaceMaps.of(painted)
+    altered = (taken | pair.fake_01).astype(np.float32)
+    views, scores = [], []
+    for mask_01 in (pair.real.full_mask(), pair.fake_01):
+        nats = judge.nats(maps, mask_01, pair.real.category)
+        parts = judge.known[pair.real.category].standard(nats)
+        scores.append(judge.judge(maps, mask_01, pair.real.category).score)
+        views.append({"both": float(judge.weigh(nats, pair.real.category)), "shape": float(parts[0]),
+                      "place": float(parts[1]), "painted": near(altered, mask_01), "smooth": texture(painted, mask_01),
+                      "peek": texture(gray, mask_01)})
+    return Verdict(pair, views[0], views[1], scores[0], scores[1])
+
+
+def texture(gray: np.ndarray, mask_01: np.ndarray) -> float:
+    """ln of the mean absolute Laplacian in the mask over that in a ring around it, beyond what is painted out."""
+    strength = np.abs(cv2.Laplacian(gray.astype(np.float32), cv2.CV_32F))
+    reach = 2 * max(2, round(GROWN * float(np.sqrt(gray.size))))
+    ring = (grow(mask_01, 2 * reach) > 0) & (grow(mask_01, reach) == 0)
+    around = float(strength[ring].mean()) if ring.any() else float(strength.mean())
+    return float(np.log((strength[mask_01 != 0].mean() + 0.1) / (around + 0.1)))
+
+
+def near(altered: np.ndarray, mask_01: np.ndarray) -> float:
+    """Share of altered pixels in and around the mask; what lies beyond the border counts as not altered."""
+    reach = max(4, round(4 * GROWN * float(np.sqrt(mask_01.size))))
+    window = grow(np.pad(mask_01, reach), reach)
+    inside = window[reach:-reach, reach:-reach]
+    return float(altered[inside > 0].sum()) / float(np.count_nonzero(window))
+
+
+def auroc(real: np.ndarray, fake: np.ndarray) -> float:
+    """Chance that a real mask (N,) is judged better than a shuffled one (M,), ties counted half."""
+    ranks = rankdata(np.concatenate([real, fake]))
+    return float((ranks[:len(real)].sum() - len(real) * (len(real) + 1) / 2) / (len(real) * len(fake)))
+
+
+def bootstrap(groups: Sequence[str], statistic: Callable[[np.ndarray], float], resamples: int, seed: int,
+              *names: object) -> tuple[float, float] | None:
+    """95 % interval of ``statistic(row indices)`` under resampling of whole groups; None with fewer than three."""
+    members = [np.flatnonzero(np.asarray(groups) == name) for name in sorted(set(groups))]
+    if len(members) < 3:
+        return None
+    rng = rng_for(seed, "bootstrap", *names)
+    values = [statistic(np.concatenate([members[index] for index in rng.integers(len(members), size=len(members))]))
+              for _ in range(resamples)]
+    known = [value for value in values if not np.isnan(value)]
+    return (float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))) if known else None
+
+
+def judge_rated(judge: Judge, rated: Sequence[Element], scenes: Scenes) -> list[RatedParts]:
+    """What the judge says of rated drawings on their photographs."""
+    result = []
+    for element in rated:
+        gray, mask_01 = scenes.gray(element.parent_image), element.full_mask()
+        nats = judge.nats(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, element.category)
+        result.append(RatedParts(element, judge.known[element.category].standard(nats),
+                                 float(judge.weigh(nats, element.category))))
+    return result
+
+
+def calibrated_unseen(rated: Sequence[RatedParts]) -> np.ndarray:
+    """Scores (N,), each calibrated on the drawings of all other photographs; NaN where those are too few."""
+    files = np.array([one.element.parent_image for one in rated])
+    parts = np.array([one.parts for one in rated]).reshape(-1, 2)
+    scores = np.array([one.element.score for one in rated], float)
+    result = np.full(len(rated), np.nan)
+    for file in sorted(set(files)):
+        rest = files != file
+        if np.count_nonzero(rest) >= MIN_RATED:
+            result[~rest] = Calibration.fit(parts[rest], scores[rest]).score(parts[~rest])
+    return result
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation; NaN where one of them is constant or there are fewer than three."""
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(spearmanr(first, second).statistic)
