@@ -40,8 +40,9 @@ from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import Context
 from anomaly_gan.nets.resnet import ResNetGenerator
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.anomaly_gan.build import build_generator
-from anomaly_gan.synthesis.methods.config import GenerateConfig, TrainConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.painting.networks import build_generator
 from anomaly_gan.synthesis.pairs.exemplar import FILE as EXAMPLES_FILE
 from anomaly_gan.synthesis.pairs.exemplar import Example, save_examples
 
@@ -73,28 +74,46 @@ def build_inputs(folder: Path, count: int) -> dict[str, Path]:
         centre = tuple(int(value) for value in rng.integers(64, SIDE - 64, 2))
         mask = spot(SIDE, centre, rng)
         write_png(folder / "pool" / "images" / CATEGORY.name / name, mask * np.uint8(255))
-        masks.append(ImageRecord(number, f"{CATEGORY.name}/{name}", SIDE, SIDE, f"g{number}", "train", "synthetic",
-                                 name, {"normal_file": name, "category": CATEGORY.name, "index": number - 1}))
+        masks.append(
+            ImageRecord(
+                number,
+                f"{CATEGORY.name}/{name}",
+                SIDE,
+                SIDE,
+                f"g{number}",
+                "train",
+                "synthetic",
+                name,
+                {"normal_file": name, "category": CATEGORY.name, "index": number - 1},
+            )
+        )
         annotations.append(Annotation.from_mask(number, number, 1, mask, {"kind": "prior", "parent": 1}))
     Dataset(normals, [], [CATEGORY], {"mode": "RGB"}).save(folder / "ingest")
     Dataset(masks, annotations, [CATEGORY], {"mode": "RGB"}).save(folder / "pool")
     config = TrainConfig()
     torch.manual_seed(0)
     trained = folder / "train@anomaly_gan"
-    write_json(trained / "model.json", {
-        "config": config.model_dump(mode="json"), "channels": 3, "categories": [CATEGORY.name],
-        "severity": {CATEGORY.name: [[0.1, 0.1]] * EXAMPLES}})
+    write_json(
+        trained / "model.json",
+        {
+            "config": config.model_dump(mode="json"),
+            "channels": 3,
+            "categories": [CATEGORY.name],
+            "severity": {CATEGORY.name: [[0.1, 0.1]] * EXAMPLES},
+        },
+    )
     windows = []
     for _ in range(EXAMPLES):
         mask = spot(config.size, (config.size // 2, config.size // 2), rng)
-        windows.append(Example(photograph(rng)[:config.size, :config.size], mask))
+        windows.append(Example(photograph(rng)[: config.size, : config.size], mask))
     save_examples({CATEGORY.name: windows}, trained / EXAMPLES_FILE)
     save_file(build_generator(config, 3, 1).state_dict(), trained / "generator.safetensors")
     return {"ingest": folder / "ingest", "pool": folder / "pool", "train@anomaly_gan": trained}
 
 
-def released_way(inputs: dict[str, Path], net: torch.nn.Module, device: torch.device, names: list[str],
-                 out: Path) -> None:
+def released_way(
+    inputs: dict[str, Path], net: torch.nn.Module, device: torch.device, names: list[str], out: Path
+) -> None:
     """Whole photographs, one by one, through the released generator; PIL reads and writes."""
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -125,10 +144,16 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         names = [f"{number:06d}.png" for number in range(1, options.released + 1)]
         context = Context(1, options.device, inputs)
         for turn in range(options.rounds + 1):
-            took = {"released": seconds(lambda: released_way(inputs, net, device, names, folder / "released")),
-                    "ours": seconds(lambda turn=turn: generate.run(
-                        GenerateConfig(count=options.photographs, threads=options.threads), context,
-                        folder / f"ours{turn}"))}
+            took = {
+                "released": seconds(lambda: released_way(inputs, net, device, names, folder / "released")),
+                "ours": seconds(
+                    lambda turn=turn: generate.run(
+                        GenerateConfig(count=options.photographs, threads=options.threads),
+                        context,
+                        folder / f"ours{turn}",
+                    )
+                ),
+            }
             for side, number in (("released", options.released), ("ours", options.photographs)):
                 each = took[side] / number
                 sys.stdout.write(f"{'warm-up' if turn == 0 else f'round {turn}':>8} {side:>9}: {1000 * each:9.1f} ms\n")
@@ -136,11 +161,16 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
                 if turn:
                     times[side].append(each)
     middle = {side: statistics.median(values) for side, values in times.items()}
-    return {"device": options.device, "threads": torch.get_num_threads(), "side": SIDE,
-            "photographs": options.photographs, "ours_ms": round(1000 * middle["ours"], 2),
-            "released_ms": round(1000 * middle["released"], 1),
-            "ratio": round(middle["released"] / middle["ours"], 1),
-            "photographs_per_s": round(1 / middle["ours"], 1)}
+    return {
+        "device": options.device,
+        "threads": torch.get_num_threads(),
+        "side": SIDE,
+        "photographs": options.photographs,
+        "ours_ms": round(1000 * middle["ours"], 2),
+        "released_ms": round(1000 * middle["released"], 1),
+        "ratio": round(middle["released"] / middle["ours"], 1),
+        "photographs_per_s": round(1 / middle["ours"], 1),
+    }
 
 
 def main() -> None:

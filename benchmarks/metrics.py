@@ -73,13 +73,16 @@ def race(sides: dict[str, Callable[[], Any]], rounds: int, first: dict[str, Any]
     results: dict[str, Any] = {}
     names = list(sides)
     for turn in range(rounds):
-        for name in names[turn % len(names):] + names[:turn % len(names)]:
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
             begin, used = time.perf_counter(), time.process_time()
             results[name] = sides[name]()
             wall[name].append(time.perf_counter() - begin)
             busy[name].append(time.process_time() - used)
-    return {"results": results, "wall": {name: statistics.median(times) for name, times in wall.items()},
-            "busy": {name: statistics.median(times) for name, times in busy.items()}}
+    return {
+        "results": results,
+        "wall": {name: statistics.median(times) for name, times in wall.items()},
+        "busy": {name: statistics.median(times) for name, times in busy.items()},
+    }
 
 
 def report(title: str, outcome: dict[str, Any], plain: str, ours: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def features(images: list[np.ndarray], path: Path | None, rounds: int, batch: in
     def plain() -> np.ndarray:
         rows = []
         for start in range(0, len(images), batch):
-            resized = [resize(np.repeat(image[:, :, None], 3, axis=2)) for image in images[start:start + batch]]
+            resized = [resize(np.repeat(image[:, :, None], 3, axis=2)) for image in images[start : start + batch]]
             rows.append(network(torch.from_numpy(np.stack(resized).transpose(0, 3, 1, 2).copy())).numpy())
         return np.concatenate(rows)
 
@@ -156,7 +159,7 @@ def features(images: list[np.ndarray], path: Path | None, rounds: int, batch: in
             rows = []
             with torch.autocast("cpu", torch.bfloat16):
                 for start in range(0, len(images), batch):
-                    inputs = torch.cat([square_input(image, INCEPTION_SIZE) for image in images[start:start + batch]])
+                    inputs = torch.cat([square_input(image, INCEPTION_SIZE) for image in images[start : start + batch]])
                     scaled = ((inputs - 128.0) / 128.0).contiguous(memory_format=torch.channels_last)
                     rows.append(quick(scaled).float().numpy())
             return np.concatenate(rows)
@@ -169,17 +172,30 @@ def features(images: list[np.ndarray], path: Path | None, rounds: int, batch: in
     speeds = {f"{name}_gflops_per_cpu_s": round(gflops / busy, 1) for name, busy in outcome["busy"].items()}
     reference = outcome["results"]["clean_fid"]
     scale = np.abs(reference).max()
-    deviations = {f"{name}_deviation": float(f"{np.abs(outcome['results'][name] - reference).max() / scale:.2g}")
-                  for name in sides if name != "clean_fid"}
-    return report("inception", outcome, "clean_fid", [name for name in sides if name != "clean_fid"],
-                  network=label, images=len(images), **deviations, **speeds)
+    deviations = {
+        f"{name}_deviation": float(f"{np.abs(outcome['results'][name] - reference).max() / scale:.2g}")
+        for name in sides
+        if name != "clean_fid"
+    }
+    return report(
+        "inception",
+        outcome,
+        "clean_fid",
+        [name for name in sides if name != "clean_fid"],
+        network=label,
+        images=len(images),
+        **deviations,
+        **speeds,
+    )
 
 
 def frechet(number: int, width: int, rounds: int) -> dict[str, Any]:
     rng = np.random.default_rng(SEED)
     mixing = rng.normal(size=(64, width))
-    a, b = (rng.normal(size=(number, 64)) @ mixing / 8 + 0.3 * rng.normal(size=(number, width)) + shift
-            for shift in (0.0, 0.05))
+    a, b = (
+        rng.normal(size=(number, 64)) @ mixing / 8 + 0.3 * rng.normal(size=(number, width)) + shift
+        for shift in (0.0, 0.05)
+    )
 
     def plain() -> float:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -190,8 +206,17 @@ def frechet(number: int, width: int, rounds: int) -> dict[str, Any]:
     theirs = race({"scipy": plain}, 1)
     outcome = {key: {**ours[key], **theirs[key]} for key in ("results", "wall", "busy")}
     first, second = outcome["results"]["scipy"], outcome["results"]["ours"]
-    return report("frechet", outcome, "scipy", ["ours"], n=number, d=width, scipy_value=round(first, 8),
-                  ours_value=round(second, 8), deviation=float(f"{abs(first - second) / abs(first):.2g}"))
+    return report(
+        "frechet",
+        outcome,
+        "scipy",
+        ["ours"],
+        n=number,
+        d=width,
+        scipy_value=round(first, 8),
+        ours_value=round(second, 8),
+        deviation=float(f"{abs(first - second) / abs(first):.2g}"),
+    )
 
 
 def pairs(images: list[np.ndarray], trunk: Path | None, sampled: int, rounds: int) -> dict[str, Any]:
@@ -201,11 +226,17 @@ def pairs(images: list[np.ndarray], trunk: Path | None, sampled: int, rounds: in
         warnings.simplefilter("ignore")
         torch.manual_seed(SEED)
         model = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-    state = (torch.load(trunk, weights_only=True) if trunk else
-             {f"features.{key.split('.', 1)[1]}": value for key, value in model.net.state_dict().items()})
+    state = (
+        torch.load(trunk, weights_only=True)
+        if trunk
+        else {f"features.{key.split('.', 1)[1]}": value for key, value in model.net.state_dict().items()}
+    )
     backbone, weights = lpips_backbone(state, LPIPS_SIZE)
-    own = {f"{block}.{key}": state[f"features.{key}"] for block, part in model.net.named_children()
-           for key in part.state_dict()}
+    own = {
+        f"{block}.{key}": state[f"features.{key}"]
+        for block, part in model.net.named_children()
+        for key in part.state_dict()
+    }
     model.net.load_state_dict(own)
     total = len(images) * (len(images) - 1) // 2
     rng = np.random.default_rng(SEED)
@@ -223,15 +254,27 @@ def pairs(images: list[np.ndarray], trunk: Path | None, sampled: int, rounds: in
     vectors = outcome["results"]["embed"]
     product = race({"product": lambda: pairwise_distances(vectors, vectors)}, 3)
     distances = product["results"]["product"]
-    deviation = max(abs(distances[i, j] - value) for (i, j), value in
-                    zip(chosen, outcome["results"]["lpips"], strict=True))
+    deviation = max(
+        abs(distances[i, j] - value) for (i, j), value in zip(chosen, outcome["results"]["lpips"], strict=True)
+    )
     joined: dict[str, Any] = {}
     for kind in ("wall", "busy"):
-        joined[kind] = {"lpips": outcome[kind]["lpips"] * total / sampled,
-                        "ours": outcome[kind]["embed"] + product[kind]["product"]}
-    return report("pairs", joined, "lpips", ["ours"], images=len(images), pairs=total, pairs_timed=sampled,
-                  product_alone_s=round(product["wall"]["product"], 4), deviation=float(f"{deviation:.2g}"),
-                  trunk=str(trunk.name) if trunk else "random AlexNet")
+        joined[kind] = {
+            "lpips": outcome[kind]["lpips"] * total / sampled,
+            "ours": outcome[kind]["embed"] + product[kind]["product"],
+        }
+    return report(
+        "pairs",
+        joined,
+        "lpips",
+        ["ours"],
+        images=len(images),
+        pairs=total,
+        pairs_timed=sampled,
+        product_alone_s=round(product["wall"]["product"], 4),
+        deviation=float(f"{deviation:.2g}"),
+        trunk=str(trunk.name) if trunk else "random AlexNet",
+    )
 
 
 def main() -> None:
@@ -246,11 +289,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     rounds = 1 if options.quick else options.rounds
     images = photographs(options.images)
-    result = {"threads": options.threads, "images": options.images,
-              "resize": resizing(images[:64] if options.quick else images, rounds),
-              "inception": features(images[:24] if options.quick else images, options.inception, rounds),
-              "frechet": frechet(options.images, 1024 if options.quick else 2048, rounds),
-              "pairs": pairs(images, options.alexnet, 100 if options.quick else 1000, rounds)}
+    result = {
+        "threads": options.threads,
+        "images": options.images,
+        "resize": resizing(images[:64] if options.quick else images, rounds),
+        "inception": features(images[:24] if options.quick else images, options.inception, rounds),
+        "frechet": frechet(options.images, 1024 if options.quick else 2048, rounds),
+        "pairs": pairs(images, options.alexnet, 100 if options.quick else 1000, rounds),
+    }
     sys.stdout.write(json.dumps(result) + "\n")
 
 

@@ -106,17 +106,21 @@ def plain_skip_ganomaly_pp(nets: dict[str, nn.Module], settings: Any, images_NHW
     loader = DataLoader(Arrays(images_NHWC, transforms.ToTensor()), settings.batch, shuffle=True, drop_last=True)
     in_order = DataLoader(Arrays(images_NHWC, transforms.ToTensor()), 256)
     generator, discriminator = nets["generator"], nets["discriminator"]
-    adam = {name: torch.optim.Adam(nets[name].parameters(), settings.lr, (settings.beta, 0.999))
-            for name in ("generator", "discriminator")}
+    adam = {
+        name: torch.optim.Adam(nets[name].parameters(), settings.lr, (settings.beta, 0.999))
+        for name in ("generator", "discriminator")
+    }
     bce = F.binary_cross_entropy_with_logits
     for _ in range(settings.epochs):
         for x in loader:
             fake = generator(x)
             logit, features = discriminator(fake)
             _, real_features = discriminator(x)
-            loss = (settings.adversarial * bce(logit, torch.ones_like(logit))
-                    + settings.contextual * F.l1_loss(fake, x)
-                    + settings.features * F.mse_loss(features, real_features.detach()))
+            loss = (
+                settings.adversarial * bce(logit, torch.ones_like(logit))
+                + settings.contextual * F.l1_loss(fake, x)
+                + settings.features * F.mse_loss(features, real_features.detach())
+            )
             adam["generator"].zero_grad()
             loss.backward()
             adam["generator"].step()
@@ -124,8 +128,11 @@ def plain_skip_ganomaly_pp(nets: dict[str, nn.Module], settings: Any, images_NHW
                 fake = generator(x)
             logit, features = discriminator(fake)
             real_logit, real_features = discriminator(x)
-            loss = (bce(real_logit, torch.ones_like(logit)) + bce(logit, torch.zeros_like(logit))
-                    + settings.features * F.mse_loss(features, real_features))
+            loss = (
+                bce(real_logit, torch.ones_like(logit))
+                + bce(logit, torch.zeros_like(logit))
+                + settings.features * F.mse_loss(features, real_features)
+            )
             adam["discriminator"].zero_grad()
             loss.backward()
             adam["discriminator"].step()
@@ -180,22 +187,27 @@ def compare(name: str, images_NHWC: np.ndarray, rounds: int) -> dict[str, float]
     for side in sides:  # the first call of each shape chooses its kernels
         one_side(name, side, images_NHWC[:256])
     for turn in range(rounds):
-        for side in sides[turn % 3:] + sides[:turn % 3]:
+        for side in sides[turn % 3 :] + sides[: turn % 3]:
             time_ms, busy_ms = one_side(name, side, images_NHWC)
             wall[side].append(time_ms)
             processor[side].append(busy_ms)
     middle = {side: statistics.median(times) for side, times in wall.items()}
     busy = {side: statistics.median(times) for side, times in processor.items()}
     for side in sides:
-        sys.stdout.write(f"{name:>18} {side:>13}: {middle[side]:7.3f} ms an image  "
-                         f"({min(wall[side]):.3f} to {max(wall[side]):.3f}; processor {busy[side]:.3f})\n")
-    return {"ours_ms": round(middle["ours"], 4), "plain_ms": round(middle["plain"], 4),
-            "ratio": round(middle["plain"] / middle["ours"], 2),
-            "cpu_ratio": round(busy["plain"] / busy["ours"], 2),
-            "float32_ms": round(middle["ours_float32"], 4),
-            "float32_ratio": round(middle["plain"] / middle["ours_float32"], 2),
-            "float32_cpu_ratio": round(busy["plain"] / busy["ours_float32"], 2),
-            "scored_per_s": round(scoring_per_s(name, images_NHWC[:512], 3), 1)}
+        sys.stdout.write(
+            f"{name:>18} {side:>13}: {middle[side]:7.3f} ms an image  "
+            f"({min(wall[side]):.3f} to {max(wall[side]):.3f}; processor {busy[side]:.3f})\n"
+        )
+    return {
+        "ours_ms": round(middle["ours"], 4),
+        "plain_ms": round(middle["plain"], 4),
+        "ratio": round(middle["plain"] / middle["ours"], 2),
+        "cpu_ratio": round(busy["plain"] / busy["ours"], 2),
+        "float32_ms": round(middle["ours_float32"], 4),
+        "float32_ratio": round(middle["plain"] / middle["ours_float32"], 2),
+        "float32_cpu_ratio": round(busy["plain"] / busy["ours_float32"], 2),
+        "scored_per_s": round(scoring_per_s(name, images_NHWC[:512], 3), 1),
+    }
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def draw(number: int, kind: int | None) -> tuple[np.ndarray, np.ndarray]:
     if kind == BAR:
         y, x = (int(value) for value in rng.integers(4, 36, 2))
         height, width = (8, 24) if rng.random() < 0.5 else (24, 8)
-        mask[y:y + height, x:x + width] = 1
+        mask[y : y + height, x : x + width] = 1
         pixels[mask == 1] = rng.integers(5, 40) if rng.random() < 0.5 else rng.integers(200, 250)
     return pixels, mask
 
@@ -71,8 +71,7 @@ def save(folder: Path, rows: Sequence[Row]) -> None:
         pixels, mask = draw(number if split == "train" else 1000 + number, kind)
         name = f"{split}-{number:03d}.png"
         content = write_png(folder / "images" / name, pixels)
-        images.append(ImageRecord(number, name, SIDE, SIDE, f"{split}-{number}", split, source,
-                                  sha256_bytes(content)))
+        images.append(ImageRecord(number, name, SIDE, SIDE, f"{split}-{number}", split, source, sha256_bytes(content)))
         if kind is not None:
             annotations.append(Annotation.from_mask(len(annotations) + 1, number, kind, mask))
     Dataset(images, annotations, CATEGORIES, {"mode": "L"}, folder).save(folder)
@@ -88,8 +87,17 @@ def run(folder: Path, config: DetectConfig, seeds: int) -> list[StudyCell]:
         for arm in ADDED if seed == 0 else ("none", "oracle"):
             cell = Cell(arm, config.detector, 0, seed)
             train = folder / ("ingest" if arm == "none" else f"export@{arm}")
-            job = CellJob(cell, config, folder / "ingest", train, folder / "compare" / "cells" / cell.name, "test", 0,
-                          "cpu", f"{cell.name}-{config.iterations}")
+            job = CellJob(
+                cell,
+                config,
+                folder / "ingest",
+                train,
+                folder / "compare" / "cells" / cell.name,
+                "test",
+                0,
+                "cpu",
+                f"{cell.name}-{config.iterations}",
+            )
             job.run()
             sys.stderr.write(f"{cell.name}: AP@0.5 {job.result()['map50']:.3f}\n")
             sys.stderr.flush()
@@ -100,14 +108,26 @@ def verdicts(cells: Sequence[StudyCell], draws: int = 1000) -> list[dict[str, An
     """The three comparisons, with what each must say and whether it does."""
     arms = by_arm(draw_cells(cells, draws, seed=0))
     rows = []
-    for arm, against, expected in (("oracle", "none", "better"), ("oracle", "empty", "better"),
-                                   ("empty", "none", "no difference shown")):
+    for arm, against, expected in (
+        ("oracle", "none", "better"),
+        ("oracle", "empty", "better"),
+        ("empty", "none", "no difference shown"),
+    ):
         row = compare(arms, arm, against, "oracle", seed=0)
         if row is None:
             raise RuntimeError(f"{arm} and {against} have no cell in common")
-        rows.append({"arm": arm, "against": against, "difference": row["mean"], "low": row["low"],
-                     "high": row["high"], "verdict": row["verdict"], "as_expected": row["verdict"] == expected,
-                     "sentence": sentence(row)})
+        rows.append(
+            {
+                "arm": arm,
+                "against": against,
+                "difference": row["mean"],
+                "low": row["low"],
+                "high": row["high"],
+                "verdict": row["verdict"],
+                "as_expected": row["verdict"] == expected,
+                "sentence": sentence(row),
+            }
+        )
     return rows
 
 
@@ -120,10 +140,23 @@ def main() -> int:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     # width 32: no heads practised on drawn shapes (warm_start), which would know a bar without having seen one
-    config = DetectConfig(backbone="efficientnet_lite0", image_size=SIDE, iterations=chosen.iterations, batch=2,
-                          width=32, head_width=64, anchor_sizes=(8, 12, 16, 24, 32), rpn_samples=32, roi_samples=16,
-                          proposals_before_nms=50, proposals=20, detections=10, warmup=10, lr=2e-3,
-                          checkpoint_every=10000)
+    config = DetectConfig(
+        backbone="efficientnet_lite0",
+        image_size=SIDE,
+        iterations=chosen.iterations,
+        batch=2,
+        width=32,
+        head_width=64,
+        anchor_sizes=(8, 12, 16, 24, 32),
+        rpn_samples=32,
+        roi_samples=16,
+        proposals_before_nms=50,
+        proposals=20,
+        detections=10,
+        warmup=10,
+        lr=2e-3,
+        checkpoint_every=10000,
+    )
     with tempfile.TemporaryDirectory() as folder:
         rows = verdicts(run(chosen.out or Path(folder), config, chosen.seeds))
     for row in rows:

@@ -62,10 +62,17 @@ class Soak:
         self.server.process.terminate()
         self.server.process.communicate(timeout=30)
         times = sorted(self.latencies)
-        return {"raters": self.raters, "acknowledged": len(self.acknowledged), **self.compare(), "kills": killed,
-                "answered_from_store": self.repeated, "p50_ms": round(1000 * times[len(times) // 2], 1),
-                "p99_ms": round(1000 * times[int(0.99 * len(times))], 1), "seconds": round(seconds, 1),
-                "ratings_per_s": round(len(self.acknowledged) / seconds, 1)}
+        return {
+            "raters": self.raters,
+            "acknowledged": len(self.acknowledged),
+            **self.compare(),
+            "kills": killed,
+            "answered_from_store": self.repeated,
+            "p50_ms": round(1000 * times[len(times) // 2], 1),
+            "p99_ms": round(1000 * times[int(0.99 * len(times))], 1),
+            "seconds": round(seconds, 1),
+            "ratings_per_s": round(len(self.acknowledged) / seconds, 1),
+        }
 
     def _kill(self, threads: list[threading.Thread]) -> int:
         """Kill whenever another share of the ratings is acknowledged, at a random moment, and start again."""
@@ -83,16 +90,25 @@ class Soak:
     def _rate(self, number: int) -> None:
         rng = random.Random(f"{self.seed}-{number}")
         name, secret = f"rater {number}", f"{rng.getrandbits(128):032x}"
-        me = {"x-rater": str(self._until("/api/enter", {"name": name, "secret": secret}, {})["rater"]),
-              "x-rater-secret": secret}
+        me = {
+            "x-rater": str(self._until("/api/enter", {"name": name, "secret": secret}, {})["rater"]),
+            "x-rater-secret": secret,
+        }
         work = self._until("/api/work", None, me)
         slots = [(item, criterion) for item in work["items"] for criterion in CRITERIA]
         newest: dict[tuple[str, str], str] = {}
         for count in range(self.ratings):
             item, criterion = slots[count % len(slots)]
             slot, grade, key = (item["id"], criterion), float(rng.randrange(11)), f"{rng.getrandbits(128):032x}"
-            body = {"key": key, "item": item["id"], "version": item["version"], "kind": "grade", "grade": grade,
-                    "criterion": criterion, "expects": newest.get(slot, "")}
+            body = {
+                "key": key,
+                "item": item["id"],
+                "version": item["version"],
+                "kind": "grade",
+                "grade": grade,
+                "criterion": criterion,
+                "expects": newest.get(slot, ""),
+            }
             for _ in range(2 if rng.random() < 0.05 else 1):  # now and then the finger bounces
                 stored = self._until("/api/events", body, me, timed=True)
                 assert (stored["key"], stored["grade"]) == (key, grade), stored
@@ -122,9 +138,11 @@ class Soak:
             rows = database.execute("SELECT key, name, grade FROM ratings JOIN raters ON raters.id = rater").fetchall()
         stored = {key: (name, grade) for key, name, grade in rows}
         both = stored.keys() & self.acknowledged.keys()
-        return {"lost": len(self.acknowledged.keys() - stored.keys()),
-                "doubled": len(rows) - len(stored) + len(stored.keys() - self.acknowledged.keys()),
-                "wrong_owner": sum(stored[key] != self.acknowledged[key] for key in both)}
+        return {
+            "lost": len(self.acknowledged.keys() - stored.keys()),
+            "doubled": len(rows) - len(stored) + len(stored.keys() - self.acknowledged.keys()),
+            "wrong_owner": sum(stored[key] != self.acknowledged[key] for key in both),
+        }
 
 
 def main() -> None:

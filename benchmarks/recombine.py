@@ -51,13 +51,22 @@ def elements_of(size: int, number: int = 24) -> list[Element]:
             line = size / 2 + np.stack([np.linspace(-reach, reach, 9), rng.normal(0, reach / 6, 9)], axis=1)
             cv2.polylines(mask, [line.astype(np.int32)], False, 1, int(rng.integers(3, 7)))
         box, bitmap = tight(mask)
-        elements.append(Element("prior", "benchmark", index + 1, f"{index}.png", f"g{index}", (size, size), box,
-                                bitmap))
+        elements.append(
+            Element("prior", "benchmark", index + 1, f"{index}.png", f"g{index}", (size, size), box, bitmap)
+        )
     return elements
 
 
-def plain_chunk(elements: list[Element], sources: list[np.ndarray], hulls: np.ndarray, first: int, count: int,
-                size: int, seed: int, path: Path) -> None:
+def plain_chunk(
+    elements: list[Element],
+    sources: list[np.ndarray],
+    hulls: np.ndarray,
+    first: int,
+    count: int,
+    size: int,
+    seed: int,
+    path: Path,
+) -> None:
     """The straightforward loop for ``count`` masks of one block."""
     corners = np.array([element.box[:2] for element in elements], float)
     draws = draw_block(hulls, (size, size), seed, first // BLOCK, Turns())
@@ -73,21 +82,39 @@ def plain_chunk(elements: list[Element], sources: list[np.ndarray], hulls: np.nd
         mask = (warped > 127).astype(np.uint8)
         rle = coco_mask.encode(np.asfortranarray(mask))
         element = elements[number]
-        annotations.append({
-            "id": index + 1, "image_id": index + 1, "category_id": 1, "iscrowd": 0,
-            "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
-            "bbox": [int(side) for side in coco_mask.toBbox(rle)], "area": int(coco_mask.area(rle)),
-            "provenance": {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
-                           "parent_group": element.parent_group, "expert_score": None, "raters": {},
-                           "affine": affines[at],
-                           "transforms": {"rotation_deg": float(draws.degrees[at]), "scale": float(draws.scale[at]),
-                                          "flip": bool(draws.flip[at])}, "seed": seed}})
+        annotations.append(
+            {
+                "id": index + 1,
+                "image_id": index + 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
+                "bbox": [int(side) for side in coco_mask.toBbox(rle)],
+                "area": int(coco_mask.area(rle)),
+                "provenance": {
+                    "kind": element.kind,
+                    "parent": element.parent,
+                    "parent_image": element.parent_image,
+                    "parent_group": element.parent_group,
+                    "expert_score": None,
+                    "raters": {},
+                    "affine": affines[at],
+                    "transforms": {
+                        "rotation_deg": float(draws.degrees[at]),
+                        "scale": float(draws.scale[at]),
+                        "flip": bool(draws.flip[at]),
+                    },
+                    "seed": seed,
+                },
+            }
+        )
     with path.open("w") as stream:
         json.dump(annotations, stream)
 
 
-def our_chunk(elements: list[Element], first: int, count: int, size: int, seed: int, path: Path,
-              executor: Executor | None = None) -> None:
+def our_chunk(
+    elements: list[Element], first: int, count: int, size: int, seed: int, path: Path, executor: Executor | None = None
+) -> None:
     lines = recombine_many(elements, count, (size, size), seed, start=first, executor=executor)
     path.write_bytes(b"[" + b",\n".join(lines) + b"]")
 
@@ -96,8 +123,10 @@ def same(first: Path, second: Path) -> bool:
     """Whether two files hold the same annotations; masks are compared by pixel."""
     ours, plain = json.loads(first.read_text()), json.loads(second.read_text())
     for one, other in zip(ours, plain, strict=True):
-        masks = [coco_mask.decode({**each["segmentation"], "counts": each["segmentation"]["counts"].encode()})
-                 for each in (one, other)]
+        masks = [
+            coco_mask.decode({**each["segmentation"], "counts": each["segmentation"]["counts"].encode()})
+            for each in (one, other)
+        ]
         if not np.array_equal(*masks) or one != other:
             return False
     return True
@@ -125,7 +154,7 @@ def main() -> None:
         our_chunk(elements, 0, 32, options.size, options.seed, paths["ours"])
         for turn, first in enumerate(range(0, count, BLOCK)):
             number = min(BLOCK, count - first)
-            for side in (("plain", "ours") if turn % 2 else ("ours", "plain")):
+            for side in ("plain", "ours") if turn % 2 else ("ours", "plain"):
                 begin, busy = time.perf_counter(), time.process_time()
                 if side == "plain":
                     plain_chunk(elements, sources, hulls, first, number, options.size, options.seed, paths[side])
@@ -144,11 +173,21 @@ def main() -> None:
         spread = [1 / each for each in statistics.quantiles(times[side], n=10)]
         sys.stdout.write(f"{side:>6}: {rate:8.0f} masks/s  (tenths {spread[-1]:.0f} to {spread[0]:.0f})\n")
     sys.stdout.write(f"{options.jobs} processes: {count / together:8.0f} masks/s, {together:.2f} s in all\n")
-    sys.stdout.write(json.dumps({
-        "count": count, "size": options.size, "reference_per_s": round(per_s["plain"], 1),
-        "ours_per_s": round(per_s["ours"], 1), "ratio": round(per_s["ours"] / per_s["plain"], 2),
-        "cpu_ratio": round(statistics.median(processor["plain"]) / statistics.median(processor["ours"]), 2),
-        "two_cores_per_s": round(count / together, 1), "identical": identical}) + "\n")
+    sys.stdout.write(
+        json.dumps(
+            {
+                "count": count,
+                "size": options.size,
+                "reference_per_s": round(per_s["plain"], 1),
+                "ours_per_s": round(per_s["ours"], 1),
+                "ratio": round(per_s["ours"] / per_s["plain"], 2),
+                "cpu_ratio": round(statistics.median(processor["plain"]) / statistics.median(processor["ours"]), 2),
+                "two_cores_per_s": round(count / together, 1),
+                "identical": identical,
+            }
+        )
+        + "\n"
+    )
     if not identical:
         sys.exit(1)
 

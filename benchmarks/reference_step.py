@@ -23,8 +23,9 @@ def masked_crop(images_BCHW: Tensor, mask_B1HW: Tensor, size: int) -> Tensor:
     crops = []
     for image, box in zip(images_BCHW * mask_B1HW, mask_boxes(mask_B1HW), strict=True):
         x0, y0, x1, y1 = (int(value) for value in box)
-        crops.append(F.interpolate(image[None, :, y0:y1, x0:x1], size=(size, size), mode="bilinear",
-                                   align_corners=False))
+        crops.append(
+            F.interpolate(image[None, :, y0:y1, x0:x1], size=(size, size), mode="bilinear", align_corners=False)
+        )
     return torch.cat(crops)
 
 
@@ -43,12 +44,21 @@ def bce(logits: Tensor, real: bool) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
-def reference_step(nets: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer], batch: Batch,
-                   local_size: int, aware_size: int) -> dict[str, float]:
+def reference_step(
+    nets: dict[str, nn.Module],
+    optimizers: dict[str, torch.optim.Optimizer],
+    batch: Batch,
+    local_size: int,
+    aware_size: int,
+) -> dict[str, float]:
     """Both generators and the four discriminators take one step; returns every loss."""
     g, h = nets["generator"], nets["restorer"]
-    normal, mask, abnormal, own = (batch.normal_BCHW, batch.normal_mask_B1HW, batch.abnormal_BCHW,
-                                   batch.abnormal_mask_B1HW)
+    normal, mask, abnormal, own = (
+        batch.normal_BCHW,
+        batch.normal_mask_B1HW,
+        batch.abnormal_BCHW,
+        batch.abnormal_mask_B1HW,
+    )
 
     def damage(images: Tensor, with_mask: Tensor) -> Tensor:
         return g(torch.cat([images, with_mask], dim=1))
@@ -77,8 +87,9 @@ def reference_step(nets: dict[str, nn.Module], optimizers: dict[str, torch.optim
         real_mask, fake_mask = masks[side]
         with torch.no_grad():
             fake = damage(normal, mask) if side == "abnormal" else restore(abnormal, own)
-        loss = (bce(judge(nets[name], reals[side], real_mask, local_size), name.startswith("d1"))
-                + bce(judge(nets[name], fake, fake_mask, local_size), name.startswith("d2")))
+        loss = bce(judge(nets[name], reals[side], real_mask, local_size), name.startswith("d1")) + bce(
+            judge(nets[name], fake, fake_mask, local_size), name.startswith("d2")
+        )
         values[name] = loss.item()
         loss.backward()
     optimizers["discriminators"].step()

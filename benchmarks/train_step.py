@@ -59,8 +59,9 @@ DISCRIMINATOR = {"features": 192, "widths": (32, 64, 128, 256, 256, 256, 256)}
 def config_of(options: argparse.Namespace, precision: str) -> TrainConfig:
     """The published recipe at the benchmark's size: at 128 px 46 M parameters in all with the released generator."""
     unet = {} if options.preset == "paper_released" else {"depth": options.depth, "base_width": options.base_width}
-    return TrainConfig(preset=options.preset, size=options.size, batch=options.batch, precision=precision, **unet,
-                       **DISCRIMINATOR)
+    return TrainConfig(
+        preset=options.preset, size=options.size, batch=options.batch, precision=precision, **unet, **DISCRIMINATOR
+    )
 
 
 def make_task(config: TrainConfig, device: torch.device) -> AnomalyGanTask:
@@ -83,12 +84,19 @@ def random_batch(config: TrainConfig, step: int, device: torch.device) -> Batch:
         mask = torch.zeros(number, 1, side, side)
         for row in range(number):
             top, left = (int(value) for value in torch.randint(side // 8, side // 2, (2,), generator=rng))
-            mask[row, :, top:top + side // 4, left:left + side // 3] = 1
+            mask[row, :, top : top + side // 4, left : left + side // 3] = 1
         return mask.to(device)
 
     abnormal = images()
-    return Batch(images(), masks(), abnormal, masks(), torch.zeros(number, dtype=torch.long, device=device),
-                 torch.zeros(number, 2, side, side, device=device), abnormal)
+    return Batch(
+        images(),
+        masks(),
+        abnormal,
+        masks(),
+        torch.zeros(number, dtype=torch.long, device=device),
+        torch.zeros(number, 2, side, side, device=device),
+        abnormal,
+    )
 
 
 class Ours:
@@ -120,8 +128,18 @@ class Upstream:
     """CycleGAN's training step as a checkout of its authors' code takes it, on our pictures."""
 
     def __init__(self, checkout: Path, config: TrainConfig, device: str) -> None:
-        asked = ["--dataroot", str(checkout), "--model", "cycle_gan", "--batch_size", str(config.batch),
-                 "--crop_size", str(config.size), "--gpu_ids", "0" if device == "cuda" else "-1"]
+        asked = [
+            "--dataroot",
+            str(checkout),
+            "--model",
+            "cycle_gan",
+            "--batch_size",
+            str(config.batch),
+            "--crop_size",
+            str(config.size),
+            "--gpu_ids",
+            "0" if device == "cuda" else "-1",
+        ]
         with as_upstream(checkout, asked), contextlib.redirect_stdout(io.StringIO()):
             settings = importlib.import_module("options.train_options").TrainOptions().gather_options()
             settings.isTrain, settings.gpu_ids = True, [0] if device == "cuda" else []
@@ -218,25 +236,36 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 times[name].append(elapsed)
     middle = {name: statistics.median(values) for name, values in times.items()}
     operations = counted_operations(exact, batches[0], options.device)
-    peaks = {name: convolution_peak(dtype, device)
-             for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))}
+    peaks = {
+        name: convolution_peak(dtype, device) for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
+    }
     reached = 1000 * operations / middle["ours"]
     result = {
-        "preset": options.preset, "device": options.device, "threads": torch.get_num_threads(),
-        "size": options.size, "batch": options.batch,
+        "preset": options.preset,
+        "device": options.device,
+        "threads": torch.get_num_threads(),
+        "size": options.size,
+        "batch": options.batch,
         "parameters": sum(p.numel() for net in sides["reference"].nets.values() for p in net.parameters()),
-        "ours_ms": round(middle["ours"], 1), "reference_ms": round(middle["reference"], 1),
-        "ratio": round(middle["reference"] / middle["ours"], 2), "fraction_of_peak": round(reached / peaks["bf16"], 3),
-        "gflops_per_step": round(operations / 1e9, 1), "reached_gflops_per_s": round(reached / 1e9, 1),
+        "ours_ms": round(middle["ours"], 1),
+        "reference_ms": round(middle["reference"], 1),
+        "ratio": round(middle["reference"] / middle["ours"], 2),
+        "fraction_of_peak": round(reached / peaks["bf16"], 3),
+        "gflops_per_step": round(operations / 1e9, 1),
+        "reached_gflops_per_s": round(reached / 1e9, 1),
         "peak_gflops_per_s": {name: round(value / 1e9, 1) for name, value in peaks.items()},
         "largest_loss_difference": float(f"{difference:.2g}"),
     }
     if "ours_float32" in middle:
-        result |= {"ours_float32_ms": round(middle["ours_float32"], 1),
-                   "float32_ratio": round(middle["reference"] / middle["ours_float32"], 2)}
+        result |= {
+            "ours_float32_ms": round(middle["ours_float32"], 1),
+            "float32_ratio": round(middle["reference"] / middle["ours_float32"], 2),
+        }
     if "upstream" in middle:
-        result |= {"upstream_ms": round(middle["upstream"], 1),
-                   "upstream_ratio": round(middle["upstream"] / middle["ours"], 2)}
+        result |= {
+            "upstream_ms": round(middle["upstream"], 1),
+            "upstream_ratio": round(middle["upstream"] / middle["ours"], 2),
+        }
     if device.type == "cuda":
         result["peak_memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
     return result
@@ -253,8 +282,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--float32", action="store_true", help="also time our step at float32")
-    parser.add_argument("--upstream", type=checkout, metavar="CHECKOUT",
-                        help="folder of a pytorch-CycleGAN-and-pix2pix, whose step is timed beside")
+    parser.add_argument(
+        "--upstream",
+        type=checkout,
+        metavar="CHECKOUT",
+        help="folder of a pytorch-CycleGAN-and-pix2pix, whose step is timed beside",
+    )
     parser.add_argument("--quick", action="store_true", help="two rounds")
     options = parser.parse_args()
     if options.device == "cpu":

@@ -70,7 +70,10 @@ def _content_key(data: Path) -> str:
 def _claim(out: Path, started: dict[str, Any]) -> None:
     """Go on in a folder begun for the same training; refuse any other that is not empty."""
     marker = out / "started.json"
-    if out.is_dir() and any(out.iterdir()) and not (
-            marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == started):
+    if (
+        out.is_dir()
+        and any(out.iterdir())
+        and not (marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == started)
+    ):
         raise InputError(str(out), "J6", "the output folder holds other files", "choose an empty or new folder")
     write_json(marker, started)

@@ -45,12 +45,20 @@ class CategoryMap:
         """
         other = CategoryMap.of(dataset.categories)
         if other != self:
-            raise InputError(where, "K4", f"categories {_listed(other)} are not the expected {_listed(self)}",
-                             "use the categories of the data set the detector belongs to")
+            raise InputError(
+                where,
+                "K4",
+                f"categories {_listed(other)} are not the expected {_listed(self)}",
+                "use the categories of the data set the detector belongs to",
+            )
         for annotation in dataset.annotations:
             if annotation.category_id not in self.ids:
-                raise InputError(f"{where}[annotation {annotation.id}]", "K3",
-                                 f"category {annotation.category_id} is not declared", "run ingest again")
+                raise InputError(
+                    f"{where}[annotation {annotation.id}]",
+                    "K3",
+                    f"category {annotation.category_id} is not declared",
+                    "run ingest again",
+                )
 
 
 def _listed(mapping: CategoryMap) -> str:
@@ -75,8 +83,11 @@ class Examples:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def indices(self, source: str, with_defect: bool | None = None) -> list[int]:
-        return [index for index, item in enumerate(self.items)
-                if item.source == source and with_defect in (None, bool(item.labels))]
+        return [
+            index
+            for index, item in enumerate(self.items)
+            if item.source == source and with_defect in (None, bool(item.labels))
+        ]
 
 
 def working_size(width: int, height: int, longest: int) -> tuple[int, int]:

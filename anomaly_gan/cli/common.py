@@ -11,24 +11,41 @@ from ..core.durations import canonical
 from ..core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..pipeline.run import RunConfig, Step
+    from ..pipeline.config import RunConfig
+    from ..pipeline.plan import Step
 
 RunFolder = Annotated[Path, typer.Option("--run", help="Run folder that holds the stages.")]
-Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE",
-                                             help="Change one value of the configuration; may be repeated.")]
+Settings = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the configuration; may be repeated."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 MethodName = Annotated[str, typer.Option("--method", help="A generation method, such as anomaly_gan or copy_paste.")]
-TimeBudget = Annotated[str | None, typer.Option("--time-budget", metavar="1h30m", help="Time for each training, as "
-                                                "25m or 90s: it does its best in it and ends with a usable model.")]
+TimeBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--time-budget",
+        metavar="1h30m",
+        help="Time for each training, as 25m or 90s: it does its best in it and ends with a usable model.",
+    ),
+]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 
-def work_stage(run: Path, name: str, section: str, settings: list[str], method: str | None = None,
-           seed: int | None = None, device: str | None = None, lenient: bool = False) -> None:
+def work_stage(
+    run: Path,
+    name: str,
+    section: str,
+    settings: list[str],
+    method: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    lenient: bool = False,
+) -> None:
     """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
     from ..core.stage import read_manifest
-    from ..pipeline.run import Step, plan
+    from ..pipeline.plan import Step, plan
 
     config = read_section(run, section, settings, method, seed, device)
     step = next(step for step in plan(config) if step.name == name)
@@ -48,10 +65,11 @@ def work_step(config: RunConfig, run: Path, step: Step) -> None:
     typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 
 
-def read_section(run: Path, section: str, settings: list[str], method: str | None, seed: int | None,
-                device: str | None) -> RunConfig:
+def read_section(
+    run: Path, section: str, settings: list[str], method: str | None, seed: int | None, device: str | None
+) -> RunConfig:
     from ..core.config import apply_settings, build, read_yaml
-    from ..pipeline.run import RunConfig
+    from ..pipeline.config import RunConfig
 
     saved = run / "run.yaml"
     content: dict[str, Any] = read_yaml(saved) if saved.is_file() else {"data": {"root": str(run / "ingest")}}

@@ -13,15 +13,22 @@ from .common import Device, MethodName, Settings, read_metrics, read_section, wo
 
 def add_features(app: typer.Typer) -> None:
     """Add the verb to the command line."""
-    app.command("features", epilog="Example: anomaly-gan train --run runs/mine --set keep_every=500, and then "
-                                   "anomaly-gan features runs/mine --set view=defect")(features)
+    app.command(
+        "features",
+        epilog="Example: anomaly-gan train --run runs/mine --set keep_every=500, and then "
+        "anomaly-gan features runs/mine --set view=defect",
+    )(features)
 
 
-def features(run: Annotated[Path, typer.Argument(help="Run folder.")], method: MethodName = "anomaly_gan",
-             settings: Settings = [], device: Device = None) -> None:  # noqa: B006
+def features(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    method: MethodName = "anomaly_gan",
+    settings: Settings = [],
+    device: Device = None,
+) -> None:
     """Defect crops at several moments of a training beside real ones: a t-SNE, and the distance that goes with it."""
     from ..core.config import read_yaml
-    from ..pipeline.run import plan
+    from ..pipeline.plan import plan
 
     config = read_section(run, "features", settings, method, None, device)
     saved = run / f"train@{method}" / "config.yaml"
@@ -29,15 +36,23 @@ def features(run: Annotated[Path, typer.Argument(help="Run folder.")], method: M
     if not kept:
         raise ConfigError(f"{saved.parent}: the training kept no moments; train with --set keep_every=500")
     # the training's own word, not the run's: it may have been trained with --set
-    config = config.model_copy(update={"train_methods": {
-        **config.train_methods, method: {**config.train_methods.get(method, {}), "keep_every": kept}}})
+    config = config.model_copy(
+        update={
+            "train_methods": {
+                **config.train_methods,
+                method: {**config.train_methods.get(method, {}), "keep_every": kept},
+            }
+        }
+    )
     name = f"features@{method}"
     work_step(config, run, next(step for step in plan(config) if step.name == name))
     metrics = read_metrics(run / name)
     for category, row in metrics["categories"].items():
         first, last, real = (_number((row[key] or {}).get("mean")) for key in ("first", "last", "real"))
-        typer.echo(f"{category}: {metrics['kernel']} {first} at first, {last} at last, {real} between real defects "
-                   f"(N = {row['n']})")
+        typer.echo(
+            f"{category}: {metrics['kernel']} {first} at first, {last} at last, {real} between real defects "
+            f"(N = {row['n']})"
+        )
     typer.echo(f"figure → {run / name / 'features.png'}")
 
 

@@ -10,10 +10,15 @@ import typer
 from ..core.errors import CheckFailed
 from .common import Device, RunFolder, Seed, Settings
 
-one_class_app = typer.Typer(no_args_is_help=True, help="Detectors that learn from sound parts alone: train, score, "
-                                                       "export, benchmark, study.")
-Detector = Annotated[str, typer.Option("--detector", help="patch_memory, iaead, iae_lstm_kl, cvgad, skip_ganomaly_pp "
-                                                          "...; `one-class list` names all.")]
+one_class_app = typer.Typer(
+    no_args_is_help=True, help="Detectors that learn from sound parts alone: train, score, export, benchmark, study."
+)
+Detector = Annotated[
+    str,
+    typer.Option(
+        "--detector", help="patch_memory, iaead, iae_lstm_kl, cvgad, skip_ganomaly_pp ...; `one-class list` names all."
+    ),
+]
 Preset = Annotated[str, typer.Option("--preset", help="quick (sized for a CPU) or full (the paper's).")]
 
 
@@ -27,102 +32,161 @@ def one_class_list() -> None:
         typer.echo(f"{name:18} {traits:10} {row.words}")
 
 
-@one_class_app.command("train", epilog="Example: anomaly-gan one-class train good_parts --detector patch_memory "
-                                       "--false-alarm 0.02 --group-regex '(part\\d+)_' --out models/bolts")
-def one_class_train(data: Annotated[Path, typer.Argument(help="Folder of photographs of good parts, at any depth; or "
-                                                              "an ingested data set (its training normals).")],
-                    out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
-                    detector: Detector = "patch_memory", preset: Preset = "full",
-                    false_alarm: Annotated[float, typer.Option(help="Share of good parts that may be called abnormal; "
-                                                                    "the threshold is set on held-out ones.")] = 0.05,
-                    groups: Annotated[Path | None, typer.Option(help="CSV (file, group): which photographs show the "
-                                                                     "same part.")] = None,
-                    group_regex: Annotated[str | None, typer.Option(help="Or a regular expression on the file name; "
-                                                                         "its first group names the part.")] = None,
-                    held_out: Annotated[float, typer.Option(help="Share of the parts kept for the threshold.")] = 0.25,
-                    flatten: Annotated[bool, typer.Option("--flatten", help="Divide every photograph by its border's "
-                                                                            "brightness.")] = False,
-                    max_bad: Annotated[float, typer.Option(help="Share of unreadable photographs still borne.")] = 0.01,
-                    settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
+@one_class_app.command(
+    "train",
+    epilog="Example: anomaly-gan one-class train good_parts --detector patch_memory "
+    "--false-alarm 0.02 --group-regex '(part\\d+)_' --out models/bolts",
+)
+def one_class_train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of photographs of good parts, at any depth; or an ingested data set (its training normals)."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
+    detector: Detector = "patch_memory",
+    preset: Preset = "full",
+    false_alarm: Annotated[
+        float,
+        typer.Option(help="Share of good parts that may be called abnormal; the threshold is set on held-out ones."),
+    ] = 0.05,
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV (file, group): which photographs show the same part.")
+    ] = None,
+    group_regex: Annotated[
+        str | None, typer.Option(help="Or a regular expression on the file name; its first group names the part.")
+    ] = None,
+    held_out: Annotated[float, typer.Option(help="Share of the parts kept for the threshold.")] = 0.25,
+    flatten: Annotated[
+        bool, typer.Option("--flatten", help="Divide every photograph by its border's brightness.")
+    ] = False,
+    max_bad: Annotated[float, typer.Option(help="Share of unreadable photographs still borne.")] = 0.01,
+    settings: Settings = [],
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
     """Learn what sound parts look like, and set the threshold for a false-alarm rate."""
     from detection.one_class.inspection.train import train_folder
 
     from ..core.config import apply_settings
 
-    trained = train_folder(data, out, detector, preset, apply_settings({}, settings), false_alarm, groups=groups,
-                           group_regex=group_regex, held_out=held_out, flatten=flatten, max_bad=max_bad,
-                           seed=seed or 0, device=device or "auto")
+    trained = train_folder(
+        data,
+        out,
+        detector,
+        preset,
+        apply_settings({}, settings),
+        false_alarm,
+        groups=groups,
+        group_regex=group_regex,
+        held_out=held_out,
+        flatten=flatten,
+        max_bad=max_bad,
+        seed=seed or 0,
+        device=device or "auto",
+    )
     _say(trained.remarks)
     typer.echo(trained.line())
 
 
-@one_class_app.command("score", epilog="Example: anomaly-gan one-class score new_photos --model models/bolts --out "
-                                       "scored")
-def one_class_score(data: Annotated[Path, typer.Argument(help="Folder of new photographs, or one photograph.")],
-                    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
-                    out: Annotated[Path, typer.Option(help="Folder for scores.csv, overlays/ and found/.")],
-                    overlays: Annotated[int, typer.Option(min=0, help="Most heat maps to write.")] = 50,
-                    overlay_all: Annotated[bool, typer.Option("--overlay-all", help="Heat maps of normal ones "
-                                                                                    "too.")] = False,
-                    found: Annotated[bool, typer.Option(help="Write what was found as labelme files, for `ingest` and "
-                                                             "the mask pool.")] = True,
-                    known_good: Annotated[bool, typer.Option("--known-good", help="All are known to be sound: test "
-                                                                                  "whether sound parts score "
-                                                                                  "differently now.")] = False,
-                    device: Device = None) -> None:
+@one_class_app.command(
+    "score", epilog="Example: anomaly-gan one-class score new_photos --model models/bolts --out scored"
+)
+def one_class_score(
+    data: Annotated[Path, typer.Argument(help="Folder of new photographs, or one photograph.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores.csv, overlays/ and found/.")],
+    overlays: Annotated[int, typer.Option(min=0, help="Most heat maps to write.")] = 50,
+    overlay_all: Annotated[bool, typer.Option("--overlay-all", help="Heat maps of normal ones too.")] = False,
+    found: Annotated[
+        bool, typer.Option(help="Write what was found as labelme files, for `ingest` and the mask pool.")
+    ] = True,
+    known_good: Annotated[
+        bool,
+        typer.Option("--known-good", help="All are known to be sound: test whether sound parts score differently now."),
+    ] = False,
+    device: Device = None,
+) -> None:
     """Score new photographs: a table, heat maps, masks of what was found, and a note where sound parts have drifted."""
     from detection.one_class.inspection.score import score_folder
 
-    scored = score_folder(model, data, out, overlays=overlays, overlay_all=overlay_all, found=found,
-                          known_good=known_good, device=device or "auto")
+    scored = score_folder(
+        model,
+        data,
+        out,
+        overlays=overlays,
+        overlay_all=overlay_all,
+        found=found,
+        known_good=known_good,
+        device=device or "auto",
+    )
     _say(scored.remarks)
     typer.echo(scored.line())
     if (problem := scored.problem()) is not None:
         raise CheckFailed(problem)
 
 
-@one_class_app.command("recalibrate", epilog="Example: anomaly-gan one-class recalibrate new_good_parts --model "
-                                             "models/bolts --false-alarm 0.01 --out models/bolts_spring")
-def one_class_recalibrate(data: Annotated[Path, typer.Argument(help="Folder of good parts the model has not seen.")],
-                          model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
-                          out: Annotated[Path, typer.Option(help="Folder of the model with the new threshold.")],
-                          false_alarm: Annotated[float | None, typer.Option(help="Default: as before.")] = None,
-                          groups: Annotated[Path | None, typer.Option(help="CSV (file, group).")] = None,
-                          group_regex: Annotated[str | None, typer.Option(help="Or a regular expression on the file "
-                                                                               "name.")] = None,
-                          device: Device = None) -> None:
+@one_class_app.command(
+    "recalibrate",
+    epilog="Example: anomaly-gan one-class recalibrate new_good_parts --model "
+    "models/bolts --false-alarm 0.01 --out models/bolts_spring",
+)
+def one_class_recalibrate(
+    data: Annotated[Path, typer.Argument(help="Folder of good parts the model has not seen.")],
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model with the new threshold.")],
+    false_alarm: Annotated[float | None, typer.Option(help="Default: as before.")] = None,
+    groups: Annotated[Path | None, typer.Option(help="CSV (file, group).")] = None,
+    group_regex: Annotated[str | None, typer.Option(help="Or a regular expression on the file name.")] = None,
+    device: Device = None,
+) -> None:
     """A new threshold from new good parts, without training again."""
     from detection.one_class.inspection.recalibrate import recalibrate_folder
 
-    anew = recalibrate_folder(model, data, out, false_alarm, groups=groups, group_regex=group_regex,
-                              device=device or "auto")
+    anew = recalibrate_folder(
+        model, data, out, false_alarm, groups=groups, group_regex=group_regex, device=device or "auto"
+    )
     _say(anew.remarks)
     typer.echo(anew.line())
 
 
 @one_class_app.command("export", epilog="Example: anomaly-gan one-class export --model models/bolts --out bolts.onnx")
-def one_class_export(model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
-                     out: Annotated[Path, typer.Option(help="The .onnx file to write.")]) -> None:
+def one_class_export(
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+) -> None:
     """One ONNX graph from pixels to score and map, checked against the model by running it."""
     from detection.one_class.inspection.onnx_export import export_onnx
 
     typer.echo(export_onnx(model, out).line())
 
 
-@one_class_app.command("benchmark", epilog="Example: anomaly-gan one-class benchmark --detector iaead --dataset mnist "
-                                           "--protocol as_published --preset quick --set data.root=DIR --out iaead")
-def one_class_benchmark(detector: Detector,
-                        dataset: Annotated[str, typer.Option(help="mnist, fashion_mnist, cifar10, coil20, "
-                                                                  "magnetic_tile, mvtec_screw or rsdds.")],
-                        out: Annotated[Path, typer.Option(help="Folder for table.csv, report.html and the cells.")],
-                        protocol: Annotated[str, typer.Option(help="honest, or as_published: the paper's own, its "
-                                                                   "leaks included.")] = "honest",
-                        preset: Preset = "full",
-                        normal: Annotated[list[str], typer.Option(help="Only this class, by name or number; may be "
-                                                                       "repeated. With leave_one_out, the class left "
-                                                                       "out.")] = [],  # noqa: B006
-                        seeds: Annotated[int | None, typer.Option(min=1, help="Default 3.")] = None,
-                        settings: Settings = [], device: Device = None) -> None:  # noqa: B006
+@one_class_app.command(
+    "benchmark",
+    epilog="Example: anomaly-gan one-class benchmark --detector iaead --dataset mnist "
+    "--protocol as_published --preset quick --set data.root=DIR --out iaead",
+)
+def one_class_benchmark(
+    detector: Detector,
+    dataset: Annotated[
+        str, typer.Option(help="mnist, fashion_mnist, cifar10, coil20, magnetic_tile, mvtec_screw or rsdds.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for table.csv, report.html and the cells.")],
+    protocol: Annotated[
+        str, typer.Option(help="honest, or as_published: the paper's own, its leaks included.")
+    ] = "honest",
+    preset: Preset = "full",
+    normal: Annotated[
+        list[str],
+        typer.Option(
+            help="Only this class, by name or number; may be repeated. With leave_one_out, the class left out."
+        ),
+    ] = [],
+    seeds: Annotated[int | None, typer.Option(min=1, help="Default 3.")] = None,
+    settings: Settings = [],
+    device: Device = None,
+) -> None:
     """Every class in turn, every seed: AUROC, AUPR, F1, seconds; beside the paper's figures. Resumes cell by cell."""
     from detection.one_class.benchmark.config import benchmark_config
     from detection.one_class.benchmark.run import run_benchmark
@@ -134,25 +198,45 @@ def one_class_benchmark(detector: Detector,
     typer.echo(f"report: {out / 'report.html'}")
 
 
-@one_class_app.command("study", epilog="Example: anomaly-gan one-class study --run runs/mine --arm anomaly_gan "
-                                       "--detector patch_memory --detector iaead --set iaead.epochs=30 "
-                                       "--out runs/mine_study")
-def one_class_study(run: RunFolder, out: Annotated[Path, typer.Option(help="Folder for table.csv and study.png.")],
-                    arm: Annotated[str, typer.Option(help="Whose synthetic defects.")] = "anomaly_gan",
-                    detector: Annotated[list[str], typer.Option(help="May be repeated; the first is the blind "
-                                                                     "choice.")] = ["patch_memory", "iaead"],  # noqa: B006
-                    preset: Preset = "quick",
-                    repeats: Annotated[int, typer.Option(min=1, help="Other held-out parts, trained anew.")] = 3,
-                    false_alarm: Annotated[float, typer.Option(help="Of the blind threshold.")] = 0.05,
-                    settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
+@one_class_app.command(
+    "study",
+    epilog="Example: anomaly-gan one-class study --run runs/mine --arm anomaly_gan "
+    "--detector patch_memory --detector iaead --set iaead.epochs=30 "
+    "--out runs/mine_study",
+)
+def one_class_study(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder for table.csv and study.png.")],
+    arm: Annotated[str, typer.Option(help="Whose synthetic defects.")] = "anomaly_gan",
+    detector: Annotated[list[str], typer.Option(help="May be repeated; the first is the blind choice.")] = [
+        "patch_memory",
+        "iaead",
+    ],
+    preset: Preset = "quick",
+    repeats: Annotated[int, typer.Option(min=1, help="Other held-out parts, trained anew.")] = 3,
+    false_alarm: Annotated[float, typer.Option(help="Of the blind threshold.")] = 0.05,
+    settings: Settings = [],
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
     """Does choosing detector and threshold on synthetic defects do better on real ones than choosing blind?"""
     from detection.one_class.selection_study.study import study
 
     from ..core.config import apply_settings
 
-    study(run, out, arm, detector, seed or 0, repeats=repeats, preset=preset,
-          settings=apply_settings({}, settings), false_alarm=false_alarm, device=device or "auto",
-          say=lambda line: typer.echo(line))
+    study(
+        run,
+        out,
+        arm,
+        detector,
+        seed or 0,
+        repeats=repeats,
+        preset=preset,
+        settings=apply_settings({}, settings),
+        false_alarm=false_alarm,
+        device=device or "auto",
+        say=lambda line: typer.echo(line),
+    )
     typer.echo(f"study → {out}")
 
 

@@ -10,56 +10,98 @@ import typer
 from ..core.errors import CheckFailed, ConfigError
 from .common import Device, RunFolder, Seed, Settings, work_stage
 
-pool_app = typer.Typer(no_args_is_help=True, help="The mask pool: draw, rate, evaluate, build, judge and look at the "
-                                                  "masks that steer the generator.")
-Sheet = Annotated[Path, typer.Argument(help="CSV of grades: file,shape,label,sha256,rater,criterion,grade,comment, or "
-                                            "file,shape,label,rater_01,rater_02 ...")]
+pool_app = typer.Typer(
+    no_args_is_help=True,
+    help="The mask pool: draw, rate, evaluate, build, judge and look at the masks that steer the generator.",
+)
+Sheet = Annotated[
+    Path,
+    typer.Argument(
+        help="CSV of grades: file,shape,label,sha256,rater,criterion,grade,comment, or "
+        "file,shape,label,rater_01,rater_02 ..."
+    ),
+]
 What = Annotated[str, typer.Option(help="drawings, pool or real-or-generated.")]
-Drawings = Annotated[Path | None, typer.Option("--drawings", help="Folder of the experts' labelme files; default: the "
-                                                                  "run's pool.expert_dir.")]
+Drawings = Annotated[
+    Path | None,
+    typer.Option("--drawings", help="Folder of the experts' labelme files; default: the run's pool.expert_dir."),
+]
 
 
-@pool_app.command("build", epilog="Example: anomaly-gan pool build --run runs/mine --set count=100 --set "
-                                  "place.strategy=prior")
-def pool_build(run: RunFolder, settings: Settings = [], seed: Seed = None) -> None:  # noqa: B006
+@pool_app.command(
+    "build", epilog="Example: anomaly-gan pool build --run runs/mine --set count=100 --set place.strategy=prior"
+)
+def pool_build(run: RunFolder, settings: Settings = [], seed: Seed = None) -> None:
     """Masks cut from real defects and drawn by experts, recombined on normal photographs."""
     work_stage(run, "pool", "pool", settings, seed=seed)
 
 
 @pool_app.command("draw", epilog="Example: anomaly-gan pool draw --run runs/mine --out experts/anna --count 8")
-def pool_draw(run: RunFolder,
-              out: Annotated[Path, typer.Option(help="Folder of the drawings; use it as pool.expert_dir.")],
-              count: Annotated[int, typer.Option(min=1, help="Normal photographs to draw on.")] = 8,
-              file: Annotated[list[str], typer.Option(help="This photograph; may be repeated.")] = [],  # noqa: B006
-              category: Annotated[list[str], typer.Option(help="Offer only this label; may be repeated.")] = [],  # noqa: B006
-              labelme: Annotated[str | None, typer.Option(help="The labelme program, if not on the PATH.")] = None,
-              launch: Annotated[bool, typer.Option(help="--no-launch only lays photographs out, for another machine, "
-                                                        "and checks what was drawn.")] = True,
-              show: Annotated[Path | None, typer.Option(help="Folder of labelme files to show and change: their "
-                                                             "photographs are laid out with them.")] = None,
-              seed: Seed = None) -> None:
+def pool_draw(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the drawings; use it as pool.expert_dir.")],
+    count: Annotated[int, typer.Option(min=1, help="Normal photographs to draw on.")] = 8,
+    file: Annotated[list[str], typer.Option(help="This photograph; may be repeated.")] = [],
+    category: Annotated[list[str], typer.Option(help="Offer only this label; may be repeated.")] = [],
+    labelme: Annotated[str | None, typer.Option(help="The labelme program, if not on the PATH.")] = None,
+    launch: Annotated[
+        bool,
+        typer.Option(help="--no-launch only lays photographs out, for another machine, and checks what was drawn."),
+    ] = True,
+    show: Annotated[
+        Path | None,
+        typer.Option(help="Folder of labelme files to show and change: their photographs are laid out with them."),
+    ] = None,
+    seed: Seed = None,
+) -> None:
     """Open labelme on normal training photographs, with the run's categories, and take up what was saved."""
     from mask_pool.drawing.draw import draw
 
-    found = draw(run, out, count=count, files=file, categories=category, labelme=labelme, seed=seed or 0,
-                 say=lambda line: typer.echo(line), launch=launch, show=show)
+    found = draw(
+        run,
+        out,
+        count=count,
+        files=file,
+        categories=category,
+        labelme=labelme,
+        seed=seed or 0,
+        say=lambda line: typer.echo(line),
+        launch=launch,
+        show=show,
+    )
     if found.faults:
         raise CheckFailed(f"{out}: {len(found.faults)} faults in the drawings; they are named above")
 
 
 @pool_app.command("rate", epilog="Example: anomaly-gan pool rate --run runs/mine --what drawings")
-def pool_rate(run: RunFolder, what: What = "drawings", drawings: Drawings = None,
-              method: Annotated[str | None, typer.Option(help="real-or-generated: whose photographs are mixed in; "
-                                                              "default the run's only or trained one.")] = None,
-              host: Annotated[str | None, typer.Option(help="Address to bind; default 127.0.0.1, this machine alone. "
-                                                            "0.0.0.0 lets tablets in, with the token.")] = None,
-              port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. Default 8765.")] = None,
-              token_file: Annotated[Path | None, typer.Option(help="Keeps the token over restarts; default "
-                                                                   "RUN/rate/token.")] = None,
-              no_token: Annotated[bool, typer.Option("--no-token", help="Ask for no token; only on loopback.")] = False,
-              presort: Annotated[bool, typer.Option("--presort", help="Show first what the automatic judge finds most "
-                                                                      "plausible; else at random per rater.")] = False,
-              settings: Settings = [], seed: Seed = None) -> None:  # noqa: B006
+def pool_rate(
+    run: RunFolder,
+    what: What = "drawings",
+    drawings: Drawings = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="real-or-generated: whose photographs are mixed in; default the run's only or trained one."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to bind; default 127.0.0.1, this machine alone. 0.0.0.0 lets tablets in, with the token."
+        ),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. Default 8765.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Keeps the token over restarts; default RUN/rate/token.")
+    ] = None,
+    no_token: Annotated[bool, typer.Option("--no-token", help="Ask for no token; only on loopback.")] = False,
+    presort: Annotated[
+        bool,
+        typer.Option(
+            "--presort", help="Show first what the automatic judge finds most plausible; else at random per rater."
+        ),
+    ] = False,
+    settings: Settings = [],
+    seed: Seed = None,
+) -> None:
     """Serve the page on which experts judge masks (or tell real from generated); ends with Ctrl-C, loses nothing."""
     from mask_pool.rating.config import RateConfig
     from mask_pool.rating.server import serve
@@ -73,8 +115,17 @@ def pool_rate(run: RunFolder, what: What = "drawings", drawings: Drawings = None
         from mask_pool.build.filling import priorities
 
         order = priorities(run, what, drawings, seed or 0)
-    serve(run, config, what=what.replace("-", "_"), drawings=drawings, method=method, order_by=order,
-          token_file=token_file, no_token=no_token, say=lambda line: typer.echo(line))
+    serve(
+        run,
+        config,
+        what=what.replace("-", "_"),
+        drawings=drawings,
+        method=method,
+        order_by=order,
+        token_file=token_file,
+        no_token=no_token,
+        say=lambda line: typer.echo(line),
+    )
 
 
 @pool_app.command("import-scores", epilog="Example: anomaly-gan pool import-scores filled_in.csv --run runs/mine")
@@ -88,11 +139,15 @@ def pool_import_scores(sheet: Sheet, run: RunFolder) -> None:
 
 
 @pool_app.command("export-scores", epilog="Example: anomaly-gan pool export-scores --run runs/mine --out ratings.csv")
-def pool_export_scores(run: RunFolder,
-                       out: Annotated[Path, typer.Option(help="CSV to write; use it as pool.expert_scores.")],
-                       blank: Annotated[list[str], typer.Option(help="Instead an empty sheet to fill in, for this "
-                                                                     "rater; may be repeated.")] = [],  # noqa: B006
-                       what: What = "drawings", drawings: Drawings = None) -> None:
+def pool_export_scores(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="CSV to write; use it as pool.expert_scores.")],
+    blank: Annotated[
+        list[str], typer.Option(help="Instead an empty sheet to fill in, for this rater; may be repeated.")
+    ] = [],
+    what: What = "drawings",
+    drawings: Drawings = None,
+) -> None:
     """The run's grades as a score sheet, or an empty sheet for people who rate elsewhere."""
     from mask_pool.rating.export import collect, comments, write_sheet
     from mask_pool.scoring.score_sheet import write_blank_sheet
@@ -113,11 +168,13 @@ def pool_export_scores(run: RunFolder,
 
 
 @pool_app.command("evaluate", epilog="Example: anomaly-gan pool evaluate --run runs/mine --set drop_outliers=true")
-def pool_evaluate(run: RunFolder,
-                  sheet: Annotated[Path | None, typer.Option(help="Score sheet; default: what was rated in the "
-                                                                  "run.")] = None,
-                  out: Annotated[Path | None, typer.Option(help="Also write the whole evaluation as JSON.")] = None,
-                  settings: Settings = [], seed: Seed = None) -> None:  # noqa: B006
+def pool_evaluate(
+    run: RunFolder,
+    sheet: Annotated[Path | None, typer.Option(help="Score sheet; default: what was rated in the run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the whole evaluation as JSON.")] = None,
+    settings: Settings = [],
+    seed: Seed = None,
+) -> None:
     """Fuzzy comprehensive evaluation: scores, agreement, flagged raters, and the masks that would be kept."""
     from mask_pool.rating.export import collect, criteria_weights
     from mask_pool.scoring.config import EvaluateConfig
@@ -164,8 +221,9 @@ def pool_stats(run: RunFolder) -> None:
 
 
 @pool_app.command("show", epilog="Example: anomaly-gan pool show screws_A/000003.png --run runs/demo")
-def pool_show(item: Annotated[str, typer.Argument(help="Item of the pool, CATEGORY/000001.png.")],
-              run: RunFolder) -> None:
+def pool_show(
+    item: Annotated[str, typer.Argument(help="Item of the pool, CATEGORY/000001.png.")], run: RunFolder
+) -> None:
     """Where one mask of the pool comes from: parents, transforms, place, seed and the raters' scores."""
     from mask_pool.statistics.ancestry import show
 
@@ -173,10 +231,19 @@ def pool_show(item: Annotated[str, typer.Argument(help="Item of the pool, CATEGO
 
 
 @pool_app.command("study", epilog="Example: anomaly-gan pool study judge --run runs/mine --out runs/mine/study_judge")
-def pool_study(subject: Annotated[str, typer.Argument(help="judge (does it tell real masks from shuffled ones?) or "
-                                                           "placement (random, prior, prior and regions).")],
-               run: RunFolder, out: Annotated[Path, typer.Option(help="Folder for table.csv and pictures.")],
-               settings: Settings = [], seed: Seed = None, device: Device = None) -> None:  # noqa: B006
+def pool_study(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="judge (does it tell real masks from shuffled ones?) or placement (random, prior, prior and regions)."
+        ),
+    ],
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder for table.csv and pictures.")],
+    settings: Settings = [],
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
     """Measure on your own photographs, by whole objects, what the automatic judge or the placement is worth."""
     from .pool_study import study
 

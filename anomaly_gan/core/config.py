@@ -66,8 +66,9 @@ def choose_preset(content: dict[str, Any], settings: list[str]) -> dict[str, Any
     """
     if "presets" not in content:
         return apply_settings(content, settings)
-    chosen = apply_settings({"preset": content.get("preset", "default")},
-                            [s for s in settings if s.partition("=")[0].strip() == "preset"])["preset"]
+    chosen = apply_settings(
+        {"preset": content.get("preset", "default")}, [s for s in settings if s.partition("=")[0].strip() == "preset"]
+    )["preset"]
     presets = {"default": {}, **(content.get("presets") or {})}
     if chosen not in presets:
         raise ConfigError(f"preset: no preset {chosen!r}{nearest(str(chosen), presets)}")

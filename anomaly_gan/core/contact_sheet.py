@@ -40,7 +40,7 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], header: Sequence[str] = 
             fitted = _fit(picture, cell, colour)
             y = top + GAP + line * (cell + GAP) + (cell - fitted.shape[0]) // 2
             x = GAP + column * (cell + GAP) + (cell - fitted.shape[1]) // 2
-            sheet[y:y + fitted.shape[0], x:x + fitted.shape[1]] = fitted
+            sheet[y : y + fitted.shape[0], x : x + fitted.shape[1]] = fitted
     return sheet
 
 
@@ -62,6 +62,14 @@ def _write_label(sheet: np.ndarray, label: str, x: int, width: int) -> None:
         return
     natural = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)[0][0]
     strip = np.full((HEADER_HEIGHT, width), PAPER, np.uint8)
-    cv2.putText(strip, text, (0, HEADER_HEIGHT - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.42 * min(1.0, width / max(natural, 1)),
-                INK, 1, cv2.LINE_AA)
-    sheet[:HEADER_HEIGHT, x:x + width] = strip if sheet.ndim == 2 else strip[..., None]
+    cv2.putText(
+        strip,
+        text,
+        (0, HEADER_HEIGHT - 5),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.42 * min(1.0, width / max(natural, 1)),
+        INK,
+        1,
+        cv2.LINE_AA,
+    )
+    sheet[:HEADER_HEIGHT, x : x + width] = strip if sheet.ndim == 2 else strip[..., None]

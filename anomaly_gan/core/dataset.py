@@ -63,20 +63,45 @@ class Annotation:
         cls, id: int, image_id: int, category_id: int, mask_01: np.ndarray, provenance: dict[str, Any] | None = None
     ) -> Annotation:
         """Build an annotation whose RLE, box and area all come from the same pixels."""
-        return cls(id, image_id, category_id, encode_rle(mask_01), mask_box_xywh(mask_01), mask_area(mask_01), 0,
-                   provenance or {})
+        return cls(
+            id,
+            image_id,
+            category_id,
+            encode_rle(mask_01),
+            mask_box_xywh(mask_01),
+            mask_area(mask_01),
+            0,
+            provenance or {},
+        )
 
     @classmethod
-    def from_box(cls, id: int, image_id: int, category_id: int, bitmap_01: np.ndarray, x: int, y: int,
-                 size_hw: tuple[int, int], provenance: dict[str, Any] | None = None) -> Annotation:
+    def from_box(
+        cls,
+        id: int,
+        image_id: int,
+        category_id: int,
+        bitmap_01: np.ndarray,
+        x: int,
+        y: int,
+        size_hw: tuple[int, int],
+        provenance: dict[str, Any] | None = None,
+    ) -> Annotation:
         """The same as :meth:`from_mask` for a bitmap (h, w) with its corner at (x, y) of a frame (H, W), but fast.
 
         Raises:
             ValueError: the bitmap is empty, or does not lie inside the frame.
         """
         left, top, w, h = mask_box_xywh(bitmap_01)
-        return cls(id, image_id, category_id, encode_rle_box(bitmap_01, x, y, size_hw), [x + left, y + top, w, h],
-                   mask_area(bitmap_01), 0, provenance or {})
+        return cls(
+            id,
+            image_id,
+            category_id,
+            encode_rle_box(bitmap_01, x, y, size_hw),
+            [x + left, y + top, w, h],
+            mask_area(bitmap_01),
+            0,
+            provenance or {},
+        )
 
     def mask(self) -> np.ndarray:
         """mask_01 (H, W) of the instance in the frame of its image."""
@@ -114,8 +139,11 @@ class Dataset:
         """Photographs that show the category, by name, each with its largest instance of at least ``least_px``."""
         of_image, rows = self.by_image(), []
         for image in sorted(self.images, key=lambda image: image.file_name):
-            own = [item for item in of_image.get(image.id, [])
-                   if item.category_id == category_id and not item.iscrowd and item.area >= least_px]
+            own = [
+                item
+                for item in of_image.get(image.id, [])
+                if item.category_id == category_id and not item.iscrowd and item.area >= least_px
+            ]
             if own:
                 rows.append((image, max(own, key=lambda item: item.area)))
         return rows
@@ -140,13 +168,16 @@ class Dataset:
     def save(self, folder: Path) -> Path:
         """Write ``folder/annotations.json`` atomically; the same data set gives the same bytes."""
         path = folder / "annotations.json"
-        write_json(path, {
-            "info": {"schema": SCHEMA, **self.info},
-            "licenses": [],
-            "categories": [vars(category) for category in self.categories],
-            "images": [_image_json(image) for image in self.images],
-            "annotations": [vars(annotation) for annotation in self.annotations],
-        })
+        write_json(
+            path,
+            {
+                "info": {"schema": SCHEMA, **self.info},
+                "licenses": [],
+                "categories": [vars(category) for category in self.categories],
+                "images": [_image_json(image) for image in self.images],
+                "annotations": [vars(annotation) for annotation in self.annotations],
+            },
+        )
         return path
 
 
@@ -166,8 +197,9 @@ def load_dataset(folder: Path) -> Dataset:
         content = json.loads(path.read_text(encoding="utf-8"))
         names = {item.name for item in fields(ImageRecord)} - {"extra"}
         images = [
-            ImageRecord(**{key: row[key] for key in names},
-                        extra={key: value for key, value in row.items() if key not in names})
+            ImageRecord(
+                **{key: row[key] for key in names}, extra={key: value for key, value in row.items() if key not in names}
+            )
             for row in content["images"]
         ]
         annotations = [Annotation(**row) for row in content["annotations"]]
@@ -175,8 +207,12 @@ def load_dataset(folder: Path) -> Dataset:
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "run `anomaly-gan ingest` first") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "FORMAT", f"not a data set of this project ({error})",
-                         "pass foreign COCO files through `anomaly-gan ingest`") from error
+        raise InputError(
+            str(path),
+            "FORMAT",
+            f"not a data set of this project ({error})",
+            "pass foreign COCO files through `anomaly-gan ingest`",
+        ) from error
     return Dataset(images, annotations, categories, content.get("info", {}), folder)
 
 

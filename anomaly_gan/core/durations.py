@@ -15,8 +15,11 @@ def seconds_of(text: object) -> float:
         ValueError: no length of time above zero; a bare number is none, for nobody knows its unit.
     """
     parts = PATTERN.fullmatch(text.replace(" ", "")) if isinstance(text, str) else None
-    seconds = sum(float(part or 0) * unit for part, unit in zip(parts.groups(), UNITS.values(), strict=True)) \
-        if parts else 0.0
+    seconds = (
+        sum(float(part or 0) * unit for part, unit in zip(parts.groups(), UNITS.values(), strict=True))
+        if parts
+        else 0.0
+    )
     if not 0 < seconds < float("inf"):
         raise ValueError(f"{text!r} is no length of time: write hours, minutes or seconds, such as 1h30m, 25m or 90s")
     return seconds

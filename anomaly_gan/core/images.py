@@ -49,8 +49,14 @@ def _decode(path: Path, content: bytes, gray: bool) -> np.ndarray:
     return pixels if gray else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-PNG_SETTINGS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
-                cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB)
+PNG_SETTINGS = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_SUB,
+)
 """Four to six times faster than searching for repeats (level 3), and no larger: photographs hardly repeat."""
 
 

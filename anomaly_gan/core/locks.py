@@ -83,9 +83,14 @@ def _link(path: Path, mine: Holder) -> bool:
 
 
 def _me() -> Holder:
-    return {"host": socket.gethostname(), "machine": _read("/etc/machine-id"), "pid": os.getpid(),
-            "boot": _read("/proc/sys/kernel/random/boot_id"), "pids": _pid_namespace(),
-            "started": _start_of(os.getpid())}
+    return {
+        "host": socket.gethostname(),
+        "machine": _read("/etc/machine-id"),
+        "pid": os.getpid(),
+        "boot": _read("/proc/sys/kernel/random/boot_id"),
+        "pids": _pid_namespace(),
+        "started": _start_of(os.getpid()),
+    }
 
 
 def _is_dead(other: Holder | None, mine: Holder) -> bool:

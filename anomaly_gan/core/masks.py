@@ -36,14 +36,14 @@ def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, in
     ends = np.empty(3 + w * (h + free), np.int64)
     changes = np.flatnonzero(columns[1:] != columns[:-1])
     number = len(changes)
-    ends[0], ends[1:number + 1] = 0, changes + (x * height + y)
+    ends[0], ends[1 : number + 1] = 0, changes + (x * height + y)
     if free:
-        ends[1:number + 1] += changes // (h + 1) * (height - h - 1)
+        ends[1 : number + 1] += changes // (h + 1) * (height - h - 1)
     if number % 2:  # the last column of a full-height box is set to its end
         number += 1
         ends[number] = (x + w) * height
     ends[number + 1] = height * width
-    runs = np.diff(ends[:number + 2])
+    runs = np.diff(ends[: number + 2])
     if number and runs[-1] == 0:
         runs = runs[:-1]
     packed = coco_mask.frPyObjects([{"size": [height, width], "counts": runs}], height, width)[0]

@@ -48,8 +48,13 @@ StageFunction = Callable[[Any, Context, Path], dict[str, Any]]
 
 def stage_key(stage: str, config: Config, seed: int, input_keys: Mapping[str, str]) -> str:
     """Hash of everything the stage's bytes depend on."""
-    content = {"stage": stage, "schema": SCHEMA, "seed": seed, "config": config.model_dump(mode="json"),
-               "inputs": dict(input_keys)}
+    content = {
+        "stage": stage,
+        "schema": SCHEMA,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "inputs": dict(input_keys),
+    }
     return sha256_bytes(json.dumps(content, sort_keys=True).encode())
 
 
@@ -60,8 +65,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise InputError(str(folder / "manifest.json"), "FORMAT", "not JSON",
-                         "delete the folder and run again") from error
+        raise InputError(
+            str(folder / "manifest.json"), "FORMAT", "not JSON", "delete the folder and run again"
+        ) from error
 
 
 def is_fresh(folder: Path, key: str) -> bool:
@@ -75,8 +81,14 @@ def is_fresh(folder: Path, key: str) -> bool:
     )
 
 
-def run_stage(stage: str, function: StageFunction, config: Config, context: Context, folder: Path,
-              input_keys: Mapping[str, str] | None = None) -> bool:
+def run_stage(
+    stage: str,
+    function: StageFunction,
+    config: Config,
+    context: Context,
+    folder: Path,
+    input_keys: Mapping[str, str] | None = None,
+) -> bool:
     """Run one stage into ``folder`` unless it is fresh. Returns True where work was done.
 
     The manifest's inputs are ``input_keys`` and the keys of the stages in ``context.inputs``.
@@ -89,14 +101,21 @@ def run_stage(stage: str, function: StageFunction, config: Config, context: Cont
     metrics = function(config, context, folder)
     write_text(folder / "config.yaml", dump_yaml(config))
     write_json(folder / "metrics.json", metrics)
-    write_json(folder / "manifest.json", {
-        "stage": stage, "key": key, "schema": SCHEMA, "seed": context.seed, "inputs": keys,
-        "files": [
-            {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": sha256_file(path)}
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in BOOKKEEPING and LOGS not in path.relative_to(folder).parts
-        ],
-    })
+    write_json(
+        folder / "manifest.json",
+        {
+            "stage": stage,
+            "key": key,
+            "schema": SCHEMA,
+            "seed": context.seed,
+            "inputs": keys,
+            "files": [
+                {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": sha256_file(path)}
+                for path in sorted(folder.rglob("*"))
+                if path.is_file() and path.name not in BOOKKEEPING and LOGS not in path.relative_to(folder).parts
+            ],
+        },
+    )
     return True
 
 
@@ -134,8 +153,13 @@ def link_stage(source: Path, folder: Path, key: str) -> None:
 def link_tree(source: Path, target: Path, last: str, leave_out: Sequence[str] = ()) -> None:
     """All files of ``source`` also in ``target``, by hard links (copies where a file system has none), ``last`` last:
     its presence says that all are there."""
-    paths = [path for path in sorted(source.rglob("*")) if path.is_file()
-             and path.relative_to(source).as_posix() not in (last, *leave_out) and not path.name.startswith(".tmp-")]
+    paths = [
+        path
+        for path in sorted(source.rglob("*"))
+        if path.is_file()
+        and path.relative_to(source).as_posix() not in (last, *leave_out)
+        and not path.name.startswith(".tmp-")
+    ]
     for path in [*paths, source / last]:
         link_file(path, target / path.relative_to(source))
 
@@ -166,8 +190,9 @@ def _prepare(folder: Path, key: str) -> None:
     started = folder / "started.json"
     if folder.exists() and not _begun(folder, key):
         if not (started.is_file() or (folder / "manifest.json").is_file() or not any(folder.iterdir())):
-            raise InputError(str(folder), "J6", "the output folder holds files that no stage wrote",
-                             "choose an empty or new folder")
+            raise InputError(
+                str(folder), "J6", "the output folder holds files that no stage wrote", "choose an empty or new folder"
+            )
         # the markers go last: a kill in between must leave a folder we still know as ours
         for path in sorted(folder.iterdir()):
             if path.name == CELLS or path.name in BOOKKEEPING:

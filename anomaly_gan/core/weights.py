@@ -47,17 +47,22 @@ WEIGHTS = {
         "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
     ),
     "alexnet_lpips": WeightFile(
-        "alexnet-owt-7be5be79.pth", f"{TORCHVISION}/alexnet-owt-7be5be79.pth", TORCHVISION_LICENCE.format("ImageNet"),
+        "alexnet-owt-7be5be79.pth",
+        f"{TORCHVISION}/alexnet-owt-7be5be79.pth",
+        TORCHVISION_LICENCE.format("ImageNet"),
         "trunk of LPIPS (else PD-EffLite0); its linear layers come with the lpips package",
         "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
     ),
     "vgg16": WeightFile(
-        "vgg16-397923af.pth", f"{TORCHVISION}/vgg16-397923af.pth", TORCHVISION_LICENCE.format("ImageNet"),
+        "vgg16-397923af.pth",
+        f"{TORCHVISION}/vgg16-397923af.pth",
+        TORCHVISION_LICENCE.format("ImageNet"),
         "abnormal aware network of Anomaly-GAN (else trained on the real crops)",
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     ),
     "maskrcnn_resnet50_fpn_coco": WeightFile(
-        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", f"{TORCHVISION}/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        f"{TORCHVISION}/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
         TORCHVISION_LICENCE.format("COCO and ImageNet"),
         "start of the Mask R-CNN detector (else EfficientNet-Lite0 features)",
         "bf2d0c1efbc936eeee2bc95a48e80ebc86b891f61b0106485937fc29f9315fc0",
@@ -94,8 +99,12 @@ def find(name: str, folder: Path | None = None) -> Path | None:
     state = path.stat()
     digest = _digest(path, state.st_size, state.st_mtime_ns)
     if digest != weight.sha256:
-        raise InputError(str(path), "I6", f"SHA-256 is {digest[:12]}..., must be {weight.sha256[:12]}...",
-                         f"remove it and run `anomaly-gan weights fetch {name}`")
+        raise InputError(
+            str(path),
+            "I6",
+            f"SHA-256 is {digest[:12]}..., must be {weight.sha256[:12]}...",
+            f"remove it and run `anomaly-gan weights fetch {name}`",
+        )
     return path
 
 
@@ -156,8 +165,12 @@ def _download(name: str, weight: WeightFile, path: Path) -> None:
                 digest.update(chunk)
                 bar.update(len(chunk))
         if digest.hexdigest() != weight.sha256:
-            raise InputError(weight.url, "I6", f"what arrived has SHA-256 {digest.hexdigest()[:12]}..., "
-                             f"must be {weight.sha256[:12]}...", "try again; nothing was kept")
+            raise InputError(
+                weight.url,
+                "I6",
+                f"what arrived has SHA-256 {digest.hexdigest()[:12]}..., must be {weight.sha256[:12]}...",
+                "try again; nothing was kept",
+            )
 
 
 def _read(answer: Any, weight: WeightFile, path: Path) -> bytes:
@@ -169,5 +182,6 @@ def _read(answer: Any, weight: WeightFile, path: Path) -> bytes:
 
 def _unreachable(weight: WeightFile, path: Path, error: Exception) -> EnvironmentFailure:
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-    return EnvironmentFailure(f"{weight.url}: cannot be fetched ({reason}): fetch it on a connected machine and copy "
-                              f"it to {path.parent}")
+    return EnvironmentFailure(
+        f"{weight.url}: cannot be fetched ({reason}): fetch it on a connected machine and copy it to {path.parent}"
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
+from torch import nn
 
 from ..core.files import atomic_path, sha256_file, write_text
 
@@ -39,3 +41,9 @@ def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 def remove_checkpoints(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def save_weights(net: nn.Module, path: Path) -> None:
+    """The net's weights as a safetensors file."""
+    with atomic_path(path) as temporary:
+        save_file({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, temporary)

@@ -44,8 +44,10 @@ def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Resu
         result, error = fabric.launch(_guarded, partial(_call, work, arguments))  # type: ignore[arg-type]
     except ProcessException as failure:
         last = str(failure).strip().splitlines()[-1]
-        raise EnvironmentFailure(f"process {failure.error_index} of {fabric.world_size} died ({last}); "
-                                 "the same command goes on from the last checkpoint") from failure
+        raise EnvironmentFailure(
+            f"process {failure.error_index} of {fabric.world_size} died ({last}); "
+            "the same command goes on from the last checkpoint"
+        ) from failure
     finally:
         for child in set(active_children()) - others:  # where we were stopped: at exit they would be waited for
             child.terminate()
@@ -86,10 +88,10 @@ def average_gradients(parameters: Sequence[nn.Parameter], losses: Tensor, fabric
     message = torch.cat([losses.detach().float(), *(gradient.float().flatten() for gradient in gradients)])
     total = fabric.all_reduce(message, reduce_op="mean")
     assert isinstance(total, Tensor)
-    means = total[len(losses):].split([gradient.numel() for gradient in gradients])
+    means = total[len(losses) :].split([gradient.numel() for gradient in gradients])
     for gradient, mean in zip(gradients, means, strict=True):
         gradient.copy_(mean.view(gradient.shape))
-    return total[:len(losses)]
+    return total[: len(losses)]
 
 
 def looks_across_rows(net: nn.Module) -> bool:

@@ -45,8 +45,10 @@ class Plateau:
         self.rows.append({"step": float(step), **figures})
         if figures[name] < self.best.get(name, float("inf")):
             self.best = {"step": float(step), name: figures[name]}
-            self.kept = {net: {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}
-                         for net, module in self.nets().items()}
+            self.kept = {
+                net: {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}
+                for net, module in self.nets().items()
+            }
         since = sum(row["step"] > self.best.get("step", 0.0) for row in self.rows)
         return since >= self.patience
 

@@ -19,7 +19,7 @@ SHOWN = 3
 
 def check_values(update: str, losses: Mapping[str, float], gradient_norm: float, step: int) -> None:
     """Raises:
-        NumericalFailure: a loss, or the gradient, is not finite.
+    NumericalFailure: a loss, or the gradient, is not finite.
     """
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     if bad or not math.isfinite(gradient_norm):
@@ -58,7 +58,10 @@ def explained(failure: NumericalFailure, rows: Sequence[str], checkpoints: Path,
         more = f"; and {len(rows) - SHOWN} more rows" + (f", all in {listed}" if listed else "")
         text.append("the batch held " + "; ".join(rows[:SHOWN]) + (more if len(rows) > SHOWN else ""))
     healthy = newest_path(checkpoints)
-    text.append(f"the last healthy state is {healthy}, the same command goes on from there" if healthy else
-                "no checkpoint had been written yet, the same command starts again")
+    text.append(
+        f"the last healthy state is {healthy}, the same command goes on from there"
+        if healthy
+        else "no checkpoint had been written yet, the same command starts again"
+    )
     text.append("if it fails again, lower the learning rate")
     return NumericalFailure(": ".join(text))

@@ -84,13 +84,25 @@ def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = Non
     if kind == "cuda" and devices > torch.cuda.device_count():
         raise ConfigError(f"devices: {devices} asked for, {torch.cuda.device_count()} GPUs are here")
     loggers = [TensorBoardLogger(root_dir=str(logs), name="", version="")] if logs else None
-    return Fabric(accelerator=kind, devices=devices, strategy=SHARED if devices > 1 else "auto",
-                  precision=precision, loggers=loggers)  # type: ignore[arg-type]
+    return Fabric(
+        accelerator=kind,
+        devices=devices,
+        strategy=SHARED if devices > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
+        loggers=loggers,  # type: ignore[arg-type]
+    )
 
 
-def fit(task: Task, batches: Batches, schedule: Schedule, fabric: Fabric, folder: Path,
-        on_sample: Callable[[int, bool], None] | None = None, plateau: Plateau | None = None,
-        describe: Callable[[int], Sequence[str]] = lambda step: ()) -> History:
+def fit(
+    task: Task,
+    batches: Batches,
+    schedule: Schedule,
+    fabric: Fabric,
+    folder: Path,
+    on_sample: Callable[[int, bool], None] | None = None,
+    plateau: Plateau | None = None,
+    describe: Callable[[int], Sequence[str]] = lambda step: (),
+) -> History:
     """Train ``task`` for ``schedule.steps`` steps, going on from the newest checkpoint in ``folder``.
 
     An interrupted training that resumes takes the same steps as an uninterrupted one, because a batch depends on its
@@ -146,8 +158,9 @@ def fit(task: Task, batches: Batches, schedule: Schedule, fabric: Fabric, folder
     return history
 
 
-def _ends(history: History, schedule: Schedule, time_gone: float, plateau: Plateau | None, fabric: Fabric,
-          folder: Path) -> bool:
+def _ends(
+    history: History, schedule: Schedule, time_gone: float, plateau: Plateau | None, fabric: Fabric, folder: Path
+) -> bool:
     """Whether the step just taken was the last one, and, where it was, why; the plateau looks when it is its turn."""
     last = history.steps == schedule.steps
     if not last and time_gone >= 1:
@@ -170,8 +183,9 @@ def finish(folder: Path) -> None:
     remove_checkpoints(folder / "checkpoints")
 
 
-def train_step(task: Task, updates: list[Update], batch: Any, fabric: Fabric, step: int = 0,
-               clip_norm: float | None = None) -> dict[str, float]:
+def train_step(
+    task: Task, updates: list[Update], batch: Any, fabric: Fabric, step: int = 0, clip_norm: float | None = None
+) -> dict[str, float]:
     """One forward and the updates that run at ``step``; the value of every loss term, as ``update/term``.
 
     The device is asked once an update: for all its losses and the norm of its gradient together. Processes that share
@@ -216,8 +230,9 @@ def _set_rates(updates: list[Update], base_rates: list[list[float]], factor: flo
             group["lr"] = rate * factor
 
 
-def _state(task: Task, updates: list[Update], history: History, budget: TimeBudget | None,
-           plateau: Plateau | None) -> dict[str, Any]:
+def _state(
+    task: Task, updates: list[Update], history: History, budget: TimeBudget | None, plateau: Plateau | None
+) -> dict[str, Any]:
     return {
         "step": history.steps,
         "nets": {name: net.state_dict() for name, net in task.nets.items()},
@@ -228,8 +243,9 @@ def _state(task: Task, updates: list[Update], history: History, budget: TimeBudg
     }
 
 
-def _restore(task: Task, updates: list[Update], checkpoints: Path, budget: TimeBudget | None,
-             plateau: Plateau | None) -> History:
+def _restore(
+    task: Task, updates: list[Update], checkpoints: Path, budget: TimeBudget | None, plateau: Plateau | None
+) -> History:
     state = newest_checkpoint(checkpoints)
     if state is None:
         return History()

@@ -24,8 +24,10 @@ class History:
 
     def close_interval(self, step: int) -> dict[str, float]:
         names = sorted({name for values in self.pending for name in values})
-        means = {name: sum(v[name] for v in self.pending if name in v) / sum(name in v for v in self.pending)
-                 for name in names}
+        means = {
+            name: sum(v[name] for v in self.pending if name in v) / sum(name in v for v in self.pending)
+            for name in names
+        }
         self.pending = []
         self.rows.append({"step": float(step), **means})
         return means

@@ -56,8 +56,15 @@ class Accepted:
 class Intake:
     """Decides the fate of every item and stores the accepted photographs under ``out/images``."""
 
-    def __init__(self, config: IngestConfig, tree: SourceTree, grouping: Grouping, ledger: Ledger, out: Path,
-                 files: Iterable[str]) -> None:
+    def __init__(
+        self,
+        config: IngestConfig,
+        tree: SourceTree,
+        grouping: Grouping,
+        ledger: Ledger,
+        out: Path,
+        files: Iterable[str],
+    ) -> None:
         self.config, self.tree, self.grouping, self.ledger, self.out = config, tree, grouping, ledger, out
         self.accepted: list[Accepted] = []
         self.left_out: Counter[str] = Counter()
@@ -110,8 +117,17 @@ class Intake:
         plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
         fingerprint = sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
         size_hw = (int(pixels.shape[0]), int(pixels.shape[1]))
-        return Accepted(item.file, file, size_hw, gray, group, sha256_bytes(content), fingerprint, instances,
-                        _extra(item.file, same_bytes, notes))
+        return Accepted(
+            item.file,
+            file,
+            size_hw,
+            gray,
+            group,
+            sha256_bytes(content),
+            fingerprint,
+            instances,
+            _extra(item.file, same_bytes, notes),
+        )
 
     def _instances(
         self, item: Item, label: Label, picture: Picture, notes: Notes
@@ -160,11 +176,13 @@ class Intake:
         for index, (entry, group) in enumerate(zip(self.accepted, groups, strict=True), start=1):
             height, width = entry.size_hw
             extra = {**entry.extra, "object": entry.group.group} if self.config.split == "images" else entry.extra
-            images.append(ImageRecord(index, entry.file, width, height, group, sides[group], "real", entry.sha256,
-                                      extra))
+            images.append(
+                ImageRecord(index, entry.file, width, height, group, sides[group], "real", entry.sha256, extra)
+            )
             for category, annotation in entry.instances:
-                annotations.append(replace(annotation, id=len(annotations) + 1, image_id=index,
-                                           category_id=ids[category]))
+                annotations.append(
+                    replace(annotation, id=len(annotations) + 1, image_id=index, category_id=ids[category])
+                )
         info = {"mode": "L" if grays == len(self.accepted) else "RGB", "source_format": format_name}
         if self.config.split == "images":
             info["split"] = "images"
@@ -186,8 +204,10 @@ class Intake:
         """
         entries = self.accepted
         by_image = self.config.split == "images"
-        groups, self.joins = merge_duplicates([entry.file if by_image else entry.group.group for entry in entries],
-                                              [entry.fingerprint for entry in entries])
+        groups, self.joins = merge_duplicates(
+            [entry.file if by_image else entry.group.group for entry in entries],
+            [entry.fingerprint for entry in entries],
+        )
         categories_of: dict[str, set[str]] = defaultdict(set)
         for entry, group in zip(entries, groups, strict=True):
             categories_of[group].update({category for category, _ in entry.instances} or {NORMAL})
@@ -196,8 +216,9 @@ class Intake:
         elif by_image:
             sides = split_by_image(categories_of, self.config.fold)
         else:
-            sides = split_by_fold(groups, [entry.group.fold for entry in entries], self.config.fold,
-                                  [entry.source for entry in entries])
+            sides = split_by_fold(
+                groups, [entry.group.fold for entry in entries], self.config.fold, [entry.source for entry in entries]
+            )
         if self.config.fold is not None:
             require_both_sides(categories_of, sides)
         gone: set[str] = set()
@@ -223,13 +244,20 @@ def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, 
     if config.split == "images":
         train, test = ({image.object for image in kept.split(side).images} for side in ("train", "test"))
         torn = sum(image.object in train for image in kept.split("test").images)
-        figures["split"] = {"by": "images", "leak": "deliberate", "objects_on_both_sides": len(train & test),
-                            "test_images_of_training_objects": torn}
+        figures["split"] = {
+            "by": "images",
+            "leak": "deliberate",
+            "objects_on_both_sides": len(train & test),
+            "test_images_of_training_objects": torn,
+        }
     if config.objects is not None:
         figures["few_objects"] = {
-            "most_per_category": config.objects, "images_left_out": len(whole.images) - len(kept.images),
-            "objects_left_out": len({image.group_id for image in _defective(whole)}
-                                    - {image.group_id for image in _defective(kept)})}
+            "most_per_category": config.objects,
+            "images_left_out": len(whole.images) - len(kept.images),
+            "objects_left_out": len(
+                {image.group_id for image in _defective(whole)} - {image.group_id for image in _defective(kept)}
+            ),
+        }
     return figures
 
 
@@ -240,7 +268,7 @@ def _defective(dataset: Dataset) -> list[ImageRecord]:
 
 def check_category(where: str, name: str) -> None:
     """Refuse (C11) labels that cannot name a folder: later stages file their pictures by category."""
-    if not name.strip() or name.startswith(".") or not name.isprintable() or set(name) & set('/\\'):
+    if not name.strip() or name.startswith(".") or not name.isprintable() or set(name) & set("/\\"):
         raise refuse(where, "C11", f"the label {name!a} cannot name a folder", "use letters, digits, spaces, - and _")
     if len(name.encode("utf-8", "replace")) > LONGEST_LABEL:
         raise refuse(where, "C11", f"the label {name[:20]!a}... is longer than {LONGEST_LABEL} bytes", "shorten it")

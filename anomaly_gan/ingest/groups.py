@@ -76,16 +76,21 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
     try:
         text = table.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(str(table), "MISSING", f"the groups file cannot be read ({error.strerror})",
-                         "check the path") from error
+        raise InputError(
+            str(table), "MISSING", f"the groups file cannot be read ({error.strerror})", "check the path"
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(str(table), "C13", "the groups file is not UTF-8", "save it as UTF-8") from error
     reader = csv.DictReader(io.StringIO(text))
     names = reader.fieldnames or []
     for needed in ("file", column, *(("fold",) if fold_needed else ())):
         if needed not in names:
-            raise InputError(str(table), "E3", f"has no column {needed!r} (columns: {', '.join(names)})",
-                             "name it with group_column" if needed == column else "add it")
+            raise InputError(
+                str(table),
+                "E3",
+                f"has no column {needed!r} (columns: {', '.join(names)})",
+                "name it with group_column" if needed == column else "add it",
+            )
     rows: dict[str, GroupRow] = {}
     for line, row in enumerate(reader, start=2):
         if not row["file"] or not row[column]:

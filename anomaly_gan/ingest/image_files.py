@@ -27,16 +27,39 @@ from .png_structure import SIGNATURE, png_bit_depth, png_fault
 from .source_tree import suffix_of
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-CONTENT_OF_SUFFIX = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".bmp": "BMP", ".tif": "TIFF",
-                     ".tiff": "TIFF"}
+CONTENT_OF_SUFFIX = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
 ORIENTATION = 274
 BITS_PER_SAMPLE = 258
 INVERSE = {6: 8, 8: 6}
-BAD_CONTENT = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
-               OverflowError, MemoryError, RecursionError, struct.error, Image.DecompressionBombError,
-               Image.DecompressionBombWarning, ImageCms.PyCMSError, UserWarning, cv2.error)
+BAD_CONTENT = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+    ImageCms.PyCMSError,
+    UserWarning,
+    cv2.error,
+)
 """What Pillow and OpenCV raise on hostile bytes; each becomes a typed refusal."""
 
 
@@ -55,9 +78,14 @@ class Picture:
 def orient(array: np.ndarray, orientation: int) -> np.ndarray:
     """Turn stored pixels (H, W[, C]) into the way a viewer shows them, for EXIF orientation 1..8."""
     turned = {
-        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1), 6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-        7: lambda a: a.swapaxes(0, 1)[::-1, ::-1], 8: lambda a: a.swapaxes(0, 1)[::-1],
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+        7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+        8: lambda a: a.swapaxes(0, 1)[::-1],
     }[orientation](array)
     return np.ascontiguousarray(turned)
 
@@ -85,7 +113,8 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int = 16, min_si
 def is_gray(pixels: np.ndarray) -> bool:
     """Whether the picture holds no colour: one channel, or three equal ones."""
     return pixels.ndim == 2 or bool(
-        np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]))
+        np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2])
+    )
 
 
 def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tuple[Image.Image, int]:
@@ -98,14 +127,19 @@ def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tu
         try:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
         except UnidentifiedImageError as error:
-            raise refuse(name, "A15", f"is not a PNG, JPEG, BMP or TIFF picture ({_looks_like(content)})",
-                         "convert it to PNG") from error
+            raise refuse(
+                name, "A15", f"is not a PNG, JPEG, BMP or TIFF picture ({_looks_like(content)})", "convert it to PNG"
+            ) from error
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise refuse(name, "A17", f"has {width}x{height} pixels, more than {MAX_PIXELS:,}", "cut it into tiles")
         if min(width, height) < min_side:
-            raise refuse(name, "A19", f"is {width}x{height} pixels, the least side allowed is {min_side}",
-                         "remove it, or lower min_side")
+            raise refuse(
+                name,
+                "A19",
+                f"is {width}x{height} pixels, the least side allowed is {min_side}",
+                "remove it, or lower min_side",
+            )
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: the first frame is the photograph
             raise refuse(name, "A11", f"holds {getattr(image, 'n_frames', 1)} pictures", "export one of them")
         orientation = orientation_of(image, notes)  # before load(), which forgets it for TIFF
@@ -206,7 +240,17 @@ def _convert(image: Image.Image, name: str, notes: Notes) -> Image.Image:
 
 def _looks_like(content: bytes) -> str:
     head = content[:64].lstrip().lower()
-    known = ((b"gif8", "a GIF"), (b"<!doctype", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "XML"),
-             (b"<svg", "an SVG drawing"), (b"%pdf", "a PDF"), (b"%!ps", "PostScript"), (b"riff", "WebP or RIFF"),
-             (b"8bps", "a Photoshop file"), (b"simple", "FITS"), (b"{", "JSON or text"))
+    known = (
+        (b"gif8", "a GIF"),
+        (b"<!doctype", "an HTML page"),
+        (b"<html", "an HTML page"),
+        (b"<?xml", "XML"),
+        (b"<svg", "an SVG drawing"),
+        (b"%pdf", "a PDF"),
+        (b"%!ps", "PostScript"),
+        (b"riff", "WebP or RIFF"),
+        (b"8bps", "a Photoshop file"),
+        (b"simple", "FITS"),
+        (b"{", "JSON or text"),
+    )
     return next((words for start, words in known if head.startswith(start)), "unknown content")

@@ -9,8 +9,12 @@ from typing import Any
 from .ledger import refuse
 
 MAX_JSON_BYTES = 2**30
-BYTE_ORDER_MARKS = ((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"), (codecs.BOM_UTF16_LE, "UTF-16"),
-                    (codecs.BOM_UTF16_BE, "UTF-16"))
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
 
 
 def parse_json(name: str, content: bytes) -> Any:

@@ -52,8 +52,17 @@ class Ledger:
         self.warned: Counter[str] = Counter()
 
     def reject(self, file: str, error: InputError) -> None:
-        self.rows.append({"outcome": "rejected", "file": file, "where": error.where, "code": error.code,
-                          "reason": error.reason, "remedy": error.remedy, "message": str(error)})
+        self.rows.append(
+            {
+                "outcome": "rejected",
+                "file": file,
+                "where": error.where,
+                "code": error.code,
+                "reason": error.reason,
+                "remedy": error.remedy,
+                "message": str(error),
+            }
+        )
 
     def skip(self, file: str, reason: str) -> None:
         self.rows.append({"outcome": "skipped", "file": file, "reason": reason})
@@ -75,10 +84,12 @@ class Ledger:
         """JSON-able: found = accepted + sum(rejected) + sum(skipped)."""
         skipped = [row for row in self.rows if row["outcome"] == "skipped"]
         return {
-            "found": self.found, "accepted": self.accepted,
+            "found": self.found,
+            "accepted": self.accepted,
             "rejected": dict(sorted(Counter(row["code"] for row in self.rejected).items())),
             "skipped": dict(sorted(Counter(row["reason"] for row in skipped).items())),
-            "repaired": dict(sorted(self.repaired.items())), "warned": dict(sorted(self.warned.items())),
+            "repaired": dict(sorted(self.repaired.items())),
+            "warned": dict(sorted(self.warned.items())),
             "ignored": dict(sorted(self.ignored.items())),
         }
 
@@ -91,6 +102,7 @@ class Ledger:
         lines = [json.dumps(row, sort_keys=True) for row in sorted(self.rows, key=lambda row: row["file"])]
         write_text(path, "".join(line + "\n" for line in lines))
         if self.found != self.accepted + len(self.rows):
-            raise AssertionError(f"ingest lost count: {self.found} found, {self.accepted} accepted, {len(self.rows)} "
-                                 "refused or skipped")
+            raise AssertionError(
+                f"ingest lost count: {self.found} found, {self.accepted} accepted, {len(self.rows)} refused or skipped"
+            )
         return self.counts()

@@ -29,18 +29,31 @@ def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: No
     elif label.empty:
         wanted = declared if declared in {raw, display} else display
     elif raw == display or declared is None:
-        raise refuse(name, "A5", f"is turned by EXIF {picture.orientation}, and the sizes cannot tell whether its "
-                     "label was drawn on the turned picture", "say so with exif: display, or exif: raw")
+        raise refuse(
+            name,
+            "A5",
+            f"is turned by EXIF {picture.orientation}, and the sizes cannot tell whether its "
+            "label was drawn on the turned picture",
+            "say so with exif: display, or exif: raw",
+        )
     elif declared == raw:
-        raise refuse(name, "A4", f"is shown as {_size(display)} by EXIF {picture.orientation}, but its label has the "
-                     f"size {_size(raw)} of the unturned pixels", "if it was drawn on those, set exif: raw")
+        raise refuse(
+            name,
+            "A4",
+            f"is shown as {_size(display)} by EXIF {picture.orientation}, but its label has the "
+            f"size {_size(raw)} of the unturned pixels",
+            "if it was drawn on those, set exif: raw",
+        )
     else:
         wanted = display
     if declared is not None and declared != wanted:
         shown = f", shown as {_size(display)}" if display != raw else ""
-        raise refuse(label.where or name, label.code, f"the label is {_size(declared)}, the photograph {name} is "
-                     f"{_size(raw)}{shown}",
-                     "a label is never resized: export it at the photograph's size")
+        raise refuse(
+            label.where or name,
+            label.code,
+            f"the label is {_size(declared)}, the photograph {name} is {_size(raw)}{shown}",
+            "a label is never resized: export it at the photograph's size",
+        )
     if picture.orientation != 1:
         notes.repair("A1", f"turned by EXIF orientation {picture.orientation}")
     return wanted, picture.orientation if mode == "raw" else 1

@@ -22,8 +22,10 @@ def confined(value: object, folder: tuple[str, ...], code: str, climb: bool) -> 
         raise ShapeFault(code, f"names no file ({str(value)[:40]!a})")
     path = value.replace("\\", "/")
     if URL.match(path) or path.startswith(("/", "~")) or "\0" in path:
-        raise ShapeFault(code, f"names {value[:80]!a}, which is absolute, a URL or a drive: only files below the "
-                         "source folder are opened")
+        raise ShapeFault(
+            code,
+            f"names {value[:80]!a}, which is absolute, a URL or a drive: only files below the source folder are opened",
+        )
     parts = list(folder)
     for part in path.split("/"):
         if part == "..":

@@ -124,7 +124,7 @@ def fill_line(points: np.ndarray, line_width: float, size_hw: tuple[int, int]) -
         way = end - start
         along = ((grid - start) @ way / max(float(way @ way), 1e-12)).clip(0, 1)[..., None]
         near = ((grid - start - along * way) ** 2).sum(axis=-1) <= reach**2
-        mask_01[low[1]:high[1], low[0]:high[0]] |= near.astype(np.uint8)
+        mask_01[low[1] : high[1], low[0] : high[0]] |= near.astype(np.uint8)
     if not mask_01.any():
         raise ShapeFault("C7", f"lies wholly outside the photograph of {width}x{height}")
     return mask_01

@@ -12,8 +12,28 @@ from ..core.errors import InputError
 from .ledger import Ledger, refuse
 
 PHOTO_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tif", ".tiff"})
-REFUSED_SUFFIXES = frozenset({".gif", ".webp", ".eps", ".ps", ".psd", ".fits", ".fit", ".fpx", ".svg", ".pdf", ".avif",
-                              ".heic", ".heif", ".jp2", ".apng", ".ico", ".tga", ".dcm"})
+REFUSED_SUFFIXES = frozenset(
+    {
+        ".gif",
+        ".webp",
+        ".eps",
+        ".ps",
+        ".psd",
+        ".fits",
+        ".fit",
+        ".fpx",
+        ".svg",
+        ".pdf",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+        ".apng",
+        ".ico",
+        ".tga",
+        ".dcm",
+    }
+)
 SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db"})
 
 
@@ -128,5 +148,9 @@ def _stop_at_twins(files: list[str]) -> None:
     for name in files:
         other = seen.setdefault(unicodedata.normalize("NFC", name), name)
         if other != name:
-            raise refuse(name, "A22", f"has the same letters as {other!a}, in another Unicode form ({name!a})",
-                         "rename one of the two")
+            raise refuse(
+                name,
+                "A22",
+                f"has the same letters as {other!a}, in another Unicode form ({name!a})",
+                "rename one of the two",
+            )

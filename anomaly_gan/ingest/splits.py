@@ -52,8 +52,9 @@ def merge_duplicates(groups: Sequence[str], fingerprints: Sequence[str]) -> tupl
     """The group of every photograph after joining those with equal fingerprints, and how many joins there were."""
     union = Groups()
     first: dict[str, str] = {}
-    joins = sum(union.join(first.setdefault(mark, group), group)
-                for group, mark in zip(groups, fingerprints, strict=True))
+    joins = sum(
+        union.join(first.setdefault(mark, group), group) for group, mark in zip(groups, fingerprints, strict=True)
+    )
     return [union.root(group) for group in groups], joins
 
 
@@ -115,13 +116,21 @@ def split_by_fold(
     for group, fold, file in zip(groups, folds, files, strict=True):
         other, other_file = seen.setdefault(group, (fold, file))
         if (other == test_fold) != (fold == test_fold):
-            raise InputError(file, "E3", f"is of the same object as {other_file} (group {group}), but in another fold",
-                             "give both the same fold")
+            raise InputError(
+                file,
+                "E3",
+                f"is of the same object as {other_file} (group {group}), but in another fold",
+                "give both the same fold",
+            )
     result = {group: "test" if fold == test_fold else "train" for group, (fold, _) in seen.items()}
     for side in ("train", "test"):
         if side not in result.values():
-            raise InputError("groups", "E7", f"with fold {test_fold} as test, no photograph is left for {side}",
-                             "choose another fold")
+            raise InputError(
+                "groups",
+                "E7",
+                f"with fold {test_fold} as test, no photograph is left for {side}",
+                "choose another fold",
+            )
     return result
 
 
@@ -151,8 +160,10 @@ def choose_objects(categories_of: Mapping[str, Iterable[str]], most: int, draw: 
     choice for ``n - 1``; every ``draw`` has a hash of its own.
     """
     wanted = {group: set(categories) - {NORMAL} for group, categories in categories_of.items()}
-    queue = sorted((group for group in wanted if wanted[group]),
-                   key=lambda group: (group_number(f"few{draw or ''}/{group}"), group))
+    queue = sorted(
+        (group for group in wanted if wanted[group]),
+        key=lambda group: (group_number(f"few{draw or ''}/{group}"), group),
+    )
     kept = {group for group in wanted if not wanted[group]}
     filled: dict[str, int] = defaultdict(int)
     for most_yet in range(1, most + 1):
@@ -187,13 +198,21 @@ def prove_disjoint(dataset: Dataset) -> None:
             value = getattr(image, key)
             split, other = seen.setdefault(value, (image.split, image.file_name))
             if split != image.split:
-                raise InputError(image.file_name, code, f"is in {image.split}, and {other} with the same {key} is in "
-                                 f"{split}", "run ingest again: groups must not cross the split")
+                raise InputError(
+                    image.file_name,
+                    code,
+                    f"is in {image.split}, and {other} with the same {key} is in {split}",
+                    "run ingest again: groups must not cross the split",
+                )
 
 
 def _too_few(category: str, reason: str) -> InputError:
-    return InputError(f"category {category}", "E7", f"{reason}; train and test need at least one each",
-                      "photograph more objects, or leave it out with `categories`")
+    return InputError(
+        f"category {category}",
+        "E7",
+        f"{reason}; train and test need at least one each",
+        "photograph more objects, or leave it out with `categories`",
+    )
 
 
 def counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
@@ -207,11 +226,15 @@ def counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
     for split in ("train", "test"):
         part = dataset.split(split)
         labels = part.by_image()
-        shown = {image.id: {names[item.category_id] for item in labels.get(image.id, [])} or {NORMAL_ROW}
-                 for image in part.images}
+        shown = {
+            image.id: {names[item.category_id] for item in labels.get(image.id, [])} or {NORMAL_ROW}
+            for image in part.images
+        }
         of_category = Counter(names[item.category_id] for item in part.annotations)
-        result[split] = {name: _count([image for image in part.images if name in shown[image.id]], of_category[name])
-                         for name in [*sorted(names.values()), NORMAL_ROW]}
+        result[split] = {
+            name: _count([image for image in part.images if name in shown[image.id]], of_category[name])
+            for name in [*sorted(names.values()), NORMAL_ROW]
+        }
         result[split][IN_ALL] = _count(part.images, len(part.annotations))
     return result
 

@@ -56,8 +56,12 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     tree, format_name = open_source(expand(config.root), config.format, ledger)
     if out.resolve().is_relative_to(tree.root):
         raise ConfigError(f"ingest: {out} lies inside the source {tree.root}: choose an output folder elsewhere")
-    grouping = read_grouping(expand(config.groups) if config.groups else None, config.group_column, config.group_regex,
-                             config.fold is not None and config.split == "objects")
+    grouping = read_grouping(
+        expand(config.groups) if config.groups else None,
+        config.group_column,
+        config.group_regex,
+        config.fold is not None and config.split == "objects",
+    )
     options = ReadOptions(frozenset(name.casefold() for name in config.normal), config.strict, config.line_width)
     items = FORMATS[format_name](tree, options, ledger)
     intake = Intake(config, tree, grouping, ledger, out, [item.file for item in items])
@@ -68,9 +72,15 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     _check_categories(config, intake.categories())
     dataset = intake.dataset(format_name)
     dataset.save(out)
-    return {"format": format_name, **ledger.counts(), "splits": counts(dataset), "duplicates_joined": intake.joins,
-            "annotations_left_out": dict(sorted(intake.left_out.items())),
-            "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used), **intake.asked}
+    return {
+        "format": format_name,
+        **ledger.counts(),
+        "splits": counts(dataset),
+        "duplicates_joined": intake.joins,
+        "annotations_left_out": dict(sorted(intake.left_out.items())),
+        "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used),
+        **intake.asked,
+    }
 
 
 def _stop_at_too_many(config: IngestConfig, root: Path, ledger: Ledger) -> None:
@@ -82,8 +92,12 @@ def _stop_at_too_many(config: IngestConfig, root: Path, ledger: Ledger) -> None:
         raise InputError(str(root), "MAX-BAD", f"none of {ledger.found} records can be used; {why}")
     if len(bad) > config.max_bad * ledger.found:
         codes = ", ".join(f"{code} {count}" for code, count in ledger.counts()["rejected"].items())
-        raise InputError(str(root), "MAX-BAD", f"{len(bad)} of {ledger.found} records are refused ({codes}); the "
-                         f"first: {bad[0]['message']}", "all are in rejects.jsonl; mend them, or raise max_bad")
+        raise InputError(
+            str(root),
+            "MAX-BAD",
+            f"{len(bad)} of {ledger.found} records are refused ({codes}); the first: {bad[0]['message']}",
+            "all are in rejects.jsonl; mend them, or raise max_bad",
+        )
 
 
 def _check_categories(config: IngestConfig, found: list[str]) -> None:

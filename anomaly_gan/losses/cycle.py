@@ -8,7 +8,9 @@ import torch
 
 
 def cycle_l1(
-    x_BCHW: torch.Tensor, reconstructed_BCHW: torch.Tensor, weight_map_B1HW: torch.Tensor | None = None,
+    x_BCHW: torch.Tensor,
+    reconstructed_BCHW: torch.Tensor,
+    weight_map_B1HW: torch.Tensor | None = None,
     over_ranks: Callable[[torch.Tensor], torch.Tensor] = lambda total: total,
 ) -> torch.Tensor:
     """Mean absolute difference of an image and its reconstruction: one of eq. 6's two terms.

@@ -43,8 +43,9 @@ def at_severity(images_BCHW: Tensor, masks_B1HW: Tensor, target_B2: Tensor) -> T
     inside = masks_B1HW.float()
     mean, around = (_masked_mean(intensity.mean(1, keepdim=True), where) for where in (inside, _ring(inside)))
     wanted = (mean + FLOOR) * gain - FLOOR
-    mean, around, wanted, stretch = (value[:, None, None, None] for value in
-                                     (mean, around, wanted, stretch.clamp(1 / ROUGHER, ROUGHER)))
+    mean, around, wanted, stretch = (
+        value[:, None, None, None] for value in (mean, around, wanted, stretch.clamp(1 / ROUGHER, ROUGHER))
+    )
     alike = ((intensity - around) * (mean - around) / (mean - around).square().clamp_min(1e-4)).clamp(0, 1)
     changed = torch.where(inside > 0, wanted + (intensity - mean) * stretch, intensity + (wanted - mean) * alike)
     return torch.where(_grown(inside, RIM_PX) > 0, (2 * changed - 1).clamp(-1, 1), images_BCHW)

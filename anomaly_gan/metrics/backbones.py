@@ -54,9 +54,16 @@ def build_extractors(device: str) -> Extractors:
         trunk = torch.load(alexnet, map_location="cpu", weights_only=True)
         perceptual, level_weights = lpips_backbone(trunk, LPIPS_SIZE, place)
     assert frechet is not None and perceptual is not None
-    return Extractors(frechet, perceptual, level_weights, {
-        "frechet": "FID" if inception else f"FD-{EMBEDDED}", "kernel": "KID" if inception else f"KID-{EMBEDDED}",
-        "perceptual": "LPIPS" if alexnet else f"PD-{EMBEDDED}"})
+    return Extractors(
+        frechet,
+        perceptual,
+        level_weights,
+        {
+            "frechet": "FID" if inception else f"FD-{EMBEDDED}",
+            "kernel": "KID" if inception else f"KID-{EMBEDDED}",
+            "perceptual": "LPIPS" if alexnet else f"PD-{EMBEDDED}",
+        },
+    )
 
 
 def place_of(device: str) -> str:

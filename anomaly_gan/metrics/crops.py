@@ -26,8 +26,7 @@ def defect_crop(pixels: np.ndarray, mask_01: np.ndarray, margin: float = 0.5, le
     down, across = side - crop.shape[0], side - crop.shape[1]
     if not (down or across):
         return crop
-    return cv2.copyMakeBorder(crop, down // 2, down - down // 2, across // 2, across - across // 2,
-                              cv2.BORDER_REFLECT)
+    return cv2.copyMakeBorder(crop, down // 2, down - down // 2, across // 2, across - across // 2, cv2.BORDER_REFLECT)
 
 
 def masked_crop(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:

@@ -31,8 +31,12 @@ def checked_features(features_a: np.ndarray, features_b: np.ndarray) -> None:
         InputError: I1, I2.
     """
     if features_a.ndim != 2 or features_b.ndim != 2 or features_a.shape[1:] != features_b.shape[1:]:
-        raise InputError("features", "I2", f"shapes {features_a.shape} and {features_b.shape} do not fit",
-                         "use the same backbone on both sides")
+        raise InputError(
+            "features",
+            "I2",
+            f"shapes {features_a.shape} and {features_b.shape} do not fit",
+            "use the same backbone on both sides",
+        )
     if min(len(features_a), len(features_b)) < 2:
         raise InputError("features", "I1", f"sets of {len(features_a)} and {len(features_b)}", "give at least 2 each")
     if not (np.isfinite(features_a).all() and np.isfinite(features_b).all()):

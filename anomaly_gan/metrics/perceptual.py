@@ -42,8 +42,9 @@ def pairwise_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @torch.inference_mode()
-def pooled_and_embedded(images: Iterable[np.ndarray], backbone: Backbone,
-                        weights: Sequence[torch.Tensor | None] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def pooled_and_embedded(
+    images: Iterable[np.ndarray], backbone: Backbone, weights: Sequence[torch.Tensor | None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Pooled features (N, D) float64 and perceptual embeddings (N, K) float32 of uint8 images, in one pass.
 
     ``weights`` as in ``embed_levels``; None: none learned.
@@ -58,8 +59,9 @@ def pooled_and_embedded(images: Iterable[np.ndarray], backbone: Backbone,
     return torch.cat(pooled).numpy(), torch.cat(embedded).numpy()
 
 
-def lpips_backbone(trunk: Mapping[str, torch.Tensor], size: int,
-                   device: str = "cpu") -> tuple[Backbone, list[torch.Tensor | None]]:
+def lpips_backbone(
+    trunk: Mapping[str, torch.Tensor], size: int, device: str = "cpu"
+) -> tuple[Backbone, list[torch.Tensor | None]]:
     """The lpips package's AlexNet on torchvision's weights, and its learned level weights (C,).
 
     The package would download the trunk; here it starts random and is overwritten. Its linear layers are inside
@@ -76,8 +78,11 @@ def lpips_backbone(trunk: Mapping[str, torch.Tensor], size: int,
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the package calls torchvision by a deprecated argument
         model = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-    state = {f"{slice_name}.{key}": trunk[f"features.{key}"]
-             for slice_name, block in model.net.named_children() for key in block.state_dict()}
+    state = {
+        f"{slice_name}.{key}": trunk[f"features.{key}"]
+        for slice_name, block in model.net.named_children()
+        for key in block.state_dict()
+    }
     model.net.load_state_dict(state, strict=True)
     model.to(device)
 

@@ -31,13 +31,15 @@ def upright_texture(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     if scale > 1:  # large defects are squeezed: without this their grain would alias
         filled = cv2.GaussianBlur(filled, (0, 0), 0.5 * scale)
     flags = cv2.WARP_INVERSE_MAP
-    square = cv2.warpAffine(filled, affine, (SIDE, SIDE), flags=cv2.INTER_LINEAR | flags,
-                            borderMode=cv2.BORDER_REFLECT_101)
+    square = cv2.warpAffine(
+        filled, affine, (SIDE, SIDE), flags=cv2.INTER_LINEAR | flags, borderMode=cv2.BORDER_REFLECT_101
+    )
     cover = cv2.warpAffine(inside.astype(np.uint8), affine, (SIDE, SIDE), flags=cv2.INTER_NEAREST | flags) != 0
     smooth = cv2.GaussianBlur(square, (0, 0), 1.0)
     level = smooth[cover].mean() if cover.any() else 0.0
-    return cv2.resize(np.where(cover, smooth - level, 0).astype(np.float32), (COARSE, COARSE),
-                      interpolation=cv2.INTER_AREA).ravel()
+    return cv2.resize(
+        np.where(cover, smooth - level, 0).astype(np.float32), (COARSE, COARSE), interpolation=cv2.INTER_AREA
+    ).ravel()
 
 
 def mirrored(texture: np.ndarray) -> np.ndarray:

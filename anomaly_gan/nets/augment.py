@@ -38,8 +38,13 @@ class AugmentDraw:
     cutout: float
 
 
-def draw_augment(batch: int, side: int, policy: AugmentPolicy, generator: torch.Generator | None = None,
-                 device: torch.device | None = None) -> AugmentDraw:
+def draw_augment(
+    batch: int,
+    side: int,
+    policy: AugmentPolicy,
+    generator: torch.Generator | None = None,
+    device: torch.device | None = None,
+) -> AugmentDraw:
     """Draw for ``batch`` images of ``side`` pixels; the policy does not change how much chance is used up.
 
     Without a ``generator`` the chance is that of torch's own stream on ``device``, which the training loop seeds

@@ -81,8 +81,9 @@ class GlobalDiscriminator(nn.Module):
     Arguments and errors as of ``LocalGlobalDiscriminator``.
     """
 
-    def __init__(self, in_channels: int, global_size: int, widths: Sequence[int], features: int,
-                 norm: Norm = "batch") -> None:
+    def __init__(
+        self, in_channels: int, global_size: int, widths: Sequence[int], features: int, norm: Norm = "batch"
+    ) -> None:
         super().__init__()
         self.global_net = _subnet(in_channels, global_size, widths, features, norm)
         head = nn.Linear(features, 1)

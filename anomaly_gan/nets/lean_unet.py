@@ -61,8 +61,13 @@ class LeanUNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, base_width: int = 32, stages: int = 3, head_scale: float = 0.1,
-        dropout: float = 0.0
+        self,
+        in_channels: int,
+        out_channels: int,
+        base_width: int = 32,
+        stages: int = 3,
+        head_scale: float = 0.1,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if not 2 <= stages <= len(GROWTH):

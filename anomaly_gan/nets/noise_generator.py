@@ -45,20 +45,29 @@ class NoiseGenerator(nn.Module):
         ValueError: ``size`` is not 4 times a power of two.
     """
 
-    def __init__(self, out_channels: int, categories: int, size: int = 64, latent: int = 64, base_width: int = 32,
-                 masked: bool = False) -> None:
+    def __init__(
+        self,
+        out_channels: int,
+        categories: int,
+        size: int = 64,
+        latent: int = 64,
+        base_width: int = 32,
+        masked: bool = False,
+    ) -> None:
         super().__init__()
         stages = doublings(size)
-        widths = [base_width * factor for factor in GROWTH[:stages + 1]][::-1]
+        widths = [base_width * factor for factor in GROWTH[: stages + 1]][::-1]
         self.latent, self.categories, self.masked = latent, categories, masked
         self.start = nn.Linear(latent + categories, widths[0] * START * START)
-        self.convolutions = nn.ModuleList(nn.Conv2d(before + masked, after, 3, 1, 1, bias=False)
-                                          for before, after in pairwise(widths))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before + masked, after, 3, 1, 1, bias=False) for before, after in pairwise(widths)
+        )
         self.norms = nn.ModuleList(nn.GroupNorm(max(1, width // 8), width) for width in widths[1:])
         self.last = nn.Conv2d(widths[-1] + masked, out_channels, 3, 1, 1)
 
-    def forward(self, z_BL: torch.Tensor, category_B: torch.Tensor,
-                mask_B1HW: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, z_BL: torch.Tensor, category_B: torch.Tensor, mask_B1HW: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """z_BL from a normal distribution, mask_B1HW in {0, 1} -> picture_BCHW in [-1, 1]."""
         chosen = F.one_hot(category_B, self.categories).to(z_BL.dtype)
         features = self.start(torch.cat([z_BL, chosen], dim=1)).unflatten(1, (-1, START, START))
@@ -84,8 +93,14 @@ class WindowDiscriminator(nn.Module):
         ValueError: ``size`` is not 4 times a power of two, or there are fewer widths than convolutions.
     """
 
-    def __init__(self, image_channels: int, categories: int, size: int = 64,
-                 widths: tuple[int, ...] = (32, 64, 128, 192), norm: Norm = "batch") -> None:
+    def __init__(
+        self,
+        image_channels: int,
+        categories: int,
+        size: int = 64,
+        widths: tuple[int, ...] = (32, 64, 128, 192),
+        norm: Norm = "batch",
+    ) -> None:
         super().__init__()
         count = doublings(size)
         if len(widths) < count:

@@ -39,8 +39,11 @@ class PatchDiscriminator(nn.Module):
         steps: list[nn.Module] = [bound(nn.Conv2d(in_channels, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
         for level, (before, after) in enumerate(pairwise(widths), start=1):
             stride = 2 if level < layers else 1
-            steps += [bound(nn.Conv2d(before, after, 4, stride, 1, bias=norm != "batch")), normed(after),
-                      nn.LeakyReLU(0.2)]
+            steps += [
+                bound(nn.Conv2d(before, after, 4, stride, 1, bias=norm != "batch")),
+                normed(after),
+                nn.LeakyReLU(0.2),
+            ]
         self.net = nn.Sequential(*steps, bound(nn.Conv2d(widths[-1], 1, 4, 1, 1)))
 
     def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:

@@ -29,20 +29,19 @@ class ResNetGenerator(nn.Module):
         ValueError: fewer than one block, or an input side that is no multiple of 4.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, base_width: int = 64, blocks: int = 9,
-                 norm: Norm = "batch") -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, base_width: int = 64, blocks: int = 9, norm: Norm = "batch"
+    ) -> None:
         super().__init__()
         if blocks < 1:
             raise ValueError(f"a ResNet needs at least one block, not {blocks}")
         widths = [base_width, 2 * base_width, 4 * base_width]
-        layers: list[nn.Module] = [ReflectConv2d(in_channels, base_width, 7),
-                                   norm_layer(norm, base_width), nn.ReLU()]
+        layers: list[nn.Module] = [ReflectConv2d(in_channels, base_width, 7), norm_layer(norm, base_width), nn.ReLU()]
         for below, width in pairwise(widths):
             layers += [nn.Conv2d(below, width, 3, 2, 1), norm_layer(norm, width), nn.ReLU()]
         layers += [ResidualBlock(widths[-1], norm) for _ in range(blocks)]
         for width, above in pairwise(reversed(widths)):
-            layers += [nn.ConvTranspose2d(width, above, 3, 2, 1, output_padding=1), norm_layer(norm, above),
-                       nn.ReLU()]
+            layers += [nn.ConvTranspose2d(width, above, 3, 2, 1, output_padding=1), norm_layer(norm, above), nn.ReLU()]
         layers += [ReflectConv2d(base_width, out_channels, 7), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -61,8 +60,12 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int, norm: Norm) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            ReflectConv2d(width, width, 3), norm_layer(norm, width), nn.ReLU(),
-            ReflectConv2d(width, width, 3), norm_layer(norm, width))
+            ReflectConv2d(width, width, 3),
+            norm_layer(norm, width),
+            nn.ReLU(),
+            ReflectConv2d(width, width, 3),
+            norm_layer(norm, width),
+        )
 
     def forward(self, features_BCHW: torch.Tensor) -> torch.Tensor:
         added: torch.Tensor = features_BCHW + self.layers(features_BCHW)

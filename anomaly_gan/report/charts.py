@@ -16,8 +16,9 @@ SETS = ((PALE, 0.0, "-"), (BLUE, 1.4, "-"), (ORANGE, 1.0, (0, (3, 2))))
 """Colour, width and dashes of the sets in a histogram."""
 
 
-def loss_curves(steps: Sequence[float], terms: Mapping[str, Sequence[float]],
-                columns: int = 3) -> tuple[bytes, int, int]:
+def loss_curves(
+    steps: Sequence[float], terms: Mapping[str, Sequence[float]], columns: int = 3
+) -> tuple[bytes, int, int]:
     """Small multiples, one panel per loss term: raw values pale, a running median over them.
 
     Args:
@@ -35,7 +36,7 @@ def loss_curves(steps: Sequence[float], terms: Mapping[str, Sequence[float]],
         panel.plot(x, y, color=PALE, linewidth=0.8)
         panel.plot(x, running_median(y, max(1, len(y) // 25)), color=BLUE, linewidth=1.4)
         if len(y) > 20:  # the first steps of a fresh network would flatten everything after them
-            low, high = np.percentile(y[len(y) // 50:], [0.5, 99.5])
+            low, high = np.percentile(y[len(y) // 50 :], [0.5, 99.5])
             if high > low:
                 panel.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
         panel.set_title(_plain(name), fontsize=8.5, loc="left", color="#111827")
@@ -56,11 +57,12 @@ def _small_multiples(count: int, columns: int, height: float) -> tuple[Figure, n
 
 def running_median(values: np.ndarray, half_width: int) -> np.ndarray:
     """Median over a window of ``2 half_width + 1`` values, shortened at both ends; (N,) -> (N,)."""
-    return np.array([np.median(values[max(0, i - half_width):i + half_width + 1]) for i in range(len(values))])
+    return np.array([np.median(values[max(0, i - half_width) : i + half_width + 1]) for i in range(len(values))])
 
 
-def histograms(panels: Mapping[str, Mapping[str, Sequence[float]]], label: str, bins: int = 20,
-               columns: int = 3) -> tuple[bytes, int, int]:
+def histograms(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], label: str, bins: int = 20, columns: int = 3
+) -> tuple[bytes, int, int]:
     """Small multiples, one per name: shares of up to three sets of values in [0, 1], the first filled, the others
     outlined; their medians as ticks on top, their numbers in the legend."""
     figure, axes = _small_multiples(len(panels), columns, 2.3)
@@ -70,11 +72,25 @@ def histograms(panels: Mapping[str, Mapping[str, Sequence[float]]], label: str, 
             shares = np.histogram(np.clip(values, 0, 1), edges)[0] / max(1, len(values))
             middle = f", median {np.median(values):.2f}" if len(values) else ""
             colour, width, dashes = SETS[place]
-            panel.stairs(shares, edges, fill=place == 0, color=colour, linewidth=width, linestyle=dashes,
-                         label=f"{title} ({len(values)}{middle})")
+            panel.stairs(
+                shares,
+                edges,
+                fill=place == 0,
+                color=colour,
+                linewidth=width,
+                linestyle=dashes,
+                label=f"{title} ({len(values)}{middle})",
+            )
             if len(values):
-                panel.plot([np.median(values)], [1.0], "v", color=colour, markersize=4, clip_on=False,
-                           transform=panel.get_xaxis_transform())
+                panel.plot(
+                    [np.median(values)],
+                    [1.0],
+                    "v",
+                    color=colour,
+                    markersize=4,
+                    clip_on=False,
+                    transform=panel.get_xaxis_transform(),
+                )
         panel.set_title(_plain(name), fontsize=8.5, loc="left", color="#111827")
         panel.set_xlim(0, 1)
         panel.set_ylim(0, panel.get_ylim()[1] * 1.45)  # room for the legend

@@ -59,6 +59,7 @@ def block(made: Dataset, train: Dataset, reals: NearestReal, category_id: int, r
 def instances(dataset: Dataset, category_id: int) -> list[tuple[ImageRecord, list[Annotation]]]:
     """Photographs that show the category, with its instances."""
     by_image = dataset.by_image()
-    found = [(image, [a for a in by_image.get(image.id, []) if a.category_id == category_id])
-             for image in dataset.images]
+    found = [
+        (image, [a for a in by_image.get(image.id, []) if a.category_id == category_id]) for image in dataset.images
+    ]
     return [(image, own) for image, own in found if own]

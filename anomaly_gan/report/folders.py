@@ -70,8 +70,10 @@ class StageFolder:
         if not path.is_file():
             return []
         with path.open(encoding="utf-8", newline="") as stream:
-            return [{key or "": value or "" for key, value in row.items() if isinstance(value, str | None)}
-                    for row in csv.DictReader(stream)]
+            return [
+                {key or "": value or "" for key, value in row.items() if isinstance(value, str | None)}
+                for row in csv.DictReader(stream)
+            ]
 
     def files(self, pattern: str) -> list[Path]:
         """The stage's files matching a glob, in name order."""

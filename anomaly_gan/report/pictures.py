@@ -122,7 +122,7 @@ def window_around(mask_01: np.ndarray, margin: float = 0.75, least_px: int = 48)
 
 def cut(pixels: np.ndarray, window: Window) -> np.ndarray:
     x, y, width, height = window
-    return pixels[y:y + height, x:x + width]
+    return pixels[y : y + height, x : x + width]
 
 
 def enlarge(pixels: np.ndarray, side_px: int, smooth: bool = True) -> np.ndarray:

@@ -38,13 +38,21 @@ def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
     album = Album(int(config.picture_megabytes * 1e6), config.jpeg_quality)
     page = render(found, album, config).encode("utf-8")
     if len(page) > LARGEST_BYTES:
-        raise CheckFailed(f"{out / 'report.html'}: would be {len(page)} bytes, more than {LARGEST_BYTES}; "
-                          "lower report.picture_megabytes or report.rows")
+        raise CheckFailed(
+            f"{out / 'report.html'}: would be {len(page)} bytes, more than {LARGEST_BYTES}; "
+            "lower report.picture_megabytes or report.rows"
+        )
     write_text(out / "report.html", page.decode("utf-8"))
     sheets = write_sheets(found, config.rows * 2, out)
     drawn = gates.write_histograms(found, config, out)
-    return {"bytes": len(page), "contact_sheets": sheets, **({"certificates": drawn} if drawn else {}),
-            "stages": list(found.stages), "missing": missing(found), "pictures_left_out": album.left_out}
+    return {
+        "bytes": len(page),
+        "contact_sheets": sheets,
+        **({"certificates": drawn} if drawn else {}),
+        "stages": list(found.stages),
+        "missing": missing(found),
+        "pictures_left_out": album.left_out,
+    }
 
 
 def missing(found: Run) -> list[str]:
@@ -70,20 +78,34 @@ def banners(found: Run, simulated: bool) -> list[dict[str, str]]:
     """What a reader must know before the figures: what is simulated, what is missing."""
     absent, result = missing(found), []
     if simulated:
-        result.append({"title": "Simulated photographs.", "text": "These scenes are drawn by a program (the embedded "
-                       "sample set). They show that the pipeline runs from end to end; figures from them say nothing "
-                       "about real parts."})
+        result.append(
+            {
+                "title": "Simulated photographs.",
+                "text": "These scenes are drawn by a program (the embedded "
+                "sample set). They show that the pipeline runs from end to end; figures from them say nothing "
+                "about real parts.",
+            }
+        )
     if absent:
-        result.append({"title": "Unfinished run.", "text": f"Not finished: {', '.join(absent)}. "
-                       "The sections below say what is missing."})
+        result.append(
+            {
+                "title": "Unfinished run.",
+                "text": f"Not finished: {', '.join(absent)}. The sections below say what is missing.",
+            }
+        )
     return result
 
 
 def open_templates() -> Environment:
     """The templates: everything that is put in is escaped (all of them are named .html) and made printable."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-        finalize=printable, trim_blocks=True, lstrip_blocks=True)
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["figure"] = figure
     return environment
 

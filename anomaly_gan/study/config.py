@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from ..core.config import Config, apply_settings, build, merge, nearest, read_yaml
 from ..core.errors import ConfigError
 from ..core.resources import PACKAGE
-from ..pipeline.run import RunConfig
+from ..pipeline.config import RunConfig
 
 MAIN = "main"
 """The variant that is always there: the base with ``set``, and nothing else."""
@@ -64,8 +64,9 @@ class StudyConfig(Config):
             if name == MAIN:
                 raise ValueError(f"variants: {MAIN!r} is the study without overrides; give the variant another name")
             if split_repeat(name)[1]:
-                raise ValueError(f"variants: {name!r} is how the study calls a repeat; give it another name, or use "
-                                 "repeats")
+                raise ValueError(
+                    f"variants: {name!r} is how the study calls a repeat; give it another name, or use repeats"
+                )
             _check_overrides(f"variants.{name}", overrides, ("folds",))
             folds = overrides.get("folds", [])
             if not isinstance(folds, list | tuple) or not all(type(fold) is int for fold in folds):
@@ -111,8 +112,9 @@ def _check_overrides(where: str, overrides: dict[str, Any], more: tuple[str, ...
             raise ValueError(f"{where}: unknown key {key!r}{nearest(key, known)}")
 
 
-def read_study(path: Path, settings: list[str], seed: int | None = None,
-               device: str | None = None) -> tuple[StudyConfig, dict[str, Any]]:
+def read_study(
+    path: Path, settings: list[str], seed: int | None = None, device: str | None = None
+) -> tuple[StudyConfig, dict[str, Any]]:
     """A study and the content of its base, from YAML and ``--set``.
 
     Raises:
@@ -147,8 +149,10 @@ def is_study(path: Path) -> bool:
 def dump_study(study: StudyConfig, base: dict[str, Any]) -> tuple[str, str]:
     """(``study.yaml``, ``base.yaml``): a study's folder describes itself, wherever its files came from."""
     moved = study.model_copy(update={"base": "base.yaml"})
-    return (yaml.safe_dump(moved.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-            yaml.safe_dump(base, sort_keys=False, allow_unicode=True))
+    return (
+        yaml.safe_dump(moved.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        yaml.safe_dump(base, sort_keys=False, allow_unicode=True),
+    )
 
 
 def variant_content(study: StudyConfig, base: dict[str, Any], variant: str) -> dict[str, Any]:

@@ -39,8 +39,10 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     shown = {item.category_id for item in made.annotations}
     categories = {}
     for category in track([category for category in train.categories if category.id in shown], "quality"):
-        categories[category.name] = {**views.figures(category.name),
-                                     **(certificates(inspector, made, category.id, config) if inspector else {})}
+        categories[category.name] = {
+            **views.figures(category.name),
+            **(certificates(inspector, made, category.id, config) if inspector else {}),
+        }
     return {"method": config.method, "figures": views.extractors.names, "categories": categories}
 
 
@@ -50,10 +52,17 @@ def renumbered(made: Dataset, train: Dataset) -> Dataset:
     names = made.category_names()
     unknown = sorted(set(names.values()) - numbers.keys())
     if unknown:
-        raise InputError(str(made.folder), "H10", f"shows {', '.join(unknown)}, which main does not have",
-                         "choose from main's categories")
-    return replace(made, categories=train.categories, annotations=[
-        replace(item, category_id=numbers[names[item.category_id]]) for item in made.annotations])
+        raise InputError(
+            str(made.folder),
+            "H10",
+            f"shows {', '.join(unknown)}, which main does not have",
+            "choose from main's categories",
+        )
+    return replace(
+        made,
+        categories=train.categories,
+        annotations=[replace(item, category_id=numbers[names[item.category_id]]) for item in made.annotations],
+    )
 
 
 def certificates(inspector: Inspector, made: Dataset, category: int, config: GateConfig) -> dict[str, Any]:
@@ -65,9 +74,13 @@ def certificates(inspector: Inspector, made: Dataset, category: int, config: Gat
         if not any(item.category_id == category for item in items) or len(lines) == config.max_n:
             continue
         provenance = image.extra["provenance"]
-        candidate = Candidate(read_pixels(made.path_of(image), gray),
-                              [(item.category_id, item.mask()) for item in items], None, 0,
-                              ancestors(provenance, [item.provenance for item in items], image.group_id))
+        candidate = Candidate(
+            read_pixels(made.path_of(image), gray),
+            [(item.category_id, item.mask()) for item in items],
+            None,
+            0,
+            ancestors(provenance, [item.provenance for item in items], image.group_id),
+        )
         _, measures = inspector.inspect(candidate)
         lines.append({"attempt": 0, "spare": False, "accepted": True, "measures": measures})
     return inspector.figures(made.category_names()[category], lines)

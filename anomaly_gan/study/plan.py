@@ -11,8 +11,9 @@ from detection.comparison.cell import Cell
 
 from ..core.config import build
 from ..core.errors import ConfigError
-from ..pipeline.run import RunConfig, Step
-from ..pipeline.run import plan as plan_run
+from ..pipeline.config import RunConfig
+from ..pipeline.plan import Step
+from ..pipeline.plan import plan as plan_run
 from .config import StudyConfig, split_repeat, variant_content
 
 
@@ -34,7 +35,7 @@ class StudyRun:
         """All that comes before the comparison, or to the end of the stage it goes ``until``."""
         steps = plan_run(self.config)
         last = max(place for place, step in enumerate(steps) if step.stage.name == self.until)
-        return steps[:last] if self.until == "compare" else steps[:last + 1]
+        return steps[:last] if self.until == "compare" else steps[: last + 1]
 
     def compare(self) -> Step:
         return next(step for step in plan_run(self.config) if step.name == "compare")
@@ -44,8 +45,12 @@ class StudyRun:
         if self.until != "compare":
             return []
         compare = self.config.compare
-        return [Cell(arm, detector, compare.fold, seed) for seed in compare.seed_list()
-                for detector in compare.detector_list() for arm in compare.arms]
+        return [
+            Cell(arm, detector, compare.fold, seed)
+            for seed in compare.seed_list()
+            for detector in compare.detector_list()
+            for arm in compare.arms
+        ]
 
     def cell_folder(self, cell: Cell) -> Path:
         return self.folder / "compare" / "cells" / cell.name
@@ -98,8 +103,7 @@ def _run(study: StudyConfig, base: dict[str, Any], variant: str, fold: int | Non
         plan_run(config)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    return StudyRun(variant, config.compare.fold, config, out / variant / f"fold{config.compare.fold}",
-                    study.until)
+    return StudyRun(variant, config.compare.fold, config, out / variant / f"fold{config.compare.fold}", study.until)
 
 
 def planned_cells(runs: Sequence[StudyRun]) -> list[PlannedCell]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from ..core.config import dump_yaml
 from ..core.files import write_text
 from ..core.stage import finished_key, is_fresh, link_stage, run_lock, stage_key
-from ..pipeline.run import Step, outside_keys, run_step
+from ..pipeline.plan import Step
+from ..pipeline.run import outside_keys, run_step
 from . import failures
 from .clock import Clock
 from .config import MAIN
@@ -81,8 +82,13 @@ class Workshop:
 
     def _outside_keys(self, step: Step) -> dict[str, str]:
         """Reading all photographs of a source takes its time: once a study, not once a run."""
-        name = json.dumps([type(step.config).__name__, step.config.model_dump(mode="json", exclude={
-            "fold", "split", "objects", "draw"})], sort_keys=True)
+        name = json.dumps(
+            [
+                type(step.config).__name__,
+                step.config.model_dump(mode="json", exclude={"fold", "split", "objects", "draw"}),
+            ],
+            sort_keys=True,
+        )
         if name not in self._outside:
             self._outside[name] = outside_keys(step)
         return self._outside[name]
@@ -90,13 +96,17 @@ class Workshop:
     def _twin(self, run: StudyRun, step: str, key: str) -> StudyRun | None:
         """Another run in which just this stage is finished."""
         first = [self._done[key]] if key in self._done else []
-        return next((other for other in [*first, *self.runs]
-                     if other is not run and is_fresh(other.folder / step, key)), None)
+        return next(
+            (other for other in [*first, *self.runs] if other is not run and is_fresh(other.folder / step, key)), None
+        )
 
     def _left(self, run: StudyRun, step: Step) -> str:
         """How long the stages that are still to be done will take, as far as others of their kind were timed."""
         steps = [(other, item) for other in self.runs for item in self._steps[other.name]]
-        waiting = [item.name for other, item in steps if (other is not run or item is not step)
-                   and not (other.folder / item.name / "manifest.json").exists()]
+        waiting = [
+            item.name
+            for other, item in steps
+            if (other is not run or item is not step) and not (other.folder / item.name / "manifest.json").exists()
+        ]
         left = self.clock.left([step.name, *waiting])
         return f" ({len(waiting)} more stage{'s' if len(waiting) > 1 else ''}{left})" if waiting else ""

@@ -29,8 +29,9 @@ def measure_all(runs: Sequence[StudyRun], say: Say) -> None:
         main = next((other for other in runs if other.variant == MAIN and other.fold == run.fold), None)
         if main is None or read_manifest(main.folder / "ingest") is None:
             continue
-        real = {name: main.folder / name for name in ("ingest", "certify")
-                if read_manifest(main.folder / name) is not None}
+        real = {
+            name: main.folder / name for name in ("ingest", "certify") if read_manifest(main.folder / name) is not None
+        }
         for arm in run.config.arms():
             made, name = run.folder / f"generate@{arm.name}", f"quality@{arm.name}"
             if read_manifest(made) is None:
@@ -69,8 +70,12 @@ def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, A
 
 def changes(over: Mapping[str, Any]) -> str:
     """``objects: 2``, ``categories: crack``: what a variant changes of photographs and training, in short."""
-    found = [(name.partition(".")[2], value) for section in DESCRIBED if section in over
-             for name, value in flatten(over[section], section)]
+    found = [
+        (name.partition(".")[2], value)
+        for section in DESCRIBED
+        if section in over
+        for name, value in flatten(over[section], section)
+    ]
     return ", ".join(f"{name}: {value}" for name, value in found)
 
 

@@ -32,34 +32,50 @@ from .statistics.comparisons import NONE, OURS, base_method, main_comparisons
 from .worst import Worst
 
 PICTURE_BYTES, QUALITY = 6_000_000, 85
-TITLES = {"lift.png": "Each arm's difference to none",
-          "leak.png": "Random split of photographs against split by objects",
-          "gates.png": "Do the gates predict the lift?",
-          "amount.png": "How much synthetic, how many real objects",
-          "switches.png": "Each variant of the training against main",
-          "quality.png": "Quality of the photographs over the number of real objects",
-          "quality_variants.png": "Quality of the photographs of each variant against main"}
+TITLES = {
+    "lift.png": "Each arm's difference to none",
+    "leak.png": "Random split of photographs against split by objects",
+    "gates.png": "Do the gates predict the lift?",
+    "amount.png": "How much synthetic, how many real objects",
+    "switches.png": "Each variant of the training against main",
+    "quality.png": "Quality of the photographs over the number of real objects",
+    "quality_variants.png": "Quality of the photographs of each variant against main",
+}
 
 
-def write_report(out: Path, study: StudyConfig, runs: Sequence[StudyRun], summary: Mapping[str, Any],
-                 plots: Sequence[str], gate_figures: Sequence[Mapping[str, Any]],
-                 splits: Sequence[Mapping[str, Any]], worst: Mapping[str, Worst]) -> None:
+def write_report(
+    out: Path,
+    study: StudyConfig,
+    runs: Sequence[StudyRun],
+    summary: Mapping[str, Any],
+    plots: Sequence[str],
+    gate_figures: Sequence[Mapping[str, Any]],
+    splits: Sequence[Mapping[str, Any]],
+    worst: Mapping[str, Worst],
+) -> None:
     """Write the page from the summary, the gates' figures, the splits, and the plots and failure pictures beside it;
     the same of these, the same bytes."""
     album = Album(PICTURE_BYTES, QUALITY)
     content = {
-        "study": study.name, "headline": headline(study, summary), "sentences": others(summary),
-        "notes": summary["notes"] if summary["detectors"] else (), "banners": banners(study, summary),
+        "study": study.name,
+        "headline": headline(study, summary),
+        "sentences": others(summary),
+        "notes": summary["notes"] if summary["detectors"] else (),
+        "banners": banners(study, summary),
         "side_by_side": detector_table(summary),
         "detectors": [detector(name, part) for name, part in summary["detectors"].items()],
         "plots": [(TITLES[name], picture) for name in plots if (picture := plot(out / name, album)) is not None],
-        "failures": table(["run", "what", "message"], [[row["run"], row["what"], row["message"]]
-                                                       for row in summary["failures"]]),
+        "failures": table(
+            ["run", "what", "message"], [[row["run"], row["what"], row["message"]] for row in summary["failures"]]
+        ),
         "gates": gate_figure_tables(study, gate_figures),
         "worst": [(one.sentence(), one.detector, sheet(out / name, one, album)) for name, one in worst.items()],
         "quality": [(part["sentences"], switch_tables(part)) for part in (summary.get("quality"),) if part],
-        "switches": summary.get("switches"), "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
-        "splits": split_table(splits), "runs": run_table(runs, summary), "settings": settings(study, runs),
+        "switches": summary.get("switches"),
+        "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
+        "splits": split_table(splits),
+        "runs": run_table(runs, summary),
+        "settings": settings(study, runs),
         "left_out": album.left_out,
     }
     write_text(out / "report.html", open_templates().get_template("study.html").render(content))
@@ -89,43 +105,79 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
     ours = [row for row in over_none if base_method(row["arm"]) in OURS]
     best = max(ours or over_none, key=lambda row: row["mean"], default=None)
     told = [(name, row) for name, of in rows.items() for row in of]
-    return [row["sentence"] if len(rows) == 1 else f"{name}: {row['sentence']}"
-            for name, row in sorted(told, key=lambda item: item[1] is not best)]
+    return [
+        row["sentence"] if len(rows) == 1 else f"{name}: {row['sentence']}"
+        for name, row in sorted(told, key=lambda item: item[1] is not best)
+    ]
 
 
 def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, str]]:
     """What a reader must know before the figures."""
     cells, result = summary["cells"], []
     if cells["finished"] < cells["expected"]:
-        result.append({"title": "Unfinished study.", "text": f"{cells['finished']} of {cells['expected']} cells are "
-                       "there; every figure below is of those. The same command goes on."})
+        result.append(
+            {
+                "title": "Unfinished study.",
+                "text": f"{cells['finished']} of {cells['expected']} cells are "
+                "there; every figure below is of those. The same command goes on.",
+            }
+        )
     if cells["made_under_other_settings"]:
-        result.append({"title": "Left out.", "text": f"{cells['made_under_other_settings']} finished cells were made "
-                       "under other settings than the present ones and are not counted."})
+        result.append(
+            {
+                "title": "Left out.",
+                "text": f"{cells['made_under_other_settings']} finished cells were made "
+                "under other settings than the present ones and are not counted.",
+            }
+        )
     if summary["failures"]:
-        result.append({"title": "Failures.", "text": f"{len(summary['failures'])} stages or cells failed; they are "
-                       "listed at the end, and what needs them is missing."})
+        result.append(
+            {
+                "title": "Failures.",
+                "text": f"{len(summary['failures'])} stages or cells failed; they are "
+                "listed at the end, and what needs them is missing.",
+            }
+        )
     leaky = [name for name, over in study.variants.items() if (over.get("data") or {}).get("split") == "images"]
     if leaky:
-        result.append({"title": "A leak on purpose.", "text": f"The variant {', '.join(leaky)} deals out photographs, "
-                       "not objects: its test photographs show objects of the training split. It is here only to "
-                       "measure how much that flatters."})
+        result.append(
+            {
+                "title": "A leak on purpose.",
+                "text": f"The variant {', '.join(leaky)} deals out photographs, "
+                "not objects: its test photographs show objects of the training split. It is here only to "
+                "measure how much that flatters.",
+            }
+        )
     return result
 
 
 def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of one detector."""
-    variants = [{"name": variant, "arms": arm_table(of, f"Variant {variant}")}
-                for variant, of in part["variants"].items()]
-    return {"name": name, "arms": arm_table(part, "All arms, split by objects"),
-            "categories": category_table(part["arms"], part["order"]), "variants": variants,
-            "comparisons": comparison_table(part["comparisons"]),
-            "repeats": [(arm_table(of, f"{variant}, all repeats"), comparison_table(of["comparisons"], "repeat"))
-                        for variant, of in part["repeats"].items()],
-            "sections": [(title, part[key]["sentences"], tables(part[key])) for key, title, tables in (
-                ("leak", "What leakage is worth", leak_tables), ("ungated", "Gated against ungated", lambda _: []),
-                ("gates", "Do the gates predict?", gate_tables), ("amount", "How much?", amount_tables)) if part[key]],
-            "sample_size": part["sample_size"]["sentence"] if part["sample_size"] else None}
+    variants = [
+        {"name": variant, "arms": arm_table(of, f"Variant {variant}")} for variant, of in part["variants"].items()
+    ]
+    return {
+        "name": name,
+        "arms": arm_table(part, "All arms, split by objects"),
+        "categories": category_table(part["arms"], part["order"]),
+        "variants": variants,
+        "comparisons": comparison_table(part["comparisons"]),
+        "repeats": [
+            (arm_table(of, f"{variant}, all repeats"), comparison_table(of["comparisons"], "repeat"))
+            for variant, of in part["repeats"].items()
+        ],
+        "sections": [
+            (title, part[key]["sentences"], tables(part[key]))
+            for key, title, tables in (
+                ("leak", "What leakage is worth", leak_tables),
+                ("ungated", "Gated against ungated", lambda _: []),
+                ("gates", "Do the gates predict?", gate_tables),
+                ("amount", "How much?", amount_tables),
+            )
+            if part[key]
+        ],
+        "sample_size": part["sample_size"]["sentence"] if part["sample_size"] else None,
+    }
 
 
 def plot(path: Path, album: Album) -> Picture | None:

@@ -27,12 +27,31 @@ def detector_table(summary: Mapping[str, Any]) -> Table:
     for name, part in summary["detectors"].items():
         for variant, of in ((MAIN, part), *part["variants"].items()):
             lifts, again = lifts_of(of), variant != MAIN and none_of(of) == none_of(part)
-            rows += [[name, variant, arm, of["arms"][arm]["cells"],
-                      *((of["arms"][arm].get(metric) or {}).get("mean") for metric in SIDE_BY_SIDE),
-                      spread(lifts.get(arm), sign=True), (lifts.get(arm) or {}).get("verdict")]
-                     for arm in of["order"] if arm != NONE or not again]
-    return table(["detector", "variant", "arm", "cells", *(TITLES[metric] for metric in SIDE_BY_SIDE),
-                  "AP@0.5 over none", "verdict"], rows if len(summary["detectors"]) > 1 else [])
+            rows += [
+                [
+                    name,
+                    variant,
+                    arm,
+                    of["arms"][arm]["cells"],
+                    *((of["arms"][arm].get(metric) or {}).get("mean") for metric in SIDE_BY_SIDE),
+                    spread(lifts.get(arm), sign=True),
+                    (lifts.get(arm) or {}).get("verdict"),
+                ]
+                for arm in of["order"]
+                if arm != NONE or not again
+            ]
+    return table(
+        [
+            "detector",
+            "variant",
+            "arm",
+            "cells",
+            *(TITLES[metric] for metric in SIDE_BY_SIDE),
+            "AP@0.5 over none",
+            "verdict",
+        ],
+        rows if len(summary["detectors"]) > 1 else [],
+    )
 
 
 def none_of(part: Mapping[str, Any]) -> Mapping[str, float] | None:
@@ -51,24 +70,46 @@ def arm_table(part: Mapping[str, Any], title: str) -> Table:
     rows = []
     for arm in part["order"]:
         item, lift = part["arms"][arm], lifts.get(arm)
-        rows.append([arm, item["cells"], *(spread(item.get(metric)) for metric in METRICS),
-                     *([spread(lift, sign=True), lift["verdict"] if lift else None] if lifts else [])])
+        rows.append(
+            [
+                arm,
+                item["cells"],
+                *(spread(item.get(metric)) for metric in METRICS),
+                *([spread(lift, sign=True), lift["verdict"] if lift else None] if lifts else []),
+            ]
+        )
     more = ["AP@0.5 over none", "verdict"] if lifts else []
     return table(["arm", "cells", *(TITLES[metric] for metric in METRICS), *more], rows, title)
 
 
 def category_table(arms: Mapping[str, Any], order: Sequence[str]) -> Table:
     names = sorted({name for item in arms.values() for name in item["categories"]})
-    return table(["arm", *names], [[arm, *(spread(arms[arm]["categories"].get(name)) for name in names)]
-                                   for arm in order], "AP@0.5 per category")
+    return table(
+        ["arm", *names],
+        [[arm, *(spread(arms[arm]["categories"].get(name)) for name in names)] for arm in order],
+        "AP@0.5 per category",
+    )
 
 
 def comparison_table(rows: Sequence[Mapping[str, Any]], counted: str = "seed") -> Table:
-    return table(["arm", "against", "AP@0.5", f"over {counted}s alone", "p", "verdict", "corrected", "pairs",
-                  "objects"],
-                 [[row["arm"], row["against"], spread(row, sign=True), spread(row["over_seeds"], sign=True), row["p"],
-                   row["verdict"], row["verdict_holm"], row["cells"], row["objects"]] for row in rows],
-                 f"Every comparison, paired by fold and {counted}")
+    return table(
+        ["arm", "against", "AP@0.5", f"over {counted}s alone", "p", "verdict", "corrected", "pairs", "objects"],
+        [
+            [
+                row["arm"],
+                row["against"],
+                spread(row, sign=True),
+                spread(row["over_seeds"], sign=True),
+                row["p"],
+                row["verdict"],
+                row["verdict_holm"],
+                row["cells"],
+                row["objects"],
+            ]
+            for row in rows
+        ],
+        f"Every comparison, paired by fold and {counted}",
+    )
 
 
 def gate_figure_tables(study: StudyConfig, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
@@ -78,32 +119,72 @@ def gate_figure_tables(study: StudyConfig, rows: Sequence[Mapping[str, Any]]) ->
         own = [row for row in rows if row["variant"] == variant]
         names = list(dict.fromkeys(name for row in own for name in row if name not in GATE_PLACE))
         arms = sorted({row["arm"] for row in own})
-        lines = [[arm, *(mean_figure(row.get(name) for row in own if row["arm"] == arm) for name in names)]
-                 for arm in arms]
+        lines = [
+            [arm, *(mean_figure(row.get(name) for row in own if row["arm"] == arm) for name in names)] for arm in arms
+        ]
         if lines:
             result.append(table(["arm", *names], lines, variant))
     return result
 
 
 def leak_tables(part: Mapping[str, Any]) -> list[Table]:
-    return [table(["arm", "by objects", "by photographs", "leakage is worth"],
-                  [[arm, spread(row["by_objects"]), spread(row["by_images"]), spread(row["gap"], sign=True)]
-                   for arm, row in part["arms"].items()], "AP@0.5 under both splits")]
+    return [
+        table(
+            ["arm", "by objects", "by photographs", "leakage is worth"],
+            [
+                [arm, spread(row["by_objects"]), spread(row["by_images"]), spread(row["gap"], sign=True)]
+                for arm, row in part["arms"].items()
+            ],
+            "AP@0.5 under both splits",
+        )
+    ]
 
 
 def gate_tables(part: Mapping[str, Any]) -> list[Table]:
-    return [table(["gate", "between", "rank correlation with the lift", "predicts", "points", "remark"],
-                  [[row["gate"], row["level"], spread({**row, "mean": row["rho"]}, sign=True), row["predicts"],
-                    row["points"], row.get("reason")] for row in part["rows"]], "Every gate")]
+    return [
+        table(
+            ["gate", "between", "rank correlation with the lift", "predicts", "points", "remark"],
+            [
+                [
+                    row["gate"],
+                    row["level"],
+                    spread({**row, "mean": row["rho"]}, sign=True),
+                    row["predicts"],
+                    row["points"],
+                    row.get("reason"),
+                ]
+                for row in part["rows"]
+            ],
+            "Every gate",
+        )
+    ]
 
 
 def amount_tables(part: Mapping[str, Any]) -> list[Table]:
-    shown = {"amounts": ("real times", "real_times", "synthetic per real", "per_real", "Amounts (Table 6)"),
-             "objects": ("real objects per category", "objects", "real times", "real_times", "Real objects (Fig. 11)")}
-    return [table(["variant", "arm", head, second, "AP@0.5", "over none", "verdict"],
-                  [[row["variant"], row["arm"], row[key], row[other], spread(row["map50"]),
-                    spread(row["lift"], sign=True), (row["lift"] or {}).get("verdict")] for row in part[name]], title)
-            for name, (head, key, second, other, title) in shown.items() if part[name]]
+    shown = {
+        "amounts": ("real times", "real_times", "synthetic per real", "per_real", "Amounts (Table 6)"),
+        "objects": ("real objects per category", "objects", "real times", "real_times", "Real objects (Fig. 11)"),
+    }
+    return [
+        table(
+            ["variant", "arm", head, second, "AP@0.5", "over none", "verdict"],
+            [
+                [
+                    row["variant"],
+                    row["arm"],
+                    row[key],
+                    row[other],
+                    spread(row["map50"]),
+                    spread(row["lift"], sign=True),
+                    (row["lift"] or {}).get("verdict"),
+                ]
+                for row in part[name]
+            ],
+            title,
+        )
+        for name, (head, key, second, other, title) in shown.items()
+        if part[name]
+    ]
 
 
 def switch_tables(part: Mapping[str, Any]) -> list[Table]:
@@ -112,14 +193,30 @@ def switch_tables(part: Mapping[str, Any]) -> list[Table]:
     for arm, of in part["arms"].items():
         aims = [aim for aim in AIMS if any(aim.name in row["figures"] for row in of["variants"])]
         titles = [aim.title + (" *" if aim.primary else "") for aim in aims]
-        levels = [[row["variant"], row["changed"], row["trainings"], row["verdict"], row["verdict_holm"],
-                   *(spread((row["figures"].get(aim.name) or {}).get("level")) for aim in aims)]
-                  for row in of["variants"]]
-        changes = [[row["variant"], *(switch_change(row["figures"].get(aim.name)) for aim in aims)]
-                   for row in of["variants"] if row["variant"] != MAIN]
-        tables += [table(["variant", "what it changes", "trainings", "verdict", "corrected", *titles], levels,
-                         f"{arm}: every variant"),
-                   table(["variant", *titles], changes, f"{arm}: differences to main, paired by fold and seed")]
+        levels = [
+            [
+                row["variant"],
+                row["changed"],
+                row["trainings"],
+                row["verdict"],
+                row["verdict_holm"],
+                *(spread((row["figures"].get(aim.name) or {}).get("level")) for aim in aims),
+            ]
+            for row in of["variants"]
+        ]
+        changes = [
+            [row["variant"], *(switch_change(row["figures"].get(aim.name)) for aim in aims)]
+            for row in of["variants"]
+            if row["variant"] != MAIN
+        ]
+        tables += [
+            table(
+                ["variant", "what it changes", "trainings", "verdict", "corrected", *titles],
+                levels,
+                f"{arm}: every variant",
+            ),
+            table(["variant", *titles], changes, f"{arm}: differences to main, paired by fold and seed"),
+        ]
     return tables
 
 
@@ -140,8 +237,10 @@ def spread(value: Mapping[str, Any] | None, sign: bool = False) -> str | None:
 
 
 def split_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    return table([name.replace("_", " ") for name in SPLIT_COLUMNS],
-                 [[row[name] for name in SPLIT_COLUMNS] for row in told_rows(rows)])
+    return table(
+        [name.replace("_", " ") for name in SPLIT_COLUMNS],
+        [[row[name] for name in SPLIT_COLUMNS] for row in told_rows(rows)],
+    )
 
 
 def run_table(runs: Sequence[StudyRun], summary: Mapping[str, Any]) -> Table:
@@ -150,6 +249,7 @@ def run_table(runs: Sequence[StudyRun], summary: Mapping[str, Any]) -> Table:
     for name in summary["cells"]["missing"]:
         run = name.rpartition("/")[0]
         missing[run] = missing.get(run, 0) + 1
-    rows = [[run.name, len(run.cells()) - missing.get(run.name, 0), len(run.cells()), run.config.data.split]
-            for run in runs]
+    rows = [
+        [run.name, len(run.cells()) - missing.get(run.name, 0), len(run.cells()), run.config.data.split] for run in runs
+    ]
     return table(["run", "cells finished", "cells in all", "split by"], rows)

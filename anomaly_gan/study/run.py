@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError, RunBusy
+from ..core.errors import ConfigError, EnvironmentFailure, InputError, RunBusy
 from ..core.files import write_text
 from ..core.stage import run_lock, run_stage
 from . import failures
 from .cells import StudyJob, comparison, in_order, jobs_of, settle
 from .config import StudyConfig, dump_study
+from .outcome import Outcome
 from .plan import StudyRun, plan_study, planned_cells
 from .prepare import Say, Workshop
 from .quality import measure_all
@@ -23,27 +24,6 @@ from .quality import measure_all
 WAIT_SECONDS = 5.0
 """Between two looks at a run that another shard prepares."""
 PARSED = "i/n with 0 <= i < n, for example 0/2"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a study has now: ``summary`` is the content of ``summary.json``."""
-
-    finished: int
-    expected: int
-    failures: list[dict[str, str]]
-    written: list[str]
-    summary: dict[str, Any]
-
-    def check(self, out: Path) -> None:
-        """Raises:
-            CheckFailed: something failed; the message says what.
-        """
-        if self.failures:
-            named = ", ".join(f"{row['run']} {row['what']}" for row in self.failures[:8])
-            more = f" and {len(self.failures) - 8} more" if len(self.failures) > 8 else ""
-            raise CheckFailed(f"study: failed: {named}{more}; why is in {out / 'failures.jsonl'}, the same command "
-                              "tries again")
 
 
 def read_shard(text: str | None) -> tuple[int, int]:
@@ -60,8 +40,14 @@ def read_shard(text: str | None) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def run_study(study: StudyConfig, base: dict[str, Any], out: Path, say: Say, shard: tuple[int, int] = (0, 1),
-              tables_only: bool = False) -> Outcome:
+def run_study(
+    study: StudyConfig,
+    base: dict[str, Any],
+    out: Path,
+    say: Say,
+    shard: tuple[int, int] = (0, 1),
+    tables_only: bool = False,
+) -> Outcome:
     """Work on a study and write its tables; what is finished is kept, what was cut off goes on.
 
     Several processes may work on the same folder, each with its ``shard``: a run is prepared by whoever comes first.
@@ -81,8 +67,9 @@ def run_study(study: StudyConfig, base: dict[str, Any], out: Path, say: Say, sha
         if study.quality:
             measure_all(runs, say)
     elif not any(run.folder.is_dir() for run in runs):
-        raise InputError(str(out), "MISSING", "no run of this study is here",
-                         "check --out, or run without --tables-only")
+        raise InputError(
+            str(out), "MISSING", "no run of this study is here", "check --out, or run without --tables-only"
+        )
     with (out / ".tables.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # another shard may end now, and the last one to look must write last
         return write_tables(study, runs, out)
@@ -121,13 +108,17 @@ class _Worker:
                 self.jobs[run.name] = jobs_of(run, self.started)
                 self._train(self._waiting())
             if busy and self.shard[1] == 1:
-                raise EnvironmentFailure(f"{busy[0].folder}: another process is working in this run; to share a study "
-                                         "give each process its --shard")
+                raise EnvironmentFailure(
+                    f"{busy[0].folder}: another process is working in this run; to share a study "
+                    "give each process its --shard"
+                )
             if len(busy) == len(left):
                 time.sleep(WAIT_SECONDS)
             left = busy
-        self.say(f"cells: {sum(job.finished() for of_run in self.jobs.values() for job in of_run.values())} of "
-                 f"{len(self.planned)} finished")
+        self.say(
+            f"cells: {sum(job.finished() for of_run in self.jobs.values() for job in of_run.values())} of "
+            f"{len(self.planned)} finished"
+        )
         settle(self.jobs)
         for run in self.runs:
             self._close(run)

@@ -26,14 +26,25 @@ def split_rows(runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
         if not (run.folder / "ingest" / "annotations.json").is_file():
             continue
         sides = counts(load_dataset(run.folder / "ingest"))
-        rows += [{"variant": run.variant, "fold": run.fold, "category": category,
-                  **{f"{side}_{figure}": categories[category][name] for side, categories in sides.items()
-                     for figure, name in FIGURES.items()}} for category in sides["train"]]
+        rows += [
+            {
+                "variant": run.variant,
+                "fold": run.fold,
+                "category": category,
+                **{
+                    f"{side}_{figure}": categories[category][name]
+                    for side, categories in sides.items()
+                    for figure, name in FIGURES.items()
+                },
+            }
+            for category in sides["train"]
+        ]
     return rows
 
 
 def told_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those a reader needs: of ``main``, and of a variant what differs from ``main`` on the same fold."""
+
     def figures(row: Mapping[str, Any]) -> tuple[int, ...]:
         return tuple(row[name] for name in SIDES)
 

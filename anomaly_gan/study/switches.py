@@ -16,8 +16,9 @@ SWITCHING = frozenset({"train", "train_methods", "folds"})
 """A variant that changes nothing else of a run is a switch."""
 
 
-def switch_summary(study: StudyConfig, runs: Sequence[StudyRun],
-                   cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any] | None:
+def switch_summary(
+    study: StudyConfig, runs: Sequence[StudyRun], cells: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, Any] | None:
     """What every switch does, with a sentence each; None where the study has none or none is trained yet.
 
     Args:
@@ -26,8 +27,12 @@ def switch_summary(study: StudyConfig, runs: Sequence[StudyRun],
     changed = {name: text for name, over in study.variants.items() if (text := what_changes(over))}
     if not changed:
         return None
-    trained = [item for run in runs if split_repeat(run.variant)[0] in (MAIN, *changed)
-               for item in _trained(run, cells.get(run.name, ()))]
+    trained = [
+        item
+        for run in runs
+        if split_repeat(run.variant)[0] in (MAIN, *changed)
+        for item in _trained(run, cells.get(run.name, ()))
+    ]
     touched = _touched(study, runs, changed)
     return switch_study([item for item in trained if item.arm in touched], changed)
 
@@ -61,7 +66,10 @@ def _trained(run: StudyRun, cells: Sequence[Mapping[str, Any]]) -> list[Trained]
     result = []
     for arm in sorted(arms & (gates.keys() | {cell["arm"] for cell in cells})):
         figures = gate_aims(gates.get(arm, {}))
-        judged = {f"{cell['detector']} {cell['seed']}": float(value) for cell in cells
-                  if cell["arm"] == arm and (value := figure(cell, "map50")) is not None}
+        judged = {
+            f"{cell['detector']} {cell['seed']}": float(value)
+            for cell in cells
+            if cell["arm"] == arm and (value := figure(cell, "map50")) is not None
+        }
         result.append(Trained(variant, run.fold, repeat, arm, {**figures, **({"ap50": judged} if judged else {})}))
     return result

@@ -18,9 +18,9 @@ from ..core.stage import read_manifest
 from ..core.tables import write_csv
 from . import failures
 from .config import MAIN, StudyConfig
+from .outcome import Outcome
 from .plan import StudyRun
 from .quality import quality_summary
-from .run import Outcome
 from .splits import SPLIT_COLUMNS, split_rows
 from .statistics import (
     COMPARISON_COLUMNS,
@@ -107,7 +107,9 @@ def _is_of(result: Mapping[str, Any], cell: Cell, run: StudyRun, keys: Mapping[s
     inputs = {"ingest": keys["ingest"], "train": train}
     return result["key"] in {
         cell_key(cell, config, run.config.seed, run.config.compare.split_test, device, backbone, inputs)
-        for device in DEVICES for backbone in BACKBONES}
+        for device in DEVICES
+        for backbone in BACKBONES
+    }
 
 
 def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Outcome:
@@ -136,12 +138,14 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     figures = figure_rows(study, runs)
     measured = figure_rows(study, runs, "quality")
     splits = split_rows(runs)
-    for name, heads, lines in (("splits.csv", SPLIT_COLUMNS, splits),
-                               ("gates.csv", GATE_COLUMNS, gate_rows(summary)),
-                               ("gate_figures.csv", columns_of(figures), figures),
-                               ("switches.csv", SWITCH_COLUMNS, switch_rows(switches)),
-                               ("quality.csv", SWITCH_COLUMNS, switch_rows(quality)),
-                               ("quality_figures.csv", columns_of(measured), measured)):
+    for name, heads, lines in (
+        ("splits.csv", SPLIT_COLUMNS, splits),
+        ("gates.csv", GATE_COLUMNS, gate_rows(summary)),
+        ("gate_figures.csv", columns_of(figures), figures),
+        ("switches.csv", SWITCH_COLUMNS, switch_rows(switches)),
+        ("quality.csv", SWITCH_COLUMNS, switch_rows(quality)),
+        ("quality_figures.csv", columns_of(measured), measured),
+    ):
         if lines:
             _write_csv(out / name, heads, lines)
             written.append(name)
@@ -152,8 +156,13 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
         (out / name).unlink(missing_ok=True)
     worst = write_failures(out, found)
     write_report(out, study, runs, summary, plots, figures, splits, worst)
-    return Outcome(summary["cells"]["finished"], summary["cells"]["expected"], rows,
-                   [*written, *plots, *worst, "report.html"], summary)
+    return Outcome(
+        summary["cells"]["finished"],
+        summary["cells"]["expected"],
+        rows,
+        [*written, *plots, *worst, "report.html"],
+        summary,
+    )
 
 
 def write_failures(out: Path, found: Sequence[Found]) -> dict[str, Worst]:
@@ -175,9 +184,13 @@ def count(found: Sequence[Found]) -> dict[str, Any]:
         part = variants.setdefault(item.run.variant, {"finished": 0, "expected": 0})
         part["finished"] += len(item.results)
         part["expected"] += len(item.results) + len(item.missing)
-    return {"finished": finished, "expected": finished + missing, "variants": variants,
-            "missing": [f"{item.run.name}/{name}" for item in found for name in item.missing],
-            "made_under_other_settings": sum(item.stale for item in found)}
+    return {
+        "finished": finished,
+        "expected": finished + missing,
+        "variants": variants,
+        "missing": [f"{item.run.name}/{name}" for item in found for name in item.missing],
+        "made_under_other_settings": sum(item.stale for item in found),
+    }
 
 
 def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
@@ -197,7 +210,9 @@ def figure_rows(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate
     the photographs are, with or without a detector."""
     rows: list[dict[str, Any]] = [
         {"variant": run.variant, "arm": item.arm, "fold": item.fold, "category": item.category, **item.figures}
-        for run in runs for item in load_gates(run.folder, run.fold, stage)]
+        for run in runs
+        for item in load_gates(run.folder, run.fold, stage)
+    ]
     order = study.variant_names()
     return sorted(rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["fold"], row["category"]))
 
@@ -207,22 +222,34 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _variant_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
-    rows = [{"variant": item.run.variant, **{name: figure(result, name) for name in COLUMNS}}
-            for item in found for result in item.results]
+    rows = [
+        {"variant": item.run.variant, **{name: figure(result, name) for name in COLUMNS}}
+        for item in found
+        for result in item.results
+    ]
     return _sorted(study, rows)
 
 
 def _category_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
-    rows = [{"variant": item.run.variant, **{name: result[name] for name in ("arm", "detector", "seed", "fold")},
-             "category": name, **{key: figures.get(key) for key in ("ap50", "ap", "iou")}}
-            for item in found for result in item.results for name, figures in sorted(result["categories"].items())]
+    rows = [
+        {
+            "variant": item.run.variant,
+            **{name: result[name] for name in ("arm", "detector", "seed", "fold")},
+            "category": name,
+            **{key: figures.get(key) for key in ("ap50", "ap", "iou")},
+        }
+        for item in found
+        for result in item.results
+        for name, figures in sorted(result["categories"].items())
+    ]
     return _sorted(study, rows)
 
 
 def _sorted(study: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     order = study.variant_names()
-    return sorted(rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["detector"], row["seed"],
-                                         row["fold"]))
+    return sorted(
+        rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["detector"], row["seed"], row["fold"])
+    )
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

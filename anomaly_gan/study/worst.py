@@ -28,8 +28,20 @@ LEAST = 0.1
 """Losses below this (in score, mean over seeds) are not worth a picture."""
 UNSURE = 0.05
 """Detections below this score are left out: they could not make a difference of ``LEAST``."""
-COLUMNS = ("arm", "detector", "kind", "fold", "file", "object", "category", "none", "arm_score", "loss", "seeds",
-           "shown_seed")
+COLUMNS = (
+    "arm",
+    "detector",
+    "kind",
+    "fold",
+    "file",
+    "object",
+    "category",
+    "none",
+    "arm_score",
+    "loss",
+    "seeds",
+    "shown_seed",
+)
 
 
 @dataclass(frozen=True)
@@ -84,10 +96,20 @@ class Loss:
 
     def row(self, arm: str, name: str) -> dict[str, Any]:
         """A row of ``failures.csv``, columns ``COLUMNS``."""
-        return {"arm": arm, "detector": name, "kind": self.kind, "fold": self.fold.fold, "file": self.image.file_name,
-                "object": self.image.group_id, "category": self.fold.test.category_names()[self.category],
-                "none": self.none, "arm_score": self.arm, "loss": self.size, "seeds": len(self.fold.arm),
-                "shown_seed": self.seed}
+        return {
+            "arm": arm,
+            "detector": name,
+            "kind": self.kind,
+            "fold": self.fold.fold,
+            "file": self.image.file_name,
+            "object": self.image.group_id,
+            "category": self.fold.test.category_names()[self.category],
+            "none": self.none,
+            "arm_score": self.arm,
+            "loss": self.size,
+            "seeds": len(self.fold.arm),
+            "shown_seed": self.seed,
+        }
 
 
 @dataclass(frozen=True)
@@ -102,8 +124,10 @@ class Worst:
     more: int
 
     def sentence(self) -> str:
-        return (f"{self.arm}: of {self.defects} held-out defects it finds {self.more} more surely than none and "
-                f"{self.less} less surely (by {LEAST:g} in score or more, mean over seeds).")
+        return (
+            f"{self.arm}: of {self.defects} held-out defects it finds {self.more} more surely than none and "
+            f"{self.less} less surely (by {LEAST:g} in score or more, mean over seeds)."
+        )
 
 
 def read_fold(test: Dataset, results: Mapping[Path, Mapping[str, Any]], name: str) -> dict[str, dict[int, Judged]]:
@@ -136,8 +160,14 @@ def worst_of(arm: str, name: str, folds: Sequence[Fold]) -> Worst:
     """The losses of an arm over all folds, the largest first, no object twice."""
     misses = [miss for fold in folds for miss in _misses(fold)]
     alarms = [alarm for fold in folds for alarm in _alarms(fold)]
-    return Worst(arm, name, [*_chosen(misses), *_chosen(alarms)], len(misses),
-                 sum(miss.size >= LEAST for miss in misses), sum(miss.size <= -LEAST for miss in misses))
+    return Worst(
+        arm,
+        name,
+        [*_chosen(misses), *_chosen(alarms)],
+        len(misses),
+        sum(miss.size >= LEAST for miss in misses),
+        sum(miss.size <= -LEAST for miss in misses),
+    )
 
 
 def _misses(fold: Fold) -> list[Loss]:
@@ -145,8 +175,17 @@ def _misses(fold: Fold) -> list[Loss]:
 
     def loss(item: Annotation) -> Loss:
         none, arm = ({seed: cell.finds(item.id) for seed, cell in cells.items()} for cells in (fold.none, fold.arm))
-        return Loss("miss", fold, images[item.image_id], item.category_id, item.bbox, _mean(none), _mean(arm),
-                    max(arm, key=lambda seed: (none[seed] - arm[seed], -seed)), item.id)
+        return Loss(
+            "miss",
+            fold,
+            images[item.image_id],
+            item.category_id,
+            item.bbox,
+            _mean(none),
+            _mean(arm),
+            max(arm, key=lambda seed: (none[seed] - arm[seed], -seed)),
+            item.id,
+        )
 
     return [loss(item) for item in fold.test.annotations if not item.iscrowd]
 
@@ -158,8 +197,9 @@ def _alarms(fold: Fold) -> list[Loss]:
         seed = max(arm, key=lambda seed: (arm[seed] - none[seed], -seed))
         row = fold.arm[seed].alarms.get(image.id)
         if row is not None:
-            found.append(Loss("false alarm", fold, image, row["category_id"], row["bbox"], _mean(none), _mean(arm),
-                              seed))
+            found.append(
+                Loss("false alarm", fold, image, row["category_id"], row["bbox"], _mean(none), _mean(arm), seed)
+            )
     return found
 
 
@@ -193,7 +233,8 @@ def worst_arms(found: Sequence[tuple[StudyRun, Mapping[Path, Mapping[str, Any]]]
             for arm, own in judged.items():
                 seeds = sorted(base.keys() & own.keys())
                 if seeds:
-                    folds.setdefault(arm, []).append(Fold(run.fold, test, {seed: base[seed] for seed in seeds},
-                                                          {seed: own[seed] for seed in seeds}))
+                    folds.setdefault(arm, []).append(
+                        Fold(run.fold, test, {seed: base[seed] for seed in seeds}, {seed: own[seed] for seed in seeds})
+                    )
         result += [worst_of(arm, name, folds[arm]) for arm in sorted(folds)]
     return result

@@ -31,14 +31,19 @@ def write_worst(out: Path, found: Sequence[Worst]) -> dict[str, Worst]:
     ``failures_ARM@DETECTOR.png`` of the others', and remove those of another time. Returns what stands in which file.
     """
     first = min((one.detector for one in found), default="")
-    named = {f"failures_{one.arm}" + (f"@{one.detector}" if one.detector != first else "") + ".png": one
-             for one in found if one.losses}
+    named = {
+        f"failures_{one.arm}" + (f"@{one.detector}" if one.detector != first else "") + ".png": one
+        for one in found
+        if one.losses
+    }
     for path in out.glob("failures_*.png"):
         if path.name not in named:
             path.unlink()
     for name, one in named.items():
-        sides = [[row for loss in one.losses if loss.kind == kind and (row := sheet_row(loss, one.arm)) is not None]
-                 for kind in ("miss", "false alarm")]
+        sides = [
+            [row for loss in one.losses if loss.kind == kind and (row := sheet_row(loss, one.arm)) is not None]
+            for kind in ("miss", "false alarm")
+        ]
         if any(sides):
             write_png(out / name, beside([np.vstack(rows) for rows in sides if rows]))
     return {name: one for name, one in named.items() if (out / name).is_file()}
@@ -47,8 +52,9 @@ def write_worst(out: Path, found: Sequence[Worst]) -> dict[str, Worst]:
 def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Pictures (H, W, 3) side by side on paper white, their tops in one line."""
     high = max(len(picture) for picture in pictures)
-    return np.hstack([np.pad(picture, ((0, high - len(picture)), (0, 12), (0, 0)), constant_values=PAPER)
-                      for picture in pictures])
+    return np.hstack(
+        [np.pad(picture, ((0, high - len(picture)), (0, 12), (0, 0)), constant_values=PAPER) for picture in pictures]
+    )
 
 
 def sheet_row(loss: Loss, arm: str) -> np.ndarray | None:
@@ -59,20 +65,26 @@ def sheet_row(loss: Loss, arm: str) -> np.ndarray | None:
         return None
     place = np.zeros(pixels.shape[:2], np.uint8)
     x, y, width, height = (round(value) for value in loss.box_xywh)
-    place[max(0, y):y + max(1, height), max(0, x):x + max(1, width)] = 1
+    place[max(0, y) : y + max(1, height), max(0, x) : x + max(1, width)] = 1
     window = window_around(place, margin=1.0, least_px=64)
     truth = [(item.mask(), "") for item in test.by_image().get(loss.image.id, []) if not item.iscrowd]
     whole = drawn(pixels, (0, 0, *pixels.shape[1::-1]), truth, TRUE_RGB)
     scale = CELL / max(pixels.shape[:2])
     left, top, wide, high = (round(value * scale) for value in window)
     cv2.rectangle(whole, (left, top), (left + wide - 1, top + high - 1), WINDOW_RGB, 1)
-    sides = [drawn(pixels, window, _shown(cells[loss.seed], loss), FOUND_RGB)
-             for cells in (loss.fold.none, loss.fold.arm)]
+    sides = [
+        drawn(pixels, window, _shown(cells[loss.seed], loss), FOUND_RGB) for cells in (loss.fold.none, loss.fold.arm)
+    ]
     name = test.category_names()[loss.category]
-    header = [f"{loss.kind}: {name}", f"truth, fold {loss.fold.fold} s{loss.seed}",
-              f"{NO_AUGMENTATION}: {loss.none:.2f}", f"{arm}: {loss.arm:.2f}"]
-    return contact_sheet([[_colour(picture) for picture in (whole, drawn(pixels, window, truth, TRUE_RGB), *sides)]],
-                         header, cell=CELL)
+    header = [
+        f"{loss.kind}: {name}",
+        f"truth, fold {loss.fold.fold} s{loss.seed}",
+        f"{NO_AUGMENTATION}: {loss.none:.2f}",
+        f"{arm}: {loss.arm:.2f}",
+    ]
+    return contact_sheet(
+        [[_colour(picture) for picture in (whole, drawn(pixels, window, truth, TRUE_RGB), *sides)]], header, cell=CELL
+    )
 
 
 def _colour(picture: np.ndarray) -> np.ndarray:
@@ -83,10 +95,15 @@ def _shown(cell: Judged, loss: Loss) -> list[tuple[np.ndarray, str]]:
     """Masks (boxes where there are none) of the detections on the photograph with score and category, the surest
     first."""
     about, names = cell.about(loss.image.id, loss.missed), loss.fold.test.category_names()
-    rows = [row for row in cell.rows if row["image_id"] == loss.image.id
-            and (row["score"] >= VISIBLE or any(row is other for other in about))]
-    return [(_mask(row, loss), f"{row['score']:.2f} {names[row['category_id']]}")
-            for row in sorted(rows, key=lambda row: -row["score"])]
+    rows = [
+        row
+        for row in cell.rows
+        if row["image_id"] == loss.image.id and (row["score"] >= VISIBLE or any(row is other for other in about))
+    ]
+    return [
+        (_mask(row, loss), f"{row['score']:.2f} {names[row['category_id']]}")
+        for row in sorted(rows, key=lambda row: -row["score"])
+    ]
 
 
 def _mask(row: DetectionRow, loss: Loss) -> np.ndarray:
@@ -94,12 +111,13 @@ def _mask(row: DetectionRow, loss: Loss) -> np.ndarray:
         return decode_rle(row["segmentation"])
     mask = np.zeros((loss.image.height, loss.image.width), np.uint8)
     x, y, width, height = (round(value) for value in row["bbox"])
-    mask[max(0, y):y + height, max(0, x):x + width] = 1
+    mask[max(0, y) : y + height, max(0, x) : x + width] = 1
     return mask
 
 
-def drawn(pixels: np.ndarray, window: Window, instances: Sequence[tuple[np.ndarray, str]],
-          colour: tuple[int, int, int]) -> np.ndarray:
+def drawn(
+    pixels: np.ndarray, window: Window, instances: Sequence[tuple[np.ndarray, str]], colour: tuple[int, int, int]
+) -> np.ndarray:
     """A window of the photograph at the sheet's size with the outlines in it, and below what the first of them are:
     RGB."""
     picture = _colour(enlarge(cut(pixels, window), CELL)).copy()

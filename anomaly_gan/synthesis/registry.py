@@ -8,62 +8,16 @@ function for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..core.config import nearest
-from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.errors import ConfigError
-from .control.config import Control
+from .interface import Generate, MethodInputs
 
 if TYPE_CHECKING:
-    from .methods.anomaly_gan.task import MethodTask
-
-
-@dataclass(frozen=True)
-class PoolItem:
-    """One mask of the pool on its normal photograph.
-
-    ``image`` is the pool's record (``extra["normal_file"]``, ``extra["category"]``); ``annotations`` are its
-    instances in the frame of that photograph.
-    """
-
-    image: ImageRecord
-    annotations: list[Annotation]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One synthetic photograph: uint8 pixels, its instances (category id, mask_01), and how it came about.
-
-    ``base`` is the untouched photograph it was painted on (None where every pixel may differ).
-    """
-
-    pixels: np.ndarray
-    instances: list[tuple[int, np.ndarray]]
-    provenance: dict[str, Any] = field(default_factory=dict)
-    base: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class MethodInputs:
-    """What a method may look at: the training split alone, the pool, and the training it paints with. ``control``:
-    what methods that paint are asked for; the others leave it."""
-
-    train: Dataset
-    pool: Dataset
-    seed: int
-    device: str
-    trained: Path | None = None
-    control: Control = field(default_factory=Control)
-
-
-Generate = Callable[[list[PoolItem], int], list[Sample]]
-"""(pool items, attempt number) -> one sample each; the same arguments give the same bytes on a CPU."""
+    from .training.interface import MethodTask
 
 
 @dataclass(frozen=True)
@@ -102,22 +56,39 @@ def _function(place: str) -> Callable[..., Any]:
 METHODS = {
     "geometric": Method("anomaly_gan.synthesis.methods.geometric:open_method"),
     "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste.copy_paste:open_method"),
-    "anomaly_gan": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
-                          "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task", aware=True),
-    "anomaly_gan_paper": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
-                                "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task", aware=True),
-    "cyclegan": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
-                       "anomaly_gan.synthesis.methods.cyclegan:build_cyclegan"),
-    "fd_cyclegan": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
-                          "anomaly_gan.synthesis.methods.cyclegan:build_fd_cyclegan"),
-    "pix2pix": Method("anomaly_gan.synthesis.methods.painting.method:open_method",
-                      "anomaly_gan.synthesis.methods.pix2pix:build_pix2pix"),
-    "cgan": Method("anomaly_gan.synthesis.methods.from_noise.generate:open_cgan",
-                   "anomaly_gan.synthesis.methods.from_noise.task:build_cgan"),
-    "lsgan": Method("anomaly_gan.synthesis.methods.from_noise.generate:open_lsgan",
-                    "anomaly_gan.synthesis.methods.from_noise.task:build_lsgan"),
-    "examples": Method("anomaly_gan.synthesis.methods.painting.method:open_examples", trained_by="anomaly_gan",
-                       draws_as="anomaly_gan"),
+    "anomaly_gan": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_method",
+        "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
+        aware=True,
+    ),
+    "anomaly_gan_paper": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_method",
+        "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
+        aware=True,
+    ),
+    "cyclegan": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_method",
+        "anomaly_gan.synthesis.methods.cyclegan:build_cyclegan",
+    ),
+    "fd_cyclegan": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_method",
+        "anomaly_gan.synthesis.methods.cyclegan:build_fd_cyclegan",
+    ),
+    "pix2pix": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_method",
+        "anomaly_gan.synthesis.methods.pix2pix:build_pix2pix",
+    ),
+    "cgan": Method(
+        "anomaly_gan.synthesis.methods.from_noise.generate:open_cgan",
+        "anomaly_gan.synthesis.methods.from_noise.task:build_cgan",
+    ),
+    "lsgan": Method(
+        "anomaly_gan.synthesis.methods.from_noise.generate:open_lsgan",
+        "anomaly_gan.synthesis.methods.from_noise.task:build_lsgan",
+    ),
+    "examples": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_examples", trained_by="anomaly_gan", draws_as="anomaly_gan"
+    ),
     "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
 }
 

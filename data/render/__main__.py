@@ -13,12 +13,18 @@ from write import write_figure, write_set, write_sheet
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python data/render", description="Render photographs of train equipment with and without defects.",
-        epilog="example: python data/render --out /tmp/sample --counts sample --sheet /tmp/sheet.png")
+        prog="python data/render",
+        description="Render photographs of train equipment with and without defects.",
+        epilog="example: python data/render --out /tmp/sample --counts sample --sheet /tmp/sheet.png",
+    )
     parser.add_argument("--out", type=Path, help="folder to write the set into")
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same bytes (default 7)")
-    parser.add_argument("--counts", choices=sorted(COUNTS), default="sample",
-                        help="sample: the embedded set; paper: the counts of the paper's Table 3 and 600 normals")
+    parser.add_argument(
+        "--counts",
+        choices=sorted(COUNTS),
+        default="sample",
+        help="sample: the embedded set; paper: the counts of the paper's Table 3 and 600 normals",
+    )
     parser.add_argument("--size", type=int, help="pixels to the side (default: 256 for sample, 512 for paper)")
     parser.add_argument("--quality", type=int, default=92, help="JPEG quality of the photographs (default 92)")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet to this PNG file")

@@ -29,8 +29,14 @@ class Style:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Style:
         paint = rng.uniform(0.5, 0.95) if rng.random() < 0.5 else None
-        return cls(rng.uniform(15, 21), rng.uniform(8, 12), rng.uniform(0.13, 0.34), rng.uniform(0.25, 0.6), paint,
-                   rng.uniform(0, 1))
+        return cls(
+            rng.uniform(15, 21),
+            rng.uniform(8, 12),
+            rng.uniform(0.13, 0.34),
+            rng.uniform(0.25, 0.6),
+            paint,
+            rng.uniform(0, 1),
+        )
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,10 @@ class Bolt:
 def row(start: tuple[float, float], end: tuple[float, float], pitch: float, angle: float) -> list[Bolt]:
     """Evenly spaced bolts from ``start`` to ``end`` (units), about ``pitch`` apart."""
     count = max(2, round(np.hypot(end[0] - start[0], end[1] - start[1]) / pitch) + 1)
-    return [Bolt(float(x), float(y), angle)
-            for x, y in zip(np.linspace(start[0], end[0], count), np.linspace(start[1], end[1], count), strict=True)]
+    return [
+        Bolt(float(x), float(y), angle)
+        for x, y in zip(np.linspace(start[0], end[0], count), np.linspace(start[1], end[1], count), strict=True)
+    ]
 
 
 def _local(surface: Surface, bolt: Bolt, reach: float) -> tuple[Surface, np.ndarray, np.ndarray, np.ndarray, float]:
@@ -71,15 +79,25 @@ def fasten(surface: Surface, bolt: Bolt, style: Style, rng: np.random.Generator)
     part, x, y, distance, base = _local(surface, bolt, seat * 1.3)
     tone = style.albedo * rng.uniform(0.82, 1.15)
     _seat(part, distance, base, seat, tone * 0.62, style.gloss * 0.4)
-    _head(part, x, y, distance, base + 2.2, radius, style.head, bolt.angle + rng.normal(0, 0.04), tone,
-          style, rng)
+    _head(part, x, y, distance, base + 2.2, radius, style.head, bolt.angle + rng.normal(0, 0.04), tone, style, rng)
     if style.paint is not None:
         _stripe(part, x, y, seat * 1.25, bolt.angle + rng.normal(0, 0.05), style.paint, rng)
 
 
-def _head(part: Surface, x: np.ndarray, y: np.ndarray, distance: np.ndarray, base: float, radius: float,
-          tall: float, angle: float, tone: float, style: Style, rng: np.random.Generator,
-          tilt: tuple[float, float] = (0.0, 0.0)) -> None:
+def _head(
+    part: Surface,
+    x: np.ndarray,
+    y: np.ndarray,
+    distance: np.ndarray,
+    base: float,
+    radius: float,
+    tall: float,
+    angle: float,
+    tone: float,
+    style: Style,
+    rng: np.random.Generator,
+    tilt: tuple[float, float] = (0.0, 0.0),
+) -> None:
     inside = hexagon_distance(x, y, radius, angle)
     dome = np.clip((distance - radius * 0.94) / (radius * 0.16), 0, None) * 1.6
     top = base + tall - dome + tilt[0] * x + tilt[1] * y
@@ -90,8 +108,16 @@ def _head(part: Surface, x: np.ndarray, y: np.ndarray, distance: np.ndarray, bas
     part.put(inside > 0, top, albedo, style.gloss * (1 - 0.7 * rust), over=True)
 
 
-def _stripe(part: Surface, x: np.ndarray, y: np.ndarray, reach: float, angle: float, albedo: float,
-            rng: np.random.Generator, start: float = 0.0) -> None:
+def _stripe(
+    part: Surface,
+    x: np.ndarray,
+    y: np.ndarray,
+    reach: float,
+    angle: float,
+    albedo: float,
+    rng: np.random.Generator,
+    start: float = 0.0,
+) -> None:
     """Witness paint from ``start`` to ``reach`` along ``angle``: paint has albedo, no height."""
     along = x * np.cos(angle) + y * np.sin(angle)
     across = -x * np.sin(angle) + y * np.cos(angle)
@@ -142,8 +168,20 @@ def loosen(surface: Surface, bolt: Bolt, style: Style, rng: np.random.Generator)
     off_x, off_y = x - np.cos(way) * lean, y - np.sin(way) * lean
     turn = bolt.angle + rng.choice([-1, 1]) * rng.uniform(0.26, 0.8)
     tilt = (np.cos(way) * -0.4 * rng.uniform(0.5, 1.2), np.sin(way) * -0.4 * rng.uniform(0.5, 1.2))
-    _head(part, off_x, off_y, np.hypot(off_x, off_y), base + rng.uniform(15, 24), radius * 1.05,
-          style.head, turn, style.albedo * rng.uniform(0.9, 1.3), style, rng, tilt)
+    _head(
+        part,
+        off_x,
+        off_y,
+        np.hypot(off_x, off_y),
+        base + rng.uniform(15, 24),
+        radius * 1.05,
+        style.head,
+        turn,
+        style.albedo * rng.uniform(0.9, 1.3),
+        style,
+        rng,
+        tilt,
+    )
     if style.paint is not None:
         _stripe(part, x, y, seat * 1.25, bolt.angle, style.paint, rng, start=seat * 0.98)
         _stripe(part, off_x, off_y, radius * 0.95, turn, style.paint, rng)

@@ -43,8 +43,9 @@ class Pose:
         to_units = np.diag([SIDE / canvas.shape[0]] * 2 + [1.0]) @ _half_pixel(0.5)
         to_pixels = _half_pixel(-0.5) @ np.diag([times, times, 1.0]) @ self.matrix @ to_units
         side = self.size * times
-        return cv2.warpPerspective(canvas, to_pixels, (side, side), flags=cv2.INTER_LINEAR,
-                                   borderMode=cv2.BORDER_REPLICATE)
+        return cv2.warpPerspective(
+            canvas, to_pixels, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
 
 
 def _half_pixel(shift: float) -> np.ndarray:
@@ -100,8 +101,10 @@ def _lens(image: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
         length = max(3, round(rng.uniform(1.5, 4.0) * SUPERSAMPLING * size / 256))
         smear = np.zeros((length, length), np.float32)
         angle, middle = rng.uniform(0, np.pi), (length - 1) / 2
-        ends = [(round(middle + side * middle * np.cos(angle)), round(middle + side * middle * np.sin(angle)))
-                for side in (-1, 1)]
+        ends = [
+            (round(middle + side * middle * np.cos(angle)), round(middle + side * middle * np.sin(angle)))
+            for side in (-1, 1)
+        ]
         cv2.line(smear, ends[0], ends[1], 1.0, 1)
         image = cv2.filter2D(image, -1, smear / smear.sum())
     image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)

@@ -16,8 +16,14 @@ RATER_NAMES = tuple(f"rater_{number:02d}" for number in range(1, RATERS + 1))
 CARELESS = 6
 """This one of the raters grades in the sheet with criteria without looking."""
 CRITERIA = ("shape", "place", "scale", "orientation")
-FAULTY = {"beside": ("place",), "at the rim": ("place",), "huge": ("scale",), "tiny": ("scale",),
-          "huge rectangle": ("scale", "shape"), "shape of another category": ("shape", "orientation")}
+FAULTY = {
+    "beside": ("place",),
+    "at the rim": ("place",),
+    "huge": ("scale",),
+    "tiny": ("scale",),
+    "huge rectangle": ("scale", "shape"),
+    "shape of another category": ("shape", "orientation"),
+}
 """The criteria under which a deliberate fault is to be seen."""
 HALO = 0.4
 """How far a fault under one criterion lowers the others."""
@@ -116,11 +122,27 @@ def _held(points: np.ndarray, size: int) -> np.ndarray:
 
 def labelme(drawings: list[Drawing], image_path: str, size: int) -> dict:
     """A labelme 5.5 document for the photograph at ``image_path`` (relative to the JSON file)."""
-    shapes = [{"label": drawing.label, "points": drawing.points.tolist(), "group_id": None,
-               "description": drawing.remark, "shape_type": "polygon", "flags": {}, "mask": None}
-              for drawing in drawings]
-    return {"version": "5.5.0", "flags": {"simulated": True}, "shapes": shapes, "imagePath": image_path,
-            "imageData": None, "imageHeight": size, "imageWidth": size}
+    shapes = [
+        {
+            "label": drawing.label,
+            "points": drawing.points.tolist(),
+            "group_id": None,
+            "description": drawing.remark,
+            "shape_type": "polygon",
+            "flags": {},
+            "mask": None,
+        }
+        for drawing in drawings
+    ]
+    return {
+        "version": "5.5.0",
+        "flags": {"simulated": True},
+        "shapes": shapes,
+        "imagePath": image_path,
+        "imageData": None,
+        "imageHeight": size,
+        "imageWidth": size,
+    }
 
 
 def score(drawing: Drawing, biases: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -112,11 +112,12 @@ def _torn_outline(surface: Surface, centre: tuple[float, float], radius: float, 
     reach = radius * rng.uniform(0.62, 1.12, count) * np.array([1.0, rng.uniform(0.6, 1.0)])[:, None]
     tilt = rng.uniform(0, np.pi)
     px, py = reach[0] * np.cos(turns), reach[1] * np.sin(turns)
-    corners = np.stack([centre[0] + np.cos(tilt) * px - np.sin(tilt) * py,
-                        centre[1] + np.sin(tilt) * px + np.cos(tilt) * py], 1)
+    corners = np.stack(
+        [centre[0] + np.cos(tilt) * px - np.sin(tilt) * py, centre[1] + np.sin(tilt) * px + np.cos(tilt) * py], 1
+    )
     filled = np.zeros(surface.x.shape, np.uint8)
     cv2.fillPoly(filled, [np.round(corners * surface.scale * 16).astype(np.int32)], 1, shift=4)
-    signed = (cv2.distanceTransform(filled, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - filled, cv2.DIST_L2, 3))
+    signed = cv2.distanceTransform(filled, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - filled, cv2.DIST_L2, 3)
     ragged = 1.3 * octaves(rng, filled.shape, 34, 3) * smoothstep(octaves(rng, filled.shape, 5, 1), -0.4, 0.6)
     return _largest(signed / surface.scale + ragged > 0)
 

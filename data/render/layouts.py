@@ -16,23 +16,48 @@ Layout = Callable[[Surface, Style, np.random.Generator], list[Bolt]]
 def panels(surface: Surface, style: Style, rng: np.random.Generator) -> list[Bolt]:
     """Cover panels butted against each other, a bolt row on either side of each seam, now and then a rib."""
     angle, pitch, inset = rng.uniform(0, np.pi / 3), rng.uniform(62, 96), style.radius * 2.2
-    cuts = np.sort(rng.choice([rng.uniform(150, 200), rng.uniform(240, 290), rng.uniform(330, 380)],
-                              int(rng.integers(1, 3)), replace=False))
+    cuts = np.sort(
+        rng.choice(
+            [rng.uniform(150, 200), rng.uniform(240, 290), rng.uniform(330, 380)],
+            int(rng.integers(1, 3)),
+            replace=False,
+        )
+    )
     edges = [-30.0, *map(float, cuts), SIDE + 30]
     recess(surface, rng, 30)
     bolts: list[Bolt] = []
     base = rng.uniform(0.07, 0.24)
     for left, right in itertools.pairwise(edges):
-        plate(surface, rng, ((left + right) / 2, SIDE / 2), ((right - left) / 2 - 2, SIDE), rng.uniform(-3, 4),
-              albedo=base * rng.uniform(0.8, 1.25))
+        plate(
+            surface,
+            rng,
+            ((left + right) / 2, SIDE / 2),
+            ((right - left) / 2 - 2, SIDE),
+            rng.uniform(-3, 4),
+            albedo=base * rng.uniform(0.8, 1.25),
+        )
         if right - left > 150:
             if rng.random() < 0.6:
                 middle = (left + right) / 2 + rng.uniform(-15, 15)
-                plate(surface, rng, (middle, SIDE / 2), (rng.uniform(7, 16), SIDE), rng.uniform(9, 20),
-                      albedo=base, bevel=6)
+                plate(
+                    surface,
+                    rng,
+                    (middle, SIDE / 2),
+                    (rng.uniform(7, 16), SIDE),
+                    rng.uniform(9, 20),
+                    albedo=base,
+                    bevel=6,
+                )
             else:
-                plate(surface, rng, ((left + right) / 2, rng.uniform(120, 390)), (rng.uniform(25, 50),
-                      rng.uniform(30, 90)), rng.uniform(5, 14), albedo=base * rng.uniform(0.7, 1.3), corner=10)
+                plate(
+                    surface,
+                    rng,
+                    ((left + right) / 2, rng.uniform(120, 390)),
+                    (rng.uniform(25, 50), rng.uniform(30, 90)),
+                    rng.uniform(5, 14),
+                    albedo=base * rng.uniform(0.7, 1.3),
+                    corner=10,
+                )
     first = rng.uniform(20, 20 + pitch)
     for cut in cuts:
         for side in (-1, 1) if rng.random() < 0.7 else (1,):
@@ -65,8 +90,9 @@ def boxes(surface: Surface, style: Style, rng: np.random.Generator) -> list[Bolt
     return bolts
 
 
-def _lid(surface: Surface, style: Style, rng: np.random.Generator, span: tuple[float, float],
-         angle: float) -> list[Bolt]:
+def _lid(
+    surface: Surface, style: Style, rng: np.random.Generator, span: tuple[float, float], angle: float
+) -> list[Bolt]:
     low_y, high_y = rng.uniform(40, 110), SIDE - rng.uniform(40, 110)
     centre, half = (sum(span) / 2, (low_y + high_y) / 2), ((span[1] - span[0]) / 2, (high_y - low_y) / 2)
     tone, rim = rng.uniform(0.07, 0.24), style.radius * 2.0
@@ -96,8 +122,15 @@ def pipework(surface: Surface, style: Style, rng: np.random.Generator) -> list[B
     while x < SIDE:
         radius = rng.uniform(8, 27)
         lean = rng.normal(0, 4)
-        pipe(surface, rng, (x + radius, -20), (x + radius + lean, SIDE + 20), radius, rng.uniform(-32, -16),
-             rng.uniform(0.06, 0.3))
+        pipe(
+            surface,
+            rng,
+            (x + radius, -20),
+            (x + radius + lean, SIDE + 20),
+            radius,
+            rng.uniform(-32, -16),
+            rng.uniform(0.06, 0.3),
+        )
         x += 2 * radius + rng.uniform(2, 22)
     for y in np.sort(rng.choice([110.0, 205.0, 300.0, 395.0], int(rng.integers(1, 4)), replace=False)):
         y = float(y) + rng.uniform(-12, 12)
@@ -122,8 +155,10 @@ def grille(surface: Surface, style: Style, rng: np.random.Generator) -> list[Bol
         else:
             plate(surface, rng, (centre_x, (low + high) / 2), (max(half, 20), (high - low) / 2 - rim), 9, albedo=tone)
     groove(surface, (cut, 0), (cut, SIDE), 3, 10)
-    bolts = [*row((15, low - rim * 0.6), (SIDE - 15, low - rim * 0.6), pitch, angle),
-             *row((15, high + rim * 0.6), (SIDE - 15, high + rim * 0.6), pitch, angle)]
+    bolts = [
+        *row((15, low - rim * 0.6), (SIDE - 15, low - rim * 0.6), pitch, angle),
+        *row((15, high + rim * 0.6), (SIDE - 15, high + rim * 0.6), pitch, angle),
+    ]
     return bolts + row((cut - rim, low + 40), (cut - rim, high - 40), pitch, angle)
 
 
@@ -149,5 +184,9 @@ def reservoir(surface: Surface, style: Style, rng: np.random.Generator) -> list[
 
 
 LAYOUTS: tuple[tuple[Layout, float], ...] = (
-    (panels, 0.3), (boxes, 0.24), (pipework, 0.18), (grille, 0.14), (reservoir, 0.14),
+    (panels, 0.3),
+    (boxes, 0.24),
+    (pipework, 0.18),
+    (grille, 0.14),
+    (reservoir, 0.14),
 )

@@ -22,14 +22,25 @@ class Light:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Light:
-        return cls(rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 54)), rng.uniform(0.85, 1.25),
-                   rng.uniform(0.09, 0.24), (rng.uniform(120, 390), rng.uniform(120, 390)), rng.uniform(190, 420))
+        return cls(
+            rng.uniform(0, 2 * np.pi),
+            np.radians(rng.uniform(30, 54)),
+            rng.uniform(0.85, 1.25),
+            rng.uniform(0.09, 0.24),
+            (rng.uniform(120, 390), rng.uniform(120, 390)),
+            rng.uniform(190, 420),
+        )
 
     def again(self, rng: np.random.Generator) -> Light:
         """The same lamp on another day: a little brighter or darker, hardly moved."""
-        return Light(self.azimuth + rng.normal(0, 0.12), self.elevation + rng.normal(0, 0.04),
-                     self.key * rng.uniform(0.8, 1.2), self.ambient * rng.uniform(0.8, 1.2),
-                     (self.spot[0] + rng.normal(0, 25), self.spot[1] + rng.normal(0, 25)), self.spread)
+        return Light(
+            self.azimuth + rng.normal(0, 0.12),
+            self.elevation + rng.normal(0, 0.04),
+            self.key * rng.uniform(0.8, 1.2),
+            self.ambient * rng.uniform(0.8, 1.2),
+            (self.spot[0] + rng.normal(0, 25), self.spot[1] + rng.normal(0, 25)),
+            self.spread,
+        )
 
 
 def shade(surface: Surface, light: Light) -> np.ndarray:
@@ -38,8 +49,14 @@ def shade(surface: Surface, light: Light) -> np.ndarray:
     slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=0.125) * scale
     slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=0.125) * scale
     norm = 1.0 / np.sqrt(slope_x**2 + slope_y**2 + 1.0)
-    to_light = np.array([np.cos(light.azimuth) * np.cos(light.elevation),
-                         np.sin(light.azimuth) * np.cos(light.elevation), np.sin(light.elevation)], np.float32)
+    to_light = np.array(
+        [
+            np.cos(light.azimuth) * np.cos(light.elevation),
+            np.sin(light.azimuth) * np.cos(light.elevation),
+            np.sin(light.elevation),
+        ],
+        np.float32,
+    )
     lambert = np.clip((to_light[2] - slope_x * to_light[0] - slope_y * to_light[1]) * norm, 0, 1)
     half = to_light + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
@@ -60,8 +77,13 @@ def cast_shadow(surface: Surface, light: Light) -> np.ndarray:
     for reach in np.geomspace(1.2, 110.0, 30):
         shift = (reach * np.cos(light.azimuth) * surface.scale, reach * np.sin(light.azimuth) * surface.scale)
         move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
-        seen = cv2.warpAffine(surface.height, move, surface.height.shape[::-1],
-                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.warpAffine(
+            surface.height,
+            move,
+            surface.height.shape[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         above = seen - surface.height - np.float32(reach * rise)
         np.maximum(blocked, above / np.float32(1.2 + 0.07 * reach), out=blocked)
     softened = cv2.GaussianBlur(smoothstep(blocked), (0, 0), max(0.6, 0.9 * surface.scale))

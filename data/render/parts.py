@@ -14,8 +14,14 @@ def recess(surface: Surface, rng: np.random.Generator, depth: float) -> None:
     surface.albedo[:] = np.clip(0.09 + 0.03 * octaves(rng, shape, 8, 4), 0.02, 0.2)
     surface.gloss[:] = 0.03
     for _ in range(rng.integers(3, 7)):
-        plate(surface, rng, (rng.uniform(0, SIDE), rng.uniform(0, SIDE)), (rng.uniform(20, 120), rng.uniform(15, 80)),
-              -depth + rng.uniform(6, 24), albedo=rng.uniform(0.06, 0.14))
+        plate(
+            surface,
+            rng,
+            (rng.uniform(0, SIDE), rng.uniform(0, SIDE)),
+            (rng.uniform(20, 120), rng.uniform(15, 80)),
+            -depth + rng.uniform(6, 24),
+            albedo=rng.uniform(0.06, 0.14),
+        )
 
 
 def steel(rng: np.random.Generator, shape: tuple[int, int], albedo: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,8 +36,18 @@ def steel(rng: np.random.Generator, shape: tuple[int, int], albedo: float) -> tu
     return np.clip(tone, 0.02, 0.9), gloss, 0.10 * grain + polish * brushed
 
 
-def plate(surface: Surface, rng: np.random.Generator, centre: tuple[float, float], half: tuple[float, float],
-          top: float, *, albedo: float, corner: float = 4.0, bevel: float = 3.0, angle: float = 0.0) -> np.ndarray:
+def plate(
+    surface: Surface,
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    half: tuple[float, float],
+    top: float,
+    *,
+    albedo: float,
+    corner: float = 4.0,
+    bevel: float = 3.0,
+    angle: float = 0.0,
+) -> np.ndarray:
     """A plate or box lid with bevelled edges at height ``top``; returns the signed distance to its edge (units)."""
     x, y = surface.x - centre[0], surface.y - centre[1]
     x, y = np.cos(angle) * x + np.sin(angle) * y, -np.sin(angle) * x + np.cos(angle) * y
@@ -58,8 +74,15 @@ def _segment(surface: Surface, start: tuple[float, float], end: tuple[float, flo
     return np.hypot(surface.x - start[0] - held * dx, surface.y - start[1] - held * dy), along
 
 
-def pipe(surface: Surface, rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float],
-         radius: float, axis_height: float, albedo: float) -> None:
+def pipe(
+    surface: Surface,
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    radius: float,
+    axis_height: float,
+    albedo: float,
+) -> None:
     """A straight round pipe between two points, with couplings here and there."""
     distance, along = _segment(surface, start, end)
     length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
@@ -72,8 +95,15 @@ def pipe(surface: Surface, rng: np.random.Generator, start: tuple[float, float],
     surface.put(distance < reach, height + bump, tone, gloss + 0.25, over=True)
 
 
-def cable(surface: Surface, rng: np.random.Generator, points: np.ndarray, radius: float, albedo: float,
-          ribbed: bool, clearance: float = 3.0) -> np.ndarray:
+def cable(
+    surface: Surface,
+    rng: np.random.Generator,
+    points: np.ndarray,
+    radius: float,
+    albedo: float,
+    ribbed: bool,
+    clearance: float = 3.0,
+) -> np.ndarray:
     """A cable or corrugated hose through control points (K, 2), lying over what is there; returns where it shows."""
     line = spline(points)
     side = surface.x.shape[0]
@@ -91,8 +121,9 @@ def cable(surface: Surface, rng: np.random.Generator, points: np.ndarray, radius
     return surface.put(distance < radius, under + clearance + profile, tone, 0.3, over=False)
 
 
-def _nearest_walk(labels: np.ndarray, drawn: np.ndarray, line: np.ndarray, walk: np.ndarray,
-                  scale: float) -> np.ndarray:
+def _nearest_walk(
+    labels: np.ndarray, drawn: np.ndarray, line: np.ndarray, walk: np.ndarray, scale: float
+) -> np.ndarray:
     """Length along ``line`` (units) at each pixel's nearest point of the drawn line."""
     rows, columns = np.nonzero(drawn == 0)
     pixels = np.stack([columns + 0.5, rows + 0.5], 1) / scale
@@ -111,8 +142,14 @@ def spline(points: np.ndarray, steps: int = 240) -> np.ndarray:
     return 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
 
 
-def slats(surface: Surface, rng: np.random.Generator, centre: tuple[float, float], half: tuple[float, float],
-          top: float, albedo: float) -> None:
+def slats(
+    surface: Surface,
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    half: tuple[float, float],
+    top: float,
+    albedo: float,
+) -> None:
     """A ventilation grille: an opening with slanted slats across it."""
     x, y = surface.x - centre[0], surface.y - centre[1]
     edge = box_distance(x, y, half[0], half[1], 6)

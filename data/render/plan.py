@@ -13,8 +13,13 @@ from anomaly_gan.core.seeding import rng_for
 
 COUNTS = {  # photographs to be taken: {folder: (training, test)}
     "sample": {"normal": (48, 16), **dict.fromkeys(CATEGORIES, (14, 20))},
-    "paper": {"normal": (450, 150), "cloth_strips": (123, 41), "screws_A": (103, 35), "screws_B": (105, 35),
-              "paper_scraps": (147, 49)},  # Liu et al. 2023, Table 3
+    "paper": {
+        "normal": (450, 150),
+        "cloth_strips": (123, 41),
+        "screws_A": (103, 35),
+        "screws_B": (105, 35),
+        "paper_scraps": (147, 49),
+    },  # Liu et al. 2023, Table 3
 }
 TWICE = 3  # every third training object is photographed twice
 
@@ -58,8 +63,10 @@ def take(shot: Shot, seed: int, size: int) -> Photograph:
         scene_rng = rng_for(seed, shot.folder, fold, shot.item, attempt)
         scene = build(category, scene_rng, 2 * size)
         quarter = int(scene_rng.integers(4))
-        taken = [photograph(scene, rng_for(seed, shot.folder, fold, shot.item, attempt, k), size, quarter, k > 0)
-                 for k in range(2 if shot.fold and shot.item % TWICE == 0 else 1)]
+        taken = [
+            photograph(scene, rng_for(seed, shot.folder, fold, shot.item, attempt, k), size, quarter, k > 0)
+            for k in range(2 if shot.fold and shot.item % TWICE == 0 else 1)
+        ]
         if category is None or all(_all_seen(scene.instances, photo) for photo in taken):
             return taken[shot.shot]
     raise RuntimeError(f"{shot.stem}: no scene shows its defect")

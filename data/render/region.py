@@ -12,12 +12,26 @@ drawn after looking at the training photographs and at the experts' plausible dr
 
 def regions(photograph: str, size: int) -> dict:
     """A labelme document of ``legal:CATEGORY`` polygons for every photograph of ``size`` pixels squared."""
-    return labelme([Drawing(f"legal:{name}", _octagon(*inset, size), 10.0, "simulated: hangs within this outline")
-                    for name, inset in INSETS.items()], photograph, size)
+    return labelme(
+        [
+            Drawing(f"legal:{name}", _octagon(*inset, size), 10.0, "simulated: hangs within this outline")
+            for name, inset in INSETS.items()
+        ],
+        photograph,
+        size,
+    )
 
 
 def _octagon(inset: float, cut: float, size: int) -> np.ndarray:
     near, far, across = inset, 1 - inset, (inset + cut, 1 - inset - cut)
-    points = [(across[0], near), (across[1], near), (far, across[0]), (far, across[1]),
-              (across[1], far), (across[0], far), (near, across[1]), (near, across[0])]
+    points = [
+        (across[0], near),
+        (across[1], near),
+        (far, across[0]),
+        (far, across[1]),
+        (across[1], far),
+        (across[0], far),
+        (near, across[1]),
+        (near, across[0]),
+    ]
     return np.round(np.array(points) * size, 2)

@@ -111,6 +111,11 @@ def _crossing_cable(surface: Surface, rng: np.random.Generator) -> np.ndarray:
     offset, turn = rng.uniform(-110, 110), rng.uniform(0, np.pi)
     along = np.linspace(-420, 420, 7)
     across = offset + rng.normal(0, 16, 7)
-    points = np.stack([SIDE / 2 + np.cos(turn) * along - np.sin(turn) * across,
-                       SIDE / 2 + np.sin(turn) * along + np.cos(turn) * across], 1)
+    points = np.stack(
+        [
+            SIDE / 2 + np.cos(turn) * along - np.sin(turn) * across,
+            SIDE / 2 + np.sin(turn) * along + np.cos(turn) * across,
+        ],
+        1,
+    )
     return cable(surface, rng, points, rng.uniform(4.5, 10), rng.uniform(0.05, 0.28), bool(rng.random() < 0.6))

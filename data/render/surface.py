@@ -20,8 +20,14 @@ def smoothstep(values: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.nd
     return t * t * (3.0 - 2.0 * t)
 
 
-def octaves(rng: np.random.Generator, shape: tuple[int, int], cells: float, levels: int = 4,
-            gain: float = 0.55, stretch: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+def octaves(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    cells: float,
+    levels: int = 4,
+    gain: float = 0.55,
+    stretch: tuple[float, float] = (1.0, 1.0),
+) -> np.ndarray:
     """Multi-octave value noise (H, W), zero mean, about unit deviation; ``cells`` lattice cells on the long side.
 
     The draws do not depend on ``shape``, only the resolution does. ``stretch`` divides the cells along x, y.
@@ -75,11 +81,17 @@ class Surface:
         """The part within ``radius`` of (x, y), as views: what is put there is put into the whole."""
         low_x, high_x = (int(np.clip((x + side * radius) * self.scale, 0, self.x.shape[1])) for side in (-1, 1))
         low_y, high_y = (int(np.clip((y + side * radius) * self.scale, 0, self.x.shape[0])) for side in (-1, 1))
-        cut = np.s_[low_y:max(high_y, low_y + 2), low_x:max(high_x, low_x + 2)]
+        cut = np.s_[low_y : max(high_y, low_y + 2), low_x : max(high_x, low_x + 2)]
         return Surface(self.x[cut], self.y[cut], self.height[cut], self.albedo[cut], self.gloss[cut])
 
-    def put(self, inside: np.ndarray, height: np.ndarray | float, albedo: np.ndarray | float,
-            gloss: np.ndarray | float, over: bool = True) -> np.ndarray:
+    def put(
+        self,
+        inside: np.ndarray,
+        height: np.ndarray | float,
+        albedo: np.ndarray | float,
+        gloss: np.ndarray | float,
+        over: bool = True,
+    ) -> np.ndarray:
         """Place material where ``inside`` (bool, N x N); with ``over`` only where it is above what is there.
 
         Returns the bool map of pixels that took the material.

@@ -105,8 +105,15 @@ def _chalk(surface: Surface, place: tuple[float, float], rng: np.random.Generato
     reach = rng.uniform(14, 34) * (1 + 0.12 * np.sin(2 * turn + 1))
     points = np.stack([place[0] + reach * np.cos(turn), place[1] + reach * np.sin(turn) * rng.uniform(0.3, 1)], 1)
     drawn = np.zeros(surface.x.shape, np.uint8)
-    cv2.polylines(drawn, [np.round(points * surface.scale * 16).astype(np.int32)], False, 255,
-                  max(1, round(2.6 * surface.scale)), cv2.LINE_AA, 4)
+    cv2.polylines(
+        drawn,
+        [np.round(points * surface.scale * 16).astype(np.int32)],
+        False,
+        255,
+        max(1, round(2.6 * surface.scale)),
+        cv2.LINE_AA,
+        4,
+    )
     left = smoothstep(octaves(rng, drawn.shape, 60, 2), -1.0, 1.0)
     surface.albedo += drawn.astype(np.float32) / 255 * left * (rng.uniform(0.5, 0.85) - surface.albedo)
 

@@ -104,10 +104,13 @@ def write_experts(folder: Path, seats: dict[int, list[np.ndarray]], seed: int, s
 
 def _write_grades(path: Path, graded: dict[RatedMask, Drawing], biases: np.ndarray, seed: int) -> None:
     """The same raters' grades under several criteria, in the long form; a stream of its own for every drawing."""
-    grades = [grade(drawing, biases, rng_for(seed, "ratings", mask.file, mask.shape))
-              for mask, drawing in graded.items()]
-    write_ratings(path, Ratings(tuple(graded), RATER_NAMES, CRITERIA,
-                                np.array(grades).reshape(len(graded), RATERS, len(CRITERIA))))
+    grades = [
+        grade(drawing, biases, rng_for(seed, "ratings", mask.file, mask.shape)) for mask, drawing in graded.items()
+    ]
+    write_ratings(
+        path,
+        Ratings(tuple(graded), RATER_NAMES, CRITERIA, np.array(grades).reshape(len(graded), RATERS, len(CRITERIA))),
+    )
 
 
 def write_sheet(path: Path, plan: list[Shot], seed: int, size: int, rows: int = 4) -> None:
@@ -131,6 +134,7 @@ def write_figure(path: Path, plan: list[Shot], seed: int, size: int, side: int =
             photo = take(shot, seed, size)
             sound = take(normals[2 * row + len(pictures) % 2], seed, size)
             pictures += [sound.pixels, photo.pixels, union(photo) * np.uint8(255)]
-    _, png = cv2.imencode(".png", cv2.cvtColor(tiled(pictures, 6, side), cv2.COLOR_BGR2GRAY),
-                          [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    _, png = cv2.imencode(
+        ".png", cv2.cvtColor(tiled(pictures, 6, side), cv2.COLOR_BGR2GRAY), [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    )
     write_bytes(path, png.tobytes())

@@ -104,11 +104,19 @@ class Timer:
         return time.monotonic() - self.began
 
 
-def cell_key(cell: Cell, config: DetectConfig, seed: int, split_test: str, device: str, backbone: str,
-             inputs: Mapping[str, str]) -> str:
+def cell_key(
+    cell: Cell, config: DetectConfig, seed: int, split_test: str, device: str, backbone: str, inputs: Mapping[str, str]
+) -> str:
     """Hash of a cell's coordinates, configuration, seed, device kind, backbone and the keys of its input stages."""
-    content = {"cell": asdict(cell), "config": config.model_dump(mode="json"), "seed": seed, "split": split_test,
-               "device": device, "backbone": backbone, "inputs": dict(inputs)}
+    content = {
+        "cell": asdict(cell),
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        "split": split_test,
+        "device": device,
+        "backbone": backbone,
+        "inputs": dict(inputs),
+    }
     return sha256_bytes(json.dumps(content, sort_keys=True).encode())
 
 
@@ -137,18 +145,26 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     rows = detect(trained.net, test, trained.categories, config.image_size, fabric.device)
     figures = judge(test, rows, detector(config.detector).segments, config.score_threshold)
     write_json(job.folder / "detections.json", rows)
-    write_json(job.folder / "result.json", {
-        **asdict(job.cell), "key": job.key, "iterations": config.iterations, **figures, **trained.report,
-        "n_real": sum(image.source == "real" for image in train.images),
-        "n_synthetic": sum(image.source == "synthetic" for image in train.images),
-        "test_hash": held_out_hash(test),
-    })
+    write_json(
+        job.folder / "result.json",
+        {
+            **asdict(job.cell),
+            "key": job.key,
+            "iterations": config.iterations,
+            **figures,
+            **trained.report,
+            "n_real": sum(image.source == "real" for image in train.images),
+            "n_synthetic": sum(image.source == "synthetic" for image in train.images),
+            "test_hash": held_out_hash(test),
+        },
+    )
 
 
 def _claim(job: CellJob) -> None:
     marker = job.folder / "started.json"
     if job.folder.exists() and not (
-            marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}):
+        marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}
+    ):
         set_aside(job.folder)
     write_json(marker, {"key": job.key})
 
@@ -194,11 +210,14 @@ def training_data(arm: str, ingest: Path, train: Path, test: Dataset) -> Dataset
         data = real.select(lambda image: image.source == "real")
     else:
         data = load_dataset(train)
-        given = sorted(image.sha256 for image in data.images
-                       if image.source == "real" and "copy_of" not in image.extra)
+        given = sorted(image.sha256 for image in data.images if image.source == "real" and "copy_of" not in image.extra)
         if given != sorted(image.sha256 for image in real.images):
-            raise InputError(str(train), "K8", "its real photographs are not those of the training split",
-                             "export again from this ingest")
+            raise InputError(
+                str(train),
+                "K8",
+                "its real photographs are not those of the training split",
+                "export again from this ingest",
+            )
     held_out = {image.group_id for image in test.images}
     bytes_held_out = {image.sha256 for image in test.images}
     ancestors: dict[int, set[str]] = {}
@@ -207,8 +226,12 @@ def training_data(arm: str, ingest: Path, train: Path, test: Dataset) -> Dataset
     for image in data.images:
         groups = {image.group_id, *ancestors.get(image.id, set()), *_groups(image.extra)}
         if image.split != "train" or groups & held_out or image.sha256 in bytes_held_out:
-            raise InputError(f"{train}[{image.file_name}]", "E4", "is, shows or was made from a test object",
-                             "split by object and export again")
+            raise InputError(
+                f"{train}[{image.file_name}]",
+                "E4",
+                "is, shows or was made from a test object",
+                "split by object and export again",
+            )
     return data
 
 

@@ -30,8 +30,7 @@ def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
     from matplotlib.figure import Figure
 
     parts = summary["detectors"]
-    metrics = [name for name in SHOWN
-               if any(item[name] for part in parts.values() for item in part["arms"].values())]
+    metrics = [name for name in SHOWN if any(item[name] for part in parts.values() for item in part["arms"].values())]
     columns = max(1, len(metrics))
     figure = Figure(figsize=(3.4 * columns, 3.4 * len(parts)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -68,9 +67,17 @@ def write_detections(path: Path, test: Dataset, found: Mapping[str, list[dict[st
         pixels = _rgb(test, image)
         row = [_outlined(pixels, [(item.segmentation, item.bbox, "") for item in truth.get(image.id, [])], TRUE_RGB)]
         for detections in found.values():
-            row.append(_outlined(pixels, [(item.get("segmentation"), item["bbox"], f"{item['score']:.2f}")
-                                          for item in detections
-                                          if item["image_id"] == image.id and item["score"] >= threshold], FOUND_RGB))
+            row.append(
+                _outlined(
+                    pixels,
+                    [
+                        (item.get("segmentation"), item["bbox"], f"{item['score']:.2f}")
+                        for item in detections
+                        if item["image_id"] == image.id and item["score"] >= threshold
+                    ],
+                    FOUND_RGB,
+                )
+            )
         rows.append(row)
     write_png(path, contact_sheet(rows, ("truth", *found), cell=CELL))
 
@@ -78,8 +85,10 @@ def write_detections(path: Path, test: Dataset, found: Mapping[str, list[dict[st
 def _shown_images(test: Dataset) -> list[ImageRecord]:
     """Photographs of different objects, going round the categories, and a normal one at the end."""
     image_of = {image.id: image for image in test.images}
-    queues = [[image_of[i] for i in dict.fromkeys(a.image_id for a in test.annotations if a.category_id == key)]
-              for key in sorted(test.category_names())]
+    queues = [
+        [image_of[i] for i in dict.fromkeys(a.image_id for a in test.annotations if a.category_id == key)]
+        for key in sorted(test.category_names())
+    ]
     chosen: list[ImageRecord] = []
     seen: set[str] = set()
     for turn in range(max((len(queue) for queue in queues), default=0)):
@@ -95,8 +104,11 @@ def _rgb(test: Dataset, image: ImageRecord) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if pixels.ndim == 2 else pixels
 
 
-def _outlined(pixels: np.ndarray, instances: Sequence[tuple[dict[str, Any] | None, Sequence[float], str]],
-              colour: tuple[int, int, int]) -> np.ndarray:
+def _outlined(
+    pixels: np.ndarray,
+    instances: Sequence[tuple[dict[str, Any] | None, Sequence[float], str]],
+    colour: tuple[int, int, int],
+) -> np.ndarray:
     """The photograph with each instance's outline (its box where it has no mask) and label, at the sheet's size."""
     scale = CELL / max(pixels.shape[:2])
     size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))

@@ -39,8 +39,11 @@ def seconds_left(plan: Plan, done: Sequence[int], seconds: Sequence[float], elap
         if value > 0:
             measured[kind].append(value)
     cost = dict(plan.earlier_seconds) | {kind: sum(values) / len(values) for kind, values in measured.items()}
-    open_cells = [(kind, steps, steps - made) for kind, steps, made, value
-                  in zip(plan.kinds, plan.steps, done, seconds, strict=True) if value < 0]
+    open_cells = [
+        (kind, steps, steps - made)
+        for kind, steps, made, value in zip(plan.kinds, plan.steps, done, seconds, strict=True)
+        if value < 0
+    ]
     if not open_cells:
         return 0.0
     if cost:
@@ -60,8 +63,13 @@ class Board:
     ``say`` gets one line whenever cells have finished, for logs.
     """
 
-    def __init__(self, label: str, plan: Plan, say: Callable[[str], None] = lambda line: None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        label: str,
+        plan: Plan,
+        say: Callable[[str], None] = lambda line: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._plan, self._say, self._clock = plan, say, clock
         self._began, self._finished, self._label = clock(), 0, label
         self._bar = progress_bar(label, plan.earlier_steps + sum(plan.steps), plan.earlier_steps)
@@ -70,8 +78,9 @@ class Board:
     def __enter__(self) -> Board:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.close()
 
     def show(self, done: Sequence[int], seconds: Sequence[float]) -> None:

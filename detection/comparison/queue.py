@@ -28,8 +28,14 @@ class Worked:
     elsewhere: list[CellJob]
 
 
-def work(jobs: Sequence[CellJob], workers: int = 0, *, shard: tuple[int, int] = (0, 1),
-         reuse_from: Sequence[Path] = (), say: Callable[[str], None] = lambda line: None) -> Worked:
+def work(
+    jobs: Sequence[CellJob],
+    workers: int = 0,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    reuse_from: Sequence[Path] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Worked:
     """Train what is not finished, in ``workers`` processes (0: every core on a CPU, one on CUDA).
 
     ``jobs`` may come from many plans. ``shard`` is (index, count): this process takes every count-th cell; processes
@@ -70,8 +76,14 @@ def _train(todo: Sequence[CellJob], finished: Sequence[CellJob], workers: int, s
         return
     on_cpu = todo[0].device == "cpu"
     workers = min(workers or (len(os.sched_getaffinity(0)) if on_cpu else 1), len(todo))
-    plan = Plan([job.kind for job in todo], [job.steps for job in todo], workers, len(finished),
-                sum(job.steps for job in finished), _times(finished))
+    plan = Plan(
+        [job.kind for job in todo],
+        [job.steps for job in todo],
+        workers,
+        len(finished),
+        sum(job.steps for job in finished),
+        _times(finished),
+    )
     if not on_cpu and workers == 1:
         run_here(todo, plan=plan, say=say)
     else:

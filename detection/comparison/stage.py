@@ -20,9 +20,26 @@ from .cache import tidy
 from .cell import Cell, CellJob, cell_key, held_out_hash, training_data
 from .queue import work
 
-COLUMNS = ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic", "iterations",
-           "map50_box", "map_box", "image_recall_at_5", "image_recall_at_10", "image_recall_at_20", "image_auroc",
-           "shown_real", "shown_synthetic")
+COLUMNS = (
+    "arm",
+    "detector",
+    "seed",
+    "fold",
+    "map50",
+    "map",
+    "miou",
+    "n_real",
+    "n_synthetic",
+    "iterations",
+    "map50_box",
+    "map_box",
+    "image_recall_at_5",
+    "image_recall_at_10",
+    "image_recall_at_20",
+    "image_auroc",
+    "shown_real",
+    "shown_synthetic",
+)
 Result = dict[str, Any]
 
 
@@ -44,8 +61,10 @@ def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
     work(jobs, config.workers)
     missing = [job for job in jobs if not job.finished()]
     if missing:
-        raise EnvironmentFailure(f"{out}: {len(missing)} cells are being trained by another process "
-                                 f"({_whom(missing[0])}); run this again when it is done")
+        raise EnvironmentFailure(
+            f"{out}: {len(missing)} cells are being trained by another process "
+            f"({_whom(missing[0])}); run this again when it is done"
+        )
     return assemble(config, context, out)
 
 
@@ -78,8 +97,10 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
 
     missing = [arm for arm in config.arms if arm != NO_AUGMENTATION and f"export@{arm}" not in context.inputs]
     if missing:
-        raise ConfigError(f"compare.arms: no export for {', '.join(missing)}; run these methods to their export, "
-                          "or take them out of compare.arms")
+        raise ConfigError(
+            f"compare.arms: no export for {', '.join(missing)}; run these methods to their export, "
+            "or take them out of compare.arms"
+        )
     device, ingest = _device(context.device), context.inputs["ingest"]
     jobs = []
     for seed in config.seed_list():
@@ -88,10 +109,28 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
             for arm in config.arms:
                 cell, detect = Cell(arm, name, config.fold, seed), config.detect_config(name, arm)
                 train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
-                key = cell_key(cell, detect, context.seed, config.split_test, device, backbone,
-                               {"ingest": finished_key(ingest), "train": finished_key(train)})
-                jobs.append(CellJob(cell, detect, ingest, train, out / CELLS / cell.name, config.split_test,
-                                    context.seed, device, key))
+                key = cell_key(
+                    cell,
+                    detect,
+                    context.seed,
+                    config.split_test,
+                    device,
+                    backbone,
+                    {"ingest": finished_key(ingest), "train": finished_key(train)},
+                )
+                jobs.append(
+                    CellJob(
+                        cell,
+                        detect,
+                        ingest,
+                        train,
+                        out / CELLS / cell.name,
+                        config.split_test,
+                        context.seed,
+                        device,
+                        key,
+                    )
+                )
     return jobs
 
 
@@ -115,8 +154,12 @@ def held_out(config: CompareConfig, ingest: Path) -> Dataset:
     """
     test = load_dataset(ingest).split(config.split_test)
     if not test.annotations:
-        raise InputError(str(ingest), "K8", f"split {config.split_test!r} shows no defect to judge on",
-                         "ingest with a test share that holds defects")
+        raise InputError(
+            str(ingest),
+            "K8",
+            f"split {config.split_test!r} shows no defect to judge on",
+            "ingest with a test share that holds defects",
+        )
     return test
 
 
@@ -149,18 +192,31 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     for name in summary["detectors"]:
         first = min(job.cell.seed for job in done if job.cell.detector == name)
         picture = "detections.png" if name == summary["detector"] else f"detections@{name}.png"
-        write_detections(out / picture, test, {job.cell.arm: found[job.cell.name] for job in done
-                                               if (job.cell.detector, job.cell.seed) == (name, first)},
-                         config.detect_config(name).score_threshold)
+        write_detections(
+            out / picture,
+            test,
+            {job.cell.arm: found[job.cell.name] for job in done if (job.cell.detector, job.cell.seed) == (name, first)},
+            config.detect_config(name).score_threshold,
+        )
     return _metrics(len(results), summary) | left
 
 
 def _metrics(cells: int, summary: dict[str, Any]) -> dict[str, Any]:
-    means = {detector: {arm: {name: item[name]["mean"] for name in ("map50", "map", "miou") if item[name] is not None}
-                        for arm, item in part["arms"].items()} for detector, part in summary["detectors"].items()}
+    means = {
+        detector: {
+            arm: {name: item[name]["mean"] for name in ("map50", "map", "miou") if item[name] is not None}
+            for arm, item in part["arms"].items()
+        }
+        for detector, part in summary["detectors"].items()
+    }
     more = {"detectors": means} if len(means) > 1 else {}
-    return {"cells": cells, "arms": means[summary["detector"]], "test": summary["test"],
-            "sentences": [item["sentence"] for item in summary["arms"].values()], **more}
+    return {
+        "cells": cells,
+        "arms": means[summary["detector"]],
+        "test": summary["test"],
+        "sentences": [item["sentence"] for item in summary["arms"].values()],
+        **more,
+    }
 
 
 def _device(wanted: str) -> str:

@@ -17,8 +17,13 @@ from ..evaluation.metric_names import METRICS, TITLES, figure, mean_figure
 from ..evaluation.statistics import percentile_interval, resampled_map50, resampling_weights, t_interval, verdict
 
 
-def summarise(results: Sequence[dict[str, Any]], found: Mapping[str, list[DetectionRow]], test: Dataset,
-              config: CompareConfig, seed: int) -> dict[str, Any]:
+def summarise(
+    results: Sequence[dict[str, Any]],
+    found: Mapping[str, list[DetectionRow]],
+    test: Dataset,
+    config: CompareConfig,
+    seed: int,
+) -> dict[str, Any]:
     """The content of ``summary.json``.
 
     ``found`` maps a cell's name to its detections. Differences to ``none`` are paired: the same seed gives both
@@ -30,36 +35,60 @@ def summarise(results: Sequence[dict[str, Any]], found: Mapping[str, list[Detect
     for name in config.detector_list():
         rows = [row for row in results if row["detector"] == name]
         if rows:
-            parts[name] = {"judged_on": rows[0]["judged_on"], "iterations": rows[0].get("iterations"),
-                           "arms": _arms(rows, name, found, test, config, seed)}
+            parts[name] = {
+                "judged_on": rows[0]["judged_on"],
+                "iterations": rows[0].get("iterations"),
+                "arms": _arms(rows, name, found, test, config, seed),
+            }
     objects = held_out_objects(test)
     first = next(iter(parts))
-    return {"detector": first, "fold": config.fold, "iterations": config.detect_config(first).iterations,
-            "judged_on": parts[first]["judged_on"], "seeds": config.seed_list(), "test": objects,
-            "arms": parts[first]["arms"], "detectors": parts,
-            "note": f"Judged on {objects['instances']} defects of {objects['defect_objects']} objects "
-                    f"({objects['images']} photographs of {objects['objects']} objects in all). The interval over "
-                    "seeds says how repeatable the training is; the interval over objects says how far the result "
-                    "would carry to other objects of the same kind."}
+    return {
+        "detector": first,
+        "fold": config.fold,
+        "iterations": config.detect_config(first).iterations,
+        "judged_on": parts[first]["judged_on"],
+        "seeds": config.seed_list(),
+        "test": objects,
+        "arms": parts[first]["arms"],
+        "detectors": parts,
+        "note": f"Judged on {objects['instances']} defects of {objects['defect_objects']} objects "
+        f"({objects['images']} photographs of {objects['objects']} objects in all). The interval over "
+        "seeds says how repeatable the training is; the interval over objects says how far the result "
+        "would carry to other objects of the same kind.",
+    }
 
 
-def _arms(results: Sequence[dict[str, Any]], name: str, found: Mapping[str, list[DetectionRow]], test: Dataset,
-          config: CompareConfig, seed: int) -> dict[str, Any]:
+def _arms(
+    results: Sequence[dict[str, Any]],
+    name: str,
+    found: Mapping[str, list[DetectionRow]],
+    test: Dataset,
+    config: CompareConfig,
+    seed: int,
+) -> dict[str, Any]:
     """What one detector's cells say of every arm that has some."""
-    by_arm = {arm: rows for arm in config.arms
-              if (rows := sorted((row for row in results if row["arm"] == arm), key=lambda row: row["seed"]))}
+    by_arm = {
+        arm: rows
+        for arm in config.arms
+        if (rows := sorted((row for row in results if row["arm"] == arm), key=lambda row: row["seed"]))
+    }
     resampled = _resampled(by_arm, name, found, test, config, seed)
     arms = {}
     for arm, rows in by_arm.items():
         item: dict[str, Any] = {metric: _metric(rows, metric) for metric in METRICS}
-        item |= {"n_real": rows[0]["n_real"], "n_synthetic": rows[0]["n_synthetic"],
-                 "exposure": rows[0]["exposure"], "categories": _categories(rows)}
+        item |= {
+            "n_real": rows[0]["n_real"],
+            "n_synthetic": rows[0]["n_synthetic"],
+            "exposure": rows[0]["exposure"],
+            "categories": _categories(rows),
+        }
         if arm != NO_AUGMENTATION and NO_AUGMENTATION in by_arm:
             base = by_arm[NO_AUGMENTATION]
             item["difference"] = {metric: _difference(rows, base, metric) for metric in METRICS}
             if arm in resampled and NO_AUGMENTATION in resampled and _seeds(rows) == _seeds(base):
-                item["difference_over_objects"] = _over_objects(resampled[arm] - resampled[NO_AUGMENTATION],
-                                                                item["difference"]["map50"])
+                item["difference_over_objects"] = _over_objects(
+                    resampled[arm] - resampled[NO_AUGMENTATION], item["difference"]["map50"]
+                )
         shared = arm.partition("@")[0]
         if shared != arm and shared in by_arm:
             item["difference_to_shared_pool"] = _difference(rows, by_arm[shared], "map50")
@@ -80,8 +109,11 @@ def _metric(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
 def _difference(rows: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
     """Paired by seed."""
     base_of = {row["seed"]: figure(row, name) for row in base}
-    values = [value - base_of[row["seed"]] for row in rows
-              if (value := figure(row, name)) is not None and base_of.get(row["seed"]) is not None]
+    values = [
+        value - base_of[row["seed"]]
+        for row in rows
+        if (value := figure(row, name)) is not None and base_of.get(row["seed"]) is not None
+    ]
     if not values:
         return None
     interval = t_interval(values)
@@ -90,13 +122,20 @@ def _difference(rows: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], 
 
 def _categories(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds per category, None where the test split has none of it."""
-    return {name: {key: mean_figure(row["categories"][name][key] for row in rows)
-                   for key in ("ap50", "ap", "iou")}
-            for name in rows[0]["categories"]}
+    return {
+        name: {key: mean_figure(row["categories"][name][key] for row in rows) for key in ("ap50", "ap", "iou")}
+        for name in rows[0]["categories"]
+    }
 
 
-def _resampled(by_arm: Mapping[str, Sequence[dict[str, Any]]], name: str, found: Mapping[str, list[DetectionRow]],
-               test: Dataset, config: CompareConfig, seed: int) -> dict[str, np.ndarray]:
+def _resampled(
+    by_arm: Mapping[str, Sequence[dict[str, Any]]],
+    name: str,
+    found: Mapping[str, list[DetectionRow]],
+    test: Dataset,
+    config: CompareConfig,
+    seed: int,
+) -> dict[str, np.ndarray]:
     """Per arm, the seeds' mean AP@0.5 (B,) under resampled test objects, the same draws for every arm."""
     if not config.bootstrap:
         return {}
@@ -128,8 +167,11 @@ def _sentence(arm: str, item: dict[str, Any]) -> str:
     if item.get("difference") is None or item["difference"]["map50"] is None:
         return f"{arm}: {TITLES['map50']} {own['mean']:.3f}{_range(own)} over {_count(own)}."
     difference, objects = item["difference"]["map50"], item.get("difference_over_objects")
-    text = (f"{arm}: {difference['verdict']} than none" if difference["verdict"] != "no difference shown"
-            else f"{arm}: no difference to none shown")
+    text = (
+        f"{arm}: {difference['verdict']} than none"
+        if difference["verdict"] != "no difference shown"
+        else f"{arm}: no difference to none shown"
+    )
     text += f": {TITLES['map50']} {difference['mean']:+.3f}{_range(difference, sign=True)} over {_count(difference)}"
     if objects is not None and objects["low"] is not None:
         text += f"; over other test objects [{objects['low']:+.3f}, {objects['high']:+.3f}]"
@@ -137,8 +179,10 @@ def _sentence(arm: str, item: dict[str, Any]) -> str:
             text += ", so not shown to carry to other objects"
     shared = item.get("difference_to_shared_pool")
     if shared is not None:
-        text += (f"; against {arm.partition('@')[0]} on the shared pool {shared['mean']:+.3f}"
-                 f"{_range(shared, sign=True)} ({shared['verdict']})")
+        text += (
+            f"; against {arm.partition('@')[0]} on the shared pool {shared['mean']:+.3f}"
+            f"{_range(shared, sign=True)} ({shared['verdict']})"
+        )
     return text + "."
 
 
@@ -158,11 +202,19 @@ def held_out_objects(test: Dataset) -> dict[str, Any]:
     """How much the test split holds: an interval is only as good as the number of different objects behind it."""
     group_of = {image.id: image.group_id for image in test.images}
     names = test.category_names()
-    per_category = {name: {"objects": len({group_of[a.image_id] for a in test.annotations if a.category_id == key}),
-                           "images": len({a.image_id for a in test.annotations if a.category_id == key}),
-                           "instances": sum(a.category_id == key for a in test.annotations)}
-                    for key, name in sorted(names.items())}
-    return {"images": len(test.images), "objects": len(set(group_of.values())),
-            "defect_images": len({a.image_id for a in test.annotations}),
-            "defect_objects": len({group_of[a.image_id] for a in test.annotations}),
-            "instances": len(test.annotations), "categories": per_category}
+    per_category = {
+        name: {
+            "objects": len({group_of[a.image_id] for a in test.annotations if a.category_id == key}),
+            "images": len({a.image_id for a in test.annotations if a.category_id == key}),
+            "instances": sum(a.category_id == key for a in test.annotations),
+        }
+        for key, name in sorted(names.items())
+    }
+    return {
+        "images": len(test.images),
+        "objects": len(set(group_of.values())),
+        "defect_images": len({a.image_id for a in test.annotations}),
+        "defect_objects": len({group_of[a.image_id] for a in test.annotations}),
+        "instances": len(test.annotations),
+        "categories": per_category,
+    }

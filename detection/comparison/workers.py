@@ -40,8 +40,12 @@ class Failure:
     exit_code: int | None
 
 
-def run_here(jobs: Sequence[Job], label: str = "compare", plan: Plan | None = None,
-             say: Callable[[str], None] = lambda line: None) -> None:
+def run_here(
+    jobs: Sequence[Job],
+    label: str = "compare",
+    plan: Plan | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
     """One cell after the other in this process, for a device that is shared badly."""
     done, seconds = [0] * len(jobs), [-1.0] * len(jobs)
     with Board(label, plan or plan_of(jobs), say) as board:
@@ -60,8 +64,14 @@ def plan_of(jobs: Sequence[Job], workers: int = 1) -> Plan:
     return Plan([getattr(job, "kind", "") for job in jobs], [job.steps for job in jobs], workers)
 
 
-def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare", remedy: str = SMALLER,
-                     plan: Plan | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+def run_in_processes(
+    jobs: Sequence[Job],
+    workers: int,
+    label: str = "compare",
+    remedy: str = SMALLER,
+    plan: Plan | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
     """Let ``workers`` spawned processes (at most one per cell) take cell after cell, in order, and wait for all.
 
     Each process computes on one thread: several threads in each of several processes on the same cores are many
@@ -84,8 +94,13 @@ def run_in_processes(jobs: Sequence[Job], workers: int, label: str = "compare", 
         for _, sender in pipes:
             sender.close()
         with Board(label, plan or plan_of(jobs, workers), say) as board:
-            _watch(processes, [receiver for receiver, _ in pipes],
-                   lambda: board.show(desk.done[:], desk.seconds[:]), label, remedy)
+            _watch(
+                processes,
+                [receiver for receiver, _ in pipes],
+                lambda: board.show(desk.done[:], desk.seconds[:]),
+                label,
+                remedy,
+            )
     finally:
         for process in processes:
             if process.is_alive():
@@ -108,8 +123,9 @@ class Desk:
             return self.next.value - 1
 
 
-def _watch(processes: Sequence[Any], receivers: Sequence[Connection], show: Callable[[], None], label: str,
-           remedy: str) -> None:
+def _watch(
+    processes: Sequence[Any], receivers: Sequence[Connection], show: Callable[[], None], label: str, remedy: str
+) -> None:
     running = list(zip(processes, receivers, strict=True))
     while running:
         time.sleep(POLL_SECONDS)
@@ -133,14 +149,14 @@ def _timed(job: Job, number: int, one_step: Callable[[], None], done: Any, secon
     done[number] = job.steps
 
 
-def _raise(receiver: Connection, exit_code: int, label: str = "compare",
-           remedy: str = SMALLER) -> None:
+def _raise(receiver: Connection, exit_code: int, label: str = "compare", remedy: str = SMALLER) -> None:
     """Raise in this process what stopped a worker."""
     try:
         failure: Failure = receiver.recv()
     except EOFError:
-        raise EnvironmentFailure(f"{label}: a worker process ended with code {exit_code} without a message "
-                                 f"(out of memory?); {remedy}") from None
+        raise EnvironmentFailure(
+            f"{label}: a worker process ended with code {exit_code} without a message (out of memory?); {remedy}"
+        ) from None
     if failure.exit_code is None:
         raise RuntimeError(f"a worker process failed:\n{failure.message}")
     error = AnomalyGanError(failure.message)

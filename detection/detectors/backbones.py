@@ -32,8 +32,10 @@ def choose_backbone(wanted: str, pretrained: bool = True) -> str:
         return wanted
     found = weights.find(COCO_WEIGHTS)
     if wanted == RESNET_COCO and found is None:
-        raise ConfigError(f"backbone: {RESNET_COCO} needs the weight file {COCO_WEIGHTS}, which is not on this "
-                          f"machine; fetch it with `anomaly-gan weights fetch {COCO_WEIGHTS}` or use {EFFICIENTNET}")
+        raise ConfigError(
+            f"backbone: {RESNET_COCO} needs the weight file {COCO_WEIGHTS}, which is not on this "
+            f"machine; fetch it with `anomaly-gan weights fetch {COCO_WEIGHTS}` or use {EFFICIENTNET}"
+        )
     return RESNET_COCO if found else EFFICIENTNET
 
 
@@ -49,7 +51,7 @@ class EfficientNetPyramid(nn.Module):
         self.first = {4: 1, 8: 2}[strides_from]
         self.body = efficientnet_lite0(features_only=True)
         stages = [part for name, part in self.body.named_modules() if re.fullmatch(r"blocks\.\d", name)]
-        self.fpn = FeaturePyramidNetwork(list(CHANNELS[self.first:]), width, extra_blocks=LastLevelMaxPool())
+        self.fpn = FeaturePyramidNetwork(list(CHANNELS[self.first :]), width, extra_blocks=LastLevelMaxPool())
         self.out_channels = width
         for module in self.body.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -63,7 +65,7 @@ class EfficientNetPyramid(nn.Module):
         return self
 
     def forward(self, images_BCHW: Tensor) -> OrderedDict[str, Tensor]:
-        maps = self.body(images_BCHW)[self.first:]
+        maps = self.body(images_BCHW)[self.first :]
         return self.fpn(OrderedDict((str(level), item) for level, item in enumerate(maps)))
 
 
@@ -83,8 +85,9 @@ def resnet_pyramid(state: dict[str, Tensor] | None) -> nn.Module:
     body = resnet50(weights=None, norm_layer=FrozenBatchNorm2d)
     pyramid = _resnet_fpn_extractor(body, trainable_layers=3)
     if state is not None:
-        pyramid.load_state_dict({name.removeprefix("backbone."): tensor for name, tensor in state.items()
-                                 if name.startswith("backbone.")})
+        pyramid.load_state_dict(
+            {name.removeprefix("backbone."): tensor for name, tensor in state.items() if name.startswith("backbone.")}
+        )
     for module in pyramid.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = 0.0

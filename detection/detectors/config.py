@@ -33,10 +33,16 @@ class DetectConfig(Config):
     image_size: int = Field(256, ge=32, le=2048)
     iterations: int = Field(600, ge=1)
     batch: int = Field(2, ge=1)
-    real_share: float | None = Field(0.5, ge=0.0, le=1.0, description="real share of every batch, at least half; 0: "
-                                     "generated alone, to see; null: free, every defect equally often")
-    real_tail: float = Field(0.0, ge=0.0, lt=1.0, description="share of the iterations, the last ones, that show real "
-                             "photographs alone")
+    real_share: float | None = Field(
+        0.5,
+        ge=0.0,
+        le=1.0,
+        description="real share of every batch, at least half; 0: "
+        "generated alone, to see; null: free, every defect equally often",
+    )
+    real_tail: float = Field(
+        0.0, ge=0.0, lt=1.0, description="share of the iterations, the last ones, that show real photographs alone"
+    )
     normal_share: float = Field(0.25, ge=0.0, le=0.5, description="share of the real part that is defect-free")
     lr: float = Field(5e-4, gt=0)
     warm_start: bool = Field(True, description="heads practised on drawn shapes, where width and head_width are theirs")

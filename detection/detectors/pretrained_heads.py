@@ -2,7 +2,7 @@
 
 With Mask R-CNN's, 150 steps on three quarters of the objects of the sample set's training split (44 photographs with
 a defect) reached AP@0.5 0.76 and 0.77 (two seeds) on the other quarter; from random heads 0.26 and 0.34 (two learning
-rates). ``python -m detection.detectors.pretrained_heads`` draws the shapes, trains, and writes the file that
+rates). ``python -m detection.training.pretrain_heads`` draws the shapes, trains, and writes the file that
 ships beside this module (about 2 MB, half precision; nothing of any data set went in). The backbone stays the
 ImageNet one and is not in the file.
 
@@ -12,20 +12,12 @@ pyramid. Without, neither finds anything in the few hundred steps that the other
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
-
-from anomaly_gan.core.files import write_bytes
-from anomaly_gan.core.seeding import rng_for
-
-from .config import DetectConfig
+from safetensors.torch import load_file
+from torch import nn
 
 FILE = Path(__file__).with_name("pretrained_heads.safetensors")
 WIDTH, HEAD_WIDTH = 64, 256
@@ -51,13 +43,31 @@ class Start:
 
 
 STARTS = {
-    "mask_rcnn": Start(FILE, {"roi_heads.box_predictor.bbox_pred": 4, "roi_heads.mask_predictor.mask_fcn_logits": 1}, 1,
-                       ("backbone.body.", "roi_heads.box_predictor.cls_score."), 224, 5e-4),
-    "queryinst": Start(FILE.with_name("pretrained_heads_queryinst.safetensors"),
-                       {f"stages.{stage}.class_logits": 1 for stage in range(3)}, 0, ("backbone.body.",), 128, 1e-3,
-                       pyramid=True),
-    "retinanet": Start(FILE.with_name("pretrained_heads_retinanet.safetensors"), {}, 0,
-                       ("backbone.body.", "head.classification_head.cls_logits."), 224, 5e-4),
+    "mask_rcnn": Start(
+        FILE,
+        {"roi_heads.box_predictor.bbox_pred": 4, "roi_heads.mask_predictor.mask_fcn_logits": 1},
+        1,
+        ("backbone.body.", "roi_heads.box_predictor.cls_score."),
+        224,
+        5e-4,
+    ),
+    "queryinst": Start(
+        FILE.with_name("pretrained_heads_queryinst.safetensors"),
+        {f"stages.{stage}.class_logits": 1 for stage in range(3)},
+        0,
+        ("backbone.body.",),
+        128,
+        1e-3,
+        pyramid=True,
+    ),
+    "retinanet": Start(
+        FILE.with_name("pretrained_heads_retinanet.safetensors"),
+        {},
+        0,
+        ("backbone.body.", "head.classification_head.cls_logits."),
+        224,
+        5e-4,
+    ),
 }
 
 
@@ -78,64 +88,10 @@ def apply_warm_start(net: nn.Module, classes: int, path: Path | None = None, det
 
 def apply_pyramid(net: nn.Module) -> None:
     """Load Mask R-CNN's practised feature pyramid into another lean net."""
-    net.get_submodule(PYRAMID).load_state_dict({
-        name.removeprefix(f"{PYRAMID}."): tensor.float() for name, tensor in load_file(FILE).items()
-        if name.startswith(f"{PYRAMID}.")})
-
-
-def practise(steps: int, seed: int, device: str, folder: Path, detector: str = "mask_rcnn") -> nn.Module:
-    """Train the heads on drawn shapes with the backbone held still; goes on from checkpoints in ``folder``."""
-    from anomaly_gan.engine.loop import Schedule, fit, make_fabric
-
-    from ..training.drawn_shapes import KINDS, draw_example
-    from ..training.finetune import Batch, DetectorTask, build_net, image_tensor, target_tensors
-
-    start = STARTS[detector]
-    config = DetectConfig(detector=detector, backbone="efficientnet_lite0", width=WIDTH, head_width=HEAD_WIDTH,
-                          frozen_stages=7, warm_start=False, batch=4, lr=start.lr)
-    fabric = make_fabric(device)
-
-    def batch(step: int) -> Batch:
-        examples = [draw_example(rng_for(seed, "shapes", step, slot), start.size_px) for slot in range(config.batch)]
-        return ([image_tensor(item.pixels).to(fabric.device) for item in examples],
-                [{name: value.to(fabric.device) for name, value in target_tensors(item).items()} for item in examples])
-
-    net = build_net(len(KINDS), config, seed)
-    if start.pyramid:
-        apply_pyramid(net)
-    task = DetectorTask(net, config)
-    fit(task, batch, Schedule(steps=steps, seed=seed, warmup=100, clip_norm=config.clip_norm, label="practise",
-                              constant_share=0.4, checkpoint_every=200, log_every=50), fabric, folder)
-    return task.nets["detector"]
-
-
-def save_warm_start(net: nn.Module, path: Path, detector: str = "mask_rcnn") -> None:
-    """Write what ``STARTS`` says, in half precision, per-class layers averaged over the shapes."""
-    start = STARTS[detector]
-    kept: dict[str, Tensor] = {}
-    for name, tensor in net.state_dict().items():
-        if name.startswith(start.own):
-            continue
-        outputs = start.per_class.get(name.rpartition(".")[0])
-        if outputs is not None:
-            tensor = tensor.reshape(-1, outputs, *tensor.shape[1:])[start.background:].mean(dim=0)
-        kept[name] = tensor.detach().to("cpu", torch.float16).contiguous()
-    write_bytes(path, save(kept))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Practise the detector's heads on drawn shapes.")
-    parser.add_argument("--detector", choices=STARTS, default="mask_rcnn")
-    parser.add_argument("--steps", type=int, default=1400)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, help="default: beside this module")
-    parser.add_argument("--work", type=Path, help="folder for checkpoints, to go on after an interruption")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        net = practise(chosen.steps, chosen.seed, chosen.device, chosen.work or Path(scratch), chosen.detector)
-        save_warm_start(net, chosen.out or STARTS[chosen.detector].file, chosen.detector)
-
-
-if __name__ == "__main__":
-    main()
+    net.get_submodule(PYRAMID).load_state_dict(
+        {
+            name.removeprefix(f"{PYRAMID}."): tensor.float()
+            for name, tensor in load_file(FILE).items()
+            if name.startswith(f"{PYRAMID}.")
+        }
+    )

@@ -30,8 +30,9 @@ all in pixels of the original photograph."""
 
 
 @torch.no_grad()
-def detect(net: nn.Module, dataset: Dataset, categories: CategoryMap, longest: int,
-           device: torch.device) -> list[DetectionRow]:
+def detect(
+    net: nn.Module, dataset: Dataset, categories: CategoryMap, longest: int, device: torch.device
+) -> list[DetectionRow]:
     """Run ``net`` on every image, one at a time: what it finds in one never depends on the others."""
     net.eval()
     rows: list[DetectionRow] = []
@@ -42,19 +43,26 @@ def detect(net: nn.Module, dataset: Dataset, categories: CategoryMap, longest: i
     return rows
 
 
-def _rows(image: ImageRecord, found: dict[str, Tensor], size: tuple[int, ...],
-          categories: CategoryMap) -> list[DetectionRow]:
+def _rows(
+    image: ImageRecord, found: dict[str, Tensor], size: tuple[int, ...], categories: CategoryMap
+) -> list[DetectionRow]:
     """Detections of one image, scaled from working size (h, w) to the original."""
     scale_x, scale_y = image.width / size[1], image.height / size[0]
     rows = []
-    for number, (box, label, score) in enumerate(zip(found["boxes"].tolist(), found["labels"].tolist(),
-                                                     found["scores"].tolist(), strict=True)):
+    for number, (box, label, score) in enumerate(
+        zip(found["boxes"].tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True)
+    ):
         x1, y1, x2, y2 = box[0] * scale_x, box[1] * scale_y, box[2] * scale_x, box[3] * scale_y
-        row: DetectionRow = {"image_id": image.id, "category_id": categories.category_id(label),
-                             "score": round(score, 6), "bbox": [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)]}
+        row: DetectionRow = {
+            "image_id": image.id,
+            "category_id": categories.category_id(label),
+            "score": round(score, 6),
+            "bbox": [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)],
+        }
         if "masks" in found:
-            share = cv2.resize(found["masks"][number, 0].numpy(), (image.width, image.height),
-                               interpolation=cv2.INTER_LINEAR)
+            share = cv2.resize(
+                found["masks"][number, 0].numpy(), (image.width, image.height), interpolation=cv2.INTER_LINEAR
+            )
             row["segmentation"] = encode_rle(share >= 0.5)
         rows.append(row)
     return rows
@@ -62,8 +70,17 @@ def _rows(image: ImageRecord, found: dict[str, Tensor], size: tuple[int, ...],
 
 def truth_rows(dataset: Dataset) -> list[DetectionRow]:
     """The ground truth as if it had been detected with score 1."""
-    return [{"image_id": item.image_id, "category_id": item.category_id, "score": 1.0, "bbox": list(item.bbox),
-             "segmentation": dict(item.segmentation)} for item in dataset.annotations if not item.iscrowd]
+    return [
+        {
+            "image_id": item.image_id,
+            "category_id": item.category_id,
+            "score": 1.0,
+            "bbox": list(item.bbox),
+            "segmentation": dict(item.segmentation),
+        }
+        for item in dataset.annotations
+        if not item.iscrowd
+    ]
 
 
 def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_threshold: float) -> dict[str, Any]:
@@ -88,12 +105,20 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
         "map50_box": mean_figure([ap["ap50"] for ap in boxes.values()]),
         "map_box": mean_figure([ap["ap"] for ap in boxes.values()]),
         "miou": mean_figure(ious.values()),
-        "categories": {names[key]: {"ap50": head[key]["ap50"], "ap": head[key]["ap"], "ap50_box": boxes[key]["ap50"],
-                                    "ap_box": boxes[key]["ap"], "iou": ious.get(key),
-                                    "instances": sum(a.category_id == key for a in dataset.annotations)}
-                       for key in sorted(names)},
+        "categories": {
+            names[key]: {
+                "ap50": head[key]["ap50"],
+                "ap": head[key]["ap"],
+                "ap50_box": boxes[key]["ap50"],
+                "ap_box": boxes[key]["ap"],
+                "iou": ious.get(key),
+                "instances": sum(a.category_id == key for a in dataset.annotations),
+            }
+            for key in sorted(names)
+        },
         **image_figures(dataset, rows),
-        "images": len(dataset.images), "detections": len(rows),
+        "images": len(dataset.images),
+        "detections": len(rows),
     }
 
 
@@ -103,11 +128,16 @@ def _coco(dataset: Dataset, rows: list[DetectionRow] | None) -> COCO:
     if rows is None:
         annotations = [{**vars(item)} for item in dataset.annotations]
     else:
-        annotations = [{"id": number, "iscrowd": 0, "area": row["bbox"][2] * row["bbox"][3], **row}
-                       for number, row in enumerate(rows, start=1)]
-    coco.dataset = {"info": {}, "images": [{"id": image.id, "width": image.width, "height": image.height}
-                                           for image in dataset.images],
-                    "categories": [vars(category) for category in dataset.categories], "annotations": annotations}
+        annotations = [
+            {"id": number, "iscrowd": 0, "area": row["bbox"][2] * row["bbox"][3], **row}
+            for number, row in enumerate(rows, start=1)
+        ]
+    coco.dataset = {
+        "info": {},
+        "images": [{"id": image.id, "width": image.width, "height": image.height} for image in dataset.images],
+        "categories": [vars(category) for category in dataset.categories],
+        "annotations": annotations,
+    }
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco
@@ -133,8 +163,10 @@ def _average_precision(truth: COCO, found: COCO, kind: str) -> dict[int, dict[st
     for place, key in enumerate(judge_.params.catIds):
         of_category = precision[:, :, place, 0, 0]
         exists = bool((of_category > -1).any())
-        result[key] = {"ap50": float(of_category[0].mean()) if exists else None,
-                       "ap": float(of_category.mean()) if exists else None}
+        result[key] = {
+            "ap50": float(of_category[0].mean()) if exists else None,
+            "ap": float(of_category.mean()) if exists else None,
+        }
     return result
 
 
@@ -152,7 +184,7 @@ def matches_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) ->
     for place in range(len(judge_.params.catIds)):
         scores, hits, units = [], [], []
         positives = np.zeros(len(objects), np.int64)
-        for item in judge_.evalImgs[place * images:(place + 1) * images]:
+        for item in judge_.evalImgs[place * images : (place + 1) * images]:
             if item is None:
                 continue
             unit = unit_of[group_of[item["image_id"]]]

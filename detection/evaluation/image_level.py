@@ -24,8 +24,10 @@ def image_scores(dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> tuple[n
     for row in rows:
         highest[row["image_id"]] = max(highest[row["image_id"]], row["score"])
     normal = {image.id for image in dataset.normals()}
-    return (np.array([score for key, score in highest.items() if key not in normal], np.float64),
-            np.array([score for key, score in highest.items() if key in normal], np.float64))
+    return (
+        np.array([score for key, score in highest.items() if key not in normal], np.float64),
+        np.array([score for key, score in highest.items() if key in normal], np.float64),
+    )
 
 
 def alarm_threshold(normal: np.ndarray, rate: float) -> float | None:
@@ -59,7 +61,9 @@ def image_auroc(defective: np.ndarray, normal: np.ndarray) -> float | None:
 def image_figures(dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """``image_recall`` (by rate), ``image_auroc``, and how many photographs of either kind stand behind them."""
     defective, normal = image_scores(dataset, rows)
-    return {"image_recall": {rate: recall_at_false_alarms(defective, normal, float(rate))
-                             for rate in FALSE_ALARM_RATES},
-            "image_auroc": image_auroc(defective, normal),
-            "defective_images": len(defective), "normal_images": len(normal)}
+    return {
+        "image_recall": {rate: recall_at_false_alarms(defective, normal, float(rate)) for rate in FALSE_ALARM_RATES},
+        "image_auroc": image_auroc(defective, normal),
+        "defective_images": len(defective),
+        "normal_images": len(normal),
+    }

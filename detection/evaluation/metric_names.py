@@ -8,8 +8,15 @@ from typing import Any
 METRICS = ("map50", "map", "miou", "map50_box", "map_box", "image_recall_at_5", "image_auroc")
 """Figures that are averaged over seeds and compared between arms."""
 
-TITLES = {"map50": "AP@0.5", "map": "COCO mAP", "miou": "mIoU", "map50_box": "box AP@0.5", "map_box": "box mAP",
-          "image_recall_at_5": "recall at 5 % false alarms", "image_auroc": "image AUROC"}
+TITLES = {
+    "map50": "AP@0.5",
+    "map": "COCO mAP",
+    "miou": "mIoU",
+    "map50_box": "box AP@0.5",
+    "map_box": "box mAP",
+    "image_recall_at_5": "recall at 5 % false alarms",
+    "image_auroc": "image AUROC",
+}
 
 RECALL = {"image_recall_at_5": "0.05", "image_recall_at_10": "0.1", "image_recall_at_20": "0.2"}
 

@@ -113,8 +113,9 @@ def mean_known(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarra
     known = np.isfinite(rows)
     weight = known * (1.0 if weights is None else weights)
     total = weight.sum(axis=0)
-    return np.where(total > 0, (np.where(known, rows, 0.0) * weight).sum(axis=0) / np.where(total > 0, total, 1.0),
-                    np.nan)
+    return np.where(
+        total > 0, (np.where(known, rows, 0.0) * weight).sum(axis=0) / np.where(total > 0, total, 1.0), np.nan
+    )
 
 
 def resampled_map50(categories: Sequence[Matches], weights: np.ndarray) -> np.ndarray:

@@ -53,32 +53,63 @@ ONE_CLASS = {
     # the four of the papers
     "cvgad": Row("cvgad:cvgad", "cvgad:CvgadConfig", "CVAE-GAN with informative manifold (2019)", maps=True),
     "iaead": Row("iaead:iaead", "iaead:IaeadConfig", "auto-encoder with a centre (2021)", maps=True),
-    "iae_lstm_kl": Row("iae_lstm_kl:iae_lstm_kl", "iae_lstm_kl:IaeLstmKlConfig",
-                       "auto-encoder, gates, KL and Deep SVDD (2024)", maps=True),
-    "skip_ganomaly_pp": Row("skip_ganomaly_pp:skip_ganomaly_pp", "skip_ganomaly:SkipGanomalyPpConfig",
-                            "residual skip generator with ASPP and a discriminator (2024)", maps=True),
+    "iae_lstm_kl": Row(
+        "iae_lstm_kl:iae_lstm_kl",
+        "iae_lstm_kl:IaeLstmKlConfig",
+        "auto-encoder, gates, KL and Deep SVDD (2024)",
+        maps=True,
+    ),
+    "skip_ganomaly_pp": Row(
+        "skip_ganomaly_pp:skip_ganomaly_pp",
+        "skip_ganomaly:SkipGanomalyPpConfig",
+        "residual skip generator with ASPP and a discriminator (2024)",
+        maps=True,
+    ),
     # their comparison methods
     "cae": Row("iaead:cae", "iaead:CaeConfig", "plain auto-encoder", maps=True),
     "vae": Row("vae:vae", "vae:VaeConfig", "variational auto-encoder", maps=True),
     "mem_ae": Row("mem_ae:mem_ae", "mem_ae:MemAeConfig", "auto-encoder that remembers normal codes (2019)", maps=True),
     "deep_svdd": Row("deep_svdd:deep_svdd", "deep_svdd:DeepSvddConfig", "normals drawn to a centre (2018)"),
-    "ganomaly": Row("ganomaly:ganomaly", "skip_ganomaly:GanomalyConfig",
-                    "encoder, decoder, encoder, and a discriminator (2018)", maps=True),
-    "skip_ganomaly": Row("skip_ganomaly:skip_ganomaly", "skip_ganomaly:SkipGanomalyConfig",
-                         "U-Net generator and a discriminator (2019)", maps=True),
-    "ano_gan": Row("ano_gan:ano_gan", "ano_gan:AnoGanConfig",
-                   "GAN, searched for the nearest normal image (2017)", maps=True, exports=False),
+    "ganomaly": Row(
+        "ganomaly:ganomaly",
+        "skip_ganomaly:GanomalyConfig",
+        "encoder, decoder, encoder, and a discriminator (2018)",
+        maps=True,
+    ),
+    "skip_ganomaly": Row(
+        "skip_ganomaly:skip_ganomaly",
+        "skip_ganomaly:SkipGanomalyConfig",
+        "U-Net generator and a discriminator (2019)",
+        maps=True,
+    ),
+    "ano_gan": Row(
+        "ano_gan:ano_gan",
+        "ano_gan:AnoGanConfig",
+        "GAN, searched for the nearest normal image (2017)",
+        maps=True,
+        exports=False,
+    ),
     "egbad": Row("egbad:egbad", "egbad:EgbadConfig", "BiGAN (2018)", maps=True),
     # on features of the embedded ImageNet backbone
-    "patch_memory": Row("patch_memory:patch_memory", "features:PatchMemoryConfig",
-                        "memory of ImageNet patch features (as PatchCore, 2022)", maps=True),
-    "padim": Row("padim:padim", "features:PadimConfig",
-                 "Gaussian of ImageNet patch features at every place (2021)", maps=True),
+    "patch_memory": Row(
+        "patch_memory:patch_memory",
+        "features:PatchMemoryConfig",
+        "memory of ImageNet patch features (as PatchCore, 2022)",
+        maps=True,
+    ),
+    "padim": Row(
+        "padim:padim", "features:PadimConfig", "Gaussian of ImageNet patch features at every place (2021)", maps=True
+    ),
     "knn": Row("classical:knn", "features:KnnConfig", "nearest neighbours of pooled ImageNet features", exports=False),
-    "oc_svm": Row("classical:oc_svm", "features:OcSvmConfig",
-                  "one-class SVM on pooled ImageNet features", exports=False),
-    "isolation_forest": Row("classical:isolation_forest", "features:IsolationForestConfig",
-                            "isolation forest on pooled ImageNet features", exports=False),
+    "oc_svm": Row(
+        "classical:oc_svm", "features:OcSvmConfig", "one-class SVM on pooled ImageNet features", exports=False
+    ),
+    "isolation_forest": Row(
+        "classical:isolation_forest",
+        "features:IsolationForestConfig",
+        "isolation forest on pooled ImageNet features",
+        exports=False,
+    ),
 }
 
 

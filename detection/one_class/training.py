@@ -36,7 +36,7 @@ class Epochs:
         if epoch != self._epoch:
             order: np.ndarray = rng_for(self._seed, self._name, "epoch", epoch).permutation(len(self._images))
             self._epoch, self._order = epoch, torch.from_numpy(order).to(self._images.device)
-        return self._images[self._order[place * self._batch:(place + 1) * self._batch]]
+        return self._images[self._order[place * self._batch : (place + 1) * self._batch]]
 
 
 def build_detector(name: str, channels: int, settings: Any, seed: int) -> OneClassDetector:
@@ -46,8 +46,14 @@ def build_detector(name: str, channels: int, settings: Any, seed: int) -> OneCla
         return one_class(name).build(channels, settings)
 
 
-def train_detector(detector: OneClassDetector, images_NCHW: Tensor, fabric: Fabric, folder: Path, seed: int,
-                   on_epoch: Callable[[int], None] | None = None) -> None:
+def train_detector(
+    detector: OneClassDetector,
+    images_NCHW: Tensor,
+    fabric: Fabric,
+    folder: Path,
+    seed: int,
+    on_epoch: Callable[[int], None] | None = None,
+) -> None:
     """Train on uint8 images (N, C, H, W); goes on in ``folder`` where an earlier call with the same data was cut off.
 
     ``on_epoch(number)`` is called after each epoch of the last phase, nets in whatever mode training leaves them.
@@ -57,21 +63,33 @@ def train_detector(detector: OneClassDetector, images_NCHW: Tensor, fabric: Fabr
         NumericalFailure: a loss is not finite.
     """
     if len(images_NCHW) < 2:
-        raise InputError("one-class", "K5", f"{len(images_NCHW)} normal photographs are too few to learn from",
-                         "give at least 2, better some hundred")
+        raise InputError(
+            "one-class",
+            "K5",
+            f"{len(images_NCHW)} normal photographs are too few to learn from",
+            "give at least 2, better some hundred",
+        )
     for net in detector.nets.values():
         net.to(fabric.device).to(memory_format=torch.channels_last)
     normals = Normals(images_NCHW.to(fabric.device))
     detector.prepare(normals)
     phases = detector.phases()
     for number, phase in enumerate(phases):
-        _run_phase(detector, phase, normals, fabric, folder / phase.name, seed,
-                   on_epoch if number == len(phases) - 1 else None)
+        _run_phase(
+            detector, phase, normals, fabric, folder / phase.name, seed, on_epoch if number == len(phases) - 1 else None
+        )
     detector.settle(normals)
 
 
-def _run_phase(detector: OneClassDetector, phase: Phase, normals: Normals, fabric: Fabric, folder: Path, seed: int,
-               on_epoch: Callable[[int], None] | None) -> None:
+def _run_phase(
+    detector: OneClassDetector,
+    phase: Phase,
+    normals: Normals,
+    fabric: Fabric,
+    folder: Path,
+    seed: int,
+    on_epoch: Callable[[int], None] | None,
+) -> None:
     from anomaly_gan.engine.loop import Schedule, finish, fit
 
     done = folder / "trained.safetensors"
@@ -83,9 +101,15 @@ def _run_phase(detector: OneClassDetector, phase: Phase, normals: Normals, fabri
         net.train()
     epochs = Epochs(normals.images_NCHW, phase, seed)
     schedule = Schedule(
-        steps=phase.epochs * epochs.steps, seed=seed_for(seed, phase.name), log_every=max(10, epochs.steps),
-        checkpoint_every=max(200, epochs.steps), label=phase.name, clip_norm=phase.clip_norm,
-        rate=lambda step: phase.rate(step // epochs.steps), sample_every=epochs.steps if on_epoch else 0)
+        steps=phase.epochs * epochs.steps,
+        seed=seed_for(seed, phase.name),
+        log_every=max(10, epochs.steps),
+        checkpoint_every=max(200, epochs.steps),
+        label=phase.name,
+        clip_norm=phase.clip_norm,
+        rate=lambda step: phase.rate(step // epochs.steps),
+        sample_every=epochs.steps if on_epoch else 0,
+    )
     sampled = (lambda step, last: on_epoch(step // epochs.steps)) if on_epoch else None
     fit(phase.task(), epochs, schedule, fabric, folder, sampled)
     write_bytes(done, save(state_of(detector)))
@@ -94,8 +118,11 @@ def _run_phase(detector: OneClassDetector, phase: Phase, normals: Normals, fabri
 
 def state_of(detector: OneClassDetector) -> dict[str, Tensor]:
     """All that scoring needs, by ``net.tensor``, on the CPU."""
-    return {f"{name}.{key}": tensor.detach().cpu().contiguous().clone() for name, net in detector.nets.items()
-            for key, tensor in net.state_dict().items()}
+    return {
+        f"{name}.{key}": tensor.detach().cpu().contiguous().clone()
+        for name, net in detector.nets.items()
+        for key, tensor in net.state_dict().items()
+    }
 
 
 def load_state(detector: OneClassDetector, state: dict[str, Tensor]) -> None:

@@ -29,8 +29,12 @@ def draw_example(rng: np.random.Generator, size: int) -> Example:
         labels.append(kind + 1)
     seen = [number for number, mask in enumerate(masks) if np.count_nonzero(mask) >= LEAST_VISIBLE_PX]
     noisy = picture + rng.normal(0, rng.uniform(0, 6), picture.shape)
-    return Example(np.clip(noisy, 0, 255).astype(np.uint8), [masks[number] for number in seen],
-                   [labels[number] for number in seen], "real")
+    return Example(
+        np.clip(noisy, 0, 255).astype(np.uint8),
+        [masks[number] for number in seen],
+        [labels[number] for number in seen],
+        "real",
+    )
 
 
 def _noise(rng: np.random.Generator, size: int, grain: float, stretch: float = 1.0, angle: float = 0.0) -> np.ndarray:
@@ -42,10 +46,11 @@ def _noise(rng: np.random.Generator, size: int, grain: float, stretch: float = 1
     else:
         side = round(1.5 * size)
         turn = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0)
-        field = cv2.warpAffine(_waves(rng, side, grain, grain * stretch), turn, (side, side),
-                               borderMode=cv2.BORDER_REFLECT)
+        field = cv2.warpAffine(
+            _waves(rng, side, grain, grain * stretch), turn, (side, side), borderMode=cv2.BORDER_REFLECT
+        )
         margin = (side - size) // 2
-        field = field[margin:margin + size, margin:margin + size]
+        field = field[margin : margin + size, margin : margin + size]
     return (field - field.mean()) / (field.std() + 1e-6)
 
 

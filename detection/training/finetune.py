@@ -53,10 +53,13 @@ class DetectorTask:
         for name, parameter in self.nets["detector"].named_parameters():
             if parameter.requires_grad:
                 groups["backbone.body" if name.startswith("backbone.body.") else ""].append(parameter)
-        optimizer = torch.optim.AdamW([
-            {"params": groups["backbone.body"], "lr": config.lr * config.backbone_lr_factor},
-            {"params": groups[""], "lr": config.lr},
-        ], weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": groups["backbone.body"], "lr": config.lr * config.backbone_lr_factor},
+                {"params": groups[""], "lr": config.lr},
+            ],
+            weight_decay=config.weight_decay,
+        )
         return [Update("detector", optimizer, losses=lambda outputs: outputs)]
 
     def after_step(self, step: int) -> None:
@@ -72,8 +75,11 @@ def image_tensor(pixels: np.ndarray) -> Tensor:
 def target_tensors(example: Example) -> dict[str, Tensor]:
     """boxes float (N, 4) x1 y1 x2 y2 in pixels, labels (N,), masks uint8 (N, H, W); N may be 0."""
     masks = np.stack(example.masks) if example.masks else np.zeros((0, *example.pixels.shape[:2]), np.uint8)
-    return {"boxes": torch.from_numpy(boxes_xyxy(example.masks)), "masks": torch.from_numpy(masks),
-            "labels": torch.tensor(example.labels, dtype=torch.int64)}
+    return {
+        "boxes": torch.from_numpy(boxes_xyxy(example.masks)),
+        "masks": torch.from_numpy(masks),
+        "labels": torch.tensor(example.labels, dtype=torch.int64),
+    }
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,12 @@ class Batches:
     def __call__(self, step: int) -> Batch:
         images, targets = [], []
         for slot, index in enumerate(self.sampler.batch(step)):
-            example = augment(self.examples.items[index], self.config.flip, self.config.gamma,
-                              rng_for(self.seed, "augment", step, slot))
+            example = augment(
+                self.examples.items[index],
+                self.config.flip,
+                self.config.gamma,
+                rng_for(self.seed, "augment", step, slot),
+            )
             images.append(image_tensor(example.pixels).to(self.device))
             targets.append({name: value.to(self.device) for name, value in target_tensors(example).items()})
         return images, targets
@@ -103,8 +113,16 @@ def build_net(categories: int, config: DetectConfig, seed: int) -> nn.Module:
         return detector(config.detector).build(categories, config)
 
 
-def train_detector(dataset: Dataset, config: DetectConfig, fabric: Fabric, folder: Path, *, seed: int,
-                   where: str = "training split", on_step: Callable[[], None] = lambda: None) -> Trained:
+def train_detector(
+    dataset: Dataset,
+    config: DetectConfig,
+    fabric: Fabric,
+    folder: Path,
+    *,
+    seed: int,
+    where: str = "training split",
+    on_step: Callable[[], None] = lambda: None,
+) -> Trained:
     """Train on every image of ``dataset``; checkpoints and ``losses.csv`` go to ``folder``.
 
     The same arguments give the same weights, bit for bit, on a CPU with the same number of threads.
@@ -120,10 +138,19 @@ def train_detector(dataset: Dataset, config: DetectConfig, fabric: Fabric, folde
         raise InputError(where, "K4", "the data set declares no category", "label some defects, then run ingest")
     categories.check(dataset, where)
     examples = load_examples(dataset, categories, config.image_size)
-    kinds = {"real_defect": examples.indices("real", True), "real_normal": examples.indices("real", False),
-             "synthetic": examples.indices("synthetic")}
-    sampler = BatchSampler(**kinds, batch=config.batch, real_share=config.real_share,
-                           normal_share=config.normal_share, seed=seed, mixed_steps=config.mixed_iterations())
+    kinds = {
+        "real_defect": examples.indices("real", True),
+        "real_normal": examples.indices("real", False),
+        "synthetic": examples.indices("synthetic"),
+    }
+    sampler = BatchSampler(
+        **kinds,
+        batch=config.batch,
+        real_share=config.real_share,
+        normal_share=config.normal_share,
+        seed=seed,
+        mixed_steps=config.mixed_iterations(),
+    )
     task = DetectorTask(build_net(len(categories), config, seed), config)
     batches = Batches(examples, sampler, config, seed, fabric.device)
 
@@ -131,12 +158,27 @@ def train_detector(dataset: Dataset, config: DetectConfig, fabric: Fabric, folde
         on_step()
         return batches(step)
 
-    fit(task, next_batch, Schedule(steps=config.iterations, seed=seed, checkpoint_every=config.checkpoint_every,
-                                   warmup=config.warmup, constant_share=config.constant_share,
-                                   clip_norm=config.clip_norm, label=f"train {config.detector}"), fabric, folder)
+    fit(
+        task,
+        next_batch,
+        Schedule(
+            steps=config.iterations,
+            seed=seed,
+            checkpoint_every=config.checkpoint_every,
+            warmup=config.warmup,
+            constant_share=config.constant_share,
+            clip_norm=config.clip_norm,
+            label=f"train {config.detector}",
+        ),
+        fabric,
+        folder,
+    )
     finish(folder)
     shows = {index: {categories.names[label - 1] for label in item.labels} for index, item in enumerate(examples.items)}
-    report = {"exposure": exposure(sampler, config.iterations,
-                                   {index: kind for kind, indices in kinds.items() for index in indices}, shows),
-              "dropped": dict(sorted(examples.dropped.items()))}
+    report = {
+        "exposure": exposure(
+            sampler, config.iterations, {index: kind for kind, indices in kinds.items() for index in indices}, shows
+        ),
+        "dropped": dict(sorted(examples.dropped.items())),
+    }
     return Trained(task.nets["detector"].eval(), categories, report)

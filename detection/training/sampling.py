@@ -47,8 +47,18 @@ class BatchSampler:
         InputError: no real photograph with a defect to train on.
     """
 
-    def __init__(self, real_defect: Sequence[int], real_normal: Sequence[int], synthetic: Sequence[int], *, batch: int,
-                 real_share: float | None, normal_share: float, seed: int, mixed_steps: int | None = None) -> None:
+    def __init__(
+        self,
+        real_defect: Sequence[int],
+        real_normal: Sequence[int],
+        synthetic: Sequence[int],
+        *,
+        batch: int,
+        real_share: float | None,
+        normal_share: float,
+        seed: int,
+        mixed_steps: int | None = None,
+    ) -> None:
         if not real_defect:
             raise InputError("training split", "K8", "no real photograph with a defect", "label some, then run ingest")
         self.normal_share = normal_share if real_normal else 0.0
@@ -67,8 +77,9 @@ class BatchSampler:
         """Indices of the photographs of a step (0-based), real ones first."""
         real, last = self._real_before(step * self._batch), self._real_before((step + 1) * self._batch)
         made = range(step * self._batch - real, (step + 1) * self._batch - last)
-        return [self._real(position) for position in range(real, last)] + [self._synthetic.card(position)
-                                                                           for position in made]
+        return [self._real(position) for position in range(real, last)] + [
+            self._synthetic.card(position) for position in made
+        ]
 
     def _real_before(self, position: int) -> int:
         """How many of the photographs before a position of the endless deal are real."""
@@ -81,8 +92,12 @@ class BatchSampler:
         return self._normal.card(before) if after > before else self._defect.card(position - before)
 
 
-def exposure(sampler: BatchSampler, steps: int, sources: Mapping[int, str],
-             categories: Mapping[int, Collection[str]] | None = None) -> dict[str, Any]:
+def exposure(
+    sampler: BatchSampler,
+    steps: int,
+    sources: Mapping[int, str],
+    categories: Mapping[int, Collection[str]] | None = None,
+) -> dict[str, Any]:
     """How often training draws each photograph, per kind: ``shown`` in all, mean and maximum per photograph.
 
     ``sources`` maps every index to its kind, for example ``real_defect``; ``categories`` maps an index to the names
@@ -97,15 +112,21 @@ def exposure(sampler: BatchSampler, steps: int, sources: Mapping[int, str],
     for kind in sorted(set(sources.values())):
         members = [index for index, of_kind in sources.items() if of_kind == kind]
         drawn = [counts[index] for index in members]
-        report[kind] = {"images": len(drawn), "mean": sum(drawn) / len(drawn), "max": max(drawn),
-                        "never": sum(count == 0 for count in drawn), "shown": sum(drawn)}
+        report[kind] = {
+            "images": len(drawn),
+            "mean": sum(drawn) / len(drawn),
+            "max": max(drawn),
+            "never": sum(count == 0 for count in drawn),
+            "shown": sum(drawn),
+        }
         if categories is not None:
             report[kind]["categories"] = _per_category(members, counts, categories)
     return report
 
 
-def _per_category(members: Sequence[int], counts: Mapping[int, int],
-                  categories: Mapping[int, Collection[str]]) -> dict[str, dict[str, int]]:
+def _per_category(
+    members: Sequence[int], counts: Mapping[int, int], categories: Mapping[int, Collection[str]]
+) -> dict[str, dict[str, int]]:
     result: dict[str, dict[str, int]] = {}
     for index in members:
         for name in categories.get(index, ()):

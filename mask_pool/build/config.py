@@ -130,8 +130,12 @@ class PoolConfig(Config):
             length_px=in_pixels(own.length_px, own.length_mm, self.px_per_mm, 1),
             severity=given.get("severity", self.severity),
             severity_scale=given.get("severity_scale", self.severity_scale),
-            elastic=given.get("elastic", self.elastic), grow=given.get("grow", self.grow),
+            elastic=given.get("elastic", self.elastic),
+            grow=given.get("grow", self.grow),
             break_chance=given.get("break_chance", self.break_chance),
-            break_parts=given.get("break_parts", self.break_parts), break_gap_px=self.break_gap_px,
-            max_area_share=given.get("max_area_share", self.max_area_share), min_area_px=self.min_area_px,
-            keep_at_border=self.keep_at_border)
+            break_parts=given.get("break_parts", self.break_parts),
+            break_gap_px=self.break_gap_px,
+            max_area_share=given.get("max_area_share", self.max_area_share),
+            min_area_px=self.min_area_px,
+            keep_at_border=self.keep_at_border,
+        )

@@ -48,8 +48,13 @@ def rated_by_category(config: PoolConfig, ingest: Dataset) -> dict[str, list[Ele
     if config.expert_dir is None or config.expert_scores is None:
         return {}
     everything = config.evaluate.model_copy(update={"top": 1.0, "unanimous": 0.0, "bootstrap": 0})
-    found = gather_experts(expand(config.expert_dir), expand(config.expert_scores), ingest, evaluate=everything,
-                           line_width=config.line_width)
+    found = gather_experts(
+        expand(config.expert_dir),
+        expand(config.expert_scores),
+        ingest,
+        evaluate=everything,
+        line_width=config.line_width,
+    )
     return {name: [one for one in own if one.score is not None] for name, own in found.kept.items()}
 
 
@@ -85,6 +90,12 @@ def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mappin
     saved = run / "pool" / "config.yaml"
     config = build(PoolConfig, read_yaml(saved), str(saved)) if saved.is_file() else PoolConfig()
     judge = open_judge(config, load_dataset(run / "ingest"), seed)
-    found = {(item.mask.file, item.mask.shape): (read_pixels(item.photograph, gray=True), decode_rle(item.rle),
-                                                 item.mask.label) for item in load(run, what, drawings).items}
+    found = {
+        (item.mask.file, item.mask.shape): (
+            read_pixels(item.photograph, gray=True),
+            decode_rle(item.rle),
+            item.mask.label,
+        )
+        for item in load(run, what, drawings).items
+    }
     return {key: -float(rank) for key, rank in presort(judge, found).items()}

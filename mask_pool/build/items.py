@@ -80,9 +80,13 @@ class CategoryBuilder:
             placed = self._anywhere(elements, number, normal, rng, severity)
             if len(placed) >= self.rules.fewest:
                 return Item(normal, placed)
-        raise InputError(f"pool[{self.category}]", "H9", "its masks, as its rules want them, fit none of the normal "
-                         "photographs tried", "ingest photographs of one scale, raise pool.max_area_share, or loosen "
-                         f"pool.rules.{self.category} or the legal regions")
+        raise InputError(
+            f"pool[{self.category}]",
+            "H9",
+            "its masks, as its rules want them, fit none of the normal photographs tried",
+            "ingest photographs of one scale, raise pool.max_area_share, or loosen "
+            f"pool.rules.{self.category} or the legal regions",
+        )
 
     @cached_property
     def rules(self) -> Rules:
@@ -97,12 +101,23 @@ class CategoryBuilder:
         return self.normals[int(rng.integers(len(self.normals)))]
 
     def _canvas(self, normal: ImageRecord) -> Canvas:
-        return Canvas(normal.height, normal.width, self.config.margin_px, self.config.gap_px,
-                      self.rules.max_area_share,
-                      lambda bitmap, x, y: self.placer.allows(bitmap, x, y, normal))
+        return Canvas(
+            normal.height,
+            normal.width,
+            self.config.margin_px,
+            self.config.gap_px,
+            self.rules.max_area_share,
+            lambda bitmap, x, y: self.placer.allows(bitmap, x, y, normal),
+        )
 
-    def _anywhere(self, elements: Sequence[Element], number: int, normal: ImageRecord, rng: np.random.Generator,
-                  severity: float | None) -> list[Placed]:
+    def _anywhere(
+        self,
+        elements: Sequence[Element],
+        number: int,
+        normal: ImageRecord,
+        rng: np.random.Generator,
+        severity: float | None,
+    ) -> list[Placed]:
         canvas, fixed = self._canvas(normal), self.finder is not None or self.rules.fixed_shape
         if fixed:
             elements = _fitting(elements, canvas)
@@ -118,16 +133,18 @@ class CategoryBuilder:
 
         return recombine(elements, rng, canvas, number if elements else 0, turning, placing)
 
-    def _place(self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator,
-               fixed: bool) -> tuple[int, int, dict[str, Any]] | None:
+    def _place(
+        self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator, fixed: bool
+    ) -> tuple[int, int, dict[str, Any]] | None:
         at_border = self.config.keep_at_border and not fixed and turned.straight_cut()
         if not at_border:
             return self.placer.place(turned, canvas, normal, rng)
         found = self.placer.place(turned, canvas, normal, rng, at_border=True)
         return (*found[:2], {**found[2], "at_border": True}) if found is not None else None
 
-    def _on_seats(self, finder: SeatFinder, elements: Sequence[Element], number: int,
-                  rng: np.random.Generator) -> Item | None:
+    def _on_seats(
+        self, finder: SeatFinder, elements: Sequence[Element], number: int, rng: np.random.Generator
+    ) -> Item | None:
         """An item on seats, or, after several normals without one, on a photograph where experts marked some."""
         marked = [image for image in self.normals if image.id in finder.marked]
         for attempt in range(self.config.seat_tries + 1):
@@ -143,13 +160,22 @@ class CategoryBuilder:
 
 def _fitting(elements: Sequence[Element], canvas: Canvas) -> list[Element]:
     """The elements that the photograph has room for as they are."""
-    return [element for element in elements
-            if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left]
+    return [
+        element for element in elements if canvas.room(element.bitmap) is not None and element.area <= canvas.area_left
+    ]
 
 
-def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, prior: Sequence[Element],
-                 expert: Sequence[Element], marks: Sequence[Element] = (), regions: Regions | None = None,
-                 scenes: Scenes | None = None) -> CategoryBuilder:
+def open_builder(
+    category: str,
+    config: PoolConfig,
+    seed: int,
+    train: Dataset,
+    prior: Sequence[Element],
+    expert: Sequence[Element],
+    marks: Sequence[Element] = (),
+    regions: Regions | None = None,
+    scenes: Scenes | None = None,
+) -> CategoryBuilder:
     """The builder of one category over the training split ``train``; ``marks`` show where a fixed object sits.
 
     ``scenes`` keeps painted-out photographs of ``train`` between categories.
@@ -159,21 +185,43 @@ def open_builder(category: str, config: PoolConfig, seed: int, train: Dataset, p
     """
     normals = sorted((image for image in train.normals() if image.source == "real"), key=lambda image: image.file_name)
     if not normals:
-        raise InputError(str(train.folder / "annotations.json"), "E7", "the training split has no normal photograph",
-                         "ingest photographs without defects too")
+        raise InputError(
+            str(train.folder / "annotations.json"),
+            "E7",
+            "the training split has no normal photograph",
+            "ingest photographs without defects too",
+        )
     if not prior and not expert:
-        raise InputError(f"pool[{category}]", "E7", "the training split holds no mask of this category",
-                         "label some, give experts' drawings (pool.expert_dir), or leave the category out")
+        raise InputError(
+            f"pool[{category}]",
+            "E7",
+            "the training split holds no mask of this category",
+            "label some, give experts' drawings (pool.expert_dir), or leave the category out",
+        )
     fixed = config.rules_of(category).fixed_shape
     # a fixed object off its seats may be anywhere: where it was missing elsewhere says nothing about this photograph
     place = config.place.model_copy(update={"strategy": "random"}) if fixed else config.place
     placer = open_placer(place, train, category, prior, seed, regions, scenes)
-    return CategoryBuilder(category, config, seed, normals, prior, expert, placer,
-                           open_finder(config, train, marks) if fixed and place.snap else None)
+    return CategoryBuilder(
+        category,
+        config,
+        seed,
+        normals,
+        prior,
+        expert,
+        placer,
+        open_finder(config, train, marks) if fixed and place.snap else None,
+    )
 
 
 def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> SeatFinder:
     """The seat finder of one category; ``marks`` are the experts' drawings of it, best first."""
-    return SeatFinder(marks, {image.file_name: image for image in train.images},
-                      lambda image: read_pixels(train.path_of(image), gray=True), templates=config.seat_templates,
-                      least_score=config.seat_score, scales=config.seat_scales, margin=config.seat_margin)
+    return SeatFinder(
+        marks,
+        {image.file_name: image for image in train.images},
+        lambda image: read_pixels(train.path_of(image), gray=True),
+        templates=config.seat_templates,
+        least_score=config.seat_score,
+        scales=config.seat_scales,
+        margin=config.seat_margin,
+    )

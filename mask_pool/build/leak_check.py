@@ -24,14 +24,19 @@ def prove_train_only(pool: Dataset, ingest: Dataset) -> None:
             _prove(item.file_name, "parent", str(origin["parent_image"]), str(origin["parent_group"]), known, elsewhere)
 
 
-def _prove(item: str, role: str, file_name: str, group: str, known: dict[str, ImageRecord],
-           elsewhere: set[str]) -> None:
+def _prove(
+    item: str, role: str, file_name: str, group: str, known: dict[str, ImageRecord], elsewhere: set[str]
+) -> None:
     image = known.get(file_name)
     if image is None:
         raise CheckFailed(f"pool[{item}]: E4: its {role} photograph {file_name} is not in the data set: build it again")
     if image.group_id != group:
-        raise CheckFailed(f"pool[{item}]: E4: its {role} photograph {file_name} belongs to {image.group_id}, "
-                          f"not to {group}: build it again")
+        raise CheckFailed(
+            f"pool[{item}]: E4: its {role} photograph {file_name} belongs to {image.group_id}, "
+            f"not to {group}: build it again"
+        )
     if image.split != "train" or group in elsewhere:
-        raise CheckFailed(f"pool[{item}]: E4: its {role} photograph {file_name} (object {group}) is not of the "
-                          "training split alone: ingest again with whole objects on one side")
+        raise CheckFailed(
+            f"pool[{item}]: E4: its {role} photograph {file_name} (object {group}) is not of the "
+            "training split alone: ingest again with whole objects on one side"
+        )

@@ -47,32 +47,56 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
     scenes = Scenes(ingest)
     judge = open_judge(config, ingest, context.seed, scenes) if config.judge.enabled else None
-    pool = Dataset([], [], ingest.categories,
-                   {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed,
-                    "fixed_shape": [category.name for category in ingest.categories
-                                    if config.rules_of(category.name).fixed_shape]}, out)
+    pool = Dataset(
+        [],
+        [],
+        ingest.categories,
+        {
+            "description": "mask pool",
+            "mode": ingest.info.get("mode", "L"),
+            "seed": context.seed,
+            "fixed_shape": [
+                category.name for category in ingest.categories if config.rules_of(category.name).fixed_shape
+            ],
+        },
+        out,
+    )
     metrics: dict[str, Any] = {}
     judged: dict[str, Any] = {}
     for category in ingest.categories:
         name = category.name
         prior, kept = without_fragments(cut[name], config.fragment_share), experts.kept.get(name, [])
-        builder = open_builder(name, config, context.seed, train, prior, kept, experts.marks.get(name, []), regions,
-                               scenes)
+        builder = open_builder(
+            name, config, context.seed, train, prior, kept, experts.marks.get(name, []), regions, scenes
+        )
         own, verdicts = _fill(pool, category, builder, judge, train)
-        metrics[name] = {"prior_elements": len(prior), "fragments_left_out": len(cut[name]) - len(prior),
-                         "expert_drawn": experts.drawn.get(name, 0), "expert_kept": len(kept), **_item_metrics(own)}
+        metrics[name] = {
+            "prior_elements": len(prior),
+            "fragments_left_out": len(cut[name]) - len(prior),
+            "expert_drawn": experts.drawn.get(name, 0),
+            "expert_kept": len(kept),
+            **_item_metrics(own),
+        }
         judged |= {name: _judge_metrics(verdicts)} if verdicts else {}
     prove_train_only(pool, ingest)
     pool.save(out)
     write_statistics(pool, ingest, out, seed=context.seed, fragment_share=config.fragment_share)
-    return {"categories": metrics, "items": len(pool.images), "instances": len(pool.annotations),
-            "experts_used": bool(experts.kept), "experts_rated": experts.rated,
-            "rejects": dict(sorted(experts.rejects.items())), "evaluation": experts.evaluation,
-            "judge": judged or None, "train_only": True}
+    return {
+        "categories": metrics,
+        "items": len(pool.images),
+        "instances": len(pool.annotations),
+        "experts_used": bool(experts.kept),
+        "experts_rated": experts.rated,
+        "rejects": dict(sorted(experts.rejects.items())),
+        "evaluation": experts.evaluation,
+        "judge": judged or None,
+        "train_only": True,
+    }
 
 
-def _fill(pool: Dataset, category: Category, builder: CategoryBuilder, judge: Judge | None,
-          train: Dataset) -> tuple[list[tuple[ImageRecord, Item]], list[Judgement]]:
+def _fill(
+    pool: Dataset, category: Category, builder: CategoryBuilder, judge: Judge | None, train: Dataset
+) -> tuple[list[tuple[ImageRecord, Item]], list[Judgement]]:
     """Add the items of one category to the pool; what was added, and what the judge says of each element."""
     own: list[tuple[ImageRecord, Item]] = []
     verdicts: list[Judgement] = []
@@ -102,8 +126,9 @@ def source_keys(config: PoolConfig) -> dict[str, str]:
     if config.expert_scores is not None:
         files += [expand(config.expert_scores)]
     if config.place.regions is not None:
-        files += sorted(path for path in expand(config.place.regions).glob("*")
-                        if path.suffix.lower() in {".json", ".png"})
+        files += sorted(
+            path for path in expand(config.place.regions).glob("*") if path.suffix.lower() in {".json", ".png"}
+        )
     content = "".join(f"{path.name} {sha256_file(path)}\n" for path in files if path.is_file())
     return {"experts": sha256_bytes(content.encode())} if files else {}
 
@@ -112,8 +137,9 @@ def _experts(config: PoolConfig, ingest: Dataset, seed: int) -> ExpertElements:
     if config.expert_dir is None:
         return ExpertElements()
     scores = expand(config.expert_scores) if config.expert_scores is not None else None
-    return gather_experts(expand(config.expert_dir), scores, ingest, evaluate=config.evaluate, seed=seed,
-                          line_width=config.line_width)
+    return gather_experts(
+        expand(config.expert_dir), scores, ingest, evaluate=config.evaluate, seed=seed, line_width=config.line_width
+    )
 
 
 def _write_item(item: Item, category: str, index: int, image_id: int, out: Path) -> ImageRecord:
@@ -123,17 +149,36 @@ def _write_item(item: Item, category: str, index: int, image_id: int, out: Path)
     path = out / "images" / name
     if not (path.is_file() and path.read_bytes() == content):
         write_bytes(path, content)
-    return ImageRecord(image_id, name, item.normal.width, item.normal.height, item.normal.group_id, "train",
-                       "synthetic", sha256_bytes(content),
-                       {"normal_file": item.normal.file_name, "category": category, "index": index})
+    return ImageRecord(
+        image_id,
+        name,
+        item.normal.width,
+        item.normal.height,
+        item.normal.group_id,
+        "train",
+        "synthetic",
+        sha256_bytes(content),
+        {"normal_file": item.normal.file_name, "category": category, "index": index},
+    )
 
 
-def _annotate(item: Item, judged: Sequence[Judgement], image_id: int, category: Category, first_id: int,
-              seed: int) -> list[Annotation]:
+def _annotate(
+    item: Item, judged: Sequence[Judgement], image_id: int, category: Category, first_id: int, seed: int
+) -> list[Annotation]:
     size_hw = item.normal.height, item.normal.width
-    return [Annotation.from_box(first_id + offset, image_id, category.id, placed.turned.bitmap, placed.x, placed.y,
-                                size_hw, provenance(placed, seed, judged[offset] if judged else None))
-            for offset, placed in enumerate(item.placed)]
+    return [
+        Annotation.from_box(
+            first_id + offset,
+            image_id,
+            category.id,
+            placed.turned.bitmap,
+            placed.x,
+            placed.y,
+            size_hw,
+            provenance(placed, seed, judged[offset] if judged else None),
+        )
+        for offset, placed in enumerate(item.placed)
+    ]
 
 
 def provenance(placed: Placed, seed: int, judged: Judgement | None = None) -> dict[str, Any]:
@@ -143,22 +188,36 @@ def provenance(placed: Placed, seed: int, judged: Judgement | None = None) -> di
     the element where it lies.
     """
     element = placed.turned.element
-    found = {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
-             "parent_group": element.parent_group, "affine": placed.affine(),
-             "transforms": {**placed.turned.transforms, **placed.place},
-             "expert_score": None if element.score is None else round(element.score, 6),
-             "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())}, "seed": seed}
+    found = {
+        "kind": element.kind,
+        "parent": element.parent,
+        "parent_image": element.parent_image,
+        "parent_group": element.parent_group,
+        "affine": placed.affine(),
+        "transforms": {**placed.turned.transforms, **placed.place},
+        "expert_score": None if element.score is None else round(element.score, 6),
+        "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())},
+        "seed": seed,
+    }
     if judged is not None:
-        found["judge"] = {"score": round(judged.score, 4), "shape": round(judged.shape, 4),
-                          "place": round(judged.place, 4), "reasons": list(judged.reasons)}
+        found["judge"] = {
+            "score": round(judged.score, 4),
+            "shape": round(judged.shape, 4),
+            "place": round(judged.place, 4),
+            "reasons": list(judged.reasons),
+        }
     return found
 
 
 def _judge_metrics(verdicts: Sequence[Judgement]) -> dict[str, Any]:
     """Medians of what the judge said of a category's elements, 0..10."""
-    return {"elements": len(verdicts), **{f"median_{name}": round(statistics.median(getattr(one, name)
-                                                                                   for one in verdicts), 4)
-                                          for name in ("score", "shape", "place")}}
+    return {
+        "elements": len(verdicts),
+        **{
+            f"median_{name}": round(statistics.median(getattr(one, name) for one in verdicts), 4)
+            for name in ("score", "shape", "place")
+        },
+    }
 
 
 def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, Any]:
@@ -168,8 +227,13 @@ def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, Any]:
     masks = Counter((record.extra["normal_file"], record.sha256) for record, _ in own)
     covered = [sum(one.turned.area for one in item.placed) for _, item in own]
     shares = [area / (item.normal.height * item.normal.width) for area, (_, item) in zip(covered, own, strict=True)]
-    return {"items": len(own), "items_by_kind": dict(sorted(kinds.items())),
-            "elements_by_place": dict(sorted(places.items())),
-            "mean_elements": round(len(placed) / len(own), 6), "mean_area_px": round(sum(covered) / len(own), 3),
-            "mean_area_share": round(sum(shares) / len(own), 8), "repeated_items": len(own) - len(masks),
-            "normals_used": len({record.extra["normal_file"] for record, _ in own})}
+    return {
+        "items": len(own),
+        "items_by_kind": dict(sorted(kinds.items())),
+        "elements_by_place": dict(sorted(places.items())),
+        "mean_elements": round(len(placed) / len(own), 6),
+        "mean_area_px": round(sum(covered) / len(own), 3),
+        "mean_area_share": round(sum(shares) / len(own), 8),
+        "repeated_items": len(own) - len(masks),
+        "normals_used": len({record.extra["normal_file"] for record, _ in own}),
+    }

@@ -50,14 +50,28 @@ class TakenUp:
         faults = [f"cannot be used: {fault}" for fault in self.faults]
         counts = [f"{name}: {count} drawn" for name, count in self.drawings.items()]
         total = sum(self.drawings.values())
-        return [*([self.ended] if self.ended else []), *faults, *counts,
-                f"{total} drawings on {self.files} of {self.photographs} photographs in {self.out}"
-                + (f"; {len(self.faults)} faults" if self.faults else "")]
+        return [
+            *([self.ended] if self.ended else []),
+            *faults,
+            *counts,
+            f"{total} drawings on {self.files} of {self.photographs} photographs in {self.out}"
+            + (f"; {len(self.faults)} faults" if self.faults else ""),
+        ]
 
 
-def draw(source: Path, out: Path, *, count: int = 8, files: Sequence[str] = (), categories: Sequence[str] = (),
-         labelme: str | None = None, seed: int = 0, say: Callable[[str], object] = lambda line: None,
-         launch: bool = True, show: Path | None = None) -> TakenUp:
+def draw(
+    source: Path,
+    out: Path,
+    *,
+    count: int = 8,
+    files: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    labelme: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], object] = lambda line: None,
+    launch: bool = True,
+    show: Path | None = None,
+) -> TakenUp:
     """Lay out photographs, open labelme on them, wait until it is closed, and take up what was saved.
 
     Args:
@@ -78,8 +92,13 @@ def draw(source: Path, out: Path, *, count: int = 8, files: Sequence[str] = (), 
     """
     ingest = open_ingest(source)
     names = check_categories(ingest, categories)
-    chosen = (named(ingest, files) if files else drawn_on(ingest, show, count) if show is not None
-              else choose(ingest, count, seed))
+    chosen = (
+        named(ingest, files)
+        if files
+        else drawn_on(ingest, show, count)
+        if show is not None
+        else choose(ingest, count, seed)
+    )
     program = find_program(labelme) if launch else None
     lay_out(ingest, chosen, names, out)
     if show is not None:
@@ -90,8 +109,9 @@ def draw(source: Path, out: Path, *, count: int = 8, files: Sequence[str] = (), 
         say("labelme is open: draw, and close its window when done (every change is saved at once)")
         before = _state(out)
         try:
-            ended = run_program(program, out / PHOTOGRAPHS, out, out / PHOTOGRAPHS / "labels.txt",
-                                changed=lambda: _state(out) != before)
+            ended = run_program(
+                program, out / PHOTOGRAPHS, out, out / PHOTOGRAPHS / "labels.txt", changed=lambda: _state(out) != before
+            )
         except KeyboardInterrupt:
             _tell(take_up(out), say)
             raise
@@ -143,18 +163,24 @@ def choose(ingest: Dataset, count: int, seed: int) -> list[ImageRecord]:
         InputError: E7 there is none.
     """
     normal_ids = {image.id for image in ingest.normals()}
-    ranked = sorted((image for image in ingest.images if drawable(image, normal_ids)),
-                    key=lambda image: seed_for(seed, "draw", image.file_name))
+    ranked = sorted(
+        (image for image in ingest.images if drawable(image, normal_ids)),
+        key=lambda image: seed_for(seed, "draw", image.file_name),
+    )
     if not ranked:
-        raise InputError(str(ingest.folder / "annotations.json"), "E7",
-                         "the training split has no normal photograph", "ingest photographs without defects too")
+        raise InputError(
+            str(ingest.folder / "annotations.json"),
+            "E7",
+            "the training split has no normal photograph",
+            "ingest photographs without defects too",
+        )
     turns: Counter[str] = Counter()
     turn_of = []
     for image in ranked:
         turn_of.append(turns[image.group_id])
         turns[image.group_id] += 1
     spread = [ranked[place] for place in sorted(range(len(ranked)), key=lambda place: (turn_of[place], place))]
-    return sorted(spread[:max(1, count)], key=lambda image: image.file_name)
+    return sorted(spread[: max(1, count)], key=lambda image: image.file_name)
 
 
 def drawn_on(ingest: Dataset, drawings: Path, count: int) -> list[ImageRecord]:
@@ -167,8 +193,12 @@ def drawn_on(ingest: Dataset, drawings: Path, count: int) -> list[ImageRecord]:
     found = [finder.find(drawing.photograph) for drawing in read_drawings(drawings)]
     usable = {image.id: image for image in found if image is not None and drawable(image, normal_ids)}
     if not usable:
-        raise InputError(str(drawings), "MISSING", "none of its drawings lies on a normal training photograph",
-                         "give the folder of labelme files that belongs to this ingest")
+        raise InputError(
+            str(drawings),
+            "MISSING",
+            "none of its drawings lies on a normal training photograph",
+            "give the folder of labelme files that belongs to this ingest",
+        )
     return list(usable.values())[:count]
 
 
@@ -183,11 +213,20 @@ def named(ingest: Dataset, files: Sequence[str]) -> list[ImageRecord]:
     for name in files:
         image = finder.find(name)
         if image is None:
-            raise InputError(name, "MISSING", "the data set has no photograph of this name, or several",
-                             "give the end of its path, as in normal/003.jpg")
+            raise InputError(
+                name,
+                "MISSING",
+                "the data set has no photograph of this name, or several",
+                "give the end of its path, as in normal/003.jpg",
+            )
         if not drawable(image, normal_ids):
-            raise InputError(image.file_name, "E4", "is not a normal photograph of the training split: masks drawn on "
-                             "it would let the training see what is tested", "choose another")
+            raise InputError(
+                image.file_name,
+                "E4",
+                "is not a normal photograph of the training split: masks drawn on "
+                "it would let the training see what is tested",
+                "choose another",
+            )
         found[image.id] = image
     return list(found.values())
 
@@ -211,8 +250,12 @@ def lay_out(ingest: Dataset, images: Sequence[ImageRecord], categories: Sequence
         if not (path.is_file() and path.read_bytes() == content):
             write_bytes(path, content)
             path.chmod(0o444)
-        index[name] = {"file_name": image.file_name, "sha256": image.sha256, "height": image.height,
-                       "width": image.width}
+        index[name] = {
+            "file_name": image.file_name,
+            "sha256": image.sha256,
+            "height": image.height,
+            "width": image.width,
+        }
     write_json(out / PHOTOGRAPHS / "index.json", {"categories": list(categories), "photographs": index})
     write_text(out / PHOTOGRAPHS / "labels.txt", "".join(f"{name}\n" for name in categories))
 
@@ -251,16 +294,27 @@ def take_up(out: Path, ended: str | None = None) -> TakenUp:
             faults.append(error)
             continue
         for drawing in found:
-            size = next(((entry["height"], entry["width"]) for entry in index.values()
-                         if entry["file_name"] == drawing.photograph), drawing.size_hw)
+            size = next(
+                (
+                    (entry["height"], entry["width"])
+                    for entry in index.values()
+                    if entry["file_name"] == drawing.photograph
+                ),
+                drawing.size_hw,
+            )
             try:
                 if categories and drawing.label not in categories:
-                    raise InputError(f"{file}[shape {drawing.index}]", "C11", f"has the label {drawing.label!r}",
-                                     f"use one of {', '.join(categories)}")
+                    raise InputError(
+                        f"{file}[shape {drawing.index}]",
+                        "C11",
+                        f"has the label {drawing.label!r}",
+                        f"use one of {', '.join(categories)}",
+                    )
                 if size is None:
                     raise InputError(file, "C1", "gives no size, and its photograph is not known", "draw it again")
-                drawing.draw(ImageRecord(0, drawing.photograph, size[1], size[0], "", "train", "real",
-                                         drawing.sha256 or ""))
+                drawing.draw(
+                    ImageRecord(0, drawing.photograph, size[1], size[0], "", "train", "real", drawing.sha256 or "")
+                )
             except InputError as error:
                 faults.append(error)
             else:

@@ -60,11 +60,19 @@ class Drawing:
         """
         actual = (image.height, image.width)
         if self.size_hw not in {None, actual}:
-            raise InputError(self.file, "C1", f"drawn on {self.size_hw} (height, width), but {image.file_name} has "
-                             f"{actual}", "draw on the photograph that was ingested")
+            raise InputError(
+                self.file,
+                "C1",
+                f"drawn on {self.size_hw} (height, width), but {image.file_name} has {actual}",
+                "draw on the photograph that was ingested",
+            )
         if self.sha256 not in {None, image.sha256}:
-            raise InputError(self.file, "C3", f"drawn on another picture than the {image.file_name} of today",
-                             "run `pool draw` again for this ingest")
+            raise InputError(
+                self.file,
+                "C3",
+                f"drawn on another picture than the {image.file_name} of today",
+                "run `pool draw` again for this ingest",
+            )
         return draw_group(self.file, self.members, actual, self.line_width, Notes())
 
 
@@ -123,8 +131,9 @@ def read_drawings(folder: Path, line_width: float | None = None) -> list[Drawing
     return [drawing for file in files for drawing in read_file(tree, file, index, line_width)]
 
 
-def read_file(tree: SourceTree, file: str, index: dict[str, dict[str, Any]],
-              line_width: float | None = None) -> list[Drawing]:
+def read_file(
+    tree: SourceTree, file: str, index: dict[str, dict[str, Any]], line_width: float | None = None
+) -> list[Drawing]:
     """The drawings of one file; shapes labelled ``_background_`` count as nothing.
 
     Raises:
@@ -137,8 +146,10 @@ def read_file(tree: SourceTree, file: str, index: dict[str, dict[str, Any]],
     photograph, sha256 = str(origin.get("file_name", name)), origin.get("sha256")
     shapes = [(place, check_shape(f"{file}[shape {place}]", shape)) for place, shape in enumerate(content["shapes"])]
     groups = group_shapes(file, [(place, shape) for place, shape in shapes if not is_background(shape["label"])])
-    return [Drawing(file, members[0][0], members[0][1]["label"], tuple(members), size_hw, photograph, sha256,
-                    line_width) for members in groups]
+    return [
+        Drawing(file, members[0][0], members[0][1]["label"], tuple(members), size_hw, photograph, sha256, line_width)
+        for members in groups
+    ]
 
 
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:
@@ -155,10 +166,18 @@ def read_index(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         photographs = json.loads(path.read_text(encoding="utf-8"))["photographs"]
         for entry in photographs.values():
-            if not (isinstance(entry["file_name"], str) and isinstance(entry["sha256"], str)
-                    and isinstance(entry["height"], int) and isinstance(entry["width"], int)):
+            if not (
+                isinstance(entry["file_name"], str)
+                and isinstance(entry["sha256"], str)
+                and isinstance(entry["height"], int)
+                and isinstance(entry["width"], int)
+            ):
                 raise TypeError("a field is missing")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(str(path), "FORMAT", f"is not the index that `pool draw` wrote ({error})",
-                         "restore it, or draw into a new folder") from error
+        raise InputError(
+            str(path),
+            "FORMAT",
+            f"is not the index that `pool draw` wrote ({error})",
+            "restore it, or draw into a new folder",
+        ) from error
     return photographs

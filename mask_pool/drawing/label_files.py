@@ -39,8 +39,11 @@ def prepare(out: Path, drawings: Path, ingest: Dataset) -> int:
         if path.exists():
             continue
         size = (index[copy]["height"], index[copy]["width"])
-        shapes = [_whole(shape, number if len(drawing.members) > 1 else None)
-                  for number, drawing in enumerate(own) for _, shape in drawing.members]
+        shapes = [
+            _whole(shape, number if len(drawing.members) > 1 else None)
+            for number, drawing in enumerate(own)
+            for _, shape in drawing.members
+        ]
         write_json(path, label_content(f"{PHOTOGRAPHS}/{copy}", size, shapes))
         shown += len(own)
     return shown
@@ -50,6 +53,11 @@ def _whole(shape: dict[str, Any], group_id: int | None) -> dict[str, Any]:
     """The shape with every key that labelme insists on, in a group that is its own among several files."""
     flags = shape.get("flags") if isinstance(shape.get("flags"), dict) else {}
     description = shape.get("description")
-    return {**shape, "shape_type": shape.get("shape_type") or "polygon", "group_id": group_id,
-            "flags": {str(name): value for name, value in (flags or {}).items() if isinstance(value, bool)},
-            "description": description if isinstance(description, str) else "", "mask": shape.get("mask")}
+    return {
+        **shape,
+        "shape_type": shape.get("shape_type") or "polygon",
+        "group_id": group_id,
+        "flags": {str(name): value for name, value in (flags or {}).items() if isinstance(value, bool)},
+        "description": description if isinstance(description, str) else "",
+        "mask": shape.get("mask"),
+    }

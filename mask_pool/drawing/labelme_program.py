@@ -19,8 +19,9 @@ from anomaly_gan.core.errors import EnvironmentFailure
 HELP_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 INSTALL = 'install it with `uv sync --extra draw` or `pip install "anomaly-gan[draw]"`, or give its path with --labelme'
-QT_LIBRARIES = ("libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 "
-                "libxkbcommon-x11-0")
+QT_LIBRARIES = (
+    "libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxkbcommon-x11-0"
+)
 """Debian's names of what Qt 5 (labelme up to 6) and Qt 6 (labelme 7) need and do not bring along."""
 
 
@@ -40,21 +41,33 @@ def find_program(named: str | None = None, environment: Mapping[str, str] | None
     """
     environment = os.environ if environment is None else environment
     beside = Path(sys.executable).parent
-    found = (shutil.which(named) if named is not None
-             else shutil.which("labelme", path=str(beside)) or shutil.which("labelme", path=environment.get("PATH")))
+    found = (
+        shutil.which(named)
+        if named is not None
+        else shutil.which("labelme", path=str(beside)) or shutil.which("labelme", path=environment.get("PATH"))
+    )
     if found is None:
         raise EnvironmentFailure(f"{named or 'labelme'}: no such program: {INSTALL}")
     if sys.platform.startswith("linux") and not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
-        raise EnvironmentFailure("there is no screen (DISPLAY is not set), and labelme is a program with a window: "
-                                 "run this on a desktop or over `ssh -X`, or lay the photographs out without opening "
-                                 "labelme and draw elsewhere")
+        raise EnvironmentFailure(
+            "there is no screen (DISPLAY is not set), and labelme is a program with a window: "
+            "run this on a desktop or over `ssh -X`, or lay the photographs out without opening "
+            "labelme and draw elsewhere"
+        )
     return Program(found, _flags_for(_help_text(found)))
 
 
 def _help_text(path: str) -> str:
     try:
-        done = subprocess.run([path, "--help"], capture_output=True, text=True, errors="replace",
-                              timeout=HELP_SECONDS, check=False, env=_child_environment())
+        done = subprocess.run(
+            [path, "--help"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=HELP_SECONDS,
+            check=False,
+            env=_child_environment(),
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EnvironmentFailure(f"{path}: does not start ({error}): {INSTALL}") from error
     if done.returncode or "--output" not in done.stdout:
@@ -68,8 +81,9 @@ def _flags_for(help_text: str) -> tuple[str, ...]:
     return tuple(flag for flag in wanted if re.search(rf"(?<![\w-]){flag}(?![\w-])", help_text))
 
 
-def run_program(program: Program, photographs: Path, out: Path, labels: Path,
-                changed: Callable[[], bool]) -> str | None:
+def run_program(
+    program: Program, photographs: Path, out: Path, labels: Path, changed: Callable[[], bool]
+) -> str | None:
     """Open labelme on a folder of photographs and wait until it ends; its files go to ``out``.
 
     The user's ``~/.labelmerc`` is left aside: it may hold other labels, or rules that save elsewhere.
@@ -86,8 +100,17 @@ def run_program(program: Program, photographs: Path, out: Path, labels: Path,
         KeyboardInterrupt: passed on, labelme having been ended.
     """
     config = "{display_label_popup: true}"
-    command = [program.path, str(photographs.resolve()), "--output", str(out.resolve()), "--labels",
-               str(labels.resolve()), "--validate-label", "exact", *program.flags]
+    command = [
+        program.path,
+        str(photographs.resolve()),
+        "--output",
+        str(out.resolve()),
+        "--labels",
+        str(labels.resolve()),
+        "--validate-label",
+        "exact",
+        *program.flags,
+    ]
     with tempfile.TemporaryDirectory(prefix="anomaly-gan-draw-") as folder, tempfile.TemporaryFile() as words:
         path = Path(folder) / "labelme.yaml"
         path.write_text(config + "\n", encoding="utf-8")
@@ -103,8 +126,9 @@ def run_program(program: Program, photographs: Path, out: Path, labels: Path,
 
 def _wait(command: list[str], words: IO[bytes]) -> int:
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words,
-                                   env=_child_environment())
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, env=_child_environment()
+        )
     except OSError as error:
         raise EnvironmentFailure(f"{command[0]}: does not start ({error}): {INSTALL}") from error
     try:
@@ -127,8 +151,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _child_environment() -> dict[str, str]:
     """Ours, without the paths that ``import cv2`` (the build with windows) sets: labelme's Qt fails on that one's."""
-    return {name: value for name, value in os.environ.items()
-            if not (name.startswith("QT_QPA_") and "cv2" in value)}
+    return {name: value for name, value in os.environ.items() if not (name.startswith("QT_QPA_") and "cv2" in value)}
 
 
 def _tail(words: IO[bytes]) -> str:

@@ -50,8 +50,15 @@ class ExpertElements:
     evaluation: dict[str, Any] | None = None
 
 
-def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, *, evaluate: EvaluateConfig,
-                   seed: int = 0, line_width: float | None = None) -> ExpertElements:
+def gather_experts(
+    folder: Path,
+    scores: Path | None,
+    ingest: Dataset,
+    *,
+    evaluate: EvaluateConfig,
+    seed: int = 0,
+    line_width: float | None = None,
+) -> ExpertElements:
     """Read all drawings of ``folder/*.json``, drop those that may not be used, keep the best rated of the rest.
 
     ``evaluate`` says how grades become scores and which are kept (equal scores in the order of file name and shape).
@@ -64,8 +71,12 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, *, evalua
         ConfigError: ``evaluate`` does not fit the ratings.
     """
     if not folder.is_dir():
-        raise InputError(str(folder), "MISSING", "no such folder of expert drawings",
-                         "correct pool.expert_dir, or leave it out for a pool of real masks alone")
+        raise InputError(
+            str(folder),
+            "MISSING",
+            "no such folder of expert drawings",
+            "correct pool.expert_dir, or leave it out for a pool of real masks alone",
+        )
     drawings = read_drawings(folder, line_width)
     sheet = read_sheet(scores, evaluate.scale()) if scores is not None else None
     if scores is not None and sheet is not None:
@@ -97,8 +108,14 @@ def gather_experts(folder: Path, scores: Path | None, ingest: Dataset, *, evalua
     kept = _by_category(rated[mask.file, mask.shape] for mask in found_out.kept)
     best = sorted(rated.values(), key=lambda element: -(element.score or 0.0))
     marks = _by_category(element for element in best if (element.score or 0.0) >= PASSABLE)
-    return ExpertElements(kept, {name: marks.get(name, []) for name in _by_category(best)}, drawn, dict(rejects), True,
-                          found_out.summary())
+    return ExpertElements(
+        kept,
+        {name: marks.get(name, []) for name in _by_category(best)},
+        drawn,
+        dict(rejects),
+        True,
+        found_out.summary(),
+    )
 
 
 def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: list[str], unrated: bool) -> str | None:
@@ -113,8 +130,16 @@ def _reason_against(drawing: Drawing, found: ImageRecord | None, categories: lis
 
 def _element(drawing: Drawing, image: ImageRecord) -> Element:
     box, bitmap = tight(drawing.draw(image))
-    return Element("expert", drawing.label, f"{drawing.file}#{drawing.index}", image.file_name, image.group_id,
-                   (image.height, image.width), box, bitmap)
+    return Element(
+        "expert",
+        drawing.label,
+        f"{drawing.file}#{drawing.index}",
+        image.file_name,
+        image.group_id,
+        (image.height, image.width),
+        box,
+        bitmap,
+    )
 
 
 def _by_category(elements: Iterable[Element]) -> dict[str, list[Element]]:
@@ -125,21 +150,27 @@ def _by_category(elements: Iterable[Element]) -> dict[str, list[Element]]:
 
 
 def _graded(ratings: Ratings) -> set[Key]:
-    return {(mask.file, mask.shape) for mask, grades in zip(ratings.masks, ratings.grades, strict=True)
-            if not np.isnan(grades).all()}
+    return {
+        (mask.file, mask.shape)
+        for mask, grades in zip(ratings.masks, ratings.grades, strict=True)
+        if not np.isnan(grades).all()
+    }
 
 
 def _restrict(ratings: Ratings, masks: set[RatedMask]) -> Ratings:
     there = [index for index, mask in enumerate(ratings.masks) if mask in masks]
-    return Ratings(tuple(ratings.masks[index] for index in there), ratings.raters, ratings.criteria,
-                   ratings.grades[there])
+    return Ratings(
+        tuple(ratings.masks[index] for index in there), ratings.raters, ratings.criteria, ratings.grades[there]
+    )
 
 
 def _rate(elements: Mapping[Key, Element], found: Evaluation) -> dict[Key, Element]:
     """The elements with their scores and raters' means, in the order of the drawings."""
     verdicts = {(one.mask.file, one.mask.shape): one for one in found.masks}
-    return {key: replace(element, score=verdicts[key].verdict.score, raters=verdicts[key].raters)
-            for key, element in elements.items()}
+    return {
+        key: replace(element, score=verdicts[key].verdict.score, raters=verdicts[key].raters)
+        for key, element in elements.items()
+    }
 
 
 def _check_sheet(path: Path, sheet: Sheet, drawings: Sequence[Drawing]) -> None:
@@ -149,11 +180,19 @@ def _check_sheet(path: Path, sheet: Sheet, drawings: Sequence[Drawing]) -> None:
         if mask.file.startswith(POOL_FILES):
             continue
         if key not in known:
-            raise InputError(f"{path}:{line}:file", "F7", f"no drawing {key[0]} with a shape {key[1]}",
-                             "remove the row, or put the labelme file into pool.expert_dir")
+            raise InputError(
+                f"{path}:{line}:file",
+                "F7",
+                f"no drawing {key[0]} with a shape {key[1]}",
+                "remove the row, or put the labelme file into pool.expert_dir",
+            )
         if known[key] != mask.label:
-            raise InputError(f"{path}:{line}:label", "F7", f"{key[0]} shape {key[1]} is labelled "
-                             f"{known[key]!r}, not {mask.label!r}", "rate the drawing as it is now")
+            raise InputError(
+                f"{path}:{line}:label",
+                "F7",
+                f"{key[0]} shape {key[1]} is labelled {known[key]!r}, not {mask.label!r}",
+                "rate the drawing as it is now",
+            )
 
 
 def _current(path: Path, sheet: Sheet, hashes: Mapping[Key, str]) -> set[RatedMask]:
@@ -166,6 +205,10 @@ def _current(path: Path, sheet: Sheet, hashes: Mapping[Key, str]) -> set[RatedMa
     again = {(mask.file, mask.shape) for mask in current}
     for mask in own:
         if (mask.file, mask.shape) not in again:
-            raise InputError(f"{path}:{sheet.lines[mask]}:sha256", "F7", f"{mask.file} shape {mask.shape} or its "
-                             "photograph was changed after this rating", "rate the drawing as it is now")
+            raise InputError(
+                f"{path}:{sheet.lines[mask]}:sha256",
+                "F7",
+                f"{mask.file} shape {mask.shape} or its photograph was changed after this rating",
+                "rate the drawing as it is now",
+            )
     return current

@@ -53,14 +53,14 @@ class Element:
         """mask_01 (H, W) in the frame of the parent photograph."""
         mask_01 = np.zeros(self.parent_size, np.uint8)
         x, y, w, h = self.box
-        mask_01[y:y + h, x:x + w] = self.bitmap
+        mask_01[y : y + h, x : x + w] = self.bitmap
         return mask_01
 
 
 def tight(mask_01: np.ndarray) -> tuple[tuple[int, int, int, int], np.ndarray]:
     """Box [x, y, w, h] and tight bitmap of a non-empty mask_01 (H, W)."""
     x, y, w, h = mask_box_xywh(mask_01)
-    return (x, y, w, h), np.ascontiguousarray(mask_01[y:y + h, x:x + w])
+    return (x, y, w, h), np.ascontiguousarray(mask_01[y : y + h, x : x + w])
 
 
 def without_fragments(elements: list[Element], share: float) -> list[Element]:
@@ -84,6 +84,16 @@ def cut_prior(ingest: Dataset) -> dict[str, list[Element]]:
         mask_01 = annotation.mask()
         box, bitmap = tight(mask_01)
         category = names[annotation.category_id]
-        elements[category].append(Element("prior", category, annotation.id, image.file_name, image.group_id,
-                                          (image.height, image.width), box, bitmap))
+        elements[category].append(
+            Element(
+                "prior",
+                category,
+                annotation.id,
+                image.file_name,
+                image.group_id,
+                (image.height, image.width),
+                box,
+                bitmap,
+            )
+        )
     return elements

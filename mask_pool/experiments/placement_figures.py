@@ -15,7 +15,7 @@ from ..placement.reals import Scenes
 from .plausibility_figures import _figure, _save
 
 if TYPE_CHECKING:
-    from .placement_study import Put
+    from .placement_trial import Put
 
 TILE_PX = 176
 COLUMNS = 8
@@ -64,7 +64,7 @@ def _tile(put: Put, scenes: Scenes) -> np.ndarray:
     gray = scenes.gray(put.normal.file_name)
     mask_01 = np.zeros(gray.shape, np.uint8)
     h, w = put.real.bitmap.shape
-    mask_01[put.y:put.y + h, put.x:put.x + w] = put.real.bitmap
+    mask_01[put.y : put.y + h, put.x : put.x + w] = put.real.bitmap
     factor = TILE_PX / max(gray.shape)
     size = (max(1, round(gray.shape[1] * factor)), max(1, round(gray.shape[0] * factor)))
     picture = cv2.cvtColor(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
@@ -72,5 +72,5 @@ def _tile(put: Put, scenes: Scenes) -> np.ndarray:
     contours, _ = cv2.findContours((shown > 60).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, contours, -1, COLOUR, 1)
     tile = np.zeros((TILE_PX + 4, TILE_PX + 4, 3), np.uint8)
-    tile[:size[1], :size[0]] = picture
+    tile[: size[1], : size[0]] = picture
     return tile

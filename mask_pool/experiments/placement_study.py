@@ -21,7 +21,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,8 +40,9 @@ from ..placement.reals import Scenes, places_of, real_elements
 from ..placement.regions import Regions
 from ..placement.seating import real_positions
 from ..recombination.recombine import Canvas, unturned
+from ..statistics.object_bootstrap import bootstrap, deal
 from .placement_figures import contact_sheet, draw_bars
-from .plausibility_trial import bootstrap, deal
+from .placement_trial import Put, Trial
 
 COLUMNS = ("category", "arm", "measure", "value", "low", "high", "masks", "objects")
 FRAGMENT_SHARE = 0.03
@@ -50,41 +50,20 @@ NORMAL_TRIES = 20
 """Normals tried until a held-out mask has a place on one."""
 
 
-@dataclass(frozen=True, eq=False)
-class Put:
-    """A held-out real mask placed by ``arm`` with its corner at (x, y) of a normal; ``look`` (P,) is what is there."""
-
-    arm: str
-    real: Element
-    normal: ImageRecord
-    x: int
-    y: int
-    inside: bool
-    look: np.ndarray
-
-    @property
-    def position(self) -> tuple[float, float]:
-        h, w = self.real.bitmap.shape
-        return (self.x + w / 2) / self.normal.width, (self.y + h / 2) / self.normal.height
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """Everything measured for one category; ``nats`` maps prior and sham to the comparisons of every
-    mask, each the log ratio of the place in question and those of the random places."""
-
-    category: str
-    reals: list[Element]
-    looks: np.ndarray
-    scale: np.ndarray
-    inside: np.ndarray
-    puts: list[Put]
-    nats: dict[str, list[list[tuple[float, np.ndarray]]]] = field(default_factory=dict)
-
-
-def study(dataset: Dataset, out: Path, *, config: PlaceConfig | None = None, regions: Regions | None = None,
-          background: Literal["none", "dark", "bright"] | None = None, categories: Sequence[str] | None = None,
-          folds: int = 5, repeats: int = 2, most: int = 60, resamples: int = 500, seed: int = 0) -> dict[str, Any]:
+def study(
+    dataset: Dataset,
+    out: Path,
+    *,
+    config: PlaceConfig | None = None,
+    regions: Regions | None = None,
+    background: Literal["none", "dark", "bright"] | None = None,
+    categories: Sequence[str] | None = None,
+    folds: int = 5,
+    repeats: int = 2,
+    most: int = 60,
+    resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Compare the arms on the training split of ``dataset``; writes table.csv, summary.json and pictures into ``out``.
 
     Args:
@@ -106,18 +85,36 @@ def study(dataset: Dataset, out: Path, *, config: PlaceConfig | None = None, reg
         config = config.model_copy(update={"background": background})
     elements = real_elements(dataset, "train", FRAGMENT_SHARE)
     chosen = {name: spread(elements.get(name, []), most) for name in categories or sorted(elements)}
-    left_out = {name: "masks of fewer than two objects" for name, own in chosen.items()
-                if len({one.parent_group for one in own}) < 2}
+    left_out = {
+        name: "masks of fewer than two objects"
+        for name, own in chosen.items()
+        if len({one.parent_group for one in own}) < 2
+    }
     normals = sorted(dataset.split("train").normals(), key=lambda image: image.file_name)
     if len(left_out) == len(chosen) or not normals:
-        raise InputError(str(dataset.folder / "annotations.json"), "E7", "no category with masks of two objects, or no "
-                         "normal photograph, in the training split", "label more objects, ingest normals")
+        raise InputError(
+            str(dataset.folder / "annotations.json"),
+            "E7",
+            "no category with masks of two objects, or no normal photograph, in the training split",
+            "label more objects, ingest normals",
+        )
     scenes = Scenes(dataset)
-    trials = [_trial(name, own, dataset, scenes, normals, config, regions, folds, repeats, seed)
-              for name, own in chosen.items() if name not in left_out]
+    trials = [
+        _trial(name, own, dataset, scenes, normals, config, regions, folds, repeats, seed)
+        for name, own in chosen.items()
+        if name not in left_out
+    ]
     rows = [row for trial in trials for row in measure(trial, resamples, seed)]
-    summary = {"rows": rows, "left_out": left_out, "folds": folds, "repeats": repeats, "resamples": resamples,
-               "seed": seed, "regions": regions is not None, "config": config.model_dump(mode="json")}
+    summary = {
+        "rows": rows,
+        "left_out": left_out,
+        "folds": folds,
+        "repeats": repeats,
+        "resamples": resamples,
+        "seed": seed,
+        "regions": regions is not None,
+        "config": config.model_dump(mode="json"),
+    }
     write_json(out / "summary.json", summary)
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
@@ -130,15 +127,32 @@ def study(dataset: Dataset, out: Path, *, config: PlaceConfig | None = None, reg
     return summary
 
 
-def _trial(category: str, reals: list[Element], dataset: Dataset, scenes: Scenes, normals: Sequence[ImageRecord],
-           config: PlaceConfig, regions: Regions | None, folds: int, repeats: int, seed: int) -> Trial:
+def _trial(
+    category: str,
+    reals: list[Element],
+    dataset: Dataset,
+    scenes: Scenes,
+    normals: Sequence[ImageRecord],
+    config: PlaceConfig,
+    regions: Regions | None,
+    folds: int,
+    repeats: int,
+    seed: int,
+) -> Trial:
     found = {one.parent: places_of(scenes, one, seed) for one in reals}
     images = {image.file_name: image for image in dataset.images}
     scale = np.concatenate([others for _, others in found.values()]).std(axis=0) + 1e-6
     legal = Placer(config, category, dataset, np.empty((0, 2)), None, regions)
     inside = np.array([legal.allows(one.bitmap, *one.box[:2], images[one.parent_image]) for one in reals])
-    trial = Trial(category, reals, np.stack([found[one.parent][0] for one in reals]), scale, inside, [],
-                  {"prior": [[]] * len(reals), "sham": [[]] * len(reals)})
+    trial = Trial(
+        category,
+        reals,
+        np.stack([found[one.parent][0] for one in reals]),
+        scale,
+        inside,
+        [],
+        {"prior": [[]] * len(reals), "sham": [[]] * len(reals)},
+    )
     groups = deal({category: reals}, seed)
     for fold in range(min(folds, len(groups))):
         held = set(groups[fold::folds])
@@ -146,15 +160,18 @@ def _trial(category: str, reals: list[Element], dataset: Dataset, scenes: Scenes
         names = [one.parent_group for one in seen]
         own, others = (np.stack([found[one.parent][part] for one in seen]) for part in (0, 1))
         prior = PlaceRatio.fit(own, names, np.concatenate(others), config.shrinkage)
-        shams = [PlaceRatio.fit(others[:, turn], names, np.concatenate(np.delete(others, turn, 1)), config.shrinkage)
-                 for turn in range(others.shape[1])]
+        shams = [
+            PlaceRatio.fit(others[:, turn], names, np.concatenate(np.delete(others, turn, 1)), config.shrinkage)
+            for turn in range(others.shape[1])
+        ]
         arms = _arms(category, dataset, config, regions, real_positions(seen), prior)
         for index, one in enumerate(reals):
             if one.parent_group in held:
                 place, any_ = found[one.parent]
                 trial.nats["prior"][index] = [_compared(prior, place, any_)]
-                trial.nats["sham"][index] = [_compared(sham, any_[turn], np.delete(any_, turn, 0))
-                                             for turn, sham in enumerate(shams)]
+                trial.nats["sham"][index] = [
+                    _compared(sham, any_[turn], np.delete(any_, turn, 0)) for turn, sham in enumerate(shams)
+                ]
                 trial.puts.extend(_put(one, arms, legal, scenes, normals, repeats, seed))
     return trial
 
@@ -163,12 +180,20 @@ def _compared(ratio: PlaceRatio, place: np.ndarray, others: np.ndarray) -> tuple
     return ratio.score(place), np.array([ratio.score(other) for other in others])
 
 
-def _arms(category: str, dataset: Dataset, config: PlaceConfig, regions: Regions | None, positions: np.ndarray,
-          ratio: PlaceRatio) -> dict[str, Placer]:
+def _arms(
+    category: str,
+    dataset: Dataset,
+    config: PlaceConfig,
+    regions: Regions | None,
+    positions: np.ndarray,
+    ratio: PlaceRatio,
+) -> dict[str, Placer]:
     restricted = regions is not None or config.background != "none"
     free = config.model_copy(update={"share": 1.0, "background": "none"})
-    arms = {name: Placer(free.model_copy(update={"strategy": name}), category, dataset, positions, ratio, None)
-            for name in ("random", "position", "prior")}
+    arms = {
+        name: Placer(free.model_copy(update={"strategy": name}), category, dataset, positions, ratio, None)
+        for name in ("random", "position", "prior")
+    }
     if restricted:
         for name in ("random", "prior"):
             kept = config.model_copy(update={"share": 1.0, "strategy": name})
@@ -176,8 +201,15 @@ def _arms(category: str, dataset: Dataset, config: PlaceConfig, regions: Regions
     return arms
 
 
-def _put(real: Element, arms: dict[str, Placer], legal: Placer, scenes: Scenes, normals: Sequence[ImageRecord],
-         repeats: int, seed: int) -> list[Put]:
+def _put(
+    real: Element,
+    arms: dict[str, Placer],
+    legal: Placer,
+    scenes: Scenes,
+    normals: Sequence[ImageRecord],
+    repeats: int,
+    seed: int,
+) -> list[Put]:
     """The mask placed by every arm on the same normals; none of a repeat where an arm finds no place on any."""
     turned, puts = unturned(real), []
     for repeat in range(repeats):
@@ -185,9 +217,12 @@ def _put(real: Element, arms: dict[str, Placer], legal: Placer, scenes: Scenes, 
         for _ in range(NORMAL_TRIES):
             normal = normals[int(rng.integers(len(normals)))]
             canvas = Canvas(normal.height, normal.width, 0, 0, 1.0)
-            placed = {name: placer.place(turned, canvas, normal,
-                                         rng_for(seed, "put", name, real.category, real.parent, repeat))
-                      for name, placer in arms.items()}
+            placed = {
+                name: placer.place(
+                    turned, canvas, normal, rng_for(seed, "put", name, real.category, real.parent, repeat)
+                )
+                for name, placer in arms.items()
+            }
             if all(place is not None for place in placed.values()):
                 break
         else:
@@ -198,7 +233,7 @@ def _put(real: Element, arms: dict[str, Placer], legal: Placer, scenes: Scenes, 
             x, y = place[:2]
             mask_01 = np.zeros(gray.shape, np.uint8)
             h, w = real.bitmap.shape
-            mask_01[y:y + h, x:x + w] = real.bitmap
+            mask_01[y : y + h, x : x + w] = real.bitmap
             look = PlaceMaps.of(paint_out(gray, mask_01)).under(mask_01)
             puts.append(Put(name, real, normal, x, y, legal.allows(real.bitmap, x, y, normal), look))
     return puts
@@ -210,15 +245,29 @@ def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, Any]]:
     groups = [one.parent_group for one in trial.reals]
 
     def add(arm: str, name: str, values: np.ndarray, names: Sequence[str]) -> None:
-        interval = bootstrap(names, lambda index: float(values[index].mean()), resamples, seed, trial.category, arm,
-                             name)
+        interval = bootstrap(
+            names, lambda index: float(values[index].mean()), resamples, seed, trial.category, arm, name
+        )
         rows.append(_row(trial.category, arm, name, float(values.mean()), interval, names))
 
     for view, pairs in trial.nats.items():
-        add(view, "AUROC", np.array([np.mean([((any_ < own) + 0.5 * (any_ == own)).mean() for own, any_ in own_pairs])
-                                       for own_pairs in pairs]), groups)
-        add(view, "nats", np.array([np.mean([own - any_.mean() for own, any_ in own_pairs]) for own_pairs in pairs]),
-            groups)
+        add(
+            view,
+            "AUROC",
+            np.array(
+                [
+                    np.mean([((any_ < own) + 0.5 * (any_ == own)).mean() for own, any_ in own_pairs])
+                    for own_pairs in pairs
+                ]
+            ),
+            groups,
+        )
+        add(
+            view,
+            "nats",
+            np.array([np.mean([own - any_.mean() for own, any_ in own_pairs]) for own_pairs in pairs]),
+            groups,
+        )
     add("real", "inside", trial.inside.astype(float), groups)
     spots = real_positions(trial.reals)
     first: dict[str, Energy] = {}
@@ -227,27 +276,40 @@ def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, Any]]:
         puts = [put for put in trial.puts if put.arm == arm]
         names = [put.real.parent_group for put in puts]
         add(arm, "inside", np.array([put.inside for put in puts], float), names)
-        for name, real, placed in (("position", spots, np.array([put.position for put in puts])),
-                                   ("look", looks, np.stack([put.look for put in puts]) / trial.scale)):
+        for name, real, placed in (
+            ("position", spots, np.array([put.position for put in puts])),
+            ("look", looks, np.stack([put.look for put in puts]) / trial.scale),
+        ):
             energy = Energy(real, groups, placed, names)
             first.setdefault(name, energy)
             rows.append(_row(trial.category, arm, name, energy.value(), None, names))
             if energy is not first[name]:
-                rows.append(_row(trial.category, arm, f"{name} less random", energy.value() - first[name].value(),
-                                 energy.interval(first[name], resamples, seed), names))
+                rows.append(
+                    _row(
+                        trial.category,
+                        arm,
+                        f"{name} less random",
+                        energy.value() - first[name].value(),
+                        energy.interval(first[name], resamples, seed),
+                        names,
+                    )
+                )
     return rows
 
 
 class Energy:
     """Energy distance between ``real`` (N, D) and ``placed`` (M, D), rows belonging to objects, which are resampled."""
 
-    def __init__(self, real: np.ndarray, real_groups: Sequence[str], placed: np.ndarray,
-                 placed_groups: Sequence[str]) -> None:
+    def __init__(
+        self, real: np.ndarray, real_groups: Sequence[str], placed: np.ndarray, placed_groups: Sequence[str]
+    ) -> None:
         self._objects = sorted({*real_groups, *placed_groups})
-        self._real, self._placed = (np.array([self._objects.index(name) for name in names])
-                                    for names in (real_groups, placed_groups))
-        self._pairs = [np.linalg.norm(a[:, None] - b[None], axis=2)
-                       for a, b in ((real, placed), (real, real), (placed, placed))]
+        self._real, self._placed = (
+            np.array([self._objects.index(name) for name in names]) for names in (real_groups, placed_groups)
+        )
+        self._pairs = [
+            np.linalg.norm(a[:, None] - b[None], axis=2) for a, b in ((real, placed), (real, real), (placed, placed))
+        ]
 
     def value(self, counts: np.ndarray | None = None) -> float:
         """2 E|X - Y| - E|X - X'| - E|Y - Y'|; ``counts``: how often every object was drawn."""
@@ -268,8 +330,9 @@ class Energy:
         return float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975))
 
 
-def _row(category: str, arm: str, name: str, value: float, interval: tuple[float, float] | None,
-         groups: Sequence[str]) -> dict[str, Any]:
+def _row(
+    category: str, arm: str, name: str, value: float, interval: tuple[float, float] | None, groups: Sequence[str]
+) -> dict[str, Any]:
     low, high = interval or (None, None)
     rounded = [None if number is None else round(number, 4) for number in (value, low, high)]
     return dict(zip(COLUMNS, (category, arm, name, *rounded, len(groups), len(set(groups))), strict=True))

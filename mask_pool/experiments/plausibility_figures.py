@@ -45,8 +45,10 @@ def draw_scatter(rated: Sequence[RatedParts], unseen: np.ndarray, path: Path) ->
     figure = _figure(9, 4)
     scores = np.array([one.element.score for one in rated], float)
     labels = np.array([one.element.category for one in rated])
-    shown = (("plausibility (uncalibrated)", np.array([one.plausibility for one in rated])),
-             ("calibrated on the other photographs", unseen))
+    shown = (
+        ("plausibility (uncalibrated)", np.array([one.plausibility for one in rated])),
+        ("calibrated on the other photographs", unseen),
+    )
     for place, (title, values) in enumerate(shown, start=1):
         axes = figure.add_subplot(1, 2, place)
         for label in sorted(set(labels)):
@@ -64,8 +66,12 @@ def contact_sheet(verdicts: Sequence[Verdict], scenes: Scenes, path: Path) -> No
         reals.setdefault((one.pair.real.parent_image, one.pair.real.parent), one)
     by_real = sorted(reals.values(), key=lambda one: -one.real["both"])
     by_fake = sorted(verdicts, key=lambda one: -one.fake["both"])
-    rows = [("real, best", _apart(by_real), "real"), ("real, worst", _apart(by_real[::-1]), "real"),
-            ("shuffled, best", _apart(by_fake), "fake"), ("shuffled, worst", _apart(by_fake[::-1]), "fake")]
+    rows = [
+        ("real, best", _apart(by_real), "real"),
+        ("real, worst", _apart(by_real[::-1]), "real"),
+        ("shuffled, best", _apart(by_fake), "fake"),
+        ("shuffled, worst", _apart(by_fake[::-1]), "fake"),
+    ]
     figure = _figure(1.7 * COLUMNS, 2.05 * len(rows))
     for row, (name, chosen, side) in enumerate(rows):
         for column, one in enumerate(chosen):
@@ -95,14 +101,17 @@ def _outlined(gray: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     centre = ((rows.min() + rows.max()) // 2, (columns.min() + columns.max()) // 2)
     side = int(max(np.ptp(rows), np.ptp(columns)) * 1.3 + 8)
     side = min(max(side, min(gray.shape), max(gray.shape) // 4), max(gray.shape))
-    cut = [slice(start := int(min(max(middle - side // 2, 0), max(size - side, 0))), start + side)
-           for middle, size in zip(centre, gray.shape, strict=True)]
+    cut = [
+        slice(start := int(min(max(middle - side // 2, 0), max(size - side, 0))), start + side)
+        for middle, size in zip(centre, gray.shape, strict=True)
+    ]
     seen, mask = np.ascontiguousarray(gray[cut[0], cut[1]]), np.ascontiguousarray(mask_01[cut[0], cut[1]])
     scale = TILE_PX / max(seen.shape)
     size = (max(1, round(seen.shape[1] * scale)), max(1, round(seen.shape[0] * scale)))
     colour = cv2.cvtColor(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
-    outline, _ = cv2.findContours(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), cv2.RETR_EXTERNAL,
-                                  cv2.CHAIN_APPROX_NONE)
+    outline, _ = cv2.findContours(
+        cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     return cv2.drawContours(colour, outline, -1, (255, 40, 40), 1)
 
 

@@ -27,8 +27,9 @@ class Pair:
     fake_01: np.ndarray
 
 
-def shuffle(real: Element, kind: str, others: Sequence[Element], taken_01: np.ndarray, seed: int,
-            draw: int) -> Pair | None:
+def shuffle(
+    real: Element, kind: str, others: Sequence[Element], taken_01: np.ndarray, seed: int, draw: int
+) -> Pair | None:
     """One shuffled mask for the photograph of ``real``; None where this kind is not possible there.
 
     * ``moved``: the same mask, uniformly anywhere in its photograph, off the photograph's real defects ``taken_01``;
@@ -44,10 +45,21 @@ def shuffle(real: Element, kind: str, others: Sequence[Element], taken_01: np.nd
     if kind == "resized":
         factors = (FACTOR, 1 / FACTOR) if rng.random() < 0.5 else (1 / FACTOR, FACTOR)
         turned = [turn(real, 0.0, factor, False) for factor in factors]
-        return next((pair for one in turned if one is not None and one.area != real.area
-                     and (pair := _at(real, kind, one.bitmap, real.centre_xy)) is not None), None)
-    donors = [other for other in others if other.parent_group != real.parent_group
-              and (other.category == real.category) == (kind == "swapped")]
+        return next(
+            (
+                pair
+                for one in turned
+                if one is not None
+                and one.area != real.area
+                and (pair := _at(real, kind, one.bitmap, real.centre_xy)) is not None
+            ),
+            None,
+        )
+    donors = [
+        other
+        for other in others
+        if other.parent_group != real.parent_group and (other.category == real.category) == (kind == "swapped")
+    ]
     for index in rng.permutation(len(donors)):
         donor = donors[int(index)]
         centre = real.centre_xy
@@ -64,7 +76,7 @@ def _moved(real: Element, taken_01: np.ndarray, rng: np.random.Generator) -> Pai
     (height, width), (h, w) = real.parent_size, real.bitmap.shape
     for _ in range(TRIES):
         x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
-        if not np.any(taken_01[y:y + h, x:x + w] & real.bitmap):
+        if not np.any(taken_01[y : y + h, x : x + w] & real.bitmap):
             return Pair("moved", real, _put(real.parent_size, real.bitmap, x, y))
     return None
 
@@ -81,5 +93,5 @@ def _at(real: Element, kind: str, bitmap: np.ndarray, centre: tuple[float, float
 
 def _put(size_hw: tuple[int, int], bitmap: np.ndarray, x: int, y: int) -> np.ndarray:
     mask_01 = np.zeros(size_hw, np.uint8)
-    mask_01[y:y + bitmap.shape[0], x:x + bitmap.shape[1]] = bitmap
+    mask_01[y : y + bitmap.shape[0], x : x + bitmap.shape[1]] = bitmap
     return mask_01

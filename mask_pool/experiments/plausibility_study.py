@@ -18,6 +18,7 @@ from ..elements.real import Element
 from ..placement.reals import Scenes
 from ..plausibility.config import JudgeConfig
 from ..plausibility.judge import Judge
+from ..statistics.object_bootstrap import bootstrap
 from .plausibility_figures import contact_sheet, draw_rocs, draw_scatter
 from .plausibility_shuffles import KINDS
 from .plausibility_trial import (
@@ -25,7 +26,6 @@ from .plausibility_trial import (
     RatedParts,
     Verdict,
     auroc,
-    bootstrap,
     calibrated_unseen,
     cross_judge,
     held_out,
@@ -38,9 +38,17 @@ EVERY = "all"
 Row = dict[str, Any]
 
 
-def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]] | None = None,
-          config: JudgeConfig | None = None, folds: int = 5, draws: int = 2, resamples: int = 500,
-          seed: int = 0) -> dict[str, Any]:
+def study(
+    dataset: Dataset,
+    out: Path,
+    *,
+    rated: Mapping[str, Sequence[Element]] | None = None,
+    config: JudgeConfig | None = None,
+    folds: int = 5,
+    draws: int = 2,
+    resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Write ``table.csv``, ``summary.json``, ``roc.png``, ``sheet.png`` and, with ``rated``, ``scores.png``.
 
     Args:
@@ -72,8 +80,16 @@ def study(dataset: Dataset, out: Path, *, rated: Mapping[str, Sequence[Element]]
         rows += score_rows(parts, unseen, resamples, seed)
         draw_scatter(parts, unseen, out / "scores.png")
     write_text(out / "table.csv", _csv(rows))
-    summary = {"rows": rows, "folds": folds, "draws": draws, "seed": seed, "config": config.model_dump(mode="json"),
-               "pairs": len(crossed), "pairs_test": len(tested), "rated_drawings": len(drawings)}
+    summary = {
+        "rows": rows,
+        "folds": folds,
+        "draws": draws,
+        "seed": seed,
+        "config": config.model_dump(mode="json"),
+        "pairs": len(crossed),
+        "pairs_test": len(tested),
+        "rated_drawings": len(drawings),
+    }
     write_json(out / "summary.json", summary)
     return summary
 
@@ -84,22 +100,32 @@ def auroc_rows(verdicts: Sequence[Verdict], split: str, resamples: int, seed: in
     names = sorted({one.pair.real.category for one in verdicts})
     for category in [*names, *([EVERY] if len(names) > 1 else [])]:
         for kind in KINDS:
-            chosen = [one for one in verdicts
-                      if category in {EVERY, one.pair.real.category} and one.pair.kind == kind]
+            chosen = [one for one in verdicts if category in {EVERY, one.pair.real.category} and one.pair.kind == kind]
             for view in VIEWS if chosen else ():
                 rows.append(_auroc_row(chosen, view, split, category, kind, resamples, seed))
     return rows
 
 
-def _auroc_row(chosen: Sequence[Verdict], view: str, split: str, category: str, kind: str, resamples: int,
-               seed: int) -> Row:
+def _auroc_row(
+    chosen: Sequence[Verdict], view: str, split: str, category: str, kind: str, resamples: int, seed: int
+) -> Row:
     real = np.array([one.real[view] for one in chosen])
     fake = np.array([one.fake[view] for one in chosen])
     groups = [one.pair.real.parent_group for one in chosen]
-    interval = bootstrap(groups, lambda index: auroc(real[index], fake[index]), resamples, seed, split, category, kind,
-                         view)
-    return _row("AUROC", split, category, kind, view, auroc(real, fake), interval,
-                len({(one.pair.real.category, one.pair.real.parent) for one in chosen}), len(set(groups)))
+    interval = bootstrap(
+        groups, lambda index: auroc(real[index], fake[index]), resamples, seed, split, category, kind, view
+    )
+    return _row(
+        "AUROC",
+        split,
+        category,
+        kind,
+        view,
+        auroc(real, fake),
+        interval,
+        len({(one.pair.real.category, one.pair.real.parent) for one in chosen}),
+        len(set(groups)),
+    )
 
 
 def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, resamples: int, seed: int) -> list[Row]:
@@ -109,9 +135,13 @@ def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, resamples: int, 
     among good drawings for no visible reason, no judge does better.
     """
     scores = np.array([one.element.score for one in parts], float)
-    views = {"plausibility": np.array([one.plausibility for one in parts]), "calibrated": unseen,
-             "shape": np.array([one.parts[0] for one in parts]), "place": np.array([one.parts[1] for one in parts]),
-             "ceiling": (scores >= PASSABLE).astype(float)}
+    views = {
+        "plausibility": np.array([one.plausibility for one in parts]),
+        "calibrated": unseen,
+        "shape": np.array([one.parts[0] for one in parts]),
+        "place": np.array([one.parts[1] for one in parts]),
+        "ceiling": (scores >= PASSABLE).astype(float),
+    }
     labels = np.array([one.element.category for one in parts])
     files = np.array([one.element.parent_image for one in parts])
     rows = []
@@ -119,29 +149,41 @@ def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, resamples: int, 
         own = np.flatnonzero((labels == category) | (category == EVERY))
         for view, values in views.items():
             mine = own[~np.isnan(values[own])]
-            rows += _score_pair(category, view, values[mine], scores[mine], files[mine].tolist(), resamples,
-                                seed)
+            rows += _score_pair(category, view, values[mine], scores[mine], files[mine].tolist(), resamples, seed)
     return rows
 
 
-def _score_pair(category: str, view: str, values: np.ndarray, scores: np.ndarray, files: list[str],
-                resamples: int, seed: int) -> list[Row]:
+def _score_pair(
+    category: str, view: str, values: np.ndarray, scores: np.ndarray, files: list[str], resamples: int, seed: int
+) -> list[Row]:
     def separates(index: np.ndarray) -> float:
         good = scores[index] >= PASSABLE
         return auroc(values[index][good], values[index][~good]) if 0 < good.sum() < len(good) else float("nan")
 
     every = np.arange(len(values))
     rows = []
-    for question, statistic in (("Spearman", lambda index: spearman(values[index], scores[index])),
-                                ("AUROC passable", separates)):
+    for question, statistic in (
+        ("Spearman", lambda index: spearman(values[index], scores[index])),
+        ("AUROC passable", separates),
+    ):
         interval = bootstrap(files, statistic, resamples, seed, question, category, view)
-        rows.append(_row(question, "drawings", category, "", view, statistic(every), interval, len(values),
-                         len(set(files))))
+        rows.append(
+            _row(question, "drawings", category, "", view, statistic(every), interval, len(values), len(set(files)))
+        )
     return rows
 
 
-def _row(question: str, split: str, category: str, kind: str, view: str, value: float,
-         interval: tuple[float, float] | None, masks: int, objects: int) -> Row:
+def _row(
+    question: str,
+    split: str,
+    category: str,
+    kind: str,
+    view: str,
+    value: float,
+    interval: tuple[float, float] | None,
+    masks: int,
+    objects: int,
+) -> Row:
     numbers = (value, *(interval or (float("nan"), float("nan"))))
     rounded = [None if np.isnan(number) else round(number, 4) for number in numbers]
     return dict(zip(COLUMNS, (question, split, category, kind, view, *rounded, masks, objects), strict=True))

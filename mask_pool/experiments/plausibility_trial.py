@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +11,6 @@ from scipy.stats import rankdata, spearmanr
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.masks import grow
-from anomaly_gan.core.seeding import rng_for, seed_for
 
 from ..elements.real import Element
 from ..placement.maps import GROWN, PlaceMaps, paint_out
@@ -19,6 +18,7 @@ from ..placement.reals import Scenes, real_elements
 from ..plausibility.calibration import MIN_RATED, Calibration
 from ..plausibility.config import JudgeConfig
 from ..plausibility.judge import Judge
+from ..statistics.object_bootstrap import deal
 from .plausibility_shuffles import KINDS, Pair, shuffle
 
 VIEWS = ("both", "shape", "place", "painted", "smooth", "peek")
@@ -48,8 +48,9 @@ class RatedParts:
     plausibility: float
 
 
-def cross_judge(dataset: Dataset, config: JudgeConfig, scenes: Scenes, folds: int, draws: int,
-                seed: int) -> list[Verdict]:
+def cross_judge(
+    dataset: Dataset, config: JudgeConfig, scenes: Scenes, folds: int, draws: int, seed: int
+) -> list[Verdict]:
     """Verdicts on the training split: every object is judged by a judge that has not seen it."""
     elements = real_elements(dataset, "train", config.fragment_share)
     groups = deal(elements, seed)
@@ -67,23 +68,20 @@ def _without(dataset: Dataset, groups: set[str]) -> Dataset:
     return dataset.select(lambda image: image.group_id not in groups)
 
 
-def deal(elements: dict[str, list[Element]], seed: int) -> list[str]:
-    """All objects, category by category (an object counts for its first), shuffled within: deal them round."""
-    first: dict[str, str] = {}
-    for name, own in elements.items():
-        for one in own:
-            first.setdefault(one.parent_group, name)
-    return sorted(first, key=lambda group: (first[group], seed_for(seed, "judge study", group), group))
-
-
 def held_out(dataset: Dataset, config: JudgeConfig, scenes: Scenes, draws: int, seed: int) -> list[Verdict]:
     """Verdicts on the test split, by a judge of the whole training split; only test masks are shuffled."""
     elements = real_elements(dataset, "test", config.fragment_share)
     return judge_pairs(Judge.fit(dataset, config, seed, scenes), elements, elements, scenes, draws, seed)
 
 
-def judge_pairs(judge: Judge, elements: dict[str, list[Element]], donors: dict[str, list[Element]], scenes: Scenes,
-                draws: int, seed: int) -> list[Verdict]:
+def judge_pairs(
+    judge: Judge,
+    elements: dict[str, list[Element]],
+    donors: dict[str, list[Element]],
+    scenes: Scenes,
+    draws: int,
+    seed: int,
+) -> list[Verdict]:
     """Judge every real mask beside ``draws`` shuffled ones of every kind, on one and the same painted photograph."""
     others = [one for own in donors.values() for one in own]
     verdicts = []
@@ -107,9 +105,16 @@ def _verdict(judge: Judge, pair: Pair, gray: np.ndarray, taken: np.ndarray) -> V
         nats = judge.nats(maps, mask_01, pair.real.category)
         parts = judge.known[pair.real.category].standard(nats)
         scores.append(judge.judge(maps, mask_01, pair.real.category).score)
-        views.append({"both": float(judge.weigh(nats, pair.real.category)), "shape": float(parts[0]),
-                      "place": float(parts[1]), "painted": near(altered, mask_01), "smooth": texture(painted, mask_01),
-                      "peek": texture(gray, mask_01)})
+        views.append(
+            {
+                "both": float(judge.weigh(nats, pair.real.category)),
+                "shape": float(parts[0]),
+                "place": float(parts[1]),
+                "painted": near(altered, mask_01),
+                "smooth": texture(painted, mask_01),
+                "peek": texture(gray, mask_01),
+            }
+        )
     return Verdict(pair, views[0], views[1], scores[0], scores[1])
 
 
@@ -133,20 +138,7 @@ def near(altered: np.ndarray, mask_01: np.ndarray) -> float:
 def auroc(real: np.ndarray, fake: np.ndarray) -> float:
     """Chance that a real mask (N,) is judged better than a shuffled one (M,), ties counted half."""
     ranks = rankdata(np.concatenate([real, fake]))
-    return float((ranks[:len(real)].sum() - len(real) * (len(real) + 1) / 2) / (len(real) * len(fake)))
-
-
-def bootstrap(groups: Sequence[str], statistic: Callable[[np.ndarray], float], resamples: int, seed: int,
-              *names: object) -> tuple[float, float] | None:
-    """95 % interval of ``statistic(row indices)`` under resampling of whole groups; None with fewer than three."""
-    members = [np.flatnonzero(np.asarray(groups) == name) for name in sorted(set(groups))]
-    if len(members) < 3:
-        return None
-    rng = rng_for(seed, "bootstrap", *names)
-    values = [statistic(np.concatenate([members[index] for index in rng.integers(len(members), size=len(members))]))
-              for _ in range(resamples)]
-    known = [value for value in values if not np.isnan(value)]
-    return (float(np.quantile(known, 0.025)), float(np.quantile(known, 0.975))) if known else None
+    return float((ranks[: len(real)].sum() - len(real) * (len(real) + 1) / 2) / (len(real) * len(fake)))
 
 
 def judge_rated(judge: Judge, rated: Sequence[Element], scenes: Scenes) -> list[RatedParts]:
@@ -155,8 +147,11 @@ def judge_rated(judge: Judge, rated: Sequence[Element], scenes: Scenes) -> list[
     for element in rated:
         gray, mask_01 = scenes.gray(element.parent_image), element.full_mask()
         nats = judge.nats(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, element.category)
-        result.append(RatedParts(element, judge.known[element.category].standard(nats),
-                                 float(judge.weigh(nats, element.category))))
+        result.append(
+            RatedParts(
+                element, judge.known[element.category].standard(nats), float(judge.weigh(nats, element.category))
+            )
+        )
     return result
 
 

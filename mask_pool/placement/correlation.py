@@ -57,7 +57,7 @@ def mean_of_best(scores: Sequence[np.ndarray], number: int) -> np.ndarray:
     """At every place the mean of the ``number`` largest scores (of all, where there are fewer)."""
     number = min(number, len(scores))
     stacked = np.stack(scores)
-    return np.partition(stacked, len(scores) - number, axis=0)[len(scores) - number:].mean(axis=0)
+    return np.partition(stacked, len(scores) - number, axis=0)[len(scores) - number :].mean(axis=0)
 
 
 def peaks(score: np.ndarray, least: float, around_hw: tuple[int, int]) -> list[tuple[float, int, int]]:

@@ -51,10 +51,21 @@ class PlaceMaps:
         near, far = 0.02 * side, 0.08 * side
         textures = [_normal(np.log(_blurred(strength, sigma) + 1e-2)) for sigma in (near, far)]
         along, across, inside = _object(small, near)
-        return cls(np.stack([
-            2 * (x + 0.5) / width - 1, 2 * (y + 0.5) / height - 1, np.log1p(border / (0.05 * side)),
-            _blurred(small, near), _blurred(small, far), *textures,
-            along, across, inside]).astype(np.float32))
+        return cls(
+            np.stack(
+                [
+                    2 * (x + 0.5) / width - 1,
+                    2 * (y + 0.5) / height - 1,
+                    np.log1p(border / (0.05 * side)),
+                    _blurred(small, near),
+                    _blurred(small, far),
+                    *textures,
+                    along,
+                    across,
+                    inside,
+                ]
+            ).astype(np.float32)
+        )
 
     def under(self, mask_01: np.ndarray) -> np.ndarray:
         """Mean (P,) of every map under a non-empty mask_01 (H, W) in the frame of the whole photograph."""
@@ -63,8 +74,10 @@ class PlaceMaps:
             rows, columns = np.nonzero(mask_01)
         else:
             rows, columns = np.nonzero(mask_01)
-            rows, columns = ((index * small // size) for index, small, size in
-                             zip((rows, columns), shape, mask_01.shape, strict=True))
+            rows, columns = (
+                (index * small // size)
+                for index, small, size in zip((rows, columns), shape, mask_01.shape, strict=True)
+            )
         return np.asarray(self.maps[:, rows, columns].mean(axis=1, dtype=np.float64))
 
 
@@ -100,8 +113,8 @@ def _object(small: np.ndarray, blur: float) -> tuple[np.ndarray, np.ndarray, np.
     axis = axes[:, 1]
     places = (points - middle) @ axis
     # the third moment tells which end is heavier: its mass lies nearer to the middle
-    axis = -axis if np.mean(places ** 3) > 0 else axis
-    y, x = np.mgrid[:small.shape[0], :small.shape[1]].astype(np.float64)
+    axis = -axis if np.mean(places**3) > 0 else axis
+    y, x = np.mgrid[: small.shape[0], : small.shape[1]].astype(np.float64)
     along = ((x - middle[0]) * axis[0] + (y - middle[1]) * axis[1]) / np.sqrt(variances[1])
     across = np.abs((y - middle[1]) * axis[0] - (x - middle[0]) * axis[1]) / np.sqrt(variances[0])
     inside = _blurred(found.astype(np.float32), blur)

@@ -44,8 +44,9 @@ class Placer:
     regions: Regions | None = None
     _kept: OrderedDict[tuple[str, int], Any] = field(default_factory=OrderedDict, repr=False)
 
-    def place(self, turned: Turned, canvas: Canvas, image: ImageRecord, rng: np.random.Generator, *,
-              at_border: bool = False) -> tuple[int, int, dict[str, Any]] | None:
+    def place(
+        self, turned: Turned, canvas: Canvas, image: ImageRecord, rng: np.random.Generator, *, at_border: bool = False
+    ) -> tuple[int, int, dict[str, Any]] | None:
         """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none.
 
         With ``at_border``, what a border cut off is moved to the border of this photograph, and judged there; only the
@@ -69,7 +70,7 @@ class Placer:
         if allowed is None:
             return True
         h, w = bitmap.shape
-        hits = np.count_nonzero(allowed[y:y + h, x:x + w] & (bitmap != 0))
+        hits = np.count_nonzero(allowed[y : y + h, x : x + w] & (bitmap != 0))
         return bool(hits >= least_hits(bitmap, self.config.inside))
 
     def allowed(self, image: ImageRecord) -> np.ndarray | None:
@@ -85,8 +86,14 @@ class Placer:
         step = max(1, len(rows) // POINTS)
         rows, columns = rows[::step], columns[::step]
         height, width = maps.shape[1:]
-        found = [self.ratio.score(maps[:, (rows + y) * height // image.height, (columns + x) * width // image.width]
-                                  .mean(axis=1, dtype=np.float64)) for x, y in corners]
+        found = [
+            self.ratio.score(
+                maps[:, (rows + y) * height // image.height, (columns + x) * width // image.width].mean(
+                    axis=1, dtype=np.float64
+                )
+            )
+            for x, y in corners
+        ]
         return np.array(found)
 
     def corners(self, bitmap: np.ndarray, canvas: Canvas, image: ImageRecord) -> Corners | None:
@@ -96,12 +103,19 @@ class Placer:
         if room is None or allowed is None:
             return None if room is None else Corners(room)
         first_x, last_x, first_y, last_y = room
-        legal = legal_corners(allowed, bitmap, self.config.inside)[first_y:last_y + 1, first_x:last_x + 1]
+        legal = legal_corners(allowed, bitmap, self.config.inside)[first_y : last_y + 1, first_x : last_x + 1]
         places = np.flatnonzero(legal)
         return Corners(room, places) if len(places) else None
 
-    def _by_ratio(self, turned: Turned, canvas: Canvas, corners: Corners, image: ImageRecord, rng: np.random.Generator,
-                  at_border: bool) -> tuple[int, int, dict[str, Any]] | None:
+    def _by_ratio(
+        self,
+        turned: Turned,
+        canvas: Canvas,
+        corners: Corners,
+        image: ImageRecord,
+        rng: np.random.Generator,
+        at_border: bool,
+    ) -> tuple[int, int, dict[str, Any]] | None:
         places = [corners.draw(rng) for _ in range(self.config.candidates)]
         if at_border:
             moved = [slide_to_border(canvas, turned, *place) for place in places]
@@ -113,11 +127,14 @@ class Placer:
         chosen = int(rng.choice(len(places), p=chances / chances.sum()))
         return *places[chosen], {"place": "prior", "log_ratio": round(float(ratios[chosen]), 4)}
 
-    def _near_real(self, bitmap: np.ndarray, canvas: Canvas, corners: Corners,
-                   rng: np.random.Generator) -> tuple[int, int]:
+    def _near_real(
+        self, bitmap: np.ndarray, canvas: Canvas, corners: Corners, rng: np.random.Generator
+    ) -> tuple[int, int]:
         centre = self.positions[int(rng.integers(len(self.positions)))] + rng.normal(0.0, self.config.jitter, 2)
-        return corners.nearest(float(centre[0]) * canvas.width - bitmap.shape[1] / 2,
-                               float(centre[1]) * canvas.height - bitmap.shape[0] / 2)
+        return corners.nearest(
+            float(centre[0]) * canvas.width - bitmap.shape[1] / 2,
+            float(centre[1]) * canvas.height - bitmap.shape[0] / 2,
+        )
 
     def _make_allowed(self, image: ImageRecord) -> np.ndarray | None:
         allowed = self.regions.allowed(image, self.category) if self.regions is not None else None
@@ -163,8 +180,15 @@ class Corners:
         return first_x + int(columns[best]), first_y + int(rows[best])
 
 
-def open_placer(config: PlaceConfig, dataset: Dataset, category: str, reals: Sequence[Element], seed: int,
-                regions: Regions | None = None, scenes: Scenes | None = None) -> Placer:
+def open_placer(
+    config: PlaceConfig,
+    dataset: Dataset,
+    category: str,
+    reals: Sequence[Element],
+    seed: int,
+    regions: Regions | None = None,
+    scenes: Scenes | None = None,
+) -> Placer:
     """The placer of one category, learned from its real elements ``reals`` on the training photographs.
 
     Raises:
@@ -180,8 +204,12 @@ def learn_ratio(scenes: Scenes, reals: Sequence[Element], seed: int, shrinkage: 
     """The prior of real places against any place on the same photographs, all defects painted out."""
     chosen = spread(reals, MOST_REALS)
     found = [places_of(scenes, real, seed) for real in chosen]
-    return PlaceRatio.fit(np.stack([own for own, _ in found]), [real.parent_group for real in chosen],
-                          np.concatenate([other for _, other in found]), shrinkage)
+    return PlaceRatio.fit(
+        np.stack([own for own, _ in found]),
+        [real.parent_group for real in chosen],
+        np.concatenate([other for _, other in found]),
+        shrinkage,
+    )
 
 
 def spread(reals: Sequence[Element], most: int) -> list[Element]:

@@ -39,8 +39,10 @@ class PlaceRatio:
         around = scatter(anywhere - middle, np.full(len(anywhere), 1 / len(anywhere)))
         share = objects / (objects + shrinkage)
         centre = share * (weights @ real) + (1 - share) * middle
-        return cls((centre, _believed(share * scatter(real - centre, weights) + (1 - share) * around)),
-                   (middle, _believed(around)))
+        return cls(
+            (centre, _believed(share * scatter(real - centre, weights) + (1 - share) * around)),
+            (middle, _believed(around)),
+        )
 
     def score(self, features: np.ndarray) -> float:
         """The ratio in nats of one place (P,)."""
@@ -56,12 +58,10 @@ class PlaceRatio:
 
 
 def _believed(covariance: np.ndarray) -> np.ndarray:
-    return ((1 - UNRELATED) * covariance + UNRELATED * np.diag(np.diag(covariance))
-            + LEAST ** 2 * np.eye(len(covariance)))
+    return (1 - UNRELATED) * covariance + UNRELATED * np.diag(np.diag(covariance)) + LEAST**2 * np.eye(len(covariance))
 
 
 def _log_density(value: np.ndarray, centre: np.ndarray, covariance: np.ndarray) -> float:
     away = value - centre
     distance = float(away @ np.linalg.solve(covariance, away))
-    return (-(TAIL + len(value)) / 2 * float(np.log1p(distance / TAIL))
-            - 0.5 * float(np.linalg.slogdet(covariance)[1]))
+    return -(TAIL + len(value)) / 2 * float(np.log1p(distance / TAIL)) - 0.5 * float(np.linalg.slogdet(covariance)[1])

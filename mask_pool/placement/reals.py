@@ -59,10 +59,11 @@ def places_of(scenes: Scenes, real: Element, seed: int) -> tuple[np.ndarray, np.
         rng = rng_for(seed, "judge anywhere", real.parent_image, real.parent)
         (height, width), (h, w) = real.parent_size, real.bitmap.shape
         masks = [real.full_mask()]
-        for x, y in zip(rng.integers(width - w + 1, size=ANYWHERE), rng.integers(height - h + 1, size=ANYWHERE),
-                        strict=True):
+        for x, y in zip(
+            rng.integers(width - w + 1, size=ANYWHERE), rng.integers(height - h + 1, size=ANYWHERE), strict=True
+        ):
             masks.append(np.zeros((height, width), np.uint8))
-            masks[-1][y:y + h, x:x + w] = real.bitmap
+            masks[-1][y : y + h, x : x + w] = real.bitmap
         painted = scenes.gray(real.parent_image)
         defects = scenes.defects(real.parent_image)
         own = PlaceMaps.of(paint_out(painted, defects)).under(masks[0])

@@ -62,8 +62,12 @@ class Region:
         if isinstance(self.source, Drawing):
             return self.source.draw(image)
         if self.source.shape != (image.height, image.width):
-            raise InputError(self.name, "C1", f"is {self.source.shape} (height, width), but {image.file_name} has "
-                             f"{(image.height, image.width)}", "make it for the photograph that was ingested")
+            raise InputError(
+                self.name,
+                "C1",
+                f"is {self.source.shape} (height, width), but {image.file_name} has {(image.height, image.width)}",
+                "make it for the photograph that was ingested",
+            )
         return self.source
 
 
@@ -95,8 +99,12 @@ class Regions:
                 allowed &= region.mask(image) == 0
         if not allowed.any():
             names = ", ".join(region.name for region in meant)
-            raise InputError(image.file_name, "B7", f"the regions {names} leave no place for {category!r}",
-                             "redraw them: a mask must lie in every legal region and in no illegal one")
+            raise InputError(
+                image.file_name,
+                "B7",
+                f"the regions {names} leave no place for {category!r}",
+                "redraw them: a mask must lie in every legal region and in no illegal one",
+            )
         return allowed
 
 
@@ -109,16 +117,21 @@ def read_regions(folder: Path, ingest: Dataset) -> Regions:
             cannot be read.
     """
     if not folder.is_dir():
-        raise InputError(str(folder), "MISSING", "no such folder of regions",
-                         "correct pool.place.regions, or leave it out")
+        raise InputError(
+            str(folder), "MISSING", "no such folder of regions", "correct pool.place.regions, or leave it out"
+        )
     regions, categories = Regions(), list(ingest.category_names().values())
     _read_drawn(folder, ingest, categories, regions)
     _read_pictures(folder, ingest, categories, regions)
     sizes = {(image.height, image.width) for image in ingest.images}
     for region in regions.shared:
         if region.size_hw is not None and region.size_hw not in sizes:
-            raise InputError(region.name, "C1", f"is made for photographs of {region.size_hw} (height, width), "
-                             "of which the data set has none", "draw it on a photograph that was ingested")
+            raise InputError(
+                region.name,
+                "C1",
+                f"is made for photographs of {region.size_hw} (height, width), of which the data set has none",
+                "draw it on a photograph that was ingested",
+            )
     return regions
 
 
@@ -133,8 +146,12 @@ def _read_drawn(folder: Path, ingest: Dataset, categories: Sequence[str], region
             continue
         found = finder.find(drawing.photograph)
         if found is None:
-            raise InputError(drawing.file, "MISSING", f"the data set has no photograph {drawing.photograph!r}",
-                             f"name it in imagePath, or call the file {EVERYWHERE}.json")
+            raise InputError(
+                drawing.file,
+                "MISSING",
+                f"the data set has no photograph {drawing.photograph!r}",
+                f"name it in imagePath, or call the file {EVERYWHERE}.json",
+            )
         regions.own.setdefault(found.file_name, []).append(region)
 
 
@@ -152,11 +169,19 @@ def _read_pictures(folder: Path, ingest: Dataset, categories: Sequence[str], reg
         elif len(by_stem.get(stem, [])) == 1:
             regions.own.setdefault(by_stem[stem][0], []).append(region)
         elif stem in by_stem:
-            raise InputError(name, "B11", f"may belong to {' or '.join(by_stem[stem])}",
-                             "draw this region in labelme, whose file names its photograph")
+            raise InputError(
+                name,
+                "B11",
+                f"may belong to {' or '.join(by_stem[stem])}",
+                "draw this region in labelme, whose file names its photograph",
+            )
         else:
-            raise InputError(name, "MISSING", f"the data set has no photograph {stem!r}{nearest(stem, by_stem)}",
-                             "call it PATH__NAME.legal.png after its photograph")
+            raise InputError(
+                name,
+                "MISSING",
+                f"the data set has no photograph {stem!r}{nearest(stem, by_stem)}",
+                "call it PATH__NAME.legal.png after its photograph",
+            )
 
 
 def flat_stem(file_name: str) -> str:
@@ -168,19 +193,28 @@ def flat_stem(file_name: str) -> str:
 def _meaning(where: str, label: str, separator: str, categories: Sequence[str]) -> tuple[bool, str | None]:
     kind, marked, category = label.partition(separator)
     if kind not in KINDS or (marked and not category):
-        raise InputError(where, "C11", f"has the label {label!r}, which is no region",
-                         f"use legal, illegal, legal{separator}CATEGORY or illegal{separator}CATEGORY")
+        raise InputError(
+            where,
+            "C11",
+            f"has the label {label!r}, which is no region",
+            f"use legal, illegal, legal{separator}CATEGORY or illegal{separator}CATEGORY",
+        )
     if category and category not in categories:
-        raise InputError(where, "C11", f"names no category {category!r}{nearest(category, categories)}",
-                         "use a category of the data set")
+        raise InputError(
+            where,
+            "C11",
+            f"names no category {category!r}{nearest(category, categories)}",
+            "use a category of the data set",
+        )
     return kind == "legal", category or None
 
 
 def background_01(gray_HW: np.ndarray, kind: str) -> np.ndarray:
     """bool (H, W): the dark or bright ground around the object, as far as it touches the photograph's border."""
     smooth = cv2.GaussianBlur(gray_HW, (0, 0), 1.5)
-    found = (smooth < DARKER * np.median(smooth) if kind == "dark"
-             else smooth >= BRIGHTER * np.percentile(smooth, 90)).astype(np.uint8)
+    found = (
+        smooth < DARKER * np.median(smooth) if kind == "dark" else smooth >= BRIGHTER * np.percentile(smooth, 90)
+    ).astype(np.uint8)
     _, labels = cv2.connectedComponents(found, connectivity=4)
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.isin(labels, np.unique(rim[rim > 0]))

@@ -30,8 +30,9 @@ def slide_to_border(canvas: Canvas, turned: Turned, x: int, y: int) -> tuple[int
     return x, y
 
 
-def seat_elements(elements: Sequence[Element], seats: Sequence[Seat], rng: np.random.Generator, canvas: Canvas,
-                  number: int) -> list[Placed]:
+def seat_elements(
+    elements: Sequence[Element], seats: Sequence[Seat], rng: np.random.Generator, canvas: Canvas, number: int
+) -> list[Placed]:
     """Up to ``number`` elements, moved without turning so that their box centres lie on drawn seats."""
     placed: list[Placed] = []
     for index in rng.permutation(len(seats)):

@@ -53,8 +53,10 @@ class Seat:
 
     def apart(self, other: Seat) -> bool:
         """Whether the boxes of two seats do not overlap."""
-        return (abs(self.x - other.x) >= (self.width + other.width) / 2
-                or abs(self.y - other.y) >= (self.height + other.height) / 2)
+        return (
+            abs(self.x - other.x) >= (self.width + other.width) / 2
+            or abs(self.y - other.y) >= (self.height + other.height) / 2
+        )
 
 
 class SeatFinder:
@@ -70,9 +72,17 @@ class SeatFinder:
         margin: surroundings taken into a template, as a share of the box on each side.
     """
 
-    def __init__(self, marks: Sequence[Element], photographs: Mapping[str, ImageRecord],
-                 read: Callable[[ImageRecord], np.ndarray], *, templates: int, least_score: float,
-                 scales: Sequence[float], margin: float) -> None:
+    def __init__(
+        self,
+        marks: Sequence[Element],
+        photographs: Mapping[str, ImageRecord],
+        read: Callable[[ImageRecord], np.ndarray],
+        *,
+        templates: int,
+        least_score: float,
+        scales: Sequence[float],
+        margin: float,
+    ) -> None:
         self.read, self.least_score, self.scales, self.margin = read, least_score, list(scales), margin
         self.marked: dict[int, list[Seat]] = {}
         for mark in marks:
@@ -122,16 +132,24 @@ class SeatFinder:
         top = round((seat.y + 0.5) * self._reduced - height / 2)
         if left < 0 or top < 0 or left + width > target.shape[1] or top + height > target.shape[0]:
             return []
-        own = correlator.outline.standardise(target[top:top + height, left:left + width])
+        own = correlator.outline.standardise(target[top : top + height, left : left + width])
         if own is None:
             return []
         return self._seats_at(correlator.best_of([own]), min(0.99, self.least_score + OWN_MORE), scale)
 
     def _seats_at(self, score: np.ndarray, least: float, scale: float) -> list[Seat]:
         height, width = self._outline(scale).inside.shape
-        return [Seat((x + width / 2) / self._reduced - 0.5, (y + height / 2) / self._reduced - 0.5,
-                     self._width * scale, self._height * scale, "seat", found)
-                for found, x, y in peaks(score, least, (height // 2, width // 2))]
+        return [
+            Seat(
+                (x + width / 2) / self._reduced - 0.5,
+                (y + height / 2) / self._reduced - 0.5,
+                self._width * scale,
+                self._height * scale,
+                "seat",
+                found,
+            )
+            for found, x, y in peaks(score, least, (height // 2, width // 2))
+        ]
 
     def _outline(self, scale: float) -> Outline:
         grown = (1 + 2 * self.margin) * scale * self._reduced
@@ -144,8 +162,11 @@ class SeatFinder:
             height, width = outline.inside.shape
             turns = (0, 1, 2, 3) if height == width else (0, 2)
             standard = [outline.standardise(_resize(patch, height, width)) for patch in self._patches]
-            self._templates[scale] = [[np.ascontiguousarray(np.rot90(patch, turn)) for turn in turns]
-                                      for patch in standard if patch is not None]
+            self._templates[scale] = [
+                [np.ascontiguousarray(np.rot90(patch, turn)) for turn in turns]
+                for patch in standard
+                if patch is not None
+            ]
         return self._templates[scale]
 
 
@@ -162,7 +183,7 @@ def _around(gray_HW: np.ndarray, mark: Element, margin: float) -> np.ndarray:
     x, y, w, h = mark.box
     extra_x, extra_y = round(margin * w), round(margin * h)
     padded = cv2.copyMakeBorder(gray_HW, extra_y, extra_y, extra_x, extra_x, cv2.BORDER_REPLICATE)
-    return padded[y:y + h + 2 * extra_y, x:x + w + 2 * extra_x].astype(np.float32)
+    return padded[y : y + h + 2 * extra_y, x : x + w + 2 * extra_x].astype(np.float32)
 
 
 def _resize(gray_HW: np.ndarray, height: int, width: int) -> np.ndarray:

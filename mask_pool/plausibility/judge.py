@@ -125,11 +125,15 @@ class Judge:
         known, nats = self._known(category), self.nats(maps, mask_01, category)
         plausibility = float(self.weigh(nats, category))
         parts = [known.percentile(float(nats[i]), known.reference[:, i]) for i in range(2)]
-        score = (known.percentile(plausibility, self.weigh(known.reference, category)) if self.calibration is None
-                 else float(self.calibration.score(known.standard(nats)[None])[0]))
+        score = (
+            known.percentile(plausibility, self.weigh(known.reference, category))
+            if self.calibration is None
+            else float(self.calibration.score(known.standard(nats)[None])[0])
+        )
         below = float(known.weights @ (known.reference[:, 1] < nats[1]))
         reasons = shape_words(known.shapes, shape_statistics(mask_01)) + (
-            place_words(below, len(known.weights)) if known.places is not None else ())
+            place_words(below, len(known.weights)) if known.places is not None else ()
+        )
         return Judgement(score, parts[0], parts[1], plausibility, reasons or ("like the real masks",))
 
     def parts(self, gray: np.ndarray, mask_01: np.ndarray, category: str) -> np.ndarray:
@@ -143,18 +147,31 @@ class Judge:
 
     def state(self) -> dict[str, Any]:
         """Everything as JSON-able values; ``from_state`` gives the same judge."""
-        return {"config": self.config.model_dump(mode="json"),
-                "calibration": self.calibration.state() if self.calibration else None,
-                "known": {name: {"shapes": one.shapes.state(), "places": one.places.state() if one.places else None,
-                                 "reference": one.reference.tolist(), "weights": one.weights.tolist()}
-                          for name, one in self.known.items()}}
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "calibration": self.calibration.state() if self.calibration else None,
+            "known": {
+                name: {
+                    "shapes": one.shapes.state(),
+                    "places": one.places.state() if one.places else None,
+                    "reference": one.reference.tolist(),
+                    "weights": one.weights.tolist(),
+                }
+                for name, one in self.known.items()
+            },
+        }
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        known = {name: Known(ShapeDensity.from_state(one["shapes"]),
-                             PlaceRatio.from_state(one["places"]) if one["places"] else None,
-                             np.array(one["reference"], float).reshape(-1, 2), np.array(one["weights"], float))
-                 for name, one in state["known"].items()}
+        known = {
+            name: Known(
+                ShapeDensity.from_state(one["shapes"]),
+                PlaceRatio.from_state(one["places"]) if one["places"] else None,
+                np.array(one["reference"], float).reshape(-1, 2),
+                np.array(one["weights"], float),
+            )
+            for name, one in state["known"].items()
+        }
         calibration = Calibration.from_state(state["calibration"]) if state["calibration"] else None
         return cls(JudgeConfig(**state["config"]), known, calibration)
 
@@ -172,8 +189,9 @@ class _Source:
         self.shapes = np.stack([shape_statistics(element.full_mask()) for element in every])
         found = [places_of(scenes, element, seed) for element in every]
         self.places, self.anywhere = np.stack([own for own, _ in found]), [any_ for _, any_ in found]
-        objects = sorted({element.parent_group for element in every},
-                         key=lambda group: (seed_for(seed, "judge fold", group), group))
+        objects = sorted(
+            {element.parent_group for element in every}, key=lambda group: (seed_for(seed, "judge fold", group), group)
+        )
         self.fold_of = {group: index % config.folds for index, group in enumerate(objects)}
 
     def know(self, category: str) -> Known:
@@ -187,17 +205,24 @@ class _Source:
             shapes, places = self._learn(category, seen or judged)
             for row, index in enumerate(judged):
                 if folds[row] == fold:
-                    reference[row] = (shapes.log_density(self.shapes[index]), 0.0 if places is None else
-                                      places.score(self.places[index]))
+                    reference[row] = (
+                        shapes.log_density(self.shapes[index]),
+                        0.0 if places is None else places.score(self.places[index]),
+                    )
         shapes, places = self._learn(category, list(range(len(self.every))))
         return Known(shapes, places, reference, object_weights([self.every[index].parent_group for index in judged]))
 
     def _learn(self, category: str, seen: Sequence[int]) -> tuple[ShapeDensity, PlaceRatio | None]:
         own = [index for index in seen if self.every[index].category == category]
         groups = [self.every[index].parent_group for index in own]
-        shapes = ShapeDensity.fit(self.shapes[own], groups, self.shapes[list(seen)],
-                                  [self.every[index].parent_group for index in seen],
-                                  [self.every[index].category for index in seen], self.config.shrinkage)
+        shapes = ShapeDensity.fit(
+            self.shapes[own],
+            groups,
+            self.shapes[list(seen)],
+            [self.every[index].parent_group for index in seen],
+            [self.every[index].category for index in seen],
+            self.config.shrinkage,
+        )
         if not own:
             return shapes, None
         anywhere = np.concatenate([self.anywhere[index] for index in own])

@@ -57,8 +57,15 @@ class ShapeDensity:
         object.__setattr__(self, "_half_log_det", 0.5 * float(np.linalg.slogdet(self.covariance)[1]))
 
     @classmethod
-    def fit(cls, values: np.ndarray, groups: Sequence[str], all_values: np.ndarray, all_groups: Sequence[str],
-            all_categories: Sequence[str], shrinkage: float) -> Self:
+    def fit(
+        cls,
+        values: np.ndarray,
+        groups: Sequence[str],
+        all_values: np.ndarray,
+        all_groups: Sequence[str],
+        all_categories: Sequence[str],
+        shrinkage: float,
+    ) -> Self:
         """From a category's shapes (N, F), N may be 0, and those of all categories (M, F), M at least 1.
 
         A category without masks takes the centre and the spread of all.
@@ -101,8 +108,10 @@ class ShapeDensity:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        return cls(np.array(state["values"], float).reshape(-1, len(NAMES)),
-                   *(np.array(state[name], float) for name in ("weights", "centre", "covariance")))
+        return cls(
+            np.array(state["values"], float).reshape(-1, len(NAMES)),
+            *(np.array(state[name], float) for name in ("weights", "centre", "covariance")),
+        )
 
 
 def scatter(away: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -7,8 +7,19 @@ import numpy as np
 
 from ..elements.real import tight
 
-NAMES = ("area", "elongation", "solidity", "compactness", "parts", "holes", "roughness", "width", "unevenness",
-         "lie_across", "lie_diagonal")
+NAMES = (
+    "area",
+    "elongation",
+    "solidity",
+    "compactness",
+    "parts",
+    "holes",
+    "roughness",
+    "width",
+    "unevenness",
+    "lie_across",
+    "lie_diagonal",
+)
 """The statistics of ``shape_statistics``, in order."""
 SPREADS = (0.35, 0.2, 0.06, 0.2, 0.3, 0.03, 0.05, 0.2, 0.08, 0.25, 0.25)
 """Differences that say nothing, in the statistics' own units: no spread of few examples is believed to be less.
@@ -16,10 +27,14 @@ SPREADS = (0.35, 0.2, 0.06, 0.2, 0.3, 0.03, 0.05, 0.2, 0.08, 0.25, 0.25)
 Ours: about what one person's second outline of the same defect differs from the first by.
 """
 WORDS: dict[str, tuple[str, str]] = {
-    "area": ("larger", "smaller"), "elongation": ("more elongated", "less elongated"),
-    "solidity": ("fuller", "more bent or branched"), "compactness": ("rounder", "less round"),
-    "parts": ("in more parts", "in fewer parts"), "holes": ("with more holes", "with fewer holes"),
-    "roughness": ("rougher in outline", "smoother in outline"), "width": ("wider", "narrower"),
+    "area": ("larger", "smaller"),
+    "elongation": ("more elongated", "less elongated"),
+    "solidity": ("fuller", "more bent or branched"),
+    "compactness": ("rounder", "less round"),
+    "parts": ("in more parts", "in fewer parts"),
+    "holes": ("with more holes", "with fewer holes"),
+    "roughness": ("rougher in outline", "smoother in outline"),
+    "width": ("wider", "narrower"),
     "unevenness": ("more uneven in width", "more even in width"),
 }
 """How a high and a low value read; the two that say how a mask lies count, but have no such words."""
@@ -52,11 +67,21 @@ def shape_statistics(mask_01: np.ndarray) -> np.ndarray:
     filled, hull, parts = _outlines(bitmap)
     crack = np.count_nonzero(np.diff(bitmap, axis=0)) + np.count_nonzero(np.diff(bitmap, axis=1))
     lie = 1.0 - shorter / longer
-    return np.array([
-        np.log(area / photograph), 0.5 * np.log(longer / shorter), min(area / hull, 1.0),
-        np.log(4 * np.pi * area / (np.pi / 4 * crack) ** 2), np.log(parts), 1.0 - area / filled,
-        _roughness(bitmap, mean, area), np.log(mean / np.sqrt(photograph)), float(breadth.std()) / mean,
-        cos_2 * lie, sin_2 * lie])
+    return np.array(
+        [
+            np.log(area / photograph),
+            0.5 * np.log(longer / shorter),
+            min(area / hull, 1.0),
+            np.log(4 * np.pi * area / (np.pi / 4 * crack) ** 2),
+            np.log(parts),
+            1.0 - area / filled,
+            _roughness(bitmap, mean, area),
+            np.log(mean / np.sqrt(photograph)),
+            float(breadth.std()) / mean,
+            cos_2 * lie,
+            sin_2 * lie,
+        ]
+    )
 
 
 def _axes(bitmap: np.ndarray) -> tuple[float, float, float, float]:

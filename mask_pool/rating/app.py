@@ -26,8 +26,14 @@ from .store import Conflict, Event, Forbidden, Store, Unavailable
 
 log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
-FILES = {"style.css": "text/css", "app.js": "text/javascript", "queue.js": "text/javascript",
-         "view.js": "text/javascript", "keys.js": "text/javascript", "icon.png": "image/png"}
+FILES = {
+    "style.css": "text/css",
+    "app.js": "text/javascript",
+    "queue.js": "text/javascript",
+    "view.js": "text/javascript",
+    "keys.js": "text/javascript",
+    "icon.png": "image/png",
+}
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
@@ -87,8 +93,9 @@ class Desk:
         items = self.catalogue.items()
         if self.what == WHAT:
             return choose(self.catalogue, items, rater, self.config.pairs), items
-        return self.catalogue.order(list(items), rater, lambda one: self.priority.get(
-            (items[one].mask.file, items[one].mask.shape), 0.0)), items
+        return self.catalogue.order(
+            list(items), rater, lambda one: self.priority.get((items[one].mask.file, items[one].mask.shape), 0.0)
+        ), items
 
     def event(self, rater: int, action: Action) -> Event:
         """The event that the action stands for.
@@ -103,8 +110,18 @@ class Desk:
         item = self.catalogue.items().get(action.item)
         if item is None or self.catalogue.version(item) != action.version:
             raise Conflict("this mask has been replaced")
-        return Event(action.key, rater, self.what, item.mask, action.kind, action.criterion, action.grade,
-                     action.comment, action.expects, action.undoes)
+        return Event(
+            action.key,
+            rater,
+            self.what,
+            item.mask,
+            action.kind,
+            action.criterion,
+            action.grade,
+            action.comment,
+            action.expects,
+            action.undoes,
+        )
 
     def _nonsense(self, action: Action) -> str | None:
         grades = action.kind in {"grade", "undo"}
@@ -155,19 +172,26 @@ def _serve_files(app: FastAPI, desk: Desk) -> None:
             raise HTTPException(404)
         if v != desk.catalogue.version(found):
             raise Conflict("this mask has been replaced")
-        return Response(found.layer(name), media_type="image/png",
-                        headers={"cache-control": "private, max-age=86400, immutable"})
+        return Response(
+            found.layer(name), media_type="image/png", headers={"cache-control": "private, max-age=86400, immutable"}
+        )
 
 
 def _serve_work(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/session")
     def session() -> dict[str, Any]:
-        return {"page_token": desk.policy.page_token, "store": desk.store.id,
-                "what": desk.catalogue.sign("what", desk.what)[:8],
-                "mode": "answer" if desk.what == WHAT else "grade", "criteria": desk.criteria,
-                "weights": {} if desk.what == WHAT else desk.config.criteria, "names": GRADE_NAMES,
-                "highest": HIGHEST, "answers": {"real": REAL, "generated": GENERATED},
-                "comment_chars": desk.config.comment_chars}
+        return {
+            "page_token": desk.policy.page_token,
+            "store": desk.store.id,
+            "what": desk.catalogue.sign("what", desk.what)[:8],
+            "mode": "answer" if desk.what == WHAT else "grade",
+            "criteria": desk.criteria,
+            "weights": {} if desk.what == WHAT else desk.config.criteria,
+            "names": GRADE_NAMES,
+            "highest": HIGHEST,
+            "answers": {"real": REAL, "generated": GENERATED},
+            "comment_chars": desk.config.comment_chars,
+        }
 
     @app.post("/api/enter")
     def enter(entry: Entry) -> dict[str, Any]:
@@ -189,8 +213,9 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         return {"items": [_public(desk, one, items[one]) for one in order], "state": state}
 
     @app.post("/api/events")
-    def events(action: Action, x_rater: Annotated[int, Header()],
-               x_rater_secret: Annotated[str, Header()]) -> dict[str, Any]:
+    def events(
+        action: Action, x_rater: Annotated[int, Header()], x_rater_secret: Annotated[str, Header()]
+    ) -> dict[str, Any]:
         desk.store.authorise(x_rater, x_rater_secret)
         return desk.store.append(desk.event(x_rater, action))
 
@@ -198,8 +223,13 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
 def _public(desk: Desk, one: str, item: Judged) -> dict[str, Any]:
     """What a rater may know of an item: no file, no source, nobody's grade."""
     height, width = item.rle["size"]
-    return {"id": one, "version": desk.catalogue.version(item), "width": width, "height": height,
-            **({} if desk.what == WHAT else {"label": item.mask.label})}
+    return {
+        "id": one,
+        "version": desk.catalogue.version(item),
+        "width": width,
+        "height": height,
+        **({} if desk.what == WHAT else {"label": item.mask.label}),
+    }
 
 
 def _slot_of(row: Mapping[str, Any]) -> tuple[str, int, str]:
@@ -225,12 +255,14 @@ def _answer_errors(app: FastAPI) -> None:
         Forbidden: lambda error: say(403, error=str(error)),
         Unprocessable: lambda error: say(422, error="not understood", fields=[str(error)]),
         RequestValidationError: lambda error: say(422, error="not understood", fields=_fields(error)),
-        HTTPException: lambda error: say(error.status_code, error={404: "not found", 405: "not allowed"}.get(
-            error.status_code, "not understood")),
+        HTTPException: lambda error: say(
+            error.status_code, error={404: "not found", 405: "not allowed"}.get(error.status_code, "not understood")
+        ),
         InputError: lambda _: say(409, error="these files have changed: the masks must be served anew", current=None),
         Exception: lambda _: say(500, error="the server failed; it is written in its log"),
     }
     for kind, answer in handlers.items():
+
         def handle(request: Request, error: Exception, answer: Callable[[Any], JSONResponse] = answer) -> JSONResponse:
             if isinstance(error, InputError):
                 log.error("%s", error)

@@ -55,8 +55,9 @@ class RateConfig(Config):
             raise ValueError("criteria: at least one is needed")
         for name, weight in self.criteria.items():
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name) or name in RESERVED:
-                raise ValueError(f"criteria: {name!r} must be a short lower-case word, and none of "
-                                 f"{', '.join(sorted(RESERVED))}")
+                raise ValueError(
+                    f"criteria: {name!r} must be a short lower-case word, and none of {', '.join(sorted(RESERVED))}"
+                )
             if not 0 < weight < float("inf"):
                 raise ValueError(f"criteria: the weight of {name!r} must be positive")
         for host in self.allowed_hosts:

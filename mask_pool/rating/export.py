@@ -53,8 +53,11 @@ def comments(run: Path) -> dict[tuple[RatedMask, str], str]:
 
 
 def _rows(run: Path, criterion: str | None = None) -> list[dict[str, Any]]:
-    return [row for row in newest_rows(run / FOLDER / NAME)
-            if row["what"] != WHAT and (row["criterion"] == criterion if criterion else row["grade"] is not None)]
+    return [
+        row
+        for row in newest_rows(run / FOLDER / NAME)
+        if row["what"] != WHAT and (row["criterion"] == criterion if criterion else row["grade"] is not None)
+    ]
 
 
 def _mask(row: dict[str, Any]) -> RatedMask:
@@ -71,9 +74,13 @@ def write_sheet(path: Path, ratings: Ratings, said: Mapping[tuple[RatedMask, str
     """
     rows: dict[tuple[RatedMask, str, str], str] = {}
     for (mask, rater), comment in (said or {}).items():
-        given = [criterion for c, criterion in enumerate(ratings.criteria) if mask in ratings.masks
-                 and rater in ratings.raters
-                 and not np.isnan(ratings.grades[ratings.masks.index(mask), ratings.raters.index(rater), c])]
+        given = [
+            criterion
+            for c, criterion in enumerate(ratings.criteria)
+            if mask in ratings.masks
+            and rater in ratings.raters
+            and not np.isnan(ratings.grades[ratings.masks.index(mask), ratings.raters.index(rater), c])
+        ]
         rows[mask, rater, min(given or ratings.criteria or (OVERALL,))] = comment
     write_ratings(path, ratings, rows)
 
@@ -93,8 +100,9 @@ def take_up(run: Path, ratings: Ratings) -> dict[str, int]:
     """
     for name in ratings.raters:
         if rater_name(name) is None:
-            raise ConfigError(f"rater {name!r}: a name begins with a letter or digit and has {RATER_CHARS} characters "
-                              "at most")
+            raise ConfigError(
+                f"rater {name!r}: a name begins with a letter or digit and has {RATER_CHARS} characters at most"
+            )
     store = Store(run / FOLDER)
     try:
         return store.take_up(_grades(ratings))
@@ -115,6 +123,9 @@ def rater_name(text: str) -> str | None:
     It begins with a letter or digit, so no spreadsheet takes it for a formula, and holds nothing invisible.
     """
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    fine = 0 < len(name) <= RATER_CHARS and name[0].isalnum() and all(
-        unicodedata.category(char)[0] not in "C" for char in name)
+    fine = (
+        0 < len(name) <= RATER_CHARS
+        and name[0].isalnum()
+        and all(unicodedata.category(char)[0] not in "C" for char in name)
+    )
     return name if fine else None

@@ -91,8 +91,15 @@ def load_drawings(run: Path, folder: Path | None = None) -> Loaded:
     items = []
     for drawing in read_drawings(folder):
         found = finder.find(drawing.photograph)
-        reason = ("unknown_category" if drawing.label not in names else "unknown_photograph" if found is None
-                  else "test_photograph" if found.split != "train" or found.source != "real" else None)
+        reason = (
+            "unknown_category"
+            if drawing.label not in names
+            else "unknown_photograph"
+            if found is None
+            else "test_photograph"
+            if found.split != "train" or found.source != "real"
+            else None
+        )
         if reason is not None or found is None:
             left_out[str(reason)] += 1
             continue
@@ -113,10 +120,22 @@ def load_pool(run: Path) -> Loaded:
     for image in pool.images:
         normal = photographs.get(str(image.extra.get("normal_file")))
         if normal is None or normal.split != "train":
-            raise InputError(f"{run / 'pool'}[{image.file_name}]", "A24", "its photograph is not among the training "
-                             "photographs", "build the pool again")
-        items.append(judged(ingest, normal, f"pool/{image.file_name}", 0, str(image.extra["category"]),
-                            rle_of_all(instances.get(image.id, []), normal)))
+            raise InputError(
+                f"{run / 'pool'}[{image.file_name}]",
+                "A24",
+                "its photograph is not among the training photographs",
+                "build the pool again",
+            )
+        items.append(
+            judged(
+                ingest,
+                normal,
+                f"pool/{image.file_name}",
+                0,
+                str(image.extra["category"]),
+                rle_of_all(instances.get(image.id, []), normal),
+            )
+        )
     return Loaded(items, {}, [run / "ingest" / "annotations.json", run / "pool" / "annotations.json"])
 
 
@@ -190,8 +209,9 @@ class Catalogue:
 
     def sign(self, *parts: str) -> str:
         """32 hex digits that depend on the parts and on the run's secret salt."""
-        return hmac.new(self._salt.encode(), "\0".join(parts).encode("utf-8", "surrogatepass"),
-                        hashlib.sha256).hexdigest()[:32]
+        return hmac.new(
+            self._salt.encode(), "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).hexdigest()[:32]
 
     def order(self, ids: Sequence[str], rater: int, priority: Callable[[str], float]) -> list[str]:
         """``ids`` by falling priority; among equals at random, another way for each rater and always the same one."""

@@ -35,12 +35,26 @@ def load_mixed(run: Path, method: str | None = None) -> Loaded:
     names, items = ingest.category_names(), []
     for folder, dataset in (("ingest", ingest.split("train")), (gate.name, accepted)):
         instances = dataset.by_image()
-        items += [judged(dataset, image, f"{folder}/{image.file_name}", 0, names[instances[image.id][0].category_id],
-                         rle_of_all(instances[image.id], image)) for image in dataset.images if image.id in instances]
+        items += [
+            judged(
+                dataset,
+                image,
+                f"{folder}/{image.file_name}",
+                0,
+                names[instances[image.id][0].category_id],
+                rle_of_all(instances[image.id], image),
+            )
+            for image in dataset.images
+            if image.id in instances
+        ]
     for kind in (True, False):
         if not any(is_real(item.mask.file) is kind for item in items):
-            raise InputError(str(run), "F14", f"no {'real' if kind else 'generated'} defect photograph to show",
-                             "ingest defects, and generate and gate images first")
+            raise InputError(
+                str(run),
+                "F14",
+                f"no {'real' if kind else 'generated'} defect photograph to show",
+                "ingest defects, and generate and gate images first",
+            )
     return Loaded(items, {}, [run / "ingest" / "annotations.json", gate / "annotations.json"])
 
 
@@ -52,8 +66,12 @@ def _gate(run: Path, method: str | None) -> Path:
     found = sorted(path.name for path in run.glob("gate@*") if (path / "annotations.json").is_file())
     wanted = f"gate@{method}" if method else found[0] if len(found) == 1 else "gate@anomaly_gan"
     if wanted not in found:
-        raise InputError(str(run), "MISSING", f"no finished {wanted} (there is: {', '.join(found) or 'none'})",
-                         "run `anomaly-gan gate` first, or name another method")
+        raise InputError(
+            str(run),
+            "MISSING",
+            f"no finished {wanted} (there is: {', '.join(found) or 'none'})",
+            "run `anomaly-gan gate` first, or name another method",
+        )
     return run / wanted
 
 
@@ -68,8 +86,11 @@ def choose(catalogue: Catalogue, items: dict[str, Judged], rater: int, pairs: in
         mask = items[one].mask
         sides.setdefault(mask.label, ([], []))[0 if is_real(mask.file) else 1].append(one)
     # rounds over the categories, so that a limit takes from all alike
-    rounds = sorted((place, catalogue.sign("round", str(rater), label), pair) for label, (real, generated)
-                    in sides.items() for place, pair in enumerate(zip(real, generated, strict=False)))
+    rounds = sorted(
+        (place, catalogue.sign("round", str(rater), label), pair)
+        for label, (real, generated) in sides.items()
+        for place, pair in enumerate(zip(real, generated, strict=False))
+    )
     taken = {one for *_, pair in rounds[:pairs] for one in pair}
     return [one for one in order if one in taken]
 
@@ -86,16 +107,25 @@ def report(run: Path) -> dict[str, Any]:
         all answers agree the bootstrap has no width, and this one must be read. With one rater only photographs are
         redrawn.
     """
-    rows = [row for row in newest_rows(run / FOLDER / NAME) if row["what"] == WHAT and row["criterion"] == CRITERION
-            and row["grade"] is not None]
-    raters = {name: _share([row for row in rows if row["rater"] == name])
-              for name in sorted({row["rater"] for row in rows})}
+    rows = [
+        row
+        for row in newest_rows(run / FOLDER / NAME)
+        if row["what"] == WHAT and row["criterion"] == CRITERION and row["grade"] is not None
+    ]
+    raters = {
+        name: _share([row for row in rows if row["rater"] == name]) for name in sorted({row["rater"] for row in rows})
+    }
     pooled = _share(rows)
     pooled["binomial_interval"] = pooled.pop("interval")
     pooled["interval"] = bootstrap(rows)
     labels = sorted({row["label"] for row in rows})
-    return {"raters": raters, "pooled": pooled, "level": LEVEL, "photographs": len({row["file"] for row in rows}),
-            "categories": {label: _share([row for row in rows if row["label"] == label]) for label in labels}}
+    return {
+        "raters": raters,
+        "pooled": pooled,
+        "level": LEVEL,
+        "photographs": len({row["file"] for row in rows}),
+        "categories": {label: _share([row for row in rows if row["label"] == label]) for label in labels},
+    }
 
 
 def describe(found: dict[str, Any]) -> str:
@@ -123,15 +153,17 @@ def _share(rows: list[dict[str, Any]]) -> dict[str, Any]:
     right = sum(_right(row) for row in rows)
     shown = Counter(is_real(row["file"]) for row in rows)
     called = Counter(is_real(row["file"]) for row in rows if row["grade"] == REAL)
-    result: dict[str, Any] = {"answers": len(rows), "right": right, "share": None, "interval": None,
-                              "p_guessing": None}
+    result: dict[str, Any] = {"answers": len(rows), "right": right, "share": None, "interval": None, "p_guessing": None}
     for kind, name in ((True, "called_real_of_real"), (False, "called_real_of_generated")):
         result[name] = round(called[kind] / shown[kind], 6) if shown[kind] else None
     if rows:
         test = binomtest(right, len(rows), 0.5)
         low, high = test.proportion_ci(LEVEL, method="exact")
-        result |= {"share": round(right / len(rows), 6), "p_guessing": float(f"{test.pvalue:.6g}"),
-                   "interval": [round(float(low), 6), round(float(high), 6)]}
+        result |= {
+            "share": round(right / len(rows), 6),
+            "p_guessing": float(f"{test.pvalue:.6g}"),
+            "interval": [round(float(low), 6), round(float(high), 6)],
+        }
     return result
 
 

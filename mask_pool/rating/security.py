@@ -19,15 +19,23 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PAGE_TOKEN = "x-page-token"
 HEADERS = (
-    (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-     b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"), (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
 BURST_SECONDS, CLIENTS = 4.0, 4096
 HEADER_BYTES = 16_384
-ENTRY = ("<!doctype html><meta charset=utf-8><title>Rating masks</title><p>Please open the whole link that you were "
-         "given: it ends in <code>?token=…</code>. If you have just done so, <a href='/'>go on here</a>.")
+ENTRY = (
+    "<!doctype html><meta charset=utf-8><title>Rating masks</title><p>Please open the whole link that you were "
+    "given: it ends in <code>?token=…</code>. If you have just done so, <a href='/'>go on here</a>."
+)
 
 
 @dataclass(frozen=True)
@@ -171,8 +179,12 @@ def _only(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
 
 
 def _cookies(headers: Iterable[tuple[bytes, bytes]], name: str) -> list[str]:
-    parts = [part.strip() for key, value in headers if key.lower() == b"cookie"
-             for part in value.decode("latin-1").split(";")]
+    parts = [
+        part.strip()
+        for key, value in headers
+        if key.lower() == b"cookie"
+        for part in value.decode("latin-1").split(";")
+    ]
     return [part.removeprefix(f"{name}=") for part in parts if part.startswith(f"{name}=")]
 
 
@@ -204,6 +216,11 @@ async def _refuse(send: Send, refusal: Refusal) -> None:
     content = ENTRY if html else f'{{"error": "{refusal.reason}"}}'
     body = b"" if refusal.status == 303 else content.encode()
     kind = b"text/html; charset=utf-8" if html else b"application/json"
-    await send({"type": "http.response.start", "status": refusal.status,
-                "headers": [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *refusal.headers]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": refusal.status,
+            "headers": [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *refusal.headers],
+        }
+    )
     await send({"type": "http.response.body", "body": body})

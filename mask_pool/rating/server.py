@@ -35,9 +35,18 @@ log = logging.getLogger(__name__)
 TOKEN_BYTES = 24
 
 
-def serve(run: Path, config: RateConfig, *, what: str = "drawings", drawings: Path | None = None,
-          method: str | None = None, order_by: Mapping[tuple[str, int], float] | None = None,
-          token_file: Path | None = None, no_token: bool = False, say: Callable[[str], None]) -> None:
+def serve(
+    run: Path,
+    config: RateConfig,
+    *,
+    what: str = "drawings",
+    drawings: Path | None = None,
+    method: str | None = None,
+    order_by: Mapping[tuple[str, int], float] | None = None,
+    token_file: Path | None = None,
+    no_token: bool = False,
+    say: Callable[[str], None],
+) -> None:
     """Serve the page until SIGINT or SIGTERM; ratings go to RUN/rate/ratings.sqlite.
 
     Args:
@@ -69,8 +78,14 @@ def serve(run: Path, config: RateConfig, *, what: str = "drawings", drawings: Pa
         if catalogue.left_out:
             say("left out: " + ", ".join(f"{number} {reason}" for reason, number in catalogue.left_out.items()))
         with _listen(config) as listener:
-            policy = Policy(token, secrets.token_hex(16), host_names(config, listener.getsockname()[1]),
-                            config.body_bytes, config.requests_per_second, config.request_seconds)
+            policy = Policy(
+                token,
+                secrets.token_hex(16),
+                host_names(config, listener.getsockname()[1]),
+                config.body_bytes,
+                config.requests_per_second,
+                config.request_seconds,
+            )
             desk = Desk(store, catalogue, config, what, policy, order_by or {})
             link = _link(config, listener.getsockname()[1], token)
             Server(_uvicorn_config(desk), lambda: say(f"rate at {link}")).run(sockets=[listener])
@@ -129,16 +144,20 @@ def host_names(config: RateConfig, port: int) -> frozenset[str]:
             own = socket.gethostname()
             names |= {own.lower(), *(str(info[4][0]) for info in socket.getaddrinfo(own, None, socket.AF_INET))}
     ported = {f"{name}:{port}" for name in names - {"0.0.0.0", "::"}}
-    own_port = {host.lower() if host.rpartition(":")[2].isdecimal() and not host.endswith("]")
-                else f"{host.lower()}:{port}" for host in config.allowed_hosts}
+    own_port = {
+        host.lower() if host.rpartition(":")[2].isdecimal() and not host.endswith("]") else f"{host.lower()}:{port}"
+        for host in config.allowed_hosts
+    }
     return frozenset(ported | own_port | ({name.removesuffix(":80") for name in ported} if port == 80 else set()))
 
 
 def _link(config: RateConfig, port: int, token: str | None) -> str:
     host = config.host
     if host in {"0.0.0.0", "::"}:
-        host = next((name for name in sorted(host_names(config, port)) if not name.startswith(
-            ("127.", "localhost", "["))), "127.0.0.1:0").rpartition(":")[0]
+        host = next(
+            (name for name in sorted(host_names(config, port)) if not name.startswith(("127.", "localhost", "["))),
+            "127.0.0.1:0",
+        ).rpartition(":")[0]
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
 
@@ -151,16 +170,30 @@ def _listen(config: RateConfig) -> Iterator[socket.socket]:
         try:
             listener.bind((config.host, config.port))
         except OSError as error:
-            raise EnvironmentFailure(f"{config.host}:{config.port}: cannot be served ({error.strerror}): choose "
-                                     "another port with --set rate.port=NUMBER") from error
+            raise EnvironmentFailure(
+                f"{config.host}:{config.port}: cannot be served ({error.strerror}): choose "
+                "another port with --set rate.port=NUMBER"
+            ) from error
         yield listener
 
 
 def _uvicorn_config(desk: Desk) -> uvicorn.Config:
     guarded = type("LimitedProtocol", (LimitedProtocol,), {"limits": desk.config, "open_by_address": Counter()})
-    return uvicorn.Config(build_app(desk), http=guarded, ws="none", lifespan="off", access_log=False, log_config=None,
-                          server_header=False, timeout_keep_alive=15, timeout_graceful_shutdown=5, backlog=256,
-                          h11_max_incomplete_event_size=16_384, proxy_headers=False, loop="asyncio")
+    return uvicorn.Config(
+        build_app(desk),
+        http=guarded,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+        backlog=256,
+        h11_max_incomplete_event_size=16_384,
+        proxy_headers=False,
+        loop="asyncio",
+    )
 
 
 class Server(uvicorn.Server):
@@ -196,8 +229,9 @@ class LimitedProtocol(H11Protocol):
         self._address = (transport.get_extra_info("peername") or ("",))[0]
         self.open_by_address[self._address] += 1
         super().connection_made(transport)
-        if (self.open_by_address.total() > self.limits.connections
-                or self.open_by_address[self._address] > max(1, self.limits.connections // 2)):
+        if self.open_by_address.total() > self.limits.connections or self.open_by_address[self._address] > max(
+            1, self.limits.connections // 2
+        ):
             transport.abort()
             return
         self._await_request()

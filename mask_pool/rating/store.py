@@ -100,8 +100,10 @@ class Store:
         make_private(folder)
         kind = network_filesystem(folder)
         if kind is not None:
-            raise EnvironmentFailure(f"{folder}: lies on a network filesystem ({kind}), where SQLite cannot keep "
-                                     "ratings safe: copy the run to a local disk")
+            raise EnvironmentFailure(
+                f"{folder}: lies on a network filesystem ({kind}), where SQLite cannot keep "
+                "ratings safe: copy the run to a local disk"
+            )
         self._lock_file = _hold(folder / ".lock")
         self._writing, self._reading = threading.Lock(), threading.Lock()
         claim_file(self.path)
@@ -161,11 +163,17 @@ class Store:
         """
         hashed = sha256_bytes(secret.encode())
         with self._transaction() as database:
-            row = database.execute("SELECT id, secret_sha256 FROM raters WHERE folded = ?",
-                                   (name.casefold(),)).fetchone()
+            row = database.execute(
+                "SELECT id, secret_sha256 FROM raters WHERE folded = ?", (name.casefold(),)
+            ).fetchone()
             if row is None:
-                return int(database.execute("INSERT INTO raters(name, folded, secret_sha256) VALUES (?, ?, ?)",
-                                            (name, name.casefold(), hashed)).lastrowid or 0)
+                return int(
+                    database.execute(
+                        "INSERT INTO raters(name, folded, secret_sha256) VALUES (?, ?, ?)",
+                        (name, name.casefold(), hashed),
+                    ).lastrowid
+                    or 0
+                )
         if not secrets.compare_digest(row[1], hashed):
             raise Forbidden("this name is taken")
         return int(row[0])
@@ -190,12 +198,14 @@ class Store:
             Unavailable: locked, full or read-only; nothing was written.
         """
         with self._transaction() as database:
-            known = database.execute("SELECT seq, rater, fingerprint, grade FROM ratings WHERE key = ?",
-                                     (event.key,)).fetchone()
+            known = database.execute(
+                "SELECT seq, rater, fingerprint, grade FROM ratings WHERE key = ?", (event.key,)
+            ).fetchone()
             if known is not None:
                 return _repeated(event, known)
-            row = database.execute(f"SELECT seq, key, grade, comment FROM ratings WHERE {SLOT} "
-                                   "ORDER BY seq DESC LIMIT 1", event.slot).fetchone()
+            row = database.execute(
+                f"SELECT seq, key, grade, comment FROM ratings WHERE {SLOT} ORDER BY seq DESC LIMIT 1", event.slot
+            ).fetchone()
             newest = None if row is None else {"seq": row[0], "key": row[1], "grade": row[2], "comment": row[3]}
             if (newest["key"] if newest else "") != event.expects:
                 raise Conflict("graded elsewhere meanwhile", newest)
@@ -208,14 +218,24 @@ class Store:
         counts = {"added": 0, "changed": 0, "unchanged": 0, "kept_from_page": 0}
         with self._transaction() as database:
             for name, what, mask, criterion, grade in rows:
-                database.execute("INSERT OR IGNORE INTO raters(name, folded, secret_sha256) VALUES (?, ?, '')",
-                                 (name, name.casefold()))
+                database.execute(
+                    "INSERT OR IGNORE INTO raters(name, folded, secret_sha256) VALUES (?, ?, '')",
+                    (name, name.casefold()),
+                )
                 rater = database.execute("SELECT id FROM raters WHERE folded = ?", (name.casefold(),)).fetchone()[0]
                 event = Event(secrets.token_hex(16), rater, what, mask, "grade", criterion, grade)
-                row = database.execute(f"SELECT seq, grade, source FROM ratings WHERE {SLOT} ORDER BY seq DESC LIMIT 1",
-                                       event.slot).fetchone()
-                outcome = ("added" if row is None or row[1] is None else "unchanged" if row[1] == grade
-                           else "kept_from_page" if row[2] == "web" else "changed")
+                row = database.execute(
+                    f"SELECT seq, grade, source FROM ratings WHERE {SLOT} ORDER BY seq DESC LIMIT 1", event.slot
+                ).fetchone()
+                outcome = (
+                    "added"
+                    if row is None or row[1] is None
+                    else "unchanged"
+                    if row[1] == grade
+                    else "kept_from_page"
+                    if row[2] == "web"
+                    else "changed"
+                )
                 counts[outcome] += 1
                 if outcome in {"added", "changed"}:
                     _insert(database, event, grade, row[0] if row else None, "sheet")
@@ -236,7 +256,8 @@ class Store:
             rows = database.execute(
                 "SELECT file, shape, sha256, criterion, kind, grade, comment, key, max(seq) FROM ratings "
                 "WHERE rater = ? AND what = ? GROUP BY file, shape, sha256, criterion ORDER BY max(seq)",
-                (rater, what)).fetchall()
+                (rater, what),
+            ).fetchall()
         names = ("file", "shape", "sha256", "criterion", "kind", "grade", "comment", "key", "seq")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -283,7 +304,8 @@ def newest_rows(path: Path) -> list[dict[str, Any]]:
             rows = reader.execute(
                 "SELECT what, file, shape, label, sha256, name AS rater, criterion, grade, comment, max(seq) AS seq "
                 "FROM ratings JOIN raters ON raters.id = ratings.rater "
-                "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)").fetchall()
+                "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)"
+            ).fetchall()
             return [dict(row) for row in rows]
     except sqlite3.DatabaseError as error:
         raise _damaged(path, str(error)) from error
@@ -303,7 +325,8 @@ def _before(database: sqlite3.Connection, event: Event) -> float | None:
     row = database.execute(
         "SELECT undone.rater, undone.what, undone.file, undone.shape, undone.sha256, undone.criterion, earlier.grade "
         "FROM ratings AS undone LEFT JOIN ratings AS earlier ON earlier.seq = undone.replaces WHERE undone.key = ?",
-        (event.undoes,)).fetchone()
+        (event.undoes,),
+    ).fetchone()
     if row is not None and row[0] != event.rater:
         log.warning("refused: rater %d would undo a rating of rater %d", event.rater, row[0])
         raise Forbidden("not your rating")
@@ -314,11 +337,29 @@ def _before(database: sqlite3.Connection, event: Event) -> float | None:
 
 def _insert(database: sqlite3.Connection, event: Event, grade: float | None, replaces: int | None, source: str) -> int:
     mask = event.mask
-    return int(database.execute(
-        "INSERT INTO ratings(key, fingerprint, rater, what, file, shape, label, sha256, kind, criterion, grade, "
-        "comment, replaces, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (event.key, event.fingerprint, event.rater, event.what, mask.file, mask.shape, mask.label, mask.sha256,
-         event.kind, event.criterion, grade, event.comment, replaces, source)).lastrowid or 0)
+    return int(
+        database.execute(
+            "INSERT INTO ratings(key, fingerprint, rater, what, file, shape, label, sha256, kind, criterion, grade, "
+            "comment, replaces, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                event.key,
+                event.fingerprint,
+                event.rater,
+                event.what,
+                mask.file,
+                mask.shape,
+                mask.label,
+                mask.sha256,
+                event.kind,
+                event.criterion,
+                grade,
+                event.comment,
+                replaces,
+                source,
+            ),
+        ).lastrowid
+        or 0
+    )
 
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
@@ -326,8 +367,12 @@ def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(str(path), "F12", f"damaged ({' '.join(reason.split())})",
-                      f"put the newest copy from {path.parent / 'backups'} in its place")
+    return InputError(
+        str(path),
+        "F12",
+        f"damaged ({' '.join(reason.split())})",
+        f"put the newest copy from {path.parent / 'backups'} in its place",
+    )
 
 
 def _hold(path: Path) -> Any:

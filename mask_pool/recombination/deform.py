@@ -76,14 +76,23 @@ def elastic(bitmap_01: np.ndarray, strength: float, seed: int) -> Deformed:
         moved = reach / 2**halving
         at = columns + moved * field[0], rows + moved * field[1]
         # thin lines blur away between two rows; the nearest pixel keeps them whole
-        found = next((candidate for candidate in (_sample(padded, *at, cv2.INTER_LINEAR),
-                                                  _sample(padded, *at, cv2.INTER_NEAREST))
-                      if candidate.any() and parts_and_holes(candidate) == before), None)
+        found = next(
+            (
+                candidate
+                for candidate in (_sample(padded, *at, cv2.INTER_LINEAR), _sample(padded, *at, cv2.INTER_NEAREST))
+                if candidate.any() and parts_and_holes(candidate) == before
+            ),
+            None,
+        )
         if found is not None:
             result, used = found, moved
             break
-    record = {"kind": "elastic", "strength": strength, "seed": seed,
-              "measured": {"moved_px": round(used, 4), "iou": _iou(padded, result)}}
+    record = {
+        "kind": "elastic",
+        "strength": strength,
+        "seed": seed,
+        "measured": {"moved_px": round(used, 4), "iou": _iou(padded, result)},
+    }
     return _tight(result, (-pad, -pad), record)
 
 
@@ -113,8 +122,11 @@ def grow(bitmap_01: np.ndarray, share: float, keep_topology: bool = True) -> Def
         result = padded.copy()
         result.ravel()[order[:wanted]] = change
     reached = int(result.sum()) / area - 1
-    return _tight(result, (-pad, -pad), {"kind": "grow", "share": share, "keep_topology": keep_topology,
-                                         "measured": {"share": round(reached, 6)}})
+    return _tight(
+        result,
+        (-pad, -pad),
+        {"kind": "grow", "share": share, "keep_topology": keep_topology, "measured": {"share": round(reached, 6)}},
+    )
 
 
 def break_apart(bitmap_01: np.ndarray, parts: int, gap_px: float, seed: int) -> Deformed:
@@ -136,9 +148,13 @@ def break_apart(bitmap_01: np.ndarray, parts: int, gap_px: float, seed: int) -> 
         if cut is None:
             break
         result, number = cut, number + 1
-    record = {"kind": "break", "parts": parts, "gap_px": gap_px, "seed": seed,
-              "measured": {"parts": number, "parts_before": before,
-                           "area_lost": round(1 - int(result.sum()) / area, 6)}}
+    record = {
+        "kind": "break",
+        "parts": parts,
+        "gap_px": gap_px,
+        "seed": seed,
+        "measured": {"parts": number, "parts_before": before, "area_lost": round(1 - int(result.sum()) / area, 6)},
+    }
     return _tight(result, (0, 0), record)
 
 

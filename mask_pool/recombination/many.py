@@ -65,8 +65,15 @@ def hulls_of(elements: Sequence[Element]) -> np.ndarray:
         first = element.bitmap[rows].argmax(axis=1)
         last = element.bitmap.shape[1] - 1 - element.bitmap[rows, ::-1].argmax(axis=1)
         # a pixel is a square around its centre
-        corners = np.array([(x + dx, y + dy) for xs, dx in ((first, -0.5), (last, 0.5)) for dy in (-0.5, 0.5)
-                            for x, y in zip(xs, rows, strict=True)], np.float32)
+        corners = np.array(
+            [
+                (x + dx, y + dy)
+                for xs, dx in ((first, -0.5), (last, 0.5))
+                for dy in (-0.5, 0.5)
+                for x, y in zip(xs, rows, strict=True)
+            ],
+            np.float32,
+        )
         hulls.append(cv2.convexHull(corners).reshape(-1, 2).astype(float))
     most = max(len(hull) for hull in hulls)
     return np.stack([np.pad(hull, ((0, most - len(hull)), (0, 0)), mode="edge") for hull in hulls])
@@ -98,9 +105,17 @@ def draw_block(hulls: np.ndarray, size_hw: tuple[int, int], seed: int, block: in
     return Draws(element, np.concatenate([linear, shift], axis=2), box_wh.astype(int), corner_xy, degrees, scale, flip)
 
 
-def recombine_many(elements: Sequence[Element], count: int, size_hw: tuple[int, int], seed: int,
-                   turns: Turns | None = None, *, category_id: int = 1, start: int = 0,
-                   executor: Executor | None = None) -> list[bytes]:
+def recombine_many(
+    elements: Sequence[Element],
+    count: int,
+    size_hw: tuple[int, int],
+    seed: int,
+    turns: Turns | None = None,
+    *,
+    category_id: int = 1,
+    start: int = 0,
+    executor: Executor | None = None,
+) -> list[bytes]:
     """``count`` masks in frames of ``size_hw`` pixels, each as the JSON of one COCO annotation (no line end in it).
 
     Args:
@@ -119,9 +134,12 @@ def recombine_many(elements: Sequence[Element], count: int, size_hw: tuple[int, 
         raise InputError("masks", "E7", "there is no element to recombine", "label or draw at least one mask")
     for element in elements:
         if element.bitmap.shape[0] > size_hw[0] or element.bitmap.shape[1] > size_hw[1] or min(size_hw) <= MARGIN:
-            raise InputError(f"{element.parent_image}[{element.parent}]", "H9",
-                             f"a mask of {element.bitmap.shape} pixels does not fit a frame of {size_hw}",
-                             "use a larger frame, or leave it out")
+            raise InputError(
+                f"{element.parent_image}[{element.parent}]",
+                "H9",
+                f"a mask of {element.bitmap.shape} pixels does not fit a frame of {size_hw}",
+                "use a larger frame, or leave it out",
+            )
     hulls = hulls_of(elements)
     blocks = range(start // BLOCK, -(-(start + count) // BLOCK))
     spans = [(max(start, block * BLOCK), min(start + count, (block + 1) * BLOCK)) for block in blocks]
@@ -133,8 +151,15 @@ def recombine_many(elements: Sequence[Element], count: int, size_hw: tuple[int, 
     return [line for lines in made for line in lines]
 
 
-def _span(elements: Sequence[Element], hulls: np.ndarray, span: tuple[int, int], size_hw: tuple[int, int], seed: int,
-          turns: Turns, category_id: int) -> list[bytes]:
+def _span(
+    elements: Sequence[Element],
+    hulls: np.ndarray,
+    span: tuple[int, int],
+    size_hw: tuple[int, int],
+    seed: int,
+    turns: Turns,
+    category_id: int,
+) -> list[bytes]:
     """The annotations of masks ``span[0]`` to ``span[1] - 1``, which lie in one block."""
     draws = draw_block(hulls, size_hw, seed, span[0] // BLOCK, turns)
     chosen = draws.element.tolist()
@@ -157,13 +182,22 @@ def _span(elements: Sequence[Element], hulls: np.ndarray, span: tuple[int, int],
             x, y = min(x, size_hw[1] - w), min(y, size_hw[0] - h)
             affine = [[1.0, 0.0, float(x - own.box[0])], [0.0, 1.0, float(y - own.box[1])]]
             done = {"rotation_deg": 0.0, "scale": 1.0, "flip": False}
-        inner = bitmap[top:top + h, left:left + w]
+        inner = bitmap[top : top + h, left : left + w]
         x, y = x + left, y + top
-        lines.append(orjson.dumps({
-            "id": index + 1, "image_id": index + 1, "category_id": category_id, "iscrowd": 0,
-            "segmentation": encode_rle_box(inner, x, y, size_hw), "bbox": [x, y, w, h],
-            "area": cv2.countNonZero(inner),
-            "provenance": {**kin[number], "affine": affine, "transforms": done, "seed": seed}}))
+        lines.append(
+            orjson.dumps(
+                {
+                    "id": index + 1,
+                    "image_id": index + 1,
+                    "category_id": category_id,
+                    "iscrowd": 0,
+                    "segmentation": encode_rle_box(inner, x, y, size_hw),
+                    "bbox": [x, y, w, h],
+                    "area": cv2.countNonZero(inner),
+                    "provenance": {**kin[number], "affine": affine, "transforms": done, "seed": seed},
+                }
+            )
+        )
     return lines
 
 
@@ -178,15 +212,21 @@ def forward(draws: Draws, corners_xy: np.ndarray) -> np.ndarray:
 
 
 def _kin(element: Element) -> dict[str, object]:
-    return {"kind": element.kind, "parent": element.parent, "parent_image": element.parent_image,
-            "parent_group": element.parent_group,
-            "expert_score": None if element.score is None else round(element.score, 6),
-            "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())}}
+    return {
+        "kind": element.kind,
+        "parent": element.parent,
+        "parent_image": element.parent_image,
+        "parent_group": element.parent_group,
+        "expert_score": None if element.score is None else round(element.score, 6),
+        "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())},
+    }
 
 
 def as_coco(lines: Sequence[bytes], size_hw: tuple[int, int], category: str, category_id: int = 1) -> bytes:
     """The annotations as one COCO file, a frame (``000001.png`` ...) for each; the frames themselves are not made."""
-    images = [{"id": number, "file_name": f"{number:06d}.png", "width": size_hw[1], "height": size_hw[0]}
-              for number in (json.loads(line)["id"] for line in lines)]
+    images = [
+        {"id": number, "file_name": f"{number:06d}.png", "width": size_hw[1], "height": size_hw[0]}
+        for number in (json.loads(line)["id"] for line in lines)
+    ]
     head = orjson.dumps({"categories": [{"id": category_id, "name": category}], "images": images})
     return head[:-1] + b',"annotations":[\n' + b",\n".join(lines) + b"\n]}\n"

@@ -37,8 +37,10 @@ class Turned:
 
     def cut_sides(self) -> list[tuple[int, int]]:
         """Outward directions (x, y) of the sides at which the element was cut off, after the turn."""
-        turned = [np.rint(self.affine[:, :2] @ side / np.abs(self.affine[:, :2] @ side).max())
-                  for side in self.element.cut_sides]
+        turned = [
+            np.rint(self.affine[:, :2] @ side / np.abs(self.affine[:, :2] @ side).max())
+            for side in self.element.cut_sides
+        ]
         return [(int(x), int(y)) for x, y in turned]
 
     def straight_cut(self) -> bool:
@@ -59,7 +61,7 @@ class Placed:
         """mask_01 (height, width) in the frame of the photograph."""
         mask_01 = np.zeros((height, width), np.uint8)
         h, w = self.turned.bitmap.shape
-        mask_01[self.y:self.y + h, self.x:self.x + w] = self.turned.bitmap
+        mask_01[self.y : self.y + h, self.x : self.x + w] = self.turned.bitmap
         return mask_01
 
     def affine(self) -> list[list[float]]:
@@ -80,8 +82,15 @@ class Canvas:
         allows: whether a bitmap may lie with its corner at (x, y), for what else must be kept to (legal regions).
     """
 
-    def __init__(self, height: int, width: int, margin_px: int, gap_px: int, max_area_share: float,
-                 allows: Callable[[np.ndarray, int, int], bool] | None = None) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        margin_px: int,
+        gap_px: int,
+        max_area_share: float,
+        allows: Callable[[np.ndarray, int, int], bool] | None = None,
+    ) -> None:
         self.height, self.width, self.gap_px, self._allows = height, width, gap_px, allows
         self.margin_px = max(0, min(margin_px, (min(height, width) - 1) // 2))
         self.area_left = max(1, math.floor(max_area_share * height * width))
@@ -102,7 +111,7 @@ class Canvas:
             return False
         if int(np.count_nonzero(bitmap)) > self.area_left:
             return False
-        if np.any(self._blocked[y:y + h, x:x + w] & (bitmap != 0)):
+        if np.any(self._blocked[y : y + h, x : x + w] & (bitmap != 0)):
             return False
         return self._allows is None or self._allows(bitmap, x, y)
 
@@ -112,7 +121,9 @@ class Canvas:
         grown = grow(np.pad(bitmap, gap), gap) != 0
         left, top = max(0, x - gap), max(0, y - gap)
         right, bottom = min(self.width, x + w + gap), min(self.height, y + h + gap)
-        self._blocked[top:bottom, left:right] |= grown[top - y + gap:bottom - y + gap, left - x + gap:right - x + gap]
+        self._blocked[top:bottom, left:right] |= grown[
+            top - y + gap : bottom - y + gap, left - x + gap : right - x + gap
+        ]
         self.area_left -= int(np.count_nonzero(bitmap))
 
 
@@ -133,16 +144,26 @@ def turn(element: Element, rotation_deg: float, scale: float, flip: bool, stretc
     out_w, out_h = (np.ceil(np.abs(linear) @ (width, height)) + 2).astype(int)
     own_centre = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = np.round(np.array([(out_w - 1) / 2, (out_h - 1) / 2]) - linear @ own_centre, 9)
-    grey = cv2.warpAffine(element.bitmap * np.uint8(255), np.column_stack([linear, shift]), (int(out_w), int(out_h)),
-                          flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    grey = cv2.warpAffine(
+        element.bitmap * np.uint8(255),
+        np.column_stack([linear, shift]),
+        (int(out_w), int(out_h)),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
     warped = (grey > 127).astype(np.uint8)
     if not warped.any():
         return None
     (x, y, _, _), bitmap = tight(warped)
     from_parent = shift - linear @ np.array(element.box[:2], float) - (x, y)
     done = {"rotation_deg": rotation_deg, "scale": scale, "flip": flip}
-    return Turned(element, bitmap, np.column_stack([linear, from_parent]),
-                  done if stretch == 1.0 else {**done, "stretch": stretch})
+    return Turned(
+        element,
+        bitmap,
+        np.column_stack([linear, from_parent]),
+        done if stretch == 1.0 else {**done, "stretch": stretch},
+    )
 
 
 def _stretching(element: Element, stretch: float) -> np.ndarray:
@@ -157,8 +178,12 @@ def _stretching(element: Element, stretch: float) -> np.ndarray:
 def unturned(element: Element) -> Turned:
     """The element as it is: a pure translation, for fixed-shape categories."""
     x, y, _, _ = element.box
-    return Turned(element, element.bitmap, np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]]),
-                  {"rotation_deg": 0.0, "scale": 1.0, "flip": False})
+    return Turned(
+        element,
+        element.bitmap,
+        np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]]),
+        {"rotation_deg": 0.0, "scale": 1.0, "flip": False},
+    )
 
 
 def remake(element: Element, transforms: Mapping[str, Any]) -> Turned | None:
@@ -167,8 +192,9 @@ def remake(element: Element, transforms: Mapping[str, Any]) -> Turned | None:
     The affine is the linear part alone; the deformations after it are named in ``transforms["deform"]``, each with
     its parameters and its own seed, in order. Keys that name no transform (the place, the severity) are kept.
     """
-    turned = turn(element, transforms["rotation_deg"], transforms["scale"], transforms["flip"],
-                  transforms.get("stretch", 1.0))
+    turned = turn(
+        element, transforms["rotation_deg"], transforms["scale"], transforms["flip"], transforms.get("stretch", 1.0)
+    )
     if turned is None:
         return None
     bitmap, affine, steps = turned.bitmap, turned.affine.copy(), []
@@ -185,8 +211,15 @@ def remake(element: Element, transforms: Mapping[str, Any]) -> Turned | None:
     return Turned(element, bitmap, affine, changed)
 
 
-def draw_turn(element: Element, rng: np.random.Generator, rotation: float | tuple[float, float],
-              scale: tuple[float, float], flip: bool, min_area_px: int, keep_at_border: bool = False) -> Turned:
+def draw_turn(
+    element: Element,
+    rng: np.random.Generator,
+    rotation: float | tuple[float, float],
+    scale: tuple[float, float],
+    flip: bool,
+    min_area_px: int,
+    keep_at_border: bool = False,
+) -> Turned:
     """A random turn: rotation uniform in ± ``rotation`` degrees (or between two), scale log-uniform, half mirrored.
 
     With ``keep_at_border``, an element that a border cut off is turned by the nearest quarter in that range.
@@ -203,8 +236,14 @@ def draw_turn(element: Element, rng: np.random.Generator, rotation: float | tupl
     return unturned(element)
 
 
-def draw_linear(element: Element, rng: np.random.Generator, rotation: float | tuple[float, float],
-                scale: tuple[float, float], flip: bool, keep_at_border: bool) -> tuple[float, float, bool]:
+def draw_linear(
+    element: Element,
+    rng: np.random.Generator,
+    rotation: float | tuple[float, float],
+    scale: tuple[float, float],
+    flip: bool,
+    keep_at_border: bool,
+) -> tuple[float, float, bool]:
     """Rotation in degrees, scale and whether mirrored, as :func:`draw_turn` draws them."""
     first, last = rotation if isinstance(rotation, tuple) else (-rotation, rotation)
     degrees = float(rng.uniform(first, last))
@@ -234,9 +273,14 @@ def draw_number(rng: np.random.Generator, fewest: int, most: int) -> int:
     return fewest + int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def recombine(elements: Sequence[Element], rng: np.random.Generator, canvas: Canvas, number: int,
-              turning: Callable[[Element], Turned | None],
-              placing: Callable[[Turned], tuple[int, int, dict[str, Any]] | None]) -> list[Placed]:
+def recombine(
+    elements: Sequence[Element],
+    rng: np.random.Generator,
+    canvas: Canvas,
+    number: int,
+    turning: Callable[[Element], Turned | None],
+    placing: Callable[[Turned], tuple[int, int, dict[str, Any]] | None],
+) -> list[Placed]:
     """Up to ``number`` elements, each drawn, turned, made to fit and placed, none touching another.
 
     Args:

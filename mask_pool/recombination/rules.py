@@ -17,8 +17,19 @@ Degrees = Annotated[float, Field(ge=-180.0, le=180.0)]
 Growth = Annotated[float, Field(ge=-0.9, le=3.0)]
 Span = tuple[float, float]
 
-CHANGES = ("rotation", "flip", "scale", "area_px", "area_mm2", "length_px", "length_mm", "severity", "elastic", "grow",
-           "break_chance")
+CHANGES = (
+    "rotation",
+    "flip",
+    "scale",
+    "area_px",
+    "area_mm2",
+    "length_px",
+    "length_mm",
+    "severity",
+    "elastic",
+    "grow",
+    "break_chance",
+)
 """Rules that a fixed shape has no use for."""
 
 
@@ -95,8 +106,17 @@ class CategoryRules(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in ("rotation", "scale", "elements", "area_px", "area_mm2", "length_px", "length_mm", "severity",
-                     "grow"):
+        for name in (
+            "rotation",
+            "scale",
+            "elements",
+            "area_px",
+            "area_mm2",
+            "length_px",
+            "length_mm",
+            "severity",
+            "grow",
+        ):
             ordered(name, getattr(self, name))
         if (self.elements and self.elements[0] < 1) or (self.area_px and self.area_px[0] < 1):
             raise ValueError("elements, area_px: must be at least 1")
@@ -140,8 +160,9 @@ class Rules:
     @property
     def plain(self) -> bool:
         """Whether elements are only turned, scaled and mirrored, to any size."""
-        return not (self.area_px or self.length_px or self.severity or self.elastic or any(self.grow)
-                    or self.break_chance)
+        return not (
+            self.area_px or self.length_px or self.severity or self.elastic or any(self.grow) or self.break_chance
+        )
 
 
 def ordered(name: str, span: Any) -> None:
@@ -161,8 +182,7 @@ def in_pixels(pixels: Span | None, millimetres: Span | None, per_mm: float | Non
     return millimetres[0] * per_mm**power, millimetres[1] * per_mm**power
 
 
-def check_categories(rules: Mapping[str, CategoryRules], fixed_shape: Sequence[str],
-                     categories: Sequence[str]) -> None:
+def check_categories(rules: Mapping[str, CategoryRules], fixed_shape: Sequence[str], categories: Sequence[str]) -> None:
     """Check that every category that is named in the configuration exists.
 
     Raises:

@@ -20,8 +20,12 @@ class Measures:
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        return {"area_px": self.area_px, "length_px": round(self.length_px, 3),
-                "elongation": round(self.elongation, 4), "parts": self.parts}
+        return {
+            "area_px": self.area_px,
+            "length_px": round(self.length_px, 3),
+            "elongation": round(self.elongation, 4),
+            "parts": self.parts,
+        }
 
 
 def measure(mask_01: np.ndarray) -> Measures:

@@ -39,8 +39,10 @@ class Shaper:
         if rules.severity is None:
             return cls(rules, (1.0, 1.0))
         sizes = [measure(element.bitmap) for element in elements]
-        return cls(rules, (float(np.median([one.area_px for one in sizes])),
-                           float(np.median([one.elongation for one in sizes]))))
+        return cls(
+            rules,
+            (float(np.median([one.area_px for one in sizes])), float(np.median([one.elongation for one in sizes]))),
+        )
 
     def draw_severity(self, rng: np.random.Generator) -> float | None:
         """Severity of one item; None where the category has none (and for fixed shapes)."""
@@ -54,14 +56,20 @@ class Shaper:
         if rules.fixed_shape:
             return unturned(element)
         if rules.plain:
-            return draw_turn(element, rng, rules.rotation, rules.scale, rules.flip, rules.min_area_px,
-                             rules.keep_at_border)
-        degrees, factor, mirrored = draw_linear(element, rng, rules.rotation, rules.scale, rules.flip,
-                                                rules.keep_at_border)
+            return draw_turn(
+                element, rng, rules.rotation, rules.scale, rules.flip, rules.min_area_px, rules.keep_at_border
+            )
+        degrees, factor, mirrored = draw_linear(
+            element, rng, rules.rotation, rules.scale, rules.flip, rules.keep_at_border
+        )
         wanted = self._wanted_area(element, factor, severity, rng)
         longer = None if severity is None else rules.severity_scale.elongation_at(severity, self.typical[1])
-        transforms: dict[str, Any] = {"rotation_deg": degrees, "scale": math.sqrt(wanted / element.area),
-                                      "flip": mirrored, "measured": {}}
+        transforms: dict[str, Any] = {
+            "rotation_deg": degrees,
+            "scale": math.sqrt(wanted / element.area),
+            "flip": mirrored,
+            "measured": {},
+        }
         if severity is not None:
             transforms["severity"] = severity
         steps = self._steps(element, rng, severity)
@@ -88,8 +96,7 @@ class Shaper:
         area, length = self.rules.area_px, self.rules.length_px
         return (area is None or area[0] <= area_left) and (length is None or length[0] <= math.hypot(height, width))
 
-    def _wanted_area(self, element: Element, factor: float, severity: float | None,
-                     rng: np.random.Generator) -> float:
+    def _wanted_area(self, element: Element, factor: float, severity: float | None, rng: np.random.Generator) -> float:
         """Area in pixels to aim at: what severity asks for, else what scale and the range of sizes do."""
         span = self.rules.area_px
         if severity is not None:
@@ -114,12 +121,14 @@ class Shaper:
         if parts is None and rules.break_chance > 0 and rng.random() < rules.break_chance:
             parts = int(rng.integers(2, rules.break_parts + 1))
         if parts is not None and parts > 1:
-            steps.append({"kind": "break", "parts": parts, "gap_px": rules.break_gap_px,
-                          "seed": int(rng.integers(SEEDS))})
+            steps.append(
+                {"kind": "break", "parts": parts, "gap_px": rules.break_gap_px, "seed": int(rng.integers(SEEDS))}
+            )
         return steps
 
-    def _sized(self, element: Element, transforms: dict[str, Any], wanted: float,
-               longer: float | None) -> Turned | None:
+    def _sized(
+        self, element: Element, transforms: dict[str, Any], wanted: float, longer: float | None
+    ) -> Turned | None:
         """The element scaled (and stretched) until its pixels have the wanted area; the nearest that obeys."""
         best: tuple[float, Turned] | None = None
         grown = math.prod(1 + step.get("share", 0.0) for step in transforms.get("deform", []))
@@ -132,8 +141,11 @@ class Shaper:
             found = measure(turned.bitmap)
             ratio = self._ratio(found, aimed)
             off = max(abs(math.log(ratio)) * 2, 0.0 if longer is None else abs(math.log(longer / found.elongation)))
-            if turned.area >= min(self.rules.min_area_px, element.area) and self.obeys(turned) \
-                    and (best is None or off < best[0]):
+            if (
+                turned.area >= min(self.rules.min_area_px, element.area)
+                and self.obeys(turned)
+                and (best is None or off < best[0])
+            ):
                 best = off, turned
             if off <= SIZE_TOLERANCE and best is not None:
                 break

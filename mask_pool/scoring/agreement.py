@@ -56,8 +56,14 @@ class _Pooled:
     sizes: np.ndarray
 
 
-def krippendorff_alpha(values: np.ndarray, metric: Metric = "interval", *, rng: np.random.Generator | None = None,
-                       resamples: int = 1000, confidence: float = 0.95) -> Alpha:
+def krippendorff_alpha(
+    values: np.ndarray,
+    metric: Metric = "interval",
+    *,
+    rng: np.random.Generator | None = None,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+) -> Alpha:
     """Alpha of values (N masks, R raters), NaN where missing; with ``rng`` a percentile bootstrap over masks.
 
     Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): alpha = 1 - D_o / D_e over the values that can
@@ -111,11 +117,14 @@ def _alpha(pooled: _Pooled, counts: np.ndarray, metric: Metric) -> float | None:
     return float(1 - counts @ (within * pooled.sizes / (pooled.sizes - 1)) / total / expected)
 
 
-def _interval(pooled: _Pooled, metric: Metric, rng: np.random.Generator, resamples: int,
-              confidence: float) -> tuple[float | None, float | None]:
+def _interval(
+    pooled: _Pooled, metric: Metric, rng: np.random.Generator, resamples: int, confidence: float
+) -> tuple[float | None, float | None]:
     items = pooled.sizes.size
-    drawn = (_alpha(pooled, np.bincount(rng.integers(0, items, items), minlength=items).astype(np.float64), metric)
-             for _ in range(resamples))
+    drawn = (
+        _alpha(pooled, np.bincount(rng.integers(0, items, items), minlength=items).astype(np.float64), metric)
+        for _ in range(resamples)
+    )
     found = [alpha for alpha in drawn if alpha is not None]
     if not found or len(found) < resamples / 2:
         return None, None
@@ -139,8 +148,9 @@ def kendall_w(values: np.ndarray) -> Concordance:
         return Concordance(None, None, None, items, raters, "fewer than two masks that all raters graded")
     ranks = stats.rankdata(complete, axis=0)
     sums = ranks.sum(axis=1)
-    ties = sum(int((np.unique(column, return_counts=True)[1].astype(object) ** 3).sum()) - items
-               for column in complete.T)
+    ties = sum(
+        int((np.unique(column, return_counts=True)[1].astype(object) ** 3).sum()) - items for column in complete.T
+    )
     most = raters**2 * (items**3 - items) - raters * ties
     if most <= 0:
         return Concordance(None, None, None, items, raters, "every rater gave all masks the same grade")

@@ -66,38 +66,70 @@ class Evaluation:
         rows = []
         for choice in self.choices:
             found = verdicts[choice.mask]
-            rows.append({**asdict(choice.mask), "score": found.verdict.score, "grade": found.verdict.grade,
-                         "degrees": found.verdict.degrees, "raters": found.raters, "approving": found.approving,
-                         "kept": choice.kept, "reason": choice.reason, "detail": choice.detail})
+            rows.append(
+                {
+                    **asdict(choice.mask),
+                    "score": found.verdict.score,
+                    "grade": found.verdict.grade,
+                    "degrees": found.verdict.degrees,
+                    "raters": found.raters,
+                    "approving": found.approving,
+                    "kept": choice.kept,
+                    "reason": choice.reason,
+                    "detail": choice.detail,
+                }
+            )
         return rows
 
     def summary(self) -> dict[str, Any]:
         """JSON-able figures for metrics; what is undefined is null, beside its reason."""
         grades = self.ratings.grades
-        return _rounded({
-            "method": self.config.method, "masks": len(self.masks), "criteria": list(self.ratings.criteria),
-            "graded_masks": sum(one.verdict.score is not None for one in self.masks),
-            "cells": int(grades.size), "missing_cells": int(np.isnan(grades).sum()),
-            "raters": {"given": len(self.raters), "dropped": list(self.dropped),
-                       "flagged": {one.name: {"flag": one.flag, "reason": one.reason}
-                                   for one in self.raters if one.flag is not None},
-                       "each": {one.name: {"graded": one.graded, "mean": one.mean, "correlation": one.correlation,
-                                           "bias": one.bias} for one in self.raters}},
-            "agreement": {"alpha": {name: asdict(alpha) for name, alpha in self.agreement.overall.items()},
-                          "alpha_by_criterion": {name: asdict(alpha)
-                                                 for name, alpha in self.agreement.criteria.items()},
-                          "kendall_w": asdict(self.agreement.concordance)},
-            "categories": self._by_category(),
-        })
+        return _rounded(
+            {
+                "method": self.config.method,
+                "masks": len(self.masks),
+                "criteria": list(self.ratings.criteria),
+                "graded_masks": sum(one.verdict.score is not None for one in self.masks),
+                "cells": int(grades.size),
+                "missing_cells": int(np.isnan(grades).sum()),
+                "raters": {
+                    "given": len(self.raters),
+                    "dropped": list(self.dropped),
+                    "flagged": {
+                        one.name: {"flag": one.flag, "reason": one.reason}
+                        for one in self.raters
+                        if one.flag is not None
+                    },
+                    "each": {
+                        one.name: {
+                            "graded": one.graded,
+                            "mean": one.mean,
+                            "correlation": one.correlation,
+                            "bias": one.bias,
+                        }
+                        for one in self.raters
+                    },
+                },
+                "agreement": {
+                    "alpha": {name: asdict(alpha) for name, alpha in self.agreement.overall.items()},
+                    "alpha_by_criterion": {name: asdict(alpha) for name, alpha in self.agreement.criteria.items()},
+                    "kendall_w": asdict(self.agreement.concordance),
+                },
+                "categories": self._by_category(),
+            }
+        )
 
     def _by_category(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for label in sorted({choice.mask.label for choice in self.choices}):
             own = [choice for choice in self.choices if choice.mask.label == label]
             left = Counter(choice.reason for choice in own if not choice.kept)
-            found[label] = {"masks": len(own), "kept": sum(choice.kept for choice in own),
-                            "kept_without_approval": sum(choice.reason == "at_least" for choice in own),
-                            "left_out": dict(sorted(left.items()))}
+            found[label] = {
+                "masks": len(own),
+                "kept": sum(choice.kept for choice in own),
+                "kept_without_approval": sum(choice.reason == "at_least" for choice in own),
+                "left_out": dict(sorted(left.items())),
+            }
         return found
 
 
@@ -121,11 +153,18 @@ def evaluate(ratings: Ratings, config: EvaluateConfig, seed: int = 0) -> Evaluat
     if ratings.raters and not heard.any():
         raise ConfigError("evaluate: every rater has weight 0 or was dropped: nobody is heard")
     scale = config.scale()
-    masks = tuple(_mask_verdict(mask, ratings, index, means[index], (by_criterion, by_rater), scale, config)
-                  for index, mask in enumerate(ratings.masks))
+    masks = tuple(
+        _mask_verdict(mask, ratings, index, means[index], (by_criterion, by_rater), scale, config)
+        for index, mask in enumerate(ratings.masks)
+    )
     candidates = [Candidate(one.mask, one.verdict.score, len(one.raters), one.approving) for one in masks]
-    choices = select(candidates, top=config.top, unanimous=config.unanimous, least_raters=config.least_raters,
-                     at_least=config.at_least)
+    choices = select(
+        candidates,
+        top=config.top,
+        unanimous=config.unanimous,
+        least_raters=config.least_raters,
+        at_least=config.at_least,
+    )
     agreement = _agreement(ratings, means, heard, config, seed)
     return Evaluation(config, ratings, masks, reports, dropped, agreement, choices)
 
@@ -136,14 +175,31 @@ def _check_names(field: str, given: Iterable[str], known: tuple[str, ...]) -> No
             raise ConfigError(f"evaluate.{field}: the ratings have no {name!r}{nearest(name, known)}")
 
 
-def _mask_verdict(mask: RatedMask, ratings: Ratings, index: int, means: np.ndarray,
-                  weights: tuple[np.ndarray, np.ndarray], scale: Scale, config: EvaluateConfig) -> MaskVerdict:
+def _mask_verdict(
+    mask: RatedMask,
+    ratings: Ratings,
+    index: int,
+    means: np.ndarray,
+    weights: tuple[np.ndarray, np.ndarray],
+    scale: Scale,
+    config: EvaluateConfig,
+) -> MaskVerdict:
     by_criterion, by_rater = weights
     heard = by_rater > 0
-    verdict = assess(ratings.grades[index, heard], scale, method=config.method, criterion_weights=by_criterion,
-                     rater_weights=by_rater[heard], composition=config.aggregation, defuzzify=config.defuzzify)
-    own = {name: float(mean) for name, mean, listen in zip(ratings.raters, means, heard, strict=True)
-           if listen and not np.isnan(mean)}
+    verdict = assess(
+        ratings.grades[index, heard],
+        scale,
+        method=config.method,
+        criterion_weights=by_criterion,
+        rater_weights=by_rater[heard],
+        composition=config.aggregation,
+        defuzzify=config.defuzzify,
+    )
+    own = {
+        name: float(mean)
+        for name, mean, listen in zip(ratings.raters, means, heard, strict=True)
+        if listen and not np.isnan(mean)
+    }
     return MaskVerdict(mask, verdict, own, sum(_approves(mean, scale, config) for mean in own.values()))
 
 
@@ -154,15 +210,15 @@ def _approves(mean: float, scale: Scale, config: EvaluateConfig) -> bool:
     return mean >= config.approval
 
 
-def _agreement(ratings: Ratings, means: np.ndarray, heard: np.ndarray, config: EvaluateConfig,
-               seed: int) -> Agreement:
+def _agreement(ratings: Ratings, means: np.ndarray, heard: np.ndarray, config: EvaluateConfig, seed: int) -> Agreement:
     def alpha(values: np.ndarray, metric: Any, name: str) -> Alpha:
         rng = rng_for(seed, "agreement", name, metric) if config.bootstrap else None
         return krippendorff_alpha(values, metric, rng=rng, resamples=config.bootstrap, confidence=config.confidence)
 
     overall = {metric: alpha(means[:, heard], metric, "") for metric in ("interval", "ordinal")}
-    criteria = {name: alpha(ratings.grades[:, heard, index], "interval", name)
-                for index, name in enumerate(ratings.criteria)}
+    criteria = {
+        name: alpha(ratings.grades[:, heard, index], "interval", name) for index, name in enumerate(ratings.criteria)
+    }
     return Agreement(overall, criteria, kendall_w(means[:, heard]))
 
 

@@ -128,8 +128,12 @@ def even_scale(names: Sequence[str] = WORDS) -> Scale:
     """Triangles whose peaks divide 0..10 evenly, each reaching to its neighbours' peaks: degrees sum to 1 by nature."""
     peaks = np.linspace(LOWEST, HIGHEST, max(2, len(names))).tolist()
     around = [LOWEST, *peaks, HIGHEST]
-    return Scale(tuple(Grade(name, (around[index], peaks[index], peaks[index], around[index + 2]))
-                       for index, name in enumerate(names)))
+    return Scale(
+        tuple(
+            Grade(name, (around[index], peaks[index], peaks[index], around[index + 2]))
+            for index, name in enumerate(names)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -178,9 +182,16 @@ def compose(matrix: np.ndarray, criterion_weights: np.ndarray, how: Composition)
     return joined / joined.sum()
 
 
-def assess(grades: np.ndarray, scale: Scale, *, method: Literal["fuzzy", "mean"] = "fuzzy",
-           criterion_weights: np.ndarray | None = None, rater_weights: np.ndarray | None = None,
-           composition: Composition = "weighted_mean", defuzzify: Defuzzifier = "centroid") -> Verdict:
+def assess(
+    grades: np.ndarray,
+    scale: Scale,
+    *,
+    method: Literal["fuzzy", "mean"] = "fuzzy",
+    criterion_weights: np.ndarray | None = None,
+    rater_weights: np.ndarray | None = None,
+    composition: Composition = "weighted_mean",
+    defuzzify: Defuzzifier = "centroid",
+) -> Verdict:
     """Evaluate one mask from its grades (R, C) in 0..10, NaN where missing.
 
     ``method="mean"`` is the paper's plain average (over raters, then the weighted one over criteria): the degrees are
@@ -199,16 +210,20 @@ def assess(grades: np.ndarray, scale: Scale, *, method: Literal["fuzzy", "mean"]
     else:
         score = joined @ scale.values(defuzzify)
     rounded = [round(float(degree), 9) for degree in joined]
-    return Verdict(min(HIGHEST, max(LOWEST, round(float(score), 9))), dict(zip(scale.names, rounded, strict=True)),
-                   scale.names[_dominant(joined)])
+    return Verdict(
+        min(HIGHEST, max(LOWEST, round(float(score), 9))),
+        dict(zip(scale.names, rounded, strict=True)),
+        scale.names[_dominant(joined)],
+    )
 
 
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean over the last axis of ``values`` (..., K) with ``weights`` (K,), leaving NaN out; NaN where all are."""
     used = np.where(np.isnan(values), 0.0, weights)
     total = used.sum(axis=-1)
-    return np.divide((used * np.nan_to_num(values)).sum(axis=-1), total, out=np.full(total.shape, np.nan),
-                     where=total > 0)
+    return np.divide(
+        (used * np.nan_to_num(values)).sum(axis=-1), total, out=np.full(total.shape, np.nan), where=total > 0
+    )
 
 
 def weights_for(names: Sequence[str], given: Mapping[str, float]) -> np.ndarray:

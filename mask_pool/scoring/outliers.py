@@ -70,8 +70,18 @@ def judge_raters(values: np.ndarray, names: Sequence[str], rule: OutlierRule) ->
     for rater, name in enumerate(names):
         found = _compare(values, rater, panel, rule)
         flag = flagged.get(rater) or biased.get(rater)
-        reports.append(RaterReport(name, found.graded, found.mean, found.deviation, found.correlation, found.bias, flag,
-                                   _explain(flag, found, rule)))
+        reports.append(
+            RaterReport(
+                name,
+                found.graded,
+                found.mean,
+                found.deviation,
+                found.correlation,
+                found.bias,
+                flag,
+                _explain(flag, found, rule),
+            )
+        )
     return tuple(reports)
 
 
@@ -119,8 +129,11 @@ def _biased(compared: dict[int, _Compared], rule: OutlierRule) -> dict[int, str]
     if len(known) < 3:
         return {}
     middle, deviation = _robust(list(known.values()), 0.25)
-    return {rater: "lenient" if bias > 0 else "harsh" for rater, bias in known.items()
-            if abs(bias) > rule.least_bias and abs(bias - middle) > rule.spread * deviation}
+    return {
+        rater: "lenient" if bias > 0 else "harsh"
+        for rater, bias in known.items()
+        if abs(bias) > rule.least_bias and abs(bias - middle) > rule.spread * deviation
+    }
 
 
 def _robust(values: Sequence[float], least: float) -> tuple[float, float]:
@@ -133,8 +146,11 @@ def _explain(flag: str | None, found: _Compared, rule: OutlierRule) -> str | Non
     if flag == "constant":
         return f"gave {found.mean:g} to all {found.graded} masks, while the others differ"
     if flag in UNINFORMATIVE:
-        return (f"correlation {found.correlation:.2f} with the mean of the others, least {rule.least_correlation:g}"
-                if found.correlation is not None else "does not go with the others")
+        return (
+            f"correlation {found.correlation:.2f} with the mean of the others, least {rule.least_correlation:g}"
+            if found.correlation is not None
+            else "does not go with the others"
+        )
     if flag is not None and found.bias is not None:
         return f"{abs(found.bias):.1f} {'above' if found.bias > 0 else 'below'} the mean of the others"
     if found.graded == 0:

@@ -66,8 +66,9 @@ def read_sheet(path: Path, scale: Scale | None = None) -> Sheet:
         for row in rows:
             (reader.take_long if long else reader.take_wide)(rows.line_num, row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(str(path), "FORMAT", f"not readable as a score sheet ({error})",
-                         "save it as CSV in UTF-8") from error
+        raise InputError(
+            str(path), "FORMAT", f"not readable as a score sheet ({error})", "save it as CSV in UTF-8"
+        ) from error
     return reader.sheet()
 
 
@@ -81,17 +82,34 @@ def write_ratings(path: Path, ratings: Ratings, comments: Mapping[Key, str] | No
         comments: what (mask, rater, criterion) said; kept even where that cell has no grade.
     """
     said = dict(comments or {})
-    given = {(ratings.masks[n], ratings.raters[r], ratings.criteria[c]): repr(float(ratings.grades[n, r, c]))
-             for n, r, c in np.argwhere(~np.isnan(ratings.grades)).tolist()}
-    rows = ((mask, rater, criterion, given.get((mask, rater, criterion), "").removesuffix(".0"),
-             said.get((mask, rater, criterion), "")) for mask, rater, criterion in sorted({*given, *said}))
+    given = {
+        (ratings.masks[n], ratings.raters[r], ratings.criteria[c]): repr(float(ratings.grades[n, r, c]))
+        for n, r, c in np.argwhere(~np.isnan(ratings.grades)).tolist()
+    }
+    rows = (
+        (
+            mask,
+            rater,
+            criterion,
+            given.get((mask, rater, criterion), "").removesuffix(".0"),
+            said.get((mask, rater, criterion), ""),
+        )
+        for mask, rater, criterion in sorted({*given, *said})
+    )
     _write(path, rows)
 
 
 def write_blank_sheet(path: Path, masks: Sequence[RatedMask], raters: Sequence[str], criteria: Sequence[str]) -> None:
     """Write a long sheet with empty grades, for people who rate elsewhere; filled in, ``read_ratings`` takes it."""
-    _write(path, ((mask, rater, criterion, "", "") for rater in sorted(raters) for mask in sorted(masks)
-                  for criterion in criteria))
+    _write(
+        path,
+        (
+            (mask, rater, criterion, "", "")
+            for rater in sorted(raters)
+            for mask in sorted(masks)
+            for criterion in criteria
+        ),
+    )
 
 
 def neutral(text: str) -> str:
@@ -110,8 +128,18 @@ def _write(path: Path, rows: Iterable[tuple[RatedMask, str, str, str, str]]) -> 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(LONG)
     for mask, rater, criterion, grade, comment in rows:
-        writer.writerow([neutral(mask.file), mask.shape, neutral(mask.label), neutral(mask.sha256), neutral(rater),
-                         neutral(criterion), grade, neutral(comment)])
+        writer.writerow(
+            [
+                neutral(mask.file),
+                mask.shape,
+                neutral(mask.label),
+                neutral(mask.sha256),
+                neutral(rater),
+                neutral(criterion),
+                grade,
+                neutral(comment),
+            ]
+        )
     write_text(path, out.getvalue())
 
 
@@ -144,8 +172,9 @@ class _Rows:
     def take_wide(self, line: int, row: Row) -> None:
         mask = self._mask(line, row)
         for rater in (column for column in row if column and column.startswith("rater_")):
-            text = self._cell(line, row, rater, "fill it in, or remove the row; a mean over fewer raters is not "
-                              "comparable")
+            text = self._cell(
+                line, row, rater, "fill it in, or remove the row; a mean over fewer raters is not comparable"
+            )
             self.rows.append((line, mask, rater, OVERALL, self._grade(line, rater, text, False), ""))
 
     def take_long(self, line: int, row: Row) -> None:
@@ -164,16 +193,25 @@ class _Rows:
             mask = self._resolve(line, named, known)
             key = mask, rater, criterion
             if key in cells:
-                raise InputError(f"{self.path}:{line}:shape", "F2", f"{mask.file} shape {mask.shape} has a grade of "
-                                 f"{rater} ({criterion}) on line {cells[key][0]} already", "keep one of the two")
+                raise InputError(
+                    f"{self.path}:{line}:shape",
+                    "F2",
+                    f"{mask.file} shape {mask.shape} has a grade of "
+                    f"{rater} ({criterion}) on line {cells[key][0]} already",
+                    "keep one of the two",
+                )
             cells[key] = line, grade
             lines.setdefault(mask, line)
             if comment:
                 comments[key] = comment
         masks, raters, criteria = (sorted(set(names)) for names in zip(*cells, strict=True)) if cells else ([], [], [])
         if len(masks) * len(raters) * len(criteria) > MOST_CELLS:
-            raise InputError(str(self.path), "FORMAT", f"{len(masks)} masks x {len(raters)} raters x {len(criteria)} "
-                             f"criteria are too many", "split the sheet, or correct the rater and criterion columns")
+            raise InputError(
+                str(self.path),
+                "FORMAT",
+                f"{len(masks)} masks x {len(raters)} raters x {len(criteria)} criteria are too many",
+                "split the sheet, or correct the rater and criterion columns",
+            )
         grades = np.full((len(masks), len(raters), len(criteria)), np.nan)
         at = [{name: index for index, name in enumerate(names)} for names in (masks, raters, criteria)]
         for key, (_, grade) in cells.items():
@@ -187,30 +225,45 @@ class _Rows:
             hashes = known.setdefault((mask.file, mask.shape), {})
             label, first = next(iter(hashes.values()), (mask.label, line))
             if label != mask.label:
-                raise InputError(f"{self.path}:{line}:label", "F7", f"{mask.file} shape {mask.shape} is labelled "
-                                 f"{mask.label!r}, but {label!r} on line {first}", "give one mask one label")
+                raise InputError(
+                    f"{self.path}:{line}:label",
+                    "F7",
+                    f"{mask.file} shape {mask.shape} is labelled {mask.label!r}, but {label!r} on line {first}",
+                    "give one mask one label",
+                )
             hashes.setdefault(mask.sha256, (label, line))
         return known
 
-    def _resolve(self, line: int, mask: RatedMask, known: dict[tuple[str, int], dict[str, tuple[str, int]]],
-                 ) -> RatedMask:
+    def _resolve(
+        self,
+        line: int,
+        mask: RatedMask,
+        known: dict[tuple[str, int], dict[str, tuple[str, int]]],
+    ) -> RatedMask:
         """The mask with the one hash that its other rows give, where this row gives none."""
         hashes = [one for one in known[mask.file, mask.shape] if one]
         if mask.sha256 or not hashes:
             return mask
         if len(hashes) > 1:
-            raise InputError(f"{self.path}:{line}:sha256", "F7", f"{mask.file} shape {mask.shape} was changed while it "
-                             "was rated, and this row does not say which state it means", "fill in the hash")
+            raise InputError(
+                f"{self.path}:{line}:sha256",
+                "F7",
+                f"{mask.file} shape {mask.shape} was changed while it "
+                "was rated, and this row does not say which state it means",
+                "fill in the hash",
+            )
         return RatedMask(mask.file, mask.shape, mask.label, hashes[0])
 
     def _mask(self, line: int, row: Row) -> RatedMask:
         if None in row:
             raise InputError(f"{self.path}:{line}", "FORMAT", "more cells than the header has columns", "remove them")
-        file, shape, label = (self._cell(line, row, column, "fill it in, or remove the row")
-                              for column in ("file", "shape", "label"))
+        file, shape, label = (
+            self._cell(line, row, column, "fill it in, or remove the row") for column in ("file", "shape", "label")
+        )
         if not (shape.isascii() and shape.isdecimal() and len(shape) < 10):
-            raise InputError(f"{self.path}:{line}:shape", "F8", f"{shape!r} is no index",
-                             "count the file's shapes from 0")
+            raise InputError(
+                f"{self.path}:{line}:shape", "F8", f"{shape!r} is no index", "count the file's shapes from 0"
+            )
         return RatedMask(file, int(shape), label, plain(row.get("sha256") or "").strip())
 
     def _cell(self, line: int, row: Row, column: str, remedy: str) -> str:
@@ -229,6 +282,10 @@ class _Rows:
             value = math.nan
         if not LOWEST <= value <= HIGHEST:
             known = f" or one of {', '.join(self.scale.names)}" if words else ""
-            raise InputError(f"{self.path}:{line}:{column}", "F8",
-                             f"{text!r} is no score from {LOWEST:g} to {HIGHEST:g}{known}", "correct the cell")
+            raise InputError(
+                f"{self.path}:{line}:{column}",
+                "F8",
+                f"{text!r} is no score from {LOWEST:g} to {HIGHEST:g}{known}",
+                "correct the cell",
+            )
         return value

@@ -33,8 +33,9 @@ class Choice:
     detail: str
 
 
-def select(candidates: Sequence[Candidate], *, top: float, unanimous: float, least_raters: int = 1,
-           at_least: int = 1) -> tuple[Choice, ...]:
+def select(
+    candidates: Sequence[Candidate], *, top: float, unanimous: float, least_raters: int = 1, at_least: int = 1
+) -> tuple[Choice, ...]:
     """Choose per category (the masks' label); kept ones first, best first, then the others in the order of masks.
 
     A category's quota is the ``top`` share of its rated masks, rounded down, but no fewer than ``at_least``. It is
@@ -44,25 +45,35 @@ def select(candidates: Sequence[Candidate], *, top: float, unanimous: float, lea
     """
     chosen: list[Choice] = []
     for label in sorted({candidate.mask.label for candidate in candidates}):
-        chosen += _in_category([one for one in candidates if one.mask.label == label], top, unanimous, least_raters,
-                               at_least)
+        chosen += _in_category(
+            [one for one in candidates if one.mask.label == label], top, unanimous, least_raters, at_least
+        )
     return tuple(sorted(chosen, key=lambda choice: not choice.kept))
 
 
-def _in_category(own: Sequence[Candidate], top: float, unanimous: float, least_raters: int,
-                 at_least: int) -> list[Choice]:
+def _in_category(
+    own: Sequence[Candidate], top: float, unanimous: float, least_raters: int, at_least: int
+) -> list[Choice]:
     ranked = sorted((one for one in own if one.score is not None), key=lambda one: (-(one.score or 0.0), one.mask))
     quota = max(at_least, math.floor(top * len(ranked) + 1e-9))
     faults = {one.mask: _fault(one, unanimous, least_raters) for one in own}
     sound = [one for one in ranked if faults[one.mask] is None]
-    spare = [one for one in ranked if faults[one.mask] is not None][:max(0, at_least - len(sound))]
-    kept = [Choice(one.mask, True, "approved", f"number {place} of {len(ranked)}")
-            for place, one in enumerate(sound[:quota], 1)]
+    spare = [one for one in ranked if faults[one.mask] is not None][: max(0, at_least - len(sound))]
+    kept = [
+        Choice(one.mask, True, "approved", f"number {place} of {len(ranked)}")
+        for place, one in enumerate(sound[:quota], 1)
+    ]
     kept += [Choice(one.mask, True, "at_least", (faults[one.mask] or ("", ""))[1]) for one in spare]
     taken = {choice.mask for choice in kept}
-    left = [Choice(one.mask, False, *(faults[one.mask] or
-                                      ("below_top", f"{len(sound)} were approved, {quota} of {len(ranked)} are kept")))
-            for one in sorted(own, key=lambda one: one.mask) if one.mask not in taken]
+    left = [
+        Choice(
+            one.mask,
+            False,
+            *(faults[one.mask] or ("below_top", f"{len(sound)} were approved, {quota} of {len(ranked)} are kept")),
+        )
+        for one in sorted(own, key=lambda one: one.mask)
+        if one.mask not in taken
+    ]
     return kept + left
 
 

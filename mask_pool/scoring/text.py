@@ -15,16 +15,30 @@ def describe(evaluation: Evaluation, most: int = 20) -> str:
     if not ratings.masks:
         return "no ratings"
     how = config.method if config.method == "mean" else f"{config.method} ({config.aggregation}, {config.defuzzify})"
-    head = (f"{len(ratings.masks)} masks, {len(ratings.raters)} raters, {len(ratings.criteria)} criteria "
-            f"({', '.join(map(_safe, ratings.criteria))}); scores: {how}")
-    return "\n\n".join([head, _raters(evaluation), _agreement(evaluation), _categories(evaluation),
-                        _kept(evaluation, most)])
+    head = (
+        f"{len(ratings.masks)} masks, {len(ratings.raters)} raters, {len(ratings.criteria)} criteria "
+        f"({', '.join(map(_safe, ratings.criteria))}); scores: {how}"
+    )
+    return "\n\n".join(
+        [head, _raters(evaluation), _agreement(evaluation), _categories(evaluation), _kept(evaluation, most)]
+    )
 
 
 def _raters(evaluation: Evaluation) -> str:
-    return _grid(["rater", "masks", "mean", "correlation", "bias", "remark"],
-                 [[one.name, str(one.graded), _number(one.mean), _number(one.correlation), _number(one.bias),
-                   _remark(one, evaluation.dropped)] for one in evaluation.raters])
+    return _grid(
+        ["rater", "masks", "mean", "correlation", "bias", "remark"],
+        [
+            [
+                one.name,
+                str(one.graded),
+                _number(one.mean),
+                _number(one.correlation),
+                _number(one.bias),
+                _remark(one, evaluation.dropped),
+            ]
+            for one in evaluation.raters
+        ],
+    )
 
 
 def _remark(report: RaterReport, dropped: Sequence[str]) -> str:
@@ -40,8 +54,14 @@ def _agreement(evaluation: Evaluation) -> str:
     if len(found.criteria) > 1:
         rows += [[f"  {name}, interval", *_alpha(alpha)] for name, alpha in found.criteria.items()]
     concordance = found.concordance
-    rows.append(["Kendall's W", _number(concordance.w), "" if concordance.p is None else f"p {concordance.p:.2g}",
-                 concordance.reason or f"{concordance.items} masks, {concordance.raters} raters"])
+    rows.append(
+        [
+            "Kendall's W",
+            _number(concordance.w),
+            "" if concordance.p is None else f"p {concordance.p:.2g}",
+            concordance.reason or f"{concordance.items} masks, {concordance.raters} raters",
+        ]
+    )
     return _grid(["agreement", "value", f"{evaluation.config.confidence:.0%} interval", "over"], rows)
 
 
@@ -51,9 +71,16 @@ def _alpha(alpha: Alpha) -> list[str]:
 
 
 def _categories(evaluation: Evaluation) -> str:
-    rows = [[name, str(one["masks"]), str(one["kept"]), str(one["kept_without_approval"]),
-             ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in one["left_out"].items())]
-            for name, one in evaluation.summary()["categories"].items()]
+    rows = [
+        [
+            name,
+            str(one["masks"]),
+            str(one["kept"]),
+            str(one["kept_without_approval"]),
+            ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in one["left_out"].items()),
+        ]
+        for name, one in evaluation.summary()["categories"].items()
+    ]
     return _grid(["category", "masks", "kept", "unapproved", "left out"], rows)
 
 
@@ -63,8 +90,15 @@ def _kept(evaluation: Evaluation, most: int) -> str:
         shown[choice.mask.label] = shown.get(choice.mask.label, 0) + 1
         if shown[choice.mask.label] <= most:
             found = verdicts[choice.mask]
-            rows.append([choice.mask.label, f"{choice.mask.file}#{choice.mask.shape}", _number(found.verdict.score),
-                         found.verdict.grade or "", f"{found.approving} of {len(found.raters)}"])
+            rows.append(
+                [
+                    choice.mask.label,
+                    f"{choice.mask.file}#{choice.mask.shape}",
+                    _number(found.verdict.score),
+                    found.verdict.grade or "",
+                    f"{found.approving} of {len(found.raters)}",
+                ]
+            )
     more = sum(max(0, count - most) for count in shown.values())
     return _grid(["category", "kept", "score", "grade", "approve"], rows) + (f"\nand {more} more" if more else "")
 
@@ -81,5 +115,6 @@ def _safe(text: str) -> str:
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     cells = [list(header), *([_safe(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-                     for row in cells)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )

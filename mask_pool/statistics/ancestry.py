@@ -48,9 +48,11 @@ def ancestry(pool: Dataset, item: ImageRecord | str) -> list[str]:
     """
     image = find_item(pool, item) if isinstance(item, str) else item
     elements = pool.by_image().get(image.id, [])
-    lines = [f"{image.file_name}: {image.extra.get('category', '?')}, {_count(len(elements), 'element')}, "
-             f"{sum(one.area for one in elements)} of {image.width} x {image.height} pixels",
-             f"on normal photograph {image.extra.get('normal_file', '?')} (object {image.group_id}, {image.split})"]
+    lines = [
+        f"{image.file_name}: {image.extra.get('category', '?')}, {_count(len(elements), 'element')}, "
+        f"{sum(one.area for one in elements)} of {image.width} x {image.height} pixels",
+        f"on normal photograph {image.extra.get('normal_file', '?')} (object {image.group_id}, {image.split})",
+    ]
     for number, element in enumerate(elements, start=1):
         lines += [f"element {number}:", *(f"  {line}" for line in _element(element))]
     rest = {key: value for key, value in image.extra.items() if key not in {"category", "normal_file", "index"}}
@@ -62,22 +64,32 @@ def _element(element: Annotation) -> list[str]:
     kind = KINDS.get(str(origin.get("kind")), f"{origin.get('kind', 'of unknown kind')}:")
     x, y, w, h = element.bbox
     score = origin.get("expert_score")
-    lines = [f"{kind} {origin.get('parent', '?')} on {origin.get('parent_image', '?')} "
-             f"(object {origin.get('parent_group', '?')})",
-             f"raters' score: {'not rated' if score is None else f'{score:.4g} of 10'}"]
+    lines = [
+        f"{kind} {origin.get('parent', '?')} on {origin.get('parent_image', '?')} "
+        f"(object {origin.get('parent_group', '?')})",
+        f"raters' score: {'not rated' if score is None else f'{score:.4g} of 10'}",
+    ]
     transforms = dict(origin.get("transforms") or {})
     place = transforms.pop("place", None)
-    changes = [form.format(transforms.pop(key)) for key, form in CHANGES.items()
-               if isinstance(transforms.get(key), int | float)]
+    changes = [
+        form.format(transforms.pop(key))
+        for key, form in CHANGES.items()
+        if isinstance(transforms.get(key), int | float)
+    ]
     if isinstance(transforms.get("flip"), bool):
         changes += ["mirrored"] if transforms.pop("flip") else ["not mirrored"]
     lines.append("changes: " + ", ".join([*changes, *(f"{key} {_words(value)}" for key, value in transforms.items())]))
     lines.append(f"place: {place or 'unknown'}, x {x} to {x + w - 1}, y {y} to {y + h - 1}, {element.area} pixels")
     if origin.get("affine"):
-        lines.append("parent's pixel to this one: " + "; ".join(
-            " ".join(f"{value:.6g}" for value in row) for row in origin["affine"]))
-    return [*lines, *(f"{key}: {_words(origin[key])}" for key in sorted(set(origin) - TOLD) if origin[key] != {}),
-            f"seed {origin.get('seed', '?')}"]
+        lines.append(
+            "parent's pixel to this one: "
+            + "; ".join(" ".join(f"{value:.6g}" for value in row) for row in origin["affine"])
+        )
+    return [
+        *lines,
+        *(f"{key}: {_words(origin[key])}" for key in sorted(set(origin) - TOLD) if origin[key] != {}),
+        f"seed {origin.get('seed', '?')}",
+    ]
 
 
 def _count(number: int, name: str) -> str:

@@ -63,14 +63,14 @@ class Shape:
         # thin masks shrink to fractions of a pixel: the half of what is there at most keeps them whole
         frame = np.zeros((SIDE, SIDE), bool)
         top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
-        frame[top:top + size[1], left:left + size[0]] = small >= 0.5 * small.max()
+        frame[top : top + size[1], left : left + size[0]] = small >= 0.5 * small.max()
         return frame
 
     def coverage(self) -> np.ndarray:
         """Where it lies: (GRID, GRID), the photograph's sides as one, the share of the mask in each cell; sum 1."""
         full = np.zeros(self.size_hw, np.float32)
         x, y, w, h = self.box
-        full[y:y + h, x:x + w] = self.bitmap
+        full[y : y + h, x : x + w] = self.bitmap
         cells = cv2.resize(full, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float64)
         total = cells.sum()
         return cells / total if total > 0 else cells
@@ -88,21 +88,31 @@ class Measured:
     pool: list[Shape]
 
 
-def measure(pool: Dataset, ingest: Dataset, seed: int, most: int = MOST,
-            fragment_share: float = 0.0) -> list[Measured]:
+def measure(pool: Dataset, ingest: Dataset, seed: int, most: int = MOST, fragment_share: float = 0.0) -> list[Measured]:
     """Every category of the pool, in its order; of the real masks those that are no fragments (``cut``)."""
-    real = {name: [Shape(one.bitmap, one.box, one.parent_size) for one in without_fragments(found, fragment_share)]
-            for name, found in cut_prior(ingest).items()}
+    real = {
+        name: [Shape(one.bitmap, one.box, one.parent_size) for one in without_fragments(found, fragment_share)]
+        for name, found in cut_prior(ingest).items()
+    }
     images, names = {image.id: image for image in pool.images}, pool.category_names()
     measured = []
     for name in names.values():
         elements = [one for one in pool.annotations if names[one.category_id] == name]
-        shapes = [_shape_of(one, images[one.image_id])
-                  for one in sample(elements, most, seed, f"pool/{name}") if one.area]
+        shapes = [
+            _shape_of(one, images[one.image_id]) for one in sample(elements, most, seed, f"pool/{name}") if one.area
+        ]
         own = {one.image_id for one in elements}
         own_real = real.get(name, [])
-        measured.append(Measured(name, [image for image in pool.images if image.id in own], elements, len(own_real),
-                                 sample(own_real, most, seed, f"real/{name}"), shapes))
+        measured.append(
+            Measured(
+                name,
+                [image for image in pool.images if image.id in own],
+                elements,
+                len(own_real),
+                sample(own_real, most, seed, f"real/{name}"),
+                shapes,
+            )
+        )
     return measured
 
 
@@ -116,7 +126,7 @@ def sample(items: Sequence[Any], most: int, seed: int, name: str) -> list[Any]:
 
 def _shape_of(annotation: Annotation, image: ImageRecord) -> Shape:
     x, y, w, h = annotation.bbox
-    bitmap = np.ascontiguousarray(annotation.mask()[y:y + h, x:x + w])
+    bitmap = np.ascontiguousarray(annotation.mask()[y : y + h, x : x + w])
     return Shape(bitmap, (x, y, w, h), (image.height, image.width))
 
 

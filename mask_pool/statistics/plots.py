@@ -30,20 +30,39 @@ def picture(one: Measured, content: Mapping[str, Any]) -> bytes:
     figure = Figure(figsize=(12, 5), dpi=DOTS_PER_INCH, layout="constrained")
     counts = content["counts"]
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.05)  # type: ignore[union-attr, call-arg]
-    figure.suptitle(f"{_plain(one.name)}: {counts['items']} masks of {counts['elements']} elements, from "
-                    f"{content['parents']['used']} parents; {counts['real']} real masks", fontsize=11, x=0.008,
-                    ha="left", color="#111827")
-    figure.legend(handles=[Patch(facecolor=POOL, alpha=0.55, label="pool"), Patch(fill=False, edgecolor=REAL,
-                                                                                  linewidth=1.5, label="real")],
-                  fontsize=8.5, frameon=False, handlelength=1.4, ncols=2, loc="upper right")
+    figure.suptitle(
+        f"{_plain(one.name)}: {counts['items']} masks of {counts['elements']} elements, from "
+        f"{content['parents']['used']} parents; {counts['real']} real masks",
+        fontsize=11,
+        x=0.008,
+        ha="left",
+        color="#111827",
+    )
+    figure.legend(
+        handles=[
+            Patch(facecolor=POOL, alpha=0.55, label="pool"),
+            Patch(fill=False, edgecolor=REAL, linewidth=1.5, label="real"),
+        ],
+        fontsize=8.5,
+        frameon=False,
+        handlelength=1.4,
+        ncols=2,
+        loc="upper right",
+    )
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.1, 1.9]).ravel()
     panels: np.ndarray = upper.subplots(1, 5, width_ratios=[1.15, 1.15, 1.15, 0.9, 0.9])
     _histogram(panels[0], [shape.area for shape in one.real], [shape.area for shape in one.pool], "area, pixels", True)
-    _histogram(panels[1], [_elongation(shape) for shape in one.real], [_elongation(shape) for shape in one.pool],
-               "elongation (length / width)", True)
+    _histogram(
+        panels[1],
+        [_elongation(shape) for shape in one.real],
+        [_elongation(shape) for shape in one.pool],
+        "elongation (length / width)",
+        True,
+    )
     real, pool = frames(one.real), frames(one.pool)
-    _histogram(panels[2], nearest_distance(real), nearest_distance(pool, real), "distance to the nearest real outline",
-               False)
+    _histogram(
+        panels[2], nearest_distance(real), nearest_distance(pool, real), "distance to the nearest real outline", False
+    )
     maps = position_map(one.real), position_map(one.pool)
     peak = max(float(np.quantile(found, 0.995)) for found in maps) or 1.0
     for panel, found, name in zip(panels[3:], maps, ("real", "pool"), strict=True):
@@ -68,8 +87,7 @@ def picture(one: Measured, content: Mapping[str, Any]) -> bytes:
 def strip(shapes: Sequence[Shape]) -> np.ndarray:
     """Evenly chosen masks side by side, each scaled to its cell: (CELL, EXAMPLES * CELL) of 0 to 1."""
     row = np.zeros((CELL, EXAMPLES * CELL), np.float32)
-    chosen = [shapes[place * len(shapes) // min(EXAMPLES, len(shapes))]
-              for place in range(min(EXAMPLES, len(shapes)))]
+    chosen = [shapes[place * len(shapes) // min(EXAMPLES, len(shapes))] for place in range(min(EXAMPLES, len(shapes)))]
     for place, shape in enumerate(chosen):
         h, w = shape.bitmap.shape
         scale = (CELL - 8) / max(h, w)
@@ -77,7 +95,7 @@ def strip(shapes: Sequence[Shape]) -> np.ndarray:
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
         small = cv2.resize(shape.bitmap.astype(np.float32), size, interpolation=way)
         top, left = (CELL - size[1]) // 2, place * CELL + (CELL - size[0]) // 2
-        row[top:top + size[1], left:left + size[0]] = small
+        row[top : top + size[1], left : left + size[0]] = small
     return row
 
 
@@ -86,8 +104,9 @@ def _elongation(shape: Shape) -> float:
     return length / width
 
 
-def _histogram(panel: Axes, real: Sequence[float] | np.ndarray, pool: Sequence[float] | np.ndarray, name: str,
-               logarithmic: bool) -> None:
+def _histogram(
+    panel: Axes, real: Sequence[float] | np.ndarray, pool: Sequence[float] | np.ndarray, name: str, logarithmic: bool
+) -> None:
     """Shares of both kinds over common bins; on a logarithmic axis where values span magnitudes."""
     both = np.concatenate([np.asarray(real, float), np.asarray(pool, float)])
     if logarithmic:
@@ -101,9 +120,16 @@ def _histogram(panel: Axes, real: Sequence[float] | np.ndarray, pool: Sequence[f
         bins = np.linspace(0, 1, 21)
     for values, colour, label, filled in ((pool, POOL, "pool", True), (real, REAL, "real", False)):
         if len(values):
-            panel.hist(values, bins=list(bins), weights=np.full(len(values), 1 / len(values)), color=colour,
-                       label=label, histtype="stepfilled" if filled else "step", alpha=0.55 if filled else 1.0,
-                       linewidth=1.5)
+            panel.hist(
+                values,
+                bins=list(bins),
+                weights=np.full(len(values), 1 / len(values)),
+                color=colour,
+                label=label,
+                histtype="stepfilled" if filled else "step",
+                alpha=0.55 if filled else 1.0,
+                linewidth=1.5,
+            )
     panel.set_yticks([])
     for side in ("left", "right", "top"):
         panel.spines[side].set_visible(False)

@@ -24,8 +24,9 @@ DRAWS = 20
 DIGITS = 6
 
 
-def statistics(pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOST,
-               fragment_share: float = 0.0) -> dict[str, Any]:
+def statistics(
+    pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOST, fragment_share: float = 0.0
+) -> dict[str, Any]:
     """Everything about the pool that can be said in figures (JSON-able, None where there is nothing to measure).
 
     Per category: ``counts``; quantiles of ``sizes`` and ``shapes`` of single elements, real and pool; ``positions``;
@@ -45,13 +46,20 @@ def statistics(pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOS
 
 def _figures(pool: Dataset, measured: Sequence[Measured], seed: int, most: int) -> dict[str, Any]:
     found = [_category(one, seed) for one in measured]
-    return {"schema": 1, "seed": seed, "most": most, "copy_distance": COPY,
-            "items": len(pool.images), "elements": len(pool.annotations),
-            "categories": dict(found)}
+    return {
+        "schema": 1,
+        "seed": seed,
+        "most": most,
+        "copy_distance": COPY,
+        "items": len(pool.images),
+        "elements": len(pool.annotations),
+        "categories": dict(found),
+    }
 
 
-def write(pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int = MOST,
-          fragment_share: float = 0.0) -> dict[str, Any]:
+def write(
+    pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int = MOST, fragment_share: float = 0.0
+) -> dict[str, Any]:
     """``statistics``, written to ``out/stats.json``, with a picture ``out/stats/CATEGORY.png`` of each category.
 
     The same data sets and seed give the same bytes.
@@ -71,34 +79,58 @@ def _category(one: Measured, seed: int) -> tuple[str, dict[str, Any]]:
     kinds = Counter(str(element.provenance.get("kind", "?")) for element in one.elements)
     numbers = Counter(element.image_id for element in one.elements)
     places = Counter(str((element.provenance.get("transforms") or {}).get("place", "?")) for element in one.elements)
-    scores = [float(element.provenance["expert_score"]) for element in one.elements
-              if element.provenance.get("expert_score") is not None]
+    scores = [
+        float(element.provenance["expert_score"])
+        for element in one.elements
+        if element.provenance.get("expert_score") is not None
+    ]
     maps = position_map(one.real), position_map(one.pool)
     nearest = nearest_distance(pool, real)
     return one.name, {
-        "counts": {"items": len(one.items), "elements": len(one.elements), "real": one.real_count,
-                   "by_kind": dict(sorted(kinds.items())), "by_place": dict(sorted(places.items())),
-                   "elements_per_item": dict(sorted(Counter(map(str, numbers.values())).items())),
-                   "normals": len({item.extra.get("normal_file") for item in one.items})},
-        "sizes": {name: {"real": quantiles([of(s) for s in one.real]), "pool": quantiles([of(s) for s in one.pool])}
-                  for name, of in SIZES.items()},
-        "shapes": {name: {"real": quantiles([of(s) for s in one.real]), "pool": quantiles([of(s) for s in one.pool])}
-                   for name, of in SHAPES.items()},
-        "positions": {"real": _centres(one.real), "pool": _centres(one.pool),
-                      "overlap": _rounded(float(np.minimum(*maps).sum())) if one.real and one.pool else None},
+        "counts": {
+            "items": len(one.items),
+            "elements": len(one.elements),
+            "real": one.real_count,
+            "by_kind": dict(sorted(kinds.items())),
+            "by_place": dict(sorted(places.items())),
+            "elements_per_item": dict(sorted(Counter(map(str, numbers.values())).items())),
+            "normals": len({item.extra.get("normal_file") for item in one.items}),
+        },
+        "sizes": {
+            name: {"real": quantiles([of(s) for s in one.real]), "pool": quantiles([of(s) for s in one.pool])}
+            for name, of in SIZES.items()
+        },
+        "shapes": {
+            name: {"real": quantiles([of(s) for s in one.real]), "pool": quantiles([of(s) for s in one.pool])}
+            for name, of in SHAPES.items()
+        },
+        "positions": {
+            "real": _centres(one.real),
+            "pool": _centres(one.pool),
+            "overlap": _rounded(float(np.minimum(*maps).sum())) if one.real and one.pool else None,
+        },
         "diversity": diversity(real, pool, seed, one.name),
-        "nearest": {"pool_to_real": quantiles(nearest), "real_to_real": quantiles(nearest_distance(real)),
-                    "copies": _rounded(float((nearest < COPY).mean())) if len(nearest) else None},
+        "nearest": {
+            "pool_to_real": quantiles(nearest),
+            "real_to_real": quantiles(nearest_distance(real)),
+            "copies": _rounded(float((nearest < COPY).mean())) if len(nearest) else None,
+        },
         "parents": parents(one.elements),
         "scores": {"rated": len(scores), **(quantiles(scores) or {})},
     }
 
 
 SIZES: dict[str, Callable[[Shape], float]] = {
-    "area_px": lambda shape: shape.area, "area_share": lambda shape: shape.area / math.prod(shape.size_hw),
-    "length_px": lambda shape: shape.sides()[0], "width_px": lambda shape: shape.sides()[1]}
+    "area_px": lambda shape: shape.area,
+    "area_share": lambda shape: shape.area / math.prod(shape.size_hw),
+    "length_px": lambda shape: shape.sides()[0],
+    "width_px": lambda shape: shape.sides()[1],
+}
 SHAPES: dict[str, Callable[[Shape], float]] = {
-    "elongation": lambda shape: shape.sides()[0] / shape.sides()[1], "solidity": Shape.solidity, "parts": Shape.parts}
+    "elongation": lambda shape: shape.sides()[0] / shape.sides()[1],
+    "solidity": Shape.solidity,
+    "parts": Shape.parts,
+}
 
 
 def quantiles(values: Sequence[float] | np.ndarray) -> dict[str, float] | None:
@@ -132,16 +164,23 @@ def parents(elements: Sequence[Annotation]) -> dict[str, Any]:
     shares = np.array([used[name] for name in sorted(used)], np.float64) / len(elements)
     entropy = float(-(shares * np.log2(shares)).sum())
     top = min(used, key=lambda name: (-used[name], name))
-    return {"used": len(used), "entropy_bits": _rounded(abs(entropy)), "effective": _rounded(2.0**entropy),
-            "most_used": {"parent": top, "elements": used[top]}, "per_parent": quantiles(list(used.values()))}
+    return {
+        "used": len(used),
+        "entropy_bits": _rounded(abs(entropy)),
+        "effective": _rounded(2.0**entropy),
+        "most_used": {"parent": top, "elements": used[top]},
+        "per_parent": quantiles(list(used.values())),
+    }
 
 
 def _centres(shapes: Sequence[Shape]) -> dict[str, Any] | None:
     """Quantiles of the centres' x and y, as shares of the photograph's sides."""
     if not shapes:
         return None
-    return {"x": quantiles([(shape.box[0] + shape.box[2] / 2) / shape.size_hw[1] for shape in shapes]),
-            "y": quantiles([(shape.box[1] + shape.box[3] / 2) / shape.size_hw[0] for shape in shapes])}
+    return {
+        "x": quantiles([(shape.box[0] + shape.box[2] / 2) / shape.size_hw[1] for shape in shapes]),
+        "y": quantiles([(shape.box[1] + shape.box[3] / 2) / shape.size_hw[0] for shape in shapes]),
+    }
 
 
 def _rounded(value: float) -> float:
@@ -153,9 +192,26 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return _rounded(math.fsum(known) / len(known)) if known else None
 
 
-COLUMNS = ("category", "masks", "elements", "prior", "expert", "real", "area px (real)", "area px (pool)",
-           "elongation (real)", "elongation (pool)", "same places", "diversity before", "after", "nearest real",
-           "copies", "parents", "evenly used", "raters' mean")
+COLUMNS = (
+    "category",
+    "masks",
+    "elements",
+    "prior",
+    "expert",
+    "real",
+    "area px (real)",
+    "area px (pool)",
+    "elongation (real)",
+    "elongation (pool)",
+    "same places",
+    "diversity before",
+    "after",
+    "nearest real",
+    "copies",
+    "parents",
+    "evenly used",
+    "raters' mean",
+)
 
 
 def rows(content: Mapping[str, Any]) -> list[list[Any]]:
@@ -163,11 +219,26 @@ def rows(content: Mapping[str, Any]) -> list[list[Any]]:
     found = []
     for name, own in content["categories"].items():
         counts, kinds = own["counts"], own["counts"]["by_kind"]
-        found.append([name, counts["items"], counts["elements"], kinds.get("prior", 0), kinds.get("expert", 0),
-                      counts["real"], *_medians(own["sizes"]["area_px"]), *_medians(own["shapes"]["elongation"]),
-                      own["positions"]["overlap"], own["diversity"]["before"], own["diversity"]["after"],
-                      (own["nearest"]["pool_to_real"] or {}).get("median"), own["nearest"]["copies"],
-                      own["parents"]["used"], own["parents"]["effective"], own["scores"].get("median")])
+        found.append(
+            [
+                name,
+                counts["items"],
+                counts["elements"],
+                kinds.get("prior", 0),
+                kinds.get("expert", 0),
+                counts["real"],
+                *_medians(own["sizes"]["area_px"]),
+                *_medians(own["shapes"]["elongation"]),
+                own["positions"]["overlap"],
+                own["diversity"]["before"],
+                own["diversity"]["after"],
+                (own["nearest"]["pool_to_real"] or {}).get("median"),
+                own["nearest"]["copies"],
+                own["parents"]["used"],
+                own["parents"]["effective"],
+                own["scores"].get("median"),
+            ]
+        )
     return found
 
 
@@ -179,18 +250,25 @@ def text(content: Mapping[str, Any]) -> str:
     """The statistics as plain aligned lines: one block per figure, one column per category."""
     table = rows(content)
     cells = [list(COLUMNS), *([_plain(value) for value in row] for row in table)]
-    widths = [max(len(row[place]) for row in [[*line] for line in zip(*cells, strict=True)])
-              for place in range(len(cells))]
-    lines = ["  ".join(value.ljust(widths[0]) if place == 0 else value.rjust(widths[place])
-                       for place, value in enumerate(line)).rstrip() for line in zip(*cells, strict=True)]
+    widths = [
+        max(len(row[place]) for row in [[*line] for line in zip(*cells, strict=True)]) for place in range(len(cells))
+    ]
+    lines = [
+        "  ".join(
+            value.ljust(widths[0]) if place == 0 else value.rjust(widths[place]) for place, value in enumerate(line)
+        ).rstrip()
+        for line in zip(*cells, strict=True)
+    ]
     return "\n".join([*lines, "", *NOTES])
 
 
-NOTES = ("Areas, elongations, distances and raters' scores are medians of single elements.",
-         "same places: shared part of the two position maps (1 = equal). diversity: mean distance of two outlines,",
-         "0 (equal) to 1, of equally many real and pool masks. nearest real: distance to the nearest real outline;",
-         f"copies: share of elements nearer than {COPY:g}. evenly used: so many parents used equally often would be as "
-         "diverse.")
+NOTES = (
+    "Areas, elongations, distances and raters' scores are medians of single elements.",
+    "same places: shared part of the two position maps (1 = equal). diversity: mean distance of two outlines,",
+    "0 (equal) to 1, of equally many real and pool masks. nearest real: distance to the nearest real outline;",
+    f"copies: share of elements nearer than {COPY:g}. evenly used: so many parents used equally often would be as "
+    "diverse.",
+)
 
 
 def _plain(value: Any) -> str:

@@ -1,5 +1,7 @@
 from anomaly_gan.core.files import write_json
-from anomaly_gan.pipeline.run import RunConfig, context_of, plan
+from anomaly_gan.pipeline.config import RunConfig
+from anomaly_gan.pipeline.plan import plan
+from anomaly_gan.pipeline.run import context_of
 
 
 def test_a_report_knows_what_other_verbs_have_finished_in_the_run(tmp_path):

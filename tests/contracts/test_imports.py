@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(path for folder in ("anomaly_gan", "mask_pool", "detection", "data", "tests")
-                 for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path
+    for folder in ("anomaly_gan", "mask_pool", "detection", "data", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
 HEAVY = ("torch", "lightning", "albumentations", "matplotlib", "scipy")
 LIGHT = {
     "import anomaly_gan": "import anomaly_gan",
     "--help": "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli.main as c\n"
-              "try: c.main()\nexcept SystemExit as e: assert not e.code, e.code",
+    "try: c.main()\nexcept SystemExit as e: assert not e.code, e.code",
     "configurations": "import anomaly_gan.pipeline.run as p; from anomaly_gan.core.resources import PACKAGE\n"
-                      "p.plan(p.read_run_config(PACKAGE / 'configs' / 'demo.yaml', []))",
+    "p.plan(p.read_run_config(PACKAGE / 'configs' / 'demo.yaml', []))",
     "registries": "import anomaly_gan.synthesis.registry, detection.detectors.registry",
 }
 

@@ -10,13 +10,28 @@ from anomaly_gan.core.images import write_png
 from anomaly_gan.core.seeding import rng_for
 from detection.one_class.registry import ONE_CLASS
 
-SMALL = ("--detector", "cae", "--preset", "quick", "--set", "size=16", "--set", "epochs=2", "--set", "batch=16",
-         "--set", "precision=32-true", "--device", "cpu")
+SMALL = (
+    "--detector",
+    "cae",
+    "--preset",
+    "quick",
+    "--set",
+    "size=16",
+    "--set",
+    "epochs=2",
+    "--set",
+    "batch=16",
+    "--set",
+    "precision=32-true",
+    "--device",
+    "cpu",
+)
 
 
 @pytest.fixture
 def call(monkeypatch, capsys):
     """Run a command line; gives (exit code, stdout, stderr)."""
+
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["anomaly-gan", "one-class", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
@@ -36,8 +51,17 @@ def good_parts(folder, count=60):
 
 @pytest.fixture
 def model(tmp_path, call):
-    code, said, _ = call("train", good_parts(tmp_path / "good"), "--out", tmp_path / "model", "--false-alarm", "0.1",
-                         "--group-regex", r"p(\d+)_", *SMALL)
+    code, said, _ = call(
+        "train",
+        good_parts(tmp_path / "good"),
+        "--out",
+        tmp_path / "model",
+        "--false-alarm",
+        "0.1",
+        "--group-regex",
+        r"p(\d+)_",
+        *SMALL,
+    )
     assert code == 0 and "threshold" in said
     return tmp_path / "model"
 
@@ -55,15 +79,28 @@ def test_from_good_parts_to_scores_and_onnx(tmp_path, call, model):
     assert rows["stained.png"]["abnormal"] == "1" and rows["fine.png"]["abnormal"] == "0"
     (new / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     code, _, problem = call("score", new, "--model", model, "--out", tmp_path / "again", "--device", "cpu")
-    assert code == 1 and "could not be scored" in problem and "broken.png" in (
-        tmp_path / "again" / "rejects.jsonl").read_text()
+    assert (
+        code == 1
+        and "could not be scored" in problem
+        and "broken.png" in (tmp_path / "again" / "rejects.jsonl").read_text()
+    )
     code, said, _ = call("export", "--model", model, "--out", tmp_path / "part.onnx")
     assert code == 0 and (tmp_path / "part.onnx").stat().st_size > 10_000
 
 
 def test_a_new_threshold_without_training(tmp_path, call, model):
-    code, said, _ = call("recalibrate", good_parts(tmp_path / "more", 40), "--model", model, "--out",
-                         tmp_path / "other", "--false-alarm", "0.2", "--device", "cpu")
+    code, said, _ = call(
+        "recalibrate",
+        good_parts(tmp_path / "more", 40),
+        "--model",
+        model,
+        "--out",
+        tmp_path / "other",
+        "--false-alarm",
+        "0.2",
+        "--device",
+        "cpu",
+    )
     assert code == 0 and "calibrated anew" in said
     assert (tmp_path / "other" / "model.safetensors").read_bytes() == (model / "model.safetensors").read_bytes()
 
@@ -75,19 +112,23 @@ def test_every_detector_is_listed_with_a_few_words(call):
         assert any(line.split()[0] == name and row.words in line for line in said.splitlines())
 
 
-@pytest.mark.parametrize(("arguments", "complaint"), [
-    (("train", "GOOD", "--out", "OUT", "--detector", "patchcore"), "no one-class detector"),
-    (("train", "NOWHERE", "--out", "OUT", "--detector", "cae"), "no such folder"),
-    (("train", "GOOD", "--out", "OUT", "--detector", "cae", "--false-alarm", "2"), "between 0 and 1"),
-    (("train", "GOOD", "--out", "OUT", "--detector", "cae", "--set", "epoch=3"), "did you mean 'epochs'"),
-    (("train", "GOOD", "--out", "OUT", "--detector", "cae", "--preset", "fast"), "quick or full"),
-    (("score", "GOOD", "--model", "NOWHERE", "--out", "OUT"), "one-class train"),
-    (("export", "--model", "NOWHERE", "--out", "OUT"), "one-class train"),
-    (("benchmark", "--detector", "cae", "--dataset", "mnits", "--out", "OUT"), "dataset"),
-    (("benchmark", "--detector", "cae", "--dataset", "mnist", "--out", "OUT"), "data.root"),
-    (("benchmark", "--detector", "cae", "--dataset", "mnist", "--out", "OUT", "--protocol", "fair"), "protocol"),
-    (("study", "--run", "NOWHERE", "--out", "OUT"), "NOWHERE"),
-], ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("train", "GOOD", "--out", "OUT", "--detector", "patchcore"), "no one-class detector"),
+        (("train", "NOWHERE", "--out", "OUT", "--detector", "cae"), "no such folder"),
+        (("train", "GOOD", "--out", "OUT", "--detector", "cae", "--false-alarm", "2"), "between 0 and 1"),
+        (("train", "GOOD", "--out", "OUT", "--detector", "cae", "--set", "epoch=3"), "did you mean 'epochs'"),
+        (("train", "GOOD", "--out", "OUT", "--detector", "cae", "--preset", "fast"), "quick or full"),
+        (("score", "GOOD", "--model", "NOWHERE", "--out", "OUT"), "one-class train"),
+        (("export", "--model", "NOWHERE", "--out", "OUT"), "one-class train"),
+        (("benchmark", "--detector", "cae", "--dataset", "mnits", "--out", "OUT"), "dataset"),
+        (("benchmark", "--detector", "cae", "--dataset", "mnist", "--out", "OUT"), "data.root"),
+        (("benchmark", "--detector", "cae", "--dataset", "mnist", "--out", "OUT", "--protocol", "fair"), "protocol"),
+        (("study", "--run", "NOWHERE", "--out", "OUT"), "NOWHERE"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
 def test_a_mistake_is_one_line_and_nothing_is_written(tmp_path, call, arguments, complaint):
     good = good_parts(tmp_path / "good", 4)
     places = {"GOOD": good, "OUT": tmp_path / "out", "NOWHERE": tmp_path / "NOWHERE"}

@@ -16,7 +16,9 @@ from pycocotools.coco import COCO
 
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.pipeline.run import RunConfig, Stage, plan, read_run_config, select
+from anomaly_gan.pipeline.config import RunConfig, read_run_config
+from anomaly_gan.pipeline.plan import plan, select
+from anomaly_gan.pipeline.stages import Stage
 
 DEMO = PACKAGE / "configs" / "demo.yaml"
 KILLS = int(os.environ.get("ANOMALY_GAN_KILLS", "3"))
@@ -25,8 +27,14 @@ PRODUCTS = ("ingest", "pool", "generate@", "gate@", "export@")
 
 
 def call(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "anomaly_gan", *arguments], capture_output=True, text=True,
-                          timeout=500, check=False, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "anomaly_gan", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+        **options,
+    )
 
 
 def smoke(out: Path, *more: str) -> list[str]:
@@ -35,9 +43,11 @@ def smoke(out: Path, *more: str) -> list[str]:
 
 def tree(run: Path) -> dict[str, str]:
     """SHA-256 of every product but logs and markers."""
-    return {path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(run.rglob("*"))
-            if path.is_file() and "logs" not in path.parts and path.name not in (".lock",)}
+    return {
+        path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and "logs" not in path.parts and path.name not in (".lock",)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +61,32 @@ def finished(tmp_path_factory) -> Path:
 
 @pytest.mark.timeout(600)
 def test_one_command_gives_every_promised_file(finished):
-    for name in ("ingest", "pool", "train@anomaly_gan", "compare", "report",
-                 *(f"{stage}@{method}" for stage in ("generate", "gate", "export")
-                   for method in ("geometric", "copy_paste", "anomaly_gan"))):
+    for name in (
+        "ingest",
+        "pool",
+        "train@anomaly_gan",
+        "compare",
+        "report",
+        *(
+            f"{stage}@{method}"
+            for stage in ("generate", "gate", "export")
+            for method in ("geometric", "copy_paste", "anomaly_gan")
+        ),
+    ):
         for file in ("config.yaml", "metrics.json", "manifest.json"):
             assert (finished / name / file).is_file(), f"{name}/{file}"
     assert list((finished / "generate@anomaly_gan" / "images").rglob("*.png"))
     assert (finished / "report.html").stat().st_size > 20_000
     table = list(csv.DictReader((finished / "compare" / "table.csv").open()))
     assert ",".join(table[0]).startswith("arm,detector,seed,fold,map50,map,miou,n_real,n_synthetic,iterations")
-    assert {row["arm"] for row in table} == {"none", "geometric", "copy_paste", "anomaly_gan", "anomaly_gan@prior",
-                                               "anomaly_gan@prior_expert"}
+    assert {row["arm"] for row in table} == {
+        "none",
+        "geometric",
+        "copy_paste",
+        "anomaly_gan",
+        "anomaly_gan@prior",
+        "anomaly_gan@prior_expert",
+    }
     assert next(row for row in table if row["arm"] == "none")["n_synthetic"] == "0"
     assert COCO(str(finished / "export@anomaly_gan" / "annotations.json")).getAnnIds()
 
@@ -83,8 +108,11 @@ def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(finished, tmp
     run, chance = tmp_path / "run", random.Random(os.environ.get("ANOMALY_GAN_KILL_SEED", "1"))
     killed = 0
     for _ in range(KILLS):
-        process = subprocess.Popen([sys.executable, "-m", "anomaly_gan", *smoke(run, "--to", "export")],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "anomaly_gan", *smoke(run, "--to", "export")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         time.sleep(chance.uniform(2.0, 12.0))
         killed += process.poll() is None
         process.kill()
@@ -113,19 +141,26 @@ def test_a_second_process_in_the_same_run_is_refused(finished):
     assert refused.stderr.strip().endswith("another process is working in this run folder")
 
 
-@pytest.mark.parametrize(("arguments", "code", "words"), [
-    (["run", "nowhere.yaml"], 2, "nowhere.yaml: no such configuration file"),
-    (["demo", "--set", "train.step=3"], 2, "train.step: unknown key (did you mean 'steps'?)"),
-    (["demo", "--set", "preset=smoek"], 2, "preset: no preset 'smoek' (did you mean 'smoke'?)"),
-    (["demo", "--set", "compare.arms=[none,anomaly_gam]"], 2, "no method 'anomaly_gam' (did you mean 'anomaly_gan'?)"),
-    (["run", str(DEMO), "--from", "gat"], 2, "no stage 'gat' (did you mean 'gate'?)"),
-    (["run", str(DEMO), "--from", "gate", "--to", "pool"], 2, "--from gate comes after --to pool"),
-    (["ingest", "nowhere", "--out", "x"], 2, "nowhere"),
-    (["generate", "--run", "nowhere", "--method", "copy_paste"], 2, "nowhere"),
-    (["status", "nowhere"], 2, "no run.yaml in this folder"),
-    (["export", "--run", "x", "--format", "yolo"], 2, "only coco is written so far"),
-    (["frobnicate"], 2, "No such command"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "nowhere.yaml"], 2, "nowhere.yaml: no such configuration file"),
+        (["demo", "--set", "train.step=3"], 2, "train.step: unknown key (did you mean 'steps'?)"),
+        (["demo", "--set", "preset=smoek"], 2, "preset: no preset 'smoek' (did you mean 'smoke'?)"),
+        (
+            ["demo", "--set", "compare.arms=[none,anomaly_gam]"],
+            2,
+            "no method 'anomaly_gam' (did you mean 'anomaly_gan'?)",
+        ),
+        (["run", str(DEMO), "--from", "gat"], 2, "no stage 'gat' (did you mean 'gate'?)"),
+        (["run", str(DEMO), "--from", "gate", "--to", "pool"], 2, "--from gate comes after --to pool"),
+        (["ingest", "nowhere", "--out", "x"], 2, "nowhere"),
+        (["generate", "--run", "nowhere", "--method", "copy_paste"], 2, "nowhere"),
+        (["status", "nowhere"], 2, "no run.yaml in this folder"),
+        (["export", "--run", "x", "--format", "yolo"], 2, "only coco is written so far"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
 def test_a_wrong_argument_is_one_line_and_exit_code_2(arguments, code, words, tmp_path):
     done = call(*arguments, cwd=tmp_path)
     assert done.returncode == code, done.stderr
@@ -138,31 +173,53 @@ def test_the_plan_gives_each_method_its_own_folders_and_inputs():
     steps = {step.name: step for step in plan(read_run_config(DEMO, []))}
     assert list(steps["gate@copy_paste"].inputs) == ["ingest", "pool", "generate@copy_paste"]
     assert list(steps["gate@anomaly_gan"].inputs) == ["ingest", "pool", "train@anomaly_gan", "generate@anomaly_gan"]
-    assert list(steps["compare"].inputs) == ["ingest", "export@geometric", "export@copy_paste", "export@anomaly_gan",
-                                             "export@anomaly_gan@prior", "export@anomaly_gan@prior_expert"]
+    assert list(steps["compare"].inputs) == [
+        "ingest",
+        "export@geometric",
+        "export@copy_paste",
+        "export@anomaly_gan",
+        "export@anomaly_gan@prior",
+        "export@anomaly_gan@prior_expert",
+    ]
     assert "train@copy_paste" not in steps
 
 
 def test_an_arm_may_have_a_pool_of_its_own_but_its_generator_is_the_shared_one():
-    settings = ["pool_variants={bare: {expert_dir: null, expert_scores: null}}",
-                "compare.arms=[none, anomaly_gan, anomaly_gan@bare]"]
+    settings = [
+        "pool_variants={bare: {expert_dir: null, expert_scores: null}}",
+        "compare.arms=[none, anomaly_gan, anomaly_gan@bare]",
+    ]
     steps = {step.name: step for step in plan(read_run_config(DEMO, settings))}
     assert [name for name in steps if name.startswith(("pool", "train", "generate"))] == [
-        "pool", "pool@bare", "train@anomaly_gan", "generate@anomaly_gan", "generate@anomaly_gan@bare"]
+        "pool",
+        "pool@bare",
+        "train@anomaly_gan",
+        "generate@anomaly_gan",
+        "generate@anomaly_gan@bare",
+    ]
     assert steps["pool"].config.expert_dir is not None and steps["pool@bare"].config.expert_dir is None
     assert steps["train@anomaly_gan"].inputs == {"ingest": "ingest", "pool": "pool"}
     assert steps["gate@anomaly_gan"].inputs["pool"] == "pool"
     assert steps["gate@anomaly_gan@bare"].inputs == {
-        "ingest": "ingest", "pool": "pool@bare", "train@anomaly_gan": "train@anomaly_gan",
-        "generate@anomaly_gan": "generate@anomaly_gan@bare"}
+        "ingest": "ingest",
+        "pool": "pool@bare",
+        "train@anomaly_gan": "train@anomaly_gan",
+        "generate@anomaly_gan": "generate@anomaly_gan@bare",
+    }
     assert "export@anomaly_gan@bare" in steps["compare"].inputs
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    (["compare.arms=[none, anomaly_gan@bar]"], "no pool variant 'bar'"),
-    (["pool_variants={'../up': {}}"], "cannot be part of a folder's name"),
-    (["pool_variants={bare: {expertdir: null}}", "compare.arms=[anomaly_gan@bare]"], "pool_variants.bare: expertdir"),
-])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["compare.arms=[none, anomaly_gan@bar]"], "no pool variant 'bar'"),
+        (["pool_variants={'../up': {}}"], "cannot be part of a folder's name"),
+        (
+            ["pool_variants={bare: {expertdir: null}}", "compare.arms=[anomaly_gan@bare]"],
+            "pool_variants.bare: expertdir",
+        ),
+    ],
+)
 def test_a_wrong_pool_variant_is_refused_by_name(settings, words):
     with pytest.raises(ConfigError, match=words):
         plan(read_run_config(DEMO, settings))
@@ -171,7 +228,9 @@ def test_a_wrong_pool_variant_is_refused_by_name(settings, words):
 def test_from_and_to_take_stages_and_single_folders():
     steps = plan(read_run_config(DEMO, []))
     assert [step.name for step in select(steps, "gate@copy_paste", "gate@anomaly_gan")] == [
-        "gate@copy_paste", "gate@anomaly_gan"]
+        "gate@copy_paste",
+        "gate@anomaly_gan",
+    ]
     with pytest.raises(ConfigError, match="no stage 'trane'"):
         select(steps, "trane", None)
 

@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from anomaly_gan.cli.main import app
-from anomaly_gan.pipeline.run import RunConfig, read_run_config
+from anomaly_gan.pipeline.config import RunConfig, read_run_config
 from anomaly_gan.study.config import is_study, read_study
 from anomaly_gan.study.plan import plan_study
 

@@ -7,7 +7,8 @@ import pytest
 from anomaly_gan.core.config import build, dump_yaml
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.stage import stage_key
-from anomaly_gan.pipeline.run import RunConfig, plan
+from anomaly_gan.pipeline.config import RunConfig
+from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.gate.config import ExportConfig
 
 ARMS = ("geometric", "copy_paste", "anomaly_gan")
@@ -32,7 +33,9 @@ def test_on_it_stands_between_gate_and_export():
     made = config(one_class={"detectors": ["iaead"]})
     steps = {step.name: step for step in plan(made)}
     assert [name for name in steps if name not in [step.name for step in plan(config())]] == [
-        "one_class", *(f"opinion@{arm}" for arm in ARMS)]
+        "one_class",
+        *(f"opinion@{arm}" for arm in ARMS),
+    ]
     order = list(steps)
     assert order.index("gate@anomaly_gan") < order.index("one_class") < order.index("opinion@geometric")
     assert order.index("opinion@anomaly_gan") < order.index("export@geometric")
@@ -45,21 +48,28 @@ def test_on_it_stands_between_gate_and_export():
 
 
 def test_dropping_makes_the_export_read_the_opinion_of_its_own_arm():
-    made = config(one_class={"detectors": ["iaead"]}, export={"opinion": "drop"}, pool_variants={"small": {"count": 5}},
-                  compare={"arms": ["none", "copy_paste", "copy_paste@small"]})
+    made = config(
+        one_class={"detectors": ["iaead"]},
+        export={"opinion": "drop"},
+        pool_variants={"small": {"count": 5}},
+        compare={"arms": ["none", "copy_paste", "copy_paste@small"]},
+    )
     steps = {step.name: step for step in plan(made)}
     assert steps["export@copy_paste@small"].inputs["opinion@copy_paste"] == "opinion@copy_paste@small"
     assert "opinion: drop" in dump_yaml(steps["export@copy_paste"].config)
 
 
-@pytest.mark.parametrize(("sections", "words"), [
-    ({"export": {"opinion": "drop"}}, "needs a second opinion"),
-    ({"one_class": {"detectors": ["iaed"]}}, "did you mean 'iaead'"),
-    ({"one_class": {"detectors": ["iaead", "iaead"]}}, "stands twice"),
-    ({"one_class": {"detectors": ["iaead"], "settings": {"iaead": {"epoch": 3}}}}, "did you mean 'epochs'"),
-    ({"one_class": {"detectors": ["iaead"], "settings": {"cae": {"epochs": 3}}}}, "cae is not among the detectors"),
-    ({"one_class": {"detectors": ["iaead"], "false_alarm": 0}}, "false_alarm"),
-])
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"export": {"opinion": "drop"}}, "needs a second opinion"),
+        ({"one_class": {"detectors": ["iaed"]}}, "did you mean 'iaead'"),
+        ({"one_class": {"detectors": ["iaead", "iaead"]}}, "stands twice"),
+        ({"one_class": {"detectors": ["iaead"], "settings": {"iaead": {"epoch": 3}}}}, "did you mean 'epochs'"),
+        ({"one_class": {"detectors": ["iaead"], "settings": {"cae": {"epochs": 3}}}}, "cae is not among the detectors"),
+        ({"one_class": {"detectors": ["iaead"], "false_alarm": 0}}, "false_alarm"),
+    ],
+)
 def test_a_mistake_is_named_in_one_line(sections, words):
     with pytest.raises(ConfigError, match=words) as caught:
         config(**sections)

@@ -25,8 +25,13 @@ with claimed(Path(sys.argv[1])) as held:
 def other(tmp_path: Path):
     """Another process that holds the claim ``tmp_path / "logs/x.claim"`` until its standard input closes."""
     root = Path(claims.__file__).parents[2]
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "logs" / "x.claim")], text=True, cwd=root,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "logs" / "x.claim")],
+        text=True,
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None and process.stdout.readline().strip() == "True"
     yield process
     process.kill()
@@ -49,14 +54,18 @@ def test_the_living_are_respected_and_the_dead_replaced(tmp_path: Path, other: s
     assert not list(path.parent.glob(".tmp-*"))
 
 
-@pytest.mark.parametrize(("changes", "free"), [
-    ({"host": "elsewhere", "boot": "b", "machine": "m"}, False),  # nothing is known of another machine
-    ({"boot": "before the power cut"}, True),  # the same machine has started again
-    ({"started": -1}, True),  # the number belongs to a younger process now
-    ({"pids": "pid:[another container]", "pid": 1, "started": -1}, False),
-])
-def test_only_what_is_known_to_be_dead_is_taken_over(changes: dict, free: bool, tmp_path: Path,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("changes", "free"),
+    [
+        ({"host": "elsewhere", "boot": "b", "machine": "m"}, False),  # nothing is known of another machine
+        ({"boot": "before the power cut"}, True),  # the same machine has started again
+        ({"started": -1}, True),  # the number belongs to a younger process now
+        ({"pids": "pid:[another container]", "pid": 1, "started": -1}, False),
+    ],
+)
+def test_only_what_is_known_to_be_dead_is_taken_over(
+    changes: dict, free: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     me = claims._me() | {"machine": "our machine"}
     monkeypatch.setattr(claims, "_me", lambda: dict(me))
     path = tmp_path / "x.claim"

@@ -7,14 +7,21 @@ from anomaly_gan.core.config import build
 from anomaly_gan.core.durations import canonical, seconds_of
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.pipeline.run import read_run_config
+from anomaly_gan.pipeline.config import read_run_config
 from anomaly_gan.synthesis.methods.config import TrainConfig
 
 
-@pytest.mark.parametrize(("text", "seconds", "spelled"), [
-    ("90s", 90, "1m30s"), ("25m", 1500, "25m"), ("1h30m", 5400, "1h30m"), ("1.5h", 5400, "1h30m"),
-    ("1h 5s", 3605, "1h5s"), ("60m", 3600, "1h"),
-])
+@pytest.mark.parametrize(
+    ("text", "seconds", "spelled"),
+    [
+        ("90s", 90, "1m30s"),
+        ("25m", 1500, "25m"),
+        ("1h30m", 5400, "1h30m"),
+        ("1.5h", 5400, "1h30m"),
+        ("1h 5s", 3605, "1h5s"),
+        ("60m", 3600, "1h"),
+    ],
+)
 def test_a_length_of_time_has_one_meaning_and_one_spelling(text, seconds, spelled):
     assert seconds_of(text) == seconds
     assert canonical(text) == spelled and seconds_of(spelled) == seconds

@@ -110,9 +110,19 @@ def test_mvtec_folders_are_pooled(tmp_path: Path) -> None:
 
 def labelme(path: Path, seed: int, shapes: list[dict[str, Any]]) -> None:
     save(path, photo(seed))
-    path.with_suffix(".json").write_text(json.dumps({
-        "version": "6.3.1", "flags": {}, "imagePath": path.name, "imageData": None, "imageHeight": HEIGHT,
-        "imageWidth": WIDTH, "shapes": [{"group_id": None, "flags": {}, **shape} for shape in shapes]}))
+    path.with_suffix(".json").write_text(
+        json.dumps(
+            {
+                "version": "6.3.1",
+                "flags": {},
+                "imagePath": path.name,
+                "imageData": None,
+                "imageHeight": HEIGHT,
+                "imageWidth": WIDTH,
+                "shapes": [{"group_id": None, "flags": {}, **shape} for shape in shapes],
+            }
+        )
+    )
 
 
 def rectangle(left: int, top: int, right: int, bottom: int, **changes: Any) -> dict[str, Any]:
@@ -136,29 +146,47 @@ DISC = (np.hypot(*(np.indices((HEIGHT, WIDTH)) + 0.5 - np.array([20, 30])[:, Non
 SHAPES = {
     "rectangle, any two corners": ([rectangle(5, 6, 15, 16)], [filled((5, 6, 15, 16))]),
     "rectangle of four corners": (
-        [rectangle(0, 0, 0, 0, points=[[5, 6], [15, 6], [15, 16], [5, 16]])], [filled((5, 6, 15, 16))]),
+        [rectangle(0, 0, 0, 0, points=[[5, 6], [15, 6], [15, 16], [5, 16]])],
+        [filled((5, 6, 15, 16))],
+    ),
     "oriented rectangle": (
         [rectangle(0, 0, 0, 0, shape_type="oriented_rectangle", points=[[5, 6], [15, 6], [15, 16], [5, 16]])],
-        [filled((5, 6, 15, 16))]),
-    "polygon": ([rectangle(0, 0, 0, 0, shape_type="polygon", points=[[5, 6], [15, 6], [15, 16], [5, 16]])],
-                [filled((5, 6, 15, 16))]),
+        [filled((5, 6, 15, 16))],
+    ),
+    "polygon": (
+        [rectangle(0, 0, 0, 0, shape_type="polygon", points=[[5, 6], [15, 6], [15, 16], [5, 16]])],
+        [filled((5, 6, 15, 16))],
+    ),
     "old file without shape_type": (
-        [{"label": "crack", "points": [[5, 6], [15, 6], [15, 16], [5, 16]]}], [filled((5, 6, 15, 16))]),
+        [{"label": "crack", "points": [[5, 6], [15, 6], [15, 16], [5, 16]]}],
+        [filled((5, 6, 15, 16))],
+    ),
     "circle": ([rectangle(0, 0, 0, 0, shape_type="circle", points=[[30, 20], [30, 30]])], [DISC]),
     "ellipse by its box": ([rectangle(0, 0, 0, 0, shape_type="ellipse", points=[[20, 10], [40, 30]])], [DISC]),
     "ellipse by its axes": (
-        [rectangle(0, 0, 0, 0, shape_type="ellipse", points=[[30, 20], [40, 20], [30, 10]])], [DISC]),
+        [rectangle(0, 0, 0, 0, shape_type="ellipse", points=[[30, 20], [40, 20], [30, 10]])],
+        [DISC],
+    ),
     "mask in its box": (
-        [rectangle(0, 0, 0, 0, shape_type="mask", points=[[5, 6], [14, 15]],
-                   mask=png_text(np.ones((10, 10), np.uint8)))],
-        [filled((5, 6, 15, 16))]),
-    "hole by group": ([rectangle(5, 5, 30, 30, group_id=0), rectangle(10, 10, 20, 20, group_id=0)],
-                      [filled((5, 5, 30, 30), (10, 10, 20, 20))]),
-    "parts by group": ([rectangle(5, 5, 10, 10, group_id=3), rectangle(1, 1, 2, 2),
-                        rectangle(40, 5, 50, 10, group_id=3)],
-                       [filled((5, 5, 10, 10), (40, 5, 50, 10)), filled((1, 1, 2, 2))]),
-    "overlapping instances stay apart": ([rectangle(5, 5, 20, 20), rectangle(10, 10, 30, 30)],
-                                         [filled((5, 5, 20, 20)), filled((10, 10, 30, 30))]),
+        [
+            rectangle(
+                0, 0, 0, 0, shape_type="mask", points=[[5, 6], [14, 15]], mask=png_text(np.ones((10, 10), np.uint8))
+            )
+        ],
+        [filled((5, 6, 15, 16))],
+    ),
+    "hole by group": (
+        [rectangle(5, 5, 30, 30, group_id=0), rectangle(10, 10, 20, 20, group_id=0)],
+        [filled((5, 5, 30, 30), (10, 10, 20, 20))],
+    ),
+    "parts by group": (
+        [rectangle(5, 5, 10, 10, group_id=3), rectangle(1, 1, 2, 2), rectangle(40, 5, 50, 10, group_id=3)],
+        [filled((5, 5, 10, 10), (40, 5, 50, 10)), filled((1, 1, 2, 2))],
+    ),
+    "overlapping instances stay apart": (
+        [rectangle(5, 5, 20, 20), rectangle(10, 10, 30, 30)],
+        [filled((5, 5, 20, 20)), filled((10, 10, 30, 30))],
+    ),
 }
 
 
@@ -277,10 +305,18 @@ def test_colour_anywhere_makes_the_data_set_rgb(tmp_path: Path) -> None:
     assert load_dataset(tmp_path / "rgb").info["mode"] == "RGB" and metrics["warned"]["A10"] == 13
 
 
-@pytest.mark.parametrize(("mode", "pixel", "background"), [
-    ("P", 1, 0), ("RGBA", (255, 0, 0, 255), (0, 0, 0, 255)), ("RGBA", (9, 9, 200, 255), (255, 255, 255, 0)),
-    ("LA", (200, 255), (200, 0)), ("RGB", (0, 0, 255), (0, 0, 0)), ("1", 1, 0), ("I;16", 65535, 0),
-])
+@pytest.mark.parametrize(
+    ("mode", "pixel", "background"),
+    [
+        ("P", 1, 0),
+        ("RGBA", (255, 0, 0, 255), (0, 0, 0, 255)),
+        ("RGBA", (9, 9, 200, 255), (255, 255, 255, 0)),
+        ("LA", (200, 255), (200, 0)),
+        ("RGB", (0, 0, 255), (0, 0, 0)),
+        ("1", 1, 0),
+        ("I;16", 65535, 0),
+    ],
+)
 def test_masks_of_every_mode_follow_one_rule(mode: str, pixel: Any, background: Any) -> None:
     wanted = ring_and_dot()
     image = Image.new(mode, (WIDTH, HEIGHT), background)
@@ -300,8 +336,11 @@ def write_groups(path: Path, rows: list[tuple[str, str, str, str]]) -> str:
 
 def test_the_groups_file_decides_groups_and_folds(tmp_path: Path) -> None:
     write_masks(tmp_path / "source")
-    rows = [(category, f"{index}.jpg", f"t{index // 2}", str(index // 2)) for index in range(4)
-            for category in ("crack", "break", "good")]
+    rows = [
+        (category, f"{index}.jpg", f"t{index // 2}", str(index // 2))
+        for index in range(4)
+        for category in ("crack", "break", "good")
+    ]
     table = write_groups(tmp_path / "groups.csv", rows)
     dataset = ingest(tmp_path / "source", tmp_path / "out", groups=table, group_column="tile", fold=1)
     assert {(image.group_id, image.split) for image in dataset.images} == {("t0", "train"), ("t1", "test")}
@@ -355,11 +394,13 @@ def test_the_stage_is_the_same_again_and_after_an_interruption(tmp_path: Path, m
     from anomaly_gan.ingest import builder as intake
 
     stored, store = [], intake._store
+
     def dying(path: Path, content: bytes) -> None:
         if len(stored) == 5:
             raise KeyboardInterrupt
         stored.append(path)
         store(path, content)
+
     monkeypatch.setattr(intake, "_store", dying)
     with pytest.raises(KeyboardInterrupt):
         run_stage("ingest", run, config, Context(seed=0), tmp_path / "cut", keys)

@@ -22,18 +22,51 @@ from anomaly_gan.ingest.mask_files import decode_mask
 from anomaly_gan.ingest.stage import IngestConfig, run
 
 HOSTILE: list[Any] = [
-    None, True, -1, 0, 2**31, 2**63, 1e12, float("nan"), float("inf"), 0.5, "", "12", "..", "/etc/passwd", "\ud800",
-    "\ud800.png", "x" * 300 + ".png", "a\nb", [], {}, [[]], [None], [[1, 2, 3, 4, 5, 6]],
-    {"size": [40, 60], "counts": "abc"}, "mask", "circle", "line", "ellipse", "rectangle", "oriented_rectangle",
-    "points", "iVBORw0KGgo=",
+    None,
+    True,
+    -1,
+    0,
+    2**31,
+    2**63,
+    1e12,
+    float("nan"),
+    float("inf"),
+    0.5,
+    "",
+    "12",
+    "..",
+    "/etc/passwd",
+    "\ud800",
+    "\ud800.png",
+    "x" * 300 + ".png",
+    "a\nb",
+    [],
+    {},
+    [[]],
+    [None],
+    [[1, 2, 3, 4, 5, 6]],
+    {"size": [40, 60], "counts": "abc"},
+    "mask",
+    "circle",
+    "line",
+    "ellipse",
+    "rectangle",
+    "oriented_rectangle",
+    "points",
+    "iVBORw0KGgo=",
 ]
 OUTLINE = [10, 10, 30, 10, 30, 20, 10, 20]
 
 
 def encodings() -> list[bytes]:
     gray = np.random.default_rng(1).integers(0, 255, (40, 60), dtype=np.uint8)
-    images = [Image.fromarray(gray), Image.fromarray(gray).convert("RGB"), Image.fromarray(gray).convert("P"),
-              Image.fromarray(gray.astype(np.uint16)), Image.fromarray(gray).convert("CMYK")]
+    images = [
+        Image.fromarray(gray),
+        Image.fromarray(gray).convert("RGB"),
+        Image.fromarray(gray).convert("P"),
+        Image.fromarray(gray.astype(np.uint16)),
+        Image.fromarray(gray).convert("CMYK"),
+    ]
     result = []
     for image in images:
         for kind in ("PNG", "JPEG", "TIFF", "BMP"):
@@ -55,7 +88,7 @@ def test_changed_image_bytes_are_decoded_or_refused() -> None:
             place = chance.randrange(min(len(content), chance.choice([64, 200, 10**9])))
             content[place] = chance.choice([0, 1, 127, 255, chance.randrange(256)])
         if chance.random() < 0.2:
-            del content[chance.randrange(len(content)):]
+            del content[chance.randrange(len(content)) :]
         for decode in (lambda data: decode_photo("x", data, Notes()), lambda data: decode_mask("x", data, Notes())):
             try:
                 decode(bytes(content))
@@ -89,17 +122,43 @@ def mutated(value: Any, chance: random.Random) -> Any:
 
 def coco() -> dict[str, Any]:
     ids = (1, 2, 3)
-    return {"images": [{"id": i, "file_name": f"{i}.png", "height": 40, "width": 60} for i in ids],
-            "categories": [{"id": 7, "name": "crack"}],
-            "annotations": [{"id": i, "image_id": i, "category_id": 7, "area": 200, "bbox": [10, 10, 20, 10],
-                             "segmentation": [list(OUTLINE)] if i < 3 else {"size": [40, 60], "counts": [90, 60, 2250]},
-                             "iscrowd": 0} for i in ids]}
+    return {
+        "images": [{"id": i, "file_name": f"{i}.png", "height": 40, "width": 60} for i in ids],
+        "categories": [{"id": 7, "name": "crack"}],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": i,
+                "category_id": 7,
+                "area": 200,
+                "bbox": [10, 10, 20, 10],
+                "segmentation": [list(OUTLINE)] if i < 3 else {"size": [40, 60], "counts": [90, 60, 2250]},
+                "iscrowd": 0,
+            }
+            for i in ids
+        ],
+    }
 
 
 def labelme(index: int) -> dict[str, Any]:
-    return {"version": "7.0.1", "flags": {}, "imagePath": f"{index}.png", "imageData": None, "imageHeight": 40,
-            "imageWidth": 60, "shapes": [{"label": "crack", "points": [[10, 10], [30, 10], [30, 20]], "group_id": None,
-                                          "shape_type": "polygon", "flags": {}, "mask": None}]}
+    return {
+        "version": "7.0.1",
+        "flags": {},
+        "imagePath": f"{index}.png",
+        "imageData": None,
+        "imageHeight": 40,
+        "imageWidth": 60,
+        "shapes": [
+            {
+                "label": "crack",
+                "points": [[10, 10], [30, 10], [30, 20]],
+                "group_id": None,
+                "shape_type": "polygon",
+                "flags": {},
+                "mask": None,
+            }
+        ],
+    }
 
 
 @pytest.mark.parametrize("source", ["coco", "labelme"])

@@ -65,11 +65,21 @@ def test_circles_and_lines_cover_what_they_should() -> None:
     assert line[47:53, 10:90].all() and not line[:46].any() and not line[54:].any()
 
 
-@pytest.mark.parametrize("value", [
-    [[float("nan"), 1], [2, 2], [3, 1]], [[float("inf"), 1], [2, 2], [3, 1]], [[1e12, 1], [2, 2], [3, 1]],
-    [[True, 1], [2, 2], [3, 1]], [["12", 1], [2, 2], [3, 1]], [[None, 1], [2, 2], [3, 1]], [[1, 2, 3]], [1, 2, 3], "x",
-    [[10**400, 1], [2, 2], [3, 1]],
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[float("nan"), 1], [2, 2], [3, 1]],
+        [[float("inf"), 1], [2, 2], [3, 1]],
+        [[1e12, 1], [2, 2], [3, 1]],
+        [[True, 1], [2, 2], [3, 1]],
+        [["12", 1], [2, 2], [3, 1]],
+        [[None, 1], [2, 2], [3, 1]],
+        [[1, 2, 3]],
+        [1, 2, 3],
+        "x",
+        [[10**400, 1], [2, 2], [3, 1]],
+    ],
+)
 def test_what_is_no_coordinate_is_refused(value: object) -> None:
     with pytest.raises(ShapeFault) as caught:
         read_points(value)
@@ -90,17 +100,30 @@ def test_every_form_of_rle_reads_back_as_the_mask(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(read_rle(coco_mask.frPyObjects(plain, *mask.shape), mask.shape), mask)
 
 
-@pytest.mark.parametrize(("rle", "code"), [
-    ({"size": [4, 4], "counts": [3, 4]}, "D1"), ({"size": [4, 4], "counts": [3, 40]}, "D1"),
-    ({"size": [4, 4], "counts": []}, "D1"), ({"size": [4, 4], "counts": ""}, "D1"), ({"size": [4, 4]}, "D1"),
-    ({"size": [4, 4], "counts": [-4, 20]}, "D1"), ({"size": [4, 4], "counts": [True, 15]}, "D1"),
-    ({"size": [4, 4], "counts": [1.5, 14.5]}, "D1"), ({"size": [4, 4], "counts": [1] * 20000}, "D1"),
-    ({"size": [4, 4], "counts": "oooooooooooooooooooo"}, "D1"), ({"size": [4, 4], "counts": "é"}, "D1"),
-    ({"size": [4, 5], "counts": [20]}, "D2"), ({"size": [0, 4], "counts": [0]}, "D3"),
-    ({"size": [2**31, 2**31], "counts": [1]}, "D2"), ({"size": [4.0, 4], "counts": [16]}, "D3"),
-    ({"size": ["4", 4], "counts": [16]}, "D3"), ({"size": [-4, 4], "counts": [16]}, "D3"), ({"size": 16}, "D3"),
-    (None, "D5"),
-])
+@pytest.mark.parametrize(
+    ("rle", "code"),
+    [
+        ({"size": [4, 4], "counts": [3, 4]}, "D1"),
+        ({"size": [4, 4], "counts": [3, 40]}, "D1"),
+        ({"size": [4, 4], "counts": []}, "D1"),
+        ({"size": [4, 4], "counts": ""}, "D1"),
+        ({"size": [4, 4]}, "D1"),
+        ({"size": [4, 4], "counts": [-4, 20]}, "D1"),
+        ({"size": [4, 4], "counts": [True, 15]}, "D1"),
+        ({"size": [4, 4], "counts": [1.5, 14.5]}, "D1"),
+        ({"size": [4, 4], "counts": [1] * 20000}, "D1"),
+        ({"size": [4, 4], "counts": "oooooooooooooooooooo"}, "D1"),
+        ({"size": [4, 4], "counts": "é"}, "D1"),
+        ({"size": [4, 5], "counts": [20]}, "D2"),
+        ({"size": [0, 4], "counts": [0]}, "D3"),
+        ({"size": [2**31, 2**31], "counts": [1]}, "D2"),
+        ({"size": [4.0, 4], "counts": [16]}, "D3"),
+        ({"size": ["4", 4], "counts": [16]}, "D3"),
+        ({"size": [-4, 4], "counts": [16]}, "D3"),
+        ({"size": 16}, "D3"),
+        (None, "D5"),
+    ],
+)
 def test_a_broken_rle_is_refused_before_native_code(rle: object, code: str) -> None:
     with pytest.raises(ShapeFault) as caught:
         read_rle(rle, (4, 4))

@@ -25,7 +25,7 @@ def boxes(draw: st.DrawFn) -> tuple[np.ndarray, int, int, tuple[int, int]]:
 
 def framed(bitmap: np.ndarray, x: int, y: int, size: tuple[int, int]) -> np.ndarray:
     frame = np.zeros(size, np.uint8)
-    frame[y:y + bitmap.shape[0], x:x + bitmap.shape[1]] = bitmap
+    frame[y : y + bitmap.shape[0], x : x + bitmap.shape[1]] = bitmap
     return frame
 
 

@@ -16,7 +16,7 @@ def test_every_picture_lies_in_its_own_cell():
     for line in range(2):
         for column in range(3):
             y, x = HEADER_HEIGHT + GAP + line * (16 + GAP), GAP + column * (16 + GAP)
-            assert (sheet[y:y + 16, x:x + 16] == 10 * (3 * line + column + 1)).all()
+            assert (sheet[y : y + 16, x : x + 16] == 10 * (3 * line + column + 1)).all()
 
 
 def test_one_colour_picture_makes_the_sheet_rgb_and_keeps_its_channel_order():
@@ -24,7 +24,7 @@ def test_one_colour_picture_makes_the_sheet_rgb_and_keeps_its_channel_order():
     red[..., 0] = 200
     sheet = contact_sheet([[np.zeros((4, 4), np.uint8), red]], [], cell=4)
     assert sheet.shape == (GAP + 4 + GAP, GAP + 2 * (4 + GAP), 3)
-    assert (sheet[GAP:GAP + 4, 2 * GAP + 4:2 * GAP + 8] == (200, 0, 0)).all()
+    assert (sheet[GAP : GAP + 4, 2 * GAP + 4 : 2 * GAP + 8] == (200, 0, 0)).all()
 
 
 def test_aspect_ratio_is_kept_and_missing_cells_stay_white():
@@ -32,15 +32,15 @@ def test_aspect_ratio_is_kept_and_missing_cells_stay_white():
     dark = np.argwhere(sheet == 0)
     assert np.ptp(dark[:, 0]) + 1 == 10
     assert np.ptp(dark[:, 1]) + 1 == 40
-    assert (sheet[GAP + 40:] == 255).all()
+    assert (sheet[GAP + 40 :] == 255).all()
 
 
 def test_header_is_drawn_inside_its_column_and_survives_other_scripts():
     sheet = contact_sheet([[np.full((9, 9), 255, np.uint8)] * 2], ["a very long label indeed", "ξéש"], cell=48)
     band = sheet[:HEADER_HEIGHT]
-    assert (band[:, GAP:GAP + 48] < 128).any()
-    assert (band[:, 2 * GAP + 48:] < 128).any()
-    assert (band[:, GAP + 49:2 * GAP + 47] == 255).all()
+    assert (band[:, GAP : GAP + 48] < 128).any()
+    assert (band[:, 2 * GAP + 48 :] < 128).any()
+    assert (band[:, GAP + 49 : 2 * GAP + 47] == 255).all()
 
 
 def test_no_rows_is_an_empty_sheet_and_bad_pictures_are_refused():

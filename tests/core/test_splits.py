@@ -13,8 +13,11 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.ingest.splits import NORMAL, bounds, merge_duplicates, prove_disjoint, split_by_fold, split_by_hash
 
-photo = st.tuples(st.integers(0, 30).map("g{}".format), st.integers(0, 60).map("bytes{}".format),
-                  st.sampled_from(["crack", "break", NORMAL]))
+photo = st.tuples(
+    st.integers(0, 30).map("g{}".format),
+    st.integers(0, 60).map("bytes{}".format),
+    st.sampled_from(["crack", "break", NORMAL]),
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -29,8 +32,10 @@ def test_neither_groups_nor_equal_bytes_cross(photos: list[tuple[str, str, str]]
     except InputError as error:
         assert error.code == "E7"
         return
-    images = [ImageRecord(index, f"{index}.png", 8, 8, group, sides[group], "real", mark)
-              for index, (group, (_, mark, _)) in enumerate(zip(groups, photos, strict=True))]
+    images = [
+        ImageRecord(index, f"{index}.png", 8, 8, group, sides[group], "real", mark)
+        for index, (group, (_, mark, _)) in enumerate(zip(groups, photos, strict=True))
+    ]
     prove_disjoint(Dataset(images, [], []))
     by_name = defaultdict(set)
     for image, (name, _, _) in zip(images, photos, strict=True):
@@ -60,7 +65,7 @@ def test_in_a_small_category_one_added_group_moves_at_most_one_old_one() -> None
     names = [f"part-{index}" for index in range(40)]
     for count in range(2, 39):
         before = split_by_hash({name: {"crack"} for name in names[:count]}, 0.25)
-        after = split_by_hash({name: {"crack"} for name in names[:count + 1]}, 0.25)
+        after = split_by_hash({name: {"crack"} for name in names[: count + 1]}, 0.25)
         assert sum(after[name] != side for name, side in before.items()) <= 1
 
 

@@ -37,8 +37,11 @@ def ratings() -> Ratings:
 @pytest.fixture(scope="module")
 def faults() -> dict[tuple[str, int], str]:
     """(file, shape) -> what was done wrong on purpose; empty for a plausible drawing."""
-    return {(path.name, index): shape["description"].partition("poor: ")[2] for path in sorted(EXPERT.glob("*.json"))
-            for index, shape in enumerate(json.loads(path.read_text(encoding="utf-8"))["shapes"])}
+    return {
+        (path.name, index): shape["description"].partition("poor: ")[2]
+        for path in sorted(EXPERT.glob("*.json"))
+        for index, shape in enumerate(json.loads(path.read_text(encoding="utf-8"))["shapes"])
+    }
 
 
 def test_the_committed_rows_are_those_the_renderer_writes(renderer, tmp_path):
@@ -48,7 +51,7 @@ def test_the_committed_rows_are_those_the_renderer_writes(renderer, tmp_path):
     assert (tmp_path / "000.json").read_bytes() == (EXPERT / "000.json").read_bytes()
     for name in ("scores.csv", "ratings.csv"):
         rows = (tmp_path / name).read_text().splitlines()
-        assert len(rows) > 8 and (EXPERT / name).read_text().splitlines()[:len(rows)] == rows
+        assert len(rows) > 8 and (EXPERT / name).read_text().splitlines()[: len(rows)] == rows
 
 
 def test_the_sheet_has_ten_raters_four_criteria_and_some_gaps(ratings, faults):
@@ -73,8 +76,10 @@ def test_a_fault_shows_under_its_own_criteria(renderer, ratings, faults):
 
 
 def test_the_evaluation_finds_the_careless_rater_and_keeps_no_poor_drawing(renderer, ratings, faults):
-    plain = {(one.mask.file, one.mask.shape): one.verdict.score
-             for one in evaluate(read_ratings(EXPERT / "scores.csv"), EvaluateConfig(method="mean")).masks}
+    plain = {
+        (one.mask.file, one.mask.shape): one.verdict.score
+        for one in evaluate(read_ratings(EXPERT / "scores.csv"), EvaluateConfig(method="mean")).masks
+    }
     agreed = []
     for drop in (False, True):
         found = evaluate(ratings, EvaluateConfig(drop_outliers=drop))

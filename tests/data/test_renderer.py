@@ -102,7 +102,11 @@ def test_paper_counts_are_those_of_table_3(renderer):
     for shot in renderer.plan.shots(renderer.plan.COUNTS["paper"]):
         taken[shot.folder][1 - shot.fold] += 1
     assert {name: tuple(taken[name]) for name in CATEGORIES} == {
-        "cloth_strips": (123, 41), "screws_A": (103, 35), "screws_B": (105, 35), "paper_scraps": (147, 49)}
+        "cloth_strips": (123, 41),
+        "screws_A": (103, 35),
+        "screws_B": (105, 35),
+        "paper_scraps": (147, 49),
+    }
     assert sum(taken["normal"]) == 600
 
 
@@ -189,8 +193,11 @@ def test_screws_are_drawn_on_bolts(renderer, drawings):
 
 
 def test_scores_cover_every_shape_and_tell_good_from_poor(drawings, scores):
-    remarks = {(name, str(index)): shape for name, document in drawings.items()
-               for index, shape in enumerate(document["shapes"])}
+    remarks = {
+        (name, str(index)): shape
+        for name, document in drawings.items()
+        for index, shape in enumerate(document["shapes"])
+    }
     assert [(row["file"], row["shape"]) for row in scores] == list(remarks)
     means = defaultdict(list)
     for row in scores:

@@ -28,10 +28,10 @@ def paint(folder: Path, number: int, split: str, kind: str, source: str = "real"
     mask = np.zeros_like(pixels)
     y, x = int(rng.integers(4, height - 24)), int(rng.integers(4, width - 24))
     if kind == "square":
-        mask[y:y + 10, x:x + 10] = 1
+        mask[y : y + 10, x : x + 10] = 1
         pixels[mask == 1] = 250
     elif kind == "bar":
-        mask[y:y + 5, x:x + 20] = 1
+        mask[y : y + 5, x : x + 20] = 1
         pixels[mask == 1] = 5
     name = f"{split}-{number:03d}.png"
     content = write_png(folder / "images" / name, pixels)
@@ -47,35 +47,59 @@ def finish(folder: Path, key: str) -> None:
 @pytest.fixture
 def write_dataset() -> WriteDataset:
     """A finished ingest folder: 12 photographs to train on, 8 to judge on; ``extra`` adds more of any kind."""
+
     def write(folder: Path, key: str = "ingest", extra: list[tuple[str, str, str]] | None = None) -> Dataset:
-        plan = [(split, kind, "real") for split, rounds in (("train", 4), ("test", 3)) for _ in range(rounds)
-                for kind in ("square", "bar", "normal")][:20]
+        plan = [
+            (split, kind, "real")
+            for split, rounds in (("train", 4), ("test", 3))
+            for _ in range(rounds)
+            for kind in ("square", "bar", "normal")
+        ][:20]
         painted = [paint(folder, number, *row) for number, row in enumerate(plan + (extra or []), start=1)]
-        dataset = Dataset([image for image, _ in painted], [a for _, items in painted for a in items], CATEGORIES,
-                          {"mode": "L"}, folder)
+        dataset = Dataset(
+            [image for image, _ in painted],
+            [a for _, items in painted for a in items],
+            CATEGORIES,
+            {"mode": "L"},
+            folder,
+        )
         dataset.save(folder)
         finish(folder, key)
         return dataset
+
     return write
 
 
 @pytest.fixture
 def write_export(write_dataset: WriteDataset) -> WriteDataset:
     """A finished export: the training split of ``write_dataset`` and four synthetic photographs."""
+
     def write(folder: Path, key: str = "export") -> Dataset:
         made = [("train", kind, "synthetic") for kind in ("square", "bar", "square", "bar")]
         dataset = write_dataset(folder, key, made).select(lambda image: image.split == "train")
         dataset.save(folder)
         return dataset
+
     return write
 
 
 @pytest.fixture
 def tiny() -> DetectConfig:
     """Two steps of the smallest net that has every part."""
-    return DetectConfig(backbone="efficientnet_lite0", image_size=64, iterations=2, width=16, head_width=32,
-                        anchor_sizes=(4, 8, 16, 32, 64), rpn_samples=16, roi_samples=8, proposals_before_nms=20,
-                        proposals=10, detections=10, warmup=1)
+    return DetectConfig(
+        backbone="efficientnet_lite0",
+        image_size=64,
+        iterations=2,
+        width=16,
+        head_width=32,
+        anchor_sizes=(4, 8, 16, 32, 64),
+        rpn_samples=16,
+        roi_samples=8,
+        proposals_before_nms=20,
+        proposals=10,
+        detections=10,
+        warmup=1,
+    )
 
 
 @pytest.fixture

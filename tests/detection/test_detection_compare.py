@@ -34,18 +34,24 @@ def config(tiny: DetectConfig) -> CompareConfig:
 def context(tmp_path: Path, write_dataset: WriteDataset, write_export: WriteDataset) -> Context:
     write_dataset(tmp_path / "ingest")
     write_export(tmp_path / "export@copy_paste")
-    return Context(seed=0, device="cpu", inputs={"ingest": tmp_path / "ingest",
-                                                 "export@copy_paste": tmp_path / "export@copy_paste"})
+    return Context(
+        seed=0,
+        device="cpu",
+        inputs={"ingest": tmp_path / "ingest", "export@copy_paste": tmp_path / "export@copy_paste"},
+    )
 
 
 def products(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("started.json", "manifest.json") and "logs" not in path.parts}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("started.json", "manifest.json") and "logs" not in path.parts
+    }
 
 
 def test_stage_products_in_worker_processes_and_resumed_in_this_one(
-        config: CompareConfig, context: Context, tmp_path: Path, one_thread: None,
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    config: CompareConfig, context: Context, tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert run_stage("compare", compare.run, config, context, whole)
     _check_products(whole)
@@ -73,11 +79,25 @@ def test_stage_products_in_worker_processes_and_resumed_in_this_one(
 def _check_products(folder: Path) -> None:
     rows = list(csv.DictReader((folder / "table.csv").open()))
     assert tuple(rows[0]) == COLUMNS
-    assert COLUMNS[:10] == ("arm", "detector", "seed", "fold", "map50", "map", "miou", "n_real", "n_synthetic",
-                            "iterations"), "published tables have these columns in this order"
+    assert COLUMNS[:10] == (
+        "arm",
+        "detector",
+        "seed",
+        "fold",
+        "map50",
+        "map",
+        "miou",
+        "n_real",
+        "n_synthetic",
+        "iterations",
+    ), "published tables have these columns in this order"
     assert [(row["shown_real"], row["shown_synthetic"]) for row in rows] == [("2", "2")] * 2 + [("4", "0")] * 2
-    assert [(row["arm"], row["seed"]) for row in rows] == [("copy_paste", "0"), ("copy_paste", "1"), ("none", "0"),
-                                                           ("none", "1")]
+    assert [(row["arm"], row["seed"]) for row in rows] == [
+        ("copy_paste", "0"),
+        ("copy_paste", "1"),
+        ("none", "0"),
+        ("none", "1"),
+    ]
     assert [(row["n_real"], row["n_synthetic"]) for row in rows] == [("12", "4")] * 2 + [("12", "0")] * 2
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["test"]["defect_objects"] == 6
@@ -151,21 +171,26 @@ def test_an_export_of_other_photographs_is_refused(context: Context) -> None:
         training_data("copy_paste", ingest, export, load_dataset(ingest).split("test"))
 
 
-def test_a_leak_is_found_before_any_training(config: CompareConfig, context: Context, tmp_path: Path,
-                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leak_is_found_before_any_training(
+    config: CompareConfig, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: pytest.fail("training began"))
     leaky(context.inputs["export@copy_paste"], "object", load_dataset(context.inputs["ingest"]).split("test"))
     with pytest.raises(InputError, match="E4"):
         compare.run(config, context, tmp_path / "out")
 
 
-@pytest.mark.parametrize(("failure", "error", "message", "exit_code"), [
-    (workers.Failure("a.png: A12: does not decode", 2), AnomalyGanError, "A12", 2),
-    (workers.Failure("Traceback: KeyError", None), RuntimeError, "KeyError", None),
-    (None, EnvironmentFailure, "out of memory", 4),
-])
-def test_what_stops_a_worker_stops_its_parent(failure: workers.Failure | None, error: type[Exception], message: str,
-                                              exit_code: int | None) -> None:
+@pytest.mark.parametrize(
+    ("failure", "error", "message", "exit_code"),
+    [
+        (workers.Failure("a.png: A12: does not decode", 2), AnomalyGanError, "A12", 2),
+        (workers.Failure("Traceback: KeyError", None), RuntimeError, "KeyError", None),
+        (None, EnvironmentFailure, "out of memory", 4),
+    ],
+)
+def test_what_stops_a_worker_stops_its_parent(
+    failure: workers.Failure | None, error: type[Exception], message: str, exit_code: int | None
+) -> None:
     receiver, sender = multiprocessing.Pipe(duplex=False)
     if failure is not None:
         sender.send(failure)

@@ -52,8 +52,12 @@ def test_a_category_missing_from_the_test_split_is_left_out_of_the_means(test_sp
 
 def scene(instances: list[np.ndarray]) -> Dataset:
     image = ImageRecord(1, "a.png", 20, 10, "g", "test", "real", "0")
-    return Dataset([image], [Annotation.from_mask(n, 1, 5, mask) for n, mask in enumerate(instances, 1)],
-                   [Category(5, "hole")], {"mode": "L"})
+    return Dataset(
+        [image],
+        [Annotation.from_mask(n, 1, 5, mask) for n, mask in enumerate(instances, 1)],
+        [Category(5, "hole")],
+        {"mode": "L"},
+    )
 
 
 def block(x1: int, x2: int) -> np.ndarray:
@@ -64,8 +68,13 @@ def block(x1: int, x2: int) -> np.ndarray:
 
 def row(mask: np.ndarray, score: float) -> dict:
     x = np.flatnonzero(mask.any(axis=0))
-    return {"image_id": 1, "category_id": 5, "score": score, "segmentation": encode_rle(mask),
-            "bbox": [float(x[0]), 0.0, float(len(x)), 10.0]}
+    return {
+        "image_id": 1,
+        "category_id": 5,
+        "score": score,
+        "segmentation": encode_rle(mask),
+        "bbox": [float(x[0]), 0.0, float(len(x)), 10.0],
+    }
 
 
 def test_pixel_iou_by_hand() -> None:
@@ -96,9 +105,15 @@ def test_our_matches_give_pycocotools_average_precision(test_split: Dataset) -> 
         mask = np.zeros(truth["segmentation"]["size"], np.uint8)
         x, y, width, height = truth["bbox"]
         shift = int(rng.integers(0, 5))
-        mask[y:y + height, x + shift:x + shift + width] = 1
-        rows.append({**truth, "segmentation": encode_rle(mask), "score": float(rng.random()),
-                     "category_id": int(rng.choice([3, 3, 7]))})
+        mask[y : y + height, x + shift : x + shift + width] = 1
+        rows.append(
+            {
+                **truth,
+                "segmentation": encode_rle(mask),
+                "score": float(rng.random()),
+                "category_id": int(rng.choice([3, 3, 7])),
+            }
+        )
     objects, categories = matches_at_50(test_split, rows, True)
     ours = [weighted_ap50(matches, np.ones(len(objects))) for matches in categories]
     theirs = judge(test_split, rows, True, 0.5)["categories"]
@@ -113,8 +128,14 @@ class FixedNet(torch.nn.Module):
         _, height, width = images[0].shape
         mask = torch.zeros(1, 1, height, width)
         mask[..., : width // 2] = 1
-        return [{"boxes": torch.tensor([[0.0, 0.0, width / 2, height]]), "labels": torch.tensor([2]),
-                 "scores": torch.tensor([0.75]), "masks": mask}]
+        return [
+            {
+                "boxes": torch.tensor([[0.0, 0.0, width / 2, height]]),
+                "labels": torch.tensor([2]),
+                "scores": torch.tensor([0.75]),
+                "masks": mask,
+            }
+        ]
 
 
 def test_detections_come_back_at_the_size_and_in_the_categories_of_the_data_set(test_split: Dataset) -> None:

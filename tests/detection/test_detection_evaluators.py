@@ -20,8 +20,8 @@ def blob(rng: np.random.Generator) -> np.ndarray:
     mask = np.zeros((SIZE, SIZE), np.uint8)
     y, x = rng.integers(0, SIZE - 8, 2)
     height, width = rng.integers(4, 20, 2)
-    mask[y:y + height, x:x + width] = 1
-    mask[y + 2:y + height // 2, x + 2:x + width // 2] = 0
+    mask[y : y + height, x : x + width] = 1
+    mask[y + 2 : y + height // 2, x + 2 : x + width // 2] = 0
     return mask
 
 
@@ -51,19 +51,31 @@ def scene(seed: int, crowds: bool) -> tuple[Dataset, list[dict]]:
 def found(image: int, category: int, mask: np.ndarray, rng: np.random.Generator) -> dict:
     y, x = np.nonzero(mask)
     box = [x.min() + rng.uniform(-1, 1), y.min() + 0.0, np.ptp(x) + 1.0, np.ptp(y) + rng.uniform(0.5, 2)]
-    return {"image_id": image, "category_id": category, "score": float(rng.choice([0.1, 0.5, 0.5, 0.9])),
-            "bbox": [float(value) for value in box], "segmentation": encode_rle(mask)}
+    return {
+        "image_id": image,
+        "category_id": category,
+        "score": float(rng.choice([0.1, 0.5, 0.5, 0.9])),
+        "bbox": [float(value) for value in box],
+        "segmentation": encode_rle(mask),
+    }
 
 
 def theirs(dataset: Dataset, rows: list[dict], kind: str) -> dict[int, tuple[float, float]]:
     """(AP at 0.5, COCO AP) of each category id by faster-coco-eval with all its defaults; -1 where undefined."""
-    content = {"info": {}, "images": [{"id": image.id, "width": SIZE, "height": SIZE} for image in dataset.images],
-               "categories": [vars(category) for category in dataset.categories],
-               "annotations": [{**vars(item)} for item in dataset.annotations]}
+    content = {
+        "info": {},
+        "images": [{"id": image.id, "width": SIZE, "height": SIZE} for image in dataset.images],
+        "categories": [vars(category) for category in dataset.categories],
+        "annotations": [{**vars(item)} for item in dataset.annotations],
+    }
     with contextlib.redirect_stdout(io.StringIO()):
         truth = faster_coco_eval.COCO(content)
-        detections = truth.loadRes([{name: value for name, value in row.items()
-                                     if name != ("bbox" if kind == "segm" else "segmentation")} for row in rows])
+        detections = truth.loadRes(
+            [
+                {name: value for name, value in row.items() if name != ("bbox" if kind == "segm" else "segmentation")}
+                for row in rows
+            ]
+        )
         judge_ = faster_coco_eval.COCOeval_faster(truth, detections, iouType=kind)
         judge_.evaluate()
         judge_.accumulate()

@@ -27,8 +27,9 @@ def test_before_any_cell_is_finished_the_pace_counts() -> None:
     assert seconds_left(plan, [10] * 4, [1.0] * 4, 20) == 0
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (89, "89 s"), (3599, "60 min"), (11100, "3 h 05 min"),
-                                                (200_000, "2 d 7 h")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 s"), (89, "89 s"), (3599, "60 min"), (11100, "3 h 05 min"), (200_000, "2 d 7 h")]
+)
 def test_durations_are_plain(seconds: float, words: str) -> None:
     assert in_words(seconds).replace("1 h 00 min", "60 min") == words
 

@@ -77,8 +77,11 @@ def test_a_step_is_a_function_of_seed_and_step() -> None:
 
 def test_exposure_is_even_within_a_kind_and_counted_right() -> None:
     chosen, steps = sampler(), 60
-    sources = {index: kind for kind, indices in (("real_defect", REAL_DEFECT), ("real_normal", REAL_NORMAL),
-                                                 ("synthetic", SYNTHETIC)) for index in indices}
+    sources = {
+        index: kind
+        for kind, indices in (("real_defect", REAL_DEFECT), ("real_normal", REAL_NORMAL), ("synthetic", SYNTHETIC))
+        for index in indices
+    }
     report = exposure(chosen, steps, sources)
     counts = Counter(index for step in range(steps) for index in chosen.batch(step))
     assert report["real_defect"] == {"images": 5, "mean": 12.0, "max": 12, "never": 0, "shown": 60}
@@ -169,8 +172,10 @@ def test_exposure_per_category_counts_a_photograph_of_two_for_both() -> None:
     shows = {0: {"crack"}, 1: {"crack", "fray"}, 4: {"fray"}, 5: {"fray"}, 6: {"fray"}, 7: set()}
     report = exposure(chosen, 8, sources, shows)
     assert report["real_defect"]["shown"] == report["real_normal"]["shown"] == 8
-    assert report["real_defect"]["categories"] == {"crack": {"images": 2, "shown": 8},
-                                                   "fray": {"images": 1, "shown": 4}}
+    assert report["real_defect"]["categories"] == {
+        "crack": {"images": 2, "shown": 8},
+        "fray": {"images": 1, "shown": 4},
+    }
     assert report["synthetic"]["shown"] == 16
     assert report["synthetic"]["categories"] == {"fray": {"images": 3, "shown": 12}}
     assert report["real_normal"]["categories"] == {}

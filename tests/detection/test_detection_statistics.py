@@ -29,9 +29,16 @@ def test_one_value_has_no_interval_and_no_value_no_mean() -> None:
         t_interval([])
 
 
-@pytest.mark.parametrize(("values", "expected"), [
-    ([0.10, 0.11, 0.12], "better"), ([-0.10, -0.11, -0.12], "worse"), ([0.1, -0.1, 0.02], "no difference shown"),
-    ([0.5], "no difference shown"), ([0.0, 0.0, 0.0], "no difference shown")])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.10, 0.11, 0.12], "better"),
+        ([-0.10, -0.11, -0.12], "worse"),
+        ([0.1, -0.1, 0.02], "no difference shown"),
+        ([0.5], "no difference shown"),
+        ([0.0, 0.0, 0.0], "no difference shown"),
+    ],
+)
 def test_verdict(values: list[float], expected: str) -> None:
     assert verdict(t_interval(values)) == expected
 
@@ -49,8 +56,9 @@ def test_ap_by_hand() -> None:
 
 def test_drawing_an_object_twice_is_adding_it_twice() -> None:
     matches = Matches(np.array([True, False, True, False]), np.array([0, 1, 1, 2]), np.array([1, 2, 0]))
-    twice = Matches(np.array([True, False, False, True, True, False]), np.array([0, 1, 3, 1, 3, 2]),
-                    np.array([1, 2, 0, 2]))
+    twice = Matches(
+        np.array([True, False, False, True, True, False]), np.array([0, 1, 3, 1, 3, 2]), np.array([1, 2, 0, 2])
+    )
     assert weighted_ap50(matches, np.array([1, 2, 1])) == pytest.approx(weighted_ap50(twice, np.ones(4)))
 
 

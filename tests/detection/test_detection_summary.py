@@ -14,12 +14,25 @@ MAP50 = {"none": (0.40, 0.42, 0.44), "anomaly_gan": (0.50, 0.52, 0.54), "anomaly
 
 
 def cell(arm: str, seed: int, map50: float) -> dict:
-    return {"arm": arm, "seed": seed, "detector": "mask_rcnn", "fold": 0, "map50": map50, "map": None, "miou": None,
-            "n_real": 12, "n_synthetic": 4, "exposure": {}, "categories": {}, "judged_on": "cpu"}
+    return {
+        "arm": arm,
+        "seed": seed,
+        "detector": "mask_rcnn",
+        "fold": 0,
+        "map50": map50,
+        "map": None,
+        "miou": None,
+        "n_real": 12,
+        "n_synthetic": 4,
+        "exposure": {},
+        "categories": {},
+        "judged_on": "cpu",
+    }
 
 
 def test_an_arm_with_its_own_pool_is_paired_with_its_method_on_the_shared_pool(
-        tmp_path: Path, write_dataset: WriteDataset) -> None:
+    tmp_path: Path, write_dataset: WriteDataset
+) -> None:
     write_dataset(tmp_path / "ingest")
     test = load_dataset(tmp_path / "ingest").split("test")
     config = CompareConfig(arms=tuple(MAP50), seeds=3, bootstrap=0)

@@ -41,8 +41,9 @@ def train(data: Dataset, config: DetectConfig, folder: Path, seed: int = 0) -> T
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_every_detector_trains_is_judged_and_comes_back_from_disk(name: str, data: Dataset, tiny: DetectConfig,
-                                                                 tmp_path: Path) -> None:
+def test_every_detector_trains_is_judged_and_comes_back_from_disk(
+    name: str, data: Dataset, tiny: DetectConfig, tmp_path: Path
+) -> None:
     config = tiny.model_copy(update={"detector": name})
     trained = train(data, config, tmp_path / "work")
     test = data.split("test")
@@ -60,8 +61,9 @@ def test_every_detector_trains_is_judged_and_comes_back_from_disk(name: str, dat
 
 
 def test_equal_seeds_give_equal_bits_and_other_seeds_do_not(data: Dataset, tiny: DetectConfig, tmp_path: Path) -> None:
-    first, again, other = (train(data, tiny, tmp_path / name, seed).net.state_dict()
-                           for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    first, again, other = (
+        train(data, tiny, tmp_path / name, seed).net.state_dict() for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
@@ -80,14 +82,16 @@ def test_a_cut_off_training_ends_with_the_same_bits(data: Dataset, tiny: DetectC
     with pytest.raises(KeyboardInterrupt):
         train_detector(data.split("train"), config, make_fabric("cpu"), tmp_path / "cut", seed=0, on_step=power_cut)
     steps_before, calls = calls, 10
-    resumed = train_detector(data.split("train"), config, make_fabric("cpu"), tmp_path / "cut", seed=0,
-                             on_step=power_cut).net.state_dict()
+    resumed = train_detector(
+        data.split("train"), config, make_fabric("cpu"), tmp_path / "cut", seed=0, on_step=power_cut
+    ).net.state_dict()
     assert (steps_before, calls) == (4, 12), "two of the four steps were kept"
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_pretrained_statistics_and_early_stages_stay_as_they_are(data: Dataset, tiny: DetectConfig,
-                                                                 tmp_path: Path) -> None:
+def test_pretrained_statistics_and_early_stages_stay_as_they_are(
+    data: Dataset, tiny: DetectConfig, tmp_path: Path
+) -> None:
     fresh = build_net(2, tiny, 0).state_dict()
     trained = train(data, tiny, tmp_path / "work").net.state_dict()
     changed = {name for name in fresh if not torch.equal(fresh[name], trained[name])}
@@ -102,7 +106,8 @@ def test_the_first_losses_are_those_of_a_net_that_knows_nothing(data: Dataset, t
     examples = load_examples(data.split("train"), CategoryMap.of(data.categories), 64)
     shown = [item for item in examples.items if item.labels][:2]
     losses = DetectorTask(build_net(2, tiny, 0), tiny).forward(
-        ([image_tensor(item.pixels) for item in shown], [target_tensors(item) for item in shown]))
+        ([image_tensor(item.pixels) for item in shown], [target_tensors(item) for item in shown])
+    )
     assert float(losses["loss_mask"].detach()) == pytest.approx(0.693, abs=0.05)
 
 
@@ -110,8 +115,11 @@ def test_the_first_losses_are_those_of_a_net_that_knows_nothing(data: Dataset, t
 def test_photographs_without_objects_alone_give_finite_losses(name: str, tiny: DetectConfig) -> None:
     task = DetectorTask(build_net(2, tiny.model_copy(update={"detector": name}), 0), tiny)
     image = torch.rand(3, 64, 48, generator=torch.Generator().manual_seed(0))
-    target = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64),
-              "masks": torch.zeros(0, 64, 48, dtype=torch.uint8)}
+    target = {
+        "boxes": torch.zeros(0, 4),
+        "labels": torch.zeros(0, dtype=torch.int64),
+        "masks": torch.zeros(0, 64, 48, dtype=torch.uint8),
+    }
     losses = task.forward(([image], [target]))
     torch.stack(list(losses.values())).sum().backward()
     assert all(torch.isfinite(value) for value in losses.values())
@@ -136,8 +144,10 @@ def test_the_coco_trained_start_keeps_all_but_the_last_layers(tiny: DetectConfig
     ours = _coco_mask_rcnn(2, tiny, state).state_dict()
     kept = [name for name in state if name in ours and torch.equal(ours[name], state[name])]
     assert {name for name in state if name not in kept} == {
-        f"roi_heads.{place}.{leaf}" for place in ("box_predictor.cls_score", "box_predictor.bbox_pred",
-                                                  "mask_predictor.mask_fcn_logits") for leaf in ("weight", "bias")}
+        f"roi_heads.{place}.{leaf}"
+        for place in ("box_predictor.cls_score", "box_predictor.bbox_pred", "mask_predictor.mask_fcn_logits")
+        for leaf in ("weight", "bias")
+    }
     with pytest.raises(ValueError, match="not the state"):
         _coco_mask_rcnn(2, tiny, {name: tensor for name, tensor in state.items() if not name.startswith("rpn.")})
 

@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 
 from anomaly_gan.core.seeding import rng_for
 from detection.detectors.config import DetectConfig
-from detection.detectors.pretrained_heads import FILE, STARTS, apply_warm_start, practise, save_warm_start
+from detection.detectors.pretrained_heads import FILE, STARTS, apply_warm_start
 from detection.training.drawn_shapes import KINDS, draw_example
 from detection.training.finetune import build_net, image_tensor
+from detection.training.pretrain_heads import practise, save_warm_start
 
 SIZE = 160
 
@@ -44,8 +45,9 @@ def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None
     assert all(torch.allclose(started[mask_logits][label], mean, atol=1e-3) for label in range(3))
     box = "roi_heads.box_predictor.bbox_pred.bias"
     assert torch.allclose(started[box][4:8], practised[box].reshape(-1, 4)[1:].mean(0), atol=1e-3)
-    assert not torch.equal(practised["roi_heads.box_predictor.cls_score.weight"][:3],
-                           started["roi_heads.box_predictor.cls_score.weight"]), "class scores start anew"
+    assert not torch.equal(
+        practised["roi_heads.box_predictor.cls_score.weight"][:3], started["roi_heads.box_predictor.cls_score.weight"]
+    ), "class scores start anew"
     small = build_net(2, DetectConfig(backbone="efficientnet_lite0", width=16, head_width=32), seed=9)
     with pytest.raises((ValueError, RuntimeError), match=r"fit|size mismatch"):
         apply_warm_start(small, 3, tmp_path / "start.safetensors")
@@ -78,8 +80,9 @@ def test_a_short_training_from_a_shipped_start_begins_with_its_heads(detector: s
     assert start.file.stat().st_size < 5_000_000
     shipped = load_file(start.file)
     config = DetectConfig(detector=detector, backbone="efficientnet_lite0")
-    net, cold = (build_net(4, config.model_copy(update={"warm_start": warm}), seed=3).state_dict()
-                 for warm in (True, False))
+    net, cold = (
+        build_net(4, config.model_copy(update={"warm_start": warm}), seed=3).state_dict() for warm in (True, False)
+    )
     for name, tensor in shipped.items():
         if name.rpartition(".")[0] not in start.per_class:
             assert torch.equal(net[name], tensor.float()), name

@@ -25,8 +25,9 @@ from .conftest import WriteDataset, finish
 
 @pytest.fixture
 def config(tiny: DetectConfig) -> CompareConfig:
-    return CompareConfig(arms=("none", "copy_paste"), seeds=2, workers=1, detect=tiny, bootstrap=0,
-                         detectors=("mask_rcnn", "retinanet"))
+    return CompareConfig(
+        arms=("none", "copy_paste"), seeds=2, workers=1, detect=tiny, bootstrap=0, detectors=("mask_rcnn", "retinanet")
+    )
 
 
 @pytest.fixture
@@ -49,9 +50,19 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         test = load_dataset(job.ingest).split(job.split_test)
         rows = [{**row, "score": 0.9 - 0.1 * job.cell.seed} for row in truth_rows(test)]
         write_json(job.folder / "detections.json", rows)
-        write_json(job.folder / "result.json", {
-            **vars(job.cell), "key": job.key, "iterations": 2, "n_real": 12, "n_synthetic": 0, "exposure": {},
-            "test_hash": held_out_hash(test), **judge(test, rows, job.cell.detector == "mask_rcnn", 0.5)})
+        write_json(
+            job.folder / "result.json",
+            {
+                **vars(job.cell),
+                "key": job.key,
+                "iterations": 2,
+                "n_real": 12,
+                "n_synthetic": 0,
+                "exposure": {},
+                "test_hash": held_out_hash(test),
+                **judge(test, rows, job.cell.detector == "mask_rcnn", 0.5),
+            },
+        )
 
     monkeypatch.setattr(cells, "run_cell", run_cell)
     monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: workers.run_here(jobs, **more))
@@ -69,13 +80,18 @@ def names(jobs: list[CellJob]) -> list[str]:
     return [job.cell.name for job in jobs]
 
 
-def test_every_arm_meets_every_detector_in_one_table(config: CompareConfig, context: Context, trained: list[str],
-                                                     tmp_path: Path) -> None:
+def test_every_arm_meets_every_detector_in_one_table(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     out, lines = tmp_path / "compare", []
     jobs = plan(config, context, out)
     assert len(jobs) == len(set(names(jobs))) == 8
-    assert names(jobs)[:4] == ["none-mask_rcnn-f0-s0", "copy_paste-mask_rcnn-f0-s0", "none-retinanet-f0-s0",
-                               "copy_paste-retinanet-f0-s0"]
+    assert names(jobs)[:4] == [
+        "none-mask_rcnn-f0-s0",
+        "copy_paste-mask_rcnn-f0-s0",
+        "none-retinanet-f0-s0",
+        "copy_paste-retinanet-f0-s0",
+    ]
     assert jobs[2].config.detector == "retinanet"
     assert names(work(jobs, 1, say=lines.append).trained) == trained == names(jobs)
     assert len(lines) == 8 and lines[-1] == "compare: 8/8 cells"
@@ -106,26 +122,32 @@ def test_settings_of_one_detector_leave_the_other_alone(config: CompareConfig, c
         assert after.config.lr == (0.01 if after.cell.detector == "retinanet" else config.detect.lr)
 
 
-def test_a_real_tail_gives_other_cells_to_arms_with_generated_photographs_alone(config: CompareConfig,
-                                                                                context: Context) -> None:
+def test_a_real_tail_gives_other_cells_to_arms_with_generated_photographs_alone(
+    config: CompareConfig, context: Context
+) -> None:
     tail = config.model_copy(update={"detect": config.detect.model_copy(update={"real_tail": 0.5})})
     for before, after in zip(plan(config, context, Path()), plan(tail, context, Path()), strict=True):
         assert (before.key == after.key) is (before.cell.arm == "none")
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"detectors": ["mask_rcn"]}, "did you mean 'mask_rcnn'"), ({"detectors": ["mask_rcnn"] * 2}, "named once"),
-    ({"detector_settings": {"retinanet": {}}}, "not compared"),
-    ({"detector_settings": {"mask_rcnn": {"lr": -1}}}, "detector_settings.mask_rcnn.lr"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"detectors": ["mask_rcn"]}, "did you mean 'mask_rcnn'"),
+        ({"detectors": ["mask_rcnn"] * 2}, "named once"),
+        ({"detector_settings": {"retinanet": {}}}, "not compared"),
+        ({"detector_settings": {"mask_rcnn": {"lr": -1}}}, "detector_settings.mask_rcnn.lr"),
+    ],
+)
 def test_detectors_are_checked_at_once(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CompareConfig(**change)
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_shards_share_out_all_cells(config: CompareConfig, context: Context, trained: list[str],
-                                    tmp_path: Path) -> None:
+def test_shards_share_out_all_cells(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     jobs = plan(config, context, tmp_path / "compare")
     first = work(jobs, 1, shard=(0, 2))
     half = assemble(config, context, tmp_path / "compare")
@@ -139,8 +161,9 @@ def test_shards_share_out_all_cells(config: CompareConfig, context: Context, tra
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_a_cell_in_another_hand_is_left_alone(config: CompareConfig, context: Context, trained: list[str],
-                                              tmp_path: Path) -> None:
+def test_a_cell_in_another_hand_is_left_alone(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     out = tmp_path / "compare"
     jobs = plan(config, context, out)
     with pytest.raises(InputError, match="no cell"):
@@ -155,8 +178,9 @@ def test_a_cell_in_another_hand_is_left_alone(config: CompareConfig, context: Co
     assert not list(out.rglob("*.claim"))
 
 
-def test_equal_cells_are_trained_once(config: CompareConfig, context: Context, trained: list[str],
-                                      tmp_path: Path) -> None:
+def test_equal_cells_are_trained_once(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     """Two variants of a study share their cells; a later study takes them from the first."""
     main, variant = (plan(config, context, tmp_path / "study" / name / "fold0" / "compare") for name in ("main", "low"))
     worked = work([*main, *variant], 1)
@@ -169,8 +193,9 @@ def test_equal_cells_are_trained_once(config: CompareConfig, context: Context, t
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
-def test_a_cell_of_other_training_data_is_not_reused(config: CompareConfig, context: Context, trained: list[str],
-                                                     tmp_path: Path) -> None:
+def test_a_cell_of_other_training_data_is_not_reused(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     work(plan(config, context, tmp_path / "one" / "compare"), 1)
     finish(context.inputs["export@copy_paste"], "another export")
     worked = work(plan(config, context, tmp_path / "two" / "compare"), 1, reuse_from=[tmp_path / "one"])
@@ -179,8 +204,9 @@ def test_a_cell_of_other_training_data_is_not_reused(config: CompareConfig, cont
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_finished_cells_outlive_a_change_of_the_plan(config: CompareConfig, context: Context, trained: list[str],
-                                                     tmp_path: Path) -> None:
+def test_finished_cells_outlive_a_change_of_the_plan(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     out = tmp_path / "compare"
     assert run_stage("compare", compare.run, config, context, out)
     fewer = config.model_copy(update={"arms": ("none",), "seeds": 1})
@@ -191,8 +217,9 @@ def test_finished_cells_outlive_a_change_of_the_plan(config: CompareConfig, cont
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_processes_may_begin_the_same_comparison(config: CompareConfig, context: Context, trained: list[str],
-                                                 tmp_path: Path) -> None:
+def test_processes_may_begin_the_same_comparison(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     out = tmp_path / "compare"
     assert begin(config, context, out)
     jobs = plan(config, context, out)
@@ -204,13 +231,15 @@ def test_processes_may_begin_the_same_comparison(config: CompareConfig, context:
     assert not begin(config, context, out)
 
 
-def test_cells_of_an_older_version_get_their_missing_figures(config: CompareConfig, context: Context,
-                                                             trained: list[str], tmp_path: Path) -> None:
+def test_cells_of_an_older_version_get_their_missing_figures(
+    config: CompareConfig, context: Context, trained: list[str], tmp_path: Path
+) -> None:
     job = plan(config, context, tmp_path / "compare")[0]
     work([job], 1)
     result = job.result()
-    write_json(job.folder / "result.json",
-               {name: value for name, value in result.items() if not name.startswith("image_")})
+    write_json(
+        job.folder / "result.json", {name: value for name, value in result.items() if not name.startswith("image_")}
+    )
     work([job], 1)
     assert job.result() == result
     assert trained == [job.cell.name]

@@ -19,7 +19,7 @@ BOX = torch.tensor([[0.0, 0.0, 8.0, 8.0]])
 def halves(cells: int = 4) -> Tensor:
     """A predicted mask that fills the upper half of its box, surely."""
     predicted = torch.zeros(1, cells, cells)
-    predicted[:, :cells // 2] = 0.9
+    predicted[:, : cells // 2] = 0.9
     return predicted
 
 
@@ -29,12 +29,15 @@ def object_mask(rows: slice, columns: slice) -> Tensor:
     return mask
 
 
-@pytest.mark.parametrize(("rows", "columns", "iou"), [
-    (slice(0, 4), slice(0, 8), 1.0),                # the upper half of the box: all of it found
-    (slice(0, 8), slice(0, 4), 4 / 12),             # the left half: 4 of 16 cells in common, 12 in either
-    (slice(0, 16), slice(0, 4), 4 / (12 + 8)),      # 32 px more below the box are 8 of its cells more
-    (slice(12, 20), slice(12, 20), 0.0),            # elsewhere
-])
+@pytest.mark.parametrize(
+    ("rows", "columns", "iou"),
+    [
+        (slice(0, 4), slice(0, 8), 1.0),  # the upper half of the box: all of it found
+        (slice(0, 8), slice(0, 4), 4 / 12),  # the left half: 4 of 16 cells in common, 12 in either
+        (slice(0, 16), slice(0, 4), 4 / (12 + 8)),  # 32 px more below the box are 8 of its cells more
+        (slice(12, 20), slice(12, 20), 0.0),  # elsewhere
+    ],
+)
 def test_the_head_is_taught_the_iou_with_the_whole_object(rows: slice, columns: slice, iou: float) -> None:
     target = mask_iou_targets(halves(), BOX, object_mask(rows, columns), torch.tensor([0]))
     assert target.tolist() == pytest.approx([iou])
@@ -117,8 +120,11 @@ def test_one_picture_is_learnt_by_heart_the_same_way_each_time(name: str, tiny: 
 def test_thin_objects_at_half_precision_give_finite_float32_losses(name: str, tiny: DetectConfig) -> None:
     mask = torch.zeros(2, 64, 48, dtype=torch.uint8)
     mask[0, 10:50, 20], mask[1, 5, 7] = 1, 1
-    target = {"boxes": torch.tensor([[20.0, 10.0, 21.0, 50.0], [7.0, 5.0, 8.0, 6.0]]),
-              "labels": torch.tensor([1, 2]), "masks": mask}
+    target = {
+        "boxes": torch.tensor([[20.0, 10.0, 21.0, 50.0], [7.0, 5.0, 8.0, 6.0]]),
+        "labels": torch.tensor([1, 2]),
+        "masks": mask,
+    }
     task = DetectorTask(build_net(2, tiny.model_copy(update={"detector": name}), 0), tiny)
     image = torch.rand(3, 64, 48, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):

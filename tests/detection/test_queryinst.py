@@ -11,8 +11,9 @@ from detection.detectors.config import DetectConfig
 from detection.detectors.models.queryinst import QueryInst, spread_boxes
 from detection.detectors.models.queryinst_loss import box_losses, class_loss, dice_loss, match, matching_cost
 from detection.detectors.models.queryinst_stage import DynamicConv, moved_boxes
-from detection.detectors.pretrained_heads import FILE, apply_warm_start, save_warm_start
+from detection.detectors.pretrained_heads import FILE, apply_warm_start
 from detection.training.finetune import build_net
+from detection.training.pretrain_heads import save_warm_start
 
 SIZE = torch.tensor([100.0, 100.0, 100.0, 100.0])
 

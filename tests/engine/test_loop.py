@@ -105,8 +105,9 @@ def test_the_learning_rate_warms_up_stays_and_falls_to_zero():
 
 
 def test_an_update_runs_in_its_phases_of_a_cycle():
-    update = Update("critic", torch.optim.SGD(nn.Linear(1, 1).parameters()), lambda outputs: {}, every=6,
-                    phases=(0, 1, 4))
+    update = Update(
+        "critic", torch.optim.SGD(nn.Linear(1, 1).parameters()), lambda outputs: {}, every=6, phases=(0, 1, 4)
+    )
     assert [step for step in range(12) if update.runs_at(step)] == [0, 1, 4, 6, 7, 10]
 
 

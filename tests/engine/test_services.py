@@ -160,11 +160,14 @@ def spoiled_average(task, loss, step):
     return loss
 
 
-@pytest.mark.parametrize(("harm", "said"), [
-    (gradient_only, "slope: the gradient is not finite at step 9"),
-    (lambda task, loss, step: loss / (step != 9), "slope: error is not finite at step 9"),
-    (spoiled_average, "the weights of average are not finite after step 11"),
-])
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (gradient_only, "slope: the gradient is not finite at step 9"),
+        (lambda task, loss, step: loss / (step != 9), "slope: error is not finite at step 9"),
+        (spoiled_average, "the weights of average are not finite after step 11"),
+    ],
+)
 def test_a_nan_ends_in_one_line_with_the_batch_and_the_way_on(tmp_path, harm, said):
     rows = [f"crack/{index}.png with normal/0.png" for index in range(8)]
     with pytest.raises(NumericalFailure) as failure:

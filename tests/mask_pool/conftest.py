@@ -55,8 +55,11 @@ def ingest(tmp_path: Path) -> Path:
         image = ImageRecord(len(images) + 1, f"{name}.png", WIDTH, HEIGHT, f"object_{name}", split, "real", name)
         images.append(image)
         for category, x, y in defects:
-            annotations.append(Annotation.from_mask(len(annotations) + 1, image.id, CATEGORIES.index(category) + 1,
-                                                    shape(category, x, y)))
+            annotations.append(
+                Annotation.from_mask(
+                    len(annotations) + 1, image.id, CATEGORIES.index(category) + 1, shape(category, x, y)
+                )
+            )
 
     for index in range(5):
         add(f"normal_{index}", "test" if index == 4 else "train", [])
@@ -64,8 +67,9 @@ def ingest(tmp_path: Path) -> Path:
     add("defect_1", "train", [("crack", 70, 70), ("screw", 24, 30)])
     add("defect_2", "train", [("scrap", 30, 30), ("screw", 84, 60)])
     add("defect_3", "test", [("crack", 60, 30), ("scrap", 80, 50), ("screw", 60, 24)])
-    Dataset(images, annotations, [Category(i, name) for i, name in enumerate(CATEGORIES, 1)], {"mode": "L"},
-            folder).save(folder)
+    Dataset(
+        images, annotations, [Category(i, name) for i, name in enumerate(CATEGORIES, 1)], {"mode": "L"}, folder
+    ).save(folder)
     (folder / "manifest.json").write_text(json.dumps({"key": "ingest", "files": []}))
     return folder
 
@@ -91,12 +95,22 @@ def draw(experts: Path) -> Draw:
     """draw("a.json", "normal_0.png", [("scrap", [(x, y), ...]), ...]): one labelme file of polygons."""
 
     def write(file: str, photograph: str, shapes: list[tuple[str, list[tuple[float, float]]]]) -> None:
-        (experts / file).write_text(json.dumps({
-            "version": "5.5.0", "flags": {}, "imagePath": photograph, "imageData": None,
-            "imageHeight": HEIGHT, "imageWidth": WIDTH,
-            "shapes": [{"label": label, "points": points, "group_id": None, "shape_type": "polygon", "flags": {}}
-                       for label, points in shapes],
-        }))
+        (experts / file).write_text(
+            json.dumps(
+                {
+                    "version": "5.5.0",
+                    "flags": {},
+                    "imagePath": photograph,
+                    "imageData": None,
+                    "imageHeight": HEIGHT,
+                    "imageWidth": WIDTH,
+                    "shapes": [
+                        {"label": label, "points": points, "group_id": None, "shape_type": "polygon", "flags": {}}
+                        for label, points in shapes
+                    ],
+                }
+            )
+        )
 
     return write
 

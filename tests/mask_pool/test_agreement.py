@@ -72,11 +72,18 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     assert once == again and krippendorff_alpha(values).low is None
 
 
-@pytest.mark.parametrize(("values", "reason"), [
-    (np.full((4, 3), 5.0), "all grades are equal"), (np.zeros((0, 0)), "fewer than two raters"),
-    (np.array([[1.0], [2], [3]]), "fewer than two raters"), (np.full((3, 3), NAN), "fewer than two raters"),
-    (np.array([[1.0, 2, 3]]), "fewer than two masks"), (np.array([[1, NAN], [NAN, 2]]), "fewer than two masks"),
-    (np.array([[1, NAN], [2, NAN]]), "fewer than two raters")])
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.full((4, 3), 5.0), "all grades are equal"),
+        (np.zeros((0, 0)), "fewer than two raters"),
+        (np.array([[1.0], [2], [3]]), "fewer than two raters"),
+        (np.full((3, 3), NAN), "fewer than two raters"),
+        (np.array([[1.0, 2, 3]]), "fewer than two masks"),
+        (np.array([[1, NAN], [NAN, 2]]), "fewer than two masks"),
+        (np.array([[1, NAN], [2, NAN]]), "fewer than two raters"),
+    ],
+)
 def test_what_is_undefined_is_none_and_says_why(values: np.ndarray, reason: str) -> None:
     for metric in ("interval", "ordinal"):
         found = krippendorff_alpha(values, metric, rng=np.random.default_rng(0))
@@ -106,7 +113,8 @@ def test_w_is_friedmans_test_in_another_scale(seed: int) -> None:
     values = noisy(seed, 12, 5, 2.0, 2.5)
     theirs = stats.friedmanchisquare(*values)
     assert kendall_w(values).chi2 == pytest.approx(theirs.statistic) and kendall_w(values).p == pytest.approx(
-        theirs.pvalue)
+        theirs.pvalue
+    )
     gaps = np.vstack([values, [[NAN, 1, 2, 3, 4]]])
     assert kendall_w(gaps) == kendall_w(values) and kendall_w(gaps).items == 12
     assert kendall_w(np.hstack([values, np.full((12, 1), NAN)])) == kendall_w(values), "a rater without grades is none"

@@ -31,21 +31,28 @@ def drawn() -> dict[str, np.ndarray]:
 
 
 SHAPES = drawn()
-random_masks = arrays.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)),
-                             elements=st.integers(0, 1)).filter(lambda mask: bool(mask.any()))
+random_masks = arrays.arrays(
+    np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 1)
+).filter(lambda mask: bool(mask.any()))
 
 
 def in_frame(mask: np.ndarray, corner: tuple[int, int], pad: int = 40) -> np.ndarray:
     frame = np.zeros((160, 180), np.uint8)
     x, y = corner[0] + pad, corner[1] + pad
-    frame[y:y + mask.shape[0], x:x + mask.shape[1]] = mask
+    frame[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
     return frame
 
 
 def is_tight(done: Deformed) -> bool:
     bitmap = done.bitmap
-    return bool(bitmap.dtype == np.uint8 and bitmap.max() == 1 and bitmap[0].any() and bitmap[-1].any()
-                and bitmap[:, 0].any() and bitmap[:, -1].any())
+    return bool(
+        bitmap.dtype == np.uint8
+        and bitmap.max() == 1
+        and bitmap[0].any()
+        and bitmap[-1].any()
+        and bitmap[:, 0].any()
+        and bitmap[:, -1].any()
+    )
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -68,7 +75,8 @@ def test_growth_goes_evenly_along_the_outline() -> None:
         rows, columns = np.nonzero(done.bitmap)
         centre = (done.bitmap.shape[0] - 1) / 2
         assert np.hypot(rows - centre, columns - centre).max() == pytest.approx(
-            np.sqrt(done.bitmap.sum() / np.pi), abs=1.0)
+            np.sqrt(done.bitmap.sum() / np.pi), abs=1.0
+        )
 
 
 @settings(max_examples=150, deadline=None)
@@ -129,8 +137,12 @@ def test_gaps_give_the_parts_asked_for(name: str, parts: int) -> None:
 
 def test_a_record_is_enough_to_do_it_again_and_seeds_differ() -> None:
     shape = SHAPES["ring_and_dot"]
-    for done in (elastic(shape, 0.05, 7), grow(shape, -0.2), grow(shape, 0.3, keep_topology=False),
-                 break_apart(shape, 4, 2.0, 7)):
+    for done in (
+        elastic(shape, 0.05, 7),
+        grow(shape, -0.2),
+        grow(shape, 0.3, keep_topology=False),
+        break_apart(shape, 4, 2.0, 7),
+    ):
         again = apply(shape, done.record)
         assert np.array_equal(again.bitmap, done.bitmap)
         assert (again.corner, again.record) == (done.corner, done.record)

@@ -31,8 +31,9 @@ def ratings(grades: object, labels: str | None = None, criteria: tuple[str, ...]
     """Masks 0.json, 1.json ...; raters r0, r1 ...; grades (N, R) or (N, R, C)."""
     array = np.array(grades, np.float64)
     array = array[:, :, None] if array.ndim == 2 else array
-    masks = tuple(RatedMask(f"{index:02d}.json", 0, labels[index] if labels else "scrap")
-                  for index in range(len(array)))
+    masks = tuple(
+        RatedMask(f"{index:02d}.json", 0, labels[index] if labels else "scrap") for index in range(len(array))
+    )
     return Ratings(masks, tuple(f"r{index}" for index in range(array.shape[1])), criteria, array)
 
 
@@ -51,7 +52,10 @@ def test_the_best_tenth_that_all_approve_is_kept() -> None:
     found = evaluate(ratings(grades), config())
     assert [mask.file for mask in found.kept] == ["05.json", "09.json"], "of equal means the first file"
     assert {key: reason for key, reason in fates(found).items() if reason != "not_approved"} == {
-        "05": "approved", "09": "approved", "11": "below_top"}
+        "05": "approved",
+        "09": "approved",
+        "11": "below_top",
+    }
     assert next(one.detail for one in found.choices if one.mask.file == "03.json") == "2 of 3 raters approve"
     two_thirds = evaluate(ratings(grades), config(unanimous=0.66))
     assert [mask.file for mask in two_thirds.kept] == ["03.json", "05.json"]
@@ -74,17 +78,29 @@ def test_each_category_has_its_own_quota_and_at_least_one() -> None:
     assert (fate["12"], fate["11"], fate["13"], fate["02"]) == ("at_least", "not_approved", "unrated", "below_top")
     assert found.summary()["categories"] == {
         "a": {"masks": 11, "kept": 2, "kept_without_approval": 0, "left_out": {"below_top": 9}},
-        "b": {"masks": 3, "kept": 1, "kept_without_approval": 1, "left_out": {"not_approved": 1, "unrated": 1}}}
+        "b": {"masks": 3, "kept": 1, "kept_without_approval": 1, "left_out": {"not_approved": 1, "unrated": 1}},
+    }
 
 
-@pytest.mark.parametrize(("options", "kept"), [
-    ({}, [0]), ({"least_raters": 3}, [2]), ({"top": 1.0}, [0, 2]), ({"top": 1.0, "unanimous": 0.0}, [0, 1, 2]),
-    ({"at_least": 3}, [0, 2, 1]), ({"least_raters": 9}, [0]), ({"least_raters": 9, "at_least": 0}, [])])
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, [0]),
+        ({"least_raters": 3}, [2]),
+        ({"top": 1.0}, [0, 2]),
+        ({"top": 1.0, "unanimous": 0.0}, [0, 1, 2]),
+        ({"at_least": 3}, [0, 2, 1]),
+        ({"least_raters": 9}, [0]),
+        ({"least_raters": 9, "at_least": 0}, []),
+    ],
+)
 def test_every_mask_is_kept_or_left_out_for_a_reason(options: dict, kept: list[int]) -> None:
     """0: score 8 by two, both approve; 1: score 7, two of four approve; 2: score 6, all three approve; 3: unrated."""
     masks = [RatedMask("a", index, "x") for index in range(4)]
-    candidates = [Candidate(mask, *rest) for mask, rest in
-                  zip(masks, [(8.0, 2, 2), (7.0, 4, 2), (6.0, 3, 3), (None, 0, 0)], strict=True)]
+    candidates = [
+        Candidate(mask, *rest)
+        for mask, rest in zip(masks, [(8.0, 2, 2), (7.0, 4, 2), (6.0, 3, 3), (None, 0, 0)], strict=True)
+    ]
     choices = select(candidates, **{"top": 0.3, "unanimous": 1.0, **options})
     assert [choice.mask.shape for choice in choices if choice.kept] == kept
     assert sorted(choice.mask.shape for choice in choices) == [0, 1, 2, 3] and all(one.detail for one in choices)
@@ -115,13 +131,23 @@ def test_a_careless_rater_is_named_always_and_dropped_on_request() -> None:
     assert [one.verdict.score for one in unheard.masks] == [one.verdict.score for one in clean.masks]
 
 
-@pytest.mark.parametrize("grades", [
-    np.zeros((0, 0, 0)), np.full((3, 0, 1), NAN), np.full((3, 2, 2), NAN), np.full((3, 4, 2), 5.0), [[[6.0]]],
-    [[[1.0, NAN]], [[NAN, 2]]], np.zeros((1, 12, 1)), np.full((8, 3, 1), 10.0)])
+@pytest.mark.parametrize(
+    "grades",
+    [
+        np.zeros((0, 0, 0)),
+        np.full((3, 0, 1), NAN),
+        np.full((3, 2, 2), NAN),
+        np.full((3, 4, 2), 5.0),
+        [[[6.0]]],
+        [[[1.0, NAN]], [[NAN, 2]]],
+        np.zeros((1, 12, 1)),
+        np.full((8, 3, 1), 10.0),
+    ],
+)
 @pytest.mark.parametrize("method", ["fuzzy", "mean"])
 def test_degenerate_ratings_have_a_result_without_nan(grades: object, method: str) -> None:
     array = np.array(grades, float)
-    found = evaluate(ratings(array, criteria=("a", "b")[:array.shape[2]]), EvaluateConfig(method=method, bootstrap=20))
+    found = evaluate(ratings(array, criteria=("a", "b")[: array.shape[2]]), EvaluateConfig(method=method, bootstrap=20))
     text = json.dumps([found.summary(), found.table()], allow_nan=False)
     assert "NaN" not in text and "nan" not in describe(found).split()
     assert len(found.choices) == len(array)
@@ -147,13 +173,22 @@ def test_the_description_shows_what_counts_and_no_control_characters() -> None:
     assert max(map(len, text.splitlines())) < 130
 
 
-@pytest.mark.parametrize(("given", "fault"), [
-    ({"top": 0}, "top: "), ({"method": "median"}, "method: "), ({"unanimous": 1.5}, "unanimous: "),
-    ({"approval": "goot"}, r"approval: no grade 'goot' \(did you mean 'good'\?\)"), ({"approval": 11}, "approval"),
-    ({"grades": ["only"]}, "grades: needs at least two"), ({"grades": {"a": [0, 5], "b": [5, 10]}}, "needs 3 corners"),
-    ({"grades": {"a": [0, 0, 3], "b": [4, 10, 10]}, "approval": "b"}, "grades: the value 3 belongs to no grade"),
-    ({"weights": {"shape": -1}}, r"weights.shape: "),
-    ({"weights": {"shape": float("inf")}}, "weights.shape"), ({"aproval": 5}, "did you mean 'approval'")])
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"top": 0}, "top: "),
+        ({"method": "median"}, "method: "),
+        ({"unanimous": 1.5}, "unanimous: "),
+        ({"approval": "goot"}, r"approval: no grade 'goot' \(did you mean 'good'\?\)"),
+        ({"approval": 11}, "approval"),
+        ({"grades": ["only"]}, "grades: needs at least two"),
+        ({"grades": {"a": [0, 5], "b": [5, 10]}}, "needs 3 corners"),
+        ({"grades": {"a": [0, 0, 3], "b": [4, 10, 10]}, "approval": "b"}, "grades: the value 3 belongs to no grade"),
+        ({"weights": {"shape": -1}}, r"weights.shape: "),
+        ({"weights": {"shape": float("inf")}}, "weights.shape"),
+        ({"aproval": 5}, "did you mean 'approval'"),
+    ],
+)
 def test_a_configuration_that_cannot_work_is_refused(given: dict, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         build(EvaluateConfig, given, "evaluate")
@@ -161,9 +196,12 @@ def test_a_configuration_that_cannot_work_is_refused(given: dict, fault: str) ->
 
 def test_weights_for_unknown_names_and_a_panel_without_anybody_are_refused() -> None:
     given = ratings([[5, 6], [7, 8]])
-    for options, fault in (({"weights": {"overal": 2}}, "no 'overal' .did you mean 'overall'"),
-                           ({"rater_weights": {"r7": 2}}, "no 'r7'"), ({"weights": {"overall": 0}}, "every criterion"),
-                           ({"rater_weights": {"r0": 0, "r1": 0}}, "nobody is heard")):
+    for options, fault in (
+        ({"weights": {"overal": 2}}, "no 'overal' .did you mean 'overall'"),
+        ({"rater_weights": {"r7": 2}}, "no 'r7'"),
+        ({"weights": {"overall": 0}}, "every criterion"),
+        ({"rater_weights": {"r0": 0, "r1": 0}}, "nobody is heard"),
+    ):
         with pytest.raises(ConfigError, match=fault):
             evaluate(given, config(**options))
 
@@ -179,13 +217,15 @@ def test_the_configuration_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_experts_are_chosen_by_the_given_evaluation(scene: SimpleNamespace, ingest: Path, experts: Path,
-                                                    draw: Draw) -> None:
+def test_experts_are_chosen_by_the_given_evaluation(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw
+) -> None:
     """Shape 0 has the best mean, but a rater is against it; every element carries its raters' means."""
     draw("a.json", "normal_0.png", [("scrap", scene.square(5 + 30 * k, 10, 9)) for k in range(3)])
     grades = np.array([[[10, 10], [10, 10], [4, 5]], [[8, 8], [7, NAN], [8, 6]], [[5, 5], [6, 6], [5, 6]]])
-    given = Ratings(tuple(RatedMask("a.json", k, "scrap") for k in range(3)), ("ann", "bo", "cy"), ("place", "shape"),
-                    grades)
+    given = Ratings(
+        tuple(RatedMask("a.json", k, "scrap") for k in range(3)), ("ann", "bo", "cy"), ("place", "shape"), grades
+    )
     scores = experts / "long.csv"
     write_ratings(scores, given)
     data = load_dataset(ingest)
@@ -210,14 +250,25 @@ def test_a_rating_stays_tied_to_what_was_seen(scene: SimpleNamespace, ingest: Pa
     seen = content_hash(photograph.sha256, "scrap", now)
     pool = RatedMask("pool/scrap/000001.png", 0, "scrap", "aa")
     for sha256 in (seen, "", seen[::-1]):
-        write_ratings(scores, Ratings((RatedMask("a.json", 0, "scrap", sha256), pool), ("ann",), ("overall",),
-                                      np.array([[[7.0]], [[1.0]]])))
+        write_ratings(
+            scores,
+            Ratings(
+                (RatedMask("a.json", 0, "scrap", sha256), pool), ("ann",), ("overall",), np.array([[[7.0]], [[1.0]]])
+            ),
+        )
         if sha256 != seen[::-1]:
             assert gather_experts(experts, scores, data, evaluate=mean_of(1.0)).kept["scrap"][0].score == 7.0
     with pytest.raises(InputError, match=r"long\.csv:2:sha256: F7: a\.json shape 0 or its photograph was changed"):
         gather_experts(experts, scores, data, evaluate=mean_of(1.0))
-    write_ratings(scores, Ratings((RatedMask("a.json", 0, "scrap", seen), RatedMask("a.json", 0, "scrap", "ff")),
-                                  ("ann",), ("overall",), np.array([[[3.0]], [[9.0]]])))
+    write_ratings(
+        scores,
+        Ratings(
+            (RatedMask("a.json", 0, "scrap", seen), RatedMask("a.json", 0, "scrap", "ff")),
+            ("ann",),
+            ("overall",),
+            np.array([[[3.0]], [[9.0]]]),
+        ),
+    )
     again = gather_experts(experts, scores, data, evaluate=mean_of(1.0))
     assert (again.kept["scrap"][0].score, again.rejects) == (3.0, {"outdated_ratings": 1}), "it was rated again"
 

@@ -48,19 +48,24 @@ def test_at_least_one_per_category_is_kept(scene: SimpleNamespace, ingest: Path,
     scores = sheet(experts, [f"a.json,0,scrap,{ten(3)}", f"a.json,1,crack,{ten(1)}", f"a.json,2,scrap,{ten(2, 5)}"])
     found = gather_experts(experts, scores, load_dataset(ingest), evaluate=mean_of(0.10))
     assert {name: [one.parent for one in kept] for name, kept in found.kept.items()} == {
-        "scrap": ["a.json#2"], "crack": ["a.json#1"]}
+        "scrap": ["a.json#2"],
+        "crack": ["a.json#1"],
+    }
     assert found.kept["scrap"][0].score == 3.5 and found.drawn == {"scrap": 2, "crack": 1}
 
 
-@pytest.mark.parametrize(("cells", "column"), [
-    (["5"] * 3 + [""] + ["5"] * 6, "rater_04"),
-    (["5"] * 9 + ["good"], "rater_10"),
-    (["nan"] + ["5"] * 9, "rater_01"),
-    (["5"] * 8 + ["10.5"] + ["5"], "rater_09"),
-    (["5", "-1"] + ["5"] * 8, "rater_02"),
-    (["5"] * 4 + ["inf"] + ["5"] * 5, "rater_05"),
-    (["5"] * 7, "rater_08"),
-])
+@pytest.mark.parametrize(
+    ("cells", "column"),
+    [
+        (["5"] * 3 + [""] + ["5"] * 6, "rater_04"),
+        (["5"] * 9 + ["good"], "rater_10"),
+        (["nan"] + ["5"] * 9, "rater_01"),
+        (["5"] * 8 + ["10.5"] + ["5"], "rater_09"),
+        (["5", "-1"] + ["5"] * 8, "rater_02"),
+        (["5"] * 4 + ["inf"] + ["5"] * 5, "rater_05"),
+        (["5"] * 7, "rater_08"),
+    ],
+)
 def test_a_bad_cell_is_named(experts: Path, cells: list[str], column: str) -> None:
     path = sheet(experts, [f"a.json,0,scrap,{ten(5)}", f"a.json,1,scrap,{','.join(cells)}"])
     with pytest.raises(InputError) as caught:
@@ -68,9 +73,15 @@ def test_a_bad_cell_is_named(experts: Path, cells: list[str], column: str) -> No
     assert str(caught.value).startswith(f"{path}:3:{column}: F8: ")
 
 
-@pytest.mark.parametrize(("row", "column"), [
-    (f"a.json,x,scrap,{ten(5)}", "shape"), (f",0,scrap,{ten(5)}", "file"), (f"a.json,0,scrap,{ten(5)}", "shape"),
-    (f"a.json,-1,scrap,{ten(5)}", "shape")])
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        (f"a.json,x,scrap,{ten(5)}", "shape"),
+        (f",0,scrap,{ten(5)}", "file"),
+        (f"a.json,0,scrap,{ten(5)}", "shape"),
+        (f"a.json,-1,scrap,{ten(5)}", "shape"),
+    ],
+)
 def test_a_bad_or_repeated_key_is_named(experts: Path, row: str, column: str) -> None:
     path = sheet(experts, [f"a.json,0,scrap,{ten(5)}", row])
     with pytest.raises(InputError) as caught:
@@ -78,16 +89,18 @@ def test_a_bad_or_repeated_key_is_named(experts: Path, row: str, column: str) ->
     assert str(caught.value).startswith(f"{path}:3:{column}: ")
 
 
-def test_a_row_for_no_drawing_or_another_label_is_refused(scene: SimpleNamespace, ingest: Path, experts: Path,
-                                                          draw: Draw) -> None:
+def test_a_row_for_no_drawing_or_another_label_is_refused(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw
+) -> None:
     draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9))])
     for row, fault in ((f"a.json,1,scrap,{ten(5)}", ":2:file: F7"), (f"a.json,0,crack,{ten(5)}", ":2:label: F7")):
         with pytest.raises(InputError, match=fault):
             gather_experts(experts, sheet(experts, [row]), load_dataset(ingest), evaluate=mean_of(0.10))
 
 
-def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene: SimpleNamespace, ingest: Path,
-                                                                           experts: Path, draw: Draw) -> None:
+def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw
+) -> None:
     draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9)), ("tear", scene.square(30, 10, 9))])
     draw("b.json", "..\\photos\\normal_4.png", [("scrap", scene.square(5, 10, 9))])
     draw("c.json", "/etc/passwd", [("scrap", scene.square(5, 10, 9))])
@@ -99,22 +112,35 @@ def test_drawings_over_test_or_unknown_photographs_are_dropped_and_counted(scene
     assert found.rejects == {"unknown_category": 1, "test_photograph": 2, "unknown_photograph": 1, "unrated": 1}
 
 
-@pytest.mark.parametrize(("content", "fault"), [
-    ("{", r"a\.json: C14: "), ('{"images": []}', r"a\.json: C15: "),
-    ('{"shapes": [{"label": "scrap", "points": [[1, 1], [5, 5]]}], "imagePath": "normal_0.png"}',
-     r"a\.json\[shape 0\]: C6: has 2 points, needs 3"),
-    ('{"shapes": [{"label": "scrap", "points": [[1, 1], [9, 1], [5, NaN]]}], "imagePath": "normal_0.png"}',
-     r"a\.json\[shape 0\]: C8: "),
-    ('{"shapes": [{"label": "scrap", "points": []}], "imagePath": "normal_0.png", "imageHeight": 9, "imageWidth": 9}',
-     r"a\.json: C1: drawn on \(9, 9\)")])
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("{", r"a\.json: C14: "),
+        ('{"images": []}', r"a\.json: C15: "),
+        (
+            '{"shapes": [{"label": "scrap", "points": [[1, 1], [5, 5]]}], "imagePath": "normal_0.png"}',
+            r"a\.json\[shape 0\]: C6: has 2 points, needs 3",
+        ),
+        (
+            '{"shapes": [{"label": "scrap", "points": [[1, 1], [9, 1], [5, NaN]]}], "imagePath": "normal_0.png"}',
+            r"a\.json\[shape 0\]: C8: ",
+        ),
+        (
+            '{"shapes": [{"label": "scrap", "points": []}], "imagePath": "normal_0.png", '
+            '"imageHeight": 9, "imageWidth": 9}',
+            r"a\.json: C1: drawn on \(9, 9\)",
+        ),
+    ],
+)
 def test_a_drawing_that_cannot_be_used_is_named(ingest: Path, experts: Path, content: str, fault: str) -> None:
     (experts / "a.json").write_text(content)
     with pytest.raises(InputError, match=fault):
         gather_experts(experts, None, load_dataset(ingest), evaluate=mean_of(0.10))
 
 
-def test_expert_share_sets_how_many_items_are_the_experts(scene: SimpleNamespace, ingest: Path, experts: Path,
-                                                           draw: Draw, tmp_path: Path) -> None:
+def test_expert_share_sets_how_many_items_are_the_experts(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
+) -> None:
     draw("a.json", "normal_0.png", [("scrap", scene.square(5, 10, 9)), ("scrap", scene.square(40, 40, 9))])
     scores = sheet(experts, [f"a.json,0,scrap,{ten(6, 7)}", f"a.json,1,scrap,{ten(5)}"])
     for share in (0.0, 0.25, 1.0):
@@ -136,14 +162,29 @@ def test_a_missing_folder_is_named(ingest: Path, tmp_path: Path) -> None:
         run(config, Context(1, inputs={"ingest": ingest}), tmp_path / "out")
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("../photos/normal/003.jpg", "normal/003.jpg"), ("normal\\003.jpg", "normal/003.jpg"),
-    ("C:\\x\\scraps\\003.tif", "scraps/003.png"), ("scraps/003.png", "scraps/003.png"), ("004.jpg", "normal/004.jpg"),
-    ("003.jpg", "normal/003.jpg"), ("003.bmp", None), ("elsewhere/003.bmp", None),
-    ("normal/005.jpg", None), ("", None), ("..", None)])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("../photos/normal/003.jpg", "normal/003.jpg"),
+        ("normal\\003.jpg", "normal/003.jpg"),
+        ("C:\\x\\scraps\\003.tif", "scraps/003.png"),
+        ("scraps/003.png", "scraps/003.png"),
+        ("004.jpg", "normal/004.jpg"),
+        ("003.jpg", "normal/003.jpg"),
+        ("003.bmp", None),
+        ("elsewhere/003.bmp", None),
+        ("normal/005.jpg", None),
+        ("", None),
+        ("..", None),
+    ],
+)
 def test_photographs_are_found_by_the_end_of_their_path(name: str, expected: str | None) -> None:
     """``003`` alone could be any of two."""
-    images = [ImageRecord(number, file, 9, 9, file, "train", "real", "", extra) for number, (file, extra) in enumerate(
-        [("normal/003.jpg", {}), ("scraps/003.png", {"source_file": "scraps/003.tif"}), ("normal/004.jpg", {})])]
+    images = [
+        ImageRecord(number, file, 9, 9, file, "train", "real", "", extra)
+        for number, (file, extra) in enumerate(
+            [("normal/003.jpg", {}), ("scraps/003.png", {"source_file": "scraps/003.tif"}), ("normal/004.jpg", {})]
+        )
+    ]
     found = PhotographFinder(Dataset(images, [], [])).find(name)
     assert (found.file_name if found else None) == expected

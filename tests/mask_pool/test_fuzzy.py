@@ -47,7 +47,8 @@ def test_a_hand_worked_evaluation() -> None:
     assert found["peak"].score == pytest.approx(7.625, abs=1e-8)
     assert found["centroid"].score == pytest.approx(7.625 - 0.25 * 2.5 / 3, abs=1e-8)
     assert found["peak"].grade == "good" and found["peak"].degrees == pytest.approx(
-        {"poor": 0, "fair": 0, "medium": 0.2, "good": 0.55, "excellent": 0.25}, abs=1e-8)
+        {"poor": 0, "fair": 0, "medium": 0.2, "good": 0.55, "excellent": 0.25}, abs=1e-8
+    )
     assert assess(grades, FIVE, method="mean", criterion_weights=weights).score == pytest.approx(7.625, abs=1e-8)
 
 
@@ -91,14 +92,26 @@ def test_five_even_grades_are_what_they_are_said_to_be() -> None:
     np.testing.assert_allclose(FIVE.values("centroid"), [2.5 / 3, 2.5, 5, 7.5, 10 - 2.5 / 3])
     assert [FIVE.value_of(word) for word in (" Good", "EXCELLENT", "great")] == [7.5, 10.0, None]
     assert [FIVE.names[FIVE.index_of(value)] for value in (0, 1.2, 1.25, 6.2, 6.25, 10)] == [
-        "poor", "poor", "fair", "medium", "good", "excellent"]
+        "poor",
+        "poor",
+        "fair",
+        "medium",
+        "good",
+        "excellent",
+    ]
 
 
-@given(graded(), st.sampled_from([FIVE, UNEVEN]), st.sampled_from(["fuzzy", "mean"]),
-       st.sampled_from(["centroid", "peak"]), st.data())
+@given(
+    graded(),
+    st.sampled_from([FIVE, UNEVEN]),
+    st.sampled_from(["fuzzy", "mean"]),
+    st.sampled_from(["centroid", "peak"]),
+    st.data(),
+)
 @settings(max_examples=300, deadline=None)
-def test_raising_one_grade_never_lowers_the_score(given: tuple, scale: Scale, method: str, how: str,
-                                                  data: st.DataObject) -> None:
+def test_raising_one_grade_never_lowers_the_score(
+    given: tuple, scale: Scale, method: str, how: str, data: st.DataObject
+) -> None:
     grades, raters, criteria = given
     options = {"method": method, "defuzzify": how, "rater_weights": raters, "criterion_weights": criteria}
     places = np.argwhere(~np.isnan(grades))
@@ -129,8 +142,9 @@ def test_the_order_of_raters_and_the_size_of_weights_say_nothing(given: tuple, c
     order = list(range(len(raters)))
     chance.shuffle(order)
     first = assess(grades, FIVE, rater_weights=raters, criterion_weights=criteria, composition=composition)
-    other = assess(grades[order], FIVE, rater_weights=raters[order] * 7, criterion_weights=criteria / 3,
-                   composition=composition)
+    other = assess(
+        grades[order], FIVE, rater_weights=raters[order] * 7, criterion_weights=criteria / 3, composition=composition
+    )
     assert 0 <= first.score <= 10 and first.score == pytest.approx(other.score, abs=1e-8)
     assert sum(first.degrees.values()) == pytest.approx(1, abs=1e-7)
     assert first.degrees == pytest.approx(other.degrees, abs=1e-8)
@@ -158,14 +172,19 @@ def test_missing_cells_are_left_out_and_nothing_is_none() -> None:
     assert only.grade == "excellent" and only.score == pytest.approx(10 - 2.5 / 3, abs=1e-8)
 
 
-@pytest.mark.parametrize(("grades", "fault"), [
-    ([("a", (0, 0, 5, 10))], "at least two"), ([("a", (0, 0, 5, 5)), ("A", (5, 5, 10, 10))], "different names"),
-    ([("a", (0, 3, 2, 5)), ("b", (5, 5, 10, 10))], "ascending"),
-    ([("a", (0, 0, 5, 6)), ("b", (5, 5, 10, 11))], "leave"),
-    ([("a", (0, 0, 4, 4)), ("b", (5, 5, 10, 10))], "value 4.5 belongs to no grade"),
-    ([("a", (0, 0, 5, 5)), ("b", (5, 6, 9, 9))], "value 10 belongs to no grade"),
-    ([("a", (0, 0, 5, 9)), ("b", (0, 6, 10, 10)), ("c", (1, 5, 10, 10))], "b must lie below c"),
-    ([("a", (0, 0, 0, NAN)), ("b", (5, 6, 10, 10))], "leave|ascending")])
+@pytest.mark.parametrize(
+    ("grades", "fault"),
+    [
+        ([("a", (0, 0, 5, 10))], "at least two"),
+        ([("a", (0, 0, 5, 5)), ("A", (5, 5, 10, 10))], "different names"),
+        ([("a", (0, 3, 2, 5)), ("b", (5, 5, 10, 10))], "ascending"),
+        ([("a", (0, 0, 5, 6)), ("b", (5, 5, 10, 11))], "leave"),
+        ([("a", (0, 0, 4, 4)), ("b", (5, 5, 10, 10))], "value 4.5 belongs to no grade"),
+        ([("a", (0, 0, 5, 5)), ("b", (5, 6, 9, 9))], "value 10 belongs to no grade"),
+        ([("a", (0, 0, 5, 9)), ("b", (0, 6, 10, 10)), ("c", (1, 5, 10, 10))], "b must lie below c"),
+        ([("a", (0, 0, 0, NAN)), ("b", (5, 6, 10, 10))], "leave|ascending"),
+    ],
+)
 def test_a_scale_that_cannot_grade_is_refused(grades: list, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         Scale(tuple(Grade(*one) for one in grades))

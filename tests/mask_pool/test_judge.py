@@ -12,20 +12,14 @@ import pytest
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.images import write_png
 from mask_pool.experiments.plausibility_study import study
-from mask_pool.experiments.plausibility_trial import (
-    auroc,
-    calibrated_unseen,
-    cross_judge,
-    deal,
-    judge_pairs,
-    judge_rated,
-)
+from mask_pool.experiments.plausibility_trial import auroc, calibrated_unseen, cross_judge, judge_pairs, judge_rated
 from mask_pool.placement.maps import paint_out
 from mask_pool.placement.reals import Scenes, real_elements
 from mask_pool.plausibility.calibration import Calibration
 from mask_pool.plausibility.config import JudgeConfig
 from mask_pool.plausibility.judge import Judge, choose, presort
 from mask_pool.plausibility.shape_statistics import NAMES, shape_statistics
+from mask_pool.statistics.object_bootstrap import deal
 
 SIDE = 72
 
@@ -36,8 +30,9 @@ def blob(x: int, y: int, size: int = 5) -> np.ndarray:
     return mask_01
 
 
-def make(folder: Path, objects: int, left_only: bool, categories: tuple[str, ...] = ("scratch",),
-         seed: int = 3) -> Dataset:
+def make(
+    folder: Path, objects: int, left_only: bool, categories: tuple[str, ...] = ("scratch",), seed: int = 3
+) -> Dataset:
     """One defect to the photograph: on the left, brushed half of the metal only, or anywhere, up to the border."""
     rng = np.random.default_rng(seed)
     images, annotations = [], []
@@ -52,8 +47,9 @@ def make(folder: Path, objects: int, left_only: bool, categories: tuple[str, ...
         write_png(folder / "images" / name, np.clip(pixels, 0, 255).astype(np.uint8))
         images.append(ImageRecord(index + 1, name, SIDE, SIDE, f"object_{index // 2}", "train", "real", name))
         annotations.append(Annotation.from_mask(index + 1, index + 1, 1 + index % len(categories), mask_01))
-    return Dataset(images, annotations, [Category(i, name) for i, name in enumerate(categories, 1)], {"mode": "L"},
-                   folder)
+    return Dataset(
+        images, annotations, [Category(i, name) for i, name in enumerate(categories, 1)], {"mode": "L"}, folder
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +88,11 @@ def test_shape_statistics_say_what_they_are_called():
 def test_learns_the_half_on_which_defects_occur(sided):
     dataset = sided
     # moved masks may land on the right half or, legally, on the left one: only the former can be told
-    verdicts = [one for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 4, 3, 0)
-                if one.pair.kind == "moved" and np.nonzero(one.pair.fake_01)[1].mean() > SIDE / 2]
+    verdicts = [
+        one
+        for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 4, 3, 0)
+        if one.pair.kind == "moved" and np.nonzero(one.pair.fake_01)[1].mean() > SIDE / 2
+    ]
     real, fake = (np.array([getattr(one, side)["place"] for one in verdicts]) for side in ("real", "fake"))
     assert auroc(real, fake) > 0.9
 
@@ -102,10 +101,15 @@ def test_learns_nothing_from_places_at_random_though_every_defect_is_glaring(tmp
     found = []
     for seed in range(3):
         dataset = make(tmp_path / str(seed), 24, left_only=False, seed=seed)
-        verdicts = [one for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 3, 1, 0)
-                    if one.pair.kind == "moved"]
-        found.append([auroc(np.array([one.real[view] for one in verdicts]),
-                            np.array([one.fake[view] for one in verdicts])) for view in ("place", "painted", "peek")])
+        verdicts = [
+            one for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 3, 1, 0) if one.pair.kind == "moved"
+        ]
+        found.append(
+            [
+                auroc(np.array([one.real[view] for one in verdicts]), np.array([one.fake[view] for one in verdicts]))
+                for view in ("place", "painted", "peek")
+            ]
+        )
     place, painted, peek = np.mean(found, axis=0)
     assert 0.38 < place < 0.62 and 0.4 < painted < 0.6
     assert abs(peek - 0.5) > 0.3, "the defects do show where nothing is painted out"
@@ -152,8 +156,10 @@ def test_one_pixel_one_real_mask_and_none(tmp_path):
 
 
 def test_never_looks_at_the_test_split(sided):
-    images = [image if index < 20 else ImageRecord(**{**vars(image), "split": "test", "file_name": "missing.png"})
-              for index, image in enumerate(sided.images)]
+    images = [
+        image if index < 20 else ImageRecord(**{**vars(image), "split": "test", "file_name": "missing.png"})
+        for index, image in enumerate(sided.images)
+    ]
     Judge.fit(Dataset(images, sided.annotations, sided.categories, sided.info, sided.folder), JudgeConfig(), 0)
 
 
@@ -181,8 +187,10 @@ def test_calibration_is_monotone_and_stays_on_the_scale():
 
 
 def test_calibrated_scores_never_use_the_own_photograph(judge, sided):
-    drawings = [type(one)(**{**vars(one), "score": 3.0 + index % 5}) for index, one in
-                enumerate(real_elements(sided, "train", 0.0)["scratch"][:12])]
+    drawings = [
+        type(one)(**{**vars(one), "score": 3.0 + index % 5})
+        for index, one in enumerate(real_elements(sided, "train", 0.0)["scratch"][:12])
+    ]
     scenes = Scenes(sided)
     rated = judge_rated(judge, drawings, scenes)
     before = calibrated_unseen(rated)

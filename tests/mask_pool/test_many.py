@@ -40,7 +40,7 @@ def read(lines: list[bytes]) -> list[dict[str, Any]]:
 def test_a_mask_depends_on_seed_and_index_alone(elements: list[Element]) -> None:
     many = recombine_many(elements, 2 * BLOCK + 30, SIZE, 5)
     assert recombine_many(elements, 40, SIZE, 5) == many[:40]
-    assert recombine_many(elements, 60, SIZE, 5, start=BLOCK - 20) == many[BLOCK - 20:BLOCK + 40]
+    assert recombine_many(elements, 60, SIZE, 5, start=BLOCK - 20) == many[BLOCK - 20 : BLOCK + 40]
     assert recombine_many(elements, 0, SIZE, 5) == []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         assert recombine_many(elements, len(many), SIZE, 5, executor=pool) == many

@@ -38,7 +38,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         corners = [(1, int(rng.integers(HEIGHT - 6))), (int(rng.integers(WIDTH - 6)), int(rng.integers(HEIGHT - 6)))]
         for category, (x, y) in enumerate(corners if index < OBJECTS else [], start=1):
             mask_01 = np.zeros((HEIGHT, WIDTH), np.uint8)
-            mask_01[y:y + 7, x:x + 7] = 1
+            mask_01[y : y + 7, x : x + 7] = 1
             pixels[mask_01 > 0] = 20
             annotations.append(Annotation.from_mask(len(annotations) + 1, index + 1, category, mask_01))
         write_png(folder / "images" / name, pixels)
@@ -48,7 +48,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def right_half() -> Regions:
     legal_01 = np.zeros((HEIGHT, WIDTH), np.uint8)
-    legal_01[:, WIDTH // 2:] = 1
+    legal_01[:, WIDTH // 2 :] = 1
     return Regions(shared=[Region(True, None, legal_01, "all.legal.png")])
 
 
@@ -93,8 +93,9 @@ def test_regions_hold_and_their_fit_to_the_real_masks_is_told(result: tuple[Path
     assert 0 < of(rows, "rim", "random", "inside")["value"] < 1
 
 
-def test_the_same_seed_writes_the_same_bytes(result: tuple[Path, Any], planted: Dataset, right_half: Regions,
-                                             tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_bytes(
+    result: tuple[Path, Any], planted: Dataset, right_half: Regions, tmp_path: Path
+) -> None:
     study(planted, tmp_path, regions=right_half, resamples=100, seed=3)
     names = sorted(path.name for path in result[0].iterdir())
     assert names == ["placement.png", "places_free.png", "places_rim.png", "summary.json", "table.csv"]

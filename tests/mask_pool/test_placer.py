@@ -57,8 +57,10 @@ def test_what_is_kept_at_a_border_is_legal_there(ingest: Path, strategy: str) ->
     data = load_dataset(ingest)
     mask_01 = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask_01[40:52, :9] = 1
-    changed = [Annotation.from_mask(one.id, one.image_id, one.category_id, mask_01) if one.category_id == 1 else one
-               for one in data.annotations]
+    changed = [
+        Annotation.from_mask(one.id, one.image_id, one.category_id, mask_01) if one.category_id == 1 else one
+        for one in data.annotations
+    ]
     Dataset(data.images, changed, data.categories, data.info, ingest).save(ingest)
     legal = np.ones((HEIGHT, WIDTH), bool)
     legal[:, 80:], legal[:12] = False, False
@@ -72,13 +74,17 @@ def test_what_is_kept_at_a_border_is_legal_there(ingest: Path, strategy: str) ->
             if "log_ratio" in one.place:
                 at = made.placer.log_ratios(one.turned.bitmap, [(one.x, one.y)], item.normal)
                 assert one.place["log_ratio"] == round(float(at[0]), 4), "it was judged before it was moved"
-            sides |= {name for name, edge in (("left", mask[:, 0]), ("right", mask[:, -1]), ("top", mask[0]),
-                                              ("bottom", mask[-1])) if edge.any()}
+            sides |= {
+                name
+                for name, edge in (("left", mask[:, 0]), ("right", mask[:, -1]), ("top", mask[0]), ("bottom", mask[-1]))
+                if edge.any()
+            }
     assert sides == {"left", "bottom"}
 
 
-def test_fixed_objects_are_legal_on_their_seats_and_off_them(ingest: Path, experts: Path, draw: Any,
-                                                             scene: Any) -> None:
+def test_fixed_objects_are_legal_on_their_seats_and_off_them(
+    ingest: Path, experts: Path, draw: Any, scene: Any
+) -> None:
     x, y = scene.SEATS["normal_0"][0]
     draw("a.json", "normal_0.png", [("screw", scene.square(x - 8, y - 8, 17))])
     marks = gather_experts(experts, None, load_dataset(ingest), evaluate=mean_of(0.1)).marks
@@ -101,8 +107,10 @@ def test_an_item_depends_on_seed_category_and_index_alone(ingest: Path, strategy
     def items(order: Sequence[int]) -> list[str]:
         made = builder(ingest, "scrap", MIDDLE, place={"strategy": strategy, "share": 0.7})
         found = {index: made.item(index) for index in order}
-        return [json.dumps([found[index].normal.file_name, *((one.x, one.y, one.place) for one in found[index].placed)])
-                for index in sorted(order)]
+        return [
+            json.dumps([found[index].normal.file_name, *((one.x, one.y, one.place) for one in found[index].placed)])
+            for index in sorted(order)
+        ]
 
     assert items(range(12)) == items(range(11, -1, -1)) == [*items(range(6)), *items(range(6, 12))]
 
@@ -115,8 +123,9 @@ def test_dark_and_bright_ground_is_illegal(ingest: Path) -> None:
             pixels[:, 84:] = level
             write_png(data.path_of(image), pixels)
         made = builder(ingest, "scrap", None, place={"strategy": "random", "background": kind})
-        right = [np.nonzero(one.full_mask(HEIGHT, WIDTH))[1].max() for index in range(40)
-                 for one in made.item(index).placed]
+        right = [
+            np.nonzero(one.full_mask(HEIGHT, WIDTH))[1].max() for index in range(40) for one in made.item(index).placed
+        ]
         assert 76 < max(right) < 86
 
 
@@ -128,7 +137,7 @@ def stripes(folder: Path, *, on_stripe: bool, seed: int = 8) -> tuple[Dataset, l
     for index in range(30):
         pixels = np.clip(rng.normal(90, 5, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8)
         left = int(rng.integers(4, WIDTH - 28))
-        pixels[:, left:left + 24] += 80
+        pixels[:, left : left + 24] += 80
         image = ImageRecord(index + 1, f"{index:03d}.png", WIDTH, HEIGHT, f"g{index}", "train", "real", f"{left}")
         images.append(image)
         if index >= 6:
@@ -148,8 +157,9 @@ def share_on_stripe(data: Dataset, reals: list[Element], strategy: str) -> float
     for image in data.images[:6]:
         left = int(image.sha256)
         for draw in range(40):
-            found = placer.place(unturned(reals[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), image,
-                                 rng_for(1, strategy, image.id, draw))
+            found = placer.place(
+                unturned(reals[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), image, rng_for(1, strategy, image.id, draw)
+            )
             assert found is not None and found[2]["place"] == ("uniform" if strategy == "random" else "prior")
             hits.append(left <= found[0] + 4 < left + 24)
     return float(np.mean(hits))

@@ -37,8 +37,13 @@ def element(mask_01: np.ndarray) -> Element:
 def test_quarter_turns_and_mirrors_are_exact(scene: SimpleNamespace) -> None:
     """Against numpy's own rot90 and fliplr, which share nothing with the warp."""
     bitmap = element(scene.shape("scrap", 60, 50)).bitmap
-    cases = ((0, False, bitmap), (90, False, np.rot90(bitmap, -1)), (180, False, np.rot90(bitmap, 2)),
-             (0, True, np.fliplr(bitmap)), (-90, True, np.rot90(np.fliplr(bitmap), 1)))
+    cases = (
+        (0, False, bitmap),
+        (90, False, np.rot90(bitmap, -1)),
+        (180, False, np.rot90(bitmap, 2)),
+        (0, True, np.fliplr(bitmap)),
+        (-90, True, np.rot90(np.fliplr(bitmap), 1)),
+    )
     for degrees, flip, expected in cases:
         turned = turn(element(scene.shape("scrap", 60, 50)), degrees, 1.0, flip)
         assert turned is not None and np.array_equal(turned.bitmap, expected)
@@ -87,8 +92,14 @@ def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleName
         rng = rng_for(2, index)
         canvas = Canvas(*size, margin_px=2, gap_px=3, max_area_share=0.3)
         placer, image = near(np.array([[0.02, 0.98], [0.5, 0.5]]), 0.05), photograph(*size)
-        placed = recombine(elements, rng, canvas, 3, lambda one: draw_turn(one, rng, 180, (0.7, 1.4), True, 4),  # noqa: B023
-                           lambda one: placer.place(one, canvas, image, rng))  # noqa: B023
+        placed = recombine(
+            elements,
+            rng,
+            canvas,
+            3,
+            lambda one: draw_turn(one, rng, 180, (0.7, 1.4), True, 4),  # noqa: B023
+            lambda one: placer.place(one, canvas, image, rng),  # noqa: B023
+        )
         assert placed
         several += len(placed) > 1
         masks = [one.full_mask(*size) for one in placed]
@@ -98,7 +109,7 @@ def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleName
         assert [mask.sum() for mask in masks] == [one.turned.area for one in placed], "something was clipped"
         for number, mask in enumerate(masks):
             away = cv2.distanceTransform(1 - mask, cv2.DIST_C, 3)
-            assert all(away[other > 0].min() > 3 for other in masks[number + 1:])
+            assert all(away[other > 0].min() > 3 for other in masks[number + 1 :])
     assert several > 20
 
 
@@ -107,8 +118,8 @@ def test_what_a_border_cut_off_stays_at_a_border(corner: tuple[int, int]) -> Non
     """An L of 10 x 15, set at borders and corners of 96 x 120; its cut edges must lie at the new border."""
     mask_01 = np.zeros((96, 120), np.uint8)
     x, y = corner
-    mask_01[y:y + 10, x:x + 15] = 1
-    mask_01[y:y + 5, x + 5:x + 15] = 0
+    mask_01[y : y + 10, x : x + 15] = 1
+    mask_01[y : y + 5, x + 5 : x + 15] = 0
     one, canvas = element(mask_01), Canvas(70, 80, 2, 3, 0.5)
     assert len(one.cut_sides) == (corner in {(0, 40), (52, 0)}) + 2 * (corner in {(1, 86), (105, 0)})
     degrees = set()
@@ -144,7 +155,10 @@ def test_only_real_training_masks_are_cut(scene: SimpleNamespace, ingest: Path) 
     source = load_dataset(ingest)
     cut = cut_prior(source)
     assert {name: [one.parent for one in found] for name, found in cut.items()} == {
-        "crack": [1, 3], "scrap": [2, 5], "screw": [4, 6]}
+        "crack": [1, 3],
+        "scrap": [2, 5],
+        "screw": [4, 6],
+    }
     assert np.array_equal(cut["scrap"][0].full_mask(), scene.shape("scrap", 90, 60))
 
 
@@ -195,7 +209,7 @@ def test_correlation_under_the_outline_is_pearsons(scene: SimpleNamespace) -> No
     score = Correlator(target, outline).best_of([outline.standardise(patch) for patch in patches])
     assert score.shape == (22, 28)
     for y, x in ((0, 0), (5, 11), (21, 15)):
-        window = target[y:y + 9, x:x + 7][inside]
+        window = target[y : y + 9, x : x + 7][inside]
         assert score[y, x] == pytest.approx(max(np.corrcoef(window, one[inside])[0, 1] for one in patches), abs=1e-4)
     assert not score[:, 24:].any() and outline.standardise(np.full((9, 7), 50.0)) is None
 
@@ -213,8 +227,9 @@ def test_poorly_rated_drawings_mark_no_seat(scene: SimpleNamespace, ingest: Path
     assert [mark.parent for mark in found.marks["screw"]] == ["a.json#0"]
 
 
-def test_fixed_masks_go_onto_seats(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw,
-                                   tmp_path: Path) -> None:
+def test_fixed_masks_go_onto_seats(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
+) -> None:
     screw_drawing(scene, draw)
     config = PoolConfig(count=30, fixed_shape=("screw",), expert_dir=str(experts))
     metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")
@@ -238,8 +253,9 @@ def test_fixed_masks_go_onto_seats(scene: SimpleNamespace, ingest: Path, experts
     assert kinds == {"prior", "expert"}
 
 
-def test_where_no_seat_is_found_the_marked_one_is_used(scene: SimpleNamespace, ingest: Path, experts: Path,
-                                                       draw: Draw, tmp_path: Path) -> None:
+def test_where_no_seat_is_found_the_marked_one_is_used(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
+) -> None:
     screw_drawing(scene, draw)
     config = PoolConfig(count=10, fixed_shape=("screw",), expert_dir=str(experts), seat_scales=(9.0,))
     metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")

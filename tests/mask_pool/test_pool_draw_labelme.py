@@ -122,8 +122,9 @@ def home(screen: labelme_screen.Screen, tmp_path: Path, monkeypatch) -> Path:
 
 
 @pytest.mark.timeout(200)
-def test_what_is_drawn_in_the_real_labelme_has_the_same_pixels_here(screen, home: Path, framed: Path,
-                                                                    tmp_path: Path) -> None:
+def test_what_is_drawn_in_the_real_labelme_has_the_same_pixels_here(
+    screen, home: Path, framed: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     corners, box_corners = [(30.0, 40.0), (110.0, 50.0), (90.0, 120.0), (50.0, 100.0)], [(120.0, 130.0), (170.0, 180.0)]
     session = Session(screen, lambda: draw(framed, out, count=2))
@@ -140,13 +141,15 @@ def test_what_is_drawn_in_the_real_labelme_has_the_same_pixels_here(screen, home
     assert (polygon == fill_ring(saved[0], (SIDE, SIDE))).all()
     (left, top), (right, bottom) = saved[1].min(axis=0), saved[1].max(axis=0)
     assert np.abs(np.array([left, top, right, bottom]) - [120, 130, 170, 180]).max() <= 1
-    assert (rectangle == fill_ring(np.array([[left, top], [right, top], [right, bottom], [left, bottom]]),
-                                   (SIDE, SIDE))).all()
+    assert (
+        rectangle == fill_ring(np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), (SIDE, SIDE))
+    ).all()
 
 
 @pytest.mark.timeout(200)
-def test_files_written_here_open_in_the_real_labelme_and_survive_it(screen, home: Path, framed: Path,
-                                                                    tmp_path: Path) -> None:
+def test_files_written_here_open_in_the_real_labelme_and_survive_it(
+    screen, home: Path, framed: Path, tmp_path: Path
+) -> None:
     """Polygon, hole, and brush mask are shown without a complaint; saved again after an addition they are the same."""
     out, data = tmp_path / "out", load_dataset(framed)
     lay_out(data, data.images, ["crack", "scrap"], out)
@@ -154,8 +157,11 @@ def test_files_written_here_open_in_the_real_labelme_and_survive_it(screen, home
     brush[20:60, 30:80], brush[30:40, 40:50], brush[70:75, 30:35] = 1, 0, 1
     (tmp_path / "old").mkdir()
     whole = {"group_id": 7, "description": "", "mask": None}
-    shapes = [mask_shape("scrap", brush, "by brush"), shape("crack", box(100, 100, 50), **whole),
-              shape("crack", box(110, 110, 20), **whole)]
+    shapes = [
+        mask_shape("scrap", brush, "by brush"),
+        shape("crack", box(100, 100, 50), **whole),
+        shape("crack", box(110, 110, 20), **whole),
+    ]
     (tmp_path / "old" / "x.json").write_text(json.dumps(label_content("../n/0.png", (SIDE, SIDE), shapes)))
     assert prepare(out, tmp_path / "old", data) == 2
     image = data.images[0]
@@ -177,7 +183,11 @@ def test_a_file_of_the_real_labelme_is_read() -> None:
     image = ImageRecord(1, "normal__019.jpg", 256, 256, "g", "train", "real", "")
     assert PhotographFinder(Dataset([image], [], [])).find(found[0].photograph) is image
     assert [(one.index, one.label, len(one.members)) for one in found] == [
-        (0, "cloth_strips", 1), (1, "paper_scraps", 2), (3, "screws_A", 1), (4, "cloth_strips", 1)]
+        (0, "cloth_strips", 1),
+        (1, "paper_scraps", 2),
+        (3, "screws_A", 1),
+        (4, "cloth_strips", 1),
+    ]
     masks = [one.draw(image) for one in found]
     assert masks[1][175, 150] and not masks[1][178, 170], "the second shape of the group is a hole"
     assert abs(int(masks[2].sum()) - np.pi * 18.7075**2) < 8, "a circle by its centre and rim"

@@ -37,12 +37,21 @@ def placed(made: CategoryBuilder, count: int) -> list[Placed]:
 
 
 RULES: list[dict[str, Any]] = [
-    {"area_px": (60, 90)}, {"area_px": (400, 420)}, {"length_px": (18.0, 22.0)}, {"length_px": (40.0, 50.0)},
-    {"area_px": (50, 300), "length_px": (15.0, 25.0)}, {"area_px": (60, 200), "elastic": 0.05, "grow": (-0.3, 0.4)},
+    {"area_px": (60, 90)},
+    {"area_px": (400, 420)},
+    {"length_px": (18.0, 22.0)},
+    {"length_px": (40.0, 50.0)},
+    {"area_px": (50, 300), "length_px": (15.0, 25.0)},
+    {"area_px": (60, 200), "elastic": 0.05, "grow": (-0.3, 0.4)},
     {"area_px": (100, 160), "break_chance": 1.0, "fixed_orientation": True},
-    {"area_px": (60, 300), "severity": (0.2, 0.9)}, {"elements": (2, 3), "rotation": 20.0}, {"elements": (1, 1)},
-    {"elements": (4, 4), "area_px": (40, 60), "rotation": (40.0, 50.0)}, {"max_area_share": 0.02},
-    {"fixed_orientation": True, "scale": (0.9, 1.1)}, {"flip": False, "rotation": (-10.0, 0.0)}]
+    {"area_px": (60, 300), "severity": (0.2, 0.9)},
+    {"elements": (2, 3), "rotation": 20.0},
+    {"elements": (1, 1)},
+    {"elements": (4, 4), "area_px": (40, 60), "rotation": (40.0, 50.0)},
+    {"max_area_share": 0.02},
+    {"fixed_orientation": True, "scale": (0.9, 1.1)},
+    {"flip": False, "rotation": (-10.0, 0.0)},
+]
 
 
 @pytest.mark.parametrize("own", RULES, ids=str)
@@ -66,8 +75,10 @@ def obeys(one: Placed, own: dict[str, Any]) -> None:
     first, last = turn if isinstance(turn, tuple) else (-turn, turn)
     assert first <= done["rotation_deg"] <= last
     linear = np.array(one.affine())[:, :2]
-    assert np.degrees(np.arctan2(linear[1, 1], -linear[0, 1])) == pytest.approx(90 - done["rotation_deg"], abs=1e-4) \
+    assert (
+        np.degrees(np.arctan2(linear[1, 1], -linear[0, 1])) == pytest.approx(90 - done["rotation_deg"], abs=1e-4)
         or "rotation" not in own
+    )
     if own.get("fixed_orientation") or own.get("flip") is False:
         assert not done["flip"] and np.linalg.det(linear) > 0
     if own.get("fixed_orientation"):
@@ -76,8 +87,9 @@ def obeys(one: Placed, own: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("where", ["fixed_shape", "rules"])
 def test_a_fixed_shape_is_the_parents_own_pixels(train: Dataset, where: str) -> None:
-    settings: dict[str, Any] = {"own": {"fixed_shape": True, "elements": (2, 2)}} if where == "rules" else {
-        "fixed_shape": ("scrap",)}
+    settings: dict[str, Any] = (
+        {"own": {"fixed_shape": True, "elements": (2, 2)}} if where == "rules" else {"fixed_shape": ("scrap",)}
+    )
     made = builder(train, "scrap", severity=(0.0, 1.0), elastic=0.1, grow=(0.2, 0.3), **settings)
     assert made.finder is not None
     for one in placed(made, 60):
@@ -99,8 +111,13 @@ def test_what_is_off_by_default_changes_no_draw(train: Dataset) -> None:
 
 
 def test_the_record_remakes_the_mask(train: Dataset) -> None:
-    own = {"elastic": 0.06, "grow": (-0.2, 0.3), "break_chance": 0.5, "severity": (0.0, 1.0),
-           "severity_scale": SeverityScale(elongation=(0.8, 1.5))}
+    own = {
+        "elastic": 0.06,
+        "grow": (-0.2, 0.3),
+        "break_chance": 0.5,
+        "severity": (0.0, 1.0),
+        "severity_scale": SeverityScale(elongation=(0.8, 1.5)),
+    }
     kinds = set()
     for one in placed(builder(train, "crack", own=own), 40):
         done = one.turned.transforms
@@ -133,16 +150,33 @@ def several(category: str) -> list[Element]:
         v = (rows - 60) * np.cos(turn) - (columns - 80) * np.sin(turn)
         mask_01 = ((u / long) ** 2 + ((v + 0.01 * u * u) / across) ** 2 < 1).astype(np.uint8)
         (top, left), (bottom, right) = np.argwhere(mask_01).min(0), np.argwhere(mask_01).max(0) + 1
-        elements.append(Element("prior", category, number + 1, f"{number}.png", "g", (120, 160),
-                                (left, top, right - left, bottom - top), mask_01[top:bottom, left:right].copy()))
+        elements.append(
+            Element(
+                "prior",
+                category,
+                number + 1,
+                f"{number}.png",
+                "g",
+                (120, 160),
+                (left, top, right - left, bottom - top),
+                mask_01[top:bottom, left:right].copy(),
+            )
+        )
     return elements
 
 
 @pytest.mark.parametrize("deformed", [False, True])
 def test_severity_sets_area_elongation_and_parts(train: Dataset, deformed: bool) -> None:
-    config = PoolConfig(elements=(1, 1), rules={"scrap": CategoryRules(
-        severity=(0.0, 1.0), severity_scale=SeverityScale(area=(0.3, 2.0), elongation=(0.6, 1.8), parts=(1, 4)),
-        **({"elastic": 0.04, "grow": (-0.2, 0.2)} if deformed else {}))})
+    config = PoolConfig(
+        elements=(1, 1),
+        rules={
+            "scrap": CategoryRules(
+                severity=(0.0, 1.0),
+                severity_scale=SeverityScale(area=(0.3, 2.0), elongation=(0.6, 1.8), parts=(1, 4)),
+                **({"elastic": 0.04, "grow": (-0.2, 0.2)} if deformed else {}),
+            )
+        },
+    )
     made = open_builder("scrap", config, 2, train, several("scrap"), [])
     found = [one.turned.transforms for one in placed(made, 150)]
     severities = [done["severity"] for done in found]
@@ -185,29 +219,40 @@ def test_measures_are_what_they_say() -> None:
         measure(np.zeros((3, 3)))
 
 
-@pytest.mark.parametrize(("own", "per_mm", "pixels"), [
-    ({"area_mm2": (0.5, 2.0)}, 10.0, ("area_px", (50.0, 200.0))),
-    ({"length_mm": (1.5, 2.0)}, 10.0, ("length_px", (15.0, 20.0)))])
-def test_millimetres_become_pixels(train: Dataset, own: dict[str, Any], per_mm: float,
-                                   pixels: tuple[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("own", "per_mm", "pixels"),
+    [
+        ({"area_mm2": (0.5, 2.0)}, 10.0, ("area_px", (50.0, 200.0))),
+        ({"length_mm": (1.5, 2.0)}, 10.0, ("length_px", (15.0, 20.0))),
+    ],
+)
+def test_millimetres_become_pixels(train: Dataset, own: dict[str, Any], per_mm: float, pixels: tuple[str, Any]) -> None:
     made = builder(train, "scrap", own=own, px_per_mm=per_mm)
     assert getattr(made.rules, pixels[0]) == pixels[1]
     for one in placed(made, 30):
         assert pixels[1][0] <= getattr(measure(one.turned.bitmap), pixels[0]) <= pixels[1][1]
 
 
-@pytest.mark.parametrize(("content", "complaint"), [
-    ({"rules": {"scrap": {"length_mm": [1, 2]}}}, r"rules\.scrap\.length_mm: needs px_per_mm"),
-    ({"rules": {"scrap": {"area_mm2": [1, 2]}}}, r"rules\.scrap\.area_mm2: needs px_per_mm"),
-    ({"rules": {"scrap": {"area_mm2": [1, 2], "area_px": [1, 2]}}, "px_per_mm": 3}, "area_px, area_mm2: give one"),
-    ({"rules": {"scrap": {"fixed_shape": True, "scale": [1, 2]}}}, "fixed_shape, scale: a fixed shape is only moved"),
-    ({"fixed_shape": ["scrap"], "rules": {"scrap": {"elastic": 0.1}}}, r"fixed_shape, rules\.scrap\.elastic"),
-    ({"rules": {"scrap": {"fixed_orientation": True, "rotation": 5}}}, "fixed_orientation, rotation: give one"),
-    ({"rules": {"scrap": {"area_px": [9, 3]}}}, r"area_px: must be \[from, to\]"),
-    ({"rules": {"scrap": {"elements": [0, 3]}}}, "elements, area_px: must be at least 1"),
-    ({"severity": [0.9, 0.1]}, r"severity: must be \[from, to\]"), ({"severity": [0.1, 1.1]}, r"severity\.1"),
-    ({"severity_scale": {"area": [2.0, 0.5]}}, "area: must be .* rising"),
-    ({"rules": {"scrap": {"rotaton": 3}}}, r"rules\.scrap\.rotaton: unknown key")])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"rules": {"scrap": {"length_mm": [1, 2]}}}, r"rules\.scrap\.length_mm: needs px_per_mm"),
+        ({"rules": {"scrap": {"area_mm2": [1, 2]}}}, r"rules\.scrap\.area_mm2: needs px_per_mm"),
+        ({"rules": {"scrap": {"area_mm2": [1, 2], "area_px": [1, 2]}}, "px_per_mm": 3}, "area_px, area_mm2: give one"),
+        (
+            {"rules": {"scrap": {"fixed_shape": True, "scale": [1, 2]}}},
+            "fixed_shape, scale: a fixed shape is only moved",
+        ),
+        ({"fixed_shape": ["scrap"], "rules": {"scrap": {"elastic": 0.1}}}, r"fixed_shape, rules\.scrap\.elastic"),
+        ({"rules": {"scrap": {"fixed_orientation": True, "rotation": 5}}}, "fixed_orientation, rotation: give one"),
+        ({"rules": {"scrap": {"area_px": [9, 3]}}}, r"area_px: must be \[from, to\]"),
+        ({"rules": {"scrap": {"elements": [0, 3]}}}, "elements, area_px: must be at least 1"),
+        ({"severity": [0.9, 0.1]}, r"severity: must be \[from, to\]"),
+        ({"severity": [0.1, 1.1]}, r"severity\.1"),
+        ({"severity_scale": {"area": [2.0, 0.5]}}, "area: must be .* rising"),
+        ({"rules": {"scrap": {"rotaton": 3}}}, r"rules\.scrap\.rotaton: unknown key"),
+    ],
+)
 def test_a_bad_rule_is_named(content: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         build(PoolConfig, content, "pool")

@@ -27,8 +27,9 @@ def build(ingest: Path, out: Path, seed: int = 3, **settings: object) -> Dataset
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(folder.rglob("*"))
-            if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_same_seed_gives_same_bytes_and_another_seed_other_ones(ingest: Path, tmp_path: Path) -> None:
@@ -87,8 +88,15 @@ def test_the_affine_on_record_turns_the_parent_into_the_element(ingest: Path, tm
     images = {image.id: image for image in pool.images}
     for annotation in pool.annotations:
         image, origin = images[annotation.image_id], annotation.provenance
-        again = cv2.warpAffine(parents[origin["parent"]] * 255, np.array(origin["affine"]), (image.width, image.height),
-                               flags=cv2.INTER_LINEAR) > 127
+        again = (
+            cv2.warpAffine(
+                parents[origin["parent"]] * 255,
+                np.array(origin["affine"]),
+                (image.width, image.height),
+                flags=cv2.INTER_LINEAR,
+            )
+            > 127
+        )
         mask = annotation.mask() > 0
         assert (again & mask).sum() / (again | mask).sum() > 0.95
 
@@ -115,7 +123,7 @@ def test_fixed_shape_is_only_moved(ingest: Path, tmp_path: Path) -> None:
         parent = parents[one.provenance["parent"]]
         (x, y, w, h), (px, py, _, _) = one.bbox, parent.bbox
         assert one.provenance["affine"] == [[1.0, 0.0, x - px], [0.0, 1.0, y - py]]
-        assert np.array_equal(one.mask()[y:y + h, x:x + w], parent.mask()[py:py + h, px:px + w])
+        assert np.array_equal(one.mask()[y : y + h, x : x + w], parent.mask()[py : py + h, px : px + w])
         assert one.provenance["transforms"]["place"] == "uniform", "there is no expert, so there is no seat"
 
 
@@ -132,12 +140,19 @@ def test_ancestry_is_of_the_training_split_alone(ingest: Path, tmp_path: Path) -
 def test_the_proof_finds_a_test_photograph_in_the_ancestry(ingest: Path, tmp_path: Path) -> None:
     pool, source = build(ingest, tmp_path / "pool"), load_dataset(ingest)
     prove_train_only(pool, source)
-    leaking = replace(pool.annotations[0], provenance={**pool.annotations[0].provenance, "parent_image": "defect_3.png",
-                                                       "parent_group": "object_defect_3"})
+    leaking = replace(
+        pool.annotations[0],
+        provenance={
+            **pool.annotations[0].provenance,
+            "parent_image": "defect_3.png",
+            "parent_group": "object_defect_3",
+        },
+    )
     with pytest.raises(CheckFailed, match=r"crack/000001.png.*E4.*defect_3\.png"):
         prove_train_only(replace(pool, annotations=[leaking, *pool.annotations[1:]]), source)
-    normal = replace(pool.images[0], group_id="object_normal_4", extra={**pool.images[0].extra,
-                                                                         "normal_file": "normal_4.png"})
+    normal = replace(
+        pool.images[0], group_id="object_normal_4", extra={**pool.images[0].extra, "normal_file": "normal_4.png"}
+    )
     with pytest.raises(CheckFailed, match=r"E4.*normal_4\.png"):
         prove_train_only(replace(pool, images=[normal, *pool.images[1:]]), source)
     shared = replace(source.images[-1], group_id=pool.images[0].group_id)
@@ -161,8 +176,9 @@ def test_metrics_add_up(ingest: Path, tmp_path: Path) -> None:
 def test_a_category_without_training_masks_is_refused(ingest: Path, tmp_path: Path) -> None:
     source = load_dataset(ingest)
     train = {image.id for image in source.images if image.split == "train"}
-    replace(source, annotations=[one for one in source.annotations
-                                 if one.category_id != 2 or one.image_id not in train]).save(ingest)
+    replace(
+        source, annotations=[one for one in source.annotations if one.category_id != 2 or one.image_id not in train]
+    ).save(ingest)
     with pytest.raises(InputError, match=r"pool\[scrap\]: E7"):
         build(ingest, tmp_path / "pool")
 

@@ -39,16 +39,23 @@ def shape(bitmap: np.ndarray, x: int = 0, y: int = 0, size_hw: tuple[int, int] =
 
 
 def disc(radius: int) -> np.ndarray:
-    y, x = np.mgrid[-radius:radius + 1, -radius:radius + 1]
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     return (x * x + y * y <= radius * radius).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("bitmap", "sides", "solidity", "parts"), [
-    (np.ones((1, 1)), (1, 1), 1, 1), (np.ones((4, 12)), (12, 4), 1, 1), (np.ones((9, 1)), (9, 1), 1, 1),
-    (np.eye(10), (10 * math.sqrt(2), math.sqrt(2)), 10 / 19, 1),
-    (np.array([[1, 1, 0, 1], [1, 1, 0, 1]]), (4, 2), 6 / 8, 2)])
-def test_measures_of_shapes_by_hand(bitmap: np.ndarray, sides: tuple[float, float], solidity: float,
-                                    parts: int) -> None:
+@pytest.mark.parametrize(
+    ("bitmap", "sides", "solidity", "parts"),
+    [
+        (np.ones((1, 1)), (1, 1), 1, 1),
+        (np.ones((4, 12)), (12, 4), 1, 1),
+        (np.ones((9, 1)), (9, 1), 1, 1),
+        (np.eye(10), (10 * math.sqrt(2), math.sqrt(2)), 10 / 19, 1),
+        (np.array([[1, 1, 0, 1], [1, 1, 0, 1]]), (4, 2), 6 / 8, 2),
+    ],
+)
+def test_measures_of_shapes_by_hand(
+    bitmap: np.ndarray, sides: tuple[float, float], solidity: float, parts: int
+) -> None:
     """Pixels are squares: a single one is 1 x 1. The hull of a diagonal of 10 pixels has the area 19."""
     one = shape(bitmap)
     assert one.sides() == pytest.approx(sides, abs=1e-4)
@@ -108,31 +115,72 @@ def copies() -> Pools:
     ring = disc(9) - np.pad(disc(7), 2)
     images = [ImageRecord(n + 1, f"d{n}.png", WIDTH, HEIGHT, f"o{n}", "train", "real", "") for n in range(3)]
     placed = [full(mask, 20, 20) for mask in real_masks]
-    ingest = Dataset(images, [Annotation.from_mask(n + 1, n + 1, 1, mask) for n, mask in enumerate(placed)],
-                     [Category(1, "spot"), Category(2, "none")], {})
+    ingest = Dataset(
+        images,
+        [Annotation.from_mask(n + 1, n + 1, 1, mask) for n, mask in enumerate(placed)],
+        [Category(1, "spot"), Category(2, "none")],
+        {},
+    )
     items, elements = [], []
     for n in range(8):
         mask = full(ring if n >= 6 else real_masks[0], 5 + 8 * n, 30 if n % 2 else 12)
-        items.append(ImageRecord(n + 1, f"spot/{n + 1:06d}.png", WIDTH, HEIGHT, "o2", "train", "synthetic", "abc",
-                                 {"normal_file": "d2.png", "category": "spot", "index": n}))
-        elements.append(Annotation.from_mask(n + 1, n + 1, 1, mask, {
-            "kind": "expert" if n >= 6 else "prior", "parent": "e.json#0" if n >= 6 else 1, "parent_image": "d0.png",
-            "parent_group": "o0", "affine": [[1.0, 0.0, 5.0], [0.0, 1.0, 7.0]], "seed": 3,
-            "expert_score": 8.5 if n == 6 else 6.0 if n == 7 else None,
-            "transforms": {"rotation_deg": 12.5, "scale": 1.0, "flip": n == 7, "place": "real", "severity": 0.25}}))
+        items.append(
+            ImageRecord(
+                n + 1,
+                f"spot/{n + 1:06d}.png",
+                WIDTH,
+                HEIGHT,
+                "o2",
+                "train",
+                "synthetic",
+                "abc",
+                {"normal_file": "d2.png", "category": "spot", "index": n},
+            )
+        )
+        elements.append(
+            Annotation.from_mask(
+                n + 1,
+                n + 1,
+                1,
+                mask,
+                {
+                    "kind": "expert" if n >= 6 else "prior",
+                    "parent": "e.json#0" if n >= 6 else 1,
+                    "parent_image": "d0.png",
+                    "parent_group": "o0",
+                    "affine": [[1.0, 0.0, 5.0], [0.0, 1.0, 7.0]],
+                    "seed": 3,
+                    "expert_score": 8.5 if n == 6 else 6.0 if n == 7 else None,
+                    "transforms": {
+                        "rotation_deg": 12.5,
+                        "scale": 1.0,
+                        "flip": n == 7,
+                        "place": "real",
+                        "severity": 0.25,
+                    },
+                },
+            )
+        )
     return Dataset(items, elements, [Category(1, "spot"), Category(2, "none")], {}), ingest
 
 
 def full(bitmap: np.ndarray, x: int, y: int) -> np.ndarray:
     mask_01 = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask_01[y:y + bitmap.shape[0], x:x + bitmap.shape[1]] = bitmap
+    mask_01[y : y + bitmap.shape[0], x : x + bitmap.shape[1]] = bitmap
     return mask_01
 
 
 def test_copies_parents_and_scores_are_told(copies: Pools) -> None:
     found = statistics(*copies)["categories"]["spot"]
-    assert found["counts"] == {"items": 8, "elements": 8, "real": 2, "by_kind": {"expert": 2, "prior": 6},
-                               "by_place": {"real": 8}, "elements_per_item": {"1": 8}, "normals": 1}
+    assert found["counts"] == {
+        "items": 8,
+        "elements": 8,
+        "real": 2,
+        "by_kind": {"expert": 2, "prior": 6},
+        "by_place": {"real": 8},
+        "elements_per_item": {"1": 8},
+        "normals": 1,
+    }
     assert found["nearest"]["copies"] == 0.75 and found["nearest"]["pool_to_real"]["median"] == 0
     entropy = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25))
     assert found["parents"]["used"] == 2 and found["parents"]["most_used"] == {"parent": "1", "elements": 6}
@@ -166,7 +214,7 @@ def test_files_are_the_same_every_time_and_of_the_promised_size(copies: Pools, t
 
 def test_the_table_is_aligned_and_holds_the_figures(copies: Pools) -> None:
     lines = text(statistics(*copies)).splitlines()
-    table = lines[:lines.index("")]
+    table = lines[: lines.index("")]
     ends = {len(line) for line in table}
     assert len(ends) == 1, "figures are flush right"
     values = {line[:20].strip(): line[20:].split() for line in table}
@@ -176,8 +224,9 @@ def test_the_table_is_aligned_and_holds_the_figures(copies: Pools) -> None:
 def test_a_test_mask_is_never_a_reference(copies: Pools) -> None:
     pool, ingest = copies
     seen = statistics(pool, ingest)["categories"]["spot"]["counts"]["real"]
-    hidden = replace(ingest, images=[replace(image, split="test") if image.id == 1 else image
-                                     for image in ingest.images])
+    hidden = replace(
+        ingest, images=[replace(image, split="test") if image.id == 1 else image for image in ingest.images]
+    )
     assert (seen, statistics(pool, hidden)["categories"]["spot"]["counts"]["real"]) == (2, 1)
 
 
@@ -185,8 +234,9 @@ def test_splinters_are_no_reference_where_the_pool_left_them_out(copies: Pools) 
     pool, ingest = copies
     speck = Annotation.from_mask(9, 2, 1, full(np.ones((1, 1)), 80, 50))
     split = replace(ingest, annotations=[*ingest.annotations, speck])
-    real = [statistics(pool, split, fragment_share=share)["categories"]["spot"]["counts"]["real"]
-            for share in (0.0, 0.1)]
+    real = [
+        statistics(pool, split, fragment_share=share)["categories"]["spot"]["counts"]["real"] for share in (0.0, 0.1)
+    ]
     assert real == [3, 2]
 
 
@@ -199,14 +249,25 @@ def test_a_pool_of_the_stage_has_statistics(ingest: Path, tmp_path: Path) -> Non
 
 # --- ancestry ---
 
+
 def test_the_ancestry_names_parents_changes_scores_place_and_seed(copies: Pools, tmp_path: Path) -> None:
     pool, _ = copies
     pool.save(tmp_path / "run" / "pool")
     told = show(tmp_path / "run", "spot/000008.png")
-    for words in ("spot/000008.png: spot, 1 element", "on normal photograph d2.png (object o2, train)",
-                  "drawn by an expert, e.json#0 on d0.png (object o0)", "raters' score: 6 of 10", "turned 12.5 degrees",
-                  "scaled 1 times", "mirrored", "severity 0.25", "place: real, x 61 to ", "seed 3", "1 0 5; 0 1 7",
-                  "SHA-256 abc"):
+    for words in (
+        "spot/000008.png: spot, 1 element",
+        "on normal photograph d2.png (object o2, train)",
+        "drawn by an expert, e.json#0 on d0.png (object o0)",
+        "raters' score: 6 of 10",
+        "turned 12.5 degrees",
+        "scaled 1 times",
+        "mirrored",
+        "severity 0.25",
+        "place: real, x 61 to ",
+        "seed 3",
+        "1 0 5; 0 1 7",
+        "SHA-256 abc",
+    ):
         assert words in told, words
     assert "cut from real annotation 1 on d0.png" in show(tmp_path / "run" / "pool", "pool/spot/000001")
     assert "not rated" in "\n".join(ancestry(pool, pool.images[0]))
@@ -215,8 +276,14 @@ def test_the_ancestry_names_parents_changes_scores_place_and_seed(copies: Pools,
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-@pytest.mark.parametrize("change", [lambda origin: {}, lambda origin: {**origin, "transforms": None},
-                                    lambda origin: {**origin, "plausibility": 0.7, "kind": "other"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda origin: {},
+        lambda origin: {**origin, "transforms": None},
+        lambda origin: {**origin, "plausibility": 0.7, "kind": "other"},
+    ],
+)
 def test_pools_of_other_versions_are_told_too(copies: Pools, change: Change) -> None:
     pool, ingest = copies
     other = replace(pool, annotations=[replace(one, provenance=change(one.provenance)) for one in pool.annotations])

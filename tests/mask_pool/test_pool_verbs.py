@@ -35,8 +35,12 @@ def say(tmp_path: Path, ingest: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 def sheet(path: Path, grades: dict[tuple[str, int, str], list[float]]) -> Path:
     """Three raters' grades under two criteria."""
     rows = ["file,shape,label,rater,criterion,grade"]
-    rows += [f"{file},{shape},{label},r{rater},{criterion},{grade}" for (file, shape, label), given in grades.items()
-             for rater, grade in enumerate(given) for criterion in ("shape", "place")]
+    rows += [
+        f"{file},{shape},{label},r{rater},{criterion},{grade}"
+        for (file, shape, label), given in grades.items()
+        for rater, grade in enumerate(given)
+        for criterion in ("shape", "place")
+    ]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
@@ -90,8 +94,9 @@ def test_sheets_go_out_blank_and_come_back_filled(say: Say, rated: list[str], ex
 
 
 def test_evaluate_reads_a_sheet_and_writes_json(say: Say, rated: list[str], tmp_path: Path) -> None:
-    code, out, _ = say("pool evaluate --set method=mean", "--sheet", str(tmp_path / "sheet.csv"), "--out",
-                       str(tmp_path / "e.json"))
+    code, out, _ = say(
+        "pool evaluate --set method=mean", "--sheet", str(tmp_path / "sheet.csv"), "--out", str(tmp_path / "e.json")
+    )
     assert code == 0 and "Krippendorff" in out
     found = json.loads((tmp_path / "e.json").read_text())
     assert [row["score"] for row in found["masks"]] == pytest.approx([26 / 3, 4 / 3])
@@ -99,8 +104,10 @@ def test_evaluate_reads_a_sheet_and_writes_json(say: Say, rated: list[str], tmp_
 
 def test_the_weights_that_the_page_was_served_with_count(say: Say, tmp_path: Path) -> None:
     given = tmp_path / "given.csv"
-    given.write_text("file,shape,label,rater,criterion,grade\na.json,0,scrap,anna,shape,10\n"
-                     "a.json,0,scrap,anna,place,0\n", encoding="utf-8")
+    given.write_text(
+        "file,shape,label,rater,criterion,grade\na.json,0,scrap,anna,shape,10\na.json,0,scrap,anna,place,0\n",
+        encoding="utf-8",
+    )
     assert say("pool import-scores", str(given))[0] == 0
     (tmp_path / "rate" / "criteria.json").write_text('{"shape": 3.0, "place": 1.0, "scale": 1.0}')
     for more, score in (([], 7.5), (["--set", "weights={place: 1, shape: 0}"], 0.0)):
@@ -130,32 +137,37 @@ def test_draw_without_a_screen_lays_out_and_checks(say: Say, tmp_path: Path) -> 
     assert lay_out(tmp_path, tmp_path / "anna", count=2, launch=False).faults, "the fault is still there, nothing lost"
 
 
-def test_drawings_made_elsewhere_are_laid_out_to_be_changed(say: Say, rated: list[str], experts: Path,
-                                                             tmp_path: Path) -> None:
+def test_drawings_made_elsewhere_are_laid_out_to_be_changed(
+    say: Say, rated: list[str], experts: Path, tmp_path: Path
+) -> None:
     code, out, _ = say("pool draw --no-launch", "--show", str(experts), "--out", str(tmp_path / "anna"))
     assert code == 0 and "2 drawings of" in out and "scrap: 2 drawn" in out
     shown = json.loads((tmp_path / "anna" / "normal_3.json").read_text())
     assert [one["label"] for one in shown["shapes"]] == ["scrap", "scrap"] and shown["imageData"] is None
 
 
-@pytest.mark.parametrize(("words", "code", "reason"), [
-    ("pool stats", 2, "no finished pool here"),
-    ("pool show crack/000001", 2, "pool/annotations.json: MISSING"),
-    ("pool evaluate", 2, "no ratings"),
-    ("pool evaluate --set top=7", 2, "evaluate: top"),
-    ("pool evaluate --set approval=god", 2, "did you mean 'good'"),
-    ("pool export-scores --out x.csv", 2, "nobody has rated here yet"),
-    ("pool rate --host 0.0.0.0 --no-token --what pool", 2, "it needs a token"),
-    ("pool rate --what paintings", 2, "cannot be judged"),
-    ("pool rate --what real-or-generated --presort", 2, "shown at random"),
-    ("pool study judges --out s", 2, "did you mean 'judge'"),
-    (["pool build", "--set", "rules={crak: {flip: false}}"], 2, "did you mean 'crack'"),
-    (["pool build", "--set", "rules={crack: {length_mm: [1, 2]}}"], 2, "needs px_per_mm"),
-    ("pool build --set place.regions=nowhere", 2, "no such folder of regions"),
-    ("pool draw --out d --file defect_0.png --no-launch", 2, "E4"),
-])
-def test_a_wrong_word_is_one_line(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str | list[str],
-                                  code: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ("pool stats", 2, "no finished pool here"),
+        ("pool show crack/000001", 2, "pool/annotations.json: MISSING"),
+        ("pool evaluate", 2, "no ratings"),
+        ("pool evaluate --set top=7", 2, "evaluate: top"),
+        ("pool evaluate --set approval=god", 2, "did you mean 'good'"),
+        ("pool export-scores --out x.csv", 2, "nobody has rated here yet"),
+        ("pool rate --host 0.0.0.0 --no-token --what pool", 2, "it needs a token"),
+        ("pool rate --what paintings", 2, "cannot be judged"),
+        ("pool rate --what real-or-generated --presort", 2, "shown at random"),
+        ("pool study judges --out s", 2, "did you mean 'judge'"),
+        (["pool build", "--set", "rules={crak: {flip: false}}"], 2, "did you mean 'crack'"),
+        (["pool build", "--set", "rules={crack: {length_mm: [1, 2]}}"], 2, "needs px_per_mm"),
+        ("pool build --set place.regions=nowhere", 2, "no such folder of regions"),
+        ("pool draw --out d --file defect_0.png --no-launch", 2, "E4"),
+    ],
+)
+def test_a_wrong_word_is_one_line(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str | list[str], code: int, reason: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     ended, _, err = say(*words) if isinstance(words, list) else say(words)
     assert ended == code and reason in err and len(err.strip().splitlines()) == 1

@@ -32,17 +32,27 @@ SECRET = {"Ann": "a" * 22, "Bob": "b" * 22}
 class Page:
     """A server on ``run`` and raters who answer it."""
 
-    def __init__(self, run: Path, what: str = "drawings", config: RateConfig | None = None,
-                 priority: dict[tuple[str, int], float] | None = None) -> None:
+    def __init__(
+        self,
+        run: Path,
+        what: str = "drawings",
+        config: RateConfig | None = None,
+        priority: dict[tuple[str, int], float] | None = None,
+    ) -> None:
         loaders = {"drawings": load_drawings, "pool": load_pool, WHAT: load_mixed}
         self.run, self.keys = run, 0
         self.store = Store(run / "rate")
         policy = Policy(None, "p" * 32, frozenset({"h:1"}), requests_per_second=1e6)
         self.catalogue = Catalogue(lambda: loaders[what](run), self.store.salt)
-        self.client = TestClient(build_app(Desk(self.store, self.catalogue, config or RateConfig(), what, policy,
-                                                priority or {})), base_url="http://h:1", raise_server_exceptions=False)
-        self.client.headers |= {"origin": "http://h:1", "x-page-token": self.client.get("/api/session").json()[
-            "page_token"]}
+        self.client = TestClient(
+            build_app(Desk(self.store, self.catalogue, config or RateConfig(), what, policy, priority or {})),
+            base_url="http://h:1",
+            raise_server_exceptions=False,
+        )
+        self.client.headers |= {
+            "origin": "http://h:1",
+            "x-page-token": self.client.get("/api/session").json()["page_token"],
+        }
 
     def enter(self, name: str) -> dict[str, str]:
         answer = self.client.post("/api/enter", json={"name": name, "secret": SECRET.get(name, "s" * 22)})
@@ -54,11 +64,18 @@ class Page:
 
     def send(self, rater: dict[str, str], item: dict[str, Any], /, **fields: Any):
         self.keys += 1
-        body = {"key": f"key-{self.keys:013d}", "item": item["id"], "version": item["version"], "kind": "grade",
-                "criterion": "shape", **fields}
+        body = {
+            "key": f"key-{self.keys:013d}",
+            "item": item["id"],
+            "version": item["version"],
+            "kind": "grade",
+            "criterion": "shape",
+            **fields,
+        }
         # by hand: a client's own JSON writer would refuse NaN
-        return self.client.post("/api/events", content=json.dumps(body), headers={
-            **rater, "content-type": "application/json"})
+        return self.client.post(
+            "/api/events", content=json.dumps(body), headers={**rater, "content-type": "application/json"}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +111,24 @@ def test_what_a_rater_gets_is_blind(serve, run: Path, what: str) -> None:
     page.send(ann, item, criterion="real" if what == WHAT else "shape", grade=10)
     page.send(ann, item, kind="comment", criterion="comment", comment="Ann's view")
     told = page.client.get("/api/session").text + page.client.get("/api/work", headers=bob).text
-    for secret in ("json", "png", "normal_", "defect_", "gate", "ingest", "pool", "train", "synthetic", "expert",
-                   "score", "drawn", "Ann", "sha256", "prior", "plausib"):
+    for secret in (
+        "json",
+        "png",
+        "normal_",
+        "defect_",
+        "gate",
+        "ingest",
+        "pool",
+        "train",
+        "synthetic",
+        "expert",
+        "score",
+        "drawn",
+        "Ann",
+        "sha256",
+        "prior",
+        "plausib",
+    ):
         assert secret not in told.replace("page_token", ""), secret
     keys = {key for one in page.work(bob)["items"] for key in one}
     assert keys == {"id", "version", "width", "height"} | (set() if what == WHAT else {"label"})
@@ -153,19 +186,30 @@ def test_fields_that_do_not_go_together_are_not_understood(serve, run: Path) -> 
     page = serve(run)
     ann = page.enter("Ann")
     item = page.work(ann)["items"][0]
-    for fields in ({"criterion": "beauty", "grade": 5}, {"criterion": "comment", "grade": 5}, {"kind": "delete"},
-                   {"kind": "undo"}, {"kind": "undo", "undoes": "k" * 16, "grade": 3}, {"grade": 5, "comment": "x"},
-                   {"kind": "comment", "criterion": "comment"}, {"kind": "skip", "criterion": "shape"},
-                   {"grade": 5, "rater": 2}, {"grade": 5, "key": "short"}, {"grade": 5, "item": "../../x"},
-                   {"kind": "comment", "criterion": "comment", "comment": "x" * 2001},
-                   {"kind": "comment", "criterion": "comment", "comment": "\ud800"}):
+    for fields in (
+        {"criterion": "beauty", "grade": 5},
+        {"criterion": "comment", "grade": 5},
+        {"kind": "delete"},
+        {"kind": "undo"},
+        {"kind": "undo", "undoes": "k" * 16, "grade": 3},
+        {"grade": 5, "comment": "x"},
+        {"kind": "comment", "criterion": "comment"},
+        {"kind": "skip", "criterion": "shape"},
+        {"grade": 5, "rater": 2},
+        {"grade": 5, "key": "short"},
+        {"grade": 5, "item": "../../x"},
+        {"kind": "comment", "criterion": "comment", "comment": "x" * 2001},
+        {"kind": "comment", "criterion": "comment", "comment": "\ud800"},
+    ):
         answer = page.send(ann, item, **fields)
         assert answer.status_code == 422, fields
     assert page.work(ann)["state"] == {}
 
 
-@pytest.mark.parametrize("text", ["👍🏽 schön", "a\0b", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "x" * 2000,
-                                  "{{7*7}}", "\u202eabc", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["👍🏽 schön", "a\0b", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "x" * 2000, "{{7*7}}", "\u202eabc", ""],
+)
 def test_a_comment_is_kept_to_the_letter(serve, run: Path, text: str) -> None:
     page = serve(run)
     ann = page.enter("Ann")
@@ -244,6 +288,7 @@ def test_a_busy_store_says_try_again(serve, run: Path) -> None:
 
 # ---- out and in
 
+
 def test_ratings_leave_as_a_sheet_and_come_back(serve, run: Path, tmp_path: Path) -> None:
     page = serve(run)
     for name, shift in (("Ann", 0), ("Bob", 1)):
@@ -265,7 +310,7 @@ def test_ratings_leave_as_a_sheet_and_come_back(serve, run: Path, tmp_path: Path
     with path.open(newline="") as stream:
         rows = list(csv.reader(stream))
     assert tuple(rows[0]) == LONG and len(rows) == 13 and rows[1:] == sorted(rows[1:])
-    assert sorted({row[-1] for row in rows[1:]}) == ["", "'=HYPERLINK(\"x\")"]
+    assert sorted({row[-1] for row in rows[1:]}) == ["", '\'=HYPERLINK("x")']
     read = read_ratings(path)
     assert read.masks == ratings.masks and np.array_equal(read.grades, ratings.grades, equal_nan=True)
     other = tmp_path / "other"
@@ -304,13 +349,21 @@ def test_nobody_has_rated(tmp_path: Path) -> None:
 
 
 def test_configuration_is_checked() -> None:
-    for bad in ({"criteria": {}}, {"criteria": {"Shape": 1}}, {"criteria": {"skip": 1}}, {"criteria": {"a": 0}},
-                {"allowed_hosts": ("a/b",)}, {"port": 70000}, {"hosts": 1}):
+    for bad in (
+        {"criteria": {}},
+        {"criteria": {"Shape": 1}},
+        {"criteria": {"skip": 1}},
+        {"criteria": {"a": 0}},
+        {"allowed_hosts": ("a/b",)},
+        {"port": 70000},
+        {"hosts": 1},
+    ):
         with pytest.raises(ValueError):
             RateConfig(**bad)
 
 
 # ---- real or generated
+
 
 def answer_all(page: Page, name: str, right: float) -> int:
     """The rater answers all, the first share ``right`` of them rightly."""

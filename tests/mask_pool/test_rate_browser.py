@@ -53,8 +53,13 @@ def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_serv
         page.reload()
         page.wait_for_selector("#work:not([hidden])")
         assert page.inner_text("#count") == "4 of 8"
-        assert min(min(button.bounding_box()[side] for side in ("width", "height"))
-                   for button in page.query_selector_all("#work button")) >= 44, "a finger needs room"
+        assert (
+            min(
+                min(button.bounding_box()[side] for side in ("width", "height"))
+                for button in page.query_selector_all("#work button")
+            )
+            >= 44
+        ), "a finger needs room"
         page.dblclick("[data-grade='8']")
         page.wait_for_timeout(400)
         port = server.port
@@ -84,10 +89,23 @@ def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_serv
     server.process.terminate()
     server.process.communicate(timeout=20)
     assert not faults
-    grades = [("grade", "shape", 7.0), ("grade", "place", 10.0), ("grade", "shape", 0.0), ("grade", "place", 9.0),
-              ("grade", "shape", 3.0), ("undo", "shape", None), ("grade", "shape", 4.0), ("grade", "place", 5.0)]
-    assert rows(run) == [*grades, ("comment", "comment", None), ("grade", "shape", 8.0), ("grade", "place", 2.0),
-                         ("grade", "shape", 6.0)]
+    grades = [
+        ("grade", "shape", 7.0),
+        ("grade", "place", 10.0),
+        ("grade", "shape", 0.0),
+        ("grade", "place", 9.0),
+        ("grade", "shape", 3.0),
+        ("undo", "shape", None),
+        ("grade", "shape", 4.0),
+        ("grade", "place", 5.0),
+    ]
+    assert rows(run) == [
+        *grades,
+        ("comment", "comment", None),
+        ("grade", "shape", 8.0),
+        ("grade", "place", 2.0),
+        ("grade", "shape", 6.0),
+    ]
     assert sorted(value for value in collect(run).grades.ravel() if value == value) == [0, 2, 4, 5, 6, 7, 8, 9, 10]
     assert list(comments(run).values()) == ["<img src=x onerror=alert(1)>"]
 

@@ -80,8 +80,19 @@ def test_the_link_leaves_a_strict_cookie_and_no_token_in_the_address(client: Tes
 
 
 def test_only_own_host_names_are_answered(inside: TestClient) -> None:
-    for host in ("evil.example", "localhost.evil:8765", "127.0.0.1", "127.0.0.1:8766", "[::1]:x", "127.0.0.1:8765.evil",
-                 "evil@127.0.0.1:8765", "", "127.0.0.1:8765, evil", "0.0.0.0:8765", "127.1:8765"):
+    for host in (
+        "evil.example",
+        "localhost.evil:8765",
+        "127.0.0.1",
+        "127.0.0.1:8766",
+        "[::1]:x",
+        "127.0.0.1:8765.evil",
+        "evil@127.0.0.1:8765",
+        "",
+        "127.0.0.1:8765, evil",
+        "0.0.0.0:8765",
+        "127.1:8765",
+    ):
         assert inside.get("/api/session", headers={"host": host}).status_code == 400, host
     for host in ("localhost:8765", "LOCALHOST:8765", "[::1]:8765"):
         assert inside.get("/api/session", headers={"host": host}).status_code == 200, host
@@ -112,13 +123,42 @@ def test_every_answer_forbids_sniffing_framing_and_other_sites(inside: TestClien
 
 def hostile_paths() -> list[str]:
     targets = ["etc/passwd", "rate/token", "rate_secret/x", "ingest/annotations.json", "app.py"]
-    ups = ["../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..\\", "..%5c", "%252e%252e%252f", "....//", "..;/",
-           "%c0%ae%c0%ae/"]
-    paths = [prefix + up * depth + target for prefix in ("/static/", "/image/") for up in ups for depth in (1, 4)
-             for target in targets]
-    odd = ["/static/app.js%00.png", "/static/%2fetc%2fpasswd", "/static//etc/passwd", "/static/\\\\host\\share",
-           "/image/%00/photo.png", f"/image/{'0' * 32}/../photo.png", "/image/*/photo.png", "/image/C:/photo.png",
-           "/static/CON", "/static/.", "/static/..", "/static/", "/static/__pycache__", "/openapi.json", "/docs"]
+    ups = [
+        "../",
+        "..%2f",
+        "%2e%2e/",
+        "%2e%2e%2f",
+        "..\\",
+        "..%5c",
+        "%252e%252e%252f",
+        "....//",
+        "..;/",
+        "%c0%ae%c0%ae/",
+    ]
+    paths = [
+        prefix + up * depth + target
+        for prefix in ("/static/", "/image/")
+        for up in ups
+        for depth in (1, 4)
+        for target in targets
+    ]
+    odd = [
+        "/static/app.js%00.png",
+        "/static/%2fetc%2fpasswd",
+        "/static//etc/passwd",
+        "/static/\\\\host\\share",
+        "/image/%00/photo.png",
+        f"/image/{'0' * 32}/../photo.png",
+        "/image/*/photo.png",
+        "/image/C:/photo.png",
+        "/static/CON",
+        "/static/.",
+        "/static/..",
+        "/static/",
+        "/static/__pycache__",
+        "/openapi.json",
+        "/docs",
+    ]
     return paths + odd
 
 
@@ -136,10 +176,26 @@ def ask_unchanged(guard, path: str) -> tuple[int, bytes]:
 
     policy = guard._policy
     cookie = f"{policy.cookie_name}={policy.cookie}".encode()
-    asyncio.run(guard({"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(),
-                       "query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": "", "state": {},
-                       "headers": [(b"host", HOST.encode()), (b"cookie", cookie)], "client": ("127.0.0.1", 1),
-                       "server": ("127.0.0.1", 8765)}, receive, send))
+    asyncio.run(
+        guard(
+            {
+                "type": "http",
+                "method": "GET",
+                "path": unquote(path),
+                "raw_path": path.encode(),
+                "query_string": b"",
+                "http_version": "1.1",
+                "scheme": "http",
+                "root_path": "",
+                "state": {},
+                "headers": [(b"host", HOST.encode()), (b"cookie", cookie)],
+                "client": ("127.0.0.1", 1),
+                "server": ("127.0.0.1", 8765),
+            },
+            receive,
+            send,
+        )
+    )
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
@@ -189,10 +245,14 @@ def test_errors_tell_nothing_of_the_machine(guard, inside: TestClient, monkeypat
 
     monkeypatch.setattr(Store, "enter", fail)
     broken = inside.post("/api/enter", json={"name": "Ann", "secret": "s" * 22})
-    bodies = [broken.text] + [inside.get(path).text for path in (
-        "/nothing", "/image/x/photo.png", "/api/work", "/static/x", f"/image/{'0' * 32}/photo.png?v=<b>")]
-    bodies += [inside.post("/api/events", content=content, headers={"content-type": "application/json"}).text
-               for content in (b"{", b"[" * 1500, b'{"key": "<script>"}', b"9" * 1900, b"\xff\xfe", b"null")]
+    bodies = [broken.text] + [
+        inside.get(path).text
+        for path in ("/nothing", "/image/x/photo.png", "/api/work", "/static/x", f"/image/{'0' * 32}/photo.png?v=<b>")
+    ]
+    bodies += [
+        inside.post("/api/events", content=content, headers={"content-type": "application/json"}).text
+        for content in (b"{", b"[" * 1500, b'{"key": "<script>"}', b"9" * 1900, b"\xff\xfe", b"null")
+    ]
     assert broken.status_code == 500
     for body in bodies:
         assert not re.search(r"Traceback|File \"|/home|/work|/tmp|\.py|<script|Error\(", body), body

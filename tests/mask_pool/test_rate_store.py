@@ -29,8 +29,17 @@ def store(tmp_path: Path):
 
 
 def grade(rater: int, key: str, value: float | None, expects: str = "", **more) -> Event:
-    return Event(key, rater, "drawings", more.pop("mask", MASK), more.pop("kind", "grade"),
-                 more.pop("criterion", "shape"), value, expects=expects, **more)
+    return Event(
+        key,
+        rater,
+        "drawings",
+        more.pop("mask", MASK),
+        more.pop("kind", "grade"),
+        more.pop("criterion", "shape"),
+        value,
+        expects=expects,
+        **more,
+    )
 
 
 def test_the_same_event_is_stored_once(store: Store) -> None:
@@ -60,7 +69,11 @@ def test_undo_appends_and_brings_back_what_was_before(store: Store) -> None:
     assert store.append(grade(rater, "u1", None, expects="u2", kind="undo", undoes="k1"))["grade"] is None
     with sqlite3.connect(store.path) as reader:
         assert [row[0] for row in reader.execute("SELECT kind FROM ratings ORDER BY seq")] == [
-            "grade", "grade", "undo", "undo"]
+            "grade",
+            "grade",
+            "undo",
+            "undo",
+        ]
     reader.close()
 
 
@@ -102,11 +115,13 @@ def test_sixteen_threads_lose_and_double_nothing(store: Store) -> None:
 
 
 def test_a_kill_between_commit_and_reply_leaves_the_rating(tmp_path: Path) -> None:
-    code = ("import os, sys; from pathlib import Path; from mask_pool.rating.store import *\n"
-            "from mask_pool.scoring.ratings import RatedMask\n"
-            "store = Store(Path(sys.argv[1])); rater = store.enter('Ann', 's' * 22)\n"
-            "store.append(Event('k1', rater, 'drawings', RatedMask('000.json', 0, 'crack', 'ab' * 32), 'grade', "
-            "'shape', 7.0)); os.kill(os.getpid(), 9)\n")
+    code = (
+        "import os, sys; from pathlib import Path; from mask_pool.rating.store import *\n"
+        "from mask_pool.scoring.ratings import RatedMask\n"
+        "store = Store(Path(sys.argv[1])); rater = store.enter('Ann', 's' * 22)\n"
+        "store.append(Event('k1', rater, 'drawings', RatedMask('000.json', 0, 'crack', 'ab' * 32), 'grade', "
+        "'shape', 7.0)); os.kill(os.getpid(), 9)\n"
+    )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -9
     store = Store(tmp_path)
     again = store.append(grade(store.enter("Ann", "s" * 22), "k1", 7.0))
@@ -142,7 +157,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         store.append(grade(rater, f"k{number}", 5, mask=RatedMask("x.json", number, "crack", "c")))
     store.close()
     content = bytearray((tmp_path / NAME).read_bytes())
-    content[4096:5 * 4096] = os.urandom(4 * 4096)
+    content[4096 : 5 * 4096] = os.urandom(4 * 4096)
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(InputError, match="F12"):
         Store(tmp_path)
@@ -167,12 +182,13 @@ def test_a_backup_holds_everything_and_old_ones_go(store: Store) -> None:
     second.close()
 
 
-def test_one_server_a_run_and_none_on_a_network(store: Store, tmp_path: Path,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_server_a_run_and_none_on_a_network(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EnvironmentFailure, match="another process"):
         Store(store.folder)
-    mounts = ("1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:9 / /mnt/plant\\040share rw shared:1 - nfs4 host:/x rw\n"
-              "3 2 0:9 / /mnt/plant\\040share/local rw - xfs /dev/sdb rw\n")
+    mounts = (
+        "1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:9 / /mnt/plant\\040share rw shared:1 - nfs4 host:/x rw\n"
+        "3 2 0:9 / /mnt/plant\\040share/local rw - xfs /dev/sdb rw\n"
+    )
     assert network_filesystem(Path("/mnt/plant share/run"), mounts) == "nfs4"
     assert network_filesystem(Path("/mnt/plant share/local/run"), mounts) is None
     assert network_filesystem(Path("/mnt/plant shares"), mounts) is None
@@ -193,4 +209,5 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert len(modes) >= 5
     assert all(mode == (0o700 if path.is_dir() else 0o600) for path, mode in modes.items()), json.dumps(
-        {str(path): oct(mode) for path, mode in modes.items()})
+        {str(path): oct(mode) for path, mode in modes.items()}
+    )

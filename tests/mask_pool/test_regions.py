@@ -35,13 +35,34 @@ def folder(tmp_path: Path) -> Path:
 def mark(folder: Path) -> Mark:
     """mark("all.json", [("legal", polygon) or ("legal", polygon, group)], photograph, size): one labelme file."""
 
-    def write(file: str, shapes: list[tuple[Any, ...]], photograph: str = "normal_0.png",
-              size: tuple[int, int] = (HEIGHT, WIDTH)) -> Path:
-        (folder / file).write_text(json.dumps({
-            "version": "5.5.0", "flags": {}, "imagePath": photograph, "imageData": None,
-            "imageHeight": size[0], "imageWidth": size[1],
-            "shapes": [{"label": shape[0], "points": shape[1], "group_id": shape[2] if len(shape) > 2 else None,
-                        "shape_type": "polygon", "flags": {}} for shape in shapes]}))
+    def write(
+        file: str,
+        shapes: list[tuple[Any, ...]],
+        photograph: str = "normal_0.png",
+        size: tuple[int, int] = (HEIGHT, WIDTH),
+    ) -> Path:
+        (folder / file).write_text(
+            json.dumps(
+                {
+                    "version": "5.5.0",
+                    "flags": {},
+                    "imagePath": photograph,
+                    "imageData": None,
+                    "imageHeight": size[0],
+                    "imageWidth": size[1],
+                    "shapes": [
+                        {
+                            "label": shape[0],
+                            "points": shape[1],
+                            "group_id": shape[2] if len(shape) > 2 else None,
+                            "shape_type": "polygon",
+                            "flags": {},
+                        }
+                        for shape in shapes
+                    ],
+                }
+            )
+        )
         return folder / file
 
     return write
@@ -49,7 +70,7 @@ def mark(folder: Path) -> Mark:
 
 def box(left: float, top: float, right: float, bottom: float) -> list[tuple[float, float]]:
     """Polygon around the pixels [left, right) x [top, bottom), half a pixel off: unlike drawing rules agree on it."""
-    return [(left + .5, top + .5), (right - .5, top + .5), (right - .5, bottom - .5), (left + .5, bottom - .5)]
+    return [(left + 0.5, top + 0.5), (right - 0.5, top + 0.5), (right - 0.5, bottom - 0.5), (left + 0.5, bottom - 0.5)]
 
 
 def allowed(folder: Path, ingest: Path, category: str = "crack", photograph: str = "normal_1.png") -> np.ndarray | None:
@@ -78,14 +99,25 @@ def test_no_regions_forbid_nothing(folder: Path, ingest: Path) -> None:
 
 
 def test_legal_regions_add_up_within_a_kind_and_cut_across_kinds(folder: Path, ingest: Path, mark: Mark) -> None:
-    mark("all.json", [("legal", box(10, 10, 60, 80)), ("legal", box(70, 10, 110, 80)),
-                      ("legal:crack", box(40, 20, 90, 70)), ("illegal", box(70, 20, 80, 70)),
-                      ("illegal:scrap", box(10, 10, 60, 40))])
+    mark(
+        "all.json",
+        [
+            ("legal", box(10, 10, 60, 80)),
+            ("legal", box(70, 10, 110, 80)),
+            ("legal:crack", box(40, 20, 90, 70)),
+            ("illegal", box(70, 20, 80, 70)),
+            ("illegal:scrap", box(10, 10, 60, 40)),
+        ],
+    )
     assert agrees(allowed(folder, ingest, "crack"), filled((40, 20, 60, 70), (80, 20, 90, 70)))
-    assert agrees(allowed(folder, ingest, "scrap"), filled((10, 40, 60, 80), (70, 10, 110, 20), (80, 10, 110, 80),
-                                                           (70, 70, 110, 80)))
-    assert agrees(allowed(folder, ingest, "screw"), filled((10, 10, 60, 80), (70, 10, 110, 20), (80, 10, 110, 80),
-                                                           (70, 70, 110, 80)))
+    assert agrees(
+        allowed(folder, ingest, "scrap"),
+        filled((10, 40, 60, 80), (70, 10, 110, 20), (80, 10, 110, 80), (70, 70, 110, 80)),
+    )
+    assert agrees(
+        allowed(folder, ingest, "screw"),
+        filled((10, 10, 60, 80), (70, 10, 110, 20), (80, 10, 110, 80), (70, 70, 110, 80)),
+    )
 
 
 def test_only_what_is_meant_for_the_category_counts(folder: Path, ingest: Path, mark: Mark) -> None:
@@ -139,9 +171,16 @@ def test_labels_that_are_no_region_are_refused(folder: Path, ingest: Path, mark:
         read_regions(folder, load_dataset(ingest))
 
 
-@pytest.mark.parametrize(("name", "code"), [
-    ("normal_1.legal@crak.png", "C11"), ("normal_1.allowed.png", "C11"), ("normal_1.png", "C11"),
-    ("normal_7.legal.png", "MISSING"), (".legal.png", "MISSING")])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("normal_1.legal@crak.png", "C11"),
+        ("normal_1.allowed.png", "C11"),
+        ("normal_1.png", "C11"),
+        ("normal_7.legal.png", "MISSING"),
+        (".legal.png", "MISSING"),
+    ],
+)
 def test_pictures_that_are_no_region_are_refused(folder: Path, ingest: Path, name: str, code: str) -> None:
     write_png(folder / name, filled((10, 10, 60, 80)) * np.uint8(255))
     if name.startswith("."):
@@ -224,5 +263,5 @@ def test_legal_corners_are_those_of_counting(scene: SimpleNamespace) -> None:
     for inside in (1.0, 0.75, 0.501):
         found = legal_corners(permitted, bitmap, inside)
         h, w = bitmap.shape
-        shares = [[permitted[y:y + h, x:x + w][bitmap > 0].mean() for x in range(51 - w)] for y in range(41 - h)]
+        shares = [[permitted[y : y + h, x : x + w][bitmap > 0].mean() for x in range(51 - w)] for y in range(41 - h)]
         assert np.array_equal(found, np.array(shares) >= inside) and 0 < found.sum() < found.size

@@ -19,8 +19,11 @@ LONG = "file,shape,label,sha256,rater,criterion,grade,comment\n"
 
 
 def ratings() -> Ratings:
-    masks = (RatedMask("a.json", 0, "scrap", "ff"), RatedMask("a.json", 1, "=cmd|' /C calc'!A1", "ee"),
-             RatedMask("pool/scrap/000001.png", 0, "scrap"))
+    masks = (
+        RatedMask("a.json", 0, "scrap", "ff"),
+        RatedMask("a.json", 1, "=cmd|' /C calc'!A1", "ee"),
+        RatedMask("pool/scrap/000001.png", 0, "scrap"),
+    )
     grades = np.array([[[1.0, np.nan], [7.5, 10]], [[0, 0.1], [1 / 3, 2]], [[np.nan, 5], [6, np.nan]]])
     return Ratings(masks, ("+ann", "bo;=1+1"), ("place", "shape"), grades)
 
@@ -31,7 +34,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     write_ratings(path, before, said)
     sheet = read_sheet(path)
     assert (sheet.ratings.masks, sheet.ratings.raters, sheet.ratings.criteria) == (
-        before.masks, before.raters, before.criteria)
+        before.masks,
+        before.raters,
+        before.criteria,
+    )
     np.testing.assert_array_equal(sheet.ratings.grades, before.grades)
     assert sheet.comments == said
     first = path.read_bytes()
@@ -51,8 +57,10 @@ def test_no_cell_starts_a_formula_and_every_text_comes_back(text: str) -> None:
 
 
 def test_the_order_of_rows_says_nothing(tmp_path: Path) -> None:
-    rows = [f"a.json,{n},scrap,,{r},{c},{g},\n" for n, r, c, g in
-            [(0, "x", "place", 3), (1, "x", "shape", 4), (0, "y", "shape", 5), (1, "y", "place", 6)]]
+    rows = [
+        f"a.json,{n},scrap,,{r},{c},{g},\n"
+        for n, r, c, g in [(0, "x", "place", 3), (1, "x", "shape", 4), (0, "y", "shape", 5), (1, "y", "place", 6)]
+    ]
     for name, content in (("one", rows), ("two", rows[::-1])):
         (tmp_path / name).write_text(LONG + "".join(content))
     one, two = (read_ratings(tmp_path / name) for name in ("one", "two"))
@@ -64,8 +72,10 @@ def test_the_order_of_rows_says_nothing(tmp_path: Path) -> None:
 def test_a_spreadsheets_semicolons_decimal_commas_and_mark_are_read(tmp_path: Path) -> None:
     """sha256 and comment may be missing; a word counts as its grade's peak, an empty grade is a missing cell."""
     path = tmp_path / "excel.csv"
-    path.write_bytes("\ufefffile;shape;label;rater;criterion;grade\r\na.json;0;Öl;ann;place;7,5\r\n"
-                     "a.json;0;Öl;ann;shape; Good\r\na.json;0;Öl;bo;place;\r\na.json;0;Öl;bo;shape;'4\r\n".encode())
+    path.write_bytes(
+        "\ufefffile;shape;label;rater;criterion;grade\r\na.json;0;Öl;ann;place;7,5\r\n"
+        "a.json;0;Öl;ann;shape; Good\r\na.json;0;Öl;bo;place;\r\na.json;0;Öl;bo;shape;'4\r\n".encode()
+    )
     with pytest.raises(InputError, match=r"excel\.csv:5:grade: F8: \"'4\" is no score from 0 to 10 or one of poor"):
         read_ratings(path)
     path.write_bytes(path.read_bytes().replace(b"'4", b"4"))
@@ -75,16 +85,26 @@ def test_a_spreadsheets_semicolons_decimal_commas_and_mark_are_read(tmp_path: Pa
     assert two.grades[0, 0, 1] == 10.0 and two.masks[0].label == "Öl"
 
 
-@pytest.mark.parametrize(("rows", "fault"), [
-    (["a.json,0,scrap,,ann,place,3,", "a.json,0,scrap,,ann,place,3,"], r":3:shape: F2: .* on line 2 already"),
-    (["a.json,0,scrap,,ann,place,3,", "a.json,0,crack,,bo,place,3,"], r":3:label: F7: .*'crack', but 'scrap' on line"),
-    (["a.json,0,scrap,aa,ann,place,3,", "a.json,0,scrap,,ann,place,3,"], r":3:shape: F2: "),
-    (["a.json,0,scrap,aa,x,p,3,", "a.json,0,scrap,bb,y,p,3,", "a.json,0,scrap,,z,p,3,"], r":4:sha256: F7: "),
-    (["a.json,0,scrap,,ann,place,11,"], r":2:grade: F8: "), (["a.json,0,scrap,,ann,place,nan,"], r":2:grade: F8: "),
-    (["a.json,0,scrap,,,place,1,"], r":2:rater: F8: "), (["a.json,0,scrap,,ann, ,1,"], r":2:criterion: F8: "),
-    (["a.json,²,scrap,,ann,place,1,"], r":2:shape: F8: "), (["a.json,0,scrap,,ann,place,1,x,y"], r":2: FORMAT: "),
-    (['a.json,0,scrap,,"ann,place,1,'], "FORMAT: not readable"),
-    ([f"a.json,{n},scrap,,r{n},c{n},1," for n in range(300)], "FORMAT: 300 masks x 300 raters x 300 criteria")])
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        (["a.json,0,scrap,,ann,place,3,", "a.json,0,scrap,,ann,place,3,"], r":3:shape: F2: .* on line 2 already"),
+        (
+            ["a.json,0,scrap,,ann,place,3,", "a.json,0,crack,,bo,place,3,"],
+            r":3:label: F7: .*'crack', but 'scrap' on line",
+        ),
+        (["a.json,0,scrap,aa,ann,place,3,", "a.json,0,scrap,,ann,place,3,"], r":3:shape: F2: "),
+        (["a.json,0,scrap,aa,x,p,3,", "a.json,0,scrap,bb,y,p,3,", "a.json,0,scrap,,z,p,3,"], r":4:sha256: F7: "),
+        (["a.json,0,scrap,,ann,place,11,"], r":2:grade: F8: "),
+        (["a.json,0,scrap,,ann,place,nan,"], r":2:grade: F8: "),
+        (["a.json,0,scrap,,,place,1,"], r":2:rater: F8: "),
+        (["a.json,0,scrap,,ann, ,1,"], r":2:criterion: F8: "),
+        (["a.json,²,scrap,,ann,place,1,"], r":2:shape: F8: "),
+        (["a.json,0,scrap,,ann,place,1,x,y"], r":2: FORMAT: "),
+        (['a.json,0,scrap,,"ann,place,1,'], "FORMAT: not readable"),
+        ([f"a.json,{n},scrap,,r{n},c{n},1," for n in range(300)], "FORMAT: 300 masks x 300 raters x 300 criteria"),
+    ],
+)
 def test_a_row_that_cannot_be_meant_is_named(tmp_path: Path, rows: list[str], fault: str) -> None:
     path = tmp_path / "long.csv"
     path.write_text(LONG + "\n".join(rows) + "\n")
@@ -92,8 +112,16 @@ def test_a_row_that_cannot_be_meant_is_named(tmp_path: Path, rows: list[str], fa
         read_ratings(path)
 
 
-@pytest.mark.parametrize("header", ["file,shape,rater_01", "file,shape,label", "file,shape,label,rater,grade",
-                                    "file,shape,label,rater_01,rater_01", ""])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "file,shape,rater_01",
+        "file,shape,label",
+        "file,shape,label,rater,grade",
+        "file,shape,label,rater_01,rater_01",
+        "",
+    ],
+)
 def test_another_header_is_refused(tmp_path: Path, header: str) -> None:
     path = tmp_path / "sheet.csv"
     path.write_text(header + "\n")
@@ -122,7 +150,9 @@ def test_two_states_of_one_drawing_are_two_masks(tmp_path: Path) -> None:
     path.write_text(LONG + "a.json,0,scrap,aa,ann,place,3,\na.json,0,scrap,bb,ann,place,9,\n")
     read = read_ratings(path)
     assert [(mask.sha256, grade) for mask, grade in zip(read.masks, read.grades[:, 0, 0], strict=True)] == [
-        ("aa", 3.0), ("bb", 9.0)]
+        ("aa", 3.0),
+        ("bb", 9.0),
+    ]
 
 
 def test_a_wide_sheet_has_one_criterion_and_no_sheet_has_none(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from anomaly_gan.metrics.crops import defect_crop, masked_crop
 def test_the_crop_is_square_and_holds_the_whole_defect(box, shape):
     x, y, width, height = box
     mask = np.zeros(shape[:2], np.uint8)
-    mask[y:y + height, x:x + width] = 1
+    mask[y : y + height, x : x + width] = 1
     pixels = np.zeros(shape, np.uint8)
-    pixels[y:y + height, x:x + width] = 200
+    pixels[y : y + height, x : x + width] = 200
     crop = defect_crop(pixels, mask)
     assert crop.shape[0] == crop.shape[1] >= 32 and crop.shape[2:] == shape[2:]
     assert np.count_nonzero(crop) >= np.count_nonzero(pixels)

@@ -38,8 +38,9 @@ def plain_logits(x: torch.Tensor) -> torch.Tensor:
         return F.conv2d(F.pad(x, pads), kernel, stride=stride, groups=groups)
 
     def norm(x: torch.Tensor, name: str) -> torch.Tensor:
-        return F.batch_norm(x, w[f"{name}.running_mean"], w[f"{name}.running_var"], w[f"{name}.weight"],
-                            w[f"{name}.bias"], eps=1e-3)
+        return F.batch_norm(
+            x, w[f"{name}.running_mean"], w[f"{name}.running_var"], w[f"{name}.weight"], w[f"{name}.bias"], eps=1e-3
+        )
 
     x = F.relu6(norm(conv(x, "_conv_stem", 2), "_bn0"))
     for index, stride in enumerate(STRIDES):
@@ -74,7 +75,8 @@ def test_features_are_those_of_the_whole_network(photograph: torch.Tensor) -> No
         logits = whole.classifier(whole.global_pool(whole.bn2(whole.conv_head(maps[-1]))))
         expected = whole(photograph)
     assert [tuple(item.shape[1:]) for item in maps] == [
-        (channels, 112 >> level, 112 >> level) for level, channels in enumerate(CHANNELS)]
+        (channels, 112 >> level, 112 >> level) for level, channels in enumerate(CHANNELS)
+    ]
     assert torch.allclose(logits, expected, atol=1e-4)
 
 

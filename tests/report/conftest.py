@@ -33,8 +33,11 @@ class FakeRun:
     folder: Path
 
     def context(self) -> Context:
-        names = [path.name for path in sorted(self.folder.iterdir())
-                 if path.name != "report" and (path / "manifest.json").is_file()]
+        names = [
+            path.name
+            for path in sorted(self.folder.iterdir())
+            if path.name != "report" and (path / "manifest.json").is_file()
+        ]
         return Context(seed=7, inputs={name: self.folder / name for name in names})
 
     def stage(self, name: str, function: Callable[[Path], dict[str, Any]]) -> None:
@@ -43,7 +46,7 @@ class FakeRun:
 
 def square(y: int, x: int, side: int = 8) -> np.ndarray:
     mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[y:y + side, x:x + side] = 1
+    mask[y : y + side, x : x + side] = 1
     return mask
 
 
@@ -62,14 +65,32 @@ def write_ingest(out: Path, names: list[str]) -> dict[str, Any]:
         mask = square(4 + number % 20, 6 + number % 24) if category else None
         file_name = f"class-{category}/{number:03d}.png"
         content = write_png(out / "images" / file_name, photograph(number, mask))
-        images.append(ImageRecord(number + 1, file_name, SIDE, SIDE, f"group-{group}", "test" if group % 4 == 0
-                                  else "train", "real", sha256_bytes(content)))
+        images.append(
+            ImageRecord(
+                number + 1,
+                file_name,
+                SIDE,
+                SIDE,
+                f"group-{group}",
+                "test" if group % 4 == 0 else "train",
+                "real",
+                sha256_bytes(content),
+            )
+        )
         if mask is not None:
             annotations.append(Annotation.from_mask(len(annotations) + 1, number + 1, category, mask))
     Dataset(images, annotations, categories, {"mode": "L"}).save(out)
-    rejects = [{"outcome": "rejected", "file": "bad.json", "where": "/home/someone/secret-place/bad.json", "code": "C6",
-                "reason": f"polygon of {names[0]} has 2 points", "remedy": "draw it again"},
-               {"outcome": "skipped", "file": "b.json", "reason": "a label without a photograph"}]
+    rejects = [
+        {
+            "outcome": "rejected",
+            "file": "bad.json",
+            "where": "/home/someone/secret-place/bad.json",
+            "code": "C6",
+            "reason": f"polygon of {names[0]} has 2 points",
+            "remedy": "draw it again",
+        },
+        {"outcome": "skipped", "file": "b.json", "reason": "a label without a photograph"},
+    ]
     write_text(out / "rejects.jsonl", "".join(json.dumps(row) + "\n" for row in rejects))
     return {"found": len(images) + 2, "accepted": len(images), "rejected": {"C6": 1}}
 
@@ -86,17 +107,40 @@ def write_pool(out: Path, ingest: Path, count: int = 4) -> dict[str, Any]:
             mask = square(3 + 5 * index, 20 - 4 * index)
             name = f"class-{category.id}/{index + 1:06d}.png"
             content = write_png(out / "images" / name, mask * 255)
-            images.append(ImageRecord(len(images) + 1, name, SIDE, SIDE, normal.group_id, "train", "synthetic",
-                                      sha256_bytes(content), {"normal_file": normal.file_name, "index": index,
-                                                              "category": category.name}))
+            images.append(
+                ImageRecord(
+                    len(images) + 1,
+                    name,
+                    SIDE,
+                    SIDE,
+                    normal.group_id,
+                    "train",
+                    "synthetic",
+                    sha256_bytes(content),
+                    {"normal_file": normal.file_name, "index": index, "category": category.name},
+                )
+            )
             parent = next(a for a in train.annotations if a.category_id == category.id)
             parent_image = next(image for image in train.images if image.id == parent.image_id)
             kind = "expert" if index == 3 else "prior"
-            annotations.append(Annotation.from_mask(len(annotations) + 1, len(images), category.id, mask, {
-                "kind": kind, "parent": "experts.json#0" if kind == "expert" else parent.id,
-                "parent_image": parent_image.file_name, "parent_group": parent_image.group_id,
-                "affine": [[1, 0, 0], [0, 1, 0]], "transforms": {"rotation_deg": 31.25, "flip": False},
-                "expert_score": 0.8 if kind == "expert" else None, "seed": 7}))
+            annotations.append(
+                Annotation.from_mask(
+                    len(annotations) + 1,
+                    len(images),
+                    category.id,
+                    mask,
+                    {
+                        "kind": kind,
+                        "parent": "experts.json#0" if kind == "expert" else parent.id,
+                        "parent_image": parent_image.file_name,
+                        "parent_group": parent_image.group_id,
+                        "affine": [[1, 0, 0], [0, 1, 0]],
+                        "transforms": {"rotation_deg": 31.25, "flip": False},
+                        "expert_score": 0.8 if kind == "expert" else None,
+                        "seed": 7,
+                    },
+                )
+            )
     Dataset(images, annotations, real.categories, {"mode": "L"}).save(out)
     return {"items": len(images), "categories": {category.name: {"items": count} for category in real.categories}}
 
@@ -116,9 +160,16 @@ def write_generated(out: Path, pool_folder: Path, ingest: Path, method: str) -> 
     for item in pool.images:
         pixels = photograph(int(item.extra["index"]), by_image[item.id][0].mask())
         content = write_png(out / "images" / item.file_name, pixels)
-        images.append(replace(item, sha256=sha256_bytes(content), extra={
-            "category": item.extra["category"],
-            "provenance": {"method": method, "pool_item": item.file_name, "base": item.extra["normal_file"]}}))
+        images.append(
+            replace(
+                item,
+                sha256=sha256_bytes(content),
+                extra={
+                    "category": item.extra["category"],
+                    "provenance": {"method": method, "pool_item": item.file_name, "base": item.extra["normal_file"]},
+                },
+            )
+        )
         annotations += by_image[item.id]
     Dataset(images, annotations, pool.categories, {"mode": "L"}).save(out)
     return {"method": method, "count": len(images)}
@@ -131,9 +182,17 @@ def write_gate(out: Path, generated_folder: Path) -> dict[str, Any]:
     lines = []
     for image in generated.images:
         refused = image.file_name.endswith("/000001.png")
-        lines.append({"pool_item": image.file_name, "attempt": 0, "spare": False, "accepted": not refused,
-                      "findings": [{"code": "H7", "reason": "12 pixels changed outside the mask"}] if refused else [],
-                      "measures": {"contrast": 9.5}, "file": f"rejected/{image.file_name}" if refused else None})
+        lines.append(
+            {
+                "pool_item": image.file_name,
+                "attempt": 0,
+                "spare": False,
+                "accepted": not refused,
+                "findings": [{"code": "H7", "reason": "12 pixels changed outside the mask"}] if refused else [],
+                "measures": {"contrast": 9.5},
+                "file": f"rejected/{image.file_name}" if refused else None,
+            }
+        )
         if refused:
             write_png(out / "rejected" / image.file_name, photograph(image.id))
     write_text(out / "decisions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
@@ -141,23 +200,38 @@ def write_gate(out: Path, generated_folder: Path) -> dict[str, Any]:
     for image in accepted.images:
         write_bytes(out / "images" / image.file_name, generated.path_of(image).read_bytes())
     accepted.save(out)
-    figures = {"real": 12, "generated": 3, "n": 3, "repeats": 20,
-               "FD-EffLite0": {"generated": {"mean": 12.5, "p05": 11.0, "p95": 14.0},
-                               "real": {"mean": 10.0, "p05": 8.0, "p95": 12.0}, "ratio": 1.25},
-               "PD-EffLite0": {"pairs": {"generated": 0.3, "real": 0.4, "ratio": 0.75}, "copies": 0}}
+    figures = {
+        "real": 12,
+        "generated": 3,
+        "n": 3,
+        "repeats": 20,
+        "FD-EffLite0": {
+            "generated": {"mean": 12.5, "p05": 11.0, "p95": 14.0},
+            "real": {"mean": 10.0, "p05": 8.0, "p95": 12.0},
+            "ratio": 1.25,
+        },
+        "PD-EffLite0": {"pairs": {"generated": 0.3, "real": 0.4, "ratio": 0.75}, "copies": 0},
+    }
     few = {"real": 12, "generated": 3, "n": 3, "repeats": 20, "reason": "too few", "FD-EffLite0": None}
     count = {"wanted": 4, "accepted": 3, "rejected": 1, "tried": 4, "shortfall": 1, "reasons": {"H7": 1}}
-    return {"method": "copy_paste", "verdict": "warn", "categories": {
-        name: {**count, "image": few, "crop": figures, "verdict": "warn", "sentence": f"{name}: 1 of 4 is missing."}
-        for name in names}}
+    return {
+        "method": "copy_paste",
+        "verdict": "warn",
+        "categories": {
+            name: {**count, "image": few, "crop": figures, "verdict": "warn", "sentence": f"{name}: 1 of 4 is missing."}
+            for name in names
+        },
+    }
 
 
 def write_export(out: Path, ingest: Path, gate: Path) -> dict[str, Any]:
     real, accepted = load_dataset(ingest).split("train"), load_dataset(gate)
     first, offset = len(real.annotations) + 1000, 10_000
     images = [*real.images, *(replace(image, id=image.id + offset) for image in accepted.images)]
-    annotations = [*real.annotations, *(replace(item, id=first + item.id, image_id=item.image_id + offset)
-                                        for item in accepted.annotations)]
+    annotations = [
+        *real.annotations,
+        *(replace(item, id=first + item.id, image_id=item.image_id + offset) for item in accepted.annotations),
+    ]
     Dataset(images, annotations, real.categories, {"mode": "L"}).save(out)
     return {"images": len(images)}
 
@@ -165,14 +239,32 @@ def write_export(out: Path, ingest: Path, gate: Path) -> dict[str, Any]:
 def write_compare(out: Path) -> dict[str, Any]:
     arms = ("none", "copy_paste", "anomaly_gan")
     figure = {"mean": 0.412, "low": 0.390, "high": 0.434, "values": [0.41, 0.414]}
-    rows = {arm: {"map50": figure, "map": figure, "miou": None, "n_real": 20, "n_synthetic": 0 if arm == "none" else 6,
-                  "categories": {"crack": {"ap50": 0.4, "ap": 0.2, "iou": None}}, "sentence": f"{arm}: a sentence."}
-            for arm in arms}
+    rows = {
+        arm: {
+            "map50": figure,
+            "map": figure,
+            "miou": None,
+            "n_real": 20,
+            "n_synthetic": 0 if arm == "none" else 6,
+            "categories": {"crack": {"ap50": 0.4, "ap": 0.2, "iou": None}},
+            "sentence": f"{arm}: a sentence.",
+        }
+        for arm in arms
+    }
     for arm in arms[1:]:
         rows[arm]["difference"] = {"map50": {"mean": 0.05, "low": 0.02, "high": 0.08, "verdict": "better"}}
         rows[arm]["difference_over_objects"] = {"mean": 0.05, "low": 0.01, "high": 0.2, "verdict": "better"}
-    write_json(out / "summary.json", {"detector": "mask_rcnn", "judged_on": "masks", "seeds": [0, 1], "arms": rows,
-                                      "test": {"objects": 3}, "note": "Judged on 3 defects of 3 objects."})
+    write_json(
+        out / "summary.json",
+        {
+            "detector": "mask_rcnn",
+            "judged_on": "masks",
+            "seeds": [0, 1],
+            "arms": rows,
+            "test": {"objects": 3},
+            "note": "Judged on 3 defects of 3 objects.",
+        },
+    )
     write_text(out / "table.csv", "arm,detector,seed,map50,miou\nnone,mask_rcnn,0,0.410000,\n")
     write_png(out / "lift.png", np.full((60, 120, 3), 250, np.uint8))
     write_png(out / "detections.png", np.full((60, 120, 3), 90, np.uint8))
@@ -205,10 +297,14 @@ def make_run(folder: Path, names: tuple[str, ...]) -> FakeRun:
     run.stage("pool", lambda out: write_pool(out, folder / "ingest"))
     run.stage("train@anomaly_gan", write_training)
     for method in METHODS:
-        run.stage(f"generate@{method}", lambda out, method=method: write_generated(
-            out, folder / "pool", folder / "ingest", method))
+        run.stage(
+            f"generate@{method}",
+            lambda out, method=method: write_generated(out, folder / "pool", folder / "ingest", method),
+        )
         run.stage(f"gate@{method}", lambda out, method=method: write_gate(out, folder / f"generate@{method}"))
-        run.stage(f"export@{method}", lambda out, method=method: write_export(
-            out, folder / "ingest", folder / f"gate@{method}"))
+        run.stage(
+            f"export@{method}",
+            lambda out, method=method: write_export(out, folder / "ingest", folder / f"gate@{method}"),
+        )
     run.stage("compare", write_compare)
     return run

@@ -24,9 +24,17 @@ def test_certificates_stand_beside_those_of_real_defects(build_run, tmp_path):
     write_text(gate / "decisions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     metrics = json.loads((gate / "metrics.json").read_text())
     metrics["categories"]["crack"] |= {
-        "certificate": {"median": 0.65, "median_at_first": 0.64, "real_median": 0.68, "difference": -0.03,
-                        "empty_share": 0.0, "real_empty_share": 0.04},
-        "seam": {"median": 1.2, "real_median": 1.4}, "copies": {"share": 0.25}}
+        "certificate": {
+            "median": 0.65,
+            "median_at_first": 0.64,
+            "real_median": 0.68,
+            "difference": -0.03,
+            "empty_share": 0.0,
+            "real_empty_share": 0.04,
+        },
+        "seam": {"median": 1.2, "real_median": 1.4},
+        "copies": {"share": 0.25},
+    }
     write_json(gate / "metrics.json", metrics)
     yardstick = json.dumps({"category": "crack", "iou": 0.68}) + "\n"
     made.stage("certify", lambda out: write_text(out / "yardstick.jsonl", yardstick) or {})
@@ -40,17 +48,28 @@ def test_certificates_stand_beside_those_of_real_defects(build_run, tmp_path):
 
 def test_the_histogram_counts_accepted_ones_and_first_attempts_apart(build_run, monkeypatch):
     made = build_run(methods=("copy_paste",))
-    rows = [("crack/1.png", 0, False, False, [0.0, 0.6]), ("crack/1.png", 1, False, True, [0.7, 0.8]),
-            ("crack/9.png", 0, True, True, [0.9]), ("blowhole/1.png", 0, False, False, [0.1])]
+    rows = [
+        ("crack/1.png", 0, False, False, [0.0, 0.6]),
+        ("crack/1.png", 1, False, True, [0.7, 0.8]),
+        ("crack/9.png", 0, True, True, [0.9]),
+        ("blowhole/1.png", 0, False, False, [0.1]),
+    ]
     keys = ("pool_item", "attempt", "spare", "accepted")
-    write_text(made.folder / "gate@copy_paste" / "decisions.jsonl", "".join(json.dumps(
-        dict(zip(keys, row[:4], strict=True)) | {"measures": {"certificates": row[4]}}) + "\n" for row in rows))
+    write_text(
+        made.folder / "gate@copy_paste" / "decisions.jsonl",
+        "".join(
+            json.dumps(dict(zip(keys, row[:4], strict=True)) | {"measures": {"certificates": row[4]}}) + "\n"
+            for row in rows
+        ),
+    )
     made.stage("certify", lambda out: write_text(out / "yardstick.jsonl", '{"category": "crack", "iou": 0.5}\n') or {})
     drawn = {}
     monkeypatch.setattr(gates, "histograms", lambda panels, label: drawn.update(panels))
     gates.certificate_histogram(open_run(made.context()), "copy_paste", ReportConfig())
-    assert drawn == {"crack": {"accepted": [0.7, 0.8, 0.9], "real": [0.5], "first attempt": [0.0, 0.6]},
-                     "blowhole": {"accepted": [], "real": [], "first attempt": [0.1]}}
+    assert drawn == {
+        "crack": {"accepted": [0.7, 0.8, 0.9], "real": [0.5], "first attempt": [0.0, 0.6]},
+        "blowhole": {"accepted": [], "real": [], "first attempt": [0.1]},
+    }
 
 
 def test_a_gate_without_certificates_shows_none(build_run):

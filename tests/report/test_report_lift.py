@@ -12,15 +12,28 @@ def arm(mean, low, high, verdict, objects=None):
     return found | ({"difference_over_objects": {"verdict": objects}} if objects else {})
 
 
-@pytest.mark.parametrize(("item", "starts", "holds"), [
-    (arm(0.05, 0.02, 0.08, "better", "better"), "With anomaly_gan photographs the detector got better: AP@0.5 +0.050",
-     "+0.020 to +0.080, 3 seeds)."),
-    (arm(0.05, 0.02, 0.08, "better", "no difference shown"), "With anomaly_gan photographs the detector got better",
-     "but that is not shown to carry over to other objects."),
-    (arm(-0.05, -0.08, -0.02, "worse"), "With anomaly_gan photographs the detector got worse: AP@0.5 -0.050", "seeds"),
-    (arm(0.05, -0.02, 0.12, "no difference shown"), "No difference shown:", "-0.020 to +0.120"),
-    (arm(0.05, None, None, "no difference shown"), "No difference shown:", "so no interval"),
-])
+@pytest.mark.parametrize(
+    ("item", "starts", "holds"),
+    [
+        (
+            arm(0.05, 0.02, 0.08, "better", "better"),
+            "With anomaly_gan photographs the detector got better: AP@0.5 +0.050",
+            "+0.020 to +0.080, 3 seeds).",
+        ),
+        (
+            arm(0.05, 0.02, 0.08, "better", "no difference shown"),
+            "With anomaly_gan photographs the detector got better",
+            "but that is not shown to carry over to other objects.",
+        ),
+        (
+            arm(-0.05, -0.08, -0.02, "worse"),
+            "With anomaly_gan photographs the detector got worse: AP@0.5 -0.050",
+            "seeds",
+        ),
+        (arm(0.05, -0.02, 0.12, "no difference shown"), "No difference shown:", "-0.020 to +0.120"),
+        (arm(0.05, None, None, "no difference shown"), "No difference shown:", "so no interval"),
+    ],
+)
 def test_headline(item, starts, holds):
     sentence = headline({"none": {}, "anomaly_gan": item, "copy_paste": arm(9.0, 8.0, 10.0, "better")}, 3)
     assert sentence.startswith(starts)
@@ -28,8 +41,10 @@ def test_headline(item, starts, holds):
     assert sentence.endswith(".")
 
 
-@pytest.mark.parametrize("arms", [{}, {"none": {}}, {"none": {}, "x": {"difference": None}},
-                                  {"none": {}, "x": {"difference": {"map50": None}}}])
+@pytest.mark.parametrize(
+    "arms",
+    [{}, {"none": {}}, {"none": {}, "x": {"difference": None}}, {"none": {}, "x": {"difference": {"map50": None}}}],
+)
 def test_no_figure_is_no_verdict(arms):
     assert headline(arms, 1) == UNDECIDED
 

@@ -18,7 +18,7 @@ def defect(seed, category):
     rng = np.random.default_rng(seed)
     pixels, mask = rng.integers(100, 120, (SIDE, SIDE), dtype=np.uint8), np.zeros((SIDE, SIDE), np.uint8)
     height, width = (8, 36) if category == 1 else (22, 24)
-    mask[20:20 + height, 14:14 + width] = 1
+    mask[20 : 20 + height, 14 : 14 + width] = 1
     coarse = np.kron(rng.integers(0, 255, (8, 12)), np.ones((4, 4)))[:height, :width]
     pixels[mask > 0] = coarse[:height, :width].astype(np.uint8).ravel()
     return pixels, mask
@@ -32,8 +32,9 @@ def train(tmp_path_factory):
         category = 1 + number % 2
         pixels, mask = defect(number, category)
         content = write_png(folder / "images" / f"{number}.png", pixels)
-        images.append(ImageRecord(number, f"{number}.png", SIDE, SIDE, f"g{number}", "train", "real",
-                                  sha256_bytes(content)))
+        images.append(
+            ImageRecord(number, f"{number}.png", SIDE, SIDE, f"g{number}", "train", "real", sha256_bytes(content))
+        )
         annotations.append(Annotation.from_mask(number, number, category, mask))
     Dataset(images, annotations, [Category(1, "bar"), Category(2, "block")], {"mode": "L"}).save(folder)
     return load_dataset(folder)

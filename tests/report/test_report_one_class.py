@@ -18,22 +18,46 @@ HOSTILE = "<script>alert(1)</script>"
 
 def write_one_class(out: Path) -> dict[str, Any]:
     row = {"value": 1.25, "asked": 0.05, "expected": 0.048, "low": 0.012, "high": 0.1, "held_out": 30, "groups": 9}
-    return {"detectors": ["iaead", "knn"], "thresholds": {"iaead": {"image": row, "map": row},
-                                                          "knn": {"image": row, "map": None}},
-            "learned_from": {"photographs": 90, "objects": 27}, "held_out": {"photographs": 30, "objects": 9}}
+    return {
+        "detectors": ["iaead", "knn"],
+        "thresholds": {"iaead": {"image": row, "map": row}, "knn": {"image": row, "map": None}},
+        "learned_from": {"photographs": 90, "objects": 27},
+        "held_out": {"photographs": 30, "objects": 9},
+    }
 
 
 def write_opinion(out: Path, gate: Path) -> dict[str, Any]:
     names = sorted(image.file_name for image in load_dataset(gate).images)
-    lines = [{"file_name": name, "category": HOSTILE, "suspicious": place < 2, "base": None,
-              "reasons": ["defect_not_unusual"] if place < 2 else [],
-              "detectors": {"iaead": {"defect": 0.4, "defect_threshold": 1.2}}} for place, name in enumerate(names)]
+    lines = [
+        {
+            "file_name": name,
+            "category": HOSTILE,
+            "suspicious": place < 2,
+            "base": None,
+            "reasons": ["defect_not_unusual"] if place < 2 else [],
+            "detectors": {"iaead": {"defect": 0.4, "defect_threshold": 1.2}},
+        }
+        for place, name in enumerate(names)
+    ]
     lines.append({**lines[0], "file_name": "../../../etc/passwd"})
     write_text(out / "opinions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    cells = {"photographs": len(names), "suspicious": 2, "share": 0.3333, "defect_not_unusual": 0.3333,
-             "background_unusual": None, "background_compared": 0}
-    return {"sentence": "a plain sentence", "all": cells, "categories": {"crack": cells}, "yardsticks": {
-        "real_defects": {"all": {**cells, "share": 0.125}}, "held_out_normals": {"all": {**cells, "share": 0.97}}}}
+    cells = {
+        "photographs": len(names),
+        "suspicious": 2,
+        "share": 0.3333,
+        "defect_not_unusual": 0.3333,
+        "background_unusual": None,
+        "background_compared": 0,
+    }
+    return {
+        "sentence": "a plain sentence",
+        "all": cells,
+        "categories": {"crack": cells},
+        "yardsticks": {
+            "real_defects": {"all": {**cells, "share": 0.125}},
+            "held_out_normals": {"all": {**cells, "share": 0.97}},
+        },
+    }
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +72,17 @@ def page(build_run, tmp_path_factory):
 
 def test_thresholds_shares_yardsticks_and_reasons_are_shown(page):
     assert 'id="one-class"' in page and 'href="#one-class"' in page
-    for words in ("[1.2 %, 10.0 %]", "4.8 %", "greatest value of the map", "33.3 %", "yardstick: real defects",
-                  "12.5 %", "97.0 %", "a plain sentence", "defect not unusual (iaead 0.4 of 1.2)"):
+    for words in (
+        "[1.2 %, 10.0 %]",
+        "4.8 %",
+        "greatest value of the map",
+        "33.3 %",
+        "yardstick: real defects",
+        "12.5 %",
+        "97.0 %",
+        "a plain sentence",
+        "defect not unusual (iaead 0.4 of 1.2)",
+    ):
         assert words in page
     assert page.count('alt="suspicious ') == 2
     assert HOSTILE not in page and "passwd" not in page

@@ -58,8 +58,12 @@ def test_everything_that_the_pool_says_is_shown(build_run, tmp_path) -> None:
 
 def test_runs_of_before_are_shown_without(build_run, tmp_path) -> None:
     made = build_run(methods=())
-    for metrics in ({}, {"evaluation": None, "judge": None}, {"evaluation": {}, "judge": {}},
-                    {"evaluation": "none", "judge": [1]}):
+    for metrics in (
+        {},
+        {"evaluation": None, "judge": None},
+        {"evaluation": {}, "judge": {}},
+        {"evaluation": "none", "judge": [1]},
+    ):
         add(made, **metrics)
         text = page(made, tmp_path / "out")
         assert not any(heading in text for heading in HEADINGS)

@@ -21,7 +21,7 @@ from anomaly_gan.report.pictures import Album
 from anomaly_gan.report.sections import training
 from anomaly_gan.report.stage import run
 
-HOSTILE = ["</script><img src=x onerror=alert(1)>", "{{7*7}}{% raw %}", "\u202ecigam\u2067 \x00", "a\" onload=\"x"]
+HOSTILE = ["</script><img src=x onerror=alert(1)>", "{{7*7}}{% raw %}", "\u202ecigam\u2067 \x00", 'a" onload="x']
 PROMISED = ("data", "pool", "training", "generated", "gates", "export", "reproduce")
 
 
@@ -60,10 +60,24 @@ def test_every_section_is_there_and_shows_the_run(whole):
     _, text, metrics = whole
     page = Page(text)
     assert set(PROMISED) <= page.ids()
-    for words in ("blowhole", "crack", "copy_paste", "anomaly_gan", "polygon of blowhole has 2 points", "40 steps",
-                  "a label without a photograph", "612\u202f345", "12 pixels changed outside the mask", "FD-EffLite0",
-                  "12.5 (11 – 14)", "10 (8 – 12)", "blowhole: 1 of 4 is missing.", "synthetic: images",
-                  "0.412 [0.390, 0.434]", "+0.050 [+0.020, +0.080]"):
+    for words in (
+        "blowhole",
+        "crack",
+        "copy_paste",
+        "anomaly_gan",
+        "polygon of blowhole has 2 points",
+        "40 steps",
+        "a label without a photograph",
+        "612\u202f345",
+        "12 pixels changed outside the mask",
+        "FD-EffLite0",
+        "12.5 (11 – 14)",
+        "10 (8 – 12)",
+        "blowhole: 1 of 4 is missing.",
+        "synthetic: images",
+        "0.412 [0.390, 0.434]",
+        "+0.050 [+0.020, +0.080]",
+    ):
         assert words in page.text
     assert metrics["pictures_left_out"] == 0
     assert metrics["bytes"] == len(text.encode())
@@ -124,7 +138,7 @@ def test_hostile_names_are_inert_text(build_run, tmp_path, order):
     assert "{{7*7}}{% raw %}" in page.text
     assert "\x00" not in text
     for place in re.finditer("\u202e", re.sub(r'"[^"]*"', '""', text)):  # outside of attributes: isolated
-        before = re.sub(r'"[^"]*"', '""', text)[:place.start()]
+        before = re.sub(r'"[^"]*"', '""', text)[: place.start()]
         assert before.count("<bdi>") > before.count("</bdi>")
 
 
@@ -136,8 +150,19 @@ def test_lone_surrogates_do_not_stop_the_page(build_run, tmp_path):
     assert "\ufffd.png" in text
 
 
-@pytest.mark.parametrize("stage", ["ingest", "pool", "train@anomaly_gan", "generate@copy_paste", "gate@copy_paste",
-                                   "export@copy_paste", "compare", None])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "ingest",
+        "pool",
+        "train@anomaly_gan",
+        "generate@copy_paste",
+        "gate@copy_paste",
+        "export@copy_paste",
+        "compare",
+        None,
+    ],
+)
 def test_a_missing_stage_is_named(whole, tmp_path, stage):
     made, _, _ = whole
     context = made.context()
@@ -214,8 +239,10 @@ def test_pictures_beyond_the_budget_are_counted(whole, tmp_path):
 
 def test_many_rows_stay_small(build_run, tmp_path):
     made = build_run(methods=())
-    rows = "".join(json.dumps({"outcome": "rejected", "code": f"Z{i}", "file": f"{i}.png", "reason": "x" * 40}) + "\n"
-                   for i in range(100_000))
+    rows = "".join(
+        json.dumps({"outcome": "rejected", "code": f"Z{i}", "file": f"{i}.png", "reason": "x" * 40}) + "\n"
+        for i in range(100_000)
+    )
     write_text(made.folder / "ingest" / "rejects.jsonl", rows)
     text, metrics = report(made.context(), tmp_path / "out")
     assert metrics["bytes"] < 1_000_000
@@ -245,10 +272,14 @@ def test_every_further_detector_has_its_part(build_run, tmp_path):
     made = build_run()
     summary = json.loads((made.folder / "compare" / "summary.json").read_text())
     recall = {"mean": 0.625, "low": 0.5, "high": 0.75, "values": [0.6, 0.65]}
-    arms = {arm: item | {"sentence": f"{arm}: by boxes.", "image_recall_at_5": recall}
-            for arm, item in summary["arms"].items()}
-    parts = {"mask_rcnn": {"arms": summary["arms"], "judged_on": "masks"},
-             "retinanet": {"arms": arms, "judged_on": "boxes"}}
+    arms = {
+        arm: item | {"sentence": f"{arm}: by boxes.", "image_recall_at_5": recall}
+        for arm, item in summary["arms"].items()
+    }
+    parts = {
+        "mask_rcnn": {"arms": summary["arms"], "judged_on": "masks"},
+        "retinanet": {"arms": arms, "judged_on": "boxes"},
+    }
     write_text(made.folder / "compare" / "summary.json", json.dumps(summary | {"detectors": parts}))
     text, _ = report(made.context(), tmp_path)
     assert "The same with the detector retinanet, judged on boxes" in text and "with the detector mask_rcnn" not in text
@@ -258,8 +289,12 @@ def test_every_further_detector_has_its_part(build_run, tmp_path):
 
 def test_features_over_training_stand_in_their_trainings_section(build_run):
     made = build_run(methods=("anomaly_gan",))
-    rows = ["category,step,n,mean,p05,p95,real_mean,real_p05,real_p95,diversity", "crack,,9,3.0,2.0,4.0,1.0,0.5,1.5,",
-            "crack,0,9,2.9,2.0,4.0,1.0,0.5,1.5,0.4", "crack,500,9,,,,1.0,0.5,1.5,0.9"]
+    rows = [
+        "category,step,n,mean,p05,p95,real_mean,real_p05,real_p95,diversity",
+        "crack,,9,3.0,2.0,4.0,1.0,0.5,1.5,",
+        "crack,0,9,2.9,2.0,4.0,1.0,0.5,1.5,0.4",
+        "crack,500,9,,,,1.0,0.5,1.5,0.9",
+    ]
 
     def stage(out):
         write_png(out / "features.png", np.full((60, 240, 3), 250, np.uint8))

@@ -18,12 +18,14 @@ from detection.evaluation.evaluate import judge, truth_rows
 def write_run(folder: Path) -> Dataset:
     """Three test objects, two photographs of the first; category ``dent`` has no test defect."""
     groups = ("b", "a", "a", "c")
-    images = [ImageRecord(number, f"{number}.png", 20, 20, group, "test", "real", str(number))
-              for number, group in enumerate(groups, start=1)]
+    images = [
+        ImageRecord(number, f"{number}.png", 20, 20, group, "test", "real", str(number))
+        for number, group in enumerate(groups, start=1)
+    ]
     annotations = []
     for number, category in ((1, 1), (2, 1), (2, 3), (3, 3)):
         mask = np.zeros((20, 20), np.uint8)
-        mask[2 + 5 * category // 3:8, 3:9] = 1
+        mask[2 + 5 * category // 3 : 8, 3:9] = 1
         annotations.append(Annotation.from_mask(len(annotations) + 1, number, category, mask))
     categories = [Category(1, "crack"), Category(2, "dent"), Category(3, "pit")]
     data = Dataset(images, annotations, categories, {"mode": "L"}, folder)
@@ -34,8 +36,18 @@ def write_run(folder: Path) -> Dataset:
 def write_cell(run: Path, data: Dataset, arm: str, rows: list[dict]) -> None:
     folder = run / "compare" / "cells" / f"{arm}-mask_rcnn-f0-s0"
     write_json(folder / "detections.json", rows)
-    write_json(folder / "result.json", {"arm": arm, "detector": "mask_rcnn", "fold": 0, "seed": 0, "key": arm,
-                                        "test_hash": held_out_hash(data), **judge(data, rows, True, 0.5)})
+    write_json(
+        folder / "result.json",
+        {
+            "arm": arm,
+            "detector": "mask_rcnn",
+            "fold": 0,
+            "seed": 0,
+            "key": arm,
+            "test_hash": held_out_hash(data),
+            **judge(data, rows, True, 0.5),
+        },
+    )
 
 
 def test_cells_are_read_with_their_matches(tmp_path: Path) -> None:
@@ -54,7 +66,7 @@ def test_cells_are_read_with_their_matches(tmp_path: Path) -> None:
     assert hybrid.figure("dent") is None and hybrid.figure("pit") == pytest.approx(1)
     assert hybrid.figure(metric="map50_box") == pytest.approx((51 / 101 + 1) / 2)
     folder = tmp_path / "compare" / "cells" / "none-mask_rcnn-f0-s0"
-    only, = study_cells(tmp_path, {folder: read_result(folder / "result.json")})
+    (only,) = study_cells(tmp_path, {folder: read_result(folder / "result.json")})
     assert only.arm == "none" and only.figures == none.figures
 
 

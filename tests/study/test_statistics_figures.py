@@ -67,8 +67,9 @@ def test_all_draws_at_once_are_the_draws_one_by_one() -> None:
         matches = Matches(rng.random(size) < 0.4, rng.integers(0, 6, size), np.array([2, 0, 1, 3, 0, 9]))
         weights = np.vstack([np.ones(6, int), [0, 3, 0, 0, 3, 0], drawn_counts(6, 30, rng)])
         expected = [weighted_ap50(matches, row) for row in weights]
-        assert resampled_ap50(matches, weights) == pytest.approx([np.nan if v is None else v for v in expected],
-                                                                 nan_ok=True)
+        assert resampled_ap50(matches, weights) == pytest.approx(
+            [np.nan if v is None else v for v in expected], nan_ok=True
+        )
 
 
 def test_one_unit_fewer_is_drawn_so_that_the_spread_is_not_too_small() -> None:
@@ -90,17 +91,20 @@ def test_the_mean_is_over_folds_of_the_mean_over_seeds() -> None:
 def test_interval_over_seeds_by_hand() -> None:
     """Two folds of seeds (0.1, 0.3) and (0.5, 0.7): pooled s^2 = 0.04 / 2, variance of the mean 0.02 (1/2 + 1/2) / 4,
     t(0.975; 2) = 4.302653: half-width 0.304243."""
-    folds = [[Term(fold, seed, value, np.empty(0)) for seed, value in enumerate(pair)]
-             for fold, pair in enumerate([(0.1, 0.3), (0.5, 0.7)])]
+    folds = [
+        [Term(fold, seed, value, np.empty(0)) for seed, value in enumerate(pair)]
+        for fold, pair in enumerate([(0.1, 0.3), (0.5, 0.7)])
+    ]
     interval = seeds_interval(0.4, folds)
-    assert interval.high == pytest.approx(0.4 + 4.302653 * 0.005 ** 0.5, abs=1e-6)
+    assert interval.high == pytest.approx(0.4 + 4.302653 * 0.005**0.5, abs=1e-6)
     assert seeds_interval(0.4, [folds[0][:1]]).low is None
 
 
 @pytest.mark.parametrize("objects, trainings, both", [(0.01, 1.0, 0.01), (0.3, 1.0, 0.1), (1.0, 0.1, 1.0)])
 @pytest.mark.parametrize("seeds", [3, 4])
-def test_an_interval_holds_the_truth_as_often_as_it_says(seeds: int, objects: float, trainings: float,
-                                                         both: float) -> None:
+def test_an_interval_holds_the_truth_as_often_as_it_says(
+    seeds: int, objects: float, trainings: float, both: float
+) -> None:
     """Simulated trainings on 20 objects, with these variances of a mean over objects, over trainings, and of what one
     training finds on one object. Of 300 intervals of 95 % 263 to 297 hold the truth (91.5 to 95.8 % were measured on
     600; with two trainings that differ by themselves alone 90 %)."""
@@ -109,8 +113,9 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(seeds: int, objects: fl
     for study in range(300):
         drawn = drawn_counts(20, 300, rng) / 19
         common = rng.normal(0, np.sqrt(20 * objects), 20)
-        values = [common + rng.normal(0, np.sqrt(20 * both), 20) + rng.normal(0, np.sqrt(trainings))
-                  for _ in range(seeds)]
+        values = [
+            common + rng.normal(0, np.sqrt(20 * both), 20) + rng.normal(0, np.sqrt(trainings)) for _ in range(seeds)
+        ]
         made = estimate([Term(0, seed, float(row.mean()), drawn @ row) for seed, row in enumerate(values)], study)
         assert made is not None and made.interval.low is not None and made.interval.high is not None
         held += made.interval.low <= 0 <= made.interval.high
@@ -118,8 +123,14 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(seeds: int, objects: fl
 
 
 def test_only_pairs_are_compared_and_the_rest_is_counted() -> None:
-    cells = [at("none", 0, 0, 0.5), at("none", 0, 1, 0.5), at("none", 1, 0, 0.1), at("hybrid", 0, 0, 0.7),
-             at("hybrid", 0, 1, 0.8), at("hybrid", 0, 2, 0.0)]
+    cells = [
+        at("none", 0, 0, 0.5),
+        at("none", 0, 1, 0.5),
+        at("none", 1, 0, 0.1),
+        at("hybrid", 0, 0, 0.7),
+        at("hybrid", 0, 1, 0.8),
+        at("hybrid", 0, 2, 0.0),
+    ]
     row = compare(by_arm(draw_cells(cells, 50, 0)), "hybrid", "none", "none", 0)
     assert row is not None
     assert row["mean"] == pytest.approx(0.25) and row["cells"] == 2 and row["folds"] == 1
@@ -136,9 +147,16 @@ def test_arms_without_a_common_cell_are_not_compared() -> None:
 
 def test_the_best_rival_is_chosen_where_all_took_part() -> None:
     """copy_paste is ahead on the cells that all have; that geometric did well on an easy fold does not count."""
-    cells = [at("anomaly_gan", 0, 0, 0.5), at("anomaly_gan@prior", 0, 0, 0.9), at("hybrid", 0, 0, 0.9),
-             at("none", 0, 0, 0.8), at("copy_paste", 0, 0, 0.4), at("geometric", 0, 0, 0.3),
-             at("geometric", 1, 0, 1.0), at("anomaly_gan", 1, 0, 1.0)]
+    cells = [
+        at("anomaly_gan", 0, 0, 0.5),
+        at("anomaly_gan@prior", 0, 0, 0.9),
+        at("hybrid", 0, 0, 0.9),
+        at("none", 0, 0, 0.8),
+        at("copy_paste", 0, 0, 0.4),
+        at("geometric", 0, 0, 0.3),
+        at("geometric", 1, 0, 1.0),
+        at("anomaly_gan", 1, 0, 1.0),
+    ]
     arms = by_arm(draw_cells(cells, 20, 0))
     assert best_rival(arms, "anomaly_gan", 0) == "copy_paste"
     assert best_rival({"anomaly_gan": arms["anomaly_gan"], "none": arms["none"]}, "anomaly_gan", 0) is None
@@ -146,8 +164,11 @@ def test_the_best_rival_is_chosen_where_all_took_part() -> None:
 
 def test_a_category_without_a_test_defect_is_left_out_of_its_fold() -> None:
     found = Matches(np.array([True]), np.array([0]), np.array([1, 1]))
-    cells = [cell_of(arm, fold, 0, dict.fromkeys(names, found), (f"{fold}a", f"{fold}b"))
-             for arm in ("none", "hybrid") for fold, names in enumerate([CATEGORIES, CATEGORIES[:1]])]
+    cells = [
+        cell_of(arm, fold, 0, dict.fromkeys(names, found), (f"{fold}a", f"{fold}b"))
+        for arm in ("none", "hybrid")
+        for fold, names in enumerate([CATEGORIES, CATEGORIES[:1]])
+    ]
     part = summarise_study({"main": cells}, draws=30)["detectors"]["mask_rcnn"]
     assert part["arms"]["none"]["categories"]["crack"]["folds"] == 1
     assert part["arms"]["none"]["categories"]["blowhole"]["folds"] == 2
@@ -162,12 +183,22 @@ def test_cells_of_one_fold_must_have_been_judged_on_the_same_objects() -> None:
 
 def test_leakage_is_told_apart_from_lift() -> None:
     """By objects 0.3 -> 0.4, by images 0.5 -> 0.9: of a lift of 0.4, 0.3 is leakage, three quarters."""
-    main = [at(arm, fold, seed, ap) for arm, ap in (("none", 0.3), ("hybrid", 0.4))
-            for fold in range(4) for seed in range(3)]
-    leak = [at(arm, fold, seed, ap) for arm, ap in (("none", 0.5), ("hybrid", 0.9))
-            for fold in range(4) for seed in range(3)]
-    leak = [StudyCell(c.arm, c.detector, c.fold, c.seed, c.figures, tuple(f"i{o}" for o in c.objects), c.matches)
-            for c in leak]
+    main = [
+        at(arm, fold, seed, ap)
+        for arm, ap in (("none", 0.3), ("hybrid", 0.4))
+        for fold in range(4)
+        for seed in range(3)
+    ]
+    leak = [
+        at(arm, fold, seed, ap)
+        for arm, ap in (("none", 0.5), ("hybrid", 0.9))
+        for fold in range(4)
+        for seed in range(3)
+    ]
+    leak = [
+        StudyCell(c.arm, c.detector, c.fold, c.seed, c.figures, tuple(f"i{o}" for o in c.objects), c.matches)
+        for c in leak
+    ]
     part = summarise_study({"main": main, "leak": leak}, draws=200)["detectors"]["mask_rcnn"]["leak"]
     assert part["arms"]["none"]["gap"]["mean"] == pytest.approx(0.2)
     lift = part["arms"]["hybrid"]["lift"]
@@ -196,8 +227,12 @@ def test_rank_correlation_is_that_of_scipy() -> None:
 
 def test_an_easy_category_is_not_a_good_gate() -> None:
     """Between the categories gate and lift rise together; within each they fall."""
-    points = [Point(f"arm{number}", fold, name, base + number, base - number) for fold in (0, 1)
-              for name, base in (("easy", 100.0), ("hard", 0.0)) for number in range(6)]
+    points = [
+        Point(f"arm{number}", fold, name, base + number, base - number)
+        for fold in (0, 1)
+        for name, base in (("easy", 100.0), ("hard", 0.0))
+        for number in range(6)
+    ]
     assert correlation(points, False, 0, 200)["rho"] > 0.4
     within = correlation(points, True, 0, 200)
     assert within["rho"] == pytest.approx(-1) and within["predicts"]
@@ -211,17 +246,42 @@ def test_few_arms_carry_no_interval() -> None:
 
 
 def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
-    view = {"KID": {"generated": {"mean": 4.0, "p05": 1, "p95": 6}, "over_p95": 0.8, "ratio": None, "real": {}},
-            "PD": {"near_copies": 5, "nearest_real": {"generated": 0.3, "real": 0.6}, "pairs": {"ratio": 0.9},
-                   "random_real": {"generated": 1.0, "real": 0.0}}, "generated": 50, "n": 20, "reason": None}
-    item = {"accepted": 8, "tried": 10, "wanted": 9, "accepted_at_once": 6, "crop": view, "verdict": "pass",
-            "reasons": {"H1": 2},
-            "certificate": {"median": 0.5, "real_median": 0.4, "rejects_empty": True, "instances": 9},
-            "seam": {"median": 1.2, "real_median": None, "note": "text", "bad": float("nan")},
-            "copies": {"share": 0.1, "accepted": 3, "threshold": 0.02}}
-    expected = {"acceptance": 0.8, "accepted at once": 6 / 9, "crop KID over p95": 0.8, "crop PD diversity": 0.9,
-                "crop PD nearest real": 0.5, "crop PD near copies": 0.1, "certificate median": 0.5,
-                "certificate over real": 1.25, "seam median": 1.2, "copies share": 0.1}
+    view = {
+        "KID": {"generated": {"mean": 4.0, "p05": 1, "p95": 6}, "over_p95": 0.8, "ratio": None, "real": {}},
+        "PD": {
+            "near_copies": 5,
+            "nearest_real": {"generated": 0.3, "real": 0.6},
+            "pairs": {"ratio": 0.9},
+            "random_real": {"generated": 1.0, "real": 0.0},
+        },
+        "generated": 50,
+        "n": 20,
+        "reason": None,
+    }
+    item = {
+        "accepted": 8,
+        "tried": 10,
+        "wanted": 9,
+        "accepted_at_once": 6,
+        "crop": view,
+        "verdict": "pass",
+        "reasons": {"H1": 2},
+        "certificate": {"median": 0.5, "real_median": 0.4, "rejects_empty": True, "instances": 9},
+        "seam": {"median": 1.2, "real_median": None, "note": "text", "bad": float("nan")},
+        "copies": {"share": 0.1, "accepted": 3, "threshold": 0.02},
+    }
+    expected = {
+        "acceptance": 0.8,
+        "accepted at once": 6 / 9,
+        "crop KID over p95": 0.8,
+        "crop PD diversity": 0.9,
+        "crop PD nearest real": 0.5,
+        "crop PD near copies": 0.1,
+        "certificate median": 0.5,
+        "certificate over real": 1.25,
+        "seam median": 1.2,
+        "copies share": 0.1,
+    }
     assert gate_figures(item) == pytest.approx(expected)
     folder = tmp_path / "gate@cgan"
     folder.mkdir()
@@ -233,8 +293,11 @@ def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
 
 
 def test_amounts_come_from_the_configuration_or_the_name() -> None:
-    config = {"export": {"real_times": 4, "per_real": 2.0}, "data": {"objects": 3},
-              "compare": {"detect": {"real_share": 0.5}}}
+    config = {
+        "export": {"real_times": 4, "per_real": 2.0},
+        "data": {"objects": 3},
+        "compare": {"detect": {"real_share": 0.5}},
+    }
     assert amount_of("anything", config) == Amount(4.0, 2.0, 3, 0.5)
     assert amount_of("real2x_synth8_free", None) == Amount(2.0, 8.0, None, None)
     assert amount_of("objects8", {}) == Amount(1.0, None, 8, None)
@@ -245,8 +308,13 @@ def summary() -> dict:
     cells = {"main": simulated_study(SKILLS, 0, folds=2, objects=8)}
     for name, study in (("leak", 1), ("ungated", 0), ("real2x_synth0", 0), ("real2x_synth4", 0), ("objects2", 0)):
         cells[name] = simulated_study(SKILLS, study, folds=2, seeds=(0, 1), objects=8)
-    gates = [GateFigures(arm, fold, name, {"seam": fold + len(arm) / 10}) for arm in SKILLS if arm != "none"
-             for fold in (0, 1) for name in CATEGORIES]
+    gates = [
+        GateFigures(arm, fold, name, {"seam": fold + len(arm) / 10})
+        for arm in SKILLS
+        if arm != "none"
+        for fold in (0, 1)
+        for name in CATEGORIES
+    ]
     return summarise_study(cells, gates_by_variant={"main": gates}, draws=60)
 
 
@@ -267,8 +335,9 @@ def test_rows_have_the_columns_and_every_category(summary: dict) -> None:
     of_one = [("copy_paste", "none"), ("anomaly_gan", "none"), ("anomaly_gan", "best_other")]
     variants = ["main", *summary["detectors"]["mask_rcnn"]["variants"]]
     assert len(variants) == 6, "each variant's arms are compared with its own none"
-    assert [(row["variant"], row["arm"], row["kind"]) for row in whole] == [(name, *row) for name in variants
-                                                                            for row in of_one]
+    assert [(row["variant"], row["arm"], row["kind"]) for row in whole] == [
+        (name, *row) for name in variants for row in of_one
+    ]
     assert len(rows) == len(whole) * (1 + len(CATEGORIES))
     assert {row["gate"] for row in gate_rows(summary)} == {"seam"}
 
@@ -287,10 +356,15 @@ def test_amount_rows_are_lifts_over_none_and_over_as_much_real_alone(summary: di
 
 def test_as_much_real_alone_is_found_whatever_the_share_of_a_batch() -> None:
     """Any arm will do where nothing synthetic is in the export: they all trained on the same photographs."""
-    cells = {"main": [at("none", 0, 0, 0.4)], "real2x_synth0": [at("geometric", 0, 0, 0.5)],
-             "real2x_synth4_free": [at("hybrid", 0, 0, 0.7)]}
-    configs = {name: {"compare": {"detect": {"real_share": share}}} for name, share in
-               (("main", 0.5), ("real2x_synth0", 0.5), ("real2x_synth4_free", 0.9))}
+    cells = {
+        "main": [at("none", 0, 0, 0.4)],
+        "real2x_synth0": [at("geometric", 0, 0, 0.5)],
+        "real2x_synth4_free": [at("hybrid", 0, 0, 0.7)],
+    }
+    configs = {
+        name: {"compare": {"detect": {"real_share": share}}}
+        for name, share in (("main", 0.5), ("real2x_synth0", 0.5), ("real2x_synth4_free", 0.9))
+    }
     amount = summarise_study(cells, configs=configs, draws=20)["detectors"]["mask_rcnn"]["amount"]
     row = next(row for row in amount["amounts"] if row["arm"] == "hybrid")
     assert row["real_alone"] == "geometric of real2x_synth0" and row["against"] == "none of main"

@@ -35,8 +35,11 @@ def test_equal_arms_are_rarely_told_apart(verdicts: list[tuple[dict, dict]]) -> 
 
 
 def test_intervals_hold_the_truth(verdicts: list[tuple[dict, dict]]) -> None:
-    held = [row["low"] <= truth <= row["high"] for pair in verdicts
-            for row, truth in zip(pair, (TRUE_DIFFERENCE, 0.0), strict=True)]
+    held = [
+        row["low"] <= truth <= row["high"]
+        for pair in verdicts
+        for row, truth in zip(pair, (TRUE_DIFFERENCE, 0.0), strict=True)
+    ]
     assert 0.88 <= sum(held) / len(held) <= 0.995  # not all: intervals that hold everything say nothing
 
 

@@ -26,8 +26,10 @@ def repeated(study: int, skills: dict[str, float], spread: float = DRAW_SPREAD) 
         cells = []
         for arm, skill in skills.items():
             luck = rng_for(0, "draw", study, repeat, arm).normal(0, spread)
-            cells += [replace(simulated_cell(arm, 0, 10 * repeat + seed, skill + luck, study), seed=seed)
-                      for seed in range(SEEDS)]
+            cells += [
+                replace(simulated_cell(arm, 0, 10 * repeat + seed, skill + luck, study), seed=seed)
+                for seed in range(SEEDS)
+            ]
         result["main" if not repeat else f"main.r{repeat}"] = cells
     return result
 
@@ -40,7 +42,8 @@ def test_a_repeat_is_the_mean_over_its_seeds():
     cells = repeated(0, {"none": 0.0, "anomaly_gan": 1.0})
     merged = over_repeats(drawn(cells))["main"]
     assert [(item.cell.arm, item.cell.seed) for item in merged] == [
-        (arm, repeat) for repeat in range(REPEATS) for arm in ("anomaly_gan", "none")]
+        (arm, repeat) for repeat in range(REPEATS) for arm in ("anomaly_gan", "none")
+    ]
     by_hand = [np.mean([cell.figure() for cell in items if cell.arm == "none"]) for items in cells.values()]
     assert [item.cell.figure() for item in merged if item.cell.arm == "none"] == pytest.approx(by_hand)
     for name in ("blowhole", "crack"):
@@ -55,8 +58,9 @@ def test_only_seeds_that_all_arms_have_count():
     gone = [cell for cell in cells["main.r1"] if (cell.arm, cell.seed) != ("anomaly_gan", 1)]
     merged = over_repeats(drawn(cells | {"main.r1": gone}))["main"]
     kept = next(cell for cell in cells["main.r1"] if (cell.arm, cell.seed) == ("none", 0))
-    assert next(item.cell.figure() for item in merged if item.cell.arm == "none" and item.cell.seed == 1
-                ) == kept.figure()
+    assert (
+        next(item.cell.figure() for item in merged if item.cell.arm == "none" and item.cell.seed == 1) == kept.figure()
+    )
     none_left = {"main": cells["main"], "main.r1": [cell for cell in cells["main.r1"] if cell.arm == "none"]}
     assert over_repeats(drawn(none_left)) == {}, "one whole repeat is no sample of repeats"
 
@@ -66,8 +70,10 @@ def test_intervals_over_repeats_know_of_the_draw_and_those_over_seeds_do_not():
     one, several = 0, 0
     for study in range(STUDIES):
         sample = drawn(repeated(study, {"none": 0.0, "anomaly_gan": 0.0}))
-        rows = [compare(by_arm(cells), "anomaly_gan", "none", "none", seed=0)
-                for cells in (sample["main"], over_repeats(sample)["main"])]
+        rows = [
+            compare(by_arm(cells), "anomaly_gan", "none", "none", seed=0)
+            for cells in (sample["main"], over_repeats(sample)["main"])
+        ]
         one += rows[0]["verdict"] != "no difference shown"
         several += rows[1]["verdict"] != "no difference shown"
     assert several <= 0.1 * STUDIES < 0.2 * STUDIES <= one
@@ -76,8 +82,9 @@ def test_intervals_over_repeats_know_of_the_draw_and_those_over_seeds_do_not():
 def test_a_better_arm_is_called_better_over_repeats_in_summary_and_csv():
     summary = summarise_study(repeated(1, {"none": 0.0, "copy_paste": 0.0, "anomaly_gan": 3.0}, 0.2), seed=0)
     part = summary["detectors"]["mask_rcnn"]
-    row = next(row for row in part["repeats"]["main"]["comparisons"] if row["kind"] == "none"
-               and row["arm"] == "anomaly_gan")
+    row = next(
+        row for row in part["repeats"]["main"]["comparisons"] if row["kind"] == "none" and row["arm"] == "anomaly_gan"
+    )
     assert row["verdict"] == "better" and row["cells"] == REPEATS
     assert f"{REPEATS} repeats (each the mean over its seeds)" in summary["sentences"][1]
     assert summary["sentences"][1] == row["sentence"] and part["goal"]["reached"]

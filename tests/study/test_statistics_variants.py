@@ -28,8 +28,10 @@ def against_none(cells: dict[str, list[StudyCell]], configs=None, variant: str =
 def test_a_variant_without_none_is_set_against_that_of_main():
     cells = study({"anomaly_gan": 3.0})
     part = summarise_study(cells, draws=60)["detectors"]["mask_rcnn"]
-    lift = {name: next(row for row in of["comparisons"] if row["kind"] == "none")
-            for name, of in (("main", part), ("generated", part["variants"]["generated"]))}
+    lift = {
+        name: next(row for row in of["comparisons"] if row["kind"] == "none")
+        for name, of in (("main", part), ("generated", part["variants"]["generated"]))
+    }
     assert lift["generated"]["mean"] == lift["main"]["mean"] > 0 and lift["generated"]["verdict"] == "better"
     assert against_none(cells) == ["anomaly_gan"]
 
@@ -55,8 +57,10 @@ def test_a_repeat_is_set_against_main_of_the_same_repeat():
     again = {f"{name}.r1": items for name, items in study({"anomaly_gan": 1.0}).items()}
     again["main.r1"] = simulated_study({"none": 5.0, "anomaly_gan": 3.0}, 0)
     summary = summarise_study(cells | again, draws=60)["detectors"]["mask_rcnn"]
-    first, second = (next(row for row in summary["variants"][name]["comparisons"] if row["kind"] == "none")
-                     for name in ("generated", "generated.r1"))
+    first, second = (
+        next(row for row in summary["variants"][name]["comparisons"] if row["kind"] == "none")
+        for name in ("generated", "generated.r1")
+    )
     assert first["mean"] > 0 > second["mean"]
     both = next(row for row in summary["repeats"]["generated"]["comparisons"] if row["kind"] == "none")
     assert both["mean"] == pytest.approx((first["mean"] + second["mean"]) / 2)
@@ -67,8 +71,9 @@ def test_our_arms_are_set_against_the_papers_own_recipe():
     part = summarise_study({"main": cells}, draws=60)["detectors"]["mask_rcnn"]
     [row] = [row for row in part["comparisons"] if row["kind"] == "paper"]
     assert (row["arm"], row["against"], row["verdict"]) == ("anomaly_gan", "anomaly_gan_paper", "better")
-    assert row["mean"] == pytest.approx(part["arms"]["anomaly_gan"]["map50"]["mean"]
-                                        - part["arms"]["anomaly_gan_paper"]["map50"]["mean"])
+    assert row["mean"] == pytest.approx(
+        part["arms"]["anomaly_gan"]["map50"]["mean"] - part["arms"]["anomaly_gan_paper"]["map50"]["mean"]
+    )
     assert row["sentence"].startswith("anomaly_gan: better than anomaly_gan_paper: AP@0.5 +")
 
 
@@ -90,8 +95,10 @@ def test_every_detector_is_a_row_of_one_table():
     more = {name: [*items, *(replace(cell, detector="ms_rcnn") for cell in items)] for name, items in cells.items()}
     table = detector_table(summarise_study(more, draws=60))
     assert [row[:4] for row in table.rows] == [
-        [detector, variant, arm, 12] for detector in ("mask_rcnn", "ms_rcnn")
-        for variant, arm in (("main", "none"), ("main", "anomaly_gan"), ("generated", "anomaly_gan"))]
+        [detector, variant, arm, 12]
+        for detector in ("mask_rcnn", "ms_rcnn")
+        for variant, arm in (("main", "none"), ("main", "anomaly_gan"), ("generated", "anomaly_gan"))
+    ]
     assert table.rows[0][4] == pytest.approx(sum(cell.figure() for cell in cells["main"] if cell.arm == "none") / 12)
     assert table.rows[0][-1] is None and table.rows[2][-1] == "better"
     more["generated"] += simulated_study({"none": -2.0}, 0)

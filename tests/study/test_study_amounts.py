@@ -12,11 +12,12 @@ from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.resources import PACKAGE
 from anomaly_gan.core.stage import Context, run_stage
-from anomaly_gan.pipeline.run import plan, read_run_config
+from anomaly_gan.pipeline.config import read_run_config
+from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.export import stage as export
 from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 from detection.comparison.cell import training_data
 
 
@@ -24,8 +25,13 @@ from detection.comparison.cell import training_data
 def small(tmp_path_factory) -> SmallRun:
     """Four training objects with a defect of each kind, and twelve photographs in place of accepted ones."""
     small = build_run(tmp_path_factory.mktemp("small"), groups=6, exposures=1, per_category=6, fixed_shape=["scratch"])
-    run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=6), Context(3, "cpu", small.inputs()),
-              small.folder / "gate@copy_paste")
+    run_stage(
+        "generate",
+        generate.run,
+        GenerateConfig(method="copy_paste", count=6),
+        Context(3, "cpu", small.inputs()),
+        small.folder / "gate@copy_paste",
+    )
     return small
 
 
@@ -39,8 +45,9 @@ def test_nothing_asked_for_leaves_the_key_as_it_was():
     assert set(ExportConfig().model_dump(mode="json")) == {"method", "normals"}
     steps = {step.name: step for step in plan(read_run_config(PACKAGE / "configs" / "demo.yaml", []))}
     assert "pool" not in steps["export@copy_paste"].inputs
-    steps = {step.name: step for step in plan(read_run_config(PACKAGE / "configs" / "demo.yaml",
-                                                              ["export.real_times=2"]))}
+    steps = {
+        step.name: step for step in plan(read_run_config(PACKAGE / "configs" / "demo.yaml", ["export.real_times=2"]))
+    }
     assert steps["export@anomaly_gan@prior"].inputs["pool"] == "pool@prior"
 
 

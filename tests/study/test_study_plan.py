@@ -59,32 +59,39 @@ def test_without_folds_the_split_of_the_base_is_the_one_run(tmp_path):
 def test_cells_come_seed_by_seed_and_in_a_seed_fold_by_fold(tmp_path):
     cells = planned_cells(runs_of(TILES, tmp_path, "compare.seeds=2", "first_seed=3", "variants={}"))
     assert [(item.cell.seed, item.run.fold, item.cell.arm) for item in cells] == [
-        (seed, fold, arm) for seed in (3, 4) for fold in (0, 1) for arm in ("none", "copy_paste")]
+        (seed, fold, arm) for seed in (3, 4) for fold in (0, 1) for arm in ("none", "copy_paste")
+    ]
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    ({"variants": {"main": {}}}, "'main' is the study without overrides"),
-    ({"variants": {"a/b": {}}}, "cannot name a folder"),
-    ({"variants": {"leak": {"dat": {}}}}, r"variants.leak: unknown key 'dat' \(did you mean"),
-    ({"variants": {"leak": {"folds": 3}}}, "variants.leak.folds: must be a list of whole numbers"),
-    ({"set": {"trian": {}}}, "set: unknown key 'trian'"),
-    ({"folds": [0, 0]}, "folds: each once"),
-    ({"fold": [0]}, r"unknown key \(did you mean 'folds'"),
-    ({"name": "../up"}, "cannot name a folder"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"variants": {"main": {}}}, "'main' is the study without overrides"),
+        ({"variants": {"a/b": {}}}, "cannot name a folder"),
+        ({"variants": {"leak": {"dat": {}}}}, r"variants.leak: unknown key 'dat' \(did you mean"),
+        ({"variants": {"leak": {"folds": 3}}}, "variants.leak.folds: must be a list of whole numbers"),
+        ({"set": {"trian": {}}}, "set: unknown key 'trian'"),
+        ({"folds": [0, 0]}, "folds: each once"),
+        ({"fold": [0]}, r"unknown key \(did you mean 'folds'"),
+        ({"name": "../up"}, "cannot name a folder"),
+    ],
+)
 def test_a_study_that_cannot_be_is_refused_in_one_line(content, words):
     with pytest.raises(ConfigError, match=words) as caught:
         build(StudyConfig, {"base": "demo.yaml", **content}, "study.yaml")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    (["compare.arms=[none, copy_past]"], "variant main: .*did you mean 'copy_paste'"),
-    (["variants={big: {pool: {counts: 3}}}"], "variant big: pool.counts: unknown key"),
-    (["preset=smoek"], "no preset 'smoek'"),
-    (["first_seed=2", "compare.seeds=[0, 1]"], "first_seed goes with a number"),
-    (["base=nowhere.yaml"], "nowhere.yaml: no such configuration file"),
-])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["compare.arms=[none, copy_past]"], "variant main: .*did you mean 'copy_paste'"),
+        (["variants={big: {pool: {counts: 3}}}"], "variant big: pool.counts: unknown key"),
+        (["preset=smoek"], "no preset 'smoek'"),
+        (["first_seed=2", "compare.seeds=[0, 1]"], "first_seed goes with a number"),
+        (["base=nowhere.yaml"], "nowhere.yaml: no such configuration file"),
+    ],
+)
 def test_a_run_that_cannot_be_names_its_variant(settings, words, tmp_path):
     with pytest.raises(ConfigError, match=words):
         runs_of(TILES, tmp_path, *settings)

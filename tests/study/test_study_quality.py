@@ -20,17 +20,25 @@ from anomaly_gan.study.quality import changes, measure_all, quality_summary
 from anomaly_gan.study.statistics.quality_plots import curve_of, quality_figure
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 
-VARIANTS = {"objects2": {"data": {"objects": 2}}, "objects8": {"data": {"objects": 8}},
-            "only_bar": {"data": {"categories": ["bar"]}, "gate": {"certificate": False}}}
+VARIANTS = {
+    "objects2": {"data": {"objects": 2}},
+    "objects8": {"data": {"objects": 8}},
+    "only_bar": {"data": {"categories": ["bar"]}, "gate": {"certificate": False}},
+}
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     small = build_run(tmp_path_factory.mktemp("quality"), groups=6, exposures=1, per_category=4)
-    run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=4), Context(3, "cpu", small.inputs()),
-              small.folder / "generate@copy_paste")
+    run_stage(
+        "generate",
+        generate.run,
+        GenerateConfig(method="copy_paste", count=4),
+        Context(3, "cpu", small.inputs()),
+        small.folder / "generate@copy_paste",
+    )
     return small
 
 
@@ -46,8 +54,13 @@ def alone(made: Dataset, name: str) -> Dataset:
     number = next(category.id for category in made.categories if category.name == name)
     kept = [item for item in made.annotations if item.category_id == number]
     images = {item.image_id for item in kept}
-    return Dataset([image for image in made.images if image.id in images],
-                   [replace(item, category_id=1) for item in kept], [Category(1, name)], made.info, made.folder)
+    return Dataset(
+        [image for image in made.images if image.id in images],
+        [replace(item, category_id=1) for item in kept],
+        [Category(1, name)],
+        made.info,
+        made.folder,
+    )
 
 
 def measured(small, folder):
@@ -95,8 +108,14 @@ def test_every_run_meets_mains_photographs_of_its_fold(tmp_path, monkeypatch):
     seen = []
 
     def work(config, context, out):
-        seen.append((out.parent.parent.name, out.parent.name, config.certificate,
-                     {name: folder.parent.relative_to(tmp_path).as_posix() for name, folder in context.inputs.items()}))
+        seen.append(
+            (
+                out.parent.parent.name,
+                out.parent.name,
+                config.certificate,
+                {name: folder.parent.relative_to(tmp_path).as_posix() for name, folder in context.inputs.items()},
+            )
+        )
         if out.parent.name == "fold1" and len(seen) < 7:
             raise InputError("x", "H10", "is odd", "")
         return {"categories": {}}
@@ -114,24 +133,34 @@ def test_every_run_meets_mains_photographs_of_its_fold(tmp_path, monkeypatch):
 
 def write_quality(folder, kid, names=("bar", "spot")):
     view = {"n": 9, "real": 20, "generated": 30, "KID-Toy": {"over_p95": kid, "ratio": None}}
-    write_json(folder / "quality@anomaly_gan" / "metrics.json", {"categories": {
-        name: {"defect": view, "crop": view, "certificate": {"median": 0.6, "difference": -0.1 * kid}}
-        for name in names}})
+    write_json(
+        folder / "quality@anomaly_gan" / "metrics.json",
+        {
+            "categories": {
+                name: {"defect": view, "crop": view, "certificate": {"median": 0.6, "difference": -0.1 * kid}}
+                for name in names
+            }
+        },
+    )
 
 
 def test_the_summary_sets_variants_against_main_and_draws_the_curve(tmp_path):
     study, runs = study_of(tmp_path)
     kids = {"main": 1.0, "objects2": 3.0, "objects8": 1.5, "only_bar": 0.5}
     for run in runs:
-        write_quality(run.folder, kids[run.variant] + 0.1 * run.fold, ("bar",) if run.variant == "only_bar" else
-                      ("bar", "spot"))
+        write_quality(
+            run.folder, kids[run.variant] + 0.1 * run.fold, ("bar",) if run.variant == "only_bar" else ("bar", "spot")
+        )
     part = quality_summary(study, runs)
     rows = {row["variant"]: row for row in part["arms"]["anomaly_gan"]["variants"]}
     assert rows["objects2"]["changed"] == "objects: 2" and rows["only_bar"]["changed"] == "categories: bar"
     assert rows["objects2"]["figures"]["kid"]["level"]["mean"] == pytest.approx(3.05)
     assert rows["only_bar"]["figures"]["kid"]["difference"]["mean"] == pytest.approx(-0.5)
     assert [(objects, figures["kid"]["level"]["mean"]) for objects, figures in curve_of(part)] == [
-        (2, pytest.approx(3.05)), (8, pytest.approx(1.55)), (None, pytest.approx(1.05))]
+        (2, pytest.approx(3.05)),
+        (8, pytest.approx(1.55)),
+        (None, pytest.approx(1.05)),
+    ]
     assert len(quality_figure({"quality": part}).axes) == 3
     json.dumps(part, allow_nan=False)
     assert quality_summary(study, plan_study(study, {"data": {"root": "x"}}, tmp_path / "empty")) is None

@@ -58,7 +58,7 @@ def write_source(folder: Path) -> None:
             pixels, mask = rng.normal(80, 6, (64, 64)).clip(0, 255).astype(np.uint8), np.zeros((64, 64), np.uint8)
             y, x = (int(value) for value in rng.integers(20, 40, 2))
             if kind != "normal":
-                mask[y:y + (9 if kind == "spot" else 3), x:x + (9 if kind == "spot" else 20)] = 255
+                mask[y : y + (9 if kind == "spot" else 3), x : x + (9 if kind == "spot" else 20)] = 255
                 pixels[mask > 0] = 220
                 write(folder / kind / f"{number:02d}.png", mask)
             write(folder / kind / f"{number:02d}.jpg", pixels)
@@ -149,7 +149,11 @@ def test_a_study_cut_off_between_cells_ends_in_one_table(whole):
     assert tuple(table[0]) == COLUMNS
     assert [(row["arm"], row["fold"], row["seed"]) for row in table] == [("copy_paste", "0", "0"), ("none", "0", "0")]
     assert [(row["variant"], row["arm"]) for row in rows(out / "variants.csv")] == [
-        ("main", "copy_paste"), ("main", "none"), ("few", "copy_paste"), ("few", "none")]
+        ("main", "copy_paste"),
+        ("main", "none"),
+        ("few", "copy_paste"),
+        ("few", "none"),
+    ]
     assert {row["category"] for row in rows(out / "categories.csv")} == {"scratch", "spot"}
     assert rows(out / "comparisons.csv")[0]["against"] == "none"
     for name in ("main/fold0", "few/fold0"):
@@ -242,11 +246,17 @@ def test_runs_are_finished_one_after_the_other(place, prepared, monkeypatch):
     """A study that is cut off has whole runs to show."""
     order: list[str] = []
     prepare, train = study_run.Workshop.prepare, study_run._Worker._train
-    monkeypatch.setattr(study_run.Workshop, "prepare", lambda self, run: (order.append(f"prepare {run.name}"),
-                                                                          prepare(self, run)))
-    monkeypatch.setattr(study_run._Worker, "_train", lambda self, jobs: (
-        order.extend(dict.fromkeys(f"cells {job.home.parent.name}/{job.home.name}" for job in jobs)),
-        train(self, jobs)))
+    monkeypatch.setattr(
+        study_run.Workshop, "prepare", lambda self, run: (order.append(f"prepare {run.name}"), prepare(self, run))
+    )
+    monkeypatch.setattr(
+        study_run._Worker,
+        "_train",
+        lambda self, jobs: (
+            order.extend(dict.fromkeys(f"cells {job.home.parent.name}/{job.home.name}" for job in jobs)),
+            train(self, jobs),
+        ),
+    )
     work(place, prepared)
     assert order == ["prepare main/fold0", "cells main/fold0", "prepare few/fold0", "cells few/fold0"]
 
@@ -286,15 +296,18 @@ def test_a_failing_stage_takes_only_its_own_arm_with_it(place, prepared, monkeyp
     assert (prepared / "few" / "fold0" / "compare" / "table.csv").is_file(), "the other arm is compared"
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ([], "give the YAML of a study, or --run"),
-    (["study.yaml", "--run", "x"], "give the YAML of a study, or --run"),
-    (["--run", "x", "--tables-only"], "go with a study's YAML"),
-    (["study.yaml", "--shard", "2/2"], "--shard 2/2: must read"),
-    (["study.yaml", "--set", "compare.seed=3"], "compare.seed: unknown key (did you mean 'seeds'?)"),
-    (["study.yaml", "--set", "fold=[1]"], "set: unknown key 'fold'"),
-    (["study.yaml", "--tables-only", "--out", "nowhere"], "no run of this study is here"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give the YAML of a study, or --run"),
+        (["study.yaml", "--run", "x"], "give the YAML of a study, or --run"),
+        (["--run", "x", "--tables-only"], "go with a study's YAML"),
+        (["study.yaml", "--shard", "2/2"], "--shard 2/2: must read"),
+        (["study.yaml", "--set", "compare.seed=3"], "compare.seed: unknown key (did you mean 'seeds'?)"),
+        (["study.yaml", "--set", "fold=[1]"], "set: unknown key 'fold'"),
+        (["study.yaml", "--tables-only", "--out", "nowhere"], "no run of this study is here"),
+    ],
+)
 def test_a_wrong_command_is_one_line(arguments, words, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setattr(sys, "argv", ["anomaly-gan", "compare", *arguments])
@@ -306,8 +319,9 @@ def test_a_wrong_command_is_one_line(arguments, words, place, monkeypatch, capsy
 
 def test_the_command_says_what_it_wrote_where(whole, place, monkeypatch, capsys):
     out, _, _ = whole
-    monkeypatch.setattr(sys, "argv", ["anomaly-gan", "compare", str(out / "study.yaml"), "--out", str(out),
-                                      "--tables-only"])
+    monkeypatch.setattr(
+        sys, "argv", ["anomaly-gan", "compare", str(out / "study.yaml"), "--out", str(out), "--tables-only"]
+    )
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert not caught.value.code

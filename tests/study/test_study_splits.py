@@ -17,8 +17,13 @@ from anomaly_gan.ingest.stage import IngestConfig, run
 from anomaly_gan.study.config import read_study
 from anomaly_gan.study.run import run_study
 
-SAMPLE = {"root": "embedded:sample", "format": "mask-png", "groups": "embedded:sample/groups.csv", "fold": 0,
-          "categories": ["screws_A", "screws_B"]}
+SAMPLE = {
+    "root": "embedded:sample",
+    "format": "mask-png",
+    "groups": "embedded:sample/groups.csv",
+    "fold": 0,
+    "categories": ["screws_A", "screws_B"],
+}
 
 
 def ingest(folder, **more) -> tuple[Dataset, dict]:
@@ -45,8 +50,11 @@ def test_a_split_by_photographs_tears_objects_apart_and_says_so(plain, tmp_path)
     assert {image.file_name: image.extra["object"] for image in dataset.images} == groups
     torn = {groups[i.file_name] for i in test.images} & {groups[i.file_name] for i in dataset.split("train").images}
     assert torn and metrics["split"] == {
-        "by": "images", "leak": "deliberate", "objects_on_both_sides": len(torn),
-        "test_images_of_training_objects": sum(groups[image.file_name] in torn for image in test.images)}
+        "by": "images",
+        "leak": "deliberate",
+        "objects_on_both_sides": len(torn),
+        "test_images_of_training_objects": sum(groups[image.file_name] in torn for image in test.images),
+    }
     assert dataset.info["split"] == "images"
 
 
@@ -68,9 +76,14 @@ def test_few_objects_leave_the_training_split_and_never_touch_the_test_split(pla
         assert dataset.split("test").annotations == whole.split("test").annotations
         train, names = dataset.split("train"), dataset.category_names()
         labels = train.by_image()
-        objects = {name: {image.group_id for image in train.images
-                          if name in {names[item.category_id] for item in labels.get(image.id, [])}}
-                   for name in names.values()}
+        objects = {
+            name: {
+                image.group_id
+                for image in train.images
+                if name in {names[item.category_id] for item in labels.get(image.id, [])}
+            }
+            for name in names.values()
+        }
         assert set(names.values()) == {"screws_A", "screws_B"}
         assert all(0 < len(found) <= most for found in objects.values())
         kept = {image.file_name for image in train.images}
@@ -108,8 +121,10 @@ def test_another_draw_shows_other_objects_and_the_same_test_split(plain, tmp_pat
     for draw in (0, 1):
         dataset, _ = ingest(tmp_path / str(draw), objects=1, draw=draw)
         assert dataset.split("test").images == whole.split("test").images
-        kept.append({image.file_name for image in dataset.split("train").images} - {
-            image.file_name for image in whole.split("train").normals()})
+        kept.append(
+            {image.file_name for image in dataset.split("train").images}
+            - {image.file_name for image in whole.split("train").normals()}
+        )
     assert kept[0] != kept[1] and all(kept)
 
 
@@ -119,12 +134,16 @@ def test_counts_are_of_physical_objects_under_either_split(plain, tmp_path):
     leaky = counts(ingest(tmp_path / "leak", split="images")[0])
     for side in ("train", "test"):
         part = whole.split(side)
-        assert counts(whole)[side]["in all"] == {"images": len(part.images), "instances": len(part.annotations),
-                                                 "groups": len({image.group_id for image in part.images})}
+        assert counts(whole)[side]["in all"] == {
+            "images": len(part.images),
+            "instances": len(part.annotations),
+            "groups": len({image.group_id for image in part.images}),
+        }
         assert counts(whole)[side]["normal"]["images"] == len(part.normals())
         assert sum(counts(whole)[side][name]["instances"] for name in SAMPLE["categories"]) == len(part.annotations)
-    whole_objects, leaky_objects = ({side: found[side]["in all"]["groups"] for side in found}
-                                    for found in (counts(whole), leaky))
+    whole_objects, leaky_objects = (
+        {side: found[side]["in all"]["groups"] for side in found} for found in (counts(whole), leaky)
+    )
     objects = {image.group_id for image in whole.images}
     assert sum(whole_objects.values()) == len(objects) < sum(leaky_objects.values()) <= 2 * len(objects)
 
@@ -138,8 +157,11 @@ def test_a_study_of_splits_alone_writes_their_table_and_shows_it(tmp_path):
     rows = list(csv.DictReader((tmp_path / "study" / "splits.csv").open()))
     assert {(row["variant"], row["fold"]) for row in rows} == {(v, f) for v in ("main", "few") for f in "01"}
     for row in rows:
-        whole = next(one for one in rows if one["variant"] == "main" and one["fold"] == row["fold"]
-                     and one["category"] == row["category"])
+        whole = next(
+            one
+            for one in rows
+            if one["variant"] == "main" and one["fold"] == row["fold"] and one["category"] == row["category"]
+        )
         assert row["test_defects"] == whole["test_defects"]
         if row["variant"] == "few" and row["category"] not in ("normal", "in all"):
             assert row["train_objects"] == "1" < whole["train_objects"]
@@ -148,10 +170,16 @@ def test_a_study_of_splits_alone_writes_their_table_and_shows_it(tmp_path):
     assert 0 < page.count('scope="row"><bdi>few</bdi>') < sum(row["variant"] == "few" for row in rows)
 
 
-@pytest.mark.parametrize(("more", "words"), [
-    ({"split": "images", "fold": 4}, "has the folds 0 to 3, not 4"), ({"objects": 0}, "objects"),
-    ({"split": "x"}, "split"), ({"draw": 1}, "say how many with objects"), ({"objects": 1, "draw": -1}, "draw"),
-])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"split": "images", "fold": 4}, "has the folds 0 to 3, not 4"),
+        ({"objects": 0}, "objects"),
+        ({"split": "x"}, "split"),
+        ({"draw": 1}, "say how many with objects"),
+        ({"objects": 1, "draw": -1}, "draw"),
+    ],
+)
 def test_a_split_that_cannot_be_is_refused_in_one_line(more, words):
     with pytest.raises(ConfigError, match=words) as caught:
         build(IngestConfig, {**SAMPLE, **more}, "data")

@@ -16,7 +16,7 @@ SIDE = 64
 
 def box(x, y, side=12):
     mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[y:y + side, x:x + side] = 1
+    mask[y : y + side, x : x + side] = 1
     return mask
 
 
@@ -31,8 +31,18 @@ def test_set(tmp_path_factory):
             annotations.append(Annotation.from_mask(number, number, 1 + number % 2, box(10, 10)))
             pixels[box(10, 10) > 0] = 30
         content = write_png(folder / "images" / f"{number}.png", pixels)
-        images.append(ImageRecord(number, f"{number}.png", SIDE, SIDE, f"g{min(number, 5)}" if number < 7 else "g7",
-                                  "test", "real", sha256_bytes(content)))
+        images.append(
+            ImageRecord(
+                number,
+                f"{number}.png",
+                SIDE,
+                SIDE,
+                f"g{min(number, 5)}" if number < 7 else "g7",
+                "test",
+                "real",
+                sha256_bytes(content),
+            )
+        )
     Dataset(images, annotations, [Category(1, "bar"), Category(2, "dot")], {"mode": "L"}).save(folder)
     return load_dataset(folder)
 
@@ -40,9 +50,13 @@ def test_set(tmp_path_factory):
 def row(image, score, mask=None, category=None):
     mask = box(10, 10) if mask is None else mask
     ys, xs = np.nonzero(mask)
-    return {"image_id": image, "category_id": category or 1 + image % 2, "score": score,
-            "segmentation": encode_rle(mask),
-            "bbox": [float(xs.min()), float(ys.min()), float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)]}
+    return {
+        "image_id": image,
+        "category_id": category or 1 + image % 2,
+        "score": score,
+        "segmentation": encode_rle(mask),
+        "bbox": [float(xs.min()), float(ys.min()), float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)],
+    }
 
 
 def cell(test, scores, alarms=()):
@@ -52,8 +66,14 @@ def cell(test, scores, alarms=()):
 
 
 def test_what_is_found_and_what_is_a_false_alarm(test_set):
-    rows = [row(1, 0.9), row(1, 0.4), row(2, 0.8, box(40, 40)), row(3, 0.7, category=1), row(4, 0.6, box(10, 10, 5)),
-            row(7, 0.3)]
+    rows = [
+        row(1, 0.9),
+        row(1, 0.4),
+        row(2, 0.8, box(40, 40)),
+        row(3, 0.7, category=1),
+        row(4, 0.6, box(10, 10, 5)),
+        row(7, 0.3),
+    ]
     judged = judge_cell(test_set, rows, True)
     assert [judged.finds(number) for number in range(1, 7)] == [0.9, 0, 0, 0, 0, 0]
     # a second detection of one defect, a wrong place, a wrong category, too small, a normal photograph
@@ -68,11 +88,17 @@ def fold(test, none, arm, number=0):
 
 def test_the_largest_losses_over_the_seeds_come_first_and_no_object_twice(test_set):
     none = [cell(test_set, dict.fromkeys(range(1, 7), 0.9)) for _ in range(2)]
-    arm = [cell(test_set, {1: 0.9, 2: 0.1, 3: 0.5, 4: 0.85, 5: 0.3, 6: 0.2}, [(7, 0.6)]),
-           cell(test_set, {1: 0.9, 2: 0.9, 3: 0.5, 4: 0.85, 5: 0.3, 6: 0.2}, [(7, 0.9)])]
+    arm = [
+        cell(test_set, {1: 0.9, 2: 0.1, 3: 0.5, 4: 0.85, 5: 0.3, 6: 0.2}, [(7, 0.6)]),
+        cell(test_set, {1: 0.9, 2: 0.9, 3: 0.5, 4: 0.85, 5: 0.3, 6: 0.2}, [(7, 0.9)]),
+    ]
     worst = worst_of("x", "mask_rcnn", [fold(test_set, none, arm)])
     assert [(loss.kind, loss.image.id, loss.seed) for loss in worst.losses] == [
-        ("miss", 6, 0), ("miss", 2, 0), ("miss", 3, 0), ("false alarm", 7, 1)]
+        ("miss", 6, 0),
+        ("miss", 2, 0),
+        ("miss", 3, 0),
+        ("false alarm", 7, 1),
+    ]
     assert [loss.size for loss in worst.losses] == [pytest.approx(value) for value in (0.7, 0.4, 0.4, 0.75)]
     assert (worst.defects, worst.less, worst.more) == (6, 4, 0)
     assert "finds 0 more surely than none and 4 less surely" in worst.sentence()
@@ -91,8 +117,10 @@ def test_what_is_better_everywhere_or_hardly_worse_has_no_picture(test_set, tmp_
 def test_sheets_are_named_after_arm_and_detector_and_repeat(test_set, tmp_path):
     none = [cell(test_set, dict.fromkeys(range(1, 7), 0.9))]
     arm = [cell(test_set, {1: 0.9}, [(7, 0.6)])]
-    found = [worst_of("pix2pix", name, [fold(test_set, none, arm, number) for number in (0, 1)])
-             for name in ("mask_rcnn", "retinanet")]
+    found = [
+        worst_of("pix2pix", name, [fold(test_set, none, arm, number) for number in (0, 1)])
+        for name in ("mask_rcnn", "retinanet")
+    ]
     assert sum(loss.kind == "miss" for loss in found[0].losses) == SHOWN
     for out in ("one", "two"):
         assert list(write_worst(tmp_path / out, found)) == ["failures_pix2pix.png", "failures_pix2pix@retinanet.png"]

@@ -37,12 +37,27 @@ variants:
 
 def gate(kid: float, certificate: float, diversity: float = 0.9, **more) -> dict:
     """The metrics of one category, as far as they are read."""
-    return {"wanted": 10, "tried": 12, "accepted": 10, "accepted_at_once": 8,
-            "defect": {"generated": 10, "KID-Toy": {"over_p95": kid, "ratio": None},
-                       "FD-Toy": {"over_p95": 2.0, "ratio": 1.5}, "PD-Toy": {"pairs": {"ratio": diversity}}},
-            "certificate": {"median": certificate + 0.05, "median_at_first": certificate, "real_median": 0.6,
-                            "difference": certificate - 0.55,
-                            "empty_share": 0.1}, "copies": {"share": 0.0}, **more}
+    return {
+        "wanted": 10,
+        "tried": 12,
+        "accepted": 10,
+        "accepted_at_once": 8,
+        "defect": {
+            "generated": 10,
+            "KID-Toy": {"over_p95": kid, "ratio": None},
+            "FD-Toy": {"over_p95": 2.0, "ratio": 1.5},
+            "PD-Toy": {"pairs": {"ratio": diversity}},
+        },
+        "certificate": {
+            "median": certificate + 0.05,
+            "median_at_first": certificate,
+            "real_median": 0.6,
+            "difference": certificate - 0.55,
+            "empty_share": 0.1,
+        },
+        "copies": {"share": 0.0},
+        **more,
+    }
 
 
 def write_gates(runs) -> None:
@@ -126,8 +141,12 @@ def test_the_same_gates_give_the_same_bytes(finished):
 
 
 def test_an_interval_pools_trainings_unless_the_folds_stand_apart():
-    alike = {(fold, repeat): value for (fold, repeat), value in zip(
-        [(fold, repeat) for fold in range(2) for repeat in range(3)], [1.0, 2.0, 3.0, 1.5, 2.0, 2.5], strict=True)}
+    alike = {
+        (fold, repeat): value
+        for (fold, repeat), value in zip(
+            [(fold, repeat) for fold in range(2) for repeat in range(3)], [1.0, 2.0, 3.0, 1.5, 2.0, 2.5], strict=True
+        )
+    }
     found, values = spread(alike), list(alike.values())
     half = stats.t.ppf(0.975, 5) * np.std(values, ddof=1) / math.sqrt(6)
     assert found.sample == "trainings" and found.interval.mean == 2
@@ -143,8 +162,11 @@ def test_pairs_share_categories_and_detector_trainings():
     def trained(variant, repeat, kid, ap):
         return Trained(variant, 0, repeat, "anomaly_gan", {"kid": kid, "ap50": ap})
 
-    items = [trained("main", 0, {"a": 1.0, "b": 9.0}, {"mask_rcnn 0": 0.4, "mask_rcnn 1": 0.6}),
-             trained("x", 0, {"a": 2.0}, {"mask_rcnn 1": 0.7}), trained("x", 1, {"a": 5.0}, {})]
+    items = [
+        trained("main", 0, {"a": 1.0, "b": 9.0}, {"mask_rcnn 0": 0.4, "mask_rcnn 1": 0.6}),
+        trained("x", 0, {"a": 2.0}, {"mask_rcnn 1": 0.7}),
+        trained("x", 1, {"a": 5.0}, {}),
+    ]
     part = switch_study(items, {"x": "x: 1"})["arms"]["anomaly_gan"]["variants"][1]
     assert part["figures"]["kid"]["difference"] == {"mean": 1.0, "low": None, "high": None}
     assert part["figures"]["ap50"]["difference"]["mean"] == pytest.approx(0.1)

@@ -54,17 +54,37 @@ def put(path: Path, content: bytes | str | dict[str, Any]) -> None:
 
 
 def labelme(name: str, *shapes: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {"version": "5.5.0", "flags": {}, "shapes": list(shapes), "imagePath": name, "imageData": None,
-            "imageHeight": HEIGHT, "imageWidth": WIDTH, **changes}
+    return {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": list(shapes),
+        "imagePath": name,
+        "imageData": None,
+        "imageHeight": HEIGHT,
+        "imageWidth": WIDTH,
+        **changes,
+    }
 
 
 def shape(points: Any = None, **changes: Any) -> dict[str, Any]:
-    return {"label": "crack", "points": BOX if points is None else points, "group_id": None, "shape_type": "polygon",
-            "flags": {}, **changes}
+    return {
+        "label": "crack",
+        "points": BOX if points is None else points,
+        "group_id": None,
+        "shape_type": "polygon",
+        "flags": {},
+        **changes,
+    }
 
 
-def pair(root: Path, name: str = "bad", photo: bytes | None = None, label: bytes | None = None, suffix: str = ".jpg",
-         folder: str = "crack") -> None:
+def pair(
+    root: Path,
+    name: str = "bad",
+    photo: bytes | None = None,
+    label: bytes | None = None,
+    suffix: str = ".jpg",
+    folder: str = "crack",
+) -> None:
     put(root / folder / f"{name}{suffix}", jpg(99) if photo is None else photo)
     put(root / folder / f"{name}_mask.png", png(mask()) if label is None else label)
 
@@ -86,8 +106,18 @@ def coco_content() -> dict[str, Any]:
     return {
         "images": [{"id": i, "file_name": f"{i}.jpg", "height": HEIGHT, "width": WIDTH} for i in range(1, 4)],
         "categories": [{"id": 7, "name": "crack"}],
-        "annotations": [{"id": i, "image_id": i, "category_id": 7, "segmentation": [FLAT], "area": 200,
-                         "bbox": [10, 10, 20, 10], "iscrowd": 0} for i in range(1, 4)],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": i,
+                "category_id": 7,
+                "segmentation": [FLAT],
+                "area": 200,
+                "bbox": [10, 10, 20, 10],
+                "iscrowd": 0,
+            }
+            for i in range(1, 4)
+        ],
     }
 
 
@@ -113,10 +143,12 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def photo_case(id: str, fate: str, code: str, content: Callable[[], bytes], suffix: str = ".png",
-               **settings: Any) -> Case:
-    return Case(id, "mask-png", lambda root: pair(root, photo=content(), suffix=suffix), fate, code, f"bad{suffix}",
-                settings)
+def photo_case(
+    id: str, fate: str, code: str, content: Callable[[], bytes], suffix: str = ".png", **settings: Any
+) -> Case:
+    return Case(
+        id, "mask-png", lambda root: pair(root, photo=content(), suffix=suffix), fate, code, f"bad{suffix}", settings
+    )
 
 
 def mask_case(id: str, fate: str, code: str, content: Callable[[], bytes], **settings: Any) -> Case:
@@ -136,14 +168,30 @@ def shape_case(id: str, fate: str, code: str, *shapes: dict[str, Any], **setting
     return label_case(id, fate, code, lambda: labelme("bad.jpg", *shapes), **settings)
 
 
-def coco_case(id: str, fate: str, code: str, change: Callable[[dict[str, Any]], Any], file: str = "annotations.json",
-              **settings: Any) -> Case:
+def coco_case(
+    id: str,
+    fate: str,
+    code: str,
+    change: Callable[[dict[str, Any]], Any],
+    file: str = "annotations.json",
+    **settings: Any,
+) -> Case:
     """``change`` edits the sound COCO file, to which image and annotation 4 were added."""
+
     def build(root: Path) -> None:
         content = coco_content()
         content["images"].append({"id": 4, "file_name": "4.jpg", "height": HEIGHT, "width": WIDTH})
-        content["annotations"].append({"id": 4, "image_id": 4, "category_id": 7, "segmentation": [FLAT],
-                                       "area": 200, "bbox": [10, 10, 20, 10], "iscrowd": 0})
+        content["annotations"].append(
+            {
+                "id": 4,
+                "image_id": 4,
+                "category_id": 7,
+                "segmentation": [FLAT],
+                "area": 200,
+                "bbox": [10, 10, 20, 10],
+                "iscrowd": 0,
+            }
+        )
         put(root / "annotations.json", change(content) or content)
 
     return Case(id, "coco", build, fate, code, file, settings)
@@ -156,8 +204,9 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 def with_header(width: int, height: int) -> bytes:
     """A tiny PNG that claims to be huge."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100))
-            + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    )
 
 
 def with_chunk(kind: bytes, body: bytes) -> bytes:
@@ -177,7 +226,7 @@ def two_pages(kind: str) -> bytes:
 
 
 def flipped(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1:]
+    return content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :]
 
 
 def float_tiff() -> bytes:
@@ -203,5 +252,3 @@ def segmentation(value: Any) -> Callable[[dict[str, Any]], None]:
 def twin_names(root: Path) -> None:
     for form in ("NFC", "NFD"):
         put(root / "good" / f"{unicodedata.normalize(form, 'é')}.jpg", jpg(5))
-
-

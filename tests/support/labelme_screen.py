@@ -37,8 +37,14 @@ class Screen:
 
     def tool(self, *words: object) -> str:
         """Run xdotool; its output, empty where it found nothing."""
-        done = subprocess.run(["xdotool", *map(str, words)], env={**os.environ, "DISPLAY": self.name},
-                              capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["xdotool", *map(str, words)],
+            env={**os.environ, "DISPLAY": self.name},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         return done.stdout.strip()
 
     def picture(self) -> np.ndarray:
@@ -47,7 +53,7 @@ class Screen:
         head = struct.unpack(">25I", content[:100])
         start, width, height, row = head[0] + 12 * head[19], head[4], head[5], head[12]
         pixels = np.frombuffer(content, np.uint8, height * row, start).reshape(height, row)
-        return pixels[:, :width * 4].reshape(height, width, 4)[:, :, 2::-1]
+        return pixels[:, : width * 4].reshape(height, width, 4)[:, :, 2::-1]
 
     def windows(self) -> dict[str, str]:
         """Id -> title of the visible windows that have one.
@@ -62,8 +68,9 @@ class Screen:
 
     def await_window(self, title: str) -> str:
         """The id of the window whose title begins with ``title``."""
-        return until(lambda: [window for window, own in self.windows().items() if own.startswith(title)],
-                     f"window {title!r}")[0]
+        return until(
+            lambda: [window for window, own in self.windows().items() if own.startswith(title)], f"window {title!r}"
+        )[0]
 
     def await_dialog(self) -> str:
         """The id of labelme's dialog for the label."""
@@ -90,9 +97,23 @@ def until(ask: Callable[[], object], what: str, seconds: float = 60.0):
 def virtual_screen(folder: Path) -> Iterator[Screen]:
     """A screen of 1280 x 900 that ends with the block."""
     read, write = os.pipe()
-    server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp",
-                               "-noreset",  # or it closes for a moment whenever xdotool leaves
-                               "-fbdir", str(folder)], pass_fds=[write], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [
+            "Xvfb",
+            "-displayfd",
+            str(write),
+            "-screen",
+            "0",
+            "1280x900x24",
+            "-nolisten",
+            "tcp",
+            "-noreset",  # or it closes for a moment whenever xdotool leaves
+            "-fbdir",
+            str(folder),
+        ],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
     try:
         os.close(write)
         with os.fdopen(read) as stream:
@@ -108,7 +129,8 @@ def home_for_labelme(folder: Path) -> dict[str, str]:
     """Settings of an own home: a window as large as the screen, and a .labelmerc that must not count."""
     settings = folder / ".config" / "labelme"
     settings.mkdir(parents=True)
-    (settings / "labelme.conf").write_text("[General]\nsettingsVersion=1\n\n[window]\nposition=@Point(0 0)\n"
-                                           "size=@Size(1280 876)\n")
+    (settings / "labelme.conf").write_text(
+        "[General]\nsettingsVersion=1\n\n[window]\nposition=@Point(0 0)\nsize=@Size(1280 876)\n"
+    )
     (folder / ".labelmerc").write_text("labels: [of, another, project]\nauto_save: false\nwith_image_data: true\n")
     return {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / ".config"), "LANG": "C.UTF-8"}

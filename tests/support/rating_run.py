@@ -36,23 +36,36 @@ def make_run(folder: Path, masks: int = 8) -> Path:
     gate: tuple[list[ImageRecord], list[Annotation]] = ([], [])
     pool: tuple[list[ImageRecord], list[Annotation]] = ([], [])
 
-    def add(to: tuple[list[ImageRecord], list[Annotation]], root: str, name: str, source: str, kind: int | None,
-            extra: dict[str, Any] | None = None, split: str = "train") -> None:
+    def add(
+        to: tuple[list[ImageRecord], list[Annotation]],
+        root: str,
+        name: str,
+        source: str,
+        kind: int | None,
+        extra: dict[str, Any] | None = None,
+        split: str = "train",
+    ) -> None:
         pixels = rng.integers(90, 130, (SIDE, SIDE)).astype(np.uint8)
         sha256 = sha256_bytes(write_png(folder / root / "images" / name, pixels))
         to[0].append(ImageRecord(len(to[0]) + 1, name, SIDE, SIDE, name, split, source, sha256, extra or {}))
         if kind is not None:
             mask_01 = np.zeros((SIDE, SIDE), np.uint8)
             x, y = rng.integers(2, SIDE - 14, 2)
-            mask_01[y:y + 9, x:x + 12] = 1
+            mask_01[y : y + 9, x : x + 12] = 1
             to[1].append(Annotation.from_mask(len(to[1]) + 1, len(to[0]), kind + 1, mask_01))
 
     for index in range(masks):
         add(ingest, "ingest", f"normal_{index}.png", "real", None)
         add(ingest, "ingest", f"defect_{index}.png", "real", index % 2)
         add(gate, "gate@anomaly_gan", f"{KINDS[index % 2]}/{index + 1:06d}.png", "synthetic", index % 2)
-        add(pool, "pool", f"{KINDS[index % 2]}/{index + 1:06d}.png", "synthetic", index % 2,
-            {"normal_file": f"normal_{index}.png", "category": KINDS[index % 2], "index": index})
+        add(
+            pool,
+            "pool",
+            f"{KINDS[index % 2]}/{index + 1:06d}.png",
+            "synthetic",
+            index % 2,
+            {"normal_file": f"normal_{index}.png", "category": KINDS[index % 2], "index": index},
+        )
     add(ingest, "ingest", "secret_test.png", "real", None, split="test")
     categories = [Category(number, name) for number, name in enumerate(KINDS, 1)]
     for name, rows in (("ingest", ingest), ("gate@anomaly_gan", gate), ("pool", pool)):
@@ -66,10 +79,26 @@ def make_run(folder: Path, masks: int = 8) -> Path:
 
 def draw(folder: Path, index: int, photograph: str, right: float = 30.5) -> None:
     """The labelme file ``drawn/INDEX.json`` with one polygon."""
-    write_json(folder / "drawn" / f"{index:03d}.json", {
-        "version": "5.5.0", "flags": {}, "imageData": None, "imagePath": f"{photograph}.png", "imageHeight": SIDE,
-        "imageWidth": SIDE, "shapes": [{"label": KINDS[index % 2], "shape_type": "polygon", "flags": {},
-                                        "group_id": None, "points": [[8.0, 8.0], [right, 10.0], [20.0, 35.0]]}]})
+    write_json(
+        folder / "drawn" / f"{index:03d}.json",
+        {
+            "version": "5.5.0",
+            "flags": {},
+            "imageData": None,
+            "imagePath": f"{photograph}.png",
+            "imageHeight": SIDE,
+            "imageWidth": SIDE,
+            "shapes": [
+                {
+                    "label": KINDS[index % 2],
+                    "shape_type": "polygon",
+                    "flags": {},
+                    "group_id": None,
+                    "points": [[8.0, 8.0], [right, 10.0], [20.0, 35.0]],
+                }
+            ],
+        },
+    )
 
 
 @dataclass
@@ -88,10 +117,12 @@ class Running:
         """Status and parsed answer of GET, or of POST where there is a body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET" if body is None else "POST", path,
-                               None if body is None else json.dumps(body),
-                               {**self.headers, **(headers or {}),
-                                **({} if body is None else {"content-type": "application/json"})})
+            connection.request(
+                "GET" if body is None else "POST",
+                path,
+                None if body is None else json.dumps(body),
+                {**self.headers, **(headers or {}), **({} if body is None else {"content-type": "application/json"})},
+            )
             answer = connection.getresponse()
             content = answer.read()
             if answer.getheader("set-cookie"):
@@ -115,10 +146,14 @@ class Running:
 
 def start(run: Path, what: str = "drawings", port: int = 0, **config: Any) -> Running:
     """A real server process on ``run``; ready when this returns."""
-    process = subprocess.Popen([sys.executable, "-c", SERVER, str(run), what, json.dumps({"port": port, **config})],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(run), what, json.dumps({"port": port, **config})],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if "http://" in line:
-            return Running(process, line[line.index("http://"):].strip())
+            return Running(process, line[line.index("http://") :].strip())
     raise AssertionError(process.communicate()[1])

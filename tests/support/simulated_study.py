@@ -14,8 +14,16 @@ from detection.evaluation.statistics import Matches
 CATEGORIES = ("blowhole", "crack")
 
 
-def simulated_cell(arm: str, fold: int, seed: int, skill: float, study: int, objects: int = 12,
-                   seed_spread: float = 0.25, detector: str = "mask_rcnn") -> StudyCell:
+def simulated_cell(
+    arm: str,
+    fold: int,
+    seed: int,
+    skill: float,
+    study: int,
+    objects: int = 12,
+    seed_spread: float = 0.25,
+    detector: str = "mask_rcnn",
+) -> StudyCell:
     """One cell. The objects of a fold, how many defects they show and how hard they are, are the same for every arm.
 
     A defect is found with probability sigmoid(skill + luck of the training - difficulty of its object); what is found
@@ -40,17 +48,37 @@ def _matches(defects: np.ndarray, skill: np.ndarray, rng: np.random.Generator) -
     return Matches(hit[order], np.concatenate([units, false])[order], defects)
 
 
-def cell_of(arm: str, fold: int, seed: int, matches: Mapping[str, Matches], objects: tuple[str, ...],
-            detector: str = "mask_rcnn") -> StudyCell:
+def cell_of(
+    arm: str,
+    fold: int,
+    seed: int,
+    matches: Mapping[str, Matches],
+    objects: tuple[str, ...],
+    detector: str = "mask_rcnn",
+) -> StudyCell:
     """A cell whose figures are those of its matches."""
     aps = {name: weighted_ap50(item, np.ones(len(objects))) for name, item in matches.items()}
     known = [ap for ap in aps.values() if ap is not None]
-    figures = {"map50": float(np.mean(known)) if known else None, "map": None, "miou": None,
-               "categories": {name: {"ap50": ap} for name, ap in aps.items()}}
+    figures = {
+        "map50": float(np.mean(known)) if known else None,
+        "map": None,
+        "miou": None,
+        "categories": {name: {"ap50": ap} for name, ap in aps.items()},
+    }
     return StudyCell(arm, detector, fold, seed, figures, objects, dict(matches))
 
 
-def simulated_study(skills: Mapping[str, float], study: int, folds: int = 4, seeds: Sequence[int] = (0, 1, 2),
-                    objects: int = 12, seed_spread: float = 0.25) -> list[StudyCell]:
-    return [simulated_cell(arm, fold, seed, skill, study, objects, seed_spread)
-            for arm, skill in skills.items() for fold in range(folds) for seed in seeds]
+def simulated_study(
+    skills: Mapping[str, float],
+    study: int,
+    folds: int = 4,
+    seeds: Sequence[int] = (0, 1, 2),
+    objects: int = 12,
+    seed_spread: float = 0.25,
+) -> list[StudyCell]:
+    return [
+        simulated_cell(arm, fold, seed, skill, study, objects, seed_spread)
+        for arm, skill in skills.items()
+        for fold in range(folds)
+        for seed in seeds
+    ]

@@ -85,17 +85,37 @@ def build_pool(folder, ingest, per_category=10, **info):
             shift = rng.integers(-8, 9, 2)
             mask = np.roll(parent.mask(), tuple(shift[::-1]), (0, 1))
             image = names[parent.image_id]
-            provenance = {"kind": "prior", "parent": parent.id, "parent_image": image.file_name,
-                          "parent_group": image.group_id, "affine": [[1, 0, int(shift[0])], [0, 1, int(shift[1])]]}
+            provenance = {
+                "kind": "prior",
+                "parent": parent.id,
+                "parent_image": image.file_name,
+                "parent_group": image.group_id,
+                "affine": [[1, 0, int(shift[0])], [0, 1, int(shift[1])]],
+            }
             if index % 3 == 2:
                 mask = shape(category.id, rng)
-                provenance = {"kind": "expert", "parent": "000.json#0", "parent_image": normal.file_name,
-                              "parent_group": normal.group_id, "affine": [[1, 0, 0], [0, 1, 0]]}
+                provenance = {
+                    "kind": "expert",
+                    "parent": "000.json#0",
+                    "parent_image": normal.file_name,
+                    "parent_group": normal.group_id,
+                    "affine": [[1, 0, 0], [0, 1, 0]],
+                }
             name = f"{category.name}/{index + 1:06d}.png"
             content = write_png(folder / "images" / name, mask * np.uint8(255))
-            images.append(ImageRecord(len(images) + 1, name, WIDTH, HEIGHT, normal.group_id, "train", "synthetic",
-                                      sha256_bytes(content), {"normal_file": normal.file_name,
-                                                              "category": category.name, "index": index}))
+            images.append(
+                ImageRecord(
+                    len(images) + 1,
+                    name,
+                    WIDTH,
+                    HEIGHT,
+                    normal.group_id,
+                    "train",
+                    "synthetic",
+                    sha256_bytes(content),
+                    {"normal_file": normal.file_name, "category": category.name, "index": index},
+                )
+            )
             annotations.append(Annotation.from_mask(len(annotations) + 1, len(images), category.id, mask, provenance))
     Dataset(images, annotations, CATEGORIES, {"mode": "L", **info}).save(folder)
 

@@ -19,8 +19,10 @@ def small_run(tmp_path_factory):
 @pytest.fixture
 def renamed():
     """A copy of an image record under another provenance entry."""
+
     def change(image, **provenance):
         return replace(image, extra={**image.extra, "provenance": {**image.extra["provenance"], **provenance}})
+
     return change
 
 
@@ -36,20 +38,43 @@ def trainings(small_run, tmp_path_factory):
     def finished(name):
         if name not in done:
             done[name] = tmp_path_factory.mktemp("trainings") / f"train@{name}"
-            run_stage(f"train@{name}", train.run, TrainConfig(method=name, **SMALLEST),
-                      Context(5, "cpu", small_run.inputs()), done[name])
+            run_stage(
+                f"train@{name}",
+                train.run,
+                TrainConfig(method=name, **SMALLEST),
+                Context(5, "cpu", small_run.inputs()),
+                done[name],
+            )
         return done[name]
+
     return finished
 
 
-SMALLEST = {"steps": 3, "batch": 4, "size": 32, "local_size": 8, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
-            "features": 8, "patch_width": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 2,
-            "sample_every": 3, "scales": (1, 2), "threads": 1, "channels": 3}
+SMALLEST = {
+    "steps": 3,
+    "batch": 4,
+    "size": 32,
+    "local_size": 8,
+    "base_width": 8,
+    "depth": 2,
+    "widths": (8, 8, 8),
+    "features": 8,
+    "patch_width": 4,
+    "aware_width": 4,
+    "aware_size": 8,
+    "aware_steps": 1,
+    "checkpoint_every": 2,
+    "sample_every": 3,
+    "scales": (1, 2),
+    "threads": 1,
+    "channels": 3,
+}
 
 
 @pytest.fixture
 def toy_extractors(monkeypatch):
     """Coarse pictures in place of network features: decisions do not depend on them."""
+
     def network(images_BCHW):
         return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
 

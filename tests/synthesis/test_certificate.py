@@ -23,6 +23,7 @@ from anomaly_gan.synthesis.gate.image_checks import Candidate
 from anomaly_gan.synthesis.gate.label_checks import Inspector
 from anomaly_gan.synthesis.gate.verdict import judge_certificate
 from anomaly_gan.synthesis.generate import stage as generate
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 from anomaly_gan.synthesis.label_check import stage as certificate_stage
 from anomaly_gan.synthesis.label_check.config import CertifyConfig
 from anomaly_gan.synthesis.label_check.copies import CopyBook
@@ -37,15 +38,24 @@ from anomaly_gan.synthesis.label_check.windows import (
     real_defects,
     whole,
 )
-from anomaly_gan.synthesis.methods.config import GenerateConfig
 
-TINY = CertifyConfig(folds=2, size=32, base_width=8, depth=2, steps=40, batch=8, learning_rate=1e-2,
-                     checkpoint_every=15, precision="32-true")
+TINY = CertifyConfig(
+    folds=2,
+    size=32,
+    base_width=8,
+    depth=2,
+    steps=40,
+    batch=8,
+    learning_rate=1e-2,
+    checkpoint_every=15,
+    precision="32-true",
+)
 
 
 def run_certify(small_run, folder, config=TINY):
-    run_stage("certify", certificate_stage.run, config, Context(3, "cpu", {"ingest": small_run.folder / "ingest"}),
-              folder)
+    run_stage(
+        "certify", certificate_stage.run, config, Context(3, "cpu", {"ingest": small_run.folder / "ingest"}), folder
+    )
     return folder
 
 
@@ -104,8 +114,11 @@ def test_defects_of_one_object_alone_cannot_be_certified(small_run, tmp_path):
 
 
 def products(folder):
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("manifest.json", "started.json")}
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("manifest.json", "started.json")
+    }
 
 
 def test_killed_and_resumed_gives_the_same_bytes(small_run, tmp_path, monkeypatch):
@@ -248,8 +261,13 @@ def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, cer
     """Two of the photographs are painted as dark as nothing the segmenters know; the old checks let them pass."""
     inputs = small_run.inputs()
     made = tmp_path / "generate@copy_paste"
-    run_stage("generate@copy_paste", generate.run, GenerateConfig(method="copy_paste", count=5),
-              Context(3, "cpu", inputs), made)
+    run_stage(
+        "generate@copy_paste",
+        generate.run,
+        GenerateConfig(method="copy_paste", count=5),
+        Context(3, "cpu", inputs),
+        made,
+    )
     dataset, bad = load_dataset(made), {"spot/000002.png", "scratch/000001.png"}
     of_image, images = dataset.by_image(), []
     for image in dataset.images:
@@ -262,13 +280,22 @@ def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, cer
         images.append(image)
     replace(dataset, images=images).save(made)
     config = GateConfig(method="copy_paste", certificate=True, repeats=2)
-    run_stage("gate", gate.run, config, Context(3, "cpu", {**inputs, "generate@copy_paste": made,
-                                                            "certify": certified}), tmp_path / "gate")
+    run_stage(
+        "gate",
+        gate.run,
+        config,
+        Context(3, "cpu", {**inputs, "generate@copy_paste": made, "certify": certified}),
+        tmp_path / "gate",
+    )
     lines = [json.loads(line) for line in (tmp_path / "gate" / "decisions.jsonl").read_text().splitlines()]
     refused = [line for line in lines if not line["accepted"]]
     assert bad <= {line["pool_item"] for line in refused}
-    assert all(line["findings"][0]["code"] == "H7" and "segmenter" in line["findings"][0]["reason"]
-               and line["measures"]["certificate"] < 0.05 for line in refused)
+    assert all(
+        line["findings"][0]["code"] == "H7"
+        and "segmenter" in line["findings"][0]["reason"]
+        and line["measures"]["certificate"] < 0.05
+        for line in refused
+    )
     again = {line["pool_item"] for line in lines if line["accepted"] and line["attempt"] > 0}
     assert bad <= again
     found = json.loads((tmp_path / "gate" / "metrics.json").read_text())["categories"]["spot"]
@@ -294,14 +321,30 @@ def test_a_window_that_cannot_be_halved_is_refused():
 
 def card(median=0.6, real=0.62, empty=0.0, copies=0, threshold=0.3):
     difference = None if median is None else median - real
-    return {"certificate": {"median": median, "real_median": real, "difference": difference,
-                            "accepted_empty_share": empty, "real_empty_share": 0.02},
-            "copies": {"accepted": copies, "threshold": threshold}}
+    return {
+        "certificate": {
+            "median": median,
+            "real_median": real,
+            "difference": difference,
+            "accepted_empty_share": empty,
+            "real_empty_share": 0.02,
+        },
+        "copies": {"accepted": copies, "threshold": threshold},
+    }
 
 
-@pytest.mark.parametrize(("figures", "words"), [
-    (card(), ""), ({}, ""), (card(median=0.5), "0.50"), (card(median=None), "unknown"), (card(empty=0.1), "0.10"),
-    (card(copies=2), "2 are copies"), (card(threshold=None), "with fewer than 4 real objects")])
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (card(), ""),
+        ({}, ""),
+        (card(median=0.5), "0.50"),
+        (card(median=None), "unknown"),
+        (card(empty=0.1), "0.10"),
+        (card(copies=2), "2 are copies"),
+        (card(threshold=None), "with fewer than 4 real objects"),
+    ],
+)
 def test_what_the_certificate_complains_of(figures, words):
     complaints = judge_certificate(figures, GateConfig(certificate=True))
     assert (words in complaints[0][1] and complaints[0][0] == "warn") if words else not complaints

@@ -10,8 +10,9 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.masks import grow, mask_box_xywh, union
 from anomaly_gan.synthesis.generate.stage import pool_items
+from anomaly_gan.synthesis.interface import MethodInputs
 from anomaly_gan.synthesis.methods.copy_paste.blending import SUPPORT_PX, blend, light_gain, relit, ring
-from anomaly_gan.synthesis.registry import MethodInputs, method
+from anomaly_gan.synthesis.registry import method
 
 METHODS = ["geometric", "copy_paste"]
 
@@ -61,8 +62,11 @@ def test_copy_paste_changes_the_photograph_under_the_pools_mask_and_nowhere_else
         inside = union(masks, *sample.pixels.shape) != 0
         assert np.abs(sample.pixels[inside].astype(int) - sample.base[inside]).mean() > 40
     assert {sample.provenance["blend"] for sample in samples} == set(SUPPORT_PX)
-    assert all(sample.provenance["blend"] != "poisson" for item, sample in zip(items, samples, strict=True)
-               if item.annotations[0].provenance["kind"] == "expert")
+    assert all(
+        sample.provenance["blend"] != "poisson"
+        for item, sample in zip(items, samples, strict=True)
+        if item.annotations[0].provenance["kind"] == "expert"
+    )
 
 
 @pytest.mark.parametrize("mode", list(SUPPORT_PX))
@@ -72,7 +76,7 @@ def test_a_photograph_blended_into_itself_is_itself(mode, corner, colour):
     rng = np.random.default_rng(3)
     base = rng.integers(0, 256, (64, 80, 3) if colour else (64, 80), dtype=np.uint8)
     mask = np.zeros((64, 80), np.uint8)
-    mask[corner[0]:corner[0] + 12, corner[1]:corner[1] + 10] = 1
+    mask[corner[0] : corner[0] + 12, corner[1] : corner[1] + 10] = 1
     same = blend(base, base, mask, mode)
     assert np.abs(same.astype(int) - base).max() <= (1 if mode == "poisson" else 0)
     other = blend(base, 255 - base, mask, mode)
@@ -132,7 +136,8 @@ def test_geometric_keeps_the_pose_of_fixed_shapes(small_run):
         x, y, width, height = mask_box_xywh(sample.instances[0][1])
         left, top, *size = donor.bbox
         assert [width, height] == size
-        assert np.array_equal(sample.instances[0][1][y:y + height, x:x + width],
-                              donor.mask()[top:top + height, left:left + width])
+        assert np.array_equal(
+            sample.instances[0][1][y : y + height, x : x + width], donor.mask()[top : top + height, left : left + width]
+        )
         moved += (x, y) != (left, top)
     assert moved > 0

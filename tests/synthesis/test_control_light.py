@@ -48,10 +48,20 @@ def exposures(tmp_path_factory):
         whole = surface(group)
         for at, (name, gain) in enumerate(GAINS.items()):
             top, left = np.random.default_rng([group, at]).integers(0, 8, 2)
-            pixels = shown(gain * whole[top:top + 84, left:left + 84], 10 * group + at)
+            pixels = shown(gain * whole[top : top + 84, left : left + 84], 10 * group + at)
             content = write_png(folder / "images" / f"free/exp{name}_num_{group * 10 + at}.png", pixels)
-            images.append(ImageRecord(len(images) + 1, f"free/exp{name}_num_{group * 10 + at}.png", 84, 84, f"g{group}",
-                                      "test" if group >= 7 else "train", "real", sha256_bytes(content)))
+            images.append(
+                ImageRecord(
+                    len(images) + 1,
+                    f"free/exp{name}_num_{group * 10 + at}.png",
+                    84,
+                    84,
+                    f"g{group}",
+                    "test" if group >= 7 else "train",
+                    "real",
+                    sha256_bytes(content),
+                )
+            )
     return Dataset(images, [], [], {"mode": "L"}, folder)
 
 
@@ -121,15 +131,25 @@ def test_without_pairs_nothing_is_made_up(exposures):
         fit_light(alone, r"exp(\d)_", 0)
 
 
-@pytest.mark.parametrize("text", ["", "bright", "stops=1e400", "+9", "exposure=", "stops=1,exposure=2",
-                                  "stops=1,stops=2"])
+@pytest.mark.parametrize(
+    "text", ["", "bright", "stops=1e400", "+9", "exposure=", "stops=1,exposure=2", "stops=1,stops=2"]
+)
 def test_a_light_that_is_none_is_refused_in_one_line(text):
     with pytest.raises(ConfigError, match=r"^light [^\n]*$"):
         parse_light(text)
 
 
-@pytest.mark.parametrize("change", [{"response": [1.0] * 256}, {"response": [1.0]}, {"noise": ["x", 1]},
-                                    {"pattern": "("}, {"exposures": {"1": float("inf")}}, {"more": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"response": [1.0] * 256},
+        {"response": [1.0]},
+        {"noise": ["x", 1]},
+        {"pattern": "("},
+        {"exposures": {"1": float("inf")}},
+        {"more": 1},
+    ],
+)
 def test_a_broken_light_model_is_refused_by_name(change, tmp_path):
     content = {**json.loads(json.dumps(vars(LightModel()))), **change}
     (tmp_path / "light.json").write_text(json.dumps(content))

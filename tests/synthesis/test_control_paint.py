@@ -17,13 +17,14 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.stage import run as report
-from anomaly_gan.synthesis.control.config import CardConfig, Control
+from anomaly_gan.synthesis.conditions import Control
 from anomaly_gan.synthesis.control_card import stage as module
+from anomaly_gan.synthesis.control_card.config import CardConfig
 from anomaly_gan.synthesis.control_card.stage import sentences, work
 from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 from anomaly_gan.synthesis.methods.painting.severity import contrast, fill
 
 SUPPORT_PX = 2
@@ -38,20 +39,45 @@ def desk(tmp_path_factory, trainings):
     mask = np.zeros((70, 96), np.uint8)
     mask[20:26, 20:50] = mask[50:58, 70:80] = 255
     cv2.imwrite(str(folder / "mask.png"), mask)
-    shapes = [{"label": label, "points": points, "shape_type": "rectangle", "group_id": None} for label, points in
-              (("spot", [[20, 20], [50, 26]]), ("scratch", [[70, 50], [80, 58]]))]
-    (folder / "mask.json").write_text(json.dumps({"version": "5.5.0", "shapes": shapes, "imagePath": "part.png",
-                                                  "imageData": None, "imageHeight": 70, "imageWidth": 96}))
+    shapes = [
+        {"label": label, "points": points, "shape_type": "rectangle", "group_id": None}
+        for label, points in (("spot", [[20, 20], [50, 26]]), ("scratch", [[70, 50], [80, 58]]))
+    ]
+    (folder / "mask.json").write_text(
+        json.dumps(
+            {
+                "version": "5.5.0",
+                "shapes": shapes,
+                "imagePath": "part.png",
+                "imageData": None,
+                "imageHeight": 70,
+                "imageWidth": 96,
+            }
+        )
+    )
     return SimpleNamespace(folder=folder, mask=mask // 255, model=trainings("anomaly_gan"))
 
 
 @pytest.fixture
 def paint(desk, tmp_path):
     """``anomaly-gan paint`` with options; later ones win. Returns (result, folder written)."""
+
     def run(*options, photograph="part.png", mask="mask.png", model=None, out=tmp_path / "out"):
-        words = ["paint", str(desk.folder / photograph), "--model", str(model or desk.model), "--mask",
-                 str(desk.folder / mask), "--out", str(out), "--device", "cpu", *options]
+        words = [
+            "paint",
+            str(desk.folder / photograph),
+            "--model",
+            str(model or desk.model),
+            "--mask",
+            str(desk.folder / mask),
+            "--out",
+            str(out),
+            "--device",
+            "cpu",
+            *options,
+        ]
         return CliRunner().invoke(app, words), out
+
     return run
 
 
@@ -108,32 +134,36 @@ def test_a_labelme_file_brings_its_own_categories(desk, paint):
 
 
 def test_moved_copies_on_a_relit_photograph_change_nothing_else(desk, paint):
-    result, out = paint("--category", "scratch", "--number", "3", "--turn", "any", "--scale", "0.5",
-                        "--light=slope=0.6,stops=-0.4")
+    result, out = paint(
+        "--category", "scratch", "--number", "3", "--turn", "any", "--scale", "0.5", "--light=slope=0.6,stops=-0.4"
+    )
     assert result.exit_code == 0, result.output
-    (painted, base, mask, image), = pictures(out, desk.folder / "part.png")
+    ((painted, base, mask, image),) = pictures(out, desk.folder / "part.png")
     assert len(load_dataset(out).annotations) == 6
     assert (painted != base)[grow(mask, SUPPORT_PX) == 0].sum() == 0
     assert base.mean() < read_pixels(desk.folder / "part.png", True).mean() - 5
     assert image.extra["provenance"]["light"]["stops"] == -0.4
 
 
-@pytest.mark.parametrize(("options", "changes", "words"), [
-    (["--category", "scrath"], {}, "did you mean 'scratch'"),
-    ([], {}, "mask.png: C11: a mask picture does not say"),
-    (["--category", "spot"], {"mask": "empty.png"}, "empty.png: B7"),
-    (["--category", "spot"], {"mask": "full.png"}, "full.png: B8"),
-    (["--category", "spot"], {"mask": "small.png"}, "small.png: B1: the mask is 40x30, the photograph 96x70"),
-    (["--category", "spot"], {"mask": "broken.png"}, "broken.png: A14"),
-    (["--category", "spot"], {"mask": "none.png"}, "none.png: MISSING"),
-    (["--category", "spot"], {"photograph": "colour.png", "model": "gray"}, "colour.png: A10"),
-    (["--category", "spot"], {"photograph": "broken.png"}, "broken.png: A14"),
-    (["--category", "spot"], {"model": "nowhere"}, "MISSING: no model.json"),
-    (["--category", "spot"], {"model": "torn"}, "FORMAT: cannot be loaded"),
-    (["--category", "spot", "--at", "1,1"], {}, "C7"),
-    (["--category", "spot", "--severity", "2"], {}, "between 0 and 1"),
-    (["--category", "spot", "--light", "exposure=2"], {}, "no exposure '2' (this model has learnt none)"),
-])
+@pytest.mark.parametrize(
+    ("options", "changes", "words"),
+    [
+        (["--category", "scrath"], {}, "did you mean 'scratch'"),
+        ([], {}, "mask.png: C11: a mask picture does not say"),
+        (["--category", "spot"], {"mask": "empty.png"}, "empty.png: B7"),
+        (["--category", "spot"], {"mask": "full.png"}, "full.png: B8"),
+        (["--category", "spot"], {"mask": "small.png"}, "small.png: B1: the mask is 40x30, the photograph 96x70"),
+        (["--category", "spot"], {"mask": "broken.png"}, "broken.png: A14"),
+        (["--category", "spot"], {"mask": "none.png"}, "none.png: MISSING"),
+        (["--category", "spot"], {"photograph": "colour.png", "model": "gray"}, "colour.png: A10"),
+        (["--category", "spot"], {"photograph": "broken.png"}, "broken.png: A14"),
+        (["--category", "spot"], {"model": "nowhere"}, "MISSING: no model.json"),
+        (["--category", "spot"], {"model": "torn"}, "FORMAT: cannot be loaded"),
+        (["--category", "spot", "--at", "1,1"], {}, "C7"),
+        (["--category", "spot", "--severity", "2"], {}, "between 0 and 1"),
+        (["--category", "spot", "--light", "exposure=2"], {}, "no exposure '2' (this model has learnt none)"),
+    ],
+)
 def test_what_cannot_be_painted_is_refused_in_one_line(options, changes, words, desk, paint, tmp_path, monkeypatch):
     cv2.imwrite(str(desk.folder / "empty.png"), np.zeros((70, 96), np.uint8))
     cv2.imwrite(str(desk.folder / "full.png"), np.full((70, 96), 255, np.uint8))
@@ -149,6 +179,7 @@ def test_what_cannot_be_painted_is_refused_in_one_line(options, changes, words, 
         changes = {**changes, "model": tmp_path / "torn"}
     elif changes.get("model") == "gray":
         from anomaly_gan.synthesis.paint import stage as module
+
         opened = module.open_painter
         monkeypatch.setattr(module, "open_painter", lambda trained, device: (opened(desk.model, device)[0], 1))
         changes = {"photograph": "colour.png"}
@@ -195,11 +226,20 @@ def test_a_severity_is_met_on_the_picture_where_the_generator_alone_misses_it():
 def test_steered_generation_is_told_and_its_gate_sees_no_change_outside(small_run, trainings, toy_extractors, tmp_path):
     inputs = {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")}
     made, judged = tmp_path / "generate@anomaly_gan", tmp_path / "gate"
-    run_stage("generate@anomaly_gan", generate.run,
-              GenerateConfig(count=3, severity={"low": 0.8}, light={"stops": [-0.8, -0.4], "slope": 0.5}),
-              Context(3, "cpu", inputs), made)
-    run_stage("gate", gate.run, GateConfig(repeats=4, min_n=2, min_contrast=100.0, retries=1, max_spares=1),
-              Context(3, "cpu", {**inputs, "generate@anomaly_gan": made}), judged)
+    run_stage(
+        "generate@anomaly_gan",
+        generate.run,
+        GenerateConfig(count=3, severity={"low": 0.8}, light={"stops": [-0.8, -0.4], "slope": 0.5}),
+        Context(3, "cpu", inputs),
+        made,
+    )
+    run_stage(
+        "gate",
+        gate.run,
+        GateConfig(repeats=4, min_n=2, min_contrast=100.0, retries=1, max_spares=1),
+        Context(3, "cpu", {**inputs, "generate@anomaly_gan": made}),
+        judged,
+    )
     assert json.loads((made / "metrics.json").read_text())["control"]["followed_by"] == 6
     scales = json.loads((inputs["train@anomaly_gan"] / "model.json").read_text())["severity"]
     train = small_run.ingest
@@ -225,8 +265,11 @@ def test_without_controls_a_generation_reads_as_ever():
 def test_the_card_measures_every_control_and_the_report_shows_it(small_run, trainings, tmp_path, monkeypatch):
     inputs = {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")}
     config = CardConfig(masks=2, levels=3, most_crops=6, draws=100, sheet_rows=2)
-    monkeypatch.setattr(module, "embedded_backbone", lambda device: Backbone("Toy", 8, lambda images_BCHW: (
-        images_BCHW.mean(dim=1).flatten(1), [])))
+    monkeypatch.setattr(
+        module,
+        "embedded_backbone",
+        lambda device: Backbone("Toy", 8, lambda images_BCHW: (images_BCHW.mean(dim=1).flatten(1), [])),
+    )
     out = tmp_path / "control@anomaly_gan"
     run_stage("control@anomaly_gan", work, config, Context(0, "cpu", inputs), out)
     card = json.loads((out / "control.json").read_text())

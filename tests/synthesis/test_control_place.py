@@ -33,7 +33,7 @@ def test_a_mask_that_stays_keeps_every_pixel():
 
 
 def test_a_moved_mask_keeps_its_shape_and_goes_where_it_is_told():
-    (_, moved), = placed(Placement((50, 40)))
+    ((_, moved),) = placed(Placement((50, 40)))
     assert moved.sum() == stick().sum()
     assert np.abs(centre(moved) - (50, 40)).max() <= 1
 
@@ -54,17 +54,23 @@ def test_copies_lie_apart_inside_the_photograph():
     assert all(mask.sum() > 60 for mask in masks)
 
 
-@pytest.mark.parametrize(("placement", "mask", "code"), [
-    (Placement((2, 2)), None, "C7"), (Placement(scale=10), None, "C7"), (Placement(number=200), None, "H9"),
-    (Placement(), stick((60, 81)), "B1"), (Placement(number=2), stick((30, 40)), "B1"),
-])
+@pytest.mark.parametrize(
+    ("placement", "mask", "code"),
+    [
+        (Placement((2, 2)), None, "C7"),
+        (Placement(scale=10), None, "C7"),
+        (Placement(number=200), None, "H9"),
+        (Placement(), stick((60, 81)), "B1"),
+        (Placement(number=2), stick((30, 40)), "B1"),
+    ],
+)
 def test_a_mask_that_does_not_fit_is_refused(placement, mask, code):
     with pytest.raises(InputError, match=f"^mask.png: {code}: "):
         placed(placement, mask)
 
 
 def test_a_mask_of_another_size_is_a_stamp_where_it_is_told_to_go():
-    (_, stamp), = placed(Placement((40, 30)), stick((30, 40)))
+    ((_, stamp),) = placed(Placement((40, 30)), stick((30, 40)))
     assert stamp.shape == SIZE
     assert stamp.sum() == stick().sum()
 

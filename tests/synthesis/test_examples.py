@@ -32,9 +32,25 @@ from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.pretraining import Pretraining
 
-TINY = {"steps": 4, "batch": 4, "size": 16, "local_size": 8, "base_width": 8, "depth": 2, "widths": (4, 4),
-        "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 1, "sample_every": 2,
-        "threads": 1, "scales": (1, 2), "precision": "32-true", "painting": "example"}
+TINY = {
+    "steps": 4,
+    "batch": 4,
+    "size": 16,
+    "local_size": 8,
+    "base_width": 8,
+    "depth": 2,
+    "widths": (4, 4),
+    "features": 4,
+    "aware_width": 4,
+    "aware_size": 8,
+    "aware_steps": 1,
+    "checkpoint_every": 1,
+    "sample_every": 2,
+    "threads": 1,
+    "scales": (1, 2),
+    "precision": "32-true",
+    "painting": "example",
+}
 
 
 def ellipse(side: int, centre: tuple[int, int], axes: tuple[int, int], degrees: float) -> np.ndarray:
@@ -97,7 +113,7 @@ def test_a_defect_under_a_jagged_mask_is_no_comb():
     small, jagged = ellipse(64, (32, 32), (5, 3), 0), np.zeros((64, 64), np.uint8)
     for column in range(64):
         shift = 6 * (column // 4 % 2)
-        jagged[14 + shift:44 + shift, column] = 1
+        jagged[14 + shift : 44 + shift, column] = 1
     defect = np.full((64, 64), 200, np.uint8)
     defect[32:] = 40
     laid = lay(Example(defect, small), np.full((64, 64), 120, np.uint8), jagged)
@@ -159,22 +175,34 @@ def test_a_round_mask_is_not_turned(grain):
 def test_examples_are_kept_as_they_were(tmp_path, grain):
     kept = {"crack": [Example(grain, grain // 200), Example(grain[::-1].copy(), grain // 150)]}
     save_examples(kept, tmp_path / FILE)
-    (name, rows), = load_examples(tmp_path / FILE, ["crack"]).items()
-    assert name == "crack" and all(np.array_equal(row.pixels, was.pixels) and np.array_equal(row.mask_01, was.mask_01)
-                                   for row, was in zip(rows, kept["crack"], strict=True))
+    ((name, rows),) = load_examples(tmp_path / FILE, ["crack"]).items()
+    assert name == "crack" and all(
+        np.array_equal(row.pixels, was.pixels) and np.array_equal(row.mask_01, was.mask_01)
+        for row, was in zip(rows, kept["crack"], strict=True)
+    )
 
 
 def test_examples_change_nothing_else_in_a_batch(small_run):
     def source(examples: bool) -> PairSource:
-        return PairSource(small_run.ingest.split("train"), small_run.pool, Framing(32), 6, 9, gray=True,
-                          paint_out=True, examples=examples)
+        return PairSource(
+            small_run.ingest.split("train"),
+            small_run.pool,
+            Framing(32),
+            6,
+            9,
+            gray=True,
+            paint_out=True,
+            examples=examples,
+        )
 
     plain, batch = source(False).batch(3), source(True).batch(3)
     assert plain.example_BCHW is None and plain.rows(1, 3).own_example_BCHW is None
     for name in ("normal_BCHW", "abnormal_BCHW", "painted_out_BCHW", "noise_B2HW"):
         assert torch.equal(getattr(plain, name), getattr(batch, name))
-    for laid, ground, mask in ((batch.example_BCHW, batch.normal_BCHW, batch.normal_mask_B1HW),
-                               (batch.own_example_BCHW, batch.painted_out_BCHW, batch.abnormal_mask_B1HW)):
+    for laid, ground, mask in (
+        (batch.example_BCHW, batch.normal_BCHW, batch.normal_mask_B1HW),
+        (batch.own_example_BCHW, batch.painted_out_BCHW, batch.abnormal_mask_B1HW),
+    ):
         assert laid is not None and laid.shape == ground.shape
         near = torch.nn.functional.max_pool2d(mask, 2 * REACH_PX + 1, 1, REACH_PX)
         changed = (laid != ground).float()
@@ -200,7 +228,8 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
     brush, _ = load_brush(out, names, "cpu")
     assert brush.examples is not None
     assert {name: len(rows) for name, rows in brush.examples.items()} == {
-        name: len(rows) for name, rows in brush.severities.items()}, "row i of both is the same defect"
+        name: len(rows) for name, rows in brush.severities.items()
+    }, "row i of both is the same defect"
     ground, mask = np.full((40, 40), 120, np.uint8), ellipse(40, (20, 20), (7, 4), 20)
     theirs = brush.examples[names[0]]
     dark = [replace(row, pixels=np.where(row.mask_01 > 0, 10, 200).astype(np.uint8)) for row in theirs]
@@ -212,8 +241,10 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
         assert np.array_equal(painted[kind], again)
         assert (painted[kind][grow(mask, 2) == 0] == 120).all()
     assert painted["dark"][mask > 0].mean() < painted["theirs"][mask > 0].mean() - 10, "it shows its example"
-    levels = [brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3), [ratio, 0.05])[0]
-              for ratio in (-0.6, -0.3, 0.2)]
+    levels = [
+        brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3), [ratio, 0.05])[0]
+        for ratio in (-0.6, -0.3, 0.2)
+    ]
     assert np.all(np.diff([level[mask > 0].mean() for level in levels]) > 10), "and one as strong as was asked for"
 
     (out / FILE).unlink()

@@ -15,15 +15,20 @@ from anomaly_gan.synthesis.export import stage as export
 from anomaly_gan.synthesis.export.stage import prove_no_leak, verify
 from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 
 
 @pytest.fixture(scope="module")
 def gated(small_run):
     """Generated photographs standing in for accepted ones: the export reads the same kind of folder."""
     folder = small_run.folder / "gate@copy_paste"
-    run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=4),
-              Context(3, "cpu", small_run.inputs()), folder)
+    run_stage(
+        "generate",
+        generate.run,
+        GenerateConfig(method="copy_paste", count=4),
+        Context(3, "cpu", small_run.inputs()),
+        folder,
+    )
     return folder
 
 
@@ -33,8 +38,13 @@ def exported(small_run, gated, tmp_path):
 
 
 def run_export(run, folder, **config):
-    run_stage("export", export.run, ExportConfig(method="copy_paste", **config),
-              Context(3, "cpu", run.inputs("gate@copy_paste")), folder)
+    run_stage(
+        "export",
+        export.run,
+        ExportConfig(method="copy_paste", **config),
+        Context(3, "cpu", run.inputs("gate@copy_paste")),
+        folder,
+    )
     return folder
 
 
@@ -86,8 +96,10 @@ def test_every_kind_of_test_ancestor_is_caught(small_run, gated, renamed):
         return replace(accepted, images=[image, *others], annotations=annotations or accepted.annotations)
 
     donor = {"annotation": 1, "image": test_image.file_name, "group": test_image.group_id}
-    parent = replace(accepted.annotations[0], provenance={
-        "kind": "prior", "parent_image": test_image.file_name, "parent_group": test_image.group_id})
+    parent = replace(
+        accepted.annotations[0],
+        provenance={"kind": "prior", "parent_image": test_image.file_name, "parent_group": test_image.group_id},
+    )
     cases = [
         leaks(renamed(first, base=test_image.file_name)),
         leaks(renamed(first, donors=[donor])),
@@ -105,8 +117,10 @@ def test_every_kind_of_test_ancestor_is_caught(small_run, gated, renamed):
 
 def test_a_group_in_both_splits_stops_the_export(small_run, gated):
     ingest = small_run.ingest
-    moved = [replace(image, split="train") if index == 1 and image.split == "test" else image
-             for index, image in enumerate(sorted(ingest.images, key=lambda image: image.split))]
+    moved = [
+        replace(image, split="train") if index == 1 and image.split == "test" else image
+        for index, image in enumerate(sorted(ingest.images, key=lambda image: image.split))
+    ]
     with pytest.raises(CheckFailed, match="E4: group"):
         prove_no_leak(replace(ingest, images=moved), load_dataset(gated))
 
@@ -143,8 +157,11 @@ def spoil_category(content):
     content["annotations"][0]["category_id"] = 7
 
 
-@pytest.mark.parametrize("spoil", [spoil_area, spoil_box, spoil_size, spoil_id, spoil_twice, spoil_orphan, spoil_width,
-                                   spoil_category], ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize(
+    "spoil",
+    [spoil_area, spoil_box, spoil_size, spoil_id, spoil_twice, spoil_orphan, spoil_width, spoil_category],
+    ids=lambda spoil: spoil.__name__,
+)
 def test_what_does_not_agree_with_its_pixels_is_refused(exported, spoil):
     path = exported / "annotations.json"
     content = json.loads(path.read_text())

@@ -13,14 +13,19 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.synthesis.export import stage as export
 from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 
 
 @pytest.fixture(scope="module")
 def accepted(small_run):
     folder = small_run.folder / "gate-for-opinion"
-    run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=3),
-              Context(3, "cpu", small_run.inputs()), folder)
+    run_stage(
+        "generate",
+        generate.run,
+        GenerateConfig(method="copy_paste", count=3),
+        Context(3, "cpu", small_run.inputs()),
+        folder,
+    )
     return folder
 
 
@@ -30,8 +35,13 @@ def export_with(small_run, accepted, folder, lines, opinion="drop"):
     inputs = {**small_run.inputs(), "gate@copy_paste": accepted}
     if opinion == "drop":
         inputs["opinion@copy_paste"] = folder / "opinion"
-    run_stage("export", export.run, ExportConfig(method="copy_paste", opinion=opinion), Context(3, "cpu", inputs),
-              folder / "export")
+    run_stage(
+        "export",
+        export.run,
+        ExportConfig(method="copy_paste", opinion=opinion),
+        Context(3, "cpu", inputs),
+        folder / "export",
+    )
     return load_dataset(folder / "export"), json.loads((folder / "export" / "metrics.json").read_text())
 
 

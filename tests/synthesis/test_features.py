@@ -15,17 +15,31 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.metrics.backbones import Extractors
 from anomaly_gan.metrics.features import Backbone
-from anomaly_gan.pipeline.run import RunConfig, plan
+from anomaly_gan.pipeline.config import RunConfig
+from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.feature_drift import stage as features
 from anomaly_gan.synthesis.feature_drift.config import FeaturesConfig
+from anomaly_gan.synthesis.interface import Sample
 from anomaly_gan.synthesis.methods.config import TrainConfig
-from anomaly_gan.synthesis.registry import Sample
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.snapshots import moments_of
 
-TINY = {"steps": 2, "batch": 2, "size": 16, "local_size": 8, "base_width": 4, "depth": 2, "widths": (4, 4),
-        "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 0, "checkpoint_every": 2, "sample_every": 0,
-        "threads": 1}
+TINY = {
+    "steps": 2,
+    "batch": 2,
+    "size": 16,
+    "local_size": 8,
+    "base_width": 4,
+    "depth": 2,
+    "widths": (4, 4),
+    "features": 4,
+    "aware_width": 4,
+    "aware_size": 8,
+    "aware_steps": 0,
+    "checkpoint_every": 2,
+    "sample_every": 0,
+    "threads": 1,
+}
 
 
 @pytest.fixture
@@ -38,8 +52,13 @@ def toy(monkeypatch):
 
 def test_moments_are_the_averages_at_their_steps_and_change_nothing_else(small_run, tmp_path):
     for name, more in (("plain", {}), ("kept", {"keep_every": 2})):
-        run_stage("train@anomaly_gan", train.run, TrainConfig(**TINY, **more),
-                  Context(5, "cpu", small_run.inputs()), tmp_path / name)
+        run_stage(
+            "train@anomaly_gan",
+            train.run,
+            TrainConfig(**TINY, **more),
+            Context(5, "cpu", small_run.inputs()),
+            tmp_path / name,
+        )
     found = moments_of(tmp_path / "kept")
     assert [step for step, _ in found] == [0, 2] and not (tmp_path / "kept" / "samples").exists()
     assert moments_of(tmp_path / "plain") == []
@@ -65,6 +84,7 @@ def trained(tmp_path):
 @pytest.fixture
 def learner(monkeypatch):
     """A method that paints nothing at step 0, half the way at 10, and real brightness at 20."""
+
     def open_it(inputs):
         step = float(load_file(inputs.trained / "generator.safetensors")["step"])
 
@@ -74,7 +94,9 @@ def learner(monkeypatch):
             pixels = np.random.default_rng(len(item.image.file_name)).integers(50, 70, mask.shape).astype(np.uint8)
             pixels[mask > 0] = 60 + int(140 * step / 20)
             return [Sample(pixels, [(item.annotations[0].category_id, mask)])]
+
         return generate
+
     monkeypatch.setattr(features, "method", lambda name: type("Row", (), {"open": staticmethod(open_it)}))
 
 
@@ -131,8 +153,10 @@ def test_too_few_for_a_distance_is_said_and_drawn(small_run, trained, learner, t
 def test_the_stage_is_planned_where_moments_are_kept_and_the_report_reads_it():
     content = {"data": {"root": "x"}, "compare": {"arms": ["none", "anomaly_gan", "pix2pix"]}}
     assert not [step for step in plan(build(RunConfig, content, "x")) if step.stage.name == "features"]
-    steps = {step.name: step for step in plan(build(
-        RunConfig, {**content, "train_methods": {"pix2pix": {"keep_every": 5}}}, "x"))}
+    steps = {
+        step.name: step
+        for step in plan(build(RunConfig, {**content, "train_methods": {"pix2pix": {"keep_every": 5}}}, "x"))
+    }
     assert [name for name in steps if name.startswith("features")] == ["features@pix2pix"]
     assert set(steps["features@pix2pix"].inputs) == {"ingest", "pool", "train@pix2pix"}
     assert steps["features@pix2pix"].config.method == "pix2pix"

@@ -68,18 +68,21 @@ def test_a_good_photograph_passes_and_is_measured():
     assert measures["area_px"] == 120
 
 
-@pytest.mark.parametrize(("candidate", "code", "words"), [
-    (with_pixels(unpaint), "H7", "0.0 grey levels"),
-    (with_pixels(corner), "H7", "1 pixels changed outside"),
-    (with_pixels(few), "H7", "of an instance changed"),
-    (unpaint_second(good_candidate()), "H7", "0.0 grey levels"),
-    (replace(good_candidate(), pixels=good_candidate().pixels.astype(np.float32)), "H8", "float32"),
-    (replace(good_candidate(), pixels=good_candidate().pixels[:-1]), "H8", "shape"),
-    (with_mask(None), "B7", "no instance"),
-    (with_mask(np.eye(60, 70, dtype=np.uint8) * 0), "B9", "0 pixels"),
-    (with_mask(np.ones((60, 70), np.uint8)), "B8", "100%"),
-    (with_mask(np.ones((60, 60), np.uint8)), "B1", "(60, 60)"),
-])
+@pytest.mark.parametrize(
+    ("candidate", "code", "words"),
+    [
+        (with_pixels(unpaint), "H7", "0.0 grey levels"),
+        (with_pixels(corner), "H7", "1 pixels changed outside"),
+        (with_pixels(few), "H7", "of an instance changed"),
+        (unpaint_second(good_candidate()), "H7", "0.0 grey levels"),
+        (replace(good_candidate(), pixels=good_candidate().pixels.astype(np.float32)), "H8", "float32"),
+        (replace(good_candidate(), pixels=good_candidate().pixels[:-1]), "H8", "shape"),
+        (with_mask(None), "B7", "no instance"),
+        (with_mask(np.eye(60, 70, dtype=np.uint8) * 0), "B9", "0 pixels"),
+        (with_mask(np.ones((60, 70), np.uint8)), "B8", "100%"),
+        (with_mask(np.ones((60, 60), np.uint8)), "B1", "(60, 60)"),
+    ],
+)
 def test_each_fault_is_rejected_under_its_code(candidate, code, words):
     findings, _ = check(candidate, CONFIG, Seen())
     assert findings and findings[0].code == code
@@ -125,10 +128,16 @@ def test_copies_are_rejected_and_name_the_original():
 def make_view(fake_scale=1.0, real=24, fake=20, groups=8, width=12, same=False):
     rng = np.random.default_rng(2)
     real_features = rng.normal(size=(real, width))
-    fake_features = np.repeat(rng.normal(size=(1, width)), fake, axis=0) if same else \
-        rng.normal(size=(fake, width)) * fake_scale
-    return View(real_features, real_features.astype(np.float32), [f"g{i % groups}" for i in range(real)],
-                fake_features, fake_features.astype(np.float32))
+    fake_features = (
+        np.repeat(rng.normal(size=(1, width)), fake, axis=0) if same else rng.normal(size=(fake, width)) * fake_scale
+    )
+    return View(
+        real_features,
+        real_features.astype(np.float32),
+        [f"g{i % groups}" for i in range(real)],
+        fake_features,
+        fake_features.astype(np.float32),
+    )
 
 
 def run_figures(view, **changes):
@@ -167,24 +176,31 @@ COUNTS = {"accepted": 20, "tried": 20, "shortfall": 0, "wanted": 20}
 
 
 def defects(ratio, diversity=1.0, p95=8.0):
-    return {"n": 9, "KID-Toy": {"over_p95": ratio, "real": {"p95": p95}}, "FD-Toy": {"over_p95": 0.9},
-            "PD-Toy": {"pairs": {"ratio": diversity}}}
+    return {
+        "n": 9,
+        "KID-Toy": {"over_p95": ratio, "real": {"p95": p95}},
+        "FD-Toy": {"over_p95": 0.9},
+        "PD-Toy": {"pairs": {"ratio": diversity}},
+    }
 
 
-@pytest.mark.parametrize(("counts", "figure", "verdict", "words"), [
-    ({}, defects(0.8), "pass", "KID-Toy of generated defects is 0.80 times"),
-    ({}, defects(-0.1), "pass", "-0.10 times"),
-    ({}, defects(2.0), "warn", "above 1"),
-    ({}, defects(2.6), "fail", "limit of 2.5"),
-    ({}, defects(None), "fail", "not a number"),
-    ({}, defects(float("nan")), "fail", "limit"),
-    ({}, defects(None, p95=-1.0), "pass", "FD-Toy of generated defects is 0.90 times"),
-    ({}, defects(0.8, 0.2), "warn", "diversity"),
-    ({}, defects(0.8, None), "warn", "diversity"),
-    ({"shortfall": 3}, defects(0.8), "warn", "3 of 20"),
-    ({"accepted": 0, "shortfall": 20}, defects(0.8), "fail", "none"),
-    ({}, {"KID-Toy": None, "reason": "4 photographs"}, "warn", "too few"),
-])
+@pytest.mark.parametrize(
+    ("counts", "figure", "verdict", "words"),
+    [
+        ({}, defects(0.8), "pass", "KID-Toy of generated defects is 0.80 times"),
+        ({}, defects(-0.1), "pass", "-0.10 times"),
+        ({}, defects(2.0), "warn", "above 1"),
+        ({}, defects(2.6), "fail", "limit of 2.5"),
+        ({}, defects(None), "fail", "not a number"),
+        ({}, defects(float("nan")), "fail", "limit"),
+        ({}, defects(None, p95=-1.0), "pass", "FD-Toy of generated defects is 0.90 times"),
+        ({}, defects(0.8, 0.2), "warn", "diversity"),
+        ({}, defects(0.8, None), "warn", "diversity"),
+        ({"shortfall": 3}, defects(0.8), "warn", "3 of 20"),
+        ({"accepted": 0, "shortfall": 20}, defects(0.8), "fail", "none"),
+        ({}, {"KID-Toy": None, "reason": "4 photographs"}, "warn", "too few"),
+    ],
+)
 def test_verdicts(counts, figure, verdict, words):
     found, sentence = judge("spot", {**COUNTS, **counts}, figure, NAMES, CONFIG)
     assert found == verdict and words in sentence and sentence.endswith(".")

@@ -16,7 +16,7 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import GenerateConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
 
 COUNT = 7
 
@@ -25,30 +25,43 @@ COUNT = 7
 def generated(small_run):
     """A finished ``generate@copy_paste`` beside the small run's ingest and pool."""
     folder = small_run.folder / "generate@copy_paste"
-    run_stage("generate@copy_paste", generate.run, GenerateConfig(method="copy_paste", count=COUNT),
-              Context(3, "cpu", small_run.inputs()), folder)
+    run_stage(
+        "generate@copy_paste",
+        generate.run,
+        GenerateConfig(method="copy_paste", count=COUNT),
+        Context(3, "cpu", small_run.inputs()),
+        folder,
+    )
     return folder
 
 
 @pytest.fixture
 def run_gate(small_run, generated, tmp_path):
     """Run the gate on a copy of the generated folder, after ``spoil`` has had its way with it."""
+
     def run(name="gate", spoil=None, **config):
         copy = tmp_path / f"{name}-generated"
         shutil.copytree(generated, copy)
         if spoil:
             spoil(copy)
         inputs = {**small_run.inputs(), "generate@copy_paste": copy}
-        run_stage("gate", gate.run, GateConfig(method="copy_paste", repeats=4, min_n=5, **config),
-                  Context(3, "cpu", inputs), tmp_path / name)
+        run_stage(
+            "gate",
+            gate.run,
+            GateConfig(method="copy_paste", repeats=4, min_n=5, **config),
+            Context(3, "cpu", inputs),
+            tmp_path / name,
+        )
         metrics = json.loads((tmp_path / name / "metrics.json").read_text())
         lines = [json.loads(line) for line in (tmp_path / name / "decisions.jsonl").read_text().splitlines()]
         return tmp_path / name, metrics, lines
+
     return run
 
 
 def unpaint(small_run, file_names):
     """Put the untouched photograph in place of a generated one, with the records to match."""
+
     def spoil(folder):
         dataset = load_dataset(folder)
         images = []
@@ -59,12 +72,16 @@ def unpaint(small_run, file_names):
                 image = replace(image, sha256=sha256_file(base))
             images.append(image)
         replace(dataset, images=images).save(folder)
+
     return spoil
 
 
 def hashes(folder):
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("manifest.json", "started.json")}
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("manifest.json", "started.json")
+    }
 
 
 def test_good_photographs_pass_byte_for_byte(toy_extractors, run_gate, generated):
@@ -72,8 +89,10 @@ def test_good_photographs_pass_byte_for_byte(toy_extractors, run_gate, generated
     assert metrics["counts"] == {"wanted": 14, "accepted": 14, "rejected": 0, "tried": 14, "shortfall": 0}
     accepted = load_dataset(folder)
     assert len(lines) == 14 and [image.id for image in accepted.images] == list(range(1, 15))
-    assert all(accepted.path_of(image).read_bytes() == (generated / "images" / image.file_name).read_bytes()
-               for image in accepted.images)
+    assert all(
+        accepted.path_of(image).read_bytes() == (generated / "images" / image.file_name).read_bytes()
+        for image in accepted.images
+    )
     gate_scores = [image.extra["provenance"]["gate"] for image in accepted.images]
     assert all(score["outside_px"] == 0 and score["contrast"] > 4 for score in gate_scores)
 
@@ -145,8 +164,9 @@ def test_rerun_and_order_change_no_byte(toy_extractors, run_gate, small_run):
     other, *_ = run_gate("other", spoil=shuffled)
     assert hashes(first) == hashes(second)
     one, two = (load_dataset(folder) for folder in (first, other))
-    assert {(image.file_name, image.sha256) for image in one.images} == \
-        {(image.file_name, image.sha256) for image in two.images}
+    assert {(image.file_name, image.sha256) for image in one.images} == {
+        (image.file_name, image.sha256) for image in two.images
+    }
     first_categories = json.loads((first / "metrics.json").read_text())["categories"]
     assert json.loads((other / "metrics.json").read_text())["categories"] == first_categories
 

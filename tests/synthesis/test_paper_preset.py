@@ -11,13 +11,21 @@ from anomaly_gan.losses.adversarial import bce_d, bce_d2, bce_g, bce_g2
 from anomaly_gan.losses.aware import semantic_difference
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
-from anomaly_gan.synthesis.methods.anomaly_gan.build import build_generator, build_task
+from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
 from anomaly_gan.synthesis.methods.anomaly_gan.task import DISCRIMINATORS, AnomalyGanTask, Outputs
 from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.painting.networks import build_generator
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource, shrink_mask
 
-SMALL = {"size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8, "local_size": 16,
-         "aware_size": 16}
+SMALL = {
+    "size": 32,
+    "depth": 3,
+    "base_width": 4,
+    "widths": (4, 4, 4),
+    "features": 8,
+    "local_size": 16,
+    "aware_size": 16,
+}
 
 
 def small_task(preset: str = "paper", **changes) -> AnomalyGanTask:
@@ -48,8 +56,12 @@ def test_the_preset_builds_the_networks_of_the_specification():
         logits = task.nets["d1_normal"](torch.empty(2, 3, 64, 64), torch.empty(2, 3, 512, 512))
     count = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
     assert fake.shape == (2, 3, 512, 512) and logits.shape == (2, 1)
-    assert count == {"generator": 54_414_979, "restorer": 54_414_979, "aware": 1_735_488,
-                     **dict.fromkeys(DISCRIMINATORS, 45_060_225)}
+    assert count == {
+        "generator": 54_414_979,
+        "restorer": 54_414_979,
+        "aware": 1_735_488,
+        **dict.fromkeys(DISCRIMINATORS, 45_060_225),
+    }
 
 
 def test_the_released_preset_paints_with_the_net_of_the_released_checkpoint():
@@ -86,10 +98,12 @@ def test_the_generators_minimise_equation_8_term_by_term(task, out):
         "adv2_normal": 0.3 * bce_g2(judged(task, "d2_normal", out.fake_normal, own_mask)),
         "cycle_normal": (out.rebuilt_normal - batch.normal_BCHW).abs().mean(),
         "cycle_abnormal": (out.rebuilt_abnormal - batch.abnormal_BCHW).abs().mean(),
-        "aware_abnormal": semantic_difference(features(out.fake_abnormal, pool_mask),
-                                              features(batch.abnormal_BCHW, own_mask)),
-        "aware_normal": semantic_difference(features(out.fake_normal, own_mask),
-                                            features(batch.normal_BCHW, pool_mask)),
+        "aware_abnormal": semantic_difference(
+            features(out.fake_abnormal, pool_mask), features(batch.abnormal_BCHW, own_mask)
+        ),
+        "aware_normal": semantic_difference(
+            features(out.fake_normal, own_mask), features(batch.normal_BCHW, pool_mask)
+        ),
     }
     terms = task.generator_losses(out)
     assert set(terms) == set(expected)
@@ -137,8 +151,11 @@ def test_each_update_moves_its_own_nets_only():
         total.backward(inputs=[p for group in updates[moving].optimizer.param_groups for p in group["params"]])
         updates[moving].optimizer.step()
         assert all(torch.equal(a, b) for a, b in zip(held, parameters, strict=True))
-    changed = {name for name, net in task.nets.items()
-               if any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True))}
+    changed = {
+        name
+        for name, net in task.nets.items()
+        if any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True))
+    }
     assert changed == {"generator", "restorer", *DISCRIMINATORS}
 
 
@@ -146,8 +163,14 @@ def test_the_generators_are_pushed_by_every_term():
     """Each term alone reaches the net it is there to teach."""
     task = small_task()
     terms = task.generator_losses(task.forward(random_batch()))
-    taught = {"adv1_abnormal": "generator", "adv2_abnormal": "generator", "aware_abnormal": "generator",
-              "adv1_normal": "restorer", "adv2_normal": "restorer", "aware_normal": "restorer"}
+    taught = {
+        "adv1_abnormal": "generator",
+        "adv2_abnormal": "generator",
+        "aware_abnormal": "generator",
+        "adv1_normal": "restorer",
+        "adv2_normal": "restorer",
+        "aware_normal": "restorer",
+    }
     for name, net in taught.items():
         gradients = torch.autograd.grad(terms[name], list(task.nets[net].parameters()), retain_graph=True)
         assert any(gradient.any() for gradient in gradients), name
@@ -160,12 +183,15 @@ def test_the_generators_are_pushed_by_every_term():
 def test_a_whole_photograph_is_masked_with_all_its_defects_of_one_kind(tmp_path):
     masks = np.zeros((3, 100, 120), np.uint8)
     masks[0, 10:20, 5:15] = masks[1, 60:80, 90:110] = masks[2, 40, 3:117] = 1
-    images = [ImageRecord(number, f"{number}.png", 120, 100, str(number), "train", "real", "",
-                          {"normal_file": "1.png"}) for number in (1, 2)]
+    images = [
+        ImageRecord(number, f"{number}.png", 120, 100, str(number), "train", "real", "", {"normal_file": "1.png"})
+        for number in (1, 2)
+    ]
     for image in images:
         write_png(tmp_path / "images" / image.file_name, np.full((100, 120), 90, np.uint8))
-    annotations = [Annotation.from_mask(number + 1, 2, category, masks[number])
-                   for number, category in enumerate((1, 1, 2))]
+    annotations = [
+        Annotation.from_mask(number + 1, 2, category, masks[number]) for number, category in enumerate((1, 1, 2))
+    ]
     dataset = Dataset(images, annotations, [Category(1, "spot"), Category(2, "crack")], {}, tmp_path)
     source = PairSource(dataset, dataset, Framing(32, whole=True), 16, 0, gray=True, flips=False)
     batch = source.batch(0)

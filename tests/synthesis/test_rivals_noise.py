@@ -14,6 +14,7 @@ from anomaly_gan.core.masks import encode_rle, grow, union
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from anomaly_gan.synthesis.generate.stage import pool_items, write_sample
+from anomaly_gan.synthesis.interface import MethodInputs, PoolItem
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.methods.from_noise.generate import (
     Source,
@@ -24,11 +25,20 @@ from anomaly_gan.synthesis.methods.from_noise.generate import (
 )
 from anomaly_gan.synthesis.methods.from_noise.task import build_cgan, build_lsgan
 from anomaly_gan.synthesis.pairs.windows import Batch, Framing
-from anomaly_gan.synthesis.registry import MethodInputs, PoolItem, method
+from anomaly_gan.synthesis.registry import method
 from anomaly_gan.synthesis.training import stage as train
 
-TINY = {"steps": 2, "batch": 2, "size": 32, "local_size": 16, "base_width": 4, "depth": 2, "widths": (4, 4, 4),
-        "sample_every": 2, "threads": 1}
+TINY = {
+    "steps": 2,
+    "batch": 2,
+    "size": 32,
+    "local_size": 16,
+    "base_width": 4,
+    "depth": 2,
+    "widths": (4, 4, 4),
+    "sample_every": 2,
+    "threads": 1,
+}
 NAMES = ["cgan", "lsgan"]
 
 
@@ -42,8 +52,9 @@ def open_in_colour(run, folder):
     return folder
 
 
-@pytest.fixture(scope="module", params=[(name, mode) for name in NAMES for mode in ("L", "RGB")],
-                ids=lambda param: "-".join(param))
+@pytest.fixture(
+    scope="module", params=[(name, mode) for name in NAMES for mode in ("L", "RGB")], ids=lambda param: "-".join(param)
+)
 def made(request, small_run, tmp_path_factory):
     """(name, mode, training, inputs of generation)."""
     name, mode = request.param
@@ -76,7 +87,7 @@ def test_labels_lie_inside_windows_and_nothing_changes_beyond_them(made, small_r
         assert sample.pixels.dtype == np.uint8
         windows = np.zeros(sample.pixels.shape[:2], bool)
         for x, y, width, height in sample.provenance["windows_xywh"]:
-            windows[y:y + height, x:x + width] = True
+            windows[y : y + height, x : x + width] = True
         labels = union([mask for _, mask in sample.instances], *windows.shape)
         assert not labels[~windows].any()
         assert (sample.pixels[~windows] == sample.base[~windows]).all()
@@ -127,12 +138,20 @@ class Scores(torch.nn.Module):
         return (self.real_scores if image is self.reals else self.fake_scores)[:, None]
 
 
-@pytest.mark.parametrize(("build", "name", "generator", "discriminator"), [
-    # reals score 2 and 1, fakes 0 and -1; the generator's side is the mean over the fakes
-    (build_cgan, "cgan", (math.log(2) + math.log(1 + math.e)) / 2,
-     (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-1))) / 2 + (math.log(2) + math.log(1 + math.exp(-1))) / 2),
-    (build_lsgan, "lsgan", (1 + 4) / 2, ((1 + 0) / 2 + (0 + 1) / 2) / 2),
-])
+@pytest.mark.parametrize(
+    ("build", "name", "generator", "discriminator"),
+    [
+        # reals score 2 and 1, fakes 0 and -1; the generator's side is the mean over the fakes
+        (
+            build_cgan,
+            "cgan",
+            (math.log(2) + math.log(1 + math.e)) / 2,
+            (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-1))) / 2
+            + (math.log(2) + math.log(1 + math.exp(-1))) / 2,
+        ),
+        (build_lsgan, "lsgan", (1 + 4) / 2, ((1 + 0) / 2 + (0 + 1) / 2) / 2),
+    ],
+)
 def test_objectives_are_the_papers(build, name, generator, discriminator):
     task = build(TrainConfig(method=name, **{**TINY, "size": 16}), 1, 2, None, 0)
     out = task.forward(random_batch())
@@ -167,12 +186,15 @@ def test_sizes_that_no_doubling_reaches_are_refused():
         WindowDiscriminator(1, 2, size=64, widths=(4, 4))
 
 
-@pytest.mark.parametrize(("box", "shape", "frame"), [
-    ([40, 40, 6, 6], (90, 90), (27, 27, 32, 32)),
-    ([0, 84, 6, 6], (90, 90), (58, 0, 32, 32)),
-    ([10, 10, 50, 3], (90, 90), (0, 3, 64, 64)),  # larger than a window: twice its side
-    ([5, 5, 4, 4], (20, 24), (0, 0, 20, 24)),
-])
+@pytest.mark.parametrize(
+    ("box", "shape", "frame"),
+    [
+        ([40, 40, 6, 6], (90, 90), (27, 27, 32, 32)),
+        ([0, 84, 6, 6], (90, 90), (58, 0, 32, 32)),
+        ([10, 10, 50, 3], (90, 90), (0, 3, 64, 64)),  # larger than a window: twice its side
+        ([5, 5, 4, 4], (20, 24), (0, 0, 20, 24)),
+    ],
+)
 def test_the_window_lies_in_the_photograph_and_shows_the_whole_defect(box, shape, frame):
     found = frame_around(box, Framing(32), shape)
     assert (found.top, found.left, found.height, found.width) == frame
@@ -205,7 +227,7 @@ class Painted:
 def neighbours(*corners):
     masks = [np.zeros((90, 90), np.uint8) for _ in corners]
     for mask, (y, x) in zip(masks, corners, strict=True):
-        mask[y:y + 4, x:x + 4] = 1
+        mask[y : y + 4, x : x + 4] = 1
     return [Annotation.from_mask(number, 1, 2, mask) for number, mask in enumerate(masks, start=1)]
 
 

@@ -15,13 +15,15 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
 from anomaly_gan.nets.image_pool import ImageHistory
 from anomaly_gan.nets.patch import PatchDiscriminator, layers_for
-from anomaly_gan.pipeline.run import RunConfig, plan
+from anomaly_gan.pipeline.config import RunConfig
+from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.anomaly_gan.build import build_framing
+from anomaly_gan.synthesis.interface import MethodInputs
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.methods.painting.generator import Brush
+from anomaly_gan.synthesis.methods.painting.networks import build_framing
 from anomaly_gan.synthesis.pairs.windows import PairSource
-from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
+from anomaly_gan.synthesis.registry import METHODS, training_of
 from anomaly_gan.synthesis.training import stage as train
 
 from .conftest import SMALLEST
@@ -31,8 +33,11 @@ PAINTERS = ["cyclegan", "fd_cyclegan", "pix2pix", "hybrid", "examples"]
 
 
 def products(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and "logs" not in path.parts}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -82,8 +87,9 @@ def test_a_photograph_has_the_sets_own_channels_the_pools_masks_and_one_fate(nam
 @pytest.fixture(scope="module")
 def batch(small_run):
     config = TrainConfig(**SMALLEST)
-    return PairSource(small_run.ingest.split("train"), small_run.pool, build_framing(config), 4, 9, gray=True,
-                      paint_out=True).batch(0)
+    return PairSource(
+        small_run.ingest.split("train"), small_run.pool, build_framing(config), 4, 9, gray=True, paint_out=True
+    ).batch(0)
 
 
 def gray_task(name, **changes):
@@ -144,8 +150,9 @@ def test_the_paired_objective_is_the_papers_equations(batch):
 
     out = task.forward(batch)
     close(task.generator_losses(out), {"adversarial": -judge(fake).log().mean(), "l1": 100 * (fake - y).abs().mean()})
-    close(task.discriminator_losses(out),
-          {"adversarial": 0.5 * (-judge(y).log().mean() - (1 - judge(fake)).log().mean())})
+    close(
+        task.discriminator_losses(out), {"adversarial": 0.5 * (-judge(y).log().mean() - (1 - judge(fake)).log().mean())}
+    )
 
 
 def test_a_patch_sees_70_pixels_as_published_and_at_most_half_of_a_small_window():
@@ -191,7 +198,7 @@ def test_neighbours_in_one_window_are_painted_once_and_together(small_run, train
     spots = []
     for x in (20, 30, 70):
         mask = np.zeros((item.image.height, item.image.width), np.uint8)
-        mask[30:34, x:x + 4] = 1
+        mask[30:34, x : x + 4] = 1
         spots.append(Annotation.from_mask(len(spots) + 1, item.image.id, 1, mask))
     sample = opened(small_run, trainings, "cyclegan")([type(item)(item.image, spots)], 0)[0]
     assert calls == [48, 48] and len(sample.instances) == 3
@@ -219,7 +226,7 @@ def test_examples_are_what_anomaly_gan_is_given_laid_and_left(small_run, trainin
     monkeypatch.setattr(Brush, "_net_output", seen)
     context = Context(11, "cpu", {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")})
     for name in ("anomaly_gan", "examples"):
-        sample, = METHODS[name].open(generate.method_inputs(name, context))([item], 0)
+        (sample,) = METHODS[name].open(generate.method_inputs(name, context))([item], 0)
         assert sample.provenance["method"] == name
     assert np.array_equal(given["anomaly_gan"], given["examples"])
     assert np.array_equal(made["examples"], given["examples"])
@@ -228,8 +235,13 @@ def test_examples_are_what_anomaly_gan_is_given_laid_and_left(small_run, trainin
 
 def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):
     folder = tmp_path / "train@anomaly_gan"
-    run_stage("train@anomaly_gan", train.run, TrainConfig(**{**SMALLEST, "painting": "residual"}),
-              Context(5, "cpu", small_run.inputs()), folder)
+    run_stage(
+        "train@anomaly_gan",
+        train.run,
+        TrainConfig(**{**SMALLEST, "painting": "residual"}),
+        Context(5, "cpu", small_run.inputs()),
+        folder,
+    )
     with pytest.raises(ConfigError, match=r"train with train\.painting"):
         opened(small_run, lambda name: folder, "examples")
 
@@ -242,18 +254,33 @@ def test_an_arm_of_examples_where_there_are_none_is_refused_before_anything_is_t
 
 
 def run_config(**sections):
-    return RunConfig(**{"data": {"root": "x"}, "compare": {"arms": ["none", "hybrid", "cyclegan", "pix2pix@bare"]},
-                        "pool_variants": {"bare": {}}, **sections})
+    return RunConfig(
+        **{
+            "data": {"root": "x"},
+            "compare": {"arms": ["none", "hybrid", "cyclegan", "pix2pix@bare"]},
+            "pool_variants": {"bare": {}},
+            **sections,
+        }
+    )
 
 
 def test_an_arm_that_learns_nothing_gets_the_training_it_paints_with():
     steps = {step.name: step for step in plan(run_config())}
-    assert [name for name in steps if name.startswith("train")] == ["train@anomaly_gan", "train@cyclegan",
-                                                                    "train@pix2pix"]
-    assert steps["generate@hybrid"].inputs == {"ingest": "ingest", "pool": "pool",
-                                               "train@anomaly_gan": "train@anomaly_gan"}
-    assert steps["generate@pix2pix@bare"].inputs == {"ingest": "ingest", "pool": "pool@bare",
-                                                     "train@pix2pix": "train@pix2pix"}
+    assert [name for name in steps if name.startswith("train")] == [
+        "train@anomaly_gan",
+        "train@cyclegan",
+        "train@pix2pix",
+    ]
+    assert steps["generate@hybrid"].inputs == {
+        "ingest": "ingest",
+        "pool": "pool",
+        "train@anomaly_gan": "train@anomaly_gan",
+    }
+    assert steps["generate@pix2pix@bare"].inputs == {
+        "ingest": "ingest",
+        "pool": "pool@bare",
+        "train@pix2pix": "train@pix2pix",
+    }
     assert steps["train@cyclegan"].inputs == {"ingest": "ingest", "pool": "pool"}
 
 
@@ -269,10 +296,15 @@ def test_each_method_learns_by_its_own_recipe_what_is_given_goes_to_all_and_a_sa
     assert "train_methods" not in run_config().model_dump()
 
 
-@pytest.mark.parametrize(("method", "words"), [
-    ("cyclgan", "no method 'cyclgan' \\(did you mean 'cyclegan'\\?\\)"), ("copy_paste", "'copy_paste' learns nothing"),
-    ("hybrid", "'hybrid' learns nothing"), ("examples", "'examples' learns nothing"),
-])
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("cyclgan", "no method 'cyclgan' \\(did you mean 'cyclegan'\\?\\)"),
+        ("copy_paste", "'copy_paste' learns nothing"),
+        ("hybrid", "'hybrid' learns nothing"),
+        ("examples", "'examples' learns nothing"),
+    ],
+)
 def test_a_method_that_cannot_be_trained_is_refused_by_name(method, words):
     with pytest.raises(ConfigError, match=words):
         build(TrainConfig, {"method": method}, "train")

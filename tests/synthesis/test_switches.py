@@ -24,31 +24,69 @@ from anomaly_gan.synthesis.pairs.windows import Batch, Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.pretraining import Pretraining
 
-SMALL = {"painting": "layered", "size": 32, "depth": 3, "base_width": 4, "widths": (4, 4, 4), "features": 8,
-         "local_size": 16, "aware_size": 16}
-TINY = {"steps": 4, "batch": 3, "size": 16, "local_size": 8, "base_width": 8, "depth": 2, "widths": (4, 4),
-        "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1, "checkpoint_every": 1, "sample_every": 0,
-        "threads": 1, "scales": (1, 2), "precision": "32-true"}
+SMALL = {
+    "painting": "layered",
+    "size": 32,
+    "depth": 3,
+    "base_width": 4,
+    "widths": (4, 4, 4),
+    "features": 8,
+    "local_size": 16,
+    "aware_size": 16,
+}
+TINY = {
+    "steps": 4,
+    "batch": 3,
+    "size": 16,
+    "local_size": 8,
+    "base_width": 8,
+    "depth": 2,
+    "widths": (4, 4),
+    "features": 4,
+    "aware_width": 4,
+    "aware_size": 8,
+    "aware_steps": 1,
+    "checkpoint_every": 1,
+    "sample_every": 0,
+    "threads": 1,
+    "scales": (1, 2),
+    "precision": "32-true",
+}
 ON = {"r1": 2.0, "r1_every": 1, "augment": 0.7, "mode_seeking": 0.05, "consistency": 0.5}
 OFF_LOSSES = {  # of the commit before there were switches
-    "adv1_abnormal": -0.243421, "adv2_abnormal": 0.015297, "adv1_normal": 0.032393, "adv2_normal": -0.013444,
-    "cycle_normal": 0.242115, "cycle_abnormal": 0.259603, "aware_abnormal": 0.008999, "aware_normal": 0.012895,
-    "severity": 0.128294, "paired_abnormal": 0.292160, "paired_features": 0.042525, "paired_normal": 0.309604,
-    "d1_abnormal": 2.041088, "d2_abnormal": 1.978591, "d1_normal": 2.035506, "d2_normal": 1.978025,
-    "mismatch": 0.615026}
+    "adv1_abnormal": -0.243421,
+    "adv2_abnormal": 0.015297,
+    "adv1_normal": 0.032393,
+    "adv2_normal": -0.013444,
+    "cycle_normal": 0.242115,
+    "cycle_abnormal": 0.259603,
+    "aware_abnormal": 0.008999,
+    "aware_normal": 0.012895,
+    "severity": 0.128294,
+    "paired_abnormal": 0.292160,
+    "paired_features": 0.042525,
+    "paired_normal": 0.309604,
+    "d1_abnormal": 2.041088,
+    "d2_abnormal": 1.978591,
+    "d1_normal": 2.035506,
+    "d2_normal": 1.978025,
+    "mismatch": 0.615026,
+}
 
 
 def small_task(**changes) -> AnomalyGanTask:
     torch.manual_seed(1)
-    return build_task(TrainConfig(**{**SMALL, **changes}), channels=3, categories=2, aware=freeze(AwareNet(3, 4)),
-                      seed=5)
+    return build_task(
+        TrainConfig(**{**SMALL, **changes}), channels=3, categories=2, aware=freeze(AwareNet(3, 4)), seed=5
+    )
 
 
 def losses_of(task: AnomalyGanTask) -> dict[str, dict[str, float]]:
     torch.manual_seed(3)
     out = task.forward(random_batch())
-    return {update.name: {name: value.item() for name, value in update.losses(out).items()}
-            for update in task.updates()}
+    return {
+        update.name: {name: value.item() for name, value in update.losses(out).items()} for update in task.updates()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +99,19 @@ def test_switched_off_the_losses_are_those_of_before(off):
     assert off["generators"] | off["discriminators"] == pytest.approx(OFF_LOSSES, abs=2e-5)
 
 
-@pytest.mark.parametrize(("switch", "added"), [
-    ({"r1": 2.0}, {"r1": set(DISCRIMINATORS)}),
-    ({"augment": 1.0}, {}),
-    ({"mode_seeking": 0.1}, {"generators": {"mode_seeking"}}),
-    ({"consistency": 0.5}, {"generators": {"consistency"}, "segmenter": {"cross_entropy", "dice"}}),
-    ({"consistency": 0.5, "consistency_names": True},
-     {"generators": {"consistency"}, "segmenter": {"cross_entropy", "dice"}}),
-])
+@pytest.mark.parametrize(
+    ("switch", "added"),
+    [
+        ({"r1": 2.0}, {"r1": set(DISCRIMINATORS)}),
+        ({"augment": 1.0}, {}),
+        ({"mode_seeking": 0.1}, {"generators": {"mode_seeking"}}),
+        ({"consistency": 0.5}, {"generators": {"consistency"}, "segmenter": {"cross_entropy", "dice"}}),
+        (
+            {"consistency": 0.5, "consistency_names": True},
+            {"generators": {"consistency"}, "segmenter": {"cross_entropy", "dice"}},
+        ),
+    ],
+)
 def test_each_switch_adds_its_terms_and_leaves_the_others(off, switch, added):
     on = losses_of(small_task(**switch))
     assert set(on) == set(off) | set(added)
@@ -76,8 +119,11 @@ def test_each_switch_adds_its_terms_and_leaves_the_others(off, switch, added):
         assert set(terms) == set(off.get(update, ())) | added.get(update, set())
         assert all(abs(value) < 1e4 for value in terms.values()), terms
     for update, terms in off.items():
-        same = {name: value for name, value in terms.items()
-                if "augment" not in switch or not (name.startswith(("adv", "d1", "d2")) or name == "mismatch")}
+        same = {
+            name: value
+            for name, value in terms.items()
+            if "augment" not in switch or not (name.startswith(("adv", "d1", "d2")) or name == "mismatch")
+        }
         assert {name: on[update][name] for name in same} == pytest.approx(same, abs=1e-6)
     if "augment" in switch:
         assert all(on["discriminators"][name] != off["discriminators"][name] for name in DISCRIMINATORS)
@@ -91,8 +137,11 @@ def test_all_switches_together_train_under_bf16_and_spectral_norm():
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     values = [train_step(task, updates, batch, fabric, step) for step in range(2)]
     assert set(values[0]) == set(values[1]) and all(abs(value) < 1e4 for value in values[1].values())
-    moved = {name for name, net in task.nets.items()
-             if any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True))}
+    moved = {
+        name
+        for name, net in task.nets.items()
+        if any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True))
+    }
     assert moved == {"generator", "restorer", "segmenter", *DISCRIMINATORS}
 
 
@@ -142,9 +191,15 @@ def test_augmented_pictures_and_masks_move_alike_for_real_and_fake_in_both_updat
     batch = random_batch()
     # Pictures that are their own masks: what a discriminator sees must stay so, up to the brightness.
     out = task.forward(batch)
-    batch = Batch(batch.normal_mask_B1HW.repeat(1, 3, 1, 1), batch.normal_mask_B1HW,
-                  batch.abnormal_mask_B1HW.repeat(1, 3, 1, 1), batch.abnormal_mask_B1HW, batch.category_B,
-                  batch.noise_B2HW, batch.painted_out_BCHW)
+    batch = Batch(
+        batch.normal_mask_B1HW.repeat(1, 3, 1, 1),
+        batch.normal_mask_B1HW,
+        batch.abnormal_mask_B1HW.repeat(1, 3, 1, 1),
+        batch.abnormal_mask_B1HW,
+        batch.category_B,
+        batch.noise_B2HW,
+        batch.painted_out_BCHW,
+    )
     out.batch, out.fake_abnormal, out.fake_normal = batch, batch.normal_BCHW, batch.abnormal_BCHW
     torch.manual_seed(0)
     task.generator_losses(out)
@@ -154,8 +209,11 @@ def test_augmented_pictures_and_masks_move_alike_for_real_and_fake_in_both_updat
         assert [len(seen) for seen in task.nets[name].seen] == [3, 6], "generated alone, then with real ones before"
     moved = 0
     for name in DISCRIMINATORS:
-        own, other = ((batch.normal_mask_B1HW, batch.abnormal_mask_B1HW) if name.endswith("_abnormal")
-                      else (batch.abnormal_mask_B1HW, batch.normal_mask_B1HW))
+        own, other = (
+            (batch.normal_mask_B1HW, batch.abnormal_mask_B1HW)
+            if name.endswith("_abnormal")
+            else (batch.abnormal_mask_B1HW, batch.normal_mask_B1HW)
+        )
         for seen, before in zip(task.nets[name].seen, (own, torch.cat([other, own])), strict=True):
             picture, mask = seen[:, :1], seen[:, 3:].sum(1, keepdim=True)
             offset = (picture - mask).flatten(1)
@@ -176,8 +234,11 @@ def test_the_segmenter_learns_real_windows_in_its_own_turn_only():
         assert ("generators/consistency" in values) == (name == "generators")
     out = task.forward(batch)
     term = task.generator_losses(out)["consistency"]
-    assert any(g.any() for g in torch.autograd.grad(term, list(task.nets["generator"].parameters()), allow_unused=True)
-               if g is not None), "the generator is taught by it"
+    assert any(
+        g.any()
+        for g in torch.autograd.grad(term, list(task.nets["generator"].parameters()), allow_unused=True)
+        if g is not None
+    ), "the generator is taught by it"
     losses = updates["segmenter"].losses
     out.fake_abnormal = out.fake_normal = torch.full_like(out.fake_abnormal, float("nan"))
     assert all(value.isfinite() for value in losses(out).values()), "no generated picture teaches the segmenter"
@@ -220,8 +281,14 @@ def test_the_ablations_of_table_1():
     pixels = small_task(preset="paper", aware_compare="pixels")
     batch = random_batch()
     out = pixels.forward(batch)
-    by_hand = (masked_crops(out.fake_abnormal, batch.normal_mask_B1HW, 16)
-               - masked_crops(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, 16)).square().mean()
+    by_hand = (
+        (
+            masked_crops(out.fake_abnormal, batch.normal_mask_B1HW, 16)
+            - masked_crops(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, 16)
+        )
+        .square()
+        .mean()
+    )
     assert pixels.generator_losses(out)["aware_abnormal"].item() == pytest.approx(by_hand.item(), rel=1e-5)
     whole = small_task(preset="paper", discriminator_view="global", r1=1.0)
     assert [view.shape[-1] for view in whole.views(batch.normal_BCHW, batch.normal_mask_B1HW, batch.category_B)] == [32]

@@ -14,16 +14,32 @@ from anomaly_gan.engine import loop
 from anomaly_gan.synthesis.export import stage as export
 from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
-from anomaly_gan.synthesis.methods.config import PRESETS, GenerateConfig, TrainConfig
+from anomaly_gan.synthesis.generate.config import GenerateConfig
+from anomaly_gan.synthesis.interface import MethodInputs
+from anomaly_gan.synthesis.methods.config import PRESETS, TrainConfig
 from anomaly_gan.synthesis.methods.painting.method import open_method
 from anomaly_gan.synthesis.pairs.compositing import PAINTINGS
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource, cut_window
-from anomaly_gan.synthesis.registry import METHODS, MethodInputs, training_of
+from anomaly_gan.synthesis.registry import METHODS, training_of
 from anomaly_gan.synthesis.training import stage as train
 
-TINY = {"steps": 4, "batch": 4, "size": 32, "local_size": 16, "base_width": 8, "depth": 2, "widths": (8, 8, 8),
-        "features": 8, "aware_width": 4, "aware_size": 16, "aware_steps": 2, "checkpoint_every": 2, "sample_every": 2,
-        "scales": (1, 2), "threads": 1}
+TINY = {
+    "steps": 4,
+    "batch": 4,
+    "size": 32,
+    "local_size": 16,
+    "base_width": 8,
+    "depth": 2,
+    "widths": (8, 8, 8),
+    "features": 8,
+    "aware_width": 4,
+    "aware_size": 16,
+    "aware_steps": 2,
+    "checkpoint_every": 2,
+    "sample_every": 2,
+    "scales": (1, 2),
+    "threads": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +55,24 @@ def painter(small_run, trained):
 
 
 def products(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and "logs" not in path.parts}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }
 
 
 def test_training_leaves_what_it_promises(trained):
     names = set(products(trained))
-    assert {"generator.safetensors", "restorer.safetensors", "aware.safetensors", "model.json", "losses.csv",
-            "samples/step-000002.png", "samples/step-000004.png"} <= names
+    assert {
+        "generator.safetensors",
+        "restorer.safetensors",
+        "aware.safetensors",
+        "model.json",
+        "losses.csv",
+        "samples/step-000002.png",
+        "samples/step-000004.png",
+    } <= names
     assert not [name for name in names if name.startswith("checkpoints")]
     assert list((trained / "logs").rglob("events.out.tfevents*")), "TensorBoard's log"
     model = json.loads((trained / "model.json").read_text())
@@ -143,8 +169,9 @@ def test_more_than_the_pool_holds_is_refused_with_numbers(small_run):
 
 def test_a_batch_depends_on_seed_and_step_alone_and_pairs_one_category(small_run):
     def source():
-        return PairSource(small_run.ingest.split("train"), small_run.pool, Framing(32), 6, 9, gray=True, paint_out=True,
-                          examples=True)
+        return PairSource(
+            small_run.ingest.split("train"), small_run.pool, Framing(32), 6, 9, gray=True, paint_out=True, examples=True
+        )
 
     one, two = source(), source()
     two.batch(0)
@@ -171,12 +198,15 @@ def test_a_photograph_smaller_than_the_window_is_mirrored(small_run):
     assert (window[20:24, :20] == window[15:19, :20][::-1]).all()
 
 
-@pytest.mark.parametrize(("values", "words"), [
-    ({"preset": "papre"}, "no preset 'papre' \\(did you mean 'paper'\\?\\)"),
-    ({"size": 48}, "size: 48 must be a power of two"),
-    ({"widths": (8, 8)}, "widths: 64 px needs 4 widths"),
-    ({"depth": 7}, "lean U-Net has 2 to 4 stages"),
-])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"preset": "papre"}, "no preset 'papre' \\(did you mean 'paper'\\?\\)"),
+        ({"size": 48}, "size: 48 must be a power of two"),
+        ({"widths": (8, 8)}, "widths: 64 px needs 4 widths"),
+        ({"depth": 7}, "lean U-Net has 2 to 4 stages"),
+    ],
+)
 def test_a_training_that_cannot_be_built_is_refused_by_field(values, words):
     from anomaly_gan.core.config import build
 
@@ -202,10 +232,12 @@ def test_a_defect_is_painted_out_under_its_mask_alone(small_run):
 
 def test_a_painted_layer_can_hide_what_lies_beneath():
     photograph = torch.rand(1, 1, 8, 8) * 2 - 1
-    opaque = torch.cat([torch.full_like(photograph, 0.5), torch.zeros_like(photograph),
-                        torch.full_like(photograph, 50.0)], dim=1)
-    clear = torch.cat([torch.full_like(photograph, 0.5), torch.zeros_like(photograph),
-                       torch.full_like(photograph, -50.0)], dim=1)
+    opaque = torch.cat(
+        [torch.full_like(photograph, 0.5), torch.zeros_like(photograph), torch.full_like(photograph, 50.0)], dim=1
+    )
+    clear = torch.cat(
+        [torch.full_like(photograph, 0.5), torch.zeros_like(photograph), torch.full_like(photograph, -50.0)], dim=1
+    )
     layered = PAINTINGS["layered"]
     assert torch.allclose(layered(photograph, opaque), torch.full_like(photograph, 0.5).tanh())
     assert torch.equal(layered(photograph, clear), photograph)

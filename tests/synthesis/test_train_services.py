@@ -20,9 +20,23 @@ from anomaly_gan.synthesis.registry import METHODS
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.crop_kid import CropQuality
 
-TINY = {"batch": 4, "size": 32, "local_size": 8, "base_width": 4, "depth": 2, "widths": (8, 8, 8), "features": 8,
-        "patch_width": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 2, "sample_every": 0, "scales": (1, 2),
-        "threads": 1, "precision": "32-true"}
+TINY = {
+    "batch": 4,
+    "size": 32,
+    "local_size": 8,
+    "base_width": 4,
+    "depth": 2,
+    "widths": (8, 8, 8),
+    "features": 8,
+    "patch_width": 4,
+    "aware_width": 4,
+    "aware_size": 8,
+    "aware_steps": 2,
+    "sample_every": 0,
+    "scales": (1, 2),
+    "threads": 1,
+    "precision": "32-true",
+}
 SWITCHES = {"r1": 1.0, "r1_every": 2, "mode_seeking": 0.05, "consistency": 0.5}
 """All that might look across the rows of a batch."""
 
@@ -41,8 +55,9 @@ def test_two_processes_that_share_a_batch_learn_what_one_learns_from_all_of_it(s
         out = tmp_path / f"train{devices}"
         run_stage("train@anomaly_gan", train.run, config, Context(5, "cpu", small_run.inputs()), out)
         with (out / "losses.csv").open() as stream:
-            losses[devices] = [{name: float(value or "nan") for name, value in row.items()}
-                               for row in csv.DictReader(stream)]
+            losses[devices] = [
+                {name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(stream)
+            ]
         assert (out / "generator.safetensors").is_file() and not (out / "checkpoints").exists()
     assert len(losses[1]) == len(losses[2]) == 2 and "r1/d1_normal" in losses[1][0]
     for one, two in zip(losses[1], losses[2], strict=True):
@@ -126,8 +141,13 @@ def test_budget_and_plateau_are_in_the_records_and_no_time_is(small_run, tmp_pat
     monkeypatch.setattr(loop, "train_step", slow)
     monkeypatch.setattr(train, "embedded_backbone", lambda device: TOY)
     config = TrainConfig(steps=50, time_budget="5s", early_stop=9, early_stop_every=1, early_stop_windows=8, **TINY)
-    run_stage("train@anomaly_gan", lambda *given: train.run(*given, clock=lambda: now[0]), config,
-              Context(5, "cpu", small_run.inputs()), tmp_path / "out")
+    run_stage(
+        "train@anomaly_gan",
+        lambda *given: train.run(*given, clock=lambda: now[0]),
+        config,
+        Context(5, "cpu", small_run.inputs()),
+        tmp_path / "out",
+    )
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     # the aware network's fifth of 5 s ends with the second of its two steps, at 1 s; four more end at 5 s
     assert (metrics["steps"], metrics["ended_by"], metrics["planned_steps"]) == (4, "time", 50)

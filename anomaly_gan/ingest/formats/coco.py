@@ -53,15 +53,23 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
             continue
         file = next((place for place in (path, f"images/{path}") if place in known), None)
         if file is None:
-            ledger.reject(where, refuse(where, "B11", f"there is no photograph {path} beside the file or in images/",
-                                        "put it there"))
+            ledger.reject(
+                where,
+                refuse(where, "B11", f"there is no photograph {path} beside the file or in images/", "put it there"),
+            )
             continue
         if file in used:
             raise refuse(where, "D13", f"{path} stands under the ids {used[file][1]} and {key[1]}", "merge the two")
         used[file] = key
         group = row.get("group_id")
-        items.append(Item(file, partial(_read_label, name, index, key, row), _categories(index, key),
-                          str(group) if isinstance(group, str | int) and not isinstance(group, bool) else None))
+        items.append(
+            Item(
+                file,
+                partial(_read_label, name, index, key, row),
+                _categories(index, key),
+                str(group) if isinstance(group, str | int) and not isinstance(group, bool) else None,
+            )
+        )
     for _ in known - set(used) - {name}:
         ledger.ignore("not named in the label file")
     return sorted(items, key=lambda item: item.file)
@@ -79,8 +87,9 @@ def tree_of_file(path: Path) -> SourceTree:
             named = confined(row.get("file_name") if isinstance(row, dict) else None, (), "D14", climb=False)
         except ShapeFault:
             continue  # read_items refuses it by name
-        files.update(place for place in (named, f"images/{named}")
-                     if (root / place).is_file() and is_inside(root, root / place))
+        files.update(
+            place for place in (named, f"images/{named}") if (root / place).is_file() and is_inside(root, root / place)
+        )
     return SourceTree(root, sorted(files), path.name)
 
 
@@ -121,8 +130,9 @@ def _declared_size(where: str, row: dict[str, Any]) -> tuple[int, int] | None:
     return whole[0], whole[1]  # type: ignore[return-value]
 
 
-def _draw(name: str, index: CocoIndex, rows: list[tuple[int, dict[str, Any]]], notes: Notes,
-          size_hw: tuple[int, int]) -> Iterator[Instance]:
+def _draw(
+    name: str, index: CocoIndex, rows: list[tuple[int, dict[str, Any]]], notes: Notes, size_hw: tuple[int, int]
+) -> Iterator[Instance]:
     seen: set[tuple[str, bytes]] = set()
     for position, row in rows:
         where = f"{name}[annotation {row.get('id', position)}][segmentation]"
@@ -141,8 +151,9 @@ def _draw(name: str, index: CocoIndex, rows: list[tuple[int, dict[str, Any]]], n
         _compare(row, mask_01, notes)
         crowd = row.get("iscrowd", 0)
         if crowd not in (0, 1, None):
-            raise refuse(f"{name}[annotation {row.get('id', position)}][iscrowd]", "D12", f"is {str(crowd)[:20]!a}",
-                         "set 0 or 1")
+            raise refuse(
+                f"{name}[annotation {row.get('id', position)}][iscrowd]", "D12", f"is {str(crowd)[:20]!a}", "set 0 or 1"
+            )
         if crowd:
             notes.warn("D12", "crowd annotations are kept as such")
         source_id = row.get("id", position)
@@ -183,8 +194,11 @@ def _compare(row: dict[str, Any], mask_01: np.ndarray, notes: Notes) -> None:
     tight = (columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
     box = row.get("bbox")
     try:
-        near = isinstance(box, list) and len(box) == 4 and all(
-            abs(check_number(given, "bbox") - float(true)) <= 1 for given, true in zip(box, tight, strict=True))
+        near = (
+            isinstance(box, list)
+            and len(box) == 4
+            and all(abs(check_number(given, "bbox") - float(true)) <= 1 for given, true in zip(box, tight, strict=True))
+        )
     except ShapeFault:
         near = False
     if not near:

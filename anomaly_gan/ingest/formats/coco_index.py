@@ -64,8 +64,15 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
         if field is not None or image is None:
             where = f"{name}[annotation {row.get('id', position)}]"
             ledger.found += 1
-            ledger.reject(where, refuse(f"{where}[{field}]", "D7", f"{str(row.get(field or ''))[:40]!a} is not in the "
-                                        "file", "remove the annotation, or add what it refers to"))
+            ledger.reject(
+                where,
+                refuse(
+                    f"{where}[{field}]",
+                    "D7",
+                    f"{str(row.get(field or ''))[:40]!a} is not in the file",
+                    "remove the annotation, or add what it refers to",
+                ),
+            )
             if image in known and image is not None:
                 annotations[image].append((position, {"orphan": True}))
             continue

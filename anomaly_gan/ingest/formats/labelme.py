@@ -57,8 +57,9 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         names = claims.get(photo, [])
         if names:
             content = None if photo in known else partial(embedded_picture, tree, names[0])
-            items.append(Item(photo, partial(_read_label, tree, options, photo, names, contents[names[0]]),
-                              content=content))
+            items.append(
+                Item(photo, partial(_read_label, tree, options, photo, names, contents[names[0]]), content=content)
+            )
         elif any(options.is_normal(part) for part in PurePosixPath(photo).parts[:-1]):
             items.append(Item(photo, lambda notes: NO_DEFECT, ()))
         else:
@@ -96,8 +97,12 @@ def photo_of(name: str, content: dict[str, Any], known: set[str]) -> str:
         if candidate in known and suffix_of(candidate) in PHOTO_SUFFIXES:
             return candidate
     if content.get("imageData") is None:
-        raise refuse(f"{name}[imagePath]", "C4", f"there is no photograph {printable(path)}, and imageData is null",
-                     "put the photograph there")
+        raise refuse(
+            f"{name}[imagePath]",
+            "C4",
+            f"there is no photograph {printable(path)}, and imageData is null",
+            "put the photograph there",
+        )
     return beside if suffix_of(beside) in PHOTO_SUFFIXES else f"{beside}.png"
 
 
@@ -109,8 +114,9 @@ def embedded_picture(tree: SourceTree, name: str) -> bytes:
         raise refuse(f"{name}[imageData]", fault.code, fault.reason, "save the label file again") from fault
 
 
-def _read_label(tree: SourceTree, options: ReadOptions, photo: str, names: list[str], content: dict[str, Any],
-                notes: Notes) -> Label:
+def _read_label(
+    tree: SourceTree, options: ReadOptions, photo: str, names: list[str], content: dict[str, Any], notes: Notes
+) -> Label:
     if len(names) > 1:
         raise refuse(photo, "B11", f"has {len(names)} label files: {', '.join(names[:3])}", "keep one")
     name = names[0]
@@ -127,8 +133,12 @@ def declared_size(name: str, content: dict[str, Any]) -> tuple[int, int] | None:
     if sides == (None, None):
         return None
     if not all(type(side) is int and side > 0 for side in sides):
-        raise refuse(f"{name}[imageHeight, imageWidth]", "C1", f"are {str(sides)[:60]}, not positive integers",
-                     "save the label file again")
+        raise refuse(
+            f"{name}[imageHeight, imageWidth]",
+            "C1",
+            f"are {str(sides)[:60]}, not positive integers",
+            "save the label file again",
+        )
     return sides  # type: ignore[return-value]
 
 
@@ -143,8 +153,12 @@ def check_shape(where: str, shape: Any) -> dict[str, Any]:
     if not isinstance(shape.get("label"), str) or not shape["label"].strip():
         raise refuse(f"{where}[label]", "C11", "is missing or empty", "name the defect")
     if shape["label"].strip() == "__ignore__":
-        raise refuse(where, "C11", "is marked __ignore__, and nothing can be left out of a training picture",
-                     "label it, or remove the photograph")
+        raise refuse(
+            where,
+            "C11",
+            "is marked __ignore__, and nothing can be left out of a training picture",
+            "label it, or remove the photograph",
+        )
     group = shape.get("group_id")
     if group is not None and type(group) is not int:
         raise refuse(f"{where}[group_id]", "C9", f"is {str(group)[:20]!a}, not an integer", "correct it")
@@ -164,15 +178,24 @@ def group_shapes(name: str, shapes: Sequence[tuple[int, dict[str, Any]]]) -> lis
     for index, shape in shapes:
         group = shape.get("group_id")
         if group is not None and label_of_group.setdefault(group, shape["label"]) != shape["label"]:
-            raise refuse(f"{name}[shape {index}]", "C9", f"group {group} joins {label_of_group[group]!a} and "
-                         f"{shape['label']!a}", "give unlike defects unlike groups")
+            raise refuse(
+                f"{name}[shape {index}]",
+                "C9",
+                f"group {group} joins {label_of_group[group]!a} and {shape['label']!a}",
+                "give unlike defects unlike groups",
+            )
         key = ("alone", index) if group is None else ("group", group)
         joined.setdefault(key, []).append((index, shape))
     return list(joined.values())
 
 
-def draw_group(name: str, members: Sequence[tuple[int, dict[str, Any]]], size_hw: tuple[int, int],
-               line_width: float | None, notes: Notes) -> np.ndarray:
+def draw_group(
+    name: str,
+    members: Sequence[tuple[int, dict[str, Any]]],
+    size_hw: tuple[int, int],
+    line_width: float | None,
+    notes: Notes,
+) -> np.ndarray:
     """mask_01 (H, W) of one instance: its shapes by exclusive or.
 
     Raises:
@@ -194,8 +217,9 @@ def is_background(label: str) -> bool:
     return label.casefold() in BACKGROUND
 
 
-def _draw(name: str, shapes: list[tuple[int, dict[str, Any]]], options: ReadOptions, notes: Notes,
-          size_hw: tuple[int, int]) -> Iterator[Instance]:
+def _draw(
+    name: str, shapes: list[tuple[int, dict[str, Any]]], options: ReadOptions, notes: Notes, size_hw: tuple[int, int]
+) -> Iterator[Instance]:
     for members in group_shapes(name, shapes):
         mask_01 = draw_group(name, members, size_hw, options.line_width, notes)
         origin = {"labelme": name, "shapes": [index for index, _ in members]}
@@ -207,14 +231,16 @@ def _verify(tree: SourceTree, name: str, photo: str, picture: Picture) -> None:
     try:
         copy = decode_photo("copy", embedded_picture(tree, name), Notes())
     except InputError as error:
-        raise refuse(f"{name}[imageData]", "C4", f"does not decode: {error.reason}", "save the label file again") \
-            from error
+        raise refuse(
+            f"{name}[imageData]", "C4", f"does not decode: {error.reason}", "save the label file again"
+        ) from error
     shown = orient(copy.pixels, copy.orientation)
     for pixels in (orient(picture.pixels, picture.orientation), picture.pixels):
         if shown.shape[:2] == pixels.shape[:2] and _difference(shown, pixels) <= AGREEMENT:
             return
-    raise refuse(f"{name}[imageData]", "C3", f"shows another picture than {photo}",
-                 "remove imageData, or correct imagePath")
+    raise refuse(
+        f"{name}[imageData]", "C3", f"shows another picture than {photo}", "remove imageData, or correct imagePath"
+    )
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:

@@ -18,14 +18,27 @@ VERSION = "5.5.0"
 def label_content(photograph: str, size_hw: tuple[int, int], shapes: list[dict[str, Any]]) -> dict[str, Any]:
     """The content of a labelme file; ``photograph`` is a path seen from the file's folder."""
     height, width = size_hw
-    return {"version": VERSION, "flags": {}, "shapes": shapes, "imagePath": photograph, "imageData": None,
-            "imageHeight": height, "imageWidth": width}
+    return {
+        "version": VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": photograph,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
 
 
 def mask_shape(label: str, mask_01: np.ndarray, description: str = "") -> dict[str, Any]:
     """A brush mask of labelme from a non-empty mask_01 (H, W): holes and parts stay, pixel for pixel."""
     x, y, w, h = mask_box_xywh(mask_01)
-    bitmap = np.ascontiguousarray(mask_01[y:y + h, x:x + w])
-    return {"label": label, "points": [[float(x), float(y)], [float(x + w - 1), float(y + h - 1)]],
-            "group_id": None, "description": description, "shape_type": "mask", "flags": {},
-            "mask": base64.b64encode(encode_png(bitmap)).decode("ascii")}
+    bitmap = np.ascontiguousarray(mask_01[y : y + h, x : x + w])
+    return {
+        "label": label,
+        "points": [[float(x), float(y)], [float(x + w - 1), float(y + h - 1)]],
+        "group_id": None,
+        "description": description,
+        "shape_type": "mask",
+        "flags": {},
+        "mask": base64.b64encode(encode_png(bitmap)).decode("ascii"),
+    }

@@ -48,8 +48,11 @@ def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: floa
     if kind in {"line", "linestrip"}:
         width = own_line_width(shape, line_width)
         if width is None:
-            raise ShapeFault("C5", f"is of the kind {kind!r}: say how wide lines are with line_width, or write "
-                             "width=5 into its description")
+            raise ShapeFault(
+                "C5",
+                f"is of the kind {kind!r}: say how wide lines are with line_width, or write "
+                "width=5 into its description",
+            )
         return fill_line(points, width, size_hw)
     ring = _ring(kind, points)
     if len(ring) and leaves_image(ring, size_hw):
@@ -119,7 +122,7 @@ def _paste_mask(text: Any, points: np.ndarray, size_hw: tuple[int, int]) -> np.n
     high = np.minimum([top + patch.shape[0], left + patch.shape[1]], size_hw)
     if (high <= low).any():
         raise ShapeFault("C7", f"lies wholly outside the photograph of {size_hw[1]}x{size_hw[0]}")
-    mask_01[low[0]:high[0], low[1]:high[1]] = patch[low[0] - top:high[0] - top, low[1] - left:high[1] - left]
+    mask_01[low[0] : high[0], low[1] : high[1]] = patch[low[0] - top : high[0] - top, low[1] - left : high[1] - left]
     if not mask_01.any():
         raise ShapeFault("C6", "its mask is empty")
     return mask_01

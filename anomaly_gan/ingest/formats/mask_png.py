@@ -52,26 +52,38 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
             continue
         for name in names:
             ledger.found += 1
-            ledger.reject(name, refuse(name, "B11", "no photograph has this mask's stem",
-                                       f"expected {'/'.join((*key[0], key[1]))}.jpg, .png, .bmp or .tif"))
+            ledger.reject(
+                name,
+                refuse(
+                    name,
+                    "B11",
+                    "no photograph has this mask's stem",
+                    f"expected {'/'.join((*key[0], key[1]))}.jpg, .png, .bmp or .tif",
+                ),
+            )
     ledger.found += len(photos)
-    return [_item(tree, options, name, masks_of.get(_photo_key(name), []), photos_of[_photo_key(name)])
-            for name in photos]
+    return [
+        _item(tree, options, name, masks_of.get(_photo_key(name), []), photos_of[_photo_key(name)]) for name in photos
+    ]
 
 
 def split_photos_and_masks(tree: SourceTree) -> tuple[list[str], list[str]]:
     """Which pictures are photographs and which are masks, by the rules above."""
     names = tree.photos()
     stems = {str(PurePosixPath(name).with_suffix("")) for name in names if suffix_of(name) != ".png"}
-    masks = {name for name in names if _is_mask(name)
-             or (suffix_of(name) == ".png" and str(PurePosixPath(name).with_suffix("")) in stems)}
+    masks = {
+        name
+        for name in names
+        if _is_mask(name) or (suffix_of(name) == ".png" and str(PurePosixPath(name).with_suffix("")) in stems)
+    }
     return [name for name in names if name not in masks], sorted(masks)
 
 
 def _is_mask(name: str) -> bool:
     path = PurePosixPath(name)
     return path.stem.lower().endswith("_mask") or any(
-        part.lower() in MASK_FOLDERS or part.lower().endswith(MASK_ENDINGS) for part in path.parts[:-1])
+        part.lower() in MASK_FOLDERS or part.lower().endswith(MASK_ENDINGS) for part in path.parts[:-1]
+    )
 
 
 def _photo_key(name: str) -> Key:
@@ -111,8 +123,9 @@ def _refuse_rivals(name: str, mask: str, rivals: list[str], notes: Notes) -> Lab
     raise refuse(name, "B11", f"the mask {mask} fits {len(rivals)} photographs: {', '.join(rivals[:3])}", "rename them")
 
 
-def read_mask_label(tree: SourceTree, options: ReadOptions, name: str, masks: list[str], category: str, normal: bool,
-                    notes: Notes) -> Label:
+def read_mask_label(
+    tree: SourceTree, options: ReadOptions, name: str, masks: list[str], category: str, normal: bool, notes: Notes
+) -> Label:
     """The label in the mask picture(s) of a photograph.
 
     Raises:
@@ -121,20 +134,31 @@ def read_mask_label(tree: SourceTree, options: ReadOptions, name: str, masks: li
     if not masks:
         if normal:
             return NO_DEFECT
-        raise refuse(name, "B11", f"no mask has the stem {PurePosixPath(name).stem!r}",
-                     "add the mask, or list the folder in `normal`")
+        raise refuse(
+            name,
+            "B11",
+            f"no mask has the stem {PurePosixPath(name).stem!r}",
+            "add the mask, or list the folder in `normal`",
+        )
     if len(masks) > 1:
         raise refuse(name, "B11", f"has {len(masks)} masks: {', '.join(masks[:3])}", "keep one")
     mask_01 = decode_mask(masks[0], tree.read(masks[0], MAX_BYTES), notes, options.strict)
     if mask_01.any() == normal:
         raise _contradiction(masks[0], category, normal)
-    return Label(mask_01.shape, normal,
-                 lambda size_hw: (Instance(category, part, origin={"mask": masks[0]})
-                                  for part in components(masks[0], mask_01)), masks[0])
+    return Label(
+        mask_01.shape,
+        normal,
+        lambda size_hw: (Instance(category, part, origin={"mask": masks[0]}) for part in components(masks[0], mask_01)),
+        masks[0],
+    )
 
 
 def _contradiction(mask: str, category: str, normal: bool) -> InputError:
     if normal:
         return refuse(mask, "B7", f"marks a defect, but lies in the normal folder {category!r}", "move the photograph")
-    return refuse(mask, "B7", f"is all zero, but lies in the defect folder {category!r}",
-                  "draw the defect, or move the photograph to a normal folder")
+    return refuse(
+        mask,
+        "B7",
+        f"is all zero, but lies in the defect folder {category!r}",
+        "draw the defect, or move the photograph to a normal folder",
+    )

@@ -39,8 +39,9 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
                 ledger.ignore("mask of a photograph")
                 continue
             ledger.found += 1
-            ledger.reject(name, refuse(name, "B11", "no photograph has this mask's stem",
-                                       f"expected test/{key[0]}/{key[1]}.png"))
+            ledger.reject(
+                name, refuse(name, "B11", "no photograph has this mask's stem", f"expected test/{key[0]}/{key[1]}.png")
+            )
     ledger.found += len(items)
     return [_item(tree, options, name, masks) for name in items]
 

@@ -17,8 +17,10 @@ FORMATS: dict[str, Reader] = {
     "coco": coco.read_items,
     "mvtec": mvtec.read_items,
 }
-LOOKED_FOR = ("labelme (*.json with shapes), coco (annotations.json), mvtec (train/, test/, ground_truth/), "
-              "mask-png (<stem>.png beside <stem>.jpg, <stem>_mask.png, or a masks/ folder)")
+LOOKED_FOR = (
+    "labelme (*.json with shapes), coco (annotations.json), mvtec (train/, test/, ground_truth/), "
+    "mask-png (<stem>.png beside <stem>.jpg, <stem>_mask.png, or a masks/ folder)"
+)
 
 
 def open_source(root: Path, format_name: str, ledger: Ledger) -> tuple[SourceTree, str]:

@@ -24,8 +24,9 @@ class Examples:
     whole: list[Picture | None]
     near: list[Picture | None]
 
-    def add(self, dataset: Dataset, image: ImageRecord, annotations: list[Annotation], album: Album,
-            side_px: int) -> None:
+    def add(
+        self, dataset: Dataset, image: ImageRecord, annotations: list[Annotation], album: Album, side_px: int
+    ) -> None:
         pixels = load_pixels(dataset, image)
         if pixels is None:
             return
@@ -74,10 +75,20 @@ def count_table(dataset: Dataset) -> Table:
     """Images, instances and objects of every category on both sides of the split."""
     sides = counts(dataset)
     heads = [f"{side}: {what}" for side in sides for what in ("images", "instances", "objects")]
-    return table(["category", *heads], [
-        [NORMAL if name == NORMAL_ROW else name,
-         *(value for side in sides.values() for value in (side[name]["images"], side[name]["instances"],
-                                                          side[name]["groups"]))] for name in sides["train"]])
+    return table(
+        ["category", *heads],
+        [
+            [
+                NORMAL if name == NORMAL_ROW else name,
+                *(
+                    value
+                    for side in sides.values()
+                    for value in (side[name]["images"], side[name]["instances"], side[name]["groups"])
+                ),
+            ]
+            for name in sides["train"]
+        ],
+    )
 
 
 def reject_table(stage: StageFolder) -> Table | None:
@@ -88,8 +99,17 @@ def reject_table(stage: StageFolder) -> Table | None:
         key = str(row.get("outcome", "rejected")), str(row.get("code") or row.get("reason") or "?")
         counts[key] += 1
         first.setdefault(key, row)
-    rows = [[fate, row.get("code"), counts[fate, code], row.get("where") or row.get("file"), row.get("reason"),
-             row.get("remedy")] for (fate, code), row in sorted(first.items(), key=lambda item: item[0])]
+    rows = [
+        [
+            fate,
+            row.get("code"),
+            counts[fate, code],
+            row.get("where") or row.get("file"),
+            row.get("reason"),
+            row.get("remedy"),
+        ]
+        for (fate, code), row in sorted(first.items(), key=lambda item: item[0])
+    ]
     return table(["fate", "code", "records", "first", "reason", "what to do"], rows) if rows else None
 
 
@@ -98,9 +118,10 @@ def examples(dataset: Dataset, album: Album, config: ReportConfig) -> list[Examp
     train = dataset.split("train")
     by_image = train.by_image()
     shown = []
-    for category in train.categories[:config.categories]:
-        found = [image for image in train.images
-                 if any(a.category_id == category.id for a in by_image.get(image.id, []))]
+    for category in train.categories[: config.categories]:
+        found = [
+            image for image in train.images if any(a.category_id == category.id for a in by_image.get(image.id, []))
+        ]
         shown.append((category.name, found))
     shown.append((NORMAL, train.normals()))
     result = []

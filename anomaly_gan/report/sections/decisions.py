@@ -33,8 +33,10 @@ class Decisions:
     """Fault code → the first reason given under it."""
 
     def reasons(self) -> Table | None:
-        rows = [[code, self.example[code], category, number] for (code, category), number
-                in sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))]
+        rows = [
+            [code, self.example[code], category, number]
+            for (code, category), number in sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        ]
         return table(["fault", "for example", "category", "candidates"], rows, "Reasons of refusal") if rows else None
 
 

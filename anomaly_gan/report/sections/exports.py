@@ -26,8 +26,9 @@ def count_table(dataset: Dataset) -> Table:
     for category in dataset.categories:
         row: list[Any] = [category.name]
         for source in ("real", "synthetic"):
-            found = [a for a in dataset.annotations
-                     if a.category_id == category.id and source_of.get(a.image_id) == source]
+            found = [
+                a for a in dataset.annotations if a.category_id == category.id and source_of.get(a.image_id) == source
+            ]
             row += [len({a.image_id for a in found}), len(found)]
         rows.append(row)
     normals = [image.source for image in dataset.normals()]

@@ -21,19 +21,22 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     for method in run.methods("gate"):
         stage = run.stages[f"gate@{method}"]
         decisions, drawn = read_decisions(stage), certificate_histogram(run, method, config)
-        found.append({
-            "method": method,
-            "verdict": stage.metrics.get("verdict"),
-            "counts": count_table(stage.metrics),
-            "verdicts": verdict_table(stage.metrics),
-            "figures": figure_table(stage.metrics),
-            "certificates": certificate_table(stage.metrics),
-            "histogram": album.file_png(*drawn, f"label certificates of {method} and of real defects") if drawn
-            else None,
-            "reasons": decisions.reasons(),
-            "refused": refused_pictures(run, method, decisions.refused, album, config),
-            "metrics": metric_tables(stage.metrics),
-        })
+        found.append(
+            {
+                "method": method,
+                "verdict": stage.metrics.get("verdict"),
+                "counts": count_table(stage.metrics),
+                "verdicts": verdict_table(stage.metrics),
+                "figures": figure_table(stage.metrics),
+                "certificates": certificate_table(stage.metrics),
+                "histogram": album.file_png(*drawn, f"label certificates of {method} and of real defects")
+                if drawn
+                else None,
+                "reasons": decisions.reasons(),
+                "refused": refused_pictures(run, method, decisions.refused, album, config),
+                "metrics": metric_tables(stage.metrics),
+            }
+        )
     return found
 
 
@@ -43,11 +46,37 @@ def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
     for name, row in categories_of(metrics).items():
         found, seam, copies = (row.get(key) for key in ("certificate", "seam", "copies"))
         if isinstance(found, Mapping) and isinstance(seam, Mapping) and isinstance(copies, Mapping):
-            rows.append([name, *(found.get(key) for key in ("median", "median_at_first", "real_median",
-                                                            "difference", "empty_share", "real_empty_share")),
-                         seam.get("median"), seam.get("real_median"), copies.get("share")])
-    heads = ["category", "certificate", "before refusals", "real defects", "difference", "empty at first",
-             "real ones missed", "seam", "seam of real ones", "copies at first"]
+            rows.append(
+                [
+                    name,
+                    *(
+                        found.get(key)
+                        for key in (
+                            "median",
+                            "median_at_first",
+                            "real_median",
+                            "difference",
+                            "empty_share",
+                            "real_empty_share",
+                        )
+                    ),
+                    seam.get("median"),
+                    seam.get("real_median"),
+                    copies.get("share"),
+                ]
+            )
+    heads = [
+        "category",
+        "certificate",
+        "before refusals",
+        "real defects",
+        "difference",
+        "empty at first",
+        "real ones missed",
+        "seam",
+        "seam of real ones",
+        "copies at first",
+    ]
     return table(heads, rows) if rows else None
 
 
@@ -66,14 +95,19 @@ def certificate_histogram(run: Run, method: str, config: ReportConfig) -> tuple[
             accepted.setdefault(name, []).extend(map(float, values))
         if not row.get("attempt") and not row.get("spare"):
             first.setdefault(name, []).extend(map(float, values))
-    names = list(dict.fromkeys([*first, *accepted]))[:config.categories]
+    names = list(dict.fromkeys([*first, *accepted]))[: config.categories]
     if certify is None or not names:
         return None
     real: dict[str, list[float]] = {}
     for row in certify.json_lines("yardstick.jsonl"):
         real.setdefault(str(row.get("category")), []).append(float(row.get("iou") or 0.0))
-    return histograms({name: {"accepted": accepted.get(name, []), "real": real.get(name, []),
-                              "first attempt": first.get(name, [])} for name in names}, "label certificate (IoU)")
+    return histograms(
+        {
+            name: {"accepted": accepted.get(name, []), "real": real.get(name, []), "first attempt": first.get(name, [])}
+            for name in names
+        },
+        "label certificate (IoU)",
+    )
 
 
 def write_histograms(run: Run, config: ReportConfig, out: Path) -> list[str]:
@@ -101,13 +135,18 @@ def verdict_table(metrics: Mapping[str, Any]) -> Table | None:
 
 def figure_table(metrics: Mapping[str, Any]) -> Table | None:
     """Every figure under its stored name, generated beside real against real at the same number of photographs."""
-    rows = [[name, view, label, value(entry.get("generated")), value(entry.get("real")), entry.get("ratio"), number]
-            for name, row in categories_of(metrics).items()
-            for view, figures in views_of(row)
-            for number in [figures.get("n")]
-            for label, entry in figures_of(figures)]
-    return table(["category", "looked at", "figure", "generated", "real against real (yardstick)", "ratio", "N"],
-                 rows) if rows else None
+    rows = [
+        [name, view, label, value(entry.get("generated")), value(entry.get("real")), entry.get("ratio"), number]
+        for name, row in categories_of(metrics).items()
+        for view, figures in views_of(row)
+        for number in [figures.get("n")]
+        for label, entry in figures_of(figures)
+    ]
+    return (
+        table(["category", "looked at", "figure", "generated", "real against real (yardstick)", "ratio", "N"], rows)
+        if rows
+        else None
+    )
 
 
 def views_of(row: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -146,8 +185,9 @@ def count_table(metrics: Mapping[str, Any]) -> Table | None:
     return table(["category", *(key.replace("_", " ") for key in shown)], rows) if rows else None
 
 
-def refused_pictures(run: Run, method: str, refused: list[Refused], album: Album,
-                     config: ReportConfig) -> list[tuple[str, Picture | None]]:
+def refused_pictures(
+    run: Run, method: str, refused: list[Refused], album: Album, config: ReportConfig
+) -> list[tuple[str, Picture | None]]:
     """Some refused candidates, evenly spaced, outlined where their mask is known, each with the reason."""
     gate, made = run.stages[f"gate@{method}"], run.get(f"generate@{method}")
     dataset = made.dataset() if made else None

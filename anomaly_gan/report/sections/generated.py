@@ -44,10 +44,19 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
             continue
         refused = read_decisions(run.get(f"gate@{method}")).refused_at_once
         counts = [[category.name, *counted(made, category.id)] for category in made.categories]
-        sheets = [(category.name, sheet(made, train, reals, category.id, refused, album, config))
-                  for category in made.categories[:config.categories]]
-        found.append({"method": method, "counts": table(["category", "images", "instances"], counts),
-                      "sheets": sheets, "images": len(made.images), "metrics": metric_tables(stage.metrics)})
+        sheets = [
+            (category.name, sheet(made, train, reals, category.id, refused, album, config))
+            for category in made.categories[: config.categories]
+        ]
+        found.append(
+            {
+                "method": method,
+                "counts": table(["category", "images", "instances"], counts),
+                "sheets": sheets,
+                "images": len(made.images),
+                "metrics": metric_tables(stage.metrics),
+            }
+        )
     return found
 
 
@@ -57,18 +66,37 @@ def counted(dataset: Dataset, category_id: int) -> tuple[int, int]:
     return len({a.image_id for a in found}), len(found)
 
 
-def sheet(made: Dataset, train: Dataset | None, reals: NearestReal | None, category_id: int, refused: set[str],
-          album: Album, config: ReportConfig) -> list[Row]:
+def sheet(
+    made: Dataset,
+    train: Dataset | None,
+    reals: NearestReal | None,
+    category_id: int,
+    refused: set[str],
+    album: Album,
+    config: ReportConfig,
+) -> list[Row]:
     """Evenly spaced candidates of one category, each beside the real training defect that is most like it."""
     by_image = made.by_image()
-    candidates = [image for image in made.images
-                  if any(a.category_id == category_id for a in by_image.get(image.id, []))]
-    return [row(image, by_image[image.id], category_id, made, train, reals, image.file_name in refused, album, config)
-            for image in evenly(candidates, config.rows)]
+    candidates = [
+        image for image in made.images if any(a.category_id == category_id for a in by_image.get(image.id, []))
+    ]
+    return [
+        row(image, by_image[image.id], category_id, made, train, reals, image.file_name in refused, album, config)
+        for image in evenly(candidates, config.rows)
+    ]
 
 
-def row(image: ImageRecord, annotations: Sequence[Annotation], category_id: int, made: Dataset, train: Dataset | None,
-        reals: NearestReal | None, refused: bool, album: Album, config: ReportConfig) -> Row:
+def row(
+    image: ImageRecord,
+    annotations: Sequence[Annotation],
+    category_id: int,
+    made: Dataset,
+    train: Dataset | None,
+    reals: NearestReal | None,
+    refused: bool,
+    album: Album,
+    config: ReportConfig,
+) -> Row:
     pixels = load_pixels(made, image)
     if pixels is None:
         return Row(None, None, None, None, None, image.file_name, refused)
@@ -81,16 +109,24 @@ def row(image: ImageRecord, annotations: Sequence[Annotation], category_id: int,
         normal = album.photo(enlarge(cut(base, window), config.cell_px), f"normal under {image.file_name}")
     shown_mask = enlarge(cut(mask * 255, window), config.cell_px, smooth=False)
     nearest = reals.find(pixels, shown.mask(), made.category_names()[category_id]) if reals else None
-    return Row(normal, album.drawing(shown_mask, f"mask of {image.file_name}"),
-               album.photo(enlarge(cut(pixels, window), config.cell_px), f"generated {image.file_name}"),
-               real_picture(nearest, album, config), nearest.correlation if nearest else None, image.file_name, refused)
+    return Row(
+        normal,
+        album.drawing(shown_mask, f"mask of {image.file_name}"),
+        album.photo(enlarge(cut(pixels, window), config.cell_px), f"generated {image.file_name}"),
+        real_picture(nearest, album, config),
+        nearest.correlation if nearest else None,
+        image.file_name,
+        refused,
+    )
 
 
 def real_picture(nearest: Nearest | None, album: Album, config: ReportConfig) -> Picture | None:
     if nearest is None:
         return None
-    return album.photo(enlarge(nearest.pixels, config.cell_px), f"nearest real, r = {nearest.correlation:.2f}: "
-                                                                f"{nearest.image.file_name}")
+    return album.photo(
+        enlarge(nearest.pixels, config.cell_px),
+        f"nearest real, r = {nearest.correlation:.2f}: {nearest.image.file_name}",
+    )
 
 
 def base_pixels(image: ImageRecord, train: Dataset | None) -> np.ndarray | None:

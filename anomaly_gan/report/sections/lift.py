@@ -46,10 +46,16 @@ def other_detectors(stage: StageFolder, summary: Mapping[str, Any], album: Album
     for name in sorted(parts, key=lambda name: (wanted.index(name) if name in wanted else len(wanted), name)):
         if name != summary.get("detector"):
             arms = in_order(parts[name].get("arms") or {}, stage.config.get("arms"))
-            result.append({"detector": name, "judged_on": parts[name].get("judged_on"), "arms": arm_table(arms),
-                           "sentences": [str(item.get("sentence") or "") for arm, item in arms.items() if arm != BASE],
-                           "categories": category_table(arms),
-                           "detections": detections(stage, album, f"detections@{name}.png")})
+            result.append(
+                {
+                    "detector": name,
+                    "judged_on": parts[name].get("judged_on"),
+                    "arms": arm_table(arms),
+                    "sentences": [str(item.get("sentence") or "") for arm, item in arms.items() if arm != BASE],
+                    "categories": category_table(arms),
+                    "detections": detections(stage, album, f"detections@{name}.png"),
+                }
+            )
     return result
 
 
@@ -77,8 +83,10 @@ def headline(arms: Mapping[str, Any], seeds: int) -> str:
     low, high = difference.get("low"), difference.get("high")
     count = f"{seeds} seed{'s' if seeds != 1 else ''}"
     size = f"{TITLES['map50']} {mean:+.3f}" + (
-        f" (95 % interval {low:+.3f} to {high:+.3f}, {count})" if low is not None and high is not None
-        else f" ({count}, so no interval)")
+        f" (95 % interval {low:+.3f} to {high:+.3f}, {count})"
+        if low is not None and high is not None
+        else f" ({count}, so no interval)"
+    )
     objects = (item.get("difference_over_objects") or {}).get("verdict")
     if verdict not in ("better", "worse"):
         return f"No difference shown: a detector trained with {arm} photographs against real ones alone, {size}."
@@ -91,13 +99,23 @@ def headline(arms: Mapping[str, Any], seeds: int) -> str:
 def arm_table(arms: Mapping[str, Any]) -> Table | None:
     """Mean and 95 % interval over seeds of every figure, and the paired difference to real photographs alone."""
     keys = [*TITLES, *([RECALL] if any(RECALL in item for item in arms.values()) else [])]
-    rows = [[name, *(interval(item.get(key)) for key in keys),
-             interval((item.get("difference") or {}).get("map50"), "+.3f"),
-             interval(item.get("difference_over_objects"), "+.3f", with_mean=False),
-             item.get("n_real"), item.get("n_synthetic")] for name, item in arms.items()]
+    rows = [
+        [
+            name,
+            *(interval(item.get(key)) for key in keys),
+            interval((item.get("difference") or {}).get("map50"), "+.3f"),
+            interval(item.get("difference_over_objects"), "+.3f", with_mean=False),
+            item.get("n_real"),
+            item.get("n_synthetic"),
+        ]
+        for name, item in arms.items()
+    ]
     heads = [TITLES.get(key, "recall at 5 % false alarms") for key in keys]
-    return table(["arm", *heads, f"{TITLES['map50']} against {BASE}", "over other objects", "real",
-                  "synthetic"], rows) if rows else None
+    return (
+        table(["arm", *heads, f"{TITLES['map50']} against {BASE}", "over other objects", "real", "synthetic"], rows)
+        if rows
+        else None
+    )
 
 
 def interval(value: Any, form: str = ".3f", with_mean: bool = True) -> str | None:
@@ -112,8 +130,9 @@ def interval(value: Any, form: str = ".3f", with_mean: bool = True) -> str | Non
 def category_table(arms: Mapping[str, Any]) -> Table | None:
     """AP@0.5 per category and arm, means over seeds."""
     names = list(dict.fromkeys(name for item in arms.values() for name in item.get("categories") or {}))
-    rows = [[name, *((item.get("categories") or {}).get(name, {}).get("ap50") for item in arms.values())]
-            for name in names]
+    rows = [
+        [name, *((item.get("categories") or {}).get(name, {}).get("ap50") for item in arms.values())] for name in names
+    ]
     return table(["category", *arms], rows, f"{TITLES['map50']} per category, means over seeds") if rows else None
 
 
@@ -129,8 +148,12 @@ def chart(stage: StageFolder, album: Album) -> Picture | None:
     if pixels is None:
         return None
     scale = min(1.0, 980 / pixels.shape[1])
-    return album.file_png(path.read_bytes(), round(pixels.shape[1] * scale), round(pixels.shape[0] * scale),
-                          "each arm's figures with 95 % intervals over seeds; single seeds as dots")
+    return album.file_png(
+        path.read_bytes(),
+        round(pixels.shape[1] * scale),
+        round(pixels.shape[0] * scale),
+        "each arm's figures with 95 % intervals over seeds; single seeds as dots",
+    )
 
 
 def detections(stage: StageFolder, album: Album, name: str = "detections.png") -> Picture | None:

@@ -19,8 +19,11 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
     stage = run.get("one_class")
     if stage is None:
         return None
-    return {"thresholds": threshold_table(stage.metrics), "learned": learned(stage.metrics),
-            "arms": [_arm(run, method, album, config) for method in run.methods("opinion")]}
+    return {
+        "thresholds": threshold_table(stage.metrics),
+        "learned": learned(stage.metrics),
+        "arms": [_arm(run, method, album, config) for method in run.methods("opinion")],
+    }
 
 
 def learned(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -39,11 +42,34 @@ def threshold_table(metrics: Mapping[str, Any]) -> Table | None:
         for kind, words in (("image", "photograph"), ("map", "greatest value of the map")):
             row = mapping(mapping(kinds).get(kind))
             if row:
-                rows.append([name, words, row.get("value"), *(percent(row.get(key)) for key in ("asked", "expected")),
-                             f"[{percent(row.get('low'))}, {percent(row.get('high'))}]", row.get("held_out"),
-                             row.get("groups")])
-    return table(["detector", "of", "threshold", "false alarms asked", "expected", "95 % interval", "held-out normals",
-                  "objects"], rows) if rows else None
+                rows.append(
+                    [
+                        name,
+                        words,
+                        row.get("value"),
+                        *(percent(row.get(key)) for key in ("asked", "expected")),
+                        f"[{percent(row.get('low'))}, {percent(row.get('high'))}]",
+                        row.get("held_out"),
+                        row.get("groups"),
+                    ]
+                )
+    return (
+        table(
+            [
+                "detector",
+                "of",
+                "threshold",
+                "false alarms asked",
+                "expected",
+                "95 % interval",
+                "held-out normals",
+                "objects",
+            ],
+            rows,
+        )
+        if rows
+        else None
+    )
 
 
 def percent(value: Any) -> str | None:
@@ -53,8 +79,13 @@ def percent(value: Any) -> str | None:
 def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str, Any]:
     stage = run.stages[f"opinion@{method}"]
     dropped = getattr(run.get(f"export@{method}"), "metrics", {}).get("dropped_as_suspicious")
-    return {"method": method, "sentence": stage.metrics.get("sentence"), "shares": share_table(stage.metrics),
-            "dropped": dropped, "pictures": pictures(run, stage, method, album, config)}
+    return {
+        "method": method,
+        "sentence": stage.metrics.get("sentence"),
+        "shares": share_table(stage.metrics),
+        "dropped": dropped,
+        "pictures": pictures(run, stage, method, album, config),
+    }
 
 
 def share_table(metrics: Mapping[str, Any]) -> Table:
@@ -69,20 +100,27 @@ def share_table(metrics: Mapping[str, Any]) -> Table:
 
 def _cells(row: Any) -> list[Any]:
     found = mapping(row)
-    return [found.get("photographs"), *(percent(found.get(key)) for key in ("share", *WORDS)),
-            found.get("background_compared")]
+    return [
+        found.get("photographs"),
+        *(percent(found.get(key)) for key in ("share", *WORDS)),
+        found.get("background_compared"),
+    ]
 
 
-def pictures(run: Run, stage: StageFolder, method: str, album: Album,
-             config: ReportConfig) -> list[tuple[str, Picture | None]]:
+def pictures(
+    run: Run, stage: StageFolder, method: str, album: Album, config: ReportConfig
+) -> list[tuple[str, Picture | None]]:
     """Some suspicious photographs, evenly spaced, each with its reasons and the values behind them."""
     gate = run.get(f"gate@{method}")
     dataset = gate.dataset() if gate else None
     if dataset is None:
         return []
     images, annotations = {image.file_name: image for image in dataset.images}, dataset.by_image()
-    lines = [line for line in stage.json_lines("opinions.jsonl")
-             if line.get("suspicious") and line.get("file_name") in images]
+    lines = [
+        line
+        for line in stage.json_lines("opinions.jsonl")
+        if line.get("suspicious") and line.get("file_name") in images
+    ]
     found = []
     for line in evenly(lines, 2 * config.rows):
         image = images[line["file_name"]]
@@ -99,6 +137,9 @@ def caption(line: Mapping[str, Any]) -> str:
     """``crack: defect not unusual (iaead 0.4 of 1.2)``."""
     why = line.get("reasons")
     said = ", ".join(WORDS.get(str(reason), str(reason)) for reason in (why if isinstance(why, list) else []))
-    values = ", ".join(f"{name.replace('_', ' ')} {figure(row.get('defect'))} of {figure(row.get('defect_threshold'))}"
-                       for name, row in mapping(line.get("detectors")).items() if isinstance(row, Mapping))
+    values = ", ".join(
+        f"{name.replace('_', ' ')} {figure(row.get('defect'))} of {figure(row.get('defect_threshold'))}"
+        for name, row in mapping(line.get("detectors")).items()
+        if isinstance(row, Mapping)
+    )
     return f"{line.get('category')}: {said}" + (f" ({values})" if values else "")

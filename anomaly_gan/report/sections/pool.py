@@ -25,7 +25,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
     ingest = run.get("ingest")
     real = ingest.dataset() if ingest else None
     of_category = items_of_category(pool)
-    shown = list(of_category.items())[:config.categories]
+    shown = list(of_category.items())[: config.categories]
     return {
         "simulated": str(stage.config.get("expert_dir")).startswith("embedded:"),
         "counts": count_table(pool, of_category),
@@ -52,15 +52,27 @@ def count_table(pool: Dataset, of_category: dict[str, list[ImageRecord]]) -> Tab
         elements = [a for item in items for a in by_image.get(item.id, [])]
         kinds = [a.provenance.get("kind") for a in elements]
         scores = [a.provenance["expert_score"] for a in elements if a.provenance.get("expert_score") is not None]
-        rows.append([name, len(items), len(elements), kinds.count("prior"), kinds.count("expert"),
-                     len({str(a.provenance.get("parent")) for a in elements}),
-                     len({item.group_id for item in items}), sum(scores) / len(scores) if scores else None])
-    return table(["category", "masks", "elements", "prior", "expert", "distinct parents", "normal groups",
-                  "mean expert score"], rows)
+        rows.append(
+            [
+                name,
+                len(items),
+                len(elements),
+                kinds.count("prior"),
+                kinds.count("expert"),
+                len({str(a.provenance.get("parent")) for a in elements}),
+                len({item.group_id for item in items}),
+                sum(scores) / len(scores) if scores else None,
+            ]
+        )
+    return table(
+        ["category", "masks", "elements", "prior", "expert", "distinct parents", "normal groups", "mean expert score"],
+        rows,
+    )
 
 
-def overlays(pool: Dataset, real: Dataset, items: list[ImageRecord], album: Album,
-             config: ReportConfig) -> list[Picture | None]:
+def overlays(
+    pool: Dataset, real: Dataset, items: list[ImageRecord], album: Album, config: ReportConfig
+) -> list[Picture | None]:
     """Pool masks outlined on the normal photographs they were placed on."""
     by_image = pool.by_image()
     pictures: list[Picture | None] = []
@@ -72,20 +84,21 @@ def overlays(pool: Dataset, real: Dataset, items: list[ImageRecord], album: Albu
     return pictures
 
 
-def heat_pair(name: str, items: list[ImageRecord], pool: Dataset, real: Dataset | None, album: Album,
-              config: ReportConfig) -> tuple[Picture | None, Picture | None]:
+def heat_pair(
+    name: str, items: list[ImageRecord], pool: Dataset, real: Dataset | None, album: Album, config: ReportConfig
+) -> tuple[Picture | None, Picture | None]:
     """Where masks of the category lie, in the real training photographs and in the pool."""
     by_image = pool.by_image()
-    placed = [union_mask(by_image.get(item.id, []), item.height, item.width)
-              for item in evenly(items, MASKS_FOR_HEAT)]
+    placed = [union_mask(by_image.get(item.id, []), item.height, item.width) for item in evenly(items, MASKS_FOR_HEAT)]
     observed = []
     if real is not None:
         train = real.split("train")
         ids = {category.id for category in train.categories if category.name == name}
         grouped = {image_id: [a for a in found if a.category_id in ids] for image_id, found in train.by_image().items()}
         images = [image for image in train.images if grouped.get(image.id)]
-        observed = [union_mask(grouped[image.id], image.height, image.width)
-                    for image in evenly(images, MASKS_FOR_HEAT)]
+        observed = [
+            union_mask(grouped[image.id], image.height, image.width) for image in evenly(images, MASKS_FOR_HEAT)
+        ]
     pictures = []
     for label, masks in (("real training set", observed), ("mask pool", placed)):
         drawn = heat_map(masks, config.cell_px)
@@ -93,8 +106,9 @@ def heat_pair(name: str, items: list[ImageRecord], pool: Dataset, real: Dataset 
     return pictures[0], pictures[1]
 
 
-def ancestry(pool: Dataset, real: Dataset, of_category: dict[str, list[ImageRecord]], album: Album,
-             config: ReportConfig) -> list[dict[str, Any]]:
+def ancestry(
+    pool: Dataset, real: Dataset, of_category: dict[str, list[ImageRecord]], album: Album, config: ReportConfig
+) -> list[dict[str, Any]]:
     """One mask of each kind followed back: the parent on its photograph, and where it was placed."""
     by_image = pool.by_image()
     first: dict[str, tuple[ImageRecord, Annotation]] = {}
@@ -105,8 +119,9 @@ def ancestry(pool: Dataset, real: Dataset, of_category: dict[str, list[ImageReco
     return [followed(kind, item, annotation, real, album, config) for kind, (item, annotation) in first.items()]
 
 
-def followed(kind: str, item: ImageRecord, annotation: Annotation, real: Dataset, album: Album,
-             config: ReportConfig) -> dict[str, Any]:
+def followed(
+    kind: str, item: ImageRecord, annotation: Annotation, real: Dataset, album: Album, config: ReportConfig
+) -> dict[str, Any]:
     origin = annotation.provenance
     parents: dict[Any, list[Annotation]] = defaultdict(list)
     for candidate in real.annotations:
@@ -124,8 +139,11 @@ def followed(kind: str, item: ImageRecord, annotation: Annotation, real: Dataset
         mask = union_mask([annotation], *normal.shape[:2])
         placed = near(normal, mask, f"placed on {item.extra.get('normal_file')}", album, config)
     facts = {"kind": kind, "category": item.extra.get("category"), **origin}
-    return {"parent": parent_picture, "placed": placed,
-            "facts": [(key, in_words(value)) for key, value in facts.items() if key not in ("seed", "affine")]}
+    return {
+        "parent": parent_picture,
+        "placed": placed,
+        "facts": [(key, in_words(value)) for key, value in facts.items() if key not in ("seed", "affine")],
+    }
 
 
 def near(pixels: np.ndarray, mask_01: np.ndarray, alt: str, album: Album, config: ReportConfig) -> Picture | None:

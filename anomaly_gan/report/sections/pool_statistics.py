@@ -14,12 +14,19 @@ from ..tables import Table, flatten, mapping, metric_tables, table
 PICTURE = (1056, 440)
 """CSS pixels of a category's picture (1200 x 500 pixels in the file)."""
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "area px, real": ("sizes", "area_px", "real", "median"), "pool": ("sizes", "area_px", "pool", "median"),
-    "elongation, real": ("shapes", "elongation", "real", "median"), "pool ": ("shapes", "elongation", "pool", "median"),
-    "same places": ("positions", "overlap"), "diversity before": ("diversity", "before"),
-    "after": ("diversity", "after"), "nearest real": ("nearest", "pool_to_real", "median"),
-    "copies": ("nearest", "copies"), "parents": ("parents", "used"), "evenly used": ("parents", "effective"),
-    "raters' score": ("scores", "median")}
+    "area px, real": ("sizes", "area_px", "real", "median"),
+    "pool": ("sizes", "area_px", "pool", "median"),
+    "elongation, real": ("shapes", "elongation", "real", "median"),
+    "pool ": ("shapes", "elongation", "pool", "median"),
+    "same places": ("positions", "overlap"),
+    "diversity before": ("diversity", "before"),
+    "after": ("diversity", "after"),
+    "nearest real": ("nearest", "pool_to_real", "median"),
+    "copies": ("nearest", "copies"),
+    "parents": ("parents", "used"),
+    "evenly used": ("parents", "effective"),
+    "raters' score": ("scores", "median"),
+}
 
 
 def build(stage: StageFolder, album: Album, config: ReportConfig) -> dict[str, Any]:
@@ -31,9 +38,13 @@ def build(stage: StageFolder, album: Album, config: ReportConfig) -> dict[str, A
     content = stage.json("stats.json")
     categories = content.get("categories", {})
     if not isinstance(categories, dict) or not all(isinstance(own, dict) for own in categories.values()):
-        raise InputError(str(stage.folder / "stats.json"), "FORMAT", "its categories are no objects",
-                         "delete the stage's folder and run it again")
-    shown = list(categories)[:config.categories]
+        raise InputError(
+            str(stage.folder / "stats.json"),
+            "FORMAT",
+            "its categories are no objects",
+            "delete the stage's folder and run it again",
+        )
+    shown = list(categories)[: config.categories]
     return {
         "table": measured(categories) if categories else None,
         "pictures": [(name, found) for name in shown if (found := picture(stage, name, album)) is not None],
@@ -44,8 +55,10 @@ def build(stage: StageFolder, album: Album, config: ReportConfig) -> dict[str, A
 
 def measured(categories: Mapping[str, Any]) -> Table:
     """Medians of single elements, real beside pool, and what was used of the parents."""
-    return table(["category", *COLUMNS], [[name, *(at(own, path) for path in COLUMNS.values())]
-                                          for name, own in categories.items()])
+    return table(
+        ["category", *COLUMNS],
+        [[name, *(at(own, path) for path in COLUMNS.values())] for name, own in categories.items()],
+    )
 
 
 def at(content: Any, path: tuple[str, ...]) -> float | int | None:
@@ -72,20 +85,50 @@ def agreement(evaluation: Any) -> dict[str, Any] | None:
     rows: list[list[Any]] = []
     for group, label in (("alpha", "Krippendorff's alpha, {}"), ("alpha_by_criterion", "alpha of {}")):
         for name, own in mapping(found.get(group)).items():
-            rows.append([label.format(name), *(at(own, (key,)) for key in ("value", "low", "high", "items", "raters")),
-                         mapping(own).get("reason") or ""])
-    if (concordance := mapping(found.get("kendall_w"))):
-        rows.append(["Kendall's W", at(concordance, ("w",)), None, None, at(concordance, ("items",)),
-                     at(concordance, ("raters",)), concordance.get("reason") or ""])
+            rows.append(
+                [
+                    label.format(name),
+                    *(at(own, (key,)) for key in ("value", "low", "high", "items", "raters")),
+                    mapping(own).get("reason") or "",
+                ]
+            )
+    if concordance := mapping(found.get("kendall_w")):
+        rows.append(
+            [
+                "Kendall's W",
+                at(concordance, ("w",)),
+                None,
+                None,
+                at(concordance, ("items",)),
+                at(concordance, ("raters",)),
+                concordance.get("reason") or "",
+            ]
+        )
     told = mapping(raters.get("flagged"))
-    each = [[name, *(at(own, (key,)) for key in ("graded", "mean", "correlation", "bias")),
-             mapping(told.get(name)).get("flag") or ""] for name, own in mapping(raters.get("each")).items()]
+    each = [
+        [
+            name,
+            *(at(own, (key,)) for key in ("graded", "mean", "correlation", "bias")),
+            mapping(told.get(name)).get("flag") or "",
+        ]
+        for name, own in mapping(raters.get("each")).items()
+    ]
     known = {"agreement", "raters", "categories"}
     return {
         "table": table(["agreement", "value", "low", "high", "masks", "raters", "why not"], rows) if rows else None,
-        "raters": table(["rater", "graded", "mean", "correlation with the others", "bias", "flag"],
-                        each) if each else None,
-        "figures": [*([table(["figure", "value"], leaves)] if (leaves := [
-            leaf for key, value in evaluation.items() if key not in known for leaf in flatten(value, key)]) else []),
-            *metric_tables({"choice": evaluation.get("categories") or {}})],
+        "raters": table(["rater", "graded", "mean", "correlation with the others", "bias", "flag"], each)
+        if each
+        else None,
+        "figures": [
+            *(
+                [table(["figure", "value"], leaves)]
+                if (
+                    leaves := [
+                        leaf for key, value in evaluation.items() if key not in known for leaf in flatten(value, key)
+                    ]
+                )
+                else []
+            ),
+            *metric_tables({"choice": evaluation.get("categories") or {}}),
+        ],
     }

@@ -11,8 +11,17 @@ import yaml
 from ..folders import Run, StageFolder
 from ..tables import Table, table
 
-PACKAGES = ("anomaly-gan", "torch", "torchvision", "lightning", "numpy", "opencv-python-headless", "pycocotools",
-            "scipy", "timm")
+PACKAGES = (
+    "anomaly-gan",
+    "torch",
+    "torchvision",
+    "lightning",
+    "numpy",
+    "opencv-python-headless",
+    "pycocotools",
+    "scipy",
+    "timm",
+)
 LONGEST_CONFIG = 12_000
 
 

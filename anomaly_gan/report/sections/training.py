@@ -21,15 +21,17 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     found = []
     for method in run.methods("train"):
         stage = run.stages[f"train@{method}"]
-        found.append({
-            "method": method,
-            "curves": curves(stage, album, "losses.csv", "loss terms"),
-            "quality": curves(stage, album, "quality.csv", "distance of painted to real defects"),
-            "last_step": last_step(stage),
-            "sample": last_sample(stage, album),
-            **features(run, method, album),
-            "metrics": metric_tables(stage.metrics),
-        })
+        found.append(
+            {
+                "method": method,
+                "curves": curves(stage, album, "losses.csv", "loss terms"),
+                "quality": curves(stage, album, "quality.csv", "distance of painted to real defects"),
+                "last_step": last_step(stage),
+                "sample": last_sample(stage, album),
+                **features(run, method, album),
+                "metrics": metric_tables(stage.metrics),
+            }
+        )
     return found
 
 
@@ -69,13 +71,23 @@ def features(run: Run, method: str, album: Album) -> dict[str, Any]:
     if stage is None or pixels is None:
         return {"features": None, "distances": None}
     scale = min(1.0, WIDEST_SHEET_PX / pixels.shape[1])
-    picture = album.file_png((stage.folder / "features.png").read_bytes(), round(pixels.shape[1] * scale),
-                             round(pixels.shape[0] * scale), f"crops of {method} at several steps beside real ones")
-    rows = [[row["category"], row["step"] or "normal places", row["n"], spread(row), spread(row, "real_"),
-             row["diversity"]] for row in stage.table("features.csv")]
+    picture = album.file_png(
+        (stage.folder / "features.png").read_bytes(),
+        round(pixels.shape[1] * scale),
+        round(pixels.shape[0] * scale),
+        f"crops of {method} at several steps beside real ones",
+    )
+    rows = [
+        [row["category"], row["step"] or "normal places", row["n"], spread(row), spread(row, "real_"), row["diversity"]]
+        for row in stage.table("features.csv")
+    ]
     name = stage.metrics.get("kernel") or "distance"
-    return {"features": picture, "distances": table(
-        ["category", "step", "N", f"{name} to real", "real to real of other objects", "diversity over real"], rows)}
+    return {
+        "features": picture,
+        "distances": table(
+            ["category", "step", "N", f"{name} to real", "real to real of other objects", "diversity over real"], rows
+        ),
+    }
 
 
 def spread(row: Mapping[str, str], prefix: str = "") -> str | None:

@@ -12,6 +12,22 @@ from .summary import (
 )
 from .switches import SWITCH_COLUMNS, Trained, gate_aims, switch_rows, switch_study
 
-__all__ = ["COMPARISON_COLUMNS", "GATE_COLUMNS", "SWITCH_COLUMNS", "GateFigures", "StudyCell", "Trained",
-           "comparison_rows", "gate_aims", "gate_rows", "load_cells", "load_gates", "read_result", "study_cells",
-           "summarise_study", "switch_rows", "switch_study", "write_plots"]
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "GATE_COLUMNS",
+    "SWITCH_COLUMNS",
+    "GateFigures",
+    "StudyCell",
+    "Trained",
+    "comparison_rows",
+    "gate_aims",
+    "gate_rows",
+    "load_cells",
+    "load_gates",
+    "read_result",
+    "study_cells",
+    "summarise_study",
+    "switch_rows",
+    "switch_study",
+    "write_plots",
+]

@@ -34,8 +34,11 @@ class StudyCell:
 
     def figure(self, category: str | None = None, metric: str = "map50") -> float | None:
         """``metric`` of the whole cell, or (``map50`` only) AP at IoU 0.5 of one category; None where undefined."""
-        value = (figure(self.figures, metric) if category is None
-                 else (self.figures.get("categories", {}).get(category) or {}).get("ap50"))
+        value = (
+            figure(self.figures, metric)
+            if category is None
+            else (self.figures.get("categories", {}).get(category) or {}).get("ap50")
+        )
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
@@ -84,8 +87,15 @@ def _cell(result: dict[str, Any], rows: list[dict[str, Any]], test: Dataset) -> 
     objects, matches = matches_at_50(test, rows, detector(result["detector"]).segments)
     present = {item.category_id for item in test.annotations if not item.iscrowd}
     names = [name for key, name in sorted(test.category_names().items()) if key in present]
-    return StudyCell(result["arm"], result["detector"], result["fold"], result["seed"], result, tuple(objects),
-                     dict(zip(names, matches, strict=True)))
+    return StudyCell(
+        result["arm"],
+        result["detector"],
+        result["fold"],
+        result["seed"],
+        result,
+        tuple(objects),
+        dict(zip(names, matches, strict=True)),
+    )
 
 
 def read_json(path: Path) -> Any:

@@ -65,9 +65,13 @@ def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
             made = estimate(arm_terms(cells, metric=metric), seed, stream)
             figures[metric] = made.to_json() if made else None
         categories = {name: _short(estimate(arm_terms(cells, name), seed, stream)) for name in categories_of(cells)}
-        result[arm] = {**figures, "categories": categories, "cells": len(cells),
-                       "folds": sorted({item.cell.fold for item in cells}),
-                       "seeds": sorted({item.cell.seed for item in cells})}
+        result[arm] = {
+            **figures,
+            "categories": categories,
+            "cells": len(cells),
+            "folds": sorted({item.cell.fold for item in cells}),
+            "seeds": sorted({item.cell.seed for item in cells}),
+        }
     return result
 
 
@@ -75,18 +79,31 @@ def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str,
     """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm and
     the paper's own recipe, and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences call one cell
     against another."""
-    rows = [row for arm in arms if arm != NONE and NONE in arms
-            if (row := compare(arms, arm, NONE, "none", seed)) is not None]
+    rows = [
+        row
+        for arm in arms
+        if arm != NONE and NONE in arms
+        if (row := compare(arms, arm, NONE, "none", seed)) is not None
+    ]
     adjusted = holm([row["p"] for row in rows])
     tested = sum(value is not None for value in adjusted)
     for row, value in zip(rows, adjusted, strict=True):
         row |= {"p_holm": value, "holm_of": tested, "verdict_holm": holm_verdict(row["verdict"], value)}
     for arm in arms:
         method = base_method(arm)
-        wanted = {"best_other": best_rival(arms, arm, seed) if method in OURS else None,
-                  "paper": PAPER if arm in OURS else None, "shared_pool": method}
-        rows += [row for kind, against in wanted.items() if against and against in arms and against != arm
-                 and (row := compare(arms, arm, against, kind, seed)) is not None]
+        wanted = {
+            "best_other": best_rival(arms, arm, seed) if method in OURS else None,
+            "paper": PAPER if arm in OURS else None,
+            "shared_pool": method,
+        }
+        rows += [
+            row
+            for kind, against in wanted.items()
+            if against
+            and against in arms
+            and against != arm
+            and (row := compare(arms, arm, against, kind, seed)) is not None
+        ]
     for row in rows:
         row["sentence"] = sentence(row, unit)
     return rows
@@ -129,21 +146,47 @@ def compare(arms: ByArm, arm: str, against: str, kind: str, seed: int) -> dict[s
     places = {(term.fold, term.seed) for term in first}, {(term.fold, term.seed) for term in second}
     objects = defective_objects(arms[arm], made)
     needed = objects_needed(made.sd_objects, objects, POINTS) if made.sd_objects is not None and objects else None
-    categories = {name: _short(estimate(paired_terms(arm_terms(arms[arm], name), arm_terms(arms[against], name)), seed))
-                  for name in categories_of(arms[arm])}
-    other = {metric: made_other.over_seeds.to_json() for metric in METRICS if metric != "map50"
-             if (made_other := estimate(paired_terms(arm_terms(arms[arm], metric=metric),
-                                                     arm_terms(arms[against], metric=metric)), seed)) is not None}
-    return {"arm": arm, "against": against, "kind": kind, **made.to_json(), "verdict": verdict(made.interval),
-            "p_holm": None, "holm_of": None, "verdict_holm": None, "unpaired": len(places[0] ^ places[1]),
-            "objects": objects, "objects_needed": needed, "categories": categories, "other_metrics": other}
+    categories = {
+        name: _short(estimate(paired_terms(arm_terms(arms[arm], name), arm_terms(arms[against], name)), seed))
+        for name in categories_of(arms[arm])
+    }
+    other = {
+        metric: made_other.over_seeds.to_json()
+        for metric in METRICS
+        if metric != "map50"
+        if (
+            made_other := estimate(
+                paired_terms(arm_terms(arms[arm], metric=metric), arm_terms(arms[against], metric=metric)), seed
+            )
+        )
+        is not None
+    }
+    return {
+        "arm": arm,
+        "against": against,
+        "kind": kind,
+        **made.to_json(),
+        "verdict": verdict(made.interval),
+        "p_holm": None,
+        "holm_of": None,
+        "verdict_holm": None,
+        "unpaired": len(places[0] ^ places[1]),
+        "objects": objects,
+        "objects_needed": needed,
+        "categories": categories,
+        "other_metrics": other,
+    }
 
 
 def defective_objects(cells: Sequence[DrawnCell], made: Estimate) -> int:
     """How many test objects with a defect stand behind an estimate: the sum over its folds."""
-    per_fold = {item.cell.fold: sum(any(m.positives[unit] for m in item.cell.matches.values())
-                                    for unit in range(len(item.cell.objects)))
-                for item in cells if item.cell.fold in made.per_fold}
+    per_fold = {
+        item.cell.fold: sum(
+            any(m.positives[unit] for m in item.cell.matches.values()) for unit in range(len(item.cell.objects))
+        )
+        for item in cells
+        if item.cell.fold in made.per_fold
+    }
     return sum(per_fold.values())
 
 
@@ -155,18 +198,26 @@ def sample_size(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     needed = [row["objects_needed"] for row in known]
     middle, have = round(statistics.median(needed)), max(row["objects"] for row in known)
     spread = f" ({min(needed)} to {max(needed)} by arm)" if len(needed) > 1 else ""
-    return {"points": POINTS, "power": 0.8, "level": LEVEL, "needed": middle, "least": min(needed),
-            "most": max(needed), "objects": have, "sentence":
-            f"From the spread over test objects, showing a true difference of {POINTS * 100:.0f} points (80 % power, "
-            f"5 % level) needs about {middle} defective test objects{spread}; there "
-            f"are {have}. Training noise comes on top; only more seeds reduce it."}
+    return {
+        "points": POINTS,
+        "power": 0.8,
+        "level": LEVEL,
+        "needed": middle,
+        "least": min(needed),
+        "most": max(needed),
+        "objects": have,
+        "sentence": f"From the spread over test objects, showing a true difference of {POINTS * 100:.0f} points (80 % "
+        f"power, 5 % level) needs about {middle} defective test objects{spread}; there "
+        f"are {have}. Training noise comes on top; only more seeds reduce it.",
+    }
 
 
 def sentence(row: Mapping[str, Any], unit: tuple[str, str] = PAIR) -> str:
     """One comparison in plain words; it claims no more than the interval carries."""
     word = row["verdict"]
     head = {"better": f"better than {row['against']}", "worse": f"worse than {row['against']}"}.get(
-        word, f"no difference to {row['against']} shown")
+        word, f"no difference to {row['against']} shown"
+    )
     text = f"{row['arm']}: {head}: AP@0.5 {signed(row)} over {_behind(row, unit)}"
     if row["kind"] == "none" and row["p_holm"] is not None and row["holm_of"] > 1:
         kept = {"better": "still better", "worse": "still worse"}.get(row["verdict_holm"], "not shown")

@@ -51,10 +51,15 @@ class Estimate:
     single_seed: bool
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.interval.to_json(), "over_seeds": self.over_seeds.to_json(), "p": self.p,
-                "folds": len(self.per_fold), "cells": self.pairs, "per_fold": {str(k): v for k, v in
-                                                                              sorted(self.per_fold.items())},
-                "seeds_drawn": not self.single_seed}
+        return {
+            **self.interval.to_json(),
+            "over_seeds": self.over_seeds.to_json(),
+            "p": self.p,
+            "folds": len(self.per_fold),
+            "cells": self.pairs,
+            "per_fold": {str(k): v for k, v in sorted(self.per_fold.items())},
+            "seeds_drawn": not self.single_seed,
+        }
 
 
 def arm_terms(cells: Iterable[DrawnCell], category: str | None = None, metric: str = "map50") -> list[Term]:
@@ -74,8 +79,11 @@ def arm_terms(cells: Iterable[DrawnCell], category: str | None = None, metric: s
 def paired_terms(first: Sequence[Term], second: Sequence[Term]) -> list[Term]:
     """first - second over the (fold, seed) pairs that both have."""
     other = {(term.fold, term.seed): term for term in second}
-    return [Term(term.fold, term.seed, term.observed - twin.observed, term.drawn - twin.drawn)
-            for term in first if (twin := other.get((term.fold, term.seed))) is not None]
+    return [
+        Term(term.fold, term.seed, term.observed - twin.observed, term.drawn - twin.drawn)
+        for term in first
+        if (twin := other.get((term.fold, term.seed))) is not None
+    ]
 
 
 def estimate(terms: Sequence[Term], seed: int, stream: str = "main") -> Estimate | None:
@@ -92,8 +100,9 @@ def estimate(terms: Sequence[Term], seed: int, stream: str = "main") -> Estimate
     folds, fixed, trained = [], [], []
     for fold, rows in by_fold.items():
         values = np.stack([term.drawn for term in rows])
-        shares = seed_weights(len(rows), values.shape[1],
-                              rng_for(seed, "study", "seeds", stream, fold, *(term.seed for term in rows)))
+        shares = seed_weights(
+            len(rows), values.shape[1], rng_for(seed, "study", "seeds", stream, fold, *(term.seed for term in rows))
+        )
         folds.append(mean_known(values, shares.T))
         fixed.append(mean_known(values))
         trained.append(shares @ np.asarray([term.observed for term in rows]))
@@ -104,9 +113,16 @@ def estimate(terms: Sequence[Term], seed: int, stream: str = "main") -> Estimate
     drawn = unfold(mean_known(np.stack(folds)), over_objects, np.mean(trained, axis=0), free)
     known = over_objects[np.isfinite(over_objects)]
     finite = drawn[np.isfinite(drawn)]
-    return Estimate(percentile_interval(mean, list(finite)), seeds_interval(mean, by_fold.values()),
-                    float(known.std(ddof=1)) if len(known) > 1 else None, p_value(finite), drawn, per_fold,
-                    len(terms), max(len(rows) for rows in by_fold.values()) < 2)
+    return Estimate(
+        percentile_interval(mean, list(finite)),
+        seeds_interval(mean, by_fold.values()),
+        float(known.std(ddof=1)) if len(known) > 1 else None,
+        p_value(finite),
+        drawn,
+        per_fold,
+        len(terms),
+        max(len(rows) for rows in by_fold.values()) < 2,
+    )
 
 
 def unfold(drawn: np.ndarray, over_objects: np.ndarray, over_seeds: np.ndarray, free: int) -> np.ndarray:
@@ -143,6 +159,7 @@ def seeds_interval(mean: float, folds: Iterable[Sequence[Term]], level: float = 
     if free < 1:
         return Interval(mean, None, None)
     pooled = sum(float(((row - row.mean()) ** 2).sum()) for row in values) / free
-    half = float(stats.t.ppf(0.5 + level / 2, free)
-                 * np.sqrt(pooled * sum(1 / len(row) for row in values)) / len(values))
+    half = float(
+        stats.t.ppf(0.5 + level / 2, free) * np.sqrt(pooled * sum(1 / len(row) for row in values)) / len(values)
+    )
     return Interval(mean, mean - half, mean + half)

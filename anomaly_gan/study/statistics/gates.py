@@ -18,10 +18,12 @@ from .comparisons import NONE, ByArm
 from .estimate import arm_terms, estimate, paired_terms
 
 VIEWS = ("image", "crop", "defect")
-COUNTS = frozenset({"wanted", "accepted", "rejected", "tried", "accepted_at_once", "accepted_from_spares",
-                    "shortfall", "reasons"})
-YARDSTICKS = frozenset({"real", "p05", "p95", "n", "repeats", "count", "counts", "instances", "accepted", "threshold",
-                        "reason"})
+COUNTS = frozenset(
+    {"wanted", "accepted", "rejected", "tried", "accepted_at_once", "accepted_from_spares", "shortfall", "reasons"}
+)
+YARDSTICKS = frozenset(
+    {"real", "p05", "p95", "n", "repeats", "count", "counts", "instances", "accepted", "threshold", "reason"}
+)
 """Leaves that describe real photographs or sample sizes, as do those that begin with ``real_``, not what was made."""
 LEAST_POINTS, LEAST_ARMS = 5, 3
 LEAST_ARMS_DRAWN = 5
@@ -94,8 +96,11 @@ def _distance(value: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, An
     if "over_p95" in value:
         result = {"over p95": value["over_p95"], "ratio": value.get("ratio")}
     if "pairs" in value:
-        result = {"diversity": value["pairs"].get("ratio"), "nearest real": _over(value.get("nearest_real")),
-                  "random real": _over(value.get("random_real"))}
+        result = {
+            "diversity": value["pairs"].get("ratio"),
+            "nearest real": _over(value.get("nearest_real")),
+            "random real": _over(value.get("random_real")),
+        }
         if _is_number(value.get("near_copies")) and view.get("generated"):
             result["near copies"] = value["near_copies"] / view["generated"]
     return result
@@ -153,17 +158,24 @@ def _lifts(arms: ByArm, categories: Sequence[str]) -> dict[tuple[str, int, str],
     return result
 
 
-def _points(gates: Sequence[GateFigures], lifts: Mapping[tuple[str, int, str], float], name: str,
-            level: str) -> list[Point]:
+def _points(
+    gates: Sequence[GateFigures], lifts: Mapping[tuple[str, int, str], float], name: str, level: str
+) -> list[Point]:
     if level == "categories":
-        return [Point(item.arm, item.fold, item.category, item.figures[name], lifts[key]) for item in gates
-                if name in item.figures and (key := (item.arm, item.fold, item.category)) in lifts]
+        return [
+            Point(item.arm, item.fold, item.category, item.figures[name], lifts[key])
+            for item in gates
+            if name in item.figures and (key := (item.arm, item.fold, item.category)) in lifts
+        ]
     values: dict[tuple[str, int], list[float]] = {}
     for item in gates:
         if name in item.figures:
             values.setdefault((item.arm, item.fold), []).append(item.figures[name])
-    return [Point(arm, fold, "", float(np.mean(of)), lifts[arm, fold, ""]) for (arm, fold), of in sorted(values.items())
-            if (arm, fold, "") in lifts]
+    return [
+        Point(arm, fold, "", float(np.mean(of)), lifts[arm, fold, ""])
+        for (arm, fold), of in sorted(values.items())
+        if (arm, fold, "") in lifts
+    ]
 
 
 def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) -> dict[str, Any]:
@@ -177,24 +189,50 @@ def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) ->
     folds, fold_of = np.unique([point.fold for point in points], return_inverse=True)
     result = {"points": len(points), "arms": len(arms), "folds": len(folds)}
     if len(points) < LEAST_POINTS or len(arms) < LEAST_ARMS:
-        return {**result, "rho": None, "low": None, "high": None, "predicts": False,
-                "reason": f"{len(points)} points of {len(arms)} arms carry no correlation"}
+        return {
+            **result,
+            "rho": None,
+            "low": None,
+            "high": None,
+            "predicts": False,
+            "reason": f"{len(points)} points of {len(arms)} arms carry no correlation",
+        }
     strata = [(point.fold, point.category) if within else () for point in points]
     gate, lift = np.array([point.gate for point in points]), np.array([point.lift for point in points])
     rho = float(rank_correlation(gate, lift, strata, np.ones((1, len(points))))[0])
     if not np.isfinite(rho):
-        return {**result, "rho": None, "low": None, "high": None, "predicts": False,
-                "reason": "the gate or the lift is the same everywhere"}
+        return {
+            **result,
+            "rho": None,
+            "low": None,
+            "high": None,
+            "predicts": False,
+            "reason": "the gate or the lift is the same everywhere",
+        }
     if len(arms) < LEAST_ARMS_DRAWN:
-        return {**result, "rho": rho, "low": None, "high": None, "predicts": False,
-                "reason": f"{len(arms)} arms carry no interval"}
+        return {
+            **result,
+            "rho": rho,
+            "low": None,
+            "high": None,
+            "predicts": False,
+            "reason": f"{len(arms)} arms carry no interval",
+        }
     rng = rng_for(seed, "study", "gates", *arms, *folds)
-    weights = (rng.multinomial(len(arms), np.full(len(arms), 1 / len(arms)), size=draws)[:, arm_of]
-               * rng.multinomial(len(folds), np.full(len(folds), 1 / len(folds)), size=draws)[:, fold_of])
+    weights = (
+        rng.multinomial(len(arms), np.full(len(arms), 1 / len(arms)), size=draws)[:, arm_of]
+        * rng.multinomial(len(folds), np.full(len(folds), 1 / len(folds)), size=draws)[:, fold_of]
+    )
     drawn = rank_correlation(gate, lift, strata, weights)
     interval = percentile_interval(rho, list(drawn[np.isfinite(drawn)]))
-    return {**result, "rho": interval.mean, "low": interval.low, "high": interval.high,
-            "predicts": interval.excludes_zero(), "reason": None}
+    return {
+        **result,
+        "rho": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "predicts": interval.excludes_zero(),
+        "reason": None,
+    }
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray, strata: Sequence[Any], weights: np.ndarray) -> np.ndarray:
@@ -221,15 +259,17 @@ def rank_correlation(first: np.ndarray, second: np.ndarray, strata: Sequence[Any
 
 def _sentence(rows: Sequence[Mapping[str, Any]], level: str) -> str:
     tested = [row for row in rows if row["level"] == level and row["low"] is not None]
-    where = ("over arms and folds" if level == "arms" else "among the arms of one fold and category")
+    where = "over arms and folds" if level == "arms" else "among the arms of one fold and category"
     if not tested:
         return f"Gates {where}: too few arms to tell whether any of them predicts the lift."
     found = [row for row in tested if row["predicts"]]
     if not found:
         return f"Gates {where}: none of {len(tested)} is shown to predict the lift."
     listed = ", ".join(f"{row['gate']} (rho {signed_rho(row)})" for row in found)
-    return (f"Gates {where}: {len(found)} of {len(tested)} go with the lift: {listed}. By chance alone about "
-            f"{0.05 * len(tested):.1f} of {len(tested)} would.")
+    return (
+        f"Gates {where}: {len(found)} of {len(tested)} go with the lift: {listed}. By chance alone about "
+        f"{0.05 * len(tested):.1f} of {len(tested)} would."
+    )
 
 
 def signed_rho(row: Mapping[str, Any]) -> str:

@@ -28,10 +28,16 @@ def leak_gap(main: Sequence[DrawnCell], leak: Sequence[DrawnCell], seed: int) ->
         if by_objects is None or by_images is None:
             continue
         gap = _unpaired(by_images, by_objects)
-        row: dict[str, Any] = {"by_images": by_images.to_json(), "by_objects": by_objects.to_json(),
-                               "gap": {**gap.to_json(), "verdict": verdict(gap)}, "lift": None}
-        row["sentence"] = (f"{arm}: AP@0.5 {by_images.interval.mean:.3f} under a random image split, "
-                           f"{by_objects.interval.mean:.3f} by objects: {_worth(row['gap'])}.")
+        row: dict[str, Any] = {
+            "by_images": by_images.to_json(),
+            "by_objects": by_objects.to_json(),
+            "gap": {**gap.to_json(), "verdict": verdict(gap)},
+            "lift": None,
+        }
+        row["sentence"] = (
+            f"{arm}: AP@0.5 {by_images.interval.mean:.3f} under a random image split, "
+            f"{by_objects.interval.mean:.3f} by objects: {_worth(row['gap'])}."
+        )
         if arm != NONE:
             row["lift"] = _lift(arm, objects, images, seed)
         arms[arm] = row
@@ -57,10 +63,13 @@ def _lift(arm: str, objects: ByArm, images: ByArm, seed: int) -> dict[str, Any] 
     row: dict[str, Any] = {
         "by_images": {**by_images.to_json(), "verdict": shown},
         "by_objects": {**by_objects.to_json(), "verdict": verdict(by_objects.interval)},
-        "gap": {**gap.to_json(), "verdict": verdict(gap)}, "share_leaked": share,
+        "gap": {**gap.to_json(), "verdict": verdict(gap)},
+        "share_leaked": share,
     }
-    text = (f"{arm}: lift over {NONE} {signed(row['by_images'])} under a random image split, "
-            f"{signed(row['by_objects'])} by objects")
+    text = (
+        f"{arm}: lift over {NONE} {signed(row['by_images'])} under a random image split, "
+        f"{signed(row['by_objects'])} by objects"
+    )
     if share is None:
         text += "; the image split shows no lift that leakage could explain."
     elif verdict(gap) == "better":
@@ -80,8 +89,10 @@ def gated_against_ungated(main: Sequence[DrawnCell], ungated: Sequence[DrawnCell
             continue
         word = verdict(made.interval)
         row = {**made.to_json(), "verdict": word}
-        head = {"better": "gated photographs are better than ungated ones",
-                "worse": "gated photographs are worse than ungated ones"}.get(word, "no effect of the gate shown")
+        head = {
+            "better": "gated photographs are better than ungated ones",
+            "worse": "gated photographs are worse than ungated ones",
+        }.get(word, "no effect of the gate shown")
         arms[arm] = {**row, "sentence": f"{arm}: {head}: AP@0.5 {signed(row)} over {made.pairs} pairs of trainings."}
     return {"arms": arms, "sentences": [row["sentence"] for row in arms.values()]} if arms else None
 

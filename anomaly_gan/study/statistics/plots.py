@@ -29,9 +29,14 @@ def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
         The names written.
     """
     drawings: dict[str, Callable[[Mapping[str, Any]], Figure | None]] = {
-        "lift.png": lift_figure, "leak.png": leak_figure, "gates.png": gates_figure, "amount.png": amount_figure,
-        "switches.png": switches_figure, "quality.png": quality_figure,
-        "quality_variants.png": lambda summary: switches_figure({"switches": summary.get("quality")})}
+        "lift.png": lift_figure,
+        "leak.png": leak_figure,
+        "gates.png": gates_figure,
+        "amount.png": amount_figure,
+        "switches.png": switches_figure,
+        "quality.png": quality_figure,
+        "quality_variants.png": lambda summary: switches_figure({"switches": summary.get("quality")}),
+    }
     written = []
     for name, draw in drawings.items():
         figure = draw(summary)
@@ -45,8 +50,10 @@ def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
 def lift_figure(summary: Mapping[str, Any]) -> Figure | None:
     """Forest plot: each arm's difference to ``none`` in points of AP; thick over seeds, thin over objects and seeds
     (over repeats where :func:`main_comparisons` counts them)."""
-    parts = {name: [row for row in main_comparisons(part) if row["kind"] == "none"]
-             for name, part in summary["detectors"].items()}
+    parts = {
+        name: [row for row in main_comparisons(part) if row["kind"] == "none"]
+        for name, part in summary["detectors"].items()
+    }
     parts = {name: rows for name, rows in parts.items() if rows}
     if not parts:
         return None
@@ -87,10 +94,13 @@ def leak_figure(summary: Mapping[str, Any]) -> Figure | None:
 
 def gates_figure(summary: Mapping[str, Any]) -> Figure | None:
     """Spearman's rho of the gates with the lift, largest first, both levels, first detector that has gates."""
-    rows: list[dict[str, Any]] = next((part["gates"]["rows"] for part in summary["detectors"].values()
-                                       if part["gates"]), [])
-    levels = {level: [row for row in rows if row["level"] == level and row["rho"] is not None][:GATES_SHOWN]
-              for level in ("arms", "categories")}
+    rows: list[dict[str, Any]] = next(
+        (part["gates"]["rows"] for part in summary["detectors"].values() if part["gates"]), []
+    )
+    levels = {
+        level: [row for row in rows if row["level"] == level and row["rho"] is not None][:GATES_SHOWN]
+        for level in ("arms", "categories")
+    }
     levels = {level: chosen for level, chosen in levels.items() if chosen}
     if not levels:
         return None
@@ -113,11 +123,18 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
     if amount is None:
         return None
     most = max((row["objects"] or 0 for row in amount["objects"]), default=0)
-    panels_of = [item for item in ((_amount_lines(amount["amounts"]), "synthetic photographs per real one",
-                                    "AP@0.5 in points"),
-                                   (_object_lines(amount["objects"], 2 * most),
-                                    "real objects per category in training", "points of AP@0.5 over none"))
-                 if item[0]]
+    panels_of = [
+        item
+        for item in (
+            (_amount_lines(amount["amounts"]), "synthetic photographs per real one", "AP@0.5 in points"),
+            (
+                _object_lines(amount["objects"], 2 * most),
+                "real objects per category in training",
+                "points of AP@0.5 over none",
+            ),
+        )
+        if item[0]
+    ]
     if not panels_of:
         return None
     figure = _figure(6.4 * len(panels_of), 3.6)
@@ -146,9 +163,18 @@ def switches_figure(summary: Mapping[str, Any]) -> Figure | None:
     """Forest plot of each variant's difference to main in the primary figures and the diversity, first arm."""
     arms = (summary.get("switches") or {"arms": {}})["arms"]
     variants: list[dict[str, Any]] = next((part["variants"] for part in arms.values()), [])
-    shown = [(aim, {row["variant"]: row["figures"][aim.name] for row in variants
-                    if row["figures"].get(aim.name, {}).get("difference")})
-             for aim in AIMS if aim.primary or aim.name == "diversity"]
+    shown = [
+        (
+            aim,
+            {
+                row["variant"]: row["figures"][aim.name]
+                for row in variants
+                if row["figures"].get(aim.name, {}).get("difference")
+            },
+        )
+        for aim in AIMS
+        if aim.primary or aim.name == "diversity"
+    ]
     shown = [(aim, rows) for aim, rows in shown if rows]
     if not shown:
         return None
@@ -195,8 +221,15 @@ def _object_lines(rows: Sequence[Mapping[str, Any]], everything: float) -> Lines
 
 def _line(panel: Any, points: Sequence[tuple[float, Mapping[str, Any]]], colour: str, name: str) -> None:
     points = sorted(points, key=lambda point: point[0])
-    panel.plot([x for x, _ in points], [100 * row["mean"] for _, row in points], "o-", color=colour, markersize=4,
-               linewidth=1.4, label=name)
+    panel.plot(
+        [x for x, _ in points],
+        [100 * row["mean"] for _, row in points],
+        "o-",
+        color=colour,
+        markersize=4,
+        linewidth=1.4,
+        label=name,
+    )
     for x, row in points:
         if row["low"] is not None:
             panel.plot([x, x], [100 * row["low"], 100 * row["high"]], color=colour, linewidth=1, alpha=0.6)
@@ -216,11 +249,18 @@ def _panels(count: int, rows: int, width: float = 4.4, height: float = 0.36) -> 
     return figure, [figure.add_subplot(1, count, number) for number in range(1, count + 1)]
 
 
-def _bar(panel: Any, place: float, row: Mapping[str, Any], colour: str, linewidth: float, alpha: float,
-         scale: float = 100) -> None:
+def _bar(
+    panel: Any, place: float, row: Mapping[str, Any], colour: str, linewidth: float, alpha: float, scale: float = 100
+) -> None:
     if row["low"] is not None and row["high"] is not None:
-        panel.plot([scale * row["low"], scale * row["high"]], [place, place], color=colour, linewidth=linewidth,
-                   alpha=alpha, solid_capstyle="butt")
+        panel.plot(
+            [scale * row["low"], scale * row["high"]],
+            [place, place],
+            color=colour,
+            linewidth=linewidth,
+            alpha=alpha,
+            solid_capstyle="butt",
+        )
 
 
 def _finish(panel: Any, names: Sequence[str], label: str, title: str, zero: bool = True) -> None:

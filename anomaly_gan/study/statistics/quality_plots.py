@@ -46,17 +46,26 @@ def quality_figure(summary: Mapping[str, Any]) -> Figure | None:
     most = max(objects or 1 for objects, _ in curve)
     for number, aim in enumerate(aims, start=1):
         panel = figure.add_subplot(-(-len(aims) // columns), columns, number)
-        points = [(objects or 2 * most, figures[aim.name]["level"]) for objects, figures in curve
-                  if aim.name in figures]
+        points = [
+            (objects or 2 * most, figures[aim.name]["level"]) for objects, figures in curve if aim.name in figures
+        ]
         panel.axhline(LEVELS.get(aim.name, 1.0), color=GRAY, linewidth=0.8, linestyle=(0, (3, 3)))
-        panel.plot([x for x, _ in points], [level["mean"] for _, level in points], "o-", color=BLUE, markersize=4,
-                   linewidth=1.4)
+        panel.plot(
+            [x for x, _ in points],
+            [level["mean"] for _, level in points],
+            "o-",
+            color=BLUE,
+            markersize=4,
+            linewidth=1.4,
+        )
         for x, level in points:
             if level["low"] is not None:
                 panel.plot([x, x], [level["low"], level["high"]], color=BLUE, linewidth=1, alpha=0.7)
         panel.set_xscale("log", base=2)
-        panel.set_xticks([objects or 2 * most for objects, _ in curve],
-                         ["all" if objects is None else str(objects) for objects, _ in curve])
+        panel.set_xticks(
+            [objects or 2 * most for objects, _ in curve],
+            ["all" if objects is None else str(objects) for objects, _ in curve],
+        )
         panel.minorticks_off()
         panel.set_xlabel("real objects per category", fontsize=8)
         better = {"lower": "less is better", "higher": "more is better", "one": "best at 1"}[aim.better]

@@ -49,17 +49,22 @@ def _merged(cells: Sequence[DrawnCell], arms: set[str], repeat: int) -> list[Dra
     """One cell per arm from those of one fold and repeat; none where the arms have no seed in common."""
     seeds = {arm: {item.cell.seed for item in cells if item.cell.arm == arm} for arm in arms}
     common = set.intersection(*seeds.values())
-    return [_mean([item for item in cells if item.cell.arm == arm and item.cell.seed in common], repeat)
-            for arm in sorted(arms) if common]
+    return [
+        _mean([item for item in cells if item.cell.arm == arm and item.cell.seed in common], repeat)
+        for arm in sorted(arms)
+        if common
+    ]
 
 
 def _mean(cells: Sequence[DrawnCell], repeat: int) -> DrawnCell:
     categories = [name for name in cells[0].per_category if all(name in item.per_category for item in cells)]
-    figures: dict[str, Any] = {name: mean_figure(item.cell.figure(metric=name) for item in cells)
-                               for name in METRICS}
+    figures: dict[str, Any] = {name: mean_figure(item.cell.figure(metric=name) for item in cells) for name in METRICS}
     figures["image_recall"] = {RECALL[name]: figures.pop(name) for name in METRICS if name in RECALL}
-    figures["categories"] = {name: {"ap50": mean_figure(item.cell.figure(name) for item in cells)}
-                             for name in categories}
-    return DrawnCell(replace(cells[0].cell, seed=repeat, figures=figures),
-                     {name: mean_known(np.stack([item.per_category[name] for item in cells])) for name in categories},
-                     mean_known(np.stack([item.overall for item in cells])))
+    figures["categories"] = {
+        name: {"ap50": mean_figure(item.cell.figure(name) for item in cells)} for name in categories
+    }
+    return DrawnCell(
+        replace(cells[0].cell, seed=repeat, figures=figures),
+        {name: mean_known(np.stack([item.per_category[name] for item in cells])) for name in categories},
+        mean_known(np.stack([item.overall for item in cells])),
+    )

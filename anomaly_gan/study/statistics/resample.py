@@ -45,15 +45,15 @@ def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnC
     drawn = []
     for cell in cells:
         if objects_of.setdefault(cell.fold, cell.objects) != cell.objects:
-            raise InputError(f"fold {cell.fold}", "K8", "its cells were judged on different test objects",
-                             "run the older ones again")
+            raise InputError(
+                f"fold {cell.fold}", "K8", "its cells were judged on different test objects", "run the older ones again"
+            )
         key = cell.fold, cell.objects
         if key not in weights:
             name = sha256_bytes("\n".join(cell.objects).encode())
             weights[key] = drawn_counts(len(cell.objects), draws, rng_for(seed, "study", "objects", cell.fold, name))
         per_category = {name: resampled_ap50(matches, weights[key]) for name, matches in cell.matches.items()}
-        overall = (mean_known(np.stack(list(per_category.values()))) if per_category
-                   else np.full(draws, np.nan))
+        overall = mean_known(np.stack(list(per_category.values()))) if per_category else np.full(draws, np.nan)
         drawn.append(DrawnCell(cell, per_category, overall))
     return drawn
 

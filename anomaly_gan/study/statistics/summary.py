@@ -16,9 +16,28 @@ from .resample import DrawnCell, draw_cells
 
 LEAK, UNGATED = "leak", "ungated"
 DRAWS = 1000
-COMPARISON_COLUMNS = ("variant", "detector", "arm", "against", "kind", "category", "difference", "low", "high",
-                      "seeds_low", "seeds_high", "p", "p_holm", "verdict", "verdict_holm", "folds", "pairs", "unpaired",
-                      "objects", "objects_needed")
+COMPARISON_COLUMNS = (
+    "variant",
+    "detector",
+    "arm",
+    "against",
+    "kind",
+    "category",
+    "difference",
+    "low",
+    "high",
+    "seeds_low",
+    "seeds_high",
+    "p",
+    "p_holm",
+    "verdict",
+    "verdict_holm",
+    "folds",
+    "pairs",
+    "unpaired",
+    "objects",
+    "objects_needed",
+)
 GATE_COLUMNS = ("detector", "level", "gate", "rho", "low", "high", "predicts", "points", "arms", "folds", "reason")
 NOTES = (
     "Primary figure, chosen beforehand: AP at IoU 0.5, the mean over folds of the mean over seeds; every fold is judged"
@@ -32,10 +51,14 @@ NOTES = (
 )
 
 
-def summarise_study(cells_by_variant: Mapping[str, Sequence[StudyCell]], *,
-                    gates_by_variant: Mapping[str, Sequence[GateFigures]] | None = None,
-                    configs: Mapping[str, Mapping[str, Any]] | None = None, seed: int = 0,
-                    draws: int = DRAWS) -> dict[str, Any]:
+def summarise_study(
+    cells_by_variant: Mapping[str, Sequence[StudyCell]],
+    *,
+    gates_by_variant: Mapping[str, Sequence[GateFigures]] | None = None,
+    configs: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> dict[str, Any]:
     """Everything the finished cells say. JSON-able without NaN; the same cells, in any order, give the same value.
 
     Args:
@@ -53,15 +76,32 @@ def summarise_study(cells_by_variant: Mapping[str, Sequence[StudyCell]], *,
     if draws < 2:
         raise ValueError(f"draws: {draws} give no interval, needs at least 2")
     detectors = sorted({cell.detector for cells in cells_by_variant.values() for cell in cells})
-    parts = {name: _detector(cells_by_variant, name, (gates_by_variant or {}).get(MAIN, ()), configs or {}, seed, draws)
-             for name in detectors}
-    return {"metric": "map50", "draws": draws, "seed": seed, "notes": list(NOTES), "detectors": parts,
-            "sentences": [text if len(parts) == 1 else f"[{name}] {text}"
-                          for name, part in parts.items() for text in part["sentences"]]}
+    parts = {
+        name: _detector(cells_by_variant, name, (gates_by_variant or {}).get(MAIN, ()), configs or {}, seed, draws)
+        for name in detectors
+    }
+    return {
+        "metric": "map50",
+        "draws": draws,
+        "seed": seed,
+        "notes": list(NOTES),
+        "detectors": parts,
+        "sentences": [
+            text if len(parts) == 1 else f"[{name}] {text}"
+            for name, part in parts.items()
+            for text in part["sentences"]
+        ],
+    }
 
 
-def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, gates: Sequence[GateFigures],
-              configs: Mapping[str, Mapping[str, Any]], seed: int, draws: int) -> dict[str, Any]:
+def _detector(
+    cells_by_variant: Mapping[str, Sequence[StudyCell]],
+    name: str,
+    gates: Sequence[GateFigures],
+    configs: Mapping[str, Mapping[str, Any]],
+    seed: int,
+    draws: int,
+) -> dict[str, Any]:
     drawn: dict[str, list[DrawnCell]] = {}
     for variant, cells in cells_by_variant.items():
         chosen = [cell for cell in cells if cell.detector == name]
@@ -73,33 +113,49 @@ def _detector(cells_by_variant: Mapping[str, Sequence[StudyCell]], name: str, ga
     leak = leak_gap(drawn[MAIN], drawn[LEAK], seed) if MAIN in drawn and LEAK in drawn else None
     gated = gated_against_ungated(drawn[MAIN], drawn[UNGATED], seed) if MAIN in drawn and UNGATED in drawn else None
     gate = gate_study(arms, gates, seed, draws) if gates else None
-    amount = amount_study({variant: cells for variant, cells in drawn.items() if variant not in (LEAK, UNGATED)},
-                          configs, seed)
+    amount = amount_study(
+        {variant: cells for variant, cells in drawn.items() if variant not in (LEAK, UNGATED)}, configs, seed
+    )
     complete = {variant: with_none(variant, drawn, configs) for variant in drawn}
-    repeats = {variant: side_by_side(by_arm(cells), seed, f"{variant}, repeats", UNIT)
-               for variant, cells in over_repeats(complete).items()}
+    repeats = {
+        variant: side_by_side(by_arm(cells), seed, f"{variant}, repeats", UNIT)
+        for variant, cells in over_repeats(complete).items()
+    }
     first = main_comparisons(main | {"repeats": repeats})
     sentences = [row["sentence"] for row in sorted(first, key=lambda row: row["kind"] != "none")]
     sentences += [size["sentence"]] if size else []
     for part in (leak, gated, gate, amount):
         sentences += part["sentences"] if part else []
-    return {**main, "sample_size": size,
-            "variants": {variant: side_by_side(by_arm(cells), seed, variant)
-                         for variant, cells in complete.items() if variant != MAIN},
-            "repeats": repeats, "leak": leak, "ungated": gated, "gates": gate, "amount": amount, "goal": goal(first),
-            "sentences": sentences}
+    return {
+        **main,
+        "sample_size": size,
+        "variants": {
+            variant: side_by_side(by_arm(cells), seed, variant)
+            for variant, cells in complete.items()
+            if variant != MAIN
+        },
+        "repeats": repeats,
+        "leak": leak,
+        "ungated": gated,
+        "gates": gate,
+        "amount": amount,
+        "goal": goal(first),
+        "sentences": sentences,
+    }
 
 
-def with_none(variant: str, drawn: Mapping[str, Sequence[DrawnCell]],
-              configs: Mapping[str, Mapping[str, Any]]) -> list[DrawnCell]:
+def with_none(
+    variant: str, drawn: Mapping[str, Sequence[DrawnCell]], configs: Mapping[str, Mapping[str, Any]]
+) -> list[DrawnCell]:
     """A variant's cells; where it has no ``none`` of its own but the data of ``main`` (of the same repeat), with those
     of main's: ``none`` trains on real photographs, whatever a variant does with generated ones."""
     own, main = list(drawn[variant]), repeat_name(MAIN, split_repeat(variant)[1])
     if any(item.cell.arm == NONE for item in own) or _data(configs.get(variant)) != _data(configs.get(main)):
         return own
     tested = {(item.cell.fold, item.cell.objects) for item in own}
-    return own + [item for item in drawn.get(main, ())
-                  if item.cell.arm == NONE and (item.cell.fold, item.cell.objects) in tested]
+    return own + [
+        item for item in drawn.get(main, ()) if item.cell.arm == NONE and (item.cell.fold, item.cell.objects) in tested
+    ]
 
 
 def _data(config: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -115,8 +171,11 @@ def goal(rows: Sequence[Mapping[str, Any]], over_none: float = 0.10, over_best: 
             least = over_none if row["kind"] == NONE else over_best
             arms.setdefault(row["arm"], {})[row["kind"]] = bool(row["verdict"] == "better" and row["mean"] >= least)
     reached = {arm: all(kinds.values()) for arm, kinds in arms.items() if len(kinds) == 2}
-    return {"over_none": over_none, "over_best_other": over_best, "arms": reached,
-            "reached": any(reached.values())} if reached else None
+    return (
+        {"over_none": over_none, "over_best_other": over_best, "arms": reached, "reached": any(reached.values())}
+        if reached
+        else None
+    )
 
 
 def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -124,26 +183,68 @@ def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     A variant's arms are compared with each other, never with main's; ``NAME, all repeats`` counts repeats."""
     rows: list[dict[str, Any]] = []
-    of_variants = [(detector, variant, of) for detector, part in summary["detectors"].items()
-                   for variant, of in ((MAIN, part), *part["variants"].items(),
-                                       *((f"{name}, all repeats", of) for name, of in part["repeats"].items()))]
+    of_variants = [
+        (detector, variant, of)
+        for detector, part in summary["detectors"].items()
+        for variant, of in (
+            (MAIN, part),
+            *part["variants"].items(),
+            *((f"{name}, all repeats", of) for name, of in part["repeats"].items()),
+        )
+    ]
     for detector, variant, part in of_variants:
         for item in part["comparisons"]:
-            common = {"variant": variant, "detector": detector,
-                      **{name: item[name] for name in ("arm", "against", "kind")}}
-            rows.append(common | {
-                "category": None, "difference": item["mean"], "low": item["low"], "high": item["high"],
-                "seeds_low": item["over_seeds"]["low"], "seeds_high": item["over_seeds"]["high"],
-                "pairs": item["cells"],
-                **{name: item[name] for name in ("p", "p_holm", "verdict", "verdict_holm", "folds", "unpaired",
-                                                 "objects", "objects_needed")}})
-            rows += [common | {"category": name, "difference": value["mean"], "low": value["low"],
-                               "high": value["high"], "folds": value["folds"], "pairs": value["cells"]}
-                     for name, value in sorted(item["categories"].items()) if value is not None]
+            common = {
+                "variant": variant,
+                "detector": detector,
+                **{name: item[name] for name in ("arm", "against", "kind")},
+            }
+            rows.append(
+                common
+                | {
+                    "category": None,
+                    "difference": item["mean"],
+                    "low": item["low"],
+                    "high": item["high"],
+                    "seeds_low": item["over_seeds"]["low"],
+                    "seeds_high": item["over_seeds"]["high"],
+                    "pairs": item["cells"],
+                    **{
+                        name: item[name]
+                        for name in (
+                            "p",
+                            "p_holm",
+                            "verdict",
+                            "verdict_holm",
+                            "folds",
+                            "unpaired",
+                            "objects",
+                            "objects_needed",
+                        )
+                    },
+                }
+            )
+            rows += [
+                common
+                | {
+                    "category": name,
+                    "difference": value["mean"],
+                    "low": value["low"],
+                    "high": value["high"],
+                    "folds": value["folds"],
+                    "pairs": value["cells"],
+                }
+                for name, value in sorted(item["categories"].items())
+                if value is not None
+            ]
     return [{name: row.get(name) for name in COMPARISON_COLUMNS} for row in rows]
 
 
 def gate_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of ``gates.csv``, columns ``GATE_COLUMNS``; none where no gate was looked at."""
-    return [{name: row.get(name) for name in GATE_COLUMNS} for detector, part in summary["detectors"].items()
-            for item in (part["gates"] or {"rows": []})["rows"] for row in [{"detector": detector, **item}]]
+    return [
+        {name: row.get(name) for name in GATE_COLUMNS}
+        for detector, part in summary["detectors"].items()
+        for item in (part["gates"] or {"rows": []})["rows"]
+        for row in [{"detector": detector, **item}]
+    ]

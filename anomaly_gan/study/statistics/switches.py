@@ -62,16 +62,40 @@ AIMS = (
     Aim("diversity", "LPIPS diversity ratio", r"defect (LPIPS|PD-\S+) diversity", "one"),
     # Before anything was rejected: among the accepted alone a gate that rejects more looks like a better generator.
     Aim("certificate", "median certificate at the first attempt", r"certificate median_at_first", "higher", True),
-    Aim("certificate_gap", "certificate of the accepted less that of unseen real defects", r"certificate difference",
-        "higher"),
+    Aim(
+        "certificate_gap",
+        "certificate of the accepted less that of unseen real defects",
+        r"certificate difference",
+        "higher",
+    ),
     Aim("empty", "empty share at the first attempt", r"certificate empty_share", "lower"),
     Aim("copies", "copied share", r"copies share", "lower"),
     Aim("at_once", "accepted at once", r"accepted at once", "higher"),
     Aim("ap50", "mask AP@0.5", None, "higher", True),
 )
-SWITCH_COLUMNS = ("arm", "variant", "changed", "figure", "title", "primary", "better", "mean", "low", "high",
-                  "difference", "difference_low", "difference_high", "p", "p_holm", "verdict", "verdict_holm", "folds",
-                  "trainings", "pairs", "sample")
+SWITCH_COLUMNS = (
+    "arm",
+    "variant",
+    "changed",
+    "figure",
+    "title",
+    "primary",
+    "better",
+    "mean",
+    "low",
+    "high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "p_holm",
+    "verdict",
+    "verdict_holm",
+    "folds",
+    "trainings",
+    "pairs",
+    "sample",
+)
 
 
 @dataclass(frozen=True)
@@ -151,41 +175,70 @@ def switch_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> dict
                 own[item.variant][item.fold, item.repeat] = item
         if MAIN in own and len(own) > 1:
             arms[arm] = _arm(own, {name: text for name, text in changed.items() if name in own})
-    return {"arms": arms, "sentences": [row["sentence"] for part in arms.values() for row in part["variants"]
-                                        if row["sentence"]]} if arms else None
+    return (
+        {
+            "arms": arms,
+            "sentences": [row["sentence"] for part in arms.values() for row in part["variants"] if row["sentence"]],
+        }
+        if arms
+        else None
+    )
 
 
 def _arm(own: Mapping[str, Mapping[Unit, Trained]], changed: Mapping[str, str]) -> dict[str, Any]:
-    rows = {name: {aim.name: figure for aim in AIMS if (figure := _figure(aim, own[name], own[MAIN], name != MAIN))}
-            for name in (MAIN, *changed)}
+    rows = {
+        name: {aim.name: figure for aim in AIMS if (figure := _figure(aim, own[name], own[MAIN], name != MAIN))}
+        for name in (MAIN, *changed)
+    }
     for aim in AIMS:
         cells = [rows[name][aim.name] for name in changed if rows[name].get(aim.name, {}).get("difference")]
         for cell, value in zip(cells, holm([cell["p"] for cell in cells]), strict=True):
             cell |= {"p_holm": value, "verdict_holm": holm_verdict(cell["verdict"], value)}
-    variants = [{"variant": name, "changed": changed.get(name, ""), "trainings": len(own[name]),
-                 "verdict": None if name == MAIN else overall(rows[name], "verdict"),
-                 "verdict_holm": None if name == MAIN else overall(rows[name], "verdict_holm"),
-                 "figures": rows[name]} for name in (MAIN, *changed)]
+    variants = [
+        {
+            "variant": name,
+            "changed": changed.get(name, ""),
+            "trainings": len(own[name]),
+            "verdict": None if name == MAIN else overall(rows[name], "verdict"),
+            "verdict_holm": None if name == MAIN else overall(rows[name], "verdict_holm"),
+            "figures": rows[name],
+        }
+        for name in (MAIN, *changed)
+    ]
     for row in variants:
         row["sentence"] = _sentence(row) if row["verdict"] else None
     return {"variants": variants}
 
 
 def _figure(aim: Aim, own: Mapping[Unit, Trained], main: Mapping[Unit, Trained], pair: bool) -> dict[str, Any] | None:
-    values = {unit: float(np.mean(list(found.values()))) for unit, item in own.items()
-              if (found := item.figures.get(aim.name))}
+    values = {
+        unit: float(np.mean(list(found.values())))
+        for unit, item in own.items()
+        if (found := item.figures.get(aim.name))
+    }
     if not values:
         return None
     level = spread(values)
-    result: dict[str, Any] = {"level": level.interval.to_json(), "trainings": len(values),
-                              "folds": len({fold for fold, _ in values}), "difference": None}
-    differences = {unit: value for unit in own if unit in main
-                   and (value := _difference(aim, own[unit], main[unit])) is not None}
+    result: dict[str, Any] = {
+        "level": level.interval.to_json(),
+        "trainings": len(values),
+        "folds": len({fold for fold, _ in values}),
+        "difference": None,
+    }
+    differences = {
+        unit: value for unit in own if unit in main and (value := _difference(aim, own[unit], main[unit])) is not None
+    }
     if pair and differences:
         change = spread(differences)
-        result |= {"difference": change.interval.to_json(), "pairs": len(differences), "p": change.p,
-                   "sample": change.sample, "verdict": verdict(aim.gain(change.interval)), "p_holm": None,
-                   "verdict_holm": None}
+        result |= {
+            "difference": change.interval.to_json(),
+            "pairs": len(differences),
+            "p": change.p,
+            "sample": change.sample,
+            "verdict": verdict(aim.gain(change.interval)),
+            "p_holm": None,
+            "verdict_holm": None,
+        }
     return result
 
 
@@ -206,8 +259,11 @@ def overall(figures: Mapping[str, Mapping[str, Any]], key: str) -> str:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    heads = {"better": "better than main", "worse": "worse than main",
-             "better and worse": "better than main in one figure and worse in another"}
+    heads = {
+        "better": "better than main",
+        "worse": "worse than main",
+        "better and worse": "better than main in one figure and worse in another",
+    }
     parts = []
     for aim in AIMS:
         figure = row["figures"].get(aim.name)
@@ -236,11 +292,25 @@ def switch_rows(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
                 if figure is None:
                     continue
                 change = figure["difference"] or {}
-                rows.append({"arm": arm, "variant": variant["variant"], "changed": variant["changed"],
-                             "figure": aim.name, "title": aim.title, "primary": aim.primary, "better": aim.better,
-                             **figure["level"], "difference": change.get("mean"), "difference_low": change.get("low"),
-                             "difference_high": change.get("high"), "folds": figure["folds"],
-                             "trainings": figure["trainings"],
-                             **{name: figure.get(name) for name in ("p", "p_holm", "verdict", "verdict_holm", "pairs",
-                                                                    "sample")}})
+                rows.append(
+                    {
+                        "arm": arm,
+                        "variant": variant["variant"],
+                        "changed": variant["changed"],
+                        "figure": aim.name,
+                        "title": aim.title,
+                        "primary": aim.primary,
+                        "better": aim.better,
+                        **figure["level"],
+                        "difference": change.get("mean"),
+                        "difference_low": change.get("low"),
+                        "difference_high": change.get("high"),
+                        "folds": figure["folds"],
+                        "trainings": figure["trainings"],
+                        **{
+                            name: figure.get(name)
+                            for name in ("p", "p_holm", "verdict", "verdict_holm", "pairs", "sample")
+                        },
+                    }
+                )
     return rows

@@ -44,8 +44,9 @@ def holm_verdict(plain: str, adjusted: float | None, level: float = LEVEL) -> st
     return plain if adjusted is not None and adjusted <= level else NO_DIFFERENCE
 
 
-def objects_needed(sd_objects: float, objects: int, difference: float = 0.05, power: float = 0.8,
-                   level: float = LEVEL) -> int:
+def objects_needed(
+    sd_objects: float, objects: int, difference: float = 0.05, power: float = 0.8, level: float = LEVEL
+) -> int:
     """How many defective test objects show a true ``difference`` with this power at this two-sided level.
 
     Normal approximation: the paired difference over ``objects`` defective objects has standard deviation

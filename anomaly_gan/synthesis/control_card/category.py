@@ -21,7 +21,7 @@ from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...metrics.crops import defect_crop, masked_crop
 from ...metrics.features import Backbone, pooled_features
-from ..control.config import CardConfig
+from .config import CardConfig
 from .subjects import Model, Subject, first_of_each
 
 TARGET = 0.9
@@ -32,8 +32,9 @@ Views = tuple[np.ndarray, np.ndarray]
 """The defect with its surroundings, and the defect alone."""
 
 
-def real_crops(dataset: Dataset, names: list[str], gray: bool, config: CardConfig,
-               seed: int) -> tuple[list[Views], np.ndarray, np.ndarray]:
+def real_crops(
+    dataset: Dataset, names: list[str], gray: bool, config: CardConfig, seed: int
+) -> tuple[list[Views], np.ndarray, np.ndarray]:
     """Crops of real defects (each photograph's largest of a category), their names and objects."""
     ids = {category.name: category.id for category in dataset.categories}
     crops: list[Views] = []
@@ -41,7 +42,7 @@ def real_crops(dataset: Dataset, names: list[str], gray: bool, config: CardConfi
     groups: list[str] = []
     for name in names:
         rows = dataset.showing(ids[name], SMALLEST_PX) if name in ids else []
-        order = rng_for(seed, "crops", name).permutation(len(rows))[:config.most_crops]
+        order = rng_for(seed, "crops", name).permutation(len(rows))[: config.most_crops]
         for index in sorted(order):
             image, instance = rows[index]
             crops.append(_views(read_pixels(dataset.path_of(image), gray), instance.mask(), config))
@@ -50,8 +51,9 @@ def real_crops(dataset: Dataset, names: list[str], gray: bool, config: CardConfi
     return crops, np.array(labels), np.array(groups)
 
 
-def judge_categories(model: Model, subjects: Sequence[Subject], backbone: Backbone,
-                     config: CardConfig) -> tuple[dict[str, Any], list[list[np.ndarray]]]:
+def judge_categories(
+    model: Model, subjects: Sequence[Subject], backbone: Backbone, config: CardConfig
+) -> tuple[dict[str, Any], list[list[np.ndarray]]]:
     """Balanced accuracies of the classifier: on real crops of objects it has not seen (out of fold, and on the test
     split), and on generated ones; and the category sheet: rows masks, columns what each was painted as.
 
@@ -66,23 +68,46 @@ def judge_categories(model: Model, subjects: Sequence[Subject], backbone: Backbo
     told, fold_of = _out_of_fold(features, labels, groups, model.seed)
     test_crops, test_labels, test_groups = real_crops(model.ingest.split("test"), names, model.gray, config, model.seed)
     result: dict[str, Any] = {
-        "target": TARGET, "classifier": f"{backbone.label} features, logistic regression", "categories": names,
-        "real": {"crops": len(labels), "objects": len(set(groups)), "folds": fold_of,
-                 **_accuracy(told, labels, groups, config, model.seed)} if told is not None else None,
-        "real_test": {"crops": len(test_labels), "objects": len(set(test_groups)), **_accuracy(
-            judge.predict(_features(test_crops, backbone, "test crops")), test_labels, test_groups, config, model.seed)}
-        if len(test_labels) else None}
+        "target": TARGET,
+        "classifier": f"{backbone.label} features, logistic regression",
+        "categories": names,
+        "real": {
+            "crops": len(labels),
+            "objects": len(set(groups)),
+            "folds": fold_of,
+            **_accuracy(told, labels, groups, config, model.seed),
+        }
+        if told is not None
+        else None,
+        "real_test": {
+            "crops": len(test_labels),
+            "objects": len(set(test_groups)),
+            **_accuracy(
+                judge.predict(_features(test_crops, backbone, "test crops")),
+                test_labels,
+                test_groups,
+                config,
+                model.seed,
+            ),
+        }
+        if len(test_labels)
+        else None,
+    }
     painted, sheet = _painted(model, subjects, names, config)
     guesses = judge.predict(_features([views for views, *_ in painted], backbone, "generated crops"))
     own = np.array([mask == asked for _, asked, mask, _ in painted])
     asked = np.array([row[1] for row in painted])
     masks = np.array([row[2] for row in painted])
     files = np.array([row[3] for row in painted])
-    result["generated"] = {"crops": int(own.sum()),
-                           **_accuracy(guesses[own], asked[own], files[own], config, model.seed)}
-    result["swapped"] = {"crops": int((~own).sum()),
-                         **_accuracy(guesses[~own], asked[~own], files[~own], config, model.seed),
-                         "called_by_mask": round(float((guesses[~own] == masks[~own]).mean()), 4)}
+    result["generated"] = {
+        "crops": int(own.sum()),
+        **_accuracy(guesses[own], asked[own], files[own], config, model.seed),
+    }
+    result["swapped"] = {
+        "crops": int((~own).sum()),
+        **_accuracy(guesses[~own], asked[~own], files[~own], config, model.seed),
+        "called_by_mask": round(float((guesses[~own] == masks[~own]).mean()), 4),
+    }
     result["reached_by_real"] = bool(result["real"] and result["real"]["accuracy"] >= TARGET)
     result["met"] = result["generated"]["accuracy"] >= TARGET if result["reached_by_real"] else None
     return result, sheet
@@ -102,8 +127,9 @@ def _classifier() -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.03, class_weight="balanced", max_iter=2000))
 
 
-def _out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray,
-                 seed: int) -> tuple[np.ndarray | None, int]:
+def _out_of_fold(
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int
+) -> tuple[np.ndarray | None, int]:
     """Each real crop's name as told by a classifier that saw none of its object; None with too few objects."""
     folds = min(FOLDS, *(len(set(groups[labels == name])) for name in set(labels)))
     if folds < 2:
@@ -117,8 +143,9 @@ def _out_of_fold(features: np.ndarray, labels: np.ndarray, groups: np.ndarray,
     return told, folds
 
 
-def _painted(model: Model, subjects: Sequence[Subject], names: list[str],
-             config: CardConfig) -> tuple[list[tuple[Views, str, str, str]], list[list[np.ndarray]]]:
+def _painted(
+    model: Model, subjects: Sequence[Subject], names: list[str], config: CardConfig
+) -> tuple[list[tuple[Views, str, str, str]], list[list[np.ndarray]]]:
     """(views, painted as, the mask's own category, mask) for every mask in every category, severities as they come."""
     rows: list[tuple[Views, str, str, str]] = []
     sheet: list[list[np.ndarray]] = []
@@ -132,8 +159,9 @@ def _painted(model: Model, subjects: Sequence[Subject], names: list[str],
             rows.append((views, name, subject.category, subject.name))
         if subject.name in shown:
             before = defect_crop(subject.base, subject.mask_01, config.crop_margin)
-            sheet.append([before, defect_crop(subject.mask_01 * np.uint8(255), subject.mask_01, config.crop_margin),
-                          *crops])
+            sheet.append(
+                [before, defect_crop(subject.mask_01 * np.uint8(255), subject.mask_01, config.crop_margin), *crops]
+            )
     return rows, sheet
 
 
@@ -146,10 +174,16 @@ def _accuracy(told: np.ndarray, true: np.ndarray, groups: np.ndarray, config: Ca
         chosen = np.concatenate([places[members[index]] for index in rng.integers(len(members), size=len(members))])
         draws.append(_mean_recall(told[chosen], true[chosen]))
     low, high = np.percentile(draws, [2.5, 97.5])
-    confusion = {name: {other: int(((true == name) & (told == other)).sum()) for other in sorted({*names, *told})}
-                 for name in names}
-    return {"accuracy": round(_mean_recall(told, true), 4), "low": round(float(low), 4), "high": round(float(high), 4),
-            "confusion": confusion}
+    confusion = {
+        name: {other: int(((true == name) & (told == other)).sum()) for other in sorted({*names, *told})}
+        for name in names
+    }
+    return {
+        "accuracy": round(_mean_recall(told, true), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+        "confusion": confusion,
+    }
 
 
 def _mean_recall(told: np.ndarray, true: np.ndarray) -> float:

@@ -11,9 +11,9 @@ from ...core.errors import InputError
 from ...core.masks import grow, union
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
-from ..control.config import CardConfig
 from ..paint.placement import Instances, Placement, place
 from ..paint.stage import paint_instances
+from .config import CardConfig
 from .subjects import Model, Subject, change
 
 ELONGATED = 2.0
@@ -29,8 +29,9 @@ def judge_masks(model: Model, subjects: Sequence[Subject], config: CardConfig) -
         placed = _moved(subject, rng)
         if placed is None:
             continue
-        painted, _ = paint_instances(model.brush, model.channels, subject.base, placed, None,
-                                     seed_for(model.seed, "moved", subject.name))
+        painted, _ = paint_instances(
+            model.brush, model.channels, subject.base, placed, None, seed_for(model.seed, "moved", subject.name)
+        )
         rows.append(measure(painted, subject.base, placed, model.brush.config.support_px, config.changed_by))
     if not rows:
         return {"paintings": 0}
@@ -38,10 +39,15 @@ def judge_masks(model: Model, subjects: Sequence[Subject], config: CardConfig) -
     turns = [value for row in rows for value in row["turn_deg"]]
     fills = [value for row in rows for value in row["fill"]]
     return {
-        "paintings": len(rows), "instances": len(fills), "outside_px": sum(row["outside"] for row in rows),
-        "fill": _spread(fills), "empty": sum(value < 0.05 for value in fills),
+        "paintings": len(rows),
+        "instances": len(fills),
+        "outside_px": sum(row["outside"] for row in rows),
+        "fill": _spread(fills),
+        "empty": sum(value < 0.05 for value in fills),
         "changed_at_all": round(float(np.mean([row["changed"] for row in rows])), 4),
-        "shift_px": _spread(shifts), "turn_deg": _spread(turns), "numbers": sorted({row["number"] for row in rows}),
+        "shift_px": _spread(shifts),
+        "turn_deg": _spread(turns),
+        "numbers": sorted({row["number"] for row in rows}),
     }
 
 
@@ -52,15 +58,21 @@ def _moved(subject: Subject, rng: np.random.Generator) -> Instances | None:
         number = int(rng.integers(1, 4))
         at = (float(rng.uniform(0, width)), float(rng.uniform(0, height)))
         try:
-            return place(subject.name, [(subject.category, subject.mask_01)], (height, width),
-                         Placement(at, float(rng.uniform(0, 360)), 1.0, number), rng)
+            return place(
+                subject.name,
+                [(subject.category, subject.mask_01)],
+                (height, width),
+                Placement(at, float(rng.uniform(0, 360)), 1.0, number),
+                rng,
+            )
         except InputError:  # it would leave the photograph there: another place
             continue
     return None
 
 
-def measure(painted: np.ndarray, base: np.ndarray, placed: Instances, support_px: int,
-            changed_by: float) -> dict[str, Any]:
+def measure(
+    painted: np.ndarray, base: np.ndarray, placed: Instances, support_px: int, changed_by: float
+) -> dict[str, Any]:
     """Figures of one painting; ``fill``, ``shift_px`` and ``turn_deg`` are lists over its instances."""
     levels = change(painted, base)
     label = union([mask for _, mask in placed], *levels.shape)
@@ -74,8 +86,14 @@ def measure(painted: np.ndarray, base: np.ndarray, placed: Instances, support_px
             (own, ratio), (found, _) = _axis(inside), _axis(seen)
             if ratio >= ELONGATED:
                 turns.append(abs((own - found + 90) % 180 - 90))
-    return {"outside": int((levels[grow(label, support_px) == 0] > 0).sum()), "fill": fills, "shift_px": shifts,
-            "turn_deg": turns, "changed": float((levels[label != 0] > 0).mean()), "number": len(placed)}
+    return {
+        "outside": int((levels[grow(label, support_px) == 0] > 0).sum()),
+        "fill": fills,
+        "shift_px": shifts,
+        "turn_deg": turns,
+        "changed": float((levels[label != 0] > 0).mean()),
+        "number": len(placed),
+    }
 
 
 def _centre(chosen: np.ndarray) -> np.ndarray:

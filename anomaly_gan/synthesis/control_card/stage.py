@@ -21,13 +21,13 @@ from ...core.images import write_png
 from ...core.seeding import seed_for
 from ...core.stage import Context, run_stage
 from ...metrics.backbones import embedded_backbone, place_of
-from ..control.config import CardConfig
 from ..methods.painting.severity import fill, open_painter
 from ..methods.painting.severity_scale import SeverityScale
 from ..relighting.exposure_pairs import find_pairs
 from ..relighting.fit import fit_light, judge_light
 from ..relighting.model import FILE, Light, LightModel, light_beside, relight, resolved
 from .category import judge_categories
+from .config import CardConfig
 from .masks import judge_masks
 from .severity import figures, sweep
 from .size import judge_sizes
@@ -84,22 +84,36 @@ def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> t
     lights.save(out / FILE)
     test = model.ingest.split("test")
     _exposure_sheet(model, lights, config, out)
-    return lights, {"origin": lights.origin, "pairs": lights.pairs, "objects": lights.objects,
-                    "exposures": lights.exposures, "noise": lights.noise,
-                    "test": judge_light(lights, test, model.seed, config.light_pairs, config.draws)}
+    return lights, {
+        "origin": lights.origin,
+        "pairs": lights.pairs,
+        "objects": lights.objects,
+        "exposures": lights.exposures,
+        "noise": lights.noise,
+        "test": judge_light(lights, test, model.seed, config.light_pairs, config.draws),
+    }
 
 
-def _severity_sheet(model: Model, subjects: Sequence[Subject], rows: list[dict[str, Any]],
-                    pictures: list[list[np.ndarray]], config: CardConfig, out: Path) -> None:
+def _severity_sheet(
+    model: Model,
+    subjects: Sequence[Subject],
+    rows: list[dict[str, Any]],
+    pictures: list[list[np.ndarray]],
+    config: CardConfig,
+    out: Path,
+) -> None:
     shown = first_of_each(subjects, config.sheet_rows)
     grid = np.linspace(0, 1, config.levels)
-    sheet = [[cut(picture, subject.mask_01) for picture in (subject.base, subject.mask_01 * np.uint8(255), *line)]
-             for subject, line in zip(shown, pictures, strict=True)]
+    sheet = [
+        [cut(picture, subject.mask_01) for picture in (subject.base, subject.mask_01 * np.uint8(255), *line)]
+        for subject, line in zip(shown, pictures, strict=True)
+    ]
     write_png(out / "severity.png", contact_sheet(sheet, ["normal", "mask", *(f"{place:.2f}" for place in grid)], CELL))
 
 
-def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, config: CardConfig,
-                 out: Path) -> dict[str, float]:
+def _light_sheet(
+    model: Model, subjects: Sequence[Subject], lights: LightModel, config: CardConfig, out: Path
+) -> dict[str, float]:
     """The same defects of middling severity under other lights. Returns, per light, by how much the log ratio shown
     misses the wanted one, on average: does severity still hold?"""
     sheet = []
@@ -111,8 +125,14 @@ def _light_sheet(model: Model, subjects: Sequence[Subject], lights: LightModel, 
             wanted = None
             if model.brush.painter.controls:
                 wanted = SeverityScale.of(model.brush.severities[subject.category]).at(0.5)
-            filled = fill(model.brush, base, subject.mask_01, subject.category,
-                          seed_for(model.seed, "light", subject.name), wanted)
+            filled = fill(
+                model.brush,
+                base,
+                subject.mask_01,
+                subject.category,
+                seed_for(model.seed, "light", subject.name),
+                wanted,
+            )
             line.append(filled.pixels)
             missed[_light_name(light)] += [abs(filled.shown - wanted[0])] if wanted else []
         sheet.append(line)
@@ -146,31 +166,41 @@ def sentences(card: dict[str, Any]) -> list[str]:
         rho, once = (card["severity"]["all"][name]["pooled"] for name in ("contrast", "first"))
         within = card["severity"]["all"]["contrast"]["within"]
         share = card["severity"]["all"]["visible_share"]["pooled"]
-        lines.append(f"severity: rho with the measured contrast {_with(rho, 'rho')} over masks, {within['rho']:.3f} "
-                     f"within a mask (asked once: {once['rho']:.3f}); with the share visibly changed "
-                     f"{share['rho']:.3f}; {_target(card['severity'])}")
+        lines.append(
+            f"severity: rho with the measured contrast {_with(rho, 'rho')} over masks, {within['rho']:.3f} "
+            f"within a mask (asked once: {once['rho']:.3f}); with the share visibly changed "
+            f"{share['rho']:.3f}; {_target(card['severity'])}"
+        )
     if card["size"]["masks"]:
         size = card["size"]
-        lines.append(f"size: rho of the label's area with that of the visible change {_with(size['pooled'], 'rho')} "
-                     f"over masks at {len(size['scales'])} scales; the change has {size['ratio']:.2f} of its label's "
-                     f"area (median); {_target(size)}")
+        lines.append(
+            f"size: rho of the label's area with that of the visible change {_with(size['pooled'], 'rho')} "
+            f"over masks at {len(size['scales'])} scales; the change has {size['ratio']:.2f} of its label's "
+            f"area (median); {_target(size)}"
+        )
     test = card["light"].get("test")
     if test and test["rivals"]:
         own, plain = test["rivals"]["light model"], test["rivals"]["as it is"]
-        lines.append(f"light: field error {_with(own['field'], 'mean')} grey levels on {test['objects']} unseen "
-                     f"objects (left as it is: {plain['field']['mean']:.1f})")
+        lines.append(
+            f"light: field error {_with(own['field'], 'mean')} grey levels on {test['objects']} unseen "
+            f"objects (left as it is: {plain['field']['mean']:.1f})"
+        )
     else:
         lines.append(f"light: {card['light'].get('state', 'no pair of exposures to judge by')}")
     if "generated" in card["category"]:
         real = card["category"]["real"]
-        lines.append(f"category: {_with(card['category']['generated'], 'accuracy')} of generated defects are called by "
-                     f"their name, of real ones of unseen objects {_with(real, 'accuracy') if real else 'unknown'}; "
-                     f"painted under another category's mask {card['category']['swapped']['accuracy']:.2f}")
+        lines.append(
+            f"category: {_with(card['category']['generated'], 'accuracy')} of generated defects are called by "
+            f"their name, of real ones of unseen objects {_with(real, 'accuracy') if real else 'unknown'}; "
+            f"painted under another category's mask {card['category']['swapped']['accuracy']:.2f}"
+        )
     if card["mask"]["paintings"]:
         mask = card["mask"]
-        lines.append(f"mask: {mask['outside_px']} pixels changed outside in {mask['paintings']} moved paintings, "
-                     f"median {mask['fill']['median']:.0%} of a mask visibly filled, {mask['empty']} of "
-                     f"{mask['instances']} empty")
+        lines.append(
+            f"mask: {mask['outside_px']} pixels changed outside in {mask['paintings']} moved paintings, "
+            f"median {mask['fill']['median']:.0%} of a mask visibly filled, {mask['empty']} of "
+            f"{mask['instances']} empty"
+        )
     return lines
 
 

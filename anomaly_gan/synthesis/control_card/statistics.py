@@ -29,11 +29,17 @@ def rho(asked: ArrayLike, found: ArrayLike) -> float:
     return float(spearmanr(asked, found).statistic)
 
 
-def over_masks(groups: Sequence[Sequence[Row]], measure: Callable[[Sequence[Row]], float], draws: int,
-               rng: np.random.Generator) -> dict[str, float]:
+def over_masks(
+    groups: Sequence[Sequence[Row]], measure: Callable[[Sequence[Row]], float], draws: int, rng: np.random.Generator
+) -> dict[str, float]:
     """The mean over groups (categories) of a rho, and the middle 95 % over masks drawn with replacement."""
-    drawn = [np.mean([measure([rows[at] for at in rng.integers(len(rows), size=len(rows))]) for rows in groups])
-             for _ in range(draws)]
+    drawn = [
+        np.mean([measure([rows[at] for at in rng.integers(len(rows), size=len(rows))]) for rows in groups])
+        for _ in range(draws)
+    ]
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return {"rho": round(float(np.mean([measure(rows) for rows in groups])), 4), "low": round(float(low), 4),
-            "high": round(float(high), 4)}
+    return {
+        "rho": round(float(np.mean([measure(rows) for rows in groups])), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }

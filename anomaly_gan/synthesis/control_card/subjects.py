@@ -63,15 +63,22 @@ class Model:
                 if largest.area < LEAST_PX:
                     continue
                 normal = self.normals[item.image.extra["normal_file"]]
-                found.append(Subject(item.image.file_name, category,
-                                     read_pixels(self.train.path_of(normal), self.gray), largest.mask()))
+                found.append(
+                    Subject(
+                        item.image.file_name,
+                        category,
+                        read_pixels(self.train.path_of(normal), self.gray),
+                        largest.mask(),
+                    )
+                )
                 chosen += 1
                 if chosen == most:
                     break
         return found
 
-    def fill(self, subject: Subject, seed: int, category: str | None = None,
-             wanted: list[float] | None = None) -> Filled:
+    def fill(
+        self, subject: Subject, seed: int, category: str | None = None, wanted: list[float] | None = None
+    ) -> Filled:
         """The subject's mask filled on its photograph."""
         return fill(self.brush, subject.base, subject.mask_01, category or subject.category, seed, wanted)
 

@@ -61,11 +61,41 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
             changed, instances = vary(image.file_name, pixels, labels, labels[0][0], seeds, still)
             name = f"real/{image.file_name}-{number}.png"
             content = write_png(out / "images" / name, changed)
-            ancestry = {"method": "geometric", "donors": [
-                {"annotation": items[0].id, "image": image.file_name, "group": image.group_id}]}
-            record = ImageRecord(0, name, changed.shape[1], changed.shape[0], image.group_id, "train", "real",
-                                 sha256_bytes(content), {"copy_of": image.file_name, "provenance": ancestry})
-            copies.append((record, [Annotation.from_mask(0, 0, category, mask, {
-                "kind": "prior", "parent": items[0].id, "parent_image": image.file_name,
-                "parent_group": image.group_id, "method": "geometric"}) for category, mask in instances if mask.any()]))
+            ancestry = {
+                "method": "geometric",
+                "donors": [{"annotation": items[0].id, "image": image.file_name, "group": image.group_id}],
+            }
+            record = ImageRecord(
+                0,
+                name,
+                changed.shape[1],
+                changed.shape[0],
+                image.group_id,
+                "train",
+                "real",
+                sha256_bytes(content),
+                {"copy_of": image.file_name, "provenance": ancestry},
+            )
+            copies.append(
+                (
+                    record,
+                    [
+                        Annotation.from_mask(
+                            0,
+                            0,
+                            category,
+                            mask,
+                            {
+                                "kind": "prior",
+                                "parent": items[0].id,
+                                "parent_image": image.file_name,
+                                "parent_group": image.group_id,
+                                "method": "geometric",
+                            },
+                        )
+                        for category, mask in instances
+                        if mask.any()
+                    ],
+                )
+            )
     return copies

@@ -59,11 +59,20 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
     exported = merge(real, kept, out, copies)
     exported.save(out)
     verify(out)
-    per_category = {name: sum(item.category_id == number for item in exported.annotations)
-                    for number, name in exported.category_names().items()}
-    return {"method": config.method, "real": len(real.images), "synthetic": len(kept.images), **dropped, **asked,
-            "annotations": len(exported.annotations), "annotations_per_category": per_category,
-            "verified": {"annotations": len(exported.annotations), "images": len(exported.images), "leaks": 0}}
+    per_category = {
+        name: sum(item.category_id == number for item in exported.annotations)
+        for number, name in exported.category_names().items()
+    }
+    return {
+        "method": config.method,
+        "real": len(real.images),
+        "synthetic": len(kept.images),
+        **dropped,
+        **asked,
+        "annotations": len(exported.annotations),
+        "annotations_per_category": per_category,
+        "verified": {"annotations": len(exported.annotations), "images": len(exported.images), "leaks": 0},
+    }
 
 
 def read_suspicious(path: Path, accepted: Dataset) -> set[str]:
@@ -100,8 +109,7 @@ def merge(real: Dataset, synthetic: Dataset, out: Path, copies: Copies = ()) -> 
             _copy(dataset.path_of(image), image, out / "images" / name)
             images.append(replace(image, id=number, file_name=name, split="train"))
             annotations += [replace(item, image_id=number) for item in of_image.get(image.id, [])]
-    info = {"description": "training set: real and accepted synthetic photographs",
-            "mode": real.info.get("mode", "L")}
+    info = {"description": "training set: real and accepted synthetic photographs", "mode": real.info.get("mode", "L")}
     return Dataset(images, number_from_one(annotations), real.categories, info, out)
 
 
@@ -133,8 +141,9 @@ def prove_no_leak(ingest: Dataset, synthetic: Dataset) -> None:
             raise CheckFailed(f"{image.file_name}: E4: it stands in a group of the test split")
         for file_name, group in ancestors(image, of_image.get(image.id, [])):
             if (file_name is not None and file_name not in train_files) or group in test_groups:
-                raise CheckFailed(f"{image.file_name}: E4: its ancestor {file_name or group} is not of the training "
-                                  "split")
+                raise CheckFailed(
+                    f"{image.file_name}: E4: its ancestor {file_name or group} is not of the training split"
+                )
 
 
 def ancestors(image: ImageRecord, annotations: Iterable[Annotation]) -> list[tuple[str | None, str | None]]:
@@ -150,8 +159,11 @@ def ancestors(image: ImageRecord, annotations: Iterable[Annotation]) -> list[tup
     if provenance.get("base"):
         found.append((provenance["base"], None))
     found += [(donor["image"], donor["group"]) for donor in provenance.get("donors", [])]
-    found += [(item.provenance.get("parent_image"), item.provenance.get("parent_group")) for item in annotations
-              if item.provenance.get("kind")]
+    found += [
+        (item.provenance.get("parent_image"), item.provenance.get("parent_group"))
+        for item in annotations
+        if item.provenance.get("kind")
+    ]
     return found
 
 

@@ -14,8 +14,12 @@ class FeaturesConfig(Config):
     """How many crops are looked at, at how many moments, and how they are laid out."""
 
     method: str = "anomaly_gan"
-    count: int = Field(60, ge=6, description="most crops per category: of real defects, of normal places, and of "
-                       "generated defects at each moment")
+    count: int = Field(
+        60,
+        ge=6,
+        description="most crops per category: of real defects, of normal places, and of "
+        "generated defects at each moment",
+    )
     view: Literal["crop", "defect"] = "crop"
     """``crop``: a defect with its surroundings; ``defect``: what its mask covers, alone."""
     moments: int = Field(6, ge=1, le=12, description="most moments of the training, evenly spaced, the last one always")

@@ -33,20 +33,26 @@ def draw(result: Mapping[str, Any]) -> bytes:
         line[0].set_ylabel(f"{name}, {part['shown']} each".replace("$", r"\$"), fontsize=8.5)
         _curve(line[-1], part, result["kernel"])
     _legend(figure, panels[0][0])
-    figure.supxlabel(f"t-SNE of features of each {result['view']} (perplexity {result['perplexity']:g}, seed "
-                     f"{result['seed']}); above each panel and right: {result['kernel']} to real defects, at equal N",
-                     fontsize=8)
+    figure.supxlabel(
+        f"t-SNE of features of each {result['view']} (perplexity {result['perplexity']:g}, seed "
+        f"{result['seed']}); above each panel and right: {result['kernel']} to real defects, at equal N",
+        fontsize=8,
+    )
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
 
 
 def _points(panel: Any, layout: Mapping[str, Any], step: str) -> None:
-    for key, colour, size, marker in (("normal", NORMAL_COLOUR, 7, "s"), ("real", REAL_COLOUR, 9, "o"),
-                                      (step, MADE_COLOUR, 9, "^")):
+    for key, colour, size, marker in (
+        ("normal", NORMAL_COLOUR, 7, "s"),
+        ("real", REAL_COLOUR, 9, "o"),
+        (step, MADE_COLOUR, 9, "^"),
+    ):
         points = layout.get(key, [])
-        panel.scatter([x for x, _ in points], [y for _, y in points], s=size, c=colour, marker=marker, linewidths=0,
-                      alpha=0.75)
+        panel.scatter(
+            [x for x, _ in points], [y for _, y in points], s=size, c=colour, marker=marker, linewidths=0, alpha=0.75
+        )
     everything = [point for points in layout.values() for point in points]
     for limits, at in ((panel.set_xlim, 0), (panel.set_ylim, 1)):
         values = [point[at] for point in everything] or [0.0, 1.0]
@@ -61,8 +67,14 @@ def _curve(panel: Any, part: Mapping[str, Any], name: str) -> None:
     known = [moment for moment in part["moments"] if moment["kernel"]]
     x = [moment["step"] for moment in known]
     panel.plot(x, [moment["kernel"]["mean"] for moment in known], "^-", color=MADE_COLOUR, markersize=4, linewidth=1.3)
-    panel.fill_between(x, [moment["kernel"]["p05"] for moment in known], [moment["kernel"]["p95"] for moment in known],
-                       color=MADE_COLOUR, alpha=0.2, linewidth=0)
+    panel.fill_between(
+        x,
+        [moment["kernel"]["p05"] for moment in known],
+        [moment["kernel"]["p95"] for moment in known],
+        color=MADE_COLOUR,
+        alpha=0.2,
+        linewidth=0,
+    )
     if part["real"]:
         panel.axhline(part["real"]["mean"], color=REAL_COLOUR, linewidth=1.1)
         panel.axhspan(part["real"]["p05"], part["real"]["p95"], color=REAL_COLOUR, alpha=0.15, linewidth=0)
@@ -74,11 +86,16 @@ def _curve(panel: Any, part: Mapping[str, Any], name: str) -> None:
 
 
 def _legend(figure: Figure, panel: Any) -> None:
-    for label, colour, marker in (("real defects", REAL_COLOUR, "o"), ("the same places, normal", NORMAL_COLOUR, "s"),
-                                  ("generated at that step", MADE_COLOUR, "^")):
+    for label, colour, marker in (
+        ("real defects", REAL_COLOUR, "o"),
+        ("the same places, normal", NORMAL_COLOUR, "s"),
+        ("generated at that step", MADE_COLOUR, "^"),
+    ):
         panel.plot([], [], marker, color=colour, markersize=5, label=label)
-    for label, colour, dashes in (("real to real of other objects", REAL_COLOUR, "-"),
-                                  ("normal to real", "0.4", (0, (4, 3)))):
+    for label, colour, dashes in (
+        ("real to real of other objects", REAL_COLOUR, "-"),
+        ("normal to real", "0.4", (0, (4, 3))),
+    ):
         panel.plot([], [], color=colour, linewidth=1.1, linestyle=dashes, label=label)
     panel.plot([], [], color="0.3", linewidth=6, alpha=0.25, label="5 to 95 % over random halves of the objects")
     figure.legend(loc="outside upper center", ncols=6, fontsize=8, frameon=False)

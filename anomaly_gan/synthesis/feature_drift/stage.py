@@ -29,7 +29,8 @@ from ...metrics.crops import defect_crop, masked_crop
 from ..gate.config import GateConfig
 from ..gate.distances import View, figures
 from ..generate.stage import method_inputs, pool_items
-from ..registry import Generate, MethodInputs, PoolItem, method
+from ..interface import Generate, MethodInputs, PoolItem
+from ..registry import method
 from ..training.snapshots import as_training, moments_of
 from .config import FeaturesConfig
 from .plot import draw
@@ -58,22 +59,51 @@ def run(config: FeaturesConfig, context: Context, out: Path) -> dict[str, Any]:
     assert inputs.trained is not None
     moments = chosen_moments(inputs.trained, config.moments)
     extractors = build_extractors(context.device)
-    items = {name: own[:config.count] for name, own in pool_items(inputs.pool).items()}
-    made = {step: generated_crops(inputs, weights, config, items) for step, weights in
-            track(moments, f"features {config.method}")}
-    categories = {name: _category(name, items[name], {step: crops[name] for step, crops in made.items()}, inputs,
-                                  extractors, config, context.seed) for name in items}
-    result = {"kernel": extractors.names["kernel"], "diversity": extractors.names["perceptual"],
-              "view": config.view, "perplexity": config.perplexity, "seed": context.seed,
-              "steps": [step for step, _ in moments], "categories": categories}
+    items = {name: own[: config.count] for name, own in pool_items(inputs.pool).items()}
+    made = {
+        step: generated_crops(inputs, weights, config, items)
+        for step, weights in track(moments, f"features {config.method}")
+    }
+    categories = {
+        name: _category(
+            name,
+            items[name],
+            {step: crops[name] for step, crops in made.items()},
+            inputs,
+            extractors,
+            config,
+            context.seed,
+        )
+        for name in items
+    }
+    result = {
+        "kernel": extractors.names["kernel"],
+        "diversity": extractors.names["perceptual"],
+        "view": config.view,
+        "perplexity": config.perplexity,
+        "seed": context.seed,
+        "steps": [step for step, _ in moments],
+        "categories": categories,
+    }
     write_json(out / "features.json", result)
     rows = table_rows(categories)
     write_csv(out / "features.csv", COLUMNS, rows)
     write_bytes(out / "features.png", draw(result))
-    return {"method": config.method, "kernel": result["kernel"], "steps": result["steps"], "categories": {
-        name: {"n": part["n"], "shown": part["shown"], "real": part["real"],
-               "first": part["moments"][0]["kernel"], "last": part["moments"][-1]["kernel"]}
-        for name, part in categories.items()}}
+    return {
+        "method": config.method,
+        "kernel": result["kernel"],
+        "steps": result["steps"],
+        "categories": {
+            name: {
+                "n": part["n"],
+                "shown": part["shown"],
+                "real": part["real"],
+                "first": part["moments"][0]["kernel"],
+                "last": part["moments"][-1]["kernel"],
+            }
+            for name, part in categories.items()
+        },
+    }
 
 
 def chosen_moments(trained: Path, most: int) -> list[tuple[int, Path]]:
@@ -84,21 +114,28 @@ def chosen_moments(trained: Path, most: int) -> list[tuple[int, Path]]:
     """
     found = moments_of(trained)
     if not found:
-        raise InputError(str(trained), "MISSING", "the training kept no moments",
-                         "train with train.keep_every, for example --set keep_every=500")
+        raise InputError(
+            str(trained),
+            "MISSING",
+            "the training kept no moments",
+            "train with train.keep_every, for example --set keep_every=500",
+        )
     places = np.unique(np.linspace(len(found) - 1, 0, min(most, len(found))).round().astype(int))
     return [found[at] for at in places]
 
 
-def generated_crops(inputs: MethodInputs, weights: Path, config: FeaturesConfig,
-                    items: dict[str, list[PoolItem]]) -> dict[str, list[np.ndarray]]:
+def generated_crops(
+    inputs: MethodInputs, weights: Path, config: FeaturesConfig, items: dict[str, list[PoolItem]]
+) -> dict[str, list[np.ndarray]]:
     """Category -> a crop per pool item, painted as the generator painted at that moment, by the same chance."""
     assert inputs.trained is not None
     with tempfile.TemporaryDirectory() as folder:
         trained = as_training(inputs.trained, weights, Path(folder))
         generate = method(config.method).open(replace(inputs, trained=trained))
-        return {category: [crop for item in own if (crop := _crop_of(generate, item, config)) is not None]
-                for category, own in items.items()}
+        return {
+            category: [crop for item in own if (crop := _crop_of(generate, item, config)) is not None]
+            for category, own in items.items()
+        }
 
 
 def _crop_of(generate: Generate, item: PoolItem, config: FeaturesConfig) -> np.ndarray | None:
@@ -108,8 +145,15 @@ def _crop_of(generate: Generate, item: PoolItem, config: FeaturesConfig) -> np.n
     return VIEWS[config.view](sample.pixels, max(masks, key=mask_area)) if masks else None
 
 
-def _category(name: str, items: Sequence[PoolItem], made: dict[int, list[np.ndarray]], inputs: MethodInputs,
-              extractors: Extractors, config: FeaturesConfig, seed: int) -> dict[str, Any]:
+def _category(
+    name: str,
+    items: Sequence[PoolItem],
+    made: dict[int, list[np.ndarray]],
+    inputs: MethodInputs,
+    extractors: Extractors,
+    config: FeaturesConfig,
+    seed: int,
+) -> dict[str, Any]:
     """Distances and layout of one category; equally many crops of each kind in both."""
     owners, real_crops = real_defects(inputs.train, name, config, seed)
     real = Side(*extractors.read(real_crops))
@@ -126,23 +170,42 @@ def _category(name: str, items: Sequence[PoolItem], made: dict[int, list[np.ndar
     kernel, perceptual = extractors.names["kernel"], extractors.names["perceptual"]
     first = next(iter(found.values()))
     shown = min(len(real.pooled), least)
-    layout = lay_out([real.pooled, normal.pooled, *(side.pooled for side in sides.values())], shown,
-                     config.perplexity, seed_for(seed, "features", name)) if shown > 1 else {}
+    layout = (
+        lay_out(
+            [real.pooled, normal.pooled, *(side.pooled for side in sides.values())],
+            shown,
+            config.perplexity,
+            seed_for(seed, "features", name),
+        )
+        if shown > 1
+        else {}
+    )
     names = [REAL, NORMAL, *sides]
-    return {"n": first["n"], "shown": shown, "reason": first.get("reason"),
-            "real": first[kernel]["real"] if first[kernel] else None, "normal": _generated(measured(normal), kernel),
-            "moments": [{"step": int(step), "kernel": _generated(part, kernel),
-                         "diversity": part[perceptual]["pairs"]["ratio"] if part[perceptual] else None}
-                        for step, part in found.items()],
-            "layout": {names[at]: points for at, points in layout.items()}}
+    return {
+        "n": first["n"],
+        "shown": shown,
+        "reason": first.get("reason"),
+        "real": first[kernel]["real"] if first[kernel] else None,
+        "normal": _generated(measured(normal), kernel),
+        "moments": [
+            {
+                "step": int(step),
+                "kernel": _generated(part, kernel),
+                "diversity": part[perceptual]["pairs"]["ratio"] if part[perceptual] else None,
+            }
+            for step, part in found.items()
+        ],
+        "layout": {names[at]: points for at, points in layout.items()},
+    }
 
 
 def _generated(part: dict[str, Any], name: str) -> dict[str, Any] | None:
     return part[name]["generated"] if part[name] else None
 
 
-def real_defects(train: Dataset, name: str, config: FeaturesConfig,
-                 seed: int) -> tuple[list[ImageRecord], list[np.ndarray]]:
+def real_defects(
+    train: Dataset, name: str, config: FeaturesConfig, seed: int
+) -> tuple[list[ImageRecord], list[np.ndarray]]:
     """At most ``config.count`` training photographs of the category, each with the crop of its largest instance: one
     of every object before a second of any."""
     number = next(category.id for category in train.categories if category.name == name)
@@ -154,9 +217,10 @@ def real_defects(train: Dataset, name: str, config: FeaturesConfig,
         for at in (int(at) for at in rng.permutation(len(rows))):
             turns[at] = seen[rows[at][0].group_id]
             seen[rows[at][0].group_id] += 1
-        rows = [rows[at] for at in sorted(sorted(turns, key=lambda at: turns[at])[:config.count])]
-    return [image for image, _ in rows], [VIEWS[config.view](read_pixels(train.path_of(image), gray), largest.mask())
-                                          for image, largest in rows]
+        rows = [rows[at] for at in sorted(sorted(turns, key=lambda at: turns[at])[: config.count])]
+    return [image for image, _ in rows], [
+        VIEWS[config.view](read_pixels(train.path_of(image), gray), largest.mask()) for image, largest in rows
+    ]
 
 
 def normal_crops(train: Dataset, items: Sequence[PoolItem], config: FeaturesConfig) -> list[np.ndarray]:
@@ -185,8 +249,10 @@ def lay_out(sets: Sequence[np.ndarray], count: int, perplexity: float, seed: int
         components = (start * size)[:, :50]
         tsne = TSNE(2, perplexity=fitting, init="pca", random_state=seed % 2**32, n_jobs=1)
         points = tsne.fit_transform(components.astype(np.float32))
-    return {at: [[round(float(x), 3), round(float(y), 3)] for x, y in points[at * count:(at + 1) * count]]
-            for at in range(len(sets))}
+    return {
+        at: [[round(float(x), 3), round(float(y), 3)] for x, y in points[at * count : (at + 1) * count]]
+        for at in range(len(sets))
+    }
 
 
 def table_rows(categories: dict[str, dict[str, Any]]) -> list[list[Any]]:
@@ -194,9 +260,19 @@ def table_rows(categories: dict[str, dict[str, Any]]) -> list[list[Any]]:
     rows = []
     for name, part in categories.items():
         real = part["real"] or {}
-        for step, own, diversity in ((None, part["normal"], None), *((
-                moment["step"], moment["kernel"], moment["diversity"]) for moment in part["moments"])):
+        for step, own, diversity in (
+            (None, part["normal"], None),
+            *((moment["step"], moment["kernel"], moment["diversity"]) for moment in part["moments"]),
+        ):
             values = own or {}
-            rows.append([name, step, part["n"], *(values.get(key) for key in ("mean", "p05", "p95")),
-                         *(real.get(key) for key in ("mean", "p05", "p95")), diversity])
+            rows.append(
+                [
+                    name,
+                    step,
+                    part["n"],
+                    *(values.get(key) for key in ("mean", "p05", "p95")),
+                    *(real.get(key) for key in ("mean", "p05", "p95")),
+                    diversity,
+                ]
+            )
     return rows

@@ -95,8 +95,15 @@ class GateConfig(Config):
         return content
 
 
-CERTIFICATE = ("certificate", "min_certificate", "max_missed", "min_objects", "certificate_gap", "max_empty",
-               "reject_copies")
+CERTIFICATE = (
+    "certificate",
+    "min_certificate",
+    "max_missed",
+    "min_objects",
+    "certificate_gap",
+    "max_empty",
+    "reject_copies",
+)
 
 
 class ExportConfig(Config):

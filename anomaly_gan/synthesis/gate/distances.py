@@ -39,11 +39,15 @@ def figures(view: View, names: dict[str, str], config: GateConfig, rng: np.rando
     n = min([fake, *(len(half) for pair in halves for half in pair)])
     result: dict[str, Any] = {"real": real, "generated": fake, "n": n, "repeats": config.repeats}
     if n < config.min_n:
-        reason = (f"{fake} generated and {real} real photographs of {len(set(view.groups))} objects allow a "
-                  f"comparison of {n} with {n}; fewer than {config.min_n} carry no figure")
+        reason = (
+            f"{fake} generated and {real} real photographs of {len(set(view.groups))} objects allow a "
+            f"comparison of {n} with {n}; fewer than {config.min_n} carry no figure"
+        )
         return {**result, "reason": reason, **dict.fromkeys(names.values())}
-    draws = [(half, other, rng.choice(fake, n, replace=False)) for half, other in
-             ((rng.choice(a, n, replace=False), rng.choice(b, n, replace=False)) for a, b in halves)]
+    draws = [
+        (half, other, rng.choice(fake, n, replace=False))
+        for half, other in ((rng.choice(a, n, replace=False), rng.choice(b, n, replace=False)) for a, b in halves)
+    ]
     result[names["frechet"]] = _distances(frechet_distance, view, draws)
     result[names["kernel"]] = _distances(kernel_distance, view, draws)
     result[names["perceptual"]] = _perceptual(view)
@@ -59,8 +63,11 @@ def _halves(groups: Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray
     return np.array(halves[0], dtype=int), np.array(halves[1], dtype=int)
 
 
-def _distances(distance: Callable[[np.ndarray, np.ndarray], float], view: View,
-               draws: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> dict[str, Any]:
+def _distances(
+    distance: Callable[[np.ndarray, np.ndarray], float],
+    view: View,
+    draws: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> dict[str, Any]:
     """Mean and 5th to 95th percentile over the halves, generated and real; the ratio of the means where no mean can
     be negative; and ``over_p95``, the generated mean over the real 95th percentile: above 1 it is no chance."""
     real = [distance(view.real_pooled[half], view.real_pooled[other]) for half, other, _ in draws]
@@ -68,13 +75,20 @@ def _distances(distance: Callable[[np.ndarray, np.ndarray], float], view: View,
     yardstick = float(np.mean(real))
     ratio = float(np.mean(fake)) / yardstick if distance is frechet_distance and yardstick > 0 else None
     p95 = float(np.percentile(real, 95))
-    return {"generated": _summary(fake), "real": _summary(real), "ratio": _rounded(ratio),
-            "over_p95": _rounded(float(np.mean(fake)) / p95 if p95 > 0 else None)}
+    return {
+        "generated": _summary(fake),
+        "real": _summary(real),
+        "ratio": _rounded(ratio),
+        "over_p95": _rounded(float(np.mean(fake)) / p95 if p95 > 0 else None),
+    }
 
 
 def _summary(values: Sequence[float]) -> dict[str, float | None]:
-    return {"mean": _rounded(float(np.mean(values))), "p05": _rounded(float(np.percentile(values, 5))),
-            "p95": _rounded(float(np.percentile(values, 95)))}
+    return {
+        "mean": _rounded(float(np.mean(values))),
+        "p05": _rounded(float(np.percentile(values, 5))),
+        "p95": _rounded(float(np.percentile(values, 95))),
+    }
 
 
 def _perceptual(view: View) -> dict[str, Any]:
@@ -92,11 +106,16 @@ def _perceptual(view: View) -> dict[str, Any]:
     real_pairs = float(among_real[other].mean())
     fake_pairs = float(among_fake[~np.eye(len(among_fake), dtype=bool)].mean())
     return {
-        "nearest_real": {"generated": _rounded(float(between.min(axis=1).mean())),
-                         "real": _rounded(float(real_nearest.mean()))},
+        "nearest_real": {
+            "generated": _rounded(float(between.min(axis=1).mean())),
+            "real": _rounded(float(real_nearest.mean())),
+        },
         "random_real": {"generated": _rounded(float(between.mean())), "real": _rounded(real_pairs)},
-        "pairs": {"generated": _rounded(fake_pairs), "real": _rounded(real_pairs),
-                  "ratio": _rounded(fake_pairs / real_pairs if real_pairs > 0 else None)},
+        "pairs": {
+            "generated": _rounded(fake_pairs),
+            "real": _rounded(real_pairs),
+            "ratio": _rounded(fake_pairs / real_pairs if real_pairs > 0 else None),
+        },
         "near_copies": int(np.count_nonzero(between.min(axis=1) < real_nearest.min())),
     }
 

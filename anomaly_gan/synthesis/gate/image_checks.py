@@ -82,8 +82,9 @@ def _check_form(candidate: Candidate) -> list[Finding]:
     return [Finding("B1", f"a mask of shape {wrong[0]} on a photograph of {pixels.shape[:2]}")] if wrong else []
 
 
-def _check_masks(masks: list[np.ndarray], shape: tuple[int, ...],
-                 config: GateConfig) -> tuple[list[Finding], dict[str, Any]]:
+def _check_masks(
+    masks: list[np.ndarray], shape: tuple[int, ...], config: GateConfig
+) -> tuple[list[Finding], dict[str, Any]]:
     areas = [int(np.count_nonzero(mask)) for mask in masks]
     share = float(np.count_nonzero(union(masks, *shape[:2])) / (shape[0] * shape[1]))
     findings = []
@@ -96,8 +97,9 @@ def _check_masks(masks: list[np.ndarray], shape: tuple[int, ...],
     return findings, {"area_px": sum(areas), "area_share": round(share, 6), "instances": len(masks)}
 
 
-def _check_change(candidate: Candidate, masks: list[np.ndarray],
-                  config: GateConfig) -> tuple[list[Finding], dict[str, Any]]:
+def _check_change(
+    candidate: Candidate, masks: list[np.ndarray], config: GateConfig
+) -> tuple[list[Finding], dict[str, Any]]:
     """Nothing may have changed beyond the support (H7); every instance must have changed enough (H7)."""
     assert candidate.base is not None
     signed = candidate.pixels.astype(np.int16) - candidate.base.astype(np.int16)
@@ -111,17 +113,19 @@ def _check_change(candidate: Candidate, masks: list[np.ndarray],
     return findings, {"outside_px": outside, **{name: round(value, 4) for name, value in weakest.items()}}
 
 
-def _measure(change: np.ndarray, signed: np.ndarray, base: np.ndarray, mask_01: np.ndarray,
-             config: GateConfig) -> dict[str, float]:
+def _measure(
+    change: np.ndarray, signed: np.ndarray, base: np.ndarray, mask_01: np.ndarray, config: GateConfig
+) -> dict[str, float]:
     """Of one instance, in grey levels: mean absolute change (``contrast``), change of the mean (``shift``), how far
     the photograph's own pixels around it differ at a few pixels' distance (``texture``); and the share ``fill``."""
     inside = mask_01 != 0
     x, y, width, height = mask_box_xywh(mask_01)
-    near = base[max(0, y - TEXTURE_PX):y + height + TEXTURE_PX, max(0, x - TEXTURE_PX):x + width + TEXTURE_PX]
+    near = base[max(0, y - TEXTURE_PX) : y + height + TEXTURE_PX, max(0, x - TEXTURE_PX) : x + width + TEXTURE_PX]
     near = near.astype(np.int16)
     steps = [np.abs(near[TEXTURE_PX:] - near[:-TEXTURE_PX]), np.abs(near[:, TEXTURE_PX:] - near[:, :-TEXTURE_PX])]
     return {
-        "contrast": float(change[inside].mean()), "shift": float(np.abs(signed[inside].mean(axis=0)).max()),
+        "contrast": float(change[inside].mean()),
+        "shift": float(np.abs(signed[inside].mean(axis=0)).max()),
         "fill": float((change[inside] > config.changed_by).mean()),
         "texture": float(np.mean([step.mean() for step in steps if step.size] or [0.0])),
     }
@@ -130,12 +134,21 @@ def _measure(change: np.ndarray, signed: np.ndarray, base: np.ndarray, mask_01: 
 def _too_little(measure: dict[str, float], config: GateConfig) -> list[Finding]:
     contrast, texture = measure["contrast"], measure["texture"]
     if contrast < config.min_contrast:
-        return [Finding("H7", f"an instance changed by {contrast:.1f} grey levels, at least {config.min_contrast:g} "
-                        "are needed")]
+        return [
+            Finding(
+                "H7", f"an instance changed by {contrast:.1f} grey levels, at least {config.min_contrast:g} are needed"
+            )
+        ]
     if measure["fill"] < config.min_fill:
-        return [Finding("H7", f"{measure['fill']:.0%} of an instance changed, at least {config.min_fill:.0%} are "
-                        "needed")]
+        return [
+            Finding("H7", f"{measure['fill']:.0%} of an instance changed, at least {config.min_fill:.0%} are needed")
+        ]
     if contrast < config.over_texture * texture and measure["shift"] < config.min_contrast:
-        return [Finding("H7", f"an instance changed by {contrast:.1f} grey levels, no more than the texture around it "
-                        f"({texture:.1f}), and its mean by {measure['shift']:.1f}")]
+        return [
+            Finding(
+                "H7",
+                f"an instance changed by {contrast:.1f} grey levels, no more than the texture around it "
+                f"({texture:.1f}), and its mean by {measure['shift']:.1f}",
+            )
+        ]
     return []

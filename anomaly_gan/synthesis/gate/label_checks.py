@@ -30,8 +30,9 @@ class Inspector:
     def __init__(self, config: GateConfig, train: Dataset, folder: Path, device: str = "cpu") -> None:
         self.config, self.names = config, train.category_names()
         self.judge = Judge(folder, device)
-        self.book = CopyBook.build(real_defects(train, train.info.get("mode", "L") == "L"),
-                                   [category.name for category in train.categories])
+        self.book = CopyBook.build(
+            real_defects(train, train.info.get("mode", "L") == "L"), [category.name for category in train.categories]
+        )
         path = folder / "yardstick.jsonl"
         try:
             self.real = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -48,18 +49,32 @@ class Inspector:
         ratio, original = self._nearest(candidate)
         agreeing = [one.agrees for one in looks if one.agrees is not None]
         ious = [round(one.iou, 4) for one in looks]
-        measures = {"certificate": min(ious), "certificates": ious,
-                    "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,
-                    "seams": [None if seam is None else round(seam, 4) for seam in seams],
-                    "copy_ratio": None if ratio is None else round(ratio, 4), "nearest": original}
+        measures = {
+            "certificate": min(ious),
+            "certificates": ious,
+            "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,
+            "seams": [None if seam is None else round(seam, 4) for seam in seams],
+            "copy_ratio": None if ratio is None else round(ratio, 4),
+            "nearest": original,
+        }
         name = self.names[candidate.instances[0][0]]
         findings = []
         if min(ious) < self.config.min_certificate and self.rejects_empty(name):
-            findings.append(Finding("H7", f"a segmenter trained on real defects finds {min(ious):.0%} of an instance "
-                                    f"where its mask is, at least {self.config.min_certificate:.0%} are needed"))
+            findings.append(
+                Finding(
+                    "H7",
+                    f"a segmenter trained on real defects finds {min(ious):.0%} of an instance "
+                    f"where its mask is, at least {self.config.min_certificate:.0%} are needed",
+                )
+            )
         if ratio is not None and ratio < 1 and self.config.reject_copies and not candidate.pasted:
-            findings.append(Finding("H6", f"painted like the defect of {original}, more than real ones of different "
-                                    "objects are like each other"))
+            findings.append(
+                Finding(
+                    "H6",
+                    f"painted like the defect of {original}, more than real ones of different "
+                    "objects are like each other",
+                )
+            )
         return findings, measures
 
     def rejects_empty(self, name: str) -> bool:
@@ -84,17 +99,28 @@ class Inspector:
         agreeing = [one["category_right"] for one in accepted if one["category_right"] is not None]
         return {
             "certificate": {
-                "median": median, "median_at_first": _median(first, "certificates"),
-                "real_median": real_median, "difference": difference,
-                "empty_share": _empty(first), "accepted_empty_share": _empty(accepted),
-                "real_empty_share": self._missed(name), "rejects_empty": self.rejects_empty(name),
+                "median": median,
+                "median_at_first": _median(first, "certificates"),
+                "real_median": real_median,
+                "difference": difference,
+                "empty_share": _empty(first),
+                "accepted_empty_share": _empty(accepted),
+                "real_empty_share": self._missed(name),
+                "rejects_empty": self.rejects_empty(name),
                 "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,
                 "real_category_right": _share([line["agrees"] for line in own if line["agrees"] is not None]),
-                "instances": sum(len(one["certificates"]) for one in accepted), "real_instances": len(own)},
-            "seam": {"median": _median(accepted, "seams"),
-                     "real_median": _middle([line["seam"] for line in own if line["seam"] is not None])},
-            "copies": {"share": _share([_copied(one) for one in first]) if self.threshold(name) else None,
-                       "accepted": sum(map(_copied, accepted)), "threshold": _rounded(self.threshold(name))},
+                "instances": sum(len(one["certificates"]) for one in accepted),
+                "real_instances": len(own),
+            },
+            "seam": {
+                "median": _median(accepted, "seams"),
+                "real_median": _middle([line["seam"] for line in own if line["seam"] is not None]),
+            },
+            "copies": {
+                "share": _share([_copied(one) for one in first]) if self.threshold(name) else None,
+                "accepted": sum(map(_copied, accepted)),
+                "threshold": _rounded(self.threshold(name)),
+            },
         }
 
     def _enough(self, name: str) -> bool:

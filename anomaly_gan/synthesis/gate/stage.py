@@ -21,10 +21,11 @@ from ...core.images import read_pixels, write_png
 from ...core.progress import track
 from ...core.stage import Context
 from ...metrics.backbones import build_extractors, place_of
-from ..control.config import Control
+from ..conditions import Control
+from ..generate.config import GenerateConfig
 from ..generate.stage import assemble, method_inputs, parent_of, pool_items, write_sample
-from ..methods.config import GenerateConfig
-from ..registry import Generate, MethodInputs, PoolItem, Sample, method
+from ..interface import Generate, MethodInputs, PoolItem, Sample
+from ..registry import method
 from ..relighting.model import LightModel, light_beside, relit_again
 from .config import GateConfig
 from .image_checks import Candidate, Finding, Seen, check
@@ -56,8 +57,10 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     counts: dict[str, dict[str, Any]] = {}
     for name, images in by_category.items():
         rows[name], counts[name] = keeper.category(name, images)
-    write_text(out / "decisions.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n"
-                                                for line in keeper.decisions))
+    write_text(
+        out / "decisions.jsonl",
+        "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in keeper.decisions),
+    )
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
     return _metrics(config, context, keeper.inputs.train, replace(accepted, folder=out), counts)
@@ -69,8 +72,9 @@ def control_of(generated: Path) -> Control:
     return build(GenerateConfig, read_yaml(path), str(path)).control if path.is_file() else Control()
 
 
-def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dataset,
-             counts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _metrics(
+    config: GateConfig, context: Context, train: Dataset, accepted: Dataset, counts: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     extractors = build_extractors(context.device)
     views = CategoryViews(train, accepted, extractors, config, context.seed)
     categories = {}
@@ -82,8 +86,11 @@ def _metrics(config: GateConfig, context: Context, train: Dataset, accepted: Dat
     for count in counts.values():
         total.update({key: count[key] for key in ("wanted", "accepted", "rejected", "tried", "shortfall")})
     return {
-        "method": config.method, "verdict": worst([item["verdict"] for item in categories.values()]),
-        "figures": extractors.names, "counts": dict(total), "categories": categories,
+        "method": config.method,
+        "verdict": worst([item["verdict"] for item in categories.values()]),
+        "figures": extractors.names,
+        "counts": dict(total),
+        "categories": categories,
         # E9: the same photographs taught the method
         "reference": "real defects of the training split",
     }
@@ -95,8 +102,9 @@ def ancestors(provenance: dict[str, Any], parents: list[dict[str, Any]], base_gr
     donors = provenance.get("donors", [])
     if len(donors) == len(parents):
         return tuple(donor["group"] for donor in donors)
-    return tuple((parent.get("parent_group") if parent.get("kind") == "prior" else None) or base_group
-                 for parent in parents)
+    return tuple(
+        (parent.get("parent_group") if parent.get("kind") == "prior" else None) or base_group for parent in parents
+    )
 
 
 @dataclass
@@ -126,7 +134,7 @@ class Keeper:
         """Rows of the accepted photographs of one category, and the counts."""
         items = {item.image.file_name: item for item in self.items.get(name, [])}
         used = {image.file_name for image in images}
-        spares = [item for file_name, item in items.items() if file_name not in used][:self.config.max_spares]
+        spares = [item for file_name, item in items.items() if file_name not in used][: self.config.max_spares]
         before, rows = len(self.decisions), []
         for image in track(images, f"gate {name}"):
             row = self._first(image) or self._again(items[image.file_name], range(1, self.config.retries + 1), False)
@@ -140,10 +148,14 @@ class Keeper:
         rejected = [line for line in lines if not line["accepted"]]
         reasons = Counter(finding["code"] for line in rejected for finding in line["findings"])
         return rows, {
-            "wanted": len(images), "accepted": len(rows), "rejected": len(rejected), "tried": len(lines),
+            "wanted": len(images),
+            "accepted": len(rows),
+            "rejected": len(rejected),
+            "tried": len(lines),
             "accepted_at_once": sum(line["accepted"] and line["attempt"] == 0 and not line["spare"] for line in lines),
             "accepted_from_spares": sum(line["accepted"] and line["spare"] for line in lines),
-            "shortfall": len(images) - len(rows), "reasons": dict(sorted(reasons.items())),
+            "shortfall": len(images) - len(rows),
+            "reasons": dict(sorted(reasons.items())),
             **(self.inspector.figures(name, lines) if self.inspector else {}),
         }
 
@@ -156,10 +168,14 @@ class Keeper:
         annotations = self.annotations.get(image.id, [])
         provenance = image.extra["provenance"]
         base = provenance.get("base")
-        candidate = Candidate(read_pixels(path, self.gray), [(item.category_id, item.mask()) for item in annotations],
-                              self._base(base, provenance) if base else None, int(provenance.get("support_px", 0)),
-                              ancestors(provenance, [item.provenance for item in annotations], image.group_id),
-                              "donors" in provenance)
+        candidate = Candidate(
+            read_pixels(path, self.gray),
+            [(item.category_id, item.mask()) for item in annotations],
+            self._base(base, provenance) if base else None,
+            int(provenance.get("support_px", 0)),
+            ancestors(provenance, [item.provenance for item in annotations], image.group_id),
+            "donors" in provenance,
+        )
         if not self._decide(candidate, image.file_name, 0, False):
             return None
         write_bytes(self.out / "images" / image.file_name, content)
@@ -173,10 +189,14 @@ class Keeper:
             base = self._base(normal, sample.provenance) if sample.base is not None else None
             kept = [at for at, (_, mask) in enumerate(sample.instances) if mask.any()]
             parents = [parent_of(sample, item, at, self.config.method) for at in kept]
-            candidate = Candidate(sample.pixels, [sample.instances[at] for at in kept], base,
-                                  int(sample.provenance.get("support_px", 0)),
-                                  ancestors(sample.provenance, parents, item.image.group_id),
-                                  "donors" in sample.provenance)
+            candidate = Candidate(
+                sample.pixels,
+                [sample.instances[at] for at in kept],
+                base,
+                int(sample.provenance.get("support_px", 0)),
+                ancestors(sample.provenance, parents, item.image.group_id),
+                "donors" in sample.provenance,
+            )
             if self._decide(candidate, item.image.file_name, attempt, spare):
                 return self._row(write_sample(sample, item, self.config.method, self.out))
         return None
@@ -206,8 +226,14 @@ class Keeper:
         if self.inspector and not findings:
             findings, more = self.inspector.inspect(candidate)
             measures |= more
-        line = {"pool_item": file_name, "attempt": attempt, "spare": spare, "accepted": not findings,
-                "findings": [vars(finding) for finding in findings], "measures": measures}
+        line = {
+            "pool_item": file_name,
+            "attempt": attempt,
+            "spare": spare,
+            "accepted": not findings,
+            "findings": [vars(finding) for finding in findings],
+            "measures": measures,
+        }
         if findings:
             line["file"] = self._keep_rejected(candidate, file_name, attempt, findings)
         else:
@@ -227,4 +253,3 @@ class Keeper:
         line, extra = self.decisions[-1], row["image"]["extra"]
         provenance = {**extra["provenance"], "gate": {"attempt": line["attempt"], **line["measures"]}}
         return {**row, "image": {**row["image"], "extra": {**extra, "provenance": provenance}}}
-

@@ -14,8 +14,9 @@ def worst(verdicts: list[str]) -> str:
     return max(verdicts, key=ORDER.index) if verdicts else "fail"
 
 
-def judge(name: str, counts: dict[str, Any], figures: dict[str, Any], names: dict[str, str],
-          config: GateConfig) -> tuple[str, str]:
+def judge(
+    name: str, counts: dict[str, Any], figures: dict[str, Any], names: dict[str, str], config: GateConfig
+) -> tuple[str, str]:
     """Verdict and sentence on one category; ``figures`` are those of its ``defect`` view.
 
     The kernel distance decides, as it is unbiased at small N, against the 95th percentile of real against real; the
@@ -60,15 +61,26 @@ def judge_certificate(figures: dict[str, Any], config: GateConfig) -> list[tuple
         return []
     found, complaints = figures["certificate"], []
     if figures["copies"]["threshold"] is None:
-        complaints.append(("warn", f"with fewer than {config.min_objects} real objects neither empty defects nor "
-                           "copies can be told"))
+        complaints.append(
+            ("warn", f"with fewer than {config.min_objects} real objects neither empty defects nor copies can be told")
+        )
     if found["difference"] is None or not found["difference"] >= -config.certificate_gap:
-        complaints.append(("warn", f"the label certificate is {_number(found['median'])}, that of real defects "
-                           f"{_number(found['real_median'])}"))
+        complaints.append(
+            (
+                "warn",
+                f"the label certificate is {_number(found['median'])}, that of real defects "
+                f"{_number(found['real_median'])}",
+            )
+        )
     allowed = config.max_empty + (found["real_empty_share"] or 0.0)
     if found["accepted_empty_share"] is None or not found["accepted_empty_share"] <= allowed:
-        complaints.append(("warn", f"{_number(found['accepted_empty_share'])} of the accepted instances are not found, "
-                           f"of real ones {_number(found['real_empty_share'])}"))
+        complaints.append(
+            (
+                "warn",
+                f"{_number(found['accepted_empty_share'])} of the accepted instances are not found, "
+                f"of real ones {_number(found['real_empty_share'])}",
+            )
+        )
     if figures["copies"]["accepted"] and config.reject_copies:
         complaints.append(("warn", f"{figures['copies']['accepted']} are copies of training defects"))
     return complaints

@@ -24,8 +24,9 @@ VIEWS = ("image", "crop", "defect")
 class CategoryViews:
     """Figures category by category; the real side depends on the seed and the category, not on the method."""
 
-    def __init__(self, train: Dataset, accepted: Dataset, extractors: Extractors, config: GateConfig,
-                 seed: int) -> None:
+    def __init__(
+        self, train: Dataset, accepted: Dataset, extractors: Extractors, config: GateConfig, seed: int
+    ) -> None:
         self.train, self.accepted, self.extractors = train, accepted, extractors
         self.config, self.seed = config, seed
         self.gray = train.info.get("mode", "L") == "L"
@@ -43,8 +44,9 @@ class CategoryViews:
             real_side = self.extractors.read([pictures[position] for pictures in real_pictures])
             fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
             view = View(real_side[0], real_side[1], groups, fake_side[0], fake_side[1])
-            result[view_name] = figures(view, self.extractors.names, self.config,
-                                        rng_for(self.seed, "gate", name, view_name))
+            result[view_name] = figures(
+                view, self.extractors.names, self.config, rng_for(self.seed, "gate", name, view_name)
+            )
         return result
 
     def _chosen(self, dataset: Dataset, name: str, side: str) -> list[tuple[ImageRecord, Annotation]]:

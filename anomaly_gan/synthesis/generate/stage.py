@@ -18,9 +18,10 @@ from ...core.images import write_png
 from ...core.progress import track
 from ...core.seeding import seed_for
 from ...core.stage import Context
-from ..control.config import Control
-from ..methods.config import GenerateConfig
-from ..registry import MethodInputs, PoolItem, Sample, method, training_of
+from ..conditions import Control
+from ..interface import MethodInputs, PoolItem, Sample
+from ..registry import method, training_of
+from .config import GenerateConfig
 
 
 def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -45,8 +46,12 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     controls = config.control.record()
     followed = sum("control" in row["image"]["extra"]["provenance"] for row in rows)
     about = {"control": {**controls, "followed_by": followed}} if controls else {}
-    return {"method": config.method, "count": len(rows), **about,
-            "per_category": dict(sorted(Counter(item.image.extra["category"] for item in items).items()))}
+    return {
+        "method": config.method,
+        "count": len(rows),
+        **about,
+        "per_category": dict(sorted(Counter(item.image.extra["category"] for item in items).items())),
+    }
 
 
 def method_inputs(name: str, context: Context, control: Control = Control()) -> MethodInputs:
@@ -79,9 +84,13 @@ def choose_items(pool: Dataset, config: GenerateConfig) -> list[PoolItem]:
     for name in config.categories or list(by_category):
         items = by_category.get(name, [])
         if len(items) < config.count:
-            raise InputError(str(pool.folder), "H9", f"{config.count} photographs of {name!r} asked for, the pool has "
-                             f"{len(items)} masks", "enlarge pool.count or lower generate.count")
-        chosen += items[:config.count]
+            raise InputError(
+                str(pool.folder),
+                "H9",
+                f"{config.count} photographs of {name!r} asked for, the pool has {len(items)} masks",
+                "enlarge pool.count or lower generate.count",
+            )
+        chosen += items[: config.count]
     return chosen
 
 
@@ -98,13 +107,24 @@ def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[s
     height, width = sample.pixels.shape[:2]
     base = item.image.extra["normal_file"] if sample.base is not None else None
     maker = sample.provenance.get("method", name)  # a hybrid's photographs name who really made them
-    image = ImageRecord(0, file_name, width, height, item.image.group_id, "train", "synthetic", sha256_bytes(content), {
-        "provenance": {**sample.provenance, "method": maker, "pool_item": file_name, "base": base},
-        "category": item.image.extra["category"],
-    })
+    image = ImageRecord(
+        0,
+        file_name,
+        width,
+        height,
+        item.image.group_id,
+        "train",
+        "synthetic",
+        sha256_bytes(content),
+        {
+            "provenance": {**sample.provenance, "method": maker, "pool_item": file_name, "base": base},
+            "category": item.image.extra["category"],
+        },
+    )
     annotations = [
         Annotation.from_mask(0, 0, category, mask, parent_of(sample, item, position, maker))
-        for position, (category, mask) in enumerate(sample.instances) if mask.any()
+        for position, (category, mask) in enumerate(sample.instances)
+        if mask.any()
     ]
     return {"image": vars(image), "annotations": [vars(annotation) for annotation in annotations]}
 
@@ -113,8 +133,13 @@ def parent_of(sample: Sample, item: PoolItem, position: int, name: str) -> dict[
     """Ancestry of an instance: the pool element's, or, where a whole photograph was changed, that photograph's."""
     if sample.base is None and "donors" in sample.provenance:
         donor = sample.provenance["donors"][0]
-        return {"kind": "prior", "parent": donor["annotation"], "parent_image": donor["image"],
-                "parent_group": donor["group"], "method": name}
+        return {
+            "kind": "prior",
+            "parent": donor["annotation"],
+            "parent_image": donor["image"],
+            "parent_group": donor["group"],
+            "method": name,
+        }
     if sample.provenance.get("label") == "generated":  # the pool's element gave the place, not the mask
         return {"kind": "generated", "method": name}
     source = item.annotations[position].provenance if position < len(item.annotations) else {}

@@ -33,8 +33,16 @@ class CopyBook:
     @classmethod
     def build(cls, shown: Sequence[Shown], categories: Sequence[str]) -> CopyBook:
         """Of every defect that is no splinter; ``categories`` are names by index."""
-        rows = [(unit(mirrored(upright_texture(one.pixels, mask))), one.image.file_name, one.image.group_id,
-                 categories[index]) for one in shown for index, mask in one.instances]
+        rows = [
+            (
+                unit(mirrored(upright_texture(one.pixels, mask))),
+                one.image.file_name,
+                one.image.group_id,
+                categories[index],
+            )
+            for one in shown
+            for index, mask in one.instances
+        ]
         textures, files, groups, names = zip(*rows, strict=True)
         return cls(np.stack(textures), list(files), list(groups), list(names))
 

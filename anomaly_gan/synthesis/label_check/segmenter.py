@@ -81,8 +81,15 @@ class Look:
     agrees: bool | None
 
 
-def look(net: nn.Module, pixels: np.ndarray, labels: np.ndarray, index: int, mask_01: np.ndarray, size: int,
-         device: str = "cpu") -> Look:
+def look(
+    net: nn.Module,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    index: int,
+    mask_01: np.ndarray,
+    size: int,
+    device: str = "cpu",
+) -> Look:
     """Look at one instance of category ``index``; all that ``labels`` mark in its window counts as labelled."""
     window = whole(pixels, labels, mask_01, size)
     found = probabilities(net, window.pixels, device)
@@ -112,8 +119,9 @@ class Judge:
             net.to(device)
 
     def _net(self, path: Path) -> nn.Module:
-        net = build_segmenter(self.card["channels"], len(self.card["categories"]), self.card["base_width"],
-                              self.card["depth"], 0)
+        net = build_segmenter(
+            self.card["channels"], len(self.card["categories"]), self.card["base_width"], self.card["depth"], 0
+        )
         net.load_state_dict(load_file(path))
         return net.eval()
 
@@ -121,10 +129,21 @@ class Judge:
         """The fold whose segmenter has not seen the object; the first for an object that nobody has."""
         return int(self.card["fold_of"].get(group, 0))
 
-    def certify(self, pixels: np.ndarray, instances: Sequence[tuple[int, np.ndarray]],
-                groups: Sequence[str | None]) -> list[Look]:
+    def certify(
+        self, pixels: np.ndarray, instances: Sequence[tuple[int, np.ndarray]], groups: Sequence[str | None]
+    ) -> list[Look]:
         """A look at each instance (category id, mask_01) that is no splinter, by the segmenter of its ``group``."""
         order = {number: at for at, number in enumerate(self.card["category_ids"])}
         labels = label_map(pixels.shape, [(order[number], mask) for number, mask in instances])
-        return [look(self.nets[self.fold_of(groups[at])], pixels, labels, order[instances[at][0]], instances[at][1],
-                     self.card["size"], self.device) for at in windowed([mask for _, mask in instances])]
+        return [
+            look(
+                self.nets[self.fold_of(groups[at])],
+                pixels,
+                labels,
+                order[instances[at][0]],
+                instances[at][1],
+                self.card["size"],
+                self.device,
+            )
+            for at in windowed([mask for _, mask in instances])
+        ]

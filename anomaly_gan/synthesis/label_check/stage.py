@@ -23,9 +23,9 @@ from ...core.masks import mask_box_xywh
 from ...core.progress import track
 from ...core.seeding import seed_for
 from ...core.stage import Context
+from ...engine.checkpoint import save_weights
 from ...engine.loop import Schedule, finish, fit, make_fabric
 from ...metrics.seam import seam_score
-from ..training.snapshots import save_weights
 from .config import CertifyConfig
 from .segmenter import EMPTY, SegmenterTask, build_segmenter, look, probabilities
 from .windows import Shown, Stock, WindowSource, assign_folds, learned, normal_windows, real_defects, scale_for
@@ -49,56 +49,91 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
     shown = real_defects(train, gray)
     objects = {one.image.group_id for one in shown}
     if len(objects) < 2:
-        raise InputError(str(context.inputs["ingest"]), "G13", f"training defects of {len(objects)} object only",
-                         "label another object, or set gate.certificate=false")
+        raise InputError(
+            str(context.inputs["ingest"]),
+            "G13",
+            f"training defects of {len(objects)} object only",
+            "label another object, or set gate.certificate=false",
+        )
     folds = min(config.folds, len(objects))
     fold_of = assign_folds(train, folds)
     stocks = make_stocks(train, shown, config, gray, seed)
     fabric = make_fabric(context.device, config.precision)
-    nets = [_train(fold, stocks, fold_of, 1 if gray else 3, train, config, seed, fabric, out)
-            for fold in range(folds)]
+    nets = [_train(fold, stocks, fold_of, 1 if gray else 3, train, config, seed, fabric, out) for fold in range(folds)]
     device = fabric.device.type
     lines = yardstick(nets, train, shown, fold_of, config, device)
     names = [category.name for category in train.categories]
-    write_text(out / "yardstick.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n"
-                                                for line in lines))
-    write_json(out / "segmenters.json", {
-        "folds": folds, "fold_of": fold_of, "channels": 1 if gray else 3, "size": config.size,
-        "base_width": config.base_width, "depth": config.depth,
-        "categories": names, "category_ids": [category.id for category in train.categories]})
+    write_text(
+        out / "yardstick.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
+    )
+    write_json(
+        out / "segmenters.json",
+        {
+            "folds": folds,
+            "fold_of": fold_of,
+            "channels": 1 if gray else 3,
+            "size": config.size,
+            "base_width": config.base_width,
+            "depth": config.depth,
+            "categories": names,
+            "category_ids": [category.id for category in train.categories],
+        },
+    )
     normals = [stock for stock in stocks if stock.category is None]
-    return {"folds": folds, "objects": len(objects), "steps": config.steps,
-            "parameters": sum(parameter.numel() for parameter in nets[0].parameters()),
-            "objects_per_fold": [sum(fold_of[group] == fold for group in sorted(objects)) for fold in range(folds)],
-            "categories": summary(lines, names),
-            "normals": {"windows": len(normals), "found_in": _false_alarms(nets, normals, fold_of, config, device)}}
+    return {
+        "folds": folds,
+        "objects": len(objects),
+        "steps": config.steps,
+        "parameters": sum(parameter.numel() for parameter in nets[0].parameters()),
+        "objects_per_fold": [sum(fold_of[group] == fold for group in sorted(objects)) for fold in range(folds)],
+        "categories": summary(lines, names),
+        "normals": {"windows": len(normals), "found_in": _false_alarms(nets, normals, fold_of, config, device)},
+    }
 
 
 def make_stocks(train: Dataset, shown: Sequence[Shown], config: CertifyConfig, gray: bool, seed: int) -> list[Stock]:
     """Windows with slack around every defect, and windows of normal photographs at the same scales."""
-    defects = [Stock(window, one.image.group_id, index) for one in shown for index, mask in one.instances
-               for window in learned(one.pixels, one.labels, mask, config.size)]
+    defects = [
+        Stock(window, one.image.group_id, index)
+        for one in shown
+        for index, mask in one.instances
+        for window in learned(one.pixels, one.labels, mask, config.size)
+    ]
     scales = [scale_for(mask_box_xywh(mask), config.size) for one in shown for _, mask in one.instances]
     return defects + normal_windows(train, scales, config.size, MOST_NORMALS, gray, seed)
 
 
-def _train(fold: int, stocks: Sequence[Stock], fold_of: dict[str, int], channels: int, train: Dataset,
-           config: CertifyConfig, seed: int, fabric: Any, out: Path) -> nn.Module:
+def _train(
+    fold: int,
+    stocks: Sequence[Stock],
+    fold_of: dict[str, int],
+    channels: int,
+    train: Dataset,
+    config: CertifyConfig,
+    seed: int,
+    fabric: Any,
+    out: Path,
+) -> nn.Module:
     """The segmenter that sees no object of ``fold``."""
-    net = build_segmenter(channels, len(train.categories), config.base_width, config.depth,
-                          seed_for(seed, "net", fold))
+    net = build_segmenter(channels, len(train.categories), config.base_width, config.depth, seed_for(seed, "net", fold))
     saved = out / f"segmenter-{fold}.safetensors"
     if saved.is_file():
         net.load_state_dict(load_file(saved))
     else:
-        source = WindowSource(stocks, fold_of, fold, config.size, config.batch, config.normal_share,
-                              seed_for(seed, "fold", fold))
+        source = WindowSource(
+            stocks, fold_of, fold, config.size, config.batch, config.normal_share, seed_for(seed, "fold", fold)
+        )
 
         def batches(step: int) -> tuple[torch.Tensor, ...]:
             return tuple(tensor.to(fabric.device) for tensor in source.batch(step))
 
-        schedule = Schedule(config.steps, seed_for(seed, "fit", fold), checkpoint_every=config.checkpoint_every,
-                            clip_norm=5.0, label=f"segmenter {fold + 1}")
+        schedule = Schedule(
+            config.steps,
+            seed_for(seed, "fit", fold),
+            checkpoint_every=config.checkpoint_every,
+            clip_norm=5.0,
+            label=f"segmenter {fold + 1}",
+        )
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         folder = out / "training" / f"fold-{fold}"
         fit(SegmenterTask(net, config.learning_rate), batches, schedule, fabric, folder)
@@ -107,8 +142,14 @@ def _train(fold: int, stocks: Sequence[Stock], fold_of: dict[str, int], channels
     return net.to(fabric.device).eval()
 
 
-def yardstick(nets: Sequence[nn.Module], train: Dataset, shown: Sequence[Shown], fold_of: dict[str, int],
-              config: CertifyConfig, device: str) -> list[dict[str, Any]]:
+def yardstick(
+    nets: Sequence[nn.Module],
+    train: Dataset,
+    shown: Sequence[Shown],
+    fold_of: dict[str, int],
+    config: CertifyConfig,
+    device: str,
+) -> list[dict[str, Any]]:
     """One line per real training defect: what the segmenter that has not seen its object finds, and its seam."""
     lines = []
     for one in track(shown, "yardstick"):
@@ -116,9 +157,17 @@ def yardstick(nets: Sequence[nn.Module], train: Dataset, shown: Sequence[Shown],
         for index, mask in one.instances:
             seen = look(nets[fold], one.pixels, one.labels, index, mask, config.size, device)
             seam = seam_score(one.pixels, mask, one.labels)
-            lines.append({"file": one.image.file_name, "group": one.image.group_id, "fold": fold,
-                          "category": train.categories[index].name, "iou": round(seen.iou, 4),
-                          "agrees": seen.agrees, "seam": None if seam is None else round(seam, 4)})
+            lines.append(
+                {
+                    "file": one.image.file_name,
+                    "group": one.image.group_id,
+                    "fold": fold,
+                    "category": train.categories[index].name,
+                    "iou": round(seen.iou, 4),
+                    "agrees": seen.agrees,
+                    "seam": None if seam is None else round(seam, 4),
+                }
+            )
     return lines
 
 
@@ -131,21 +180,25 @@ def summary(lines: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, 
         found = Counter(line["agrees"] for line in own)
         seams = [line["seam"] for line in own if line["seam"] is not None]
         result[name] = {
-            "defects": len(own), "objects": len({line["group"] for line in own}),
+            "defects": len(own),
+            "objects": len({line["group"] for line in own}),
             "median": round(float(np.median(ious)), 4) if ious else None,
             "p10": round(float(np.percentile(ious, 10)), 4) if ious else None,
             "missed": round(float(np.mean([iou < EMPTY for iou in ious])), 4) if ious else None,
             "category_right": round(found[True] / (found[True] + found[False]), 4)
-            if found[True] + found[False] else None,
-            "seam_median": round(float(np.median(seams)), 4) if seams else None}
+            if found[True] + found[False]
+            else None,
+            "seam_median": round(float(np.median(seams)), 4) if seams else None,
+        }
     return result
 
 
-def _false_alarms(nets: Sequence[nn.Module], normals: Sequence[Stock], fold_of: dict[str, int],
-                  config: CertifyConfig, device: str) -> float | None:
+def _false_alarms(
+    nets: Sequence[nn.Module], normals: Sequence[Stock], fold_of: dict[str, int], config: CertifyConfig, device: str
+) -> float | None:
     """Share of normal windows of unseen objects in which anything is found."""
     hits = []
     for stock in normals:
-        window = stock.window.pixels[:config.size, :config.size]
+        window = stock.window.pixels[: config.size, : config.size]
         hits.append(bool((probabilities(nets[fold_of[stock.group]], window, device)[0] < 0.5).any()))
     return round(float(np.mean(hits)), 4) if hits else None

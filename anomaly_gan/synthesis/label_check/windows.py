@@ -68,14 +68,17 @@ def scale_for(box_xywh: Sequence[int], size: int) -> int:
     return min(LARGEST_SCALE, max(1, math.ceil(ROOM * max(box_xywh[2], box_xywh[3]) / size)))
 
 
-def cut(pixels: np.ndarray, labels: np.ndarray, centre_xy: tuple[float, float], size_wh: tuple[int, int],
-        scale: int) -> Window:
+def cut(
+    pixels: np.ndarray, labels: np.ndarray, centre_xy: tuple[float, float], size_wh: tuple[int, int], scale: int
+) -> Window:
     """The window of ``size_wh`` around a point, moved inside the photograph where it can be, else reflected."""
     native = [side * scale for side in size_wh]
-    left, top = (min(max(round(at - side / 2), 0), max(0, limit - side))
-                 for at, side, limit in zip(centre_xy, native, pixels.shape[1::-1], strict=True))
-    picture = pixels[top:top + native[1], left:left + native[0]]
-    marks = labels[top:top + native[1], left:left + native[0]]
+    left, top = (
+        min(max(round(at - side / 2), 0), max(0, limit - side))
+        for at, side, limit in zip(centre_xy, native, pixels.shape[1::-1], strict=True)
+    )
+    picture = pixels[top : top + native[1], left : left + native[0]]
+    marks = labels[top : top + native[1], left : left + native[0]]
     down, right = native[1] - picture.shape[0], native[0] - picture.shape[1]
     if down or right:
         picture = cv2.copyMakeBorder(picture, 0, down, 0, right, cv2.BORDER_REFLECT_101)
@@ -178,8 +181,13 @@ def normal_windows(train: Dataset, scales: Sequence[int], size: int, most: int, 
         pixels = read_pixels(train.path_of(image), gray)
         place = tuple(float(rng.uniform(0, side)) for side in pixels.shape[1::-1])
         side = round(size * (1 + SLACK))
-        window = cut(pixels, label_map(pixels.shape, []), (place[0], place[1]), (side, side),
-                     int(scales[int(rng.integers(len(scales)))]))
+        window = cut(
+            pixels,
+            label_map(pixels.shape, []),
+            (place[0], place[1]),
+            (side, side),
+            int(scales[int(rng.integers(len(scales)))]),
+        )
         found.append(Stock(window, image.group_id, None))
     return found
 
@@ -193,8 +201,16 @@ def standardised(window: np.ndarray) -> np.ndarray:
 class WindowSource:
     """Batches for the segmenter of one fold: windows of the other folds' objects. A batch depends on (seed, step)."""
 
-    def __init__(self, stocks: Sequence[Stock], fold_of: Mapping[str, int], held_out: int, size: int, batch: int,
-                 normal_share: float, seed: int) -> None:
+    def __init__(
+        self,
+        stocks: Sequence[Stock],
+        fold_of: Mapping[str, int],
+        held_out: int,
+        size: int,
+        batch: int,
+        normal_share: float,
+        seed: int,
+    ) -> None:
         self.size, self.batch_size, self.seed = size, batch, seed
         self.normals = [stock for stock in stocks if stock.category is None and fold_of[stock.group] != held_out]
         self.defects: dict[int, dict[str, list[Stock]]] = {}
@@ -219,8 +235,8 @@ class WindowSource:
         stock = self._draw(rng)
         free = len(stock.window.labels) - self.size + 1
         top, left = (int(at) for at in rng.integers(free, size=2))
-        pixels = stock.window.pixels[top:top + self.size, left:left + self.size]
-        labels = stock.window.labels[top:top + self.size, left:left + self.size]
+        pixels = stock.window.pixels[top : top + self.size, left : left + self.size]
+        labels = stock.window.labels[top : top + self.size, left : left + self.size]
         if rng.integers(2):
             pixels, labels = pixels[:, ::-1], labels[:, ::-1]
         quarters = int(rng.integers(4))

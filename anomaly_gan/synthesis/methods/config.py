@@ -8,32 +8,65 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from ...core.config import Config, nearest
 from ...core.durations import canonical
-from ..control.config import Control, LightDraw, SeverityWindow
+from ..conditions import check_pattern
 from ..registry import METHODS
-from ..relighting.model import check_pattern
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     # The paper as written (SPEC 1): whole photographs at 512 px, U-Net of depth 8, Iizuka discriminators, BCE.
     "paper": {
-        "framing": "whole", "size": 512, "batch": 16, "channels": 3, "generator": "unet", "base_width": 64, "depth": 8,
-        "norm": "batch", "widths": (64, 128, 256, 512, 512, 512, 512), "features": 1024, "local_size": 64,
-        "discriminator_norm": "batch", "adversarial": "bce", "conditional": False, "noise": False, "composite": False,
+        "framing": "whole",
+        "size": 512,
+        "batch": 16,
+        "channels": 3,
+        "generator": "unet",
+        "base_width": 64,
+        "depth": 8,
+        "norm": "batch",
+        "widths": (64, 128, 256, 512, 512, 512, 512),
+        "features": 1024,
+        "local_size": 64,
+        "discriminator_norm": "batch",
+        "adversarial": "bce",
+        "conditional": False,
+        "noise": False,
+        "composite": False,
         "painting": "image",
-        "masked_local": True, "aware_width": 64, "aware_size": 64, "aware_compare": "positions", "cycle": 1.0,
-        "inside": 1.0, "aware": 1.0, "severity": 0.0, "mismatch": 0.0, "paired": 0.0, "learning_rate": 2e-4,
-        "betas": (0.5, 0.999), "ema": 0.0, "precision": "32-true",
+        "masked_local": True,
+        "aware_width": 64,
+        "aware_size": 64,
+        "aware_compare": "positions",
+        "cycle": 1.0,
+        "inside": 1.0,
+        "aware": 1.0,
+        "severity": 0.0,
+        "mismatch": 0.0,
+        "paired": 0.0,
+        "learning_rate": 2e-4,
+        "betas": (0.5, 0.999),
+        "ema": 0.0,
+        "precision": "32-true",
     },
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
 # What the released code and its checkpoints hold: a ResNet of nine blocks at 256 px (SPEC 3, 8).
-PRESETS["paper_released"] = {**PRESETS["paper"], "generator": "resnet", "size": 256,
-                             "widths": (64, 128, 256, 512, 512, 512)}
+PRESETS["paper_released"] = {
+    **PRESETS["paper"],
+    "generator": "resnet",
+    "size": 256,
+    "widths": (64, 128, 256, 512, 512, 512),
+}
 
 _PLAIN: dict[str, Any] = {
     # What the rivals' papers do not have: steering by severity and noise, pasting under the mask, our own terms.
-    "noise": False, "composite": False, "painting": "residual", "inside": 1.0, "aware": 0.0, "severity": 0.0,
-    "mismatch": 0.0, "paired": 0.0,
+    "noise": False,
+    "composite": False,
+    "painting": "residual",
+    "inside": 1.0,
+    "aware": 0.0,
+    "severity": 0.0,
+    "mismatch": 0.0,
+    "paired": 0.0,
 }
 _CYCLEGAN: dict[str, Any] = {**_PLAIN, "cycle": 10.0, "identity": 5.0, "discriminator_norm": "instance"}
 RECIPES: dict[str, dict[str, Any]] = {
@@ -48,9 +81,24 @@ RECIPES: dict[str, dict[str, Any]] = {
 Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone."""
 
 
-SWITCHES = ("keep_every", "time_budget", "early_stop", "early_stop_every", "early_stop_windows", "devices",
-            "discriminator_view", "r1", "r1_every", "augment", "mode_seeking", "consistency", "consistency_names",
-            "pretrain_steps", "exposures", "repeat")
+SWITCHES = (
+    "keep_every",
+    "time_budget",
+    "early_stop",
+    "early_stop_every",
+    "early_stop_windows",
+    "devices",
+    "discriminator_view",
+    "r1",
+    "r1_every",
+    "augment",
+    "mode_seeking",
+    "consistency",
+    "consistency_names",
+    "pretrain_steps",
+    "exposures",
+    "repeat",
+)
 """Fields of ``TrainConfig`` that change nothing unless given."""
 
 
@@ -73,8 +121,12 @@ class TrainConfig(Config):
     ema: float = Field(0.99, ge=0, lt=1)
     checkpoint_every: int = Field(100, ge=1)
     sample_every: int = Field(200, ge=0)
-    keep_every: int = Field(0, ge=0, description="keep the painting generator's weights every so many steps (a file "
-                            "of its size each), for `anomaly-gan features`; 0 keeps the last alone")
+    keep_every: int = Field(
+        0,
+        ge=0,
+        description="keep the painting generator's weights every so many steps (a file "
+        "of its size each), for `anomaly-gan features`; 0 keeps the last alone",
+    )
     time_budget: str | None = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
     early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
     early_stop_every: int = Field(200, ge=1, description="steps between evaluations")
@@ -112,11 +164,15 @@ class TrainConfig(Config):
     aware_steps: int = Field(150, ge=0)
     aware_size: int = Field(32, ge=8)
     aware_compare: Literal["positions", "moments", "pixels"] = Field(
-        "moments", description="features of generated and real defects place by place (the paper), by their mean and "
-        "spread, or no features but the pixels' squared difference (the L2 loss of the paper's Table 1)")
+        "moments",
+        description="features of generated and real defects place by place (the paper), by their mean and "
+        "spread, or no features but the pixels' squared difference (the L2 loss of the paper's Table 1)",
+    )
     discriminator_view: Literal["both", "global"] = Field(
-        "both", description="what the discriminators see: the defect's surroundings and the whole picture, or the "
-        "whole picture alone (the ablation of the paper's Table 1)")
+        "both",
+        description="what the discriminators see: the defect's surroundings and the whole picture, or the "
+        "whole picture alone (the ablation of the paper's Table 1)",
+    )
     discriminator_rate: float = Field(1.0, gt=0, description="the discriminators' learning rate over the generators'")
     lambda_1: float = Field(0.3, ge=0)
     cycle: float = Field(2.0, ge=0)
@@ -128,32 +184,63 @@ class TrainConfig(Config):
     identity: float = Field(0.0, ge=0, description="weight of CycleGAN's identity loss")
 
     # Anomaly-GAN's switches that are off unless given; configs/switches.yaml measures each of them.
-    r1: float = Field(0.0, ge=0, description="gamma of the gradient penalty R1 on what the discriminators see of real "
-                      "photographs (Mescheder et al. 2018); 0 is off, 1 to 10 are usual")
+    r1: float = Field(
+        0.0,
+        ge=0,
+        description="gamma of the gradient penalty R1 on what the discriminators see of real "
+        "photographs (Mescheder et al. 2018); 0 is off, 1 to 10 are usual",
+    )
     r1_every: int = Field(4, ge=1, description="steps between two R1 penalties, each then that much heavier")
-    augment: float = Field(0.0, ge=0, le=1, description="share of pictures, real and generated, that the "
-                           "discriminators see turned, mirrored, shifted and brightened, their masks with them; "
-                           "0 is off, 0.5 to 0.8 are usual")
-    mode_seeking: float = Field(0.0, ge=0, description="weight of the mode seeking loss (Mao et al. 2019): one mask "
-                                "painted with two noises must differ; needs noise; 0 is off, 0.05 is a start")
-    consistency: float = Field(0.0, ge=0, description="weight of the mask-consistency loss: a segmenter that learns "
-                               "real defects beside the discriminators must find the mask in the generated picture; "
-                               "0 is off, 2 is a start")
+    augment: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of pictures, real and generated, that the "
+        "discriminators see turned, mirrored, shifted and brightened, their masks with them; "
+        "0 is off, 0.5 to 0.8 are usual",
+    )
+    mode_seeking: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the mode seeking loss (Mao et al. 2019): one mask "
+        "painted with two noises must differ; needs noise; 0 is off, 0.05 is a start",
+    )
+    consistency: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the mask-consistency loss: a segmenter that learns "
+        "real defects beside the discriminators must find the mask in the generated picture; "
+        "0 is off, 2 is a start",
+    )
     consistency_names: bool = Field(False, description="that segmenter must find it as a defect of its category")
-    pretrain_steps: int = Field(0, ge=0, description="the first so many of the steps learn from pseudo-defects "
-                                "rendered on normal photographs, before any batch shows a real one; every method")
-    exposures: str | None = Field(None, description="expression that finds the exposure in a file's name, as in "
-                                  "exp(\\d)_: a light model is learnt from the training split and kept beside the "
-                                  "generator; None: none")
-    repeat: int = Field(0, ge=0, description="another number is another training from the same photographs and pool: "
-                        "other weights to start from, other batches")
+    pretrain_steps: int = Field(
+        0,
+        ge=0,
+        description="the first so many of the steps learn from pseudo-defects "
+        "rendered on normal photographs, before any batch shows a real one; every method",
+    )
+    exposures: str | None = Field(
+        None,
+        description="expression that finds the exposure in a file's name, as in "
+        "exp(\\d)_: a light model is learnt from the training split and kept beside the "
+        "generator; None: none",
+    )
+    repeat: int = Field(
+        0,
+        ge=0,
+        description="another number is another training from the same photographs and pool: "
+        "other weights to start from, other batches",
+    )
 
     @model_serializer(mode="wrap")
     def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the switches that stand as they do unless given: a training without them is keyed as ever."""
         defaults = type(self).model_fields
-        return {name: value for name, value in dump(self).items()
-                if name not in SWITCHES or getattr(self, name) != defaults[name].default}
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if name not in SWITCHES or getattr(self, name) != defaults[name].default
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -180,8 +267,10 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _devices_share_the_batch(self) -> TrainConfig:
         if self.batch % self.devices or self.batch < 2 * self.devices:
-            raise ValueError(f"devices: a batch of {self.batch} cannot be shared evenly by {self.devices} processes, "
-                             "at least 2 rows each")
+            raise ValueError(
+                f"devices: a batch of {self.batch} cannot be shared evenly by {self.devices} processes, "
+                "at least 2 rows each"
+            )
         return self
 
     @model_validator(mode="after")
@@ -192,8 +281,10 @@ class TrainConfig(Config):
         if self.generator == "lean_unet" and not 2 <= stages <= 4:
             raise ValueError(f"depth: the lean U-Net has 2 to 4 stages, not {stages}")
         if self.painting == "example" and (not self.method.startswith("anomaly_gan") or self.framing == "whole"):
-            raise ValueError("painting: only anomaly_gan with framing: window paints from examples; give this method "
-                             "another one (in a study, under train_methods)")
+            raise ValueError(
+                "painting: only anomaly_gan with framing: window paints from examples; give this method "
+                "another one (in a study, under train_methods)"
+            )
         if self.mode_seeking and not self.noise:
             raise ValueError("mode_seeking: there is no noise to seek modes with; set noise: true")
         if self.consistency_names and not self.consistency:
@@ -201,8 +292,9 @@ class TrainConfig(Config):
         if self.pretrain_steps >= self.steps:
             raise ValueError(f"pretrain_steps: {self.pretrain_steps} leave none of {self.steps} steps for real defects")
         if self.pretrain_steps and self.time_budget:
-            raise ValueError("pretrain_steps: with a time_budget the time may end before a real defect is seen; give "
-                             "one of them")
+            raise ValueError(
+                "pretrain_steps: with a time_budget the time may end before a real defect is seen; give one of them"
+            )
         if self.size % 2**stages:
             raise ValueError(f"size: {self.size} px cannot be halved {stages} times (depth)")
         for name, side in (("size", self.size), ("local_size", self.local_size)):
@@ -221,27 +313,9 @@ class TrainConfig(Config):
         """The preset, and the values that differ from what it and the method's recipe lay: what the same section
         gives any other method. A value given as it is laid anyway cannot be told from one left out."""
         laid = TrainConfig(method=self.method, preset=self.preset)
-        return {"preset": self.preset, **{name: value for name, value in self
-                                          if name not in ("method", "preset") and value != getattr(laid, name)}}
-
-
-class GenerateConfig(Config):
-    """How many labelled photographs per category a method makes."""
-
-    method: str = "anomaly_gan"
-    count: int = Field(50, ge=1)
-    categories: list[str] | None = None
-    threads: int = Field(0, ge=0)
-    severity: SeverityWindow | None = Field(None, description="{low: 0.2, high: 0.8}: quantiles of the training "
-                                            "defects' severities; None: as they come")
-    light: LightDraw | None = Field(None, description="{stops: [-0.5, 0.5], slope: 0.3}: photographs are relit before "
-                                    "they are painted; None: as they are")
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the controls that are off: a generation without them reads, and is keyed, as ever."""
-        return {name: value for name, value in dump(self).items() if name not in Control.model_fields or value}
-
-    @property
-    def control(self) -> Control:
-        return Control(severity=self.severity, light=self.light)
+        return {
+            "preset": self.preset,
+            **{
+                name: value for name, value in self if name not in ("method", "preset") and value != getattr(laid, name)
+            },
+        }

@@ -31,9 +31,11 @@ from ...nets.image_pool import ImageHistory
 from ...nets.patch import PatchDiscriminator, layers_for
 from ..pairs.compositing import Painter
 from ..pairs.windows import Batch
-from .anomaly_gan.build import ADVERSARIES, adamw, build_generator, build_painter, make_ready
-from .anomaly_gan.task import Adversary, opposed
+from ..training.interface import opposed
+from .anomaly_gan.build import ADVERSARIES
+from .anomaly_gan.task import Adversary
 from .config import TrainConfig
+from .painting.networks import adamw, build_generator, build_painter, make_ready
 
 HISTORY = 50
 
@@ -55,8 +57,17 @@ class UnpairedTask:
     """``nets``: generator, restorer, a discriminator ``d1_SIDE`` and a history for each side, ``d2_SIDE`` where the
     method has four discriminators, and ``average`` (EMA of the generator)."""
 
-    def __init__(self, nets: dict[str, nn.Module], painter: Painter, adversary: Adversary, cycle: float,
-                 identity: float, second: float, optimizers: dict[str, Optimizer], ema: float) -> None:
+    def __init__(
+        self,
+        nets: dict[str, nn.Module],
+        painter: Painter,
+        adversary: Adversary,
+        cycle: float,
+        identity: float,
+        second: float,
+        optimizers: dict[str, Optimizer],
+        ema: float,
+    ) -> None:
         self.nets, self.painter, self.adversary, self.optimizers, self.ema = nets, painter, adversary, optimizers, ema
         self.cycle, self.identity, self.second = cycle, identity, second
         self.discriminators = tuple(net for name, net in nets.items() if name.startswith(("d1_", "d2_")))
@@ -66,10 +77,19 @@ class UnpairedTask:
         abnormal, own_mask = batch.abnormal_BCHW, batch.abnormal_mask_B1HW
         fake_abnormal = self._paint("generator", normal, pool_mask, batch)
         fake_normal = self._paint("restorer", abnormal, own_mask, batch)
-        same = (self._paint("generator", abnormal, own_mask, batch),
-                self._paint("restorer", normal, pool_mask, batch)) if self.identity else (None, None)
-        return Outputs(batch, fake_abnormal, self._paint("restorer", fake_abnormal, pool_mask, batch),
-                       fake_normal, self._paint("generator", fake_normal, own_mask, batch), *same)
+        same = (
+            (self._paint("generator", abnormal, own_mask, batch), self._paint("restorer", normal, pool_mask, batch))
+            if self.identity
+            else (None, None)
+        )
+        return Outputs(
+            batch,
+            fake_abnormal,
+            self._paint("restorer", fake_abnormal, pool_mask, batch),
+            fake_normal,
+            self._paint("generator", fake_normal, own_mask, batch),
+            *same,
+        )
 
     def _paint(self, name: str, images: Tensor, mask: Tensor, batch: Batch) -> Tensor:
         return self.painter.paint(self.nets[name], images, mask, self.painter.mask_maps(mask, batch.category_B))
@@ -95,8 +115,10 @@ class UnpairedTask:
     def discriminator_losses(self, out: Outputs) -> Losses:
         """The discriminators' side, on a history of generated images."""
         losses: Losses = {}
-        for side, real, fake in (("abnormal", out.batch.abnormal_BCHW, out.fake_abnormal),
-                                 ("normal", out.batch.normal_BCHW, out.fake_normal)):
+        for side, real, fake in (
+            ("abnormal", out.batch.abnormal_BCHW, out.fake_abnormal),
+            ("normal", out.batch.normal_BCHW, out.fake_normal),
+        ):
             history = self.nets[f"history_{side}"]
             assert isinstance(history, ImageHistory)
             shown = history.swap(fake.float())
@@ -109,8 +131,13 @@ class UnpairedTask:
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         out = self.forward(batch)
-        return {"normal": batch.normal_BCHW, "mask": batch.normal_mask_B1HW * 2 - 1, "generated": out.fake_abnormal,
-                "real": batch.abnormal_BCHW, "restored": out.fake_normal}
+        return {
+            "normal": batch.normal_BCHW,
+            "mask": batch.normal_mask_B1HW * 2 - 1,
+            "generated": out.fake_abnormal,
+            "real": batch.abnormal_BCHW,
+            "restored": out.fake_normal,
+        }
 
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets)}
@@ -119,27 +146,48 @@ class UnpairedTask:
         follow(self.nets, self.ema, step)
 
 
-def build_cyclegan(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
-                   device: torch.device | None = None) -> UnpairedTask:
+def build_cyclegan(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    aware: AwareNet | None,
+    seed: int,
+    device: torch.device | None = None,
+) -> UnpairedTask:
     """Two discriminators."""
     return _build(config, channels, categories, seed, device, ("d1_abnormal", "d1_normal"), 0.0)
 
 
-def build_fd_cyclegan(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
-                      device: torch.device | None = None) -> UnpairedTask:
+def build_fd_cyclegan(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    aware: AwareNet | None,
+    seed: int,
+    device: torch.device | None = None,
+) -> UnpairedTask:
     """Four; ``lambda_1`` weighs the second pair in the generators' objective."""
     names = ("d1_abnormal", "d1_normal", "d2_abnormal", "d2_normal")
     return _build(config, channels, categories, seed, device, names, config.lambda_1)
 
 
-def _build(config: TrainConfig, channels: int, categories: int, seed: int, device: torch.device | None,
-           discriminators: tuple[str, ...], second: float) -> UnpairedTask:
+def _build(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    seed: int,
+    device: torch.device | None,
+    discriminators: tuple[str, ...],
+    second: float,
+) -> UnpairedTask:
     torch.manual_seed(seed % 2**32)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
-        **{name: PatchDiscriminator(channels, layers_for(config.size), config.patch_width, config.discriminator_norm)
-           for name in discriminators},
+        **{
+            name: PatchDiscriminator(channels, layers_for(config.size), config.patch_width, config.discriminator_norm)
+            for name in discriminators
+        },
     }
     make_ready(nets, config, device)
     for side in ("abnormal", "normal"):
@@ -148,5 +196,13 @@ def _build(config: TrainConfig, channels: int, categories: int, seed: int, devic
         "generators": adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": adamw([nets[name] for name in discriminators], config, config.discriminator_rate),
     }
-    return UnpairedTask(nets, build_painter(config, categories), ADVERSARIES[config.adversarial], config.cycle,
-                        config.identity, second, optimizers, config.ema)
+    return UnpairedTask(
+        nets,
+        build_painter(config, categories),
+        ADVERSARIES[config.adversarial],
+        config.cycle,
+        config.identity,
+        second,
+        optimizers,
+        config.ema,
+    )

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...core.errors import InputError
 from ...core.seeding import rng_for, seed_for
-from ..registry import Generate, MethodInputs, PoolItem, Sample
+from ..interface import Generate, MethodInputs, PoolItem, Sample
 from .copy_paste.donors import Donors
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it calls home at import
@@ -54,12 +54,24 @@ def _sample(item: PoolItem, attempt: int, seed: int, donors: Donors, ids: dict[s
     seeds = [seed_for(seed, *name, draw) for draw in range(DRAWS)]
     still = any(label in fixed for label, _ in labels)
     changed, instances = vary(image.file_name, pixels, labels, category, seeds, still)
-    return Sample(changed, instances, {"method": "geometric", "donors": [
-        {"annotation": donor.id, "image": image.file_name, "group": image.group_id}]})
+    return Sample(
+        changed,
+        instances,
+        {
+            "method": "geometric",
+            "donors": [{"annotation": donor.id, "image": image.file_name, "group": image.group_id}],
+        },
+    )
 
 
-def vary(where: str, pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], category: int, seeds: Sequence[int],
-         still: bool) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+def vary(
+    where: str,
+    pixels: np.ndarray,
+    labels: list[tuple[int, np.ndarray]],
+    category: int,
+    seeds: Sequence[int],
+    still: bool,
+) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
     """A labelled photograph turned, mirrored, scaled, lit otherwise (``still``: moved and lit only).
 
     One draw per seed until an instance of ``category`` stays in the frame; the last draw changes the light alone.
@@ -74,8 +86,9 @@ def vary(where: str, pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], c
     raise InputError(where, "B7", "the mask is too small to be moved", "label it again")
 
 
-def _transform(pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], seed: int, still: bool,
-               moved: bool) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+def _transform(
+    pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], seed: int, still: bool, moved: bool
+) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
     """One draw. The photograph is continued by reflection before it moves, and its defects with it."""
     height, width = pixels.shape[:2]
     edge = _border(height, width) if moved else 0
@@ -87,7 +100,7 @@ def _transform(pixels: np.ndarray, labels: list[tuple[int, np.ndarray]], seed: i
     done = albumentations.Compose([*steps, light], seed=seed % 2**32)(image=padded, masks=inner + whole)
     masks = [np.ascontiguousarray(mask) for mask in done["masks"]]
     instances = []
-    for (category, _), own, reflected in zip(labels, masks[:len(labels)], masks[len(labels):], strict=True):
+    for (category, _), own, reflected in zip(labels, masks[: len(labels)], masks[len(labels) :], strict=True):
         instances += [(category, mask) for mask in _apart(own, reflected)]
     return np.ascontiguousarray(done["image"]), instances
 
@@ -104,8 +117,14 @@ def _border(height: int, width: int) -> int:
 def _steps(height: int, width: int, still: bool) -> list[albumentations.BasicTransform]:
     shift = round(SHIFT_SHARE * min(height, width))
     move = albumentations.Affine(
-        scale=1.0 if still else SCALE, rotate=0.0 if still else (-ROTATION_DEG, ROTATION_DEG), shear=0.0,
-        translate_px=(-shift, shift), keep_ratio=True, border_mode=cv2.BORDER_REFLECT_101, p=1.0)
+        scale=1.0 if still else SCALE,
+        rotate=0.0 if still else (-ROTATION_DEG, ROTATION_DEG),
+        shear=0.0,
+        translate_px=(-shift, shift),
+        keep_ratio=True,
+        border_mode=cv2.BORDER_REFLECT_101,
+        p=1.0,
+    )
     crop = albumentations.CenterCrop(height, width, p=1.0)
     if still:
         return [move, crop]

@@ -6,7 +6,8 @@ rely on the habits of none.
 
 from __future__ import annotations
 
-from ..registry import METHODS, Generate, MethodInputs, PoolItem, Sample
+from ..interface import Generate, MethodInputs, PoolItem, Sample
+from ..registry import METHODS
 
 PARTS = ("anomaly_gan", "copy_paste", "geometric")
 

@@ -26,9 +26,11 @@ from ...nets.aware import AwareNet
 from ...nets.patch import PatchDiscriminator, layers_for
 from ..pairs.compositing import Painter
 from ..pairs.windows import Batch
-from .anomaly_gan.build import ADVERSARIES, build_generator, build_painter, make_ready, opponents
-from .anomaly_gan.task import Adversary, opposed
+from ..training.interface import opposed
+from .anomaly_gan.build import ADVERSARIES
+from .anomaly_gan.task import Adversary
 from .config import TrainConfig
+from .painting.networks import build_generator, build_painter, make_ready, opponents
 
 
 @dataclass
@@ -43,8 +45,15 @@ class Outputs:
 class PairedTask:
     """``nets``: generator, discriminator, and ``average`` (EMA of the generator)."""
 
-    def __init__(self, nets: dict[str, nn.Module], painter: Painter, adversary: Adversary, l1: float,
-                 optimizers: dict[str, Optimizer], ema: float) -> None:
+    def __init__(
+        self,
+        nets: dict[str, nn.Module],
+        painter: Painter,
+        adversary: Adversary,
+        l1: float,
+        optimizers: dict[str, Optimizer],
+        ema: float,
+    ) -> None:
         self.nets, self.painter, self.adversary = nets, painter, adversary
         self.l1, self.optimizers, self.ema = l1, optimizers, ema
 
@@ -58,13 +67,19 @@ class PairedTask:
 
     def generator_losses(self, out: Outputs) -> Losses:
         """Eq. 4 from the generator's side."""
-        return {"adversarial": self.adversary.g1(self.judge(out.condition, out.repainted)),
-                "l1": self.l1 * cycle_l1(out.batch.abnormal_BCHW, out.repainted)}
+        return {
+            "adversarial": self.adversary.g1(self.judge(out.condition, out.repainted)),
+            "l1": self.l1 * cycle_l1(out.batch.abnormal_BCHW, out.repainted),
+        }
 
     def discriminator_losses(self, out: Outputs) -> Losses:
         """Half of eq. 1 (section 3.3: the half slows the discriminator); real and fake apart, as batch norm asks."""
-        return {"adversarial": 0.5 * self.adversary.d1(self.judge(out.condition, out.batch.abnormal_BCHW),
-                                                       self.judge(out.condition, out.repainted.detach()))}
+        return {
+            "adversarial": 0.5
+            * self.adversary.d1(
+                self.judge(out.condition, out.batch.abnormal_BCHW), self.judge(out.condition, out.repainted.detach())
+            )
+        }
 
     def judge(self, condition: Tensor, pictures: Tensor) -> Tensor:
         """Logits_B1HW of the patches of condition and picture."""
@@ -73,9 +88,14 @@ class PairedTask:
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         maps = self.painter.mask_maps(batch.normal_mask_B1HW, batch.category_B)
         generated = self.painter.paint(self.products()["generator"], batch.normal_BCHW, batch.normal_mask_B1HW, maps)
-        return {"normal": batch.normal_BCHW, "mask": batch.normal_mask_B1HW * 2 - 1, "generated": generated,
-                "real": batch.abnormal_BCHW, "painted out": batch.painted_out_BCHW,
-                "repainted": self.forward(batch).repainted}
+        return {
+            "normal": batch.normal_BCHW,
+            "mask": batch.normal_mask_B1HW * 2 - 1,
+            "generated": generated,
+            "real": batch.abnormal_BCHW,
+            "painted out": batch.painted_out_BCHW,
+            "repainted": self.forward(batch).repainted,
+        }
 
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets)}
@@ -84,17 +104,25 @@ class PairedTask:
         follow(self.nets, self.ema, step)
 
 
-def build_pix2pix(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
-                  device: torch.device | None = None) -> PairedTask:
+def build_pix2pix(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    aware: AwareNet | None,
+    seed: int,
+    device: torch.device | None = None,
+) -> PairedTask:
     """``paired`` is eq. 4's lambda: the stage paints defects out where it is not 0."""
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = 2 * channels + painter.extra_channels(False, channels)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
-        "discriminator": PatchDiscriminator(seen, layers_for(config.size), config.patch_width,
-                                            config.discriminator_norm),
+        "discriminator": PatchDiscriminator(
+            seen, layers_for(config.size), config.patch_width, config.discriminator_norm
+        ),
     }
     make_ready(nets, config, device)
-    return PairedTask(nets, painter, ADVERSARIES[config.adversarial], config.paired, opponents(nets, config),
-                      config.ema)
+    return PairedTask(
+        nets, painter, ADVERSARIES[config.adversarial], config.paired, opponents(nets, config), config.ema
+    )

@@ -65,8 +65,9 @@ def parse_turn(text: str) -> float | None:
     return float(text)
 
 
-def place(where: str, instances: Instances, size_hw: tuple[int, int], placement: Placement,
-          rng: np.random.Generator) -> Instances:
+def place(
+    where: str, instances: Instances, size_hw: tuple[int, int], placement: Placement, rng: np.random.Generator
+) -> Instances:
     """The instances of all copies, in a frame of ``size_hw``. The instances' own frame may be another, unless the
     mask stays where it is.
 
@@ -76,8 +77,12 @@ def place(where: str, instances: Instances, size_hw: tuple[int, int], placement:
     """
     frame = instances[0][1].shape
     if frame != size_hw and placement.at_xy is None:
-        raise InputError(where, "B1", f"the mask is {frame[1]}x{frame[0]}, the photograph {size_hw[1]}x{size_hw[0]}",
-                         "draw it at the photograph's size, or say where it goes with --at x,y")
+        raise InputError(
+            where,
+            "B1",
+            f"the mask is {frame[1]}x{frame[0]}, the photograph {size_hw[1]}x{size_hw[0]}",
+            "draw it at the photograph's size, or say where it goes with --at x,y",
+        )
     if placement.still:
         return instances
     x, y, width, height = mask_box_xywh(union([mask for _, mask in instances], *frame))
@@ -90,32 +95,43 @@ def place(where: str, instances: Instances, size_hw: tuple[int, int], placement:
             goal = centre if not copy else (float(rng.uniform(0, size_hw[1])), float(rng.uniform(0, size_hw[0])))
             stamps, lost = _stamped(where, instances, (x, y, width, height), goal, turn, placement.scale, size_hw)
             if copy == 0 and lost:
-                raise InputError(where, "C7", f"placed there, {lost} pixels of the mask leave the photograph of "
-                                 f"{size_hw[1]}x{size_hw[0]}", "choose another place, or a smaller --scale")
+                raise InputError(
+                    where,
+                    "C7",
+                    f"placed there, {lost} pixels of the mask leave the photograph of {size_hw[1]}x{size_hw[0]}",
+                    "choose another place, or a smaller --scale",
+                )
             if not lost and not (taken & union([mask for _, mask in stamps], *size_hw)).any():
                 break
         else:
-            raise InputError(where, "H9", f"there is room for {copy} of {placement.number} copies only",
-                             "lower --number or --scale")
+            raise InputError(
+                where, "H9", f"there is room for {copy} of {placement.number} copies only", "lower --number or --scale"
+            )
         placed += stamps
         taken |= grow(union([mask for _, mask in stamps], *size_hw), APART_PX)
     return placed
 
 
-def _stamped(where: str, instances: Instances, box_xywh: tuple[int, int, int, int], goal_xy: tuple[float, float],
-             turn_deg: float, scale: float, size_hw: tuple[int, int]) -> tuple[Instances, int]:
+def _stamped(
+    where: str,
+    instances: Instances,
+    box_xywh: tuple[int, int, int, int],
+    goal_xy: tuple[float, float],
+    turn_deg: float,
+    scale: float,
+    size_hw: tuple[int, int],
+) -> tuple[Instances, int]:
     """The instances around ``goal_xy``, and how many pixels of them lie outside."""
     x, y, width, height = box_xywh
     stamps, lost = [], 0
     for name, mask in instances:
-        stamp = turned(mask[y:y + height, x:x + width], turn_deg, scale)
+        stamp = turned(mask[y : y + height, x : x + width], turn_deg, scale)
         if not stamp.any():
             raise InputError(where, "B9", f"at --scale {scale:g} nothing of the mask is left", "choose a larger scale")
         left, top = (round(goal - side / 2) for goal, side in zip(goal_xy, stamp.shape[::-1], strict=True))
         moved = np.zeros(size_hw, np.uint8)
         rows, columns = np.nonzero(stamp)
-        inside = ((rows + top >= 0) & (rows + top < size_hw[0]) & (columns + left >= 0)
-                  & (columns + left < size_hw[1]))
+        inside = (rows + top >= 0) & (rows + top < size_hw[0]) & (columns + left >= 0) & (columns + left < size_hw[1])
         moved[rows[inside] + top, columns[inside] + left] = 1
         lost += int((~inside).sum())
         stamps.append((name, moved))

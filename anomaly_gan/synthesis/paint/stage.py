@@ -18,11 +18,11 @@ from ...core.masks import union
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context, run_stage, stage_key
-from ..control.config import PaintConfig
 from ..methods.painting.generator import Brush
 from ..methods.painting.severity import Filled, fill, open_painter
 from ..methods.painting.severity_scale import parse_severity, wanted_severity
 from ..relighting.model import Light, LightModel, light_beside, load_light, parse_light, relight, resolved
+from .config import PaintConfig
 from .placement import Instances, Placement, parse_at, parse_turn, place
 from .user_files import read_mask, read_photograph
 
@@ -82,15 +82,33 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
         raise ConfigError("--severity: this model was trained without (noise: false)")
     pixels, content = read_photograph(sources.photograph)
     if channels == 1 and pixels.ndim == 3:
-        raise InputError(str(sources.photograph), "A10", "is in colour, and the model paints gray photographs",
-                         "convert it to gray, or train on colour photographs")
+        raise InputError(
+            str(sources.photograph),
+            "A10",
+            "is in colour, and the model paints gray photographs",
+            "convert it to gray, or train on colour photographs",
+        )
     instances, mask_content = read_mask(sources.mask, config.category, brush.categories)
     model = load_light(sources.light_model) if sources.light_model else light_beside(sources.model)
-    keys = {"photograph": sha256_bytes(content), "mask": sha256_bytes(mask_content),
-            "name": sources.photograph.name, "generator": sha256_file(sources.model / "generator.safetensors"),
-            "model": sha256_file(sources.model / "model.json"), "light": sha256_bytes(repr(model).encode())}
-    return Job(brush, channels, pixels, instances, severity,
-               resolved(asked, model, sources.photograph.name) if asked else None, model, placement, keys)
+    keys = {
+        "photograph": sha256_bytes(content),
+        "mask": sha256_bytes(mask_content),
+        "name": sources.photograph.name,
+        "generator": sha256_file(sources.model / "generator.safetensors"),
+        "model": sha256_file(sources.model / "model.json"),
+        "light": sha256_bytes(repr(model).encode()),
+    }
+    return Job(
+        brush,
+        channels,
+        pixels,
+        instances,
+        severity,
+        resolved(asked, model, sources.photograph.name) if asked else None,
+        model,
+        placement,
+        keys,
+    )
 
 
 def _key_of(out: Path) -> str | None:
@@ -116,43 +134,71 @@ def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out
         if job.light:
             base = relight(base, job.light, job.light_model, seed_for(context.seed, "light", index))
         height, width = base.shape[:2]
-        placed = place(str(sources.mask), job.instances, (height, width), job.placement,
-                       rng_for(context.seed, "place", index))
-        painted, fillings = paint_instances(job.brush, job.channels, base, placed, job.severity,
-                                            seed_for(context.seed, "paint", index))
+        placed = place(
+            str(sources.mask), job.instances, (height, width), job.placement, rng_for(context.seed, "place", index)
+        )
+        painted, fillings = paint_instances(
+            job.brush, job.channels, base, placed, job.severity, seed_for(context.seed, "paint", index)
+        )
         name = f"{stem}_{index:03d}.png"
         if job.light:
             write_png(out / "relit" / name, base)
         written = write_png(out / "images" / name, painted)
-        images.append(ImageRecord(index, name, width, height, stem, "train", "synthetic", sha256_bytes(written),
-                                  {"provenance": {**about, "index": index}}))
-        annotations += [Annotation.from_mask(0, index, ids[category], mask, {"severity": filling.record()})
-                        for (category, mask), filling in zip(placed, fillings, strict=True)]
-    Dataset(images, number_from_one(annotations), [Category(at, name) for name, at in ids.items()],
-            {"mode": "L" if job.pixels.ndim == 2 else "RGB"}, out).save(out)
+        images.append(
+            ImageRecord(
+                index,
+                name,
+                width,
+                height,
+                stem,
+                "train",
+                "synthetic",
+                sha256_bytes(written),
+                {"provenance": {**about, "index": index}},
+            )
+        )
+        annotations += [
+            Annotation.from_mask(0, index, ids[category], mask, {"severity": filling.record()})
+            for (category, mask), filling in zip(placed, fillings, strict=True)
+        ]
+    Dataset(
+        images,
+        number_from_one(annotations),
+        [Category(at, name) for name, at in ids.items()],
+        {"mode": "L" if job.pixels.ndim == 2 else "RGB"},
+        out,
+    ).save(out)
     return {"images": len(images), "instances": len(annotations)}
 
 
 def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[str, Any]:
     """The provenance that all photographs of a job share; names of files, never where they lie."""
     about: dict[str, Any] = {
-        "method": job.brush.config.method, "seed": seed, "base": sources.photograph.name,
-        "base_sha256": job.keys["photograph"], "mask": sources.mask.name, "mask_sha256": job.keys["mask"],
-        "generator_sha256": job.keys["generator"], "support_px": job.brush.config.support_px}
+        "method": job.brush.config.method,
+        "seed": seed,
+        "base": sources.photograph.name,
+        "base_sha256": job.keys["photograph"],
+        "mask": sources.mask.name,
+        "mask_sha256": job.keys["mask"],
+        "generator_sha256": job.keys["generator"],
+        "support_px": job.brush.config.support_px,
+    }
     if job.light:
         about["light"] = {**job.light.record(), "asked": config.light}
     return about
 
 
-def paint_instances(brush: Brush, channels: int, base: np.ndarray, instances: Instances,
-                    asked: tuple[str, float] | None, seed: int) -> tuple[np.ndarray, list[Filled]]:
+def paint_instances(
+    brush: Brush, channels: int, base: np.ndarray, instances: Instances, asked: tuple[str, float] | None, seed: int
+) -> tuple[np.ndarray, list[Filled]]:
     """The photograph with one instance after the other filled; gray stays gray with a model of three channels."""
     shown = np.repeat(base[:, :, None], 3, axis=2) if channels == 3 and base.ndim == 2 else base
     fillings: list[Filled] = []
     for at, (category, mask) in enumerate(instances):
         wanted = wanted_severity(asked, brush.severities[category])
-        fillings.append(fill(brush, fillings[-1].pixels if fillings else shown, mask, category, seed_for(seed, at),
-                             wanted))
+        fillings.append(
+            fill(brush, fillings[-1].pixels if fillings else shown, mask, category, seed_for(seed, at), wanted)
+        )
     painted = fillings[-1].pixels
     if painted.ndim == 3 and base.ndim == 2:
         painted = np.rint(painted.mean(axis=2)).astype(np.uint8)
@@ -162,6 +208,8 @@ def paint_instances(brush: Brush, channels: int, base: np.ndarray, instances: In
 def summary(dataset: Dataset) -> dict[str, Any]:
     """Photographs, instances and the share of painted pixels, for the last line."""
     grouped = dataset.by_image()
-    shares = [float(union([item.mask() for item in grouped[image.id]], image.height, image.width).mean())
-              for image in dataset.images]
+    shares = [
+        float(union([item.mask() for item in grouped[image.id]], image.height, image.width).mean())
+        for image in dataset.images
+    ]
     return {"images": len(dataset.images), "instances": len(dataset.annotations), "share": float(np.mean(shares))}

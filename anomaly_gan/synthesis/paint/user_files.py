@@ -54,8 +54,9 @@ def read_photograph(path: Path) -> tuple[np.ndarray, bytes]:
     return pixels, content
 
 
-def read_mask(path: Path, category: str | None, known: list[str],
-              line_width: float | None = None) -> tuple[Instances, bytes]:
+def read_mask(
+    path: Path, category: str | None, known: list[str], line_width: float | None = None
+) -> tuple[Instances, bytes]:
     """The instances in a mask picture (each connected part one) or a labelme file (each shape or group one).
 
     A picture needs ``category``; a labelme file's own labels count without it.
@@ -73,8 +74,9 @@ def read_mask(path: Path, category: str | None, known: list[str],
         content = read_content(path, MAX_BYTES)
         mask = decode_mask(str(path), content, Notes())
         if category is None:
-            raise InputError(str(path), "C11", "a mask picture does not say which defect it is",
-                             f"name it: --category {known[0]}")
+            raise InputError(
+                str(path), "C11", "a mask picture does not say which defect it is", f"name it: --category {known[0]}"
+            )
         instances = [(category, part) for part in components(str(path), mask)]
     if not instances:
         raise InputError(str(path), "B7", "the mask is empty", "mark the pixels to be painted")
@@ -89,8 +91,9 @@ def read_mask(path: Path, category: str | None, known: list[str],
 def check_known(where: str, category: str, known: list[str]) -> None:
     """Refuse (C11) a category that the model was not trained on, with the nearest one."""
     if category not in known:
-        raise refuse(where, "C11", f"the model knows no {category!r}{nearest(category, known)}",
-                     f"one of: {', '.join(known)}")
+        raise refuse(
+            where, "C11", f"the model knows no {category!r}{nearest(category, known)}", f"one of: {', '.join(known)}"
+        )
 
 
 def _labelme(path: Path, content: bytes, category: str | None, line_width: float | None) -> Instances:
@@ -102,5 +105,7 @@ def _labelme(path: Path, content: bytes, category: str | None, line_width: float
         raise refuse(str(path), "C1", "does not say how large its photograph is", "save it with labelme again")
     shapes = [check_shape(f"{path}[shape {at}]", shape) for at, shape in enumerate(value["shapes"])]
     drawn = [(at, shape) for at, shape in enumerate(shapes) if not is_background(shape["label"])]
-    return [(category or members[0][1]["label"], draw_group(str(path), members, size, line_width, Notes()))
-            for members in group_shapes(str(path), drawn)]
+    return [
+        (category or members[0][1]["label"], draw_group(str(path), members, size, line_width, Notes()))
+        for members in group_shapes(str(path), drawn)
+    ]

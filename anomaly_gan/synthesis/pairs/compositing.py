@@ -78,11 +78,13 @@ class Painter:
         return mask_B1HW * chosen[:, :, None, None]
 
     def control_maps(self, mask_B1HW: Tensor, severity_B2: Tensor, noise_B2HW: Tensor) -> Tensor:
-        return mask_B1HW * torch.cat([severity_B2[:, :, None, None].expand(-1, -1, *mask_B1HW.shape[-2:]),
-                                      noise_B2HW], dim=1)
+        return mask_B1HW * torch.cat(
+            [severity_B2[:, :, None, None].expand(-1, -1, *mask_B1HW.shape[-2:]), noise_B2HW], dim=1
+        )
 
-    def paint(self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor,
-              example_BCHW: Tensor | None = None) -> Tensor:
+    def paint(
+        self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor, example_BCHW: Tensor | None = None
+    ) -> Tensor:
         """The painted photograph in [-1, 1]; with a support, bit for bit the photograph outside it."""
         examples = [] if example_BCHW is None else [example_BCHW]
         output = net(torch.cat([images_BCHW, maps, *examples], dim=1)).float()

@@ -78,8 +78,12 @@ class Strip:
         aside = np.clip((across - low) / (high - low), 0, 1)
         other_low, other_high = other._sides(share)
         beyond, beside = along - np.clip(along, self.begin, self.end), across - np.clip(across, low, high)
-        there = np.stack([other.begin + share * (other.end - other.begin) + beyond,
-                          other_low + aside * (other_high - other_low) + beside])
+        there = np.stack(
+            [
+                other.begin + share * (other.end - other.begin) + beyond,
+                other_low + aside * (other_high - other_low) + beside,
+            ]
+        )
         return other.centre + there.T @ other.axes
 
     def share(self, points_N2: np.ndarray) -> np.ndarray:
@@ -160,11 +164,16 @@ def load_examples(path: Path, categories: list[str]) -> dict[str, list[Example]]
         InputError: the file is missing.
     """
     if not path.is_file():
-        raise InputError(str(path), "FORMAT", "the training's examples are missing",
-                         "copy the whole folder, or train again")
+        raise InputError(
+            str(path), "FORMAT", "the training's examples are missing", "copy the whole folder, or train again"
+        )
     tensors = load_file(path)
-    return {category: [Example(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"],
-                                                    strict=True)] for category in categories}
+    return {
+        category: [
+            Example(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"], strict=True)
+        ]
+        for category in categories
+    }
 
 
 def _smooth(side: np.ndarray) -> np.ndarray:

@@ -103,8 +103,9 @@ class Window:
 def stack(rows: list[Row]) -> Batch:
     names = [field.name for field in fields(Batch) if field.name != "row_before"]
     columns = list(zip(*(row.columns for row in rows), strict=True))  # without the last two where none are laid
-    tensors = {name: torch.from_numpy(np.stack(column))
-               for name, column in zip(names[:len(columns)], columns, strict=True)}
+    tensors = {
+        name: torch.from_numpy(np.stack(column)) for name, column in zip(names[: len(columns)], columns, strict=True)
+    }
     return Batch(**tensors, row_before=None)
 
 
@@ -117,15 +118,25 @@ def to_signed(pixels: np.ndarray) -> np.ndarray:
 class PairSource:
     """Draws training batches from the training split and the pool."""
 
-    def __init__(self, train: Dataset, pool: Dataset, framing: Framing, batch: int, seed: int, gray: bool,
-                 flips: bool = True, paint_out: bool = False, examples: bool = False) -> None:
+    def __init__(
+        self,
+        train: Dataset,
+        pool: Dataset,
+        framing: Framing,
+        batch: int,
+        seed: int,
+        gray: bool,
+        flips: bool = True,
+        paint_out: bool = False,
+        examples: bool = False,
+    ) -> None:
         self.framing, self.batch_size, self.seed, self.flips = framing, batch, seed, flips
         self.paint_out, self.examples = paint_out, examples
         self.categories = [category.id for category in train.categories]
-        self.fixed = {category.id for category in train.categories
-                      if category.name in pool.info.get("fixed_shape", [])}
-        self.pixels = {image.file_name: read_pixels(train.path_of(image), gray)
-                       for image in track(train.images, "decode")}
+        self.fixed = {category.id for category in train.categories if category.name in pool.info.get("fixed_shape", [])}
+        self.pixels = {
+            image.file_name: read_pixels(train.path_of(image), gray) for image in track(train.images, "decode")
+        }
         names = {image.id: image.file_name for image in train.images}
         groups = {image.id: image.group_id for image in train.images}
         self.abnormal: dict[int, dict[str, list[tuple[str, Annotation]]]] = {}
@@ -139,8 +150,12 @@ class PairSource:
             self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
         for category in train.categories:
             if not self.abnormal.get(category.id) or not self.normal.get(category.id):
-                raise InputError(category.name, "G13", "no training defect or no pool mask of this category",
-                                 "label at least one, or leave the category out")
+                raise InputError(
+                    category.name,
+                    "G13",
+                    "no training defect or no pool mask of this category",
+                    "label at least one, or leave the category out",
+                )
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -164,8 +179,16 @@ class PairSource:
         abnormal, abnormal_mask = self._cut(real_file, real, rng, category not in self.fixed)
         noise = self.noise(rng)
         pseudo = paint_out(abnormal, abnormal_mask[0], normal.pixels) if self.paint_out else abnormal
-        columns = (to_signed(normal.pixels), normal.mask_1HW, to_signed(abnormal), abnormal_mask, np.array(index),
-                   noise, to_signed(pseudo), *self.laid(normal, Window(abnormal, abnormal_mask, real_file), pseudo))
+        columns = (
+            to_signed(normal.pixels),
+            normal.mask_1HW,
+            to_signed(abnormal),
+            abnormal_mask,
+            np.array(index),
+            noise,
+            to_signed(pseudo),
+            *self.laid(normal, Window(abnormal, abnormal_mask, real_file), pseudo),
+        )
         return Row(columns, f"{real_file}[annotation {real.id}] with {normal.name}")
 
     def laid(self, normal: Window, defect: Window, painted_out: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -185,11 +208,13 @@ class PairSource:
     def noise(self, rng: np.random.Generator) -> np.ndarray:
         """(2, H, W) standard normal: a value a pixel, and one for all pixels."""
         side = self.framing.size
-        return np.concatenate([rng.standard_normal((1, side, side)),
-                               np.broadcast_to(rng.standard_normal(), (1, side, side))]).astype(np.float32)
+        return np.concatenate(
+            [rng.standard_normal((1, side, side)), np.broadcast_to(rng.standard_normal(), (1, side, side))]
+        ).astype(np.float32)
 
-    def _cut(self, file: str, annotation: Annotation, rng: np.random.Generator,
-             turn: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _cut(
+        self, file: str, annotation: Annotation, rng: np.random.Generator, turn: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         pixels, mask = self.pixels[file], decode_rle(annotation.segmentation)
         side = self.framing.size
         if self.framing.whole:
@@ -208,8 +233,10 @@ def whole_masks(annotations: list[Annotation]) -> list[Annotation]:
     grouped: dict[tuple[int, int], list[Annotation]] = {}
     for annotation in annotations:
         grouped.setdefault((annotation.image_id, annotation.category_id), []).append(annotation)
-    return [Annotation.from_mask(group[0].id, *key, np.maximum.reduce([one.mask() for one in group]))
-            for key, group in grouped.items()]
+    return [
+        Annotation.from_mask(group[0].id, *key, np.maximum.reduce([one.mask() for one in group]))
+        for key, group in grouped.items()
+    ]
 
 
 def paint_out(pixels: np.ndarray, mask: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -224,22 +251,23 @@ def paint_out(pixels: np.ndarray, mask: np.ndarray, normal: np.ndarray) -> np.nd
     return np.where(chosen, (filled + grain).round().clip(0, 255), pixels).astype(np.uint8)
 
 
-def cut_window(pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], framing: Framing,
-               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def cut_window(
+    pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], framing: Framing, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """A square window of ``framing.size`` that shows the defect, or a part of it where it is larger."""
     scale = framing.scale_for(box_xywh)
     native = framing.size * scale
     x, y, width, height = box_xywh
     centre = np.array([x + width / 2, y + height / 2])
     if max(width, height) > native:
-        rows, columns = np.nonzero(mask[y:y + height, x:x + width])
+        rows, columns = np.nonzero(mask[y : y + height, x : x + width])
         pick = int(rng.integers(len(rows)))
         centre = np.array([x + columns[pick], y + rows[pick]], float)
     left, top = np.rint(centre - native / 2 + rng.uniform(-native / 8, native / 8, 2)).astype(int)
     left = int(np.clip(left, 0, max(0, pixels.shape[1] - native)))
     top = int(np.clip(top, 0, max(0, pixels.shape[0] - native)))
-    window = pixels[top:top + native, left:left + native]
-    piece = mask[top:top + native, left:left + native]
+    window = pixels[top : top + native, left : left + native]
+    piece = mask[top : top + native, left : left + native]
     down, right = native - window.shape[0], native - window.shape[1]
     if down or right:
         window = cv2.copyMakeBorder(window, 0, down, 0, right, cv2.BORDER_REFLECT_101)

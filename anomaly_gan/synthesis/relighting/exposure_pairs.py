@@ -65,14 +65,16 @@ def _candidates(dataset: Dataset, pattern: str) -> list[tuple[ImageRecord, Image
         path = PurePosixPath(image.file_name)
         found = re.search(pattern, path.name)
         if found:
-            rest = path.name[:found.start()] + path.name[found.end():]
+            rest = path.name[: found.start()] + path.name[found.end() :]
             natural = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", rest)]
             sequences[image.group_id, str(path.parent)].append((natural, found[1], image))
     rows = []
     for sequence in sequences.values():
         ordered = sorted(sequence, key=lambda row: (row[0], row[1], row[2].file_name))
         for at, (_, own, image) in enumerate(ordered):
-            rows += [(image, other, own, name) for _, name, other in ordered[at + 1:at + 1 + NEIGHBOURS] if name != own]
+            rows += [
+                (image, other, own, name) for _, name, other in ordered[at + 1 : at + 1 + NEIGHBOURS] if name != own
+            ]
     return rows
 
 
@@ -83,8 +85,15 @@ def _register_pair(dataset: Dataset, first: ImageRecord, second: ImageRecord, ow
         return None
     top, left = max(0, -down), max(0, -right)
     bottom, end = min(a.shape[0], b.shape[0] - down), min(a.shape[1], b.shape[1] - right)
-    return Pair(a[top:bottom, left:end], b[top + down:bottom + down, left + right:end + right], (own, other),
-                first.group_id, (first.file_name, second.file_name), (down, right), round(correlation, 4))
+    return Pair(
+        a[top:bottom, left:end],
+        b[top + down : bottom + down, left + right : end + right],
+        (own, other),
+        first.group_id,
+        (first.file_name, second.file_name),
+        (down, right),
+        round(correlation, 4),
+    )
 
 
 def register(first: np.ndarray, second: np.ndarray, reach_px: int = REACH_PX) -> tuple[int, int, float]:
@@ -96,7 +105,7 @@ def register(first: np.ndarray, second: np.ndarray, reach_px: int = REACH_PX) ->
     fine, other = _fine(first), _fine(second)
     height, width = first.shape
     top, left = min(height // 5, 2 * reach_px), min(width // 5, 2 * reach_px)
-    middle = fine[top:height - top, left:width - left]
+    middle = fine[top : height - top, left : width - left]
     field = cv2.copyMakeBorder(other, reach_px, reach_px, reach_px, reach_px, cv2.BORDER_CONSTANT, value=0)
     if middle.shape[0] > field.shape[0] or middle.shape[1] > field.shape[1]:
         return 0, 0, -1.0

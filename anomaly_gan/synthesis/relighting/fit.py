@@ -40,20 +40,34 @@ def fit_light(train: Dataset, pattern: str, seed: int, most: int = MOST_PAIRS) -
     """
     pairs, tried = find_pairs(train, pattern, most, seed_for(seed, "light"))
     if not pairs:
-        raise InputError(str(train.folder), "LIGHT", f"of {tried} candidates no two exposures {pattern!r} of one "
-                         "object could be laid over each other", "check the expression and the groups")
+        raise InputError(
+            str(train.folder),
+            "LIGHT",
+            f"of {tried} candidates no two exposures {pattern!r} of one object could be laid over each other",
+            "check the expression and the groups",
+        )
     names = sorted({name for pair in pairs for name in pair.exposures})
     response, times = _fit_response(pairs, names)
-    return LightModel(response, times, pattern, _fit_noise(pairs), "pairs", len(pairs), len(groups_of(pairs)),
-                      {name: _usual(pairs, name) for name in names})
+    return LightModel(
+        response,
+        times,
+        pattern,
+        _fit_noise(pairs),
+        "pairs",
+        len(pairs),
+        len(groups_of(pairs)),
+        {name: _usual(pairs, name) for name in names},
+    )
 
 
 def _fit_response(pairs: Sequence[Pair], names: list[str]) -> tuple[tuple[float, ...], dict[str, float]]:
     """Weighted least squares in the correction at ``KNOTS`` levels and the log times; the first exposure's is 0."""
     lows, highs, rows = [], [], []
     for pair in pairs:
-        first, second = (cv2.GaussianBlur(side.astype(np.float32), (0, 0), 2)[6:-6:7, 6:-6:7].ravel()
-                         for side in (pair.first, pair.second))
+        first, second = (
+            cv2.GaussianBlur(side.astype(np.float32), (0, 0), 2)[6:-6:7, 6:-6:7].ravel()
+            for side in (pair.first, pair.second)
+        )
         usable = (np.minimum(first, second) > USABLE[0]) & (np.maximum(first, second) < USABLE[1])
         lows.append(first[usable])
         highs.append(second[usable])
@@ -69,8 +83,10 @@ def _fit_response(pairs: Sequence[Pair], names: list[str]) -> tuple[tuple[float,
     penalty[:KNOTS, :KNOTS] = len(low) * (1e-3 * bend.T @ bend + 1e-6 * np.eye(KNOTS) + 1e3 * scale.T @ scale)
     weights = np.ones(len(low))
     for _ in range(6):
-        solution = np.linalg.solve(design.T @ (design * weights[:, None]) + penalty + 1e-9 * np.eye(len(penalty)),
-                                   design.T @ (wanted * weights))
+        solution = np.linalg.solve(
+            design.T @ (design * weights[:, None]) + penalty + 1e-9 * np.eye(len(penalty)),
+            design.T @ (wanted * weights),
+        )
         error = np.abs(design @ solution - wanted)
         edge = 2 * max(float(np.median(error)), 1e-4)
         weights = edge / np.maximum(error, edge)
@@ -80,7 +96,8 @@ def _fit_response(pairs: Sequence[Pair], names: list[str]) -> tuple[tuple[float,
     rising += 1e-6 * levels
     times = [0.0, *solution[KNOTS:]]
     return tuple(round(float(value), 6) for value in rising), {
-        name: round(float(time), 5) for name, time in zip(names, times, strict=True)}
+        name: round(float(time), 5) for name, time in zip(names, times, strict=True)
+    }
 
 
 def _hats(values: np.ndarray, knots: np.ndarray) -> np.ndarray:
@@ -106,14 +123,17 @@ def _fit_noise(pairs: Sequence[Pair]) -> tuple[float, float]:
             rows, columns = twist.shape[0] // 8, twist.shape[1] // 8
             if rows and columns:
                 small = (columns, rows)
-                variances.append(cv2.resize(twist[:rows * 8, :columns * 8]**2, small, interpolation=cv2.INTER_AREA))
-                levels.append(cv2.resize(z[:rows * 8, :columns * 8], small, interpolation=cv2.INTER_AREA))
+                variances.append(cv2.resize(twist[: rows * 8, : columns * 8] ** 2, small, interpolation=cv2.INTER_AREA))
+                levels.append(cv2.resize(z[: rows * 8, : columns * 8], small, interpolation=cv2.INTER_AREA))
     level = np.concatenate([part.ravel() for part in levels])
     variance = np.concatenate([part.ravel() for part in variances])
     edges = np.unique(np.percentile(level, np.linspace(0, 100, 13)))
     bins = [(level >= low) & (level < high) for low, high in pairwise(edges)]
-    points = [(float(level[chosen].mean()), float(np.percentile(variance[chosen], 10))) for chosen in bins
-              if chosen.sum() >= 20 and level[chosen].mean() < USABLE[1]]
+    points = [
+        (float(level[chosen].mean()), float(np.percentile(variance[chosen], 10)))
+        for chosen in bins
+        if chosen.sum() >= 20 and level[chosen].mean() < USABLE[1]
+    ]
     if len(points) < 2:
         return 0.0, 0.0
     at, quiet = np.array(points).T
@@ -122,10 +142,16 @@ def _fit_noise(pairs: Sequence[Pair]) -> tuple[float, float]:
 
 
 def _usual(pairs: Sequence[Pair], name: str) -> tuple[float, float]:
-    sides = [side for pair in pairs for side, own in zip((pair.first, pair.second), pair.exposures, strict=True)
-             if own == name]
-    return (round(float(np.mean([side.mean() for side in sides])), 3),
-            round(float(np.mean([side.std() for side in sides])), 3))
+    sides = [
+        side
+        for pair in pairs
+        for side, own in zip((pair.first, pair.second), pair.exposures, strict=True)
+        if own == name
+    ]
+    return (
+        round(float(np.mean([side.mean() for side in sides])), 3),
+        round(float(np.mean([side.std() for side in sides])), 3),
+    )
 
 
 Rival = Callable[[Pair, LightModel], np.ndarray]
@@ -151,8 +177,9 @@ RIVALS: dict[str, Rival] = {
     "one gain, no curve": _one_gain,
     "as it is": lambda pair, model: pair.first.astype(np.float64),
     "usual mean and std of that exposure": lambda pair, model: _matched(pair.first, *model.levels[pair.exposures[1]]),
-    "mean and std of the true photograph": lambda pair, model: _matched(pair.first, float(pair.second.mean()),
-                                                                        float(pair.second.std())),
+    "mean and std of the true photograph": lambda pair, model: _matched(
+        pair.first, float(pair.second.mean()), float(pair.second.std())
+    ),
 }
 """The last one has seen the answer: no way to foretell a photograph, but what a mean and a deviation can reach."""
 
@@ -171,12 +198,18 @@ def judge_light(model: LightModel, test: Dataset, seed: int, most: int = 200, dr
     if not both:
         return {"pairs": 0, "tried": tried, "objects": 0, "rivals": {}}
     groups = np.array([pair.group for pair in both])
-    table = {name: np.array([errors(rival(pair, model), pair.second) for pair in both])
-             for name, rival in RIVALS.items()}
+    table = {
+        name: np.array([errors(rival(pair, model), pair.second) for pair in both]) for name, rival in RIVALS.items()
+    }
     return {
-        "pairs": len(known), "tried": tried, "objects": len(groups_of(known)), "directions": len(both),
-        "rivals": {name: {figure: interval(rows[:, at], groups, seed, draws) for at, figure in enumerate(FIGURES)}
-                   for name, rows in table.items()},
+        "pairs": len(known),
+        "tried": tried,
+        "objects": len(groups_of(known)),
+        "directions": len(both),
+        "rivals": {
+            name: {figure: interval(rows[:, at], groups, seed, draws) for at, figure in enumerate(FIGURES)}
+            for name, rows in table.items()
+        },
     }
 
 
@@ -186,11 +219,15 @@ FIGURES = ("field", "field_stops", "pixel", "fine")
 def errors(foretold: np.ndarray, true: np.ndarray) -> tuple[float, float, float, float]:
     """The four figures of :func:`judge_light` for one photograph."""
     pixel = float(np.abs(foretold.clip(0, 255) - true).mean())
-    fields = [cv2.resize(side.astype(np.float32).clip(0, 255), (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-              for side in (foretold, true)]
+    fields = [
+        cv2.resize(side.astype(np.float32).clip(0, 255), (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+        for side in (foretold, true)
+    ]
     stops = float(np.abs(np.log2((fields[0] + 1) / (fields[1] + 1))).mean())
-    fine = [float((side - cv2.GaussianBlur(side, (0, 0), 2)).std()) for side in
-            (foretold.astype(np.float32), true.astype(np.float32))]
+    fine = [
+        float((side - cv2.GaussianBlur(side, (0, 0), 2)).std())
+        for side in (foretold.astype(np.float32), true.astype(np.float32))
+    ]
     return float(np.abs(fields[0] - fields[1]).mean()), stops, pixel, fine[0] / max(fine[1], 1e-6)
 
 
@@ -206,5 +243,12 @@ def interval(values: np.ndarray, groups: np.ndarray, seed: int, draws: int) -> d
 
 
 def _turned(pair: Pair) -> Pair:
-    return Pair(pair.second, pair.first, (pair.exposures[1], pair.exposures[0]), pair.group,
-                (pair.files[1], pair.files[0]), (-pair.shift_yx[0], -pair.shift_yx[1]), pair.correlation)
+    return Pair(
+        pair.second,
+        pair.first,
+        (pair.exposures[1], pair.exposures[0]),
+        pair.group,
+        (pair.files[1], pair.files[0]),
+        (-pair.shift_yx[0], -pair.shift_yx[1]),
+        pair.correlation,
+    )

@@ -21,12 +21,12 @@ from ...core.config import nearest
 from ...core.errors import ConfigError, InputError
 from ...core.files import write_json
 from ...core.seeding import rng_for, seed_for
+from ..conditions import MOST_STOPS, check_pattern
 
 if TYPE_CHECKING:
-    from ..control.config import LightDraw
+    from ..conditions import LightDraw
 
 FILE = "light.json"
-MOST_STOPS = 6.0
 NUMBER = r"[+-]?\d+(?:\.\d+)?"
 
 
@@ -60,13 +60,18 @@ def parse_light(text: str) -> Light:
         name, _, value = (piece.strip() for piece in part.partition("="))
         numeric = name in {"stops", "slope", "angle"} and re.fullmatch(NUMBER, value)
         if name in values or not (numeric or (name == "exposure" and value)):
-            raise ConfigError(f"light {text!r}: write stops like +0.5, or exposure=NAME, or "
-                              "stops=-1,slope=0.8,angle=45")
+            raise ConfigError(
+                f"light {text!r}: write stops like +0.5, or exposure=NAME, or stops=-1,slope=0.8,angle=45"
+            )
         values[name] = value
     if {"exposure", "stops"} <= values.keys():
         raise ConfigError(f"light {text!r}: give exposure or stops, not both")
-    light = Light(float(values.get("stops", 0)), float(values.get("slope", 0)), float(values.get("angle", 0)),
-                  values.get("exposure"))
+    light = Light(
+        float(values.get("stops", 0)),
+        float(values.get("slope", 0)),
+        float(values.get("angle", 0)),
+        values.get("exposure"),
+    )
     if max(abs(light.stops), abs(light.slope)) > MOST_STOPS:
         raise ConfigError(f"light {text!r}: at most {MOST_STOPS:g} stops either way")
     return light
@@ -112,10 +117,14 @@ def load_light(path: Path) -> LightModel:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        model = LightModel(**{**content, "response": tuple(map(float, content["response"])),
-                              "noise": tuple(map(float, content["noise"])),
-                              "levels": {name: (float(mean), float(std))
-                                         for name, (mean, std) in content["levels"].items()}})
+        model = LightModel(
+            **{
+                **content,
+                "response": tuple(map(float, content["response"])),
+                "noise": tuple(map(float, content["noise"])),
+                "levels": {name: (float(mean), float(std)) for name, (mean, std) in content["levels"].items()},
+            }
+        )
         rising = len(model.response) == 256 and bool((np.diff(model.response) > 0).all())
         if not (rising and all(math.isfinite(float(value)) for value in model.exposures.values())):
             raise ValueError("the response curve does not rise over 256 levels")
@@ -124,24 +133,10 @@ def load_light(path: Path) -> LightModel:
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "make one with `anomaly-gan control-card`") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(str(path), "FORMAT", f"no light model ({error})",
-                         "make one with `anomaly-gan control-card`") from error
+        raise InputError(
+            str(path), "FORMAT", f"no light model ({error})", "make one with `anomaly-gan control-card`"
+        ) from error
     return model
-
-
-def check_pattern(pattern: str) -> str:
-    """The pattern itself, which must compile and have a group that names the exposure.
-
-    Raises:
-        ValueError: it has none.
-    """
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-    if groups < 1:
-        raise ValueError(f"{pattern!r}: put the part that names the exposure in brackets, as in exp(\\d+)_")
-    return pattern
 
 
 def light_beside(trained: Path) -> LightModel:
@@ -159,8 +154,13 @@ def resolved(light: Light, model: LightModel, file_name: str) -> Light:
         return light
     remedy = "say how much brighter in stops, as in --light +0.5"
     if light.exposure not in model.exposures:
-        raise InputError("--light", "LIGHT", f"no exposure {light.exposure!r}"
-                         f"{nearest(light.exposure, model.exposures) or ' (this model has learnt none)'}", remedy)
+        raise InputError(
+            "--light",
+            "LIGHT",
+            f"no exposure {light.exposure!r}"
+            f"{nearest(light.exposure, model.exposures) or ' (this model has learnt none)'}",
+            remedy,
+        )
     own = model.exposure_of(file_name)
     if own not in model.exposures:
         raise InputError(file_name, "LIGHT", "its name does not tell its exposure", remedy)

@@ -19,8 +19,8 @@ from ...engine.ema import average_paints
 from ...metrics.crops import masked_crop
 from ...metrics.features import Backbone, pooled_features
 from ...metrics.kernel import kernel_distance
-from ..methods.anomaly_gan.task import MethodTask
 from ..pairs.windows import Batch, PairSource
+from .interface import MethodTask
 from .previews import previews, to_pixels
 
 FIRST_BATCH = -1_000_000
@@ -31,8 +31,15 @@ class CropQuality:
     """Called, it paints ``windows`` defects with the net that would be kept, and gives ``KID-LABEL``, the mean over
     the categories, then each category's own (NaN where fewer than two defects are there to compare)."""
 
-    def __init__(self, task: MethodTask, source: PairSource, names: Sequence[str], windows: int, backbone: Backbone,
-                 device: torch.device) -> None:
+    def __init__(
+        self,
+        task: MethodTask,
+        source: PairSource,
+        names: Sequence[str],
+        windows: int,
+        backbone: Backbone,
+        device: torch.device,
+    ) -> None:
         self.task, self.names, self.backbone, self.device = task, names, backbone, device
         self.source, self.count = source, math.ceil(windows / source.batch_size)
 
@@ -47,11 +54,15 @@ class CropQuality:
     def __call__(self) -> dict[str, float]:
         made = [self._features(*self._painted(batch)) for batch in self.batches]
         labels = np.concatenate([batch.category_B.numpy() for batch in self.batches])
-        distances = {name: _distance(*(_of(side, labels == index) for side in (made, self.real)))
-                     for index, name in enumerate(self.names)}
+        distances = {
+            name: _distance(*(_of(side, labels == index) for side in (made, self.real)))
+            for index, name in enumerate(self.names)
+        }
         shown = [distance for name, distance in distances.items() if (labels == self.names.index(name)).sum() > 1]
-        return {f"KID-{self.backbone.label}": float(np.mean(shown)) if shown else math.nan,
-                **{f"category {name}": distance for name, distance in distances.items()}}
+        return {
+            f"KID-{self.backbone.label}": float(np.mean(shown)) if shown else math.nan,
+            **{f"category {name}": distance for name, distance in distances.items()},
+        }
 
     def _painted(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pictures and their masks; a method that makes its own masks shows them."""
@@ -62,8 +73,10 @@ class CropQuality:
 
     def _features(self, images_BCHW: Tensor, masks_B1HW: Tensor) -> list[np.ndarray | None]:
         """A row of features per picture; None where its mask is empty."""
-        pictures = [(to_pixels(image), mask[0].cpu().numpy().astype(np.uint8))
-                    for image, mask in zip(images_BCHW, masks_B1HW, strict=True)]
+        pictures = [
+            (to_pixels(image), mask[0].cpu().numpy().astype(np.uint8))
+            for image, mask in zip(images_BCHW, masks_B1HW, strict=True)
+        ]
         return [pooled_features([masked_crop(*one)], self.backbone)[0] if one[1].any() else None for one in pictures]
 
 

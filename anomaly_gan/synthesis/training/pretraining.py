@@ -42,9 +42,16 @@ class Pretraining:
         category = self.source.categories[index]
         normal, clean, donor = (self.source.normal_window(category, rng) for _ in range(3))
         defect = pseudo_defect(clean.pixels, clean.mask_1HW[0].astype(np.uint8), donor.pixels, rng)
-        columns = (to_signed(normal.pixels), normal.mask_1HW, to_signed(defect), clean.mask_1HW, np.array(index),
-                   self.source.noise(rng), to_signed(clean.pixels),
-                   *self.source.laid(normal, Window(defect, clean.mask_1HW, clean.name), clean.pixels))
+        columns = (
+            to_signed(normal.pixels),
+            normal.mask_1HW,
+            to_signed(defect),
+            clean.mask_1HW,
+            np.array(index),
+            self.source.noise(rng),
+            to_signed(clean.pixels),
+            *self.source.laid(normal, Window(defect, clean.mask_1HW, clean.name), clean.pixels),
+        )
         return Row(columns, f"a pseudo-defect on {clean.name} with {normal.name}")
 
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import nn
 
-from ...core.files import atomic_path, link_file
+from ...core.files import link_file
+from ...engine.checkpoint import save_weights
 
 FOLDER = "moments"
 NAME = re.compile(r"step-(\d+)\.safetensors")
-
-
-def save_weights(net: nn.Module, path: Path) -> None:
-    """The net's weights as a safetensors file."""
-    with atomic_path(path) as temporary:
-        save_file({key: value.cpu().contiguous() for key, value in net.state_dict().items()}, temporary)
 
 
 def keep_moment(net: nn.Module, step: int, trained: Path) -> None:

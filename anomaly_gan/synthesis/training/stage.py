@@ -20,6 +20,7 @@ from ...core.images import write_png
 from ...core.seeding import seed_for
 from ...core.stage import LOGS, Context
 from ...engine.budget import Clock, TimeBudget
+from ...engine.checkpoint import save_weights
 from ...engine.distributed import launch, looks_across_rows
 from ...engine.early_stopping import Measure, Plateau
 from ...engine.loop import Schedule, finish, fit, plan_fabric
@@ -28,9 +29,8 @@ from ...losses.severity import severity
 from ...metrics.backbones import embedded_backbone
 from ...nets.image_pool import ImageHistory
 from ..methods.anomaly_gan.aware import prepare_aware
-from ..methods.anomaly_gan.build import build_framing
-from ..methods.anomaly_gan.task import MethodTask
 from ..methods.config import TrainConfig
+from ..methods.painting.networks import build_framing
 from ..pairs.exemplar import FILE as EXAMPLES_FILE
 from ..pairs.exemplar import Example, save_examples
 from ..pairs.windows import Batch, PairSource
@@ -38,9 +38,10 @@ from ..registry import method
 from ..relighting.fit import fit_light
 from ..relighting.model import FILE as LIGHT_FILE
 from .crop_kid import CropQuality
+from .interface import MethodTask
 from .pretraining import Pretraining
 from .previews import sample_grid, to_pixels
-from .snapshots import keep_moment, save_weights
+from .snapshots import keep_moment
 
 AWARE_SHARE = 0.2
 """The most of a time budget that the aware network's own training may use up."""
@@ -55,8 +56,9 @@ def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.mo
     return launch(_train, fabric, config, context, out, budget)
 
 
-def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
-           budget: TimeBudget | None) -> dict[str, Any]:
+def _train(
+    fabric: Fabric, config: TrainConfig, context: Context, out: Path, budget: TimeBudget | None
+) -> dict[str, Any]:
     """In every process that shares the training; the first one writes."""
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -68,20 +70,43 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
     channels = 1 if gray else 3
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
     examples = config.painting == "example"
-    source = PairSource(train, pool, build_framing(config), config.batch, seed, gray, config.flips,
-                        paint_out=config.paired > 0 or examples, examples=examples)
+    source = PairSource(
+        train,
+        pool,
+        build_framing(config),
+        config.batch,
+        seed,
+        gray,
+        config.flips,
+        paint_out=config.paired > 0 or examples,
+        examples=examples,
+    )
     light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
     row, aware, origin = method(config.method), None, None
     if row.aware:
-        aware, origin = prepare_aware(source, channels, len(train.categories), config.aware_width, config.aware_size,
-                                      config.aware_steps if config.compares_features else 0, seed_for(seed, "aware"),
-                                      fabric, out, budget.part(AWARE_SHARE) if budget else None)
+        aware, origin = prepare_aware(
+            source,
+            channels,
+            len(train.categories),
+            config.aware_width,
+            config.aware_size,
+            config.aware_steps if config.compares_features else 0,
+            seed_for(seed, "aware"),
+            fabric,
+            out,
+            budget.part(AWARE_SHARE) if budget else None,
+        )
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     if fabric.world_size > 1:
         check_shareable(task, config)
-    schedule = Schedule(config.steps, seed, checkpoint_every=config.checkpoint_every,
-                        sample_every=gcd(config.sample_every, config.keep_every), label=f"train {config.method}",
-                        budget=budget)
+    schedule = Schedule(
+        config.steps,
+        seed,
+        checkpoint_every=config.checkpoint_every,
+        sample_every=gcd(config.sample_every, config.keep_every),
+        label=f"train {config.method}",
+        budget=budget,
+    )
 
     course = Pretraining(source, config.pretrain_steps)
 
@@ -92,8 +117,9 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
         return batch.to(fabric.device)
 
     plateau = _plateau(task, source, train, config, fabric)
-    history = fit(task, batches, schedule, fabric, out, _sampler(task, source, config, fabric, out), plateau,
-                  course.names)
+    history = fit(
+        task, batches, schedule, fabric, out, _sampler(task, source, config, fabric, out), plateau, course.names
+    )
     if fabric.is_global_zero:
         _save(task, config, channels, train, source, out)
         if light:
@@ -102,8 +128,9 @@ def _train(fabric: Fabric, config: TrainConfig, context: Context, out: Path,
     return _metrics(config, channels, origin, task, history, plateau)
 
 
-def _sampler(task: MethodTask, source: PairSource, config: TrainConfig, fabric: Fabric,
-             out: Path) -> Callable[[int, bool], None]:
+def _sampler(
+    task: MethodTask, source: PairSource, config: TrainConfig, fabric: Fabric, out: Path
+) -> Callable[[int, bool], None]:
     """What is written while the training goes on: sample sheets, and moments."""
     shown = source.batch(-1).to(fabric.device)
 
@@ -118,8 +145,9 @@ def _sampler(task: MethodTask, source: PairSource, config: TrainConfig, fabric: 
     return on_sample
 
 
-def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: TrainConfig,
-             fabric: Fabric) -> Plateau | None:
+def _plateau(
+    task: MethodTask, source: PairSource, train: Dataset, config: TrainConfig, fabric: Fabric
+) -> Plateau | None:
     if not config.early_stop:
         return None
     measure: Measure = dict  # of the processes that do not measure
@@ -132,18 +160,24 @@ def _plateau(task: MethodTask, source: PairSource, train: Dataset, config: Train
 
 def check_shareable(task: MethodTask, config: TrainConfig) -> None:
     """Raises:
-        ConfigError: what a net says of a row depends on the batch's other rows, or on what one process saw before.
+    ConfigError: what a net says of a row depends on the batch's other rows, or on what one process saw before.
     """
-    bad = {name: "batch norm" if looks_across_rows(net) else "a history of its pictures"
-           for name, net in task.nets.items() if looks_across_rows(net) or isinstance(net, ImageHistory)}
+    bad = {
+        name: "batch norm" if looks_across_rows(net) else "a history of its pictures"
+        for name, net in task.nets.items()
+        if looks_across_rows(net) or isinstance(net, ImageHistory)
+    }
     if bad:
         said = ", ".join(f"{name} has {reason}" for name, reason in bad.items())
-        raise ConfigError(f"train: devices: {config.method} cannot share a batch between {config.devices} processes: "
-                          f"{said}; use one device, or where it is batch norm another norm")
+        raise ConfigError(
+            f"train: devices: {config.method} cannot share a batch between {config.devices} processes: "
+            f"{said}; use one device, or where it is batch norm another norm"
+        )
 
 
-def training_defects(source: PairSource, train: Dataset,
-                     draws: int = 64) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+def training_defects(
+    source: PairSource, train: Dataset, draws: int = 64
+) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
     """Real training defects of each category, as generation draws them: their severities, as the generator will be
     asked for (two numbers each), and, in the same order, their windows."""
     names = [category.name for category in train.categories]
@@ -159,26 +193,38 @@ def training_defects(source: PairSource, train: Dataset,
     return measured, examples
 
 
-def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource,
-          out: Path) -> None:
+def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource, out: Path) -> None:
     for name, net in task.products().items():
         save_weights(net, out / f"{name}.safetensors")
     severities, examples = training_defects(source, train)
     if source.examples:
         save_examples(examples, out / EXAMPLES_FILE)
-    write_json(out / "model.json", {
-        "config": config.model_dump(mode="json"), "channels": channels,
-        "categories": [category.name for category in train.categories],
-        "severity": severities,
-    })
+    write_json(
+        out / "model.json",
+        {
+            "config": config.model_dump(mode="json"),
+            "channels": channels,
+            "categories": [category.name for category in train.categories],
+            "severity": severities,
+        },
+    )
 
 
-def _metrics(config: TrainConfig, channels: int, origin: str | None, task: MethodTask,
-             history: History, plateau: Plateau | None) -> dict[str, Any]:
+def _metrics(
+    config: TrainConfig, channels: int, origin: str | None, task: MethodTask, history: History, plateau: Plateau | None
+) -> dict[str, Any]:
     sizes = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
     about_aware = {"aware_network": origin} if origin else {}
     ending = {} if history.ended_by == "steps" else {"ended_by": history.ended_by, "planned_steps": config.steps}
     best = {"best": {name: round(value, 6) for name, value in plateau.best.items()}} if plateau else {}
-    return {"method": config.method, "preset": config.preset, "steps": history.steps, **ending, **best,
-            "channels": channels, **about_aware, "parameters": sizes,
-            "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()}}
+    return {
+        "method": config.method,
+        "preset": config.preset,
+        "steps": history.steps,
+        **ending,
+        **best,
+        "channels": channels,
+        **about_aware,
+        "parameters": sizes,
+        "last_losses": {name: round(value, 5) for name, value in history.rows[-1].items()},
+    }

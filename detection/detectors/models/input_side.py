@@ -14,5 +14,9 @@ def input_side(config: DetectConfig) -> dict[str, Any]:
 
     Images arrive with their longest side at ``image_size`` already, so torchvision's own resize is the identity.
     """
-    return {"min_size": config.image_size, "max_size": config.image_size,
-            "image_mean": list(IMAGENET_MEAN), "image_std": list(IMAGENET_STD)}
+    return {
+        "min_size": config.image_size,
+        "max_size": config.image_size,
+        "image_mean": list(IMAGENET_MEAN),
+        "image_std": list(IMAGENET_STD),
+    }

@@ -32,7 +32,8 @@ def mask_rcnn(categories: int, config: DetectConfig, pretrained: bool = True) ->
     width = config.width
     levels = ["0", "1", "2", "3"]
     net = MaskRCNN(
-        EfficientNetPyramid(width, config.frozen_stages), num_classes=None,
+        EfficientNetPyramid(width, config.frozen_stages),
+        num_classes=None,
         box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
         box_head=TwoMLPHead(width * 7 * 7, config.head_width),
         box_predictor=FastRCNNPredictor(config.head_width, categories + 1),
@@ -64,8 +65,10 @@ def _common(config: DetectConfig) -> dict[str, Any]:
     return {
         **input_side(config),
         "rpn_anchor_generator": AnchorGenerator(tuple((size,) for size in config.anchor_sizes), (ASPECT_RATIOS,) * 5),
-        "rpn_pre_nms_top_n_train": config.proposals_before_nms, "rpn_pre_nms_top_n_test": config.proposals_before_nms,
-        "rpn_post_nms_top_n_train": config.proposals, "rpn_post_nms_top_n_test": config.proposals,
+        "rpn_pre_nms_top_n_train": config.proposals_before_nms,
+        "rpn_pre_nms_top_n_test": config.proposals_before_nms,
+        "rpn_post_nms_top_n_train": config.proposals,
+        "rpn_post_nms_top_n_test": config.proposals,
         "rpn_batch_size_per_image": config.rpn_samples,
         "rpn_fg_iou_thresh": config.rpn_positive_iou,
         "box_batch_size_per_image": config.roi_samples,

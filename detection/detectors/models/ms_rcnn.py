@@ -26,8 +26,12 @@ def ms_rcnn(categories: int, config: DetectConfig, pretrained: bool = True) -> n
     net = mask_rcnn(categories, config, pretrained)
     assert isinstance(net, MaskRCNN)
     heads = net.roi_heads
-    head = MaskIoUHead(categories, net.backbone.out_channels, heads.box_predictor.bbox_pred.in_features,
-                       heads.mask_roi_pool.output_size[0])
+    head = MaskIoUHead(
+        categories,
+        net.backbone.out_channels,
+        heads.box_predictor.bbox_pred.in_features,
+        heads.mask_roi_pool.output_size[0],
+    )
     net.roi_heads = MaskScoringHeads(heads, head)
     return net
 
@@ -46,8 +50,13 @@ class MaskIoUHead(nn.Module):
             last = number == CONVOLUTIONS - 1
             layers += [nn.Conv2d(width + (number == 0), width, 3, stride=2 if last else 1, padding=1), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers)
-        self.linear = nn.Sequential(nn.Flatten(), nn.Linear(width * ((side + 1) // 2) ** 2, hidden), nn.ReLU(),
-                                    nn.Linear(hidden, hidden), nn.ReLU())
+        self.linear = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(width * ((side + 1) // 2) ** 2, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+        )
         self.iou = nn.Linear(hidden, categories)
         nn.init.normal_(self.iou.weight, std=0.01)
         nn.init.constant_(self.iou.bias, START_IOU)
@@ -69,15 +78,25 @@ class MaskScoringHeads(nn.Module):
         self.heads = heads
         self.mask_iou = mask_iou
 
-    def forward(self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]],
-                targets: list[Found] | None = None) -> tuple[list[Found], dict[str, Tensor]]:
+    def forward(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Found] | None = None,
+    ) -> tuple[list[Found], dict[str, Tensor]]:
         if self.training:
             return [], self._losses(features, proposals, image_shapes, targets)
         found, _ = self.heads(features, proposals, image_shapes)
         return self._scored(features, found, image_shapes), {}
 
-    def _losses(self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]],
-                targets: list[Found] | None) -> dict[str, Tensor]:
+    def _losses(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        image_shapes: list[tuple[int, int]],
+        targets: list[Found] | None,
+    ) -> dict[str, Tensor]:
         heads = self.heads
         proposals, matches, labels, deltas = heads.select_training_samples(proposals, targets)
         box_features = heads.box_head(heads.box_roi_pool(features, proposals, image_shapes))
@@ -95,14 +114,23 @@ class MaskScoringHeads(nn.Module):
         places = torch.cat([of_image[hit] for of_image, hit in zip(labels, hits, strict=True)])
         rows = torch.arange(len(places), device=places.device)
         predicted = logits[rows, places][:, None].sigmoid()
-        aims = [mask_iou_targets(*of_image) for of_image in zip(
-            predicted.detach()[:, 0].split([len(item) for item in boxes]), boxes, masks, matches, strict=True)]
+        aims = [
+            mask_iou_targets(*of_image)
+            for of_image in zip(
+                predicted.detach()[:, 0].split([len(item) for item in boxes]), boxes, masks, matches, strict=True
+            )
+        ]
         expected = self.mask_iou(pooled, predicted)[rows, places - 1]
-        return {"loss_classifier": loss_class, "loss_box_reg": loss_box, "loss_mask": loss_mask,
-                "loss_mask_iou": mask_iou_loss(expected, torch.cat(aims))}
+        return {
+            "loss_classifier": loss_class,
+            "loss_box_reg": loss_box,
+            "loss_mask": loss_mask,
+            "loss_mask_iou": mask_iou_loss(expected, torch.cat(aims)),
+        }
 
-    def _scored(self, features: dict[str, Tensor], found: list[Found],
-                image_shapes: list[tuple[int, int]]) -> list[Found]:
+    def _scored(
+        self, features: dict[str, Tensor], found: list[Found], image_shapes: list[tuple[int, int]]
+    ) -> list[Found]:
         pooled = self.heads.mask_roi_pool(features, [item["boxes"] for item in found], image_shapes)
         places = torch.cat([item["labels"] for item in found]) - 1
         ious = self.mask_iou(pooled, torch.cat([item["masks"] for item in found]))
@@ -146,6 +174,7 @@ def _area_outside(masks_01: Tensor, boxes_xyxy_px: Tensor) -> Tensor:
     columns = torch.arange(width, device=masks_01.device) + 0.5
     rows = torch.arange(height, device=masks_01.device) + 0.5
     x1, y1, x2, y2 = boxes_xyxy_px[:, :, None].unbind(dim=1)
-    inside = torch.einsum("nhw,nh,nw->n", masks_01, ((rows >= y1) & (rows < y2)).float(),
-                          ((columns >= x1) & (columns < x2)).float())
+    inside = torch.einsum(
+        "nhw,nh,nw->n", masks_01, ((rows >= y1) & (rows < y2)).float(), ((columns >= x1) & (columns < x2)).float()
+    )
     return masks_01.sum(dim=(1, 2)) - inside

@@ -36,8 +36,14 @@ def queryinst(categories: int, config: DetectConfig, pretrained: bool = True) ->
         width = RESNET_WIDTH
     else:
         backbone, width = EfficientNetPyramid(config.width, config.frozen_stages), config.width
-    net = QueryInst(backbone, categories, width, hidden=config.head_width, detections=config.detections,
-                    transform=GeneralizedRCNNTransform(**input_side(config)))
+    net = QueryInst(
+        backbone,
+        categories,
+        width,
+        hidden=config.head_width,
+        detections=config.detections,
+        transform=GeneralizedRCNNTransform(**input_side(config)),
+    )
     if config.warm_start and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
         apply_warm_start(net, categories, detector="queryinst")
     return net
@@ -51,8 +57,17 @@ class QueryInst(nn.Module):
     [0, 1]. Images are (3, H, W) in [0, 1]; targets are as ``detection.training.finetune.target_tensors`` makes them.
     """
 
-    def __init__(self, backbone: nn.Module, categories: int, width: int, hidden: int, detections: int,
-                 transform: GeneralizedRCNNTransform, queries: int = QUERIES, stages: int = STAGES) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        categories: int,
+        width: int,
+        hidden: int,
+        detections: int,
+        transform: GeneralizedRCNNTransform,
+        queries: int = QUERIES,
+        stages: int = STAGES,
+    ) -> None:
         super().__init__()
         self.transform = transform
         self.backbone = backbone
@@ -69,8 +84,12 @@ class QueryInst(nn.Module):
         if self.training:
             if targets is None:
                 raise ValueError("training needs targets")
-            return summed([self._losses(stage, output, maps, batch.image_sizes, targets)
-                           for stage, output in zip(self._stages(), outputs, strict=True)])
+            return summed(
+                [
+                    self._losses(stage, output, maps, batch.image_sizes, targets)
+                    for stage, output in zip(self._stages(), outputs, strict=True)
+                ]
+            )
         found = self._found(outputs[-1], maps, batch.image_sizes)
         return self.transform.postprocess(found, batch.image_sizes, sizes)
 
@@ -88,11 +107,14 @@ class QueryInst(nn.Module):
             boxes, queries = outputs[-1].boxes.detach(), outputs[-1].queries
         return outputs
 
-    def _losses(self, stage: Stage, output: StageOutput, maps: Maps, shapes: Shapes,
-                targets: list[Found]) -> dict[str, Tensor]:
+    def _losses(
+        self, stage: Stage, output: StageOutput, maps: Maps, shapes: Shapes, targets: list[Found]
+    ) -> dict[str, Tensor]:
         sizes = _sizes(shapes, output.boxes)
-        pairs = [match(logits, boxes, target["labels"], target["boxes"], size) for logits, boxes, target, size in
-                 zip(output.logits, output.boxes, targets, sizes, strict=True)]
+        pairs = [
+            match(logits, boxes, target["labels"], target["boxes"], size)
+            for logits, boxes, target, size in zip(output.logits, output.boxes, targets, sizes, strict=True)
+        ]
         queries = [chosen for chosen, _ in pairs]
         objects = [matched for _, matched in pairs]
         boxes = [of_image[chosen] for of_image, chosen in zip(output.boxes, queries, strict=True)]
@@ -104,10 +126,16 @@ class QueryInst(nn.Module):
         attended = torch.cat([of_image[chosen] for of_image, chosen in zip(output.attended, queries, strict=True)])
         boxes = [of_image.detach() for of_image in boxes]
         logits = stage.masks(maps, boxes, attended, shapes)
-        aims = [project_masks_on_boxes(target["masks"], of_image, matched, logits.shape[-1])
-                for target, of_image, matched in zip(targets, boxes, objects, strict=True)]
-        return {"loss_class": class_loss(output.logits, queries, labels), "loss_l1": loss_l1, "loss_giou": loss_giou,
-                "loss_mask": dice_loss(logits, torch.cat(aims))}
+        aims = [
+            project_masks_on_boxes(target["masks"], of_image, matched, logits.shape[-1])
+            for target, of_image, matched in zip(targets, boxes, objects, strict=True)
+        ]
+        return {
+            "loss_class": class_loss(output.logits, queries, labels),
+            "loss_l1": loss_l1,
+            "loss_giou": loss_giou,
+            "loss_mask": dice_loss(logits, torch.cat(aims)),
+        }
 
     def _found(self, output: StageOutput, maps: Maps, shapes: Shapes) -> list[Found]:
         kept = [self._best(*of_image) for of_image in zip(output.logits, output.boxes, shapes, strict=True)]
@@ -120,12 +148,16 @@ class QueryInst(nn.Module):
     def _best(self, logits: Tensor, boxes: Tensor, shape: tuple[int, int]) -> Found:
         """The best-scoring (query, category) pairs of one image; there is no suppression of neighbours to do."""
         scores, places = logits.sigmoid().flatten().sort(descending=True, stable=True)
-        places = places[:self.detections][scores[:self.detections] >= LEAST_SCORE]
+        places = places[: self.detections][scores[: self.detections] >= LEAST_SCORE]
         query, label = places // logits.shape[1], places % logits.shape[1] + 1
         inside = clip_boxes_to_image(boxes[query], shape)
         visible = remove_small_boxes(inside, SMALLEST_PX)
-        return {"boxes": inside[visible], "labels": label[visible], "scores": scores[:len(places)][visible],
-                "query": query[visible]}
+        return {
+            "boxes": inside[visible],
+            "labels": label[visible],
+            "scores": scores[: len(places)][visible],
+            "query": query[visible],
+        }
 
 
 def _sizes(shapes: Shapes, like: Tensor) -> Tensor:

@@ -64,8 +64,9 @@ class Stage(nn.Module):
         self.norm_attended, self.norm_seen, self.norm_queries = (nn.LayerNorm(width) for _ in range(3))
         self.box_pool = MultiScaleRoIAlign(LEVELS, BOX_SIDE, sampling_ratio=2)
         self.box_conv = DynamicConv(width)
-        self.box_summary = nn.Sequential(nn.Flatten(), nn.Linear(width * BOX_SIDE**2, width), nn.LayerNorm(width),
-                                         nn.ReLU())
+        self.box_summary = nn.Sequential(
+            nn.Flatten(), nn.Linear(width * BOX_SIDE**2, width), nn.LayerNorm(width), nn.ReLU()
+        )
         self.feed_forward = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width))
         self.class_tower, self.box_tower = _tower(width, 1), _tower(width, 3)
         self.class_logits, self.box_deltas = nn.Linear(width, categories), nn.Linear(width, 4)
@@ -93,8 +94,9 @@ class Stage(nn.Module):
 
 
 def _tower(width: int, layers: int) -> nn.Sequential:
-    return nn.Sequential(*[nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU())
-                           for _ in range(layers)])
+    return nn.Sequential(
+        *[nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU()) for _ in range(layers)]
+    )
 
 
 def moved_boxes(boxes_xyxy_px: Tensor, deltas: Tensor) -> Tensor:

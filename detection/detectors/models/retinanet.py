@@ -25,11 +25,18 @@ def retinanet(categories: int, config: DetectConfig, pretrained: bool = True) ->
     else:
         pyramid = EfficientNetPyramid(config.width, config.frozen_stages, strides_from=8)
         sizes = config.anchor_sizes[1:]
-    anchors = AnchorGenerator(tuple(tuple(max(1, round(size * 2 ** (-part / 3))) for part in (2, 1, 0))
-                                    for size in sizes), (ASPECT_RATIOS,) * len(sizes))
-    net = RetinaNet(pyramid, num_classes=categories + 1, anchor_generator=anchors,
-                    topk_candidates=config.proposals_before_nms, detections_per_img=config.detections,
-                    **input_side(config))
+    anchors = AnchorGenerator(
+        tuple(tuple(max(1, round(size * 2 ** (-part / 3))) for part in (2, 1, 0)) for size in sizes),
+        (ASPECT_RATIOS,) * len(sizes),
+    )
+    net = RetinaNet(
+        pyramid,
+        num_classes=categories + 1,
+        anchor_generator=anchors,
+        topk_candidates=config.proposals_before_nms,
+        detections_per_img=config.detections,
+        **input_side(config),
+    )
     if config.warm_start and net.backbone.out_channels == WIDTH and pretrained:
         apply_warm_start(net, categories, detector="retinanet")
     return net

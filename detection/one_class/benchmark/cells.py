@@ -74,8 +74,15 @@ class CellJob:
 def cell_key(cell: Cell, config: BenchmarkConfig, settings: OneClassConfig, device: str, data_hash: str) -> str:
     """Hash of a cell's coordinates, split, data choices, detector settings, device kind and the images themselves."""
     data = config.data.model_dump(mode="json", exclude={"root", "folds"}, exclude_defaults=True)
-    content = {"schema": SCHEMA, "cell": asdict(cell), "split": config.split(), "data": data, "device": device,
-               "settings": settings.model_dump(mode="json"), "images": data_hash}
+    content = {
+        "schema": SCHEMA,
+        "cell": asdict(cell),
+        "split": config.split(),
+        "data": data,
+        "device": device,
+        "settings": settings.model_dump(mode="json"),
+        "images": data_hash,
+    }
     return sha256_bytes(json.dumps(content, sort_keys=True).encode())
 
 
@@ -105,21 +112,36 @@ def run_cell(job: CellJob) -> None:
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector = build_detector(cell.detector, train.shape[1], settings, seed)
     work = job.folder / "work"
-    best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz") \
-        if examiner.published and settings.PICKS_EPOCH else None
+    best = (
+        BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
+        if examiner.published and settings.PICKS_EPOCH
+        else None
+    )
     train_detector(detector, train, fabric, work, seed, best.look if best else None)
     trained = time.monotonic()
     scores = best.scores() if best and best.found() else examiner.scores(detector)
     held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
     row = judge(trial, scores, held_out, config)
     _write_scores(job.folder / "scores.npz", trial, scores, held_out)
-    write_json(job.folder / "result.json", {
-        **asdict(cell), **row, "key": job.key, "epochs": best.history() if best else None,
-        "picked_epoch": best.picked() if best and best.found() else None, "resumed": resumed,
-        "seconds": round(time.monotonic() - started, 2), "train_seconds": round(trained - started, 2),
-        "n_train": len(train), "n_held_out": len(held_out), "n_test": len(scores),
-        "n_abnormal": int(trial.labels.sum()), "split": _split_name(config),
-        "settings": settings.model_dump(mode="json")})
+    write_json(
+        job.folder / "result.json",
+        {
+            **asdict(cell),
+            **row,
+            "key": job.key,
+            "epochs": best.history() if best else None,
+            "picked_epoch": best.picked() if best and best.found() else None,
+            "resumed": resumed,
+            "seconds": round(time.monotonic() - started, 2),
+            "train_seconds": round(trained - started, 2),
+            "n_train": len(train),
+            "n_held_out": len(held_out),
+            "n_test": len(scores),
+            "n_abnormal": int(trial.labels.sum()),
+            "split": _split_name(config),
+            "settings": settings.model_dump(mode="json"),
+        },
+    )
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -170,13 +192,19 @@ def judge(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: Benchm
     elif len(held_out):
         threshold = float(np.quantile(held_out, config.data.quantile, method="higher"))
         normal = scores[labels == 0]
-        row |= {"f1": f1_at(labels, scores, threshold, 0), "f1_abnormal": f1_at(labels, scores, threshold, 1),
-                "threshold": threshold, "false_alarms": float((normal > threshold).mean()) if len(normal) else None}
+        row |= {
+            "f1": f1_at(labels, scores, threshold, 0),
+            "f1_abnormal": f1_at(labels, scores, threshold, 1),
+            "threshold": threshold,
+            "false_alarms": float((normal > threshold).mean()) if len(normal) else None,
+        }
     else:
         row |= {"f1": None, "f1_abnormal": None}
-    row["categories"] = {trial.names[kind]: figures(labels[chosen], scores[chosen]).auroc
-                         for kind in np.unique(trial.kinds[labels == 1])
-                         for chosen in [(labels == 0) | (trial.kinds == kind)]}
+    row["categories"] = {
+        trial.names[kind]: figures(labels[chosen], scores[chosen]).auroc
+        for kind in np.unique(trial.kinds[labels == 1])
+        for chosen in [(labels == 0) | (trial.kinds == kind)]
+    }
     return row
 
 
@@ -187,8 +215,15 @@ def _write_scores(path: Path, trial: Trial, scores: np.ndarray, held_out: np.nda
     alarmed = normal[np.argsort(-scores[normal], kind="stable")[:MISTAKES]]
     side = min(PICTURE_SIDE, trial.test_NCHW.shape[-1])
     with atomic_path(path) as temporary:
-        np.savez(temporary, labels=trial.labels.astype(np.uint8), scores=scores.astype(np.float32),
-                 kinds=trial.kinds.astype(np.int16), names=np.array(trial.names),
-                 held_out=held_out.astype(np.float32), missed=missed, alarmed=alarmed,
-                 missed_NCHW=as_squares(trial.test_NCHW[missed], side).numpy(),
-                 alarmed_NCHW=as_squares(trial.test_NCHW[alarmed], side).numpy())
+        np.savez(
+            temporary,
+            labels=trial.labels.astype(np.uint8),
+            scores=scores.astype(np.float32),
+            kinds=trial.kinds.astype(np.int16),
+            names=np.array(trial.names),
+            held_out=held_out.astype(np.float32),
+            missed=missed,
+            alarmed=alarmed,
+            missed_NCHW=as_squares(trial.test_NCHW[missed], side).numpy(),
+            alarmed_NCHW=as_squares(trial.test_NCHW[alarmed], side).numpy(),
+        )

@@ -22,11 +22,16 @@ QUICK_DATA = {"train_limit": 4000, "test_limit": 2000, "transductive_limit": 300
 """The sizes of ``--preset quick``."""
 
 PUBLISHED_DATA: dict[str, dict[str, dict[str, Any]]] = {
-    "cvgad": {"mnist": {"pooled_test": 0.2}, "cifar10": {"pooled_test": 0.2},
-              "fashion_mnist": {"pooled_train": 0.6, "pooled_test": 0.2, "outlier_share": 0.5},
-              "coil20": {"pooled_test": 2 / 72, "outlier_share": 0.5}},
-    **{name: {"cifar10": {"all_abnormal": True}}
-       for name in ("skip_ganomaly_pp", "skip_ganomaly", "ganomaly", "ano_gan", "egbad")},
+    "cvgad": {
+        "mnist": {"pooled_test": 0.2},
+        "cifar10": {"pooled_test": 0.2},
+        "fashion_mnist": {"pooled_train": 0.6, "pooled_test": 0.2, "outlier_share": 0.5},
+        "coil20": {"pooled_test": 2 / 72, "outlier_share": 0.5},
+    },
+    **{
+        name: {"cifar10": {"all_abnormal": True}}
+        for name in ("skip_ganomaly_pp", "skip_ganomaly", "ganomaly", "ano_gan", "egbad")
+    },
 }
 """How a paper drew its sets, where that is not the official split: laid below ``--set`` by ``as_published``."""
 
@@ -93,8 +98,9 @@ class BenchmarkConfig(Config):
         if self.protocol == "as_published":
             return self.data.split or published
         if self.data.split == "transductive":
-            raise ConfigError("data.split: transductive learns from the very images it is tested on; "
-                              "use --protocol as_published")
+            raise ConfigError(
+                "data.split: transductive learns from the very images it is tested on; use --protocol as_published"
+            )
         return self.data.split or ("one_vs_rest" if published == "transductive" else published)
 
     def detector_settings(self, normal: int | None) -> OneClassConfig:
@@ -104,9 +110,15 @@ class BenchmarkConfig(Config):
         return row.configure(self.preset, merge(paper, self.settings), "settings")
 
 
-def benchmark_config(detector: str, dataset: str, protocol: str = "honest", preset: str = "full",
-                     normal: list[str] | None = None, seeds: int | None = None,
-                     settings: list[str] | None = None) -> BenchmarkConfig:
+def benchmark_config(
+    detector: str,
+    dataset: str,
+    protocol: str = "honest",
+    preset: str = "full",
+    normal: list[str] | None = None,
+    seeds: int | None = None,
+    settings: list[str] | None = None,
+) -> BenchmarkConfig:
     """From command-line values; ``settings`` are ``--set`` texts such as ``data.root=DIR`` or ``settings.epochs=2``.
 
     Raises:

@@ -15,14 +15,25 @@ from .standard_files import read_cifar_batches, read_idx_pair, read_npz
 
 NAMES = {
     "mnist": tuple("0123456789"),
-    "fashion_mnist": ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
-                      "ankle-boot"),
+    "fashion_mnist": (
+        "t-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle-boot",
+    ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     "coil20": tuple(f"obj{number}" for number in range(1, 21)),
 }
-IDX_FOLDERS = {"mnist": ("", "mnist", "MNIST", "MNIST/raw", "mnist/raw"),
-               "fashion_mnist": ("", "fashion_mnist", "fashion-mnist", "FashionMNIST", "FashionMNIST/raw",
-                                 "fashion_mnist/raw")}
+IDX_FOLDERS = {
+    "mnist": ("", "mnist", "MNIST", "MNIST/raw", "mnist/raw"),
+    "fashion_mnist": ("", "fashion_mnist", "fashion-mnist", "FashionMNIST", "FashionMNIST/raw", "fashion_mnist/raw"),
+}
 SIDE = {"mnist": 32, "fashion_mnist": 32, "cifar10": 32, "coil20": 128}
 POSE_PERIOD = 4
 """COIL-20 has no official split: of the 72 poses, ten degrees of arc apart at most, every fourth is for testing."""
@@ -66,10 +77,16 @@ def _gray_squares(dataset: str, root: Path) -> tuple[Labelled, Labelled]:
     else:
         folder = next((root / name for name in IDX_FOLDERS[dataset] if _idx_file(root / name, "train-images")), None)
         if folder is None:
-            raise InputError(str(root), "MISSING", f"holds neither {dataset}.npz nor train-images-idx3-ubyte[.gz]",
-                             "set data.root to the folder that the data lie in")
-        parts = [read_idx_pair(_needed(folder, f"{part}-images"), _needed(folder, f"{part}-labels"))
-                 for part in ("train", "t10k")]
+            raise InputError(
+                str(root),
+                "MISSING",
+                f"holds neither {dataset}.npz nor train-images-idx3-ubyte[.gz]",
+                "set data.root to the folder that the data lie in",
+            )
+        parts = [
+            read_idx_pair(_needed(folder, f"{part}-images"), _needed(folder, f"{part}-labels"))
+            for part in ("train", "t10k")
+        ]
         where = str(folder)
     return _pair(parts, dataset, where, lambda images: np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None])
 
@@ -96,11 +113,17 @@ def _cifar10(dataset: str, root: Path) -> tuple[Labelled, Labelled]:
         return _pair(parts, dataset, str(pack), lambda images: images)
     for folder in (root / "cifar-10-batches-py", root / "cifar10" / "cifar-10-batches-py", root):
         if (folder / "data_batch_1").is_file():
-            parts = [read_cifar_batches([folder / f"data_batch_{number}" for number in range(1, 6)]),
-                     read_cifar_batches([folder / "test_batch"])]
+            parts = [
+                read_cifar_batches([folder / f"data_batch_{number}" for number in range(1, 6)]),
+                read_cifar_batches([folder / "test_batch"]),
+            ]
             return _pair(parts, dataset, str(folder), lambda images: images)
-    raise InputError(str(root), "MISSING", "holds neither cifar10_jpeg.npz nor cifar-10-batches-py",
-                     "unpack cifar-10-python.tar.gz there, or set data.root to where it is")
+    raise InputError(
+        str(root),
+        "MISSING",
+        "holds neither cifar10_jpeg.npz nor cifar-10-batches-py",
+        "unpack cifar-10-python.tar.gz there, or set data.root to where it is",
+    )
 
 
 def _jpeg_bodies(pack: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -116,8 +139,9 @@ def _jpeg_bodies(pack: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         pixels = cv2.imdecode(np.concatenate([heads[which[number]], body[start:end]]), cv2.IMREAD_COLOR)
         if pixels is None or pixels.shape != (32, 32, 3):
-            raise InputError(f"{pack}[{part} {number}]", "A12", "does not decode as a 32 x 32 image",
-                             "fetch the pack again")
+            raise InputError(
+                f"{pack}[{part} {number}]", "A12", "does not decode as a 32 x 32 image", "fetch the pack again"
+            )
         images[number] = pixels[..., ::-1].transpose(2, 0, 1)
     return images, arrays[f"y_{part}"]
 
@@ -144,8 +168,12 @@ def _coil_folder(root: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if files:
             break
     else:
-        raise InputError(str(root), "MISSING", "holds neither coil20.npz nor obj1__0.png and its like",
-                         "set data.root to the folder that the data lie in")
+        raise InputError(
+            str(root),
+            "MISSING",
+            "holds neither coil20.npz nor obj1__0.png and its like",
+            "set data.root to the folder that the data lie in",
+        )
     images, numbers = [], []
     for path in files:
         item, _, pose = path.stem.removeprefix("obj").partition("__")
@@ -158,27 +186,48 @@ def _coil_folder(root: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.stack(images), labels, poses
 
 
-def _pair(parts: list[tuple[np.ndarray, np.ndarray]], dataset: str, where: str,
-          shape: Callable[[np.ndarray], np.ndarray]) -> tuple[Labelled, Labelled]:
+def _pair(
+    parts: list[tuple[np.ndarray, np.ndarray]], dataset: str, where: str, shape: Callable[[np.ndarray], np.ndarray]
+) -> tuple[Labelled, Labelled]:
     """Checked and brought into (N, C, H, W)."""
     names, side = NAMES[dataset], SIDE[dataset]
     result = []
     for images, labels in parts:
-        if images.dtype != np.uint8 or images.ndim < 3 or len(images) == 0 or labels.shape != (len(images),) \
-                or not np.issubdtype(labels.dtype, np.integer):
-            raise InputError(where, "FORMAT", f"images {images.dtype}{list(images.shape)} and labels "
-                             f"{labels.dtype}{list(labels.shape)} do not fit", "fetch the set again")
+        if (
+            images.dtype != np.uint8
+            or images.ndim < 3
+            or len(images) == 0
+            or labels.shape != (len(images),)
+            or not np.issubdtype(labels.dtype, np.integer)
+        ):
+            raise InputError(
+                where,
+                "FORMAT",
+                f"images {images.dtype}{list(images.shape)} and labels {labels.dtype}{list(labels.shape)} do not fit",
+                "fetch the set again",
+            )
         shaped = np.ascontiguousarray(shape(images))
         if shaped.shape[1] not in (1, 3) or shaped.shape[2:] != (side, side):
-            raise InputError(where, "FORMAT", f"images of shape {list(images.shape[1:])} are not those of {dataset}",
-                             "check what lies there")
+            raise InputError(
+                where,
+                "FORMAT",
+                f"images of shape {list(images.shape[1:])} are not those of {dataset}",
+                "check what lies there",
+            )
         if labels.min() < 0 or labels.max() >= len(names):
-            raise InputError(where, "K3", f"labels {labels.min()} to {labels.max()}, must be 0 to {len(names) - 1}",
-                             "check what lies there")
+            raise InputError(
+                where,
+                "K3",
+                f"labels {labels.min()} to {labels.max()}, must be 0 to {len(names) - 1}",
+                "check what lies there",
+            )
         result.append(Labelled(shaped, labels.astype(np.int64), names))
     return result[0], result[1]
 
 
 LOADERS: dict[str, Callable[[str, Path], tuple[Labelled, Labelled]]] = {
-    "mnist": _gray_squares, "fashion_mnist": _gray_squares, "cifar10": _cifar10, "coil20": _coil20,
+    "mnist": _gray_squares,
+    "fashion_mnist": _gray_squares,
+    "cifar10": _cifar10,
+    "coil20": _coil20,
 }

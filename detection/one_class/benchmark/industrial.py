@@ -76,8 +76,9 @@ class Source:
             try:
                 archive = zipfile.ZipFile(place)
             except zipfile.BadZipFile as error:
-                raise InputError(str(place), "A12", f"is no whole zip file ({error})",
-                                 "copy the data set anew") from error
+                raise InputError(
+                    str(place), "A12", f"is no whole zip file ({error})", "copy the data set anew"
+                ) from error
             self._read, names = archive.read, archive.namelist()
         self.names = sorted(names)
         self._known = set(self.names)
@@ -102,8 +103,9 @@ class Source:
         try:
             content = self._read(name)
         except (zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{self.place}/{name}", "A12", f"cannot be unpacked ({error})",
-                             "copy the data set anew") from error
+            raise InputError(
+                f"{self.place}/{name}", "A12", f"cannot be unpacked ({error})", "copy the data set anew"
+            ) from error
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
         if pixels is None:
             raise InputError(f"{self.place}/{name}", "A12", "does not decode as an image", "copy the data set anew")
@@ -132,10 +134,17 @@ def load_industrial(dataset: str, root: Path, size: int, fold: int = 0) -> Indus
     kept, held_out = set_apart(train, dataset, fold)
     flatten = dataset == "mvtec_screw"
     return IndustrialSplit(
-        _squares(source, kept, size, flatten), _squares(source, held_out, size, flatten),
-        _squares(source, test, size, flatten), np.array([item.label for item in test], np.int64), categories,
-        [item.group for item in kept], [item.group for item in held_out], [item.group for item in test],
-        [item.name for item in test], _masks(source, test, size))
+        _squares(source, kept, size, flatten),
+        _squares(source, held_out, size, flatten),
+        _squares(source, test, size, flatten),
+        np.array([item.label for item in test], np.int64),
+        categories,
+        [item.group for item in kept],
+        [item.group for item in held_out],
+        [item.group for item in test],
+        [item.name for item in test],
+        _masks(source, test, size),
+    )
 
 
 def open_source(dataset: str, root: Path) -> Source:
@@ -159,8 +168,12 @@ def set_apart(normals: Sequence[Photograph], dataset: str, fold: int) -> tuple[l
     """
     groups = sorted({item.group for item in normals})
     if len(groups) < 2:
-        raise InputError(dataset, "K5", f"{len(groups)} objects without defect are too few to set some apart",
-                         "give photographs of at least 2 objects")
+        raise InputError(
+            dataset,
+            "K5",
+            f"{len(groups)} objects without defect are too few to set some apart",
+            "give photographs of at least 2 objects",
+        )
     sizes = {group: sum(item.group == group for item in normals) for group in groups}
     chosen: set[str] = set()
     for index in rng_for(0, dataset, fold, "held_out").permutation(len(groups)):
@@ -191,7 +204,7 @@ def _magnetic_tile(source: Source, fold: int) -> Listing:
 def _every_fourth(names: Sequence[str], fold: int) -> tuple[list[str], list[str]]:
     """(others, every fourth of the sorted names); fold 0 takes the 4th, 8th, ... as the pack's splits.json does."""
     ordered = sorted(names)
-    chosen = ordered[FOLDS - 1 - fold::FOLDS]
+    chosen = ordered[FOLDS - 1 - fold :: FOLDS]
     return [name for name in ordered if name not in set(chosen)], chosen
 
 
@@ -212,8 +225,10 @@ def _rsdds(source: Source, fold: int) -> Listing:
 
     train = [Photograph(name, rail(name)) for name in source.photographs("train/normal")]
     test = [Photograph(name, rail(name)) for name in source.photographs("test/normal")]
-    test += [Photograph(name, rail(name), 1, f"test/defect_mask/{PurePosixPath(name).stem}.png")
-             for name in source.photographs("test/defect")]
+    test += [
+        Photograph(name, rail(name), 1, f"test/defect_mask/{PurePosixPath(name).stem}.png")
+        for name in source.photographs("test/defect")
+    ]
     return train, test, ("defect",)
 
 
@@ -235,8 +250,9 @@ def _masks(source: Source, items: Sequence[Photograph], size: int) -> np.ndarray
     for mask, item in zip(masks, items, strict=True):
         if item.mask is not None:
             if not source.has(item.mask):
-                raise InputError(f"{source.place}/{item.name}", "B11", f"its mask {item.mask} is missing",
-                                 "copy the data set anew")
+                raise InputError(
+                    f"{source.place}/{item.name}", "B11", f"its mask {item.mask} is missing", "copy the data set anew"
+                )
             full = (source.pixels(item.mask) >= 128).astype(np.float32)
             mask[:] = cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA) >= 0.5
     return masks

@@ -54,12 +54,19 @@ def industrial_trial(config: BenchmarkConfig, fold: int, size: int) -> Trial:
 
     split = load_industrial(config.dataset, _root(config), size, fold)
     rng = rng_for(0, "one_class", config.dataset, fold)
-    learned = thin(np.arange(len(split.train_NCHW)), np.zeros(len(split.train_NCHW), np.int64),
-                   config.data.train_limit, rng)
+    learned = thin(
+        np.arange(len(split.train_NCHW)), np.zeros(len(split.train_NCHW), np.int64), config.data.train_limit, rng
+    )
     tested = thin(np.arange(len(split.test_NCHW)), split.test_labels, config.data.test_limit, rng)
     if config.protocol == "as_published":
         tested = np.concatenate([tested[split.test_labels[tested] == 0], tested[split.test_labels[tested] > 0]])
     kinds = split.test_labels[tested].astype(np.int64)
     names = (NORMAL[config.dataset], *split.categories)
-    return Trial(split.train_NCHW[learned], split.held_out_NCHW, split.test_NCHW[tested], (kinds > 0).astype(np.int64),
-                 kinds, names)
+    return Trial(
+        split.train_NCHW[learned],
+        split.held_out_NCHW,
+        split.test_NCHW[tested],
+        (kinds > 0).astype(np.int64),
+        kinds,
+        names,
+    )

@@ -30,8 +30,11 @@ def figures(labels: np.ndarray, scores: np.ndarray) -> Figures:
         raise NumericalFailure(f"one-class: {int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite")
     if labels.min() == labels.max():
         return Figures(None, None, None)
-    return Figures(float(roc_auc_score(labels, scores)), float(average_precision_score(1 - labels, -scores)),
-                   float(average_precision_score(labels, scores)))
+    return Figures(
+        float(roc_auc_score(labels, scores)),
+        float(average_precision_score(1 - labels, -scores)),
+        float(average_precision_score(labels, scores)),
+    )
 
 
 def f1_at(labels: np.ndarray, scores: np.ndarray, threshold: float, positive: int) -> float | None:

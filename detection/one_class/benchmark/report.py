@@ -24,8 +24,13 @@ COLUMNS = 5
 Scored = dict[str, np.ndarray]
 
 
-def write_report(path: Path, config: BenchmarkConfig, results: Sequence[dict[str, Any]], folders: Sequence[Path],
-                 summary: Sequence[dict[str, Any]]) -> None:
+def write_report(
+    path: Path,
+    config: BenchmarkConfig,
+    results: Sequence[dict[str, Any]],
+    folders: Sequence[Path],
+    summary: Sequence[dict[str, Any]],
+) -> None:
     """``results`` and ``folders`` go together, cell by cell. The same cells give the same bytes."""
     from jinja2 import Environment, PackageLoader
 
@@ -35,17 +40,35 @@ def write_report(path: Path, config: BenchmarkConfig, results: Sequence[dict[str
     scored = [read_scores(folder / "scores.npz") for folder in folders]
     columns = _paper_columns(tables, config.detector, split, normals)
     first = min(row["seed"] for row in results)
-    write_text(path, page.get_template("benchmark.html").render(
-        detector=config.detector, dataset=config.dataset, protocol=config.protocol, split=split,
-        published=config.protocol == "as_published", left_out=split == "leave_one_out", leaks=_leaks(config, split),
-        sizes=_sizes(results, config, split), metrics=[TITLES[name] for name in METRICS], tables=tables,
-        paper_columns=[{"label": label, "source": table.source} for table, label, _ in columns],
-        rows=[{"normal": row["normal"], "average": row["normal"] == AVERAGE,
-               "figures": [_shown(row[name]) for name in METRICS],
-               "paper": [_paper_value(table, line, row["normal"], normals) for table, _, line in columns]}
-              for row in summary],
-        seeds=len({row["seed"] for row in results}), roc=_roc(results, scored), first_seed=first,
-        sheets=[_sheet(row, cell) for row, cell in zip(results, scored, strict=True) if row["seed"] == first]))
+    write_text(
+        path,
+        page.get_template("benchmark.html").render(
+            detector=config.detector,
+            dataset=config.dataset,
+            protocol=config.protocol,
+            split=split,
+            published=config.protocol == "as_published",
+            left_out=split == "leave_one_out",
+            leaks=_leaks(config, split),
+            sizes=_sizes(results, config, split),
+            metrics=[TITLES[name] for name in METRICS],
+            tables=tables,
+            paper_columns=[{"label": label, "source": table.source} for table, label, _ in columns],
+            rows=[
+                {
+                    "normal": row["normal"],
+                    "average": row["normal"] == AVERAGE,
+                    "figures": [_shown(row[name]) for name in METRICS],
+                    "paper": [_paper_value(table, line, row["normal"], normals) for table, _, line in columns],
+                }
+                for row in summary
+            ],
+            seeds=len({row["seed"] for row in results}),
+            roc=_roc(results, scored),
+            first_seed=first,
+            sheets=[_sheet(row, cell) for row, cell in zip(results, scored, strict=True) if row["seed"] == first],
+        ),
+    )
 
 
 def read_scores(path: Path) -> Scored:
@@ -61,12 +84,19 @@ def _shown(value: tuple[float | None, float | None]) -> str:
     return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
 
 
-def _paper_columns(tables: Sequence[Table], detector: str, split: str,
-                   normals: set[str]) -> list[tuple[Table, str, Row]]:
+def _paper_columns(
+    tables: Sequence[Table], detector: str, split: str, normals: set[str]
+) -> list[tuple[Table, str, Row]]:
     """The paper's own AUROC of this detector, class by class, where it was taken under the same split."""
-    return [(table, label, row) for table in tables for label, row in table.rows.items()
-            if row.detector == detector and table.metric == "AUROC" and table.split == split
-            and normals & set(table.columns)]
+    return [
+        (table, label, row)
+        for table in tables
+        for label, row in table.rows.items()
+        if row.detector == detector
+        and table.metric == "AUROC"
+        and table.split == split
+        and normals & set(table.columns)
+    ]
 
 
 def _plain(normal: str) -> str:
@@ -86,8 +116,10 @@ def _sizes(results: Sequence[dict[str, Any]], config: BenchmarkConfig, split: st
         low, high = (pick(row[name] for row in results) for pick in (min, max))
         return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
-    text = (f"Split {split}, preset {config.preset}: {extent('n_train')} images to learn from, "
-            f"{extent('n_test')} to test, {extent('n_abnormal')} of them abnormal")
+    text = (
+        f"Split {split}, preset {config.preset}: {extent('n_train')} images to learn from, "
+        f"{extent('n_test')} to test, {extent('n_abnormal')} of them abnormal"
+    )
     return text + (f"; threshold from {extent('n_held_out')} more." if results[0]["n_held_out"] else ".")
 
 
@@ -136,9 +168,14 @@ def _roc(results: Sequence[dict[str, Any]], scored: Sequence[Scored]) -> str | N
 def _sheet(row: dict[str, Any], cell: Scored) -> dict[str, Any]:
     parts = []
     for name, title in (("missed", "Abnormal, but looks most normal"), ("alarmed", "Normal, but looks most abnormal")):
-        pictures = [{"uri": _uri(encode_png(_pixels(image))), "score": f"{cell['scores'][place]:.4g}",
-                     "kind": str(cell["names"][cell["kinds"][place]])}
-                    for place, image in zip(cell[name], cell[f"{name}_NCHW"], strict=True)]
+        pictures = [
+            {
+                "uri": _uri(encode_png(_pixels(image))),
+                "score": f"{cell['scores'][place]:.4g}",
+                "kind": str(cell["names"][cell["kinds"][place]]),
+            }
+            for place, image in zip(cell[name], cell[f"{name}_NCHW"], strict=True)
+        ]
         parts.append({"title": title, "pictures": pictures})
     return {"normal": row["normal"], "parts": parts}
 

@@ -42,9 +42,14 @@ def run_benchmark(config: BenchmarkConfig, out: Path) -> dict[str, Any]:
         write_table(out / "table.csv", results)
         write_summary(out / "summary.csv", summary)
         write_categories(out / "categories.csv", results)
-        write_json(out / "settings.json", {
-            "benchmark": config.model_dump(mode="json", exclude={"data": {"root"}, "workers": True}),
-            "split": config.split(), "detector": results[0]["settings"]})
+        write_json(
+            out / "settings.json",
+            {
+                "benchmark": config.model_dump(mode="json", exclude={"data": {"root"}, "workers": True}),
+                "split": config.split(),
+                "detector": results[0]["settings"],
+            },
+        )
         write_report(out / "report.html", config, results, [job.folder for job in jobs], summary)
     return {"cells": len(results), "summary": summary}
 
@@ -79,8 +84,10 @@ def _numbers(config: BenchmarkConfig) -> tuple[list[tuple[int, str]], str]:
     for part in parts:
         digest.update(f"{part.images_NCHW.shape}{part.labels.tolist()}".encode())
         digest.update(part.images_NCHW.data)
-    return [(number, title(number, config.split(), names, config.data.categories))
-            for number in class_numbers(config.normal, names)], digest.hexdigest()
+    return [
+        (number, title(number, config.split(), names, config.data.categories))
+        for number in class_numbers(config.normal, names)
+    ], digest.hexdigest()
 
 
 def _device(wanted: str) -> str:

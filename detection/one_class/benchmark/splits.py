@@ -76,17 +76,28 @@ def draw_trial(train: Labelled, test: Labelled, number: int, config: BenchmarkCo
         held_out, learned = _hold_out(learned, data.held_out if config.protocol == "honest" else 0.0, rng)
         held_out = thin(held_out, labels, data.test_limit // 2, rng_for(seed, "one_class", "held_out", number))
         learned = thin(learned, labels, data.train_limit, rng)
-        learned = _contaminate(learned, abnormal & ~np.isin(np.arange(len(labels)), tested), data.contamination or 0.0,
-                               rng)
+        learned = _contaminate(
+            learned, abnormal & ~np.isin(np.arange(len(labels)), tested), data.contamination or 0.0, rng
+        )
         tested = thin(tested, labels, data.test_limit, rng)
     if config.protocol == "as_published":
         tested = np.concatenate([tested[~abnormal[tested]], tested[abnormal[tested]]])  # as the papers' loaders do
     if len(learned) < 2 or not len(tested):
-        raise InputError(f"{config.dataset}[{train.names[number]}]", "K8",
-                         f"{len(learned)} images to learn from and {len(tested)} to test", "raise the limits")
+        raise InputError(
+            f"{config.dataset}[{train.names[number]}]",
+            "K8",
+            f"{len(learned)} images to learn from and {len(tested)} to test",
+            "raise the limits",
+        )
     images = _Both(train.images_NCHW, test.images_NCHW)
-    return Trial(images[learned], images[held_out], images[tested], abnormal[tested].astype(np.int64), labels[tested],
-                 train.names)
+    return Trial(
+        images[learned],
+        images[held_out],
+        images[tested],
+        abnormal[tested].astype(np.int64),
+        labels[tested],
+        train.names,
+    )
 
 
 class _Both:
@@ -109,7 +120,7 @@ def _normal_classes(number: int, split: Split, classes: int, categories: int, rn
         return others
     if categories > classes - 1:
         raise ConfigError(f"data.categories: {categories} of {classes} classes normal leave none abnormal")
-    return np.array([number, *rng.permutation(others)[:categories - 1]])
+    return np.array([number, *rng.permutation(others)[: categories - 1]])
 
 
 def _transductive(abnormal: np.ndarray, labels: np.ndarray, data: DataConfig, rng: np.random.Generator) -> Indices:
@@ -124,8 +135,9 @@ def _transductive(abnormal: np.ndarray, labels: np.ndarray, data: DataConfig, rn
     return np.sort(np.concatenate([normals, rng.choice(outliers, count, replace=False)]))
 
 
-def _inductive(abnormal: np.ndarray, official_test: np.ndarray, labels: np.ndarray, data: DataConfig,
-               rng: np.random.Generator) -> tuple[Indices, Indices]:
+def _inductive(
+    abnormal: np.ndarray, official_test: np.ndarray, labels: np.ndarray, data: DataConfig, rng: np.random.Generator
+) -> tuple[Indices, Indices]:
     """(normal indices to learn from, indices to test)."""
     if data.pooled_test is None:
         learned = np.flatnonzero(~abnormal & ~official_test)
@@ -133,7 +145,7 @@ def _inductive(abnormal: np.ndarray, official_test: np.ndarray, labels: np.ndarr
     else:
         order = rng.permutation(np.flatnonzero(~abnormal))
         held = max(1, round(len(order) * data.pooled_test))
-        learned = np.sort(order[held:held + round(len(order) * data.pooled_train)])
+        learned = np.sort(order[held : held + round(len(order) * data.pooled_train)])
         tested = np.sort(np.concatenate([order[:held], np.flatnonzero(abnormal)]))
     if data.outlier_share is not None:
         normals, outliers = tested[~abnormal[tested]], tested[abnormal[tested]]
@@ -146,7 +158,7 @@ def _hold_out(learned: Indices, share: float, rng: np.random.Generator) -> tuple
     """(held out, left to learn from)."""
     order = rng.permutation(learned)
     count = min(round(len(order) * share), len(order) - 2) if share else 0
-    return np.sort(order[:max(count, 0)]), np.sort(order[max(count, 0):])
+    return np.sort(order[: max(count, 0)]), np.sort(order[max(count, 0) :])
 
 
 def _contaminate(learned: Indices, candidates: np.ndarray, share: float, rng: np.random.Generator) -> Indices:

@@ -35,10 +35,19 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in names}
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "check data.root") from error
-    except (OSError, ValueError, EOFError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError) as error:
-        raise InputError(str(path), "FORMAT", f"not a whole npz archive of plain arrays ({_line(error)})",
-                         AGAIN) from error
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        AttributeError,
+        KeyError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
+        raise InputError(
+            str(path), "FORMAT", f"not a whole npz archive of plain arrays ({_line(error)})", AGAIN
+        ) from error
 
 
 def read_idx_pair(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -147,8 +156,11 @@ def _latin(text: Any, encoding: Any = "latin1") -> bytes:
 
 
 KNOWN: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _stored, ("numpy._core.multiarray", "_reconstruct"): _stored,
-    ("numpy", "ndarray"): _Stored, ("numpy", "dtype"): _Kind, ("_codecs", "encode"): _latin,
+    ("numpy.core.multiarray", "_reconstruct"): _stored,
+    ("numpy._core.multiarray", "_reconstruct"): _stored,
+    ("numpy", "ndarray"): _Stored,
+    ("numpy", "dtype"): _Kind,
+    ("_codecs", "encode"): _latin,
 }
 
 

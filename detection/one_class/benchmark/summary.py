@@ -25,8 +25,9 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
     rows = []
     for normal in sorted(numbers, key=numbers.__getitem__):
         mine = [row for row in results if row["normal"] == normal]
-        rows.append({"normal": normal, "seeds": len(mine), **{name: _mean_std([row[name] for row in mine])
-                                                              for name in METRICS}})
+        rows.append(
+            {"normal": normal, "seeds": len(mine), **{name: _mean_std([row[name] for row in mine]) for name in METRICS}}
+        )
     seeds = sorted({row["seed"] for row in results})
     over = {name: [_mean([row[name] for row in results if row["seed"] == seed]) for seed in seeds] for name in METRICS}
     rows.append({"normal": AVERAGE, "seeds": len(seeds), **{name: _mean_std(over[name]) for name in METRICS}})
@@ -48,19 +49,29 @@ def _mean_std(values: Sequence[float | None]) -> tuple[float | None, float | Non
 def write_table(path: Path, results: Sequence[Result]) -> None:
     """One row a cell by class and seed; figures with six decimals, empty where undefined, seconds with two."""
     rows = sorted(results, key=lambda row: (row["number"], row["seed"]))
-    write_csv(path, COLUMNS, [[shown(row[name], 2) if name == "seconds" else row[name] for name in COLUMNS]
-                              for row in rows])
+    write_csv(
+        path, COLUMNS, [[shown(row[name], 2) if name == "seconds" else row[name] for name in COLUMNS] for row in rows]
+    )
 
 
 def write_summary(path: Path, summary: Sequence[dict[str, Any]]) -> None:
     columns = ["normal", "seeds", *(f"{name}_{kind}" for name in METRICS for kind in ("mean", "std"))]
-    write_csv(path, columns, [[row["normal"], row["seeds"], *(value for name in METRICS for value in row[name])]
-                              for row in summary])
+    write_csv(
+        path,
+        columns,
+        [[row["normal"], row["seeds"], *(value for name in METRICS for value in row[name])] for row in summary],
+    )
 
 
 def write_categories(path: Path, results: Sequence[Result]) -> None:
     """AUROC of the normal images against one kind of abnormal ones at a time."""
     rows = sorted(results, key=lambda row: (row["number"], row["seed"]))
-    write_csv(path, ("normal", "seed", "abnormal", "auroc"),
-           [[row["normal"], row["seed"], kind, value]
-            for row in rows for kind, value in sorted(row["categories"].items())])
+    write_csv(
+        path,
+        ("normal", "seed", "abnormal", "auroc"),
+        [
+            [row["normal"], row["seed"], kind, value]
+            for row in rows
+            for kind, value in sorted(row["categories"].items())
+        ],
+    )

@@ -26,8 +26,10 @@ def as_squares(images_NCHW: np.ndarray, size: int) -> Tensor:
     if side == size:
         return images
     mode: dict[str, Any] = {"mode": "area"} if size < side else {"mode": "bilinear", "align_corners": False}
-    parts = [F.interpolate(part.float(), (size, size), **mode).round().clamp(0, 255).to(torch.uint8)
-             for part in images.split(512)]
+    parts = [
+        F.interpolate(part.float(), (size, size), **mode).round().clamp(0, 255).to(torch.uint8)
+        for part in images.split(512)
+    ]
     return torch.cat(parts) if parts else images.new_zeros((0, images.shape[1], size, size))
 
 
@@ -49,8 +51,10 @@ class Examiner:
 
     def plain_scores(self, detector: OneClassDetector, images_NCHW: np.ndarray) -> np.ndarray:
         """(N,) float64, each image by itself."""
-        parts = [score_all(detector, as_squares(images_NCHW[start:start + BATCH], self._size).to(self._device)).image
-                 for start in range(0, len(images_NCHW), BATCH)]
+        parts = [
+            score_all(detector, as_squares(images_NCHW[start : start + BATCH], self._size).to(self._device)).image
+            for start in range(0, len(images_NCHW), BATCH)
+        ]
         return np.concatenate([part.double().numpy() for part in parts]) if parts else np.zeros(0)
 
 
@@ -74,8 +78,13 @@ class BestEpoch:
         if self.found() and not (auroc is not None and auroc > max(known, default=-1.0)):
             picked, kept = self.picked(), self.scores()
         with atomic_path(self._path) as temporary:
-            np.savez(temporary, epochs=np.array([int(number) for number in seen]), picked=np.array(picked),
-                     auroc=np.array([np.nan if value is None else value for value in seen.values()]), scores=kept)
+            np.savez(
+                temporary,
+                epochs=np.array([int(number) for number in seen]),
+                picked=np.array(picked),
+                auroc=np.array([np.nan if value is None else value for value in seen.values()]),
+                scores=kept,
+            )
 
     def found(self) -> bool:
         return self._path.is_file()
@@ -94,5 +103,7 @@ class BestEpoch:
         if not self.found():
             return None
         content = self._read()
-        return [(int(epoch), None if np.isnan(value) else float(value))
-                for epoch, value in zip(content["epochs"], content["auroc"], strict=True)]
+        return [
+            (int(epoch), None if np.isnan(value) else float(value))
+            for epoch, value in zip(content["epochs"], content["auroc"], strict=True)
+        ]

@@ -17,8 +17,13 @@ class AnoGanConfig(OneClassConfig):
     rest is the residual's.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 30, "width": 32, "search_steps": 20, "search_lr": 0.2,
-                                       "precision": "bf16-mixed"}
+    QUICK: ClassVar[dict[str, Any]] = {
+        "epochs": 30,
+        "width": 32,
+        "search_steps": 20,
+        "search_lr": 0.2,
+        "precision": "bf16-mixed",
+    }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
     size: int = Field(32, ge=16, multiple_of=8)

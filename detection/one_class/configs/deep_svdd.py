@@ -20,9 +20,15 @@ class DeepSvddConfig(OneClassConfig):
     on. ``extremes``: lowest and highest value of the normalised pixels, found on the training images where None.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 20, "pretrain_epochs": 20, "drop": 14, "pretrain_drop": 15,
-                                       "soft_from": 2, "pretrain_lr": 1e-3,
-                                       "precision": "bf16-mixed"}
+    QUICK: ClassVar[dict[str, Any]] = {
+        "epochs": 20,
+        "pretrain_epochs": 20,
+        "drop": 14,
+        "pretrain_drop": 15,
+        "soft_from": 2,
+        "pretrain_lr": 1e-3,
+        "precision": "bf16-mixed",
+    }
 
     batch: int = Field(200, ge=2)
     epochs: int = Field(150, ge=1)

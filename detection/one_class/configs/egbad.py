@@ -17,8 +17,14 @@ class EgbadConfig(OneClassConfig):
     preset takes DCGAN's, as it has far fewer steps.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 30, "width": 32, "lr": 2e-4, "average": 0.99, "batch": 64,
-                                       "precision": "bf16-mixed"}
+    QUICK: ClassVar[dict[str, Any]] = {
+        "epochs": 30,
+        "width": 32,
+        "lr": 2e-4,
+        "average": 0.99,
+        "batch": 64,
+        "precision": "bf16-mixed",
+    }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
     size: int = Field(32, ge=16, multiple_of=8)

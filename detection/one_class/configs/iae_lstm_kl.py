@@ -42,8 +42,15 @@ class IaeLstmKlConfig(DeepSvddConfig):
     epochs of pre-training, the terms are svdd 0.55, KL 340 and MSE 0.0012, hence 1e-3 and 1e3.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 9, "pretrain_epochs": 14, "drop": 6, "pretrain_drop": 10,
-                                       "soft_from": 2, "pretrain_lr": 1e-3, "precision": "bf16-mixed"}
+    QUICK: ClassVar[dict[str, Any]] = {
+        "epochs": 9,
+        "pretrain_epochs": 14,
+        "drop": 6,
+        "pretrain_drop": 10,
+        "soft_from": 2,
+        "pretrain_lr": 1e-3,
+        "precision": "bf16-mixed",
+    }
 
     batch: int = Field(100, ge=2)
     epochs: int = Field(50, ge=1)

@@ -37,9 +37,11 @@ class Threshold:
 
     def words(self) -> str:
         """One plain sentence."""
-        said = (f"threshold {self.value:.6g}: of new normals expect {self.expected:.1%} false alarms (asked "
-                f"{self.asked:.1%}; 95 % interval {self.low:.1%} to {self.high:.1%}; {self.held_out} held-out normals "
-                f"of {self.groups} objects)")
+        said = (
+            f"threshold {self.value:.6g}: of new normals expect {self.expected:.1%} false alarms (asked "
+            f"{self.asked:.1%}; 95 % interval {self.low:.1%} to {self.high:.1%}; {self.held_out} held-out normals "
+            f"of {self.groups} objects)"
+        )
         return said if self.keeps else f"{said}; too few objects to promise less: photograph more"
 
 
@@ -70,19 +72,34 @@ def calibrate(scores: np.ndarray, false_alarm: float, groups: Sequence[str] | No
     count = len(values)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
-        raise InputError("one-class", "K5", f"{bad} of {count} scores of held-out normals are not finite",
-                         "train again with a lower learning rate")
+        raise InputError(
+            "one-class",
+            "K5",
+            f"{bad} of {count} scores of held-out normals are not finite",
+            "train again with a lower learning rate",
+        )
     if count < needed(false_alarm):
-        raise InputError("one-class", "K5", f"{count} held-out normals cannot promise a false-alarm rate of "
-                         f"{false_alarm:g}, {needed(false_alarm)} are needed",
-                         "give more normals, hold out a larger share, or ask for a higher rate")
+        raise InputError(
+            "one-class",
+            "K5",
+            f"{count} held-out normals cannot promise a false-alarm rate of "
+            f"{false_alarm:g}, {needed(false_alarm)} are needed",
+            "give more normals, hold out a larger share, or ask for a higher rate",
+        )
     independent = effective_size(values, groups)
     rank = min(independent, math.ceil((independent + 1) * (1 - false_alarm) - 1e-9))
     above = independent + 1 - rank
     place = min(count, math.ceil(rank / (independent + 1) * (count + 1) - 1e-9)) - 1
     low, high = _beta_interval(above, rank)
-    return Threshold(float(np.sort(values)[place]), false_alarm, above / (independent + 1), low, high, count,
-                     len(set(groups)) if groups is not None else count)
+    return Threshold(
+        float(np.sort(values)[place]),
+        false_alarm,
+        above / (independent + 1),
+        low,
+        high,
+        count,
+        len(set(groups)) if groups is not None else count,
+    )
 
 
 def effective_size(scores: np.ndarray, groups: Sequence[str] | None) -> int:
@@ -105,8 +122,8 @@ def effective_size(scores: np.ndarray, groups: Sequence[str] | None) -> int:
 
     ranks = rankdata(scores)
     means = np.bincount(member, ranks) / sizes
-    between = float((sizes * (means - ranks.mean())**2).sum()) / (len(sizes) - 1)
-    within = float(((ranks - means[member])**2).sum()) / (count - len(sizes))
+    between = float((sizes * (means - ranks.mean()) ** 2).sum()) / (len(sizes) - 1)
+    within = float(((ranks - means[member]) ** 2).sum()) / (count - len(sizes))
     typical = (count - float((sizes**2).sum()) / count) / (len(sizes) - 1)
     spread = between + (typical - 1) * within
     correlation = min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 0.0

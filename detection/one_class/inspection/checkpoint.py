@@ -59,18 +59,28 @@ def save_model(folder: Path, model: Model) -> None:
     """Write the weights and, last, what is needed to read them."""
     weights = save(state_of(model.detector))
     write_bytes(folder / "model.safetensors", weights)
-    write_json(folder / "model.json", {
-        "schema": SCHEMA, "detector": model.name, "settings": model.settings.model_dump(mode="json"),
-        "channels": model.channels, "mode": model.mode, "preprocess": model.preprocess,
-        "threshold": asdict(model.threshold) if model.threshold else None,
-        "map_threshold": asdict(model.map_threshold) if model.map_threshold else None,
-        "map_scale": list(model.map_scale) if model.map_scale else None,
-        "held_out": {"scores": [float(score) for score in model.held_out],
-                     "highest": [float(value) for value in model.held_out_highest]
-                     if model.held_out_highest is not None else None,
-                     "groups": list(model.held_out_groups) if model.held_out_groups is not None else None},
-        "weights_sha256": sha256_bytes(weights),
-    })
+    write_json(
+        folder / "model.json",
+        {
+            "schema": SCHEMA,
+            "detector": model.name,
+            "settings": model.settings.model_dump(mode="json"),
+            "channels": model.channels,
+            "mode": model.mode,
+            "preprocess": model.preprocess,
+            "threshold": asdict(model.threshold) if model.threshold else None,
+            "map_threshold": asdict(model.map_threshold) if model.map_threshold else None,
+            "map_scale": list(model.map_scale) if model.map_scale else None,
+            "held_out": {
+                "scores": [float(score) for score in model.held_out],
+                "highest": [float(value) for value in model.held_out_highest]
+                if model.held_out_highest is not None
+                else None,
+                "groups": list(model.held_out_groups) if model.held_out_groups is not None else None,
+            },
+            "weights_sha256": sha256_bytes(weights),
+        },
+    )
 
 
 def load_model(folder: Path, device: torch.device | None = None) -> Model:
@@ -88,12 +98,17 @@ def load_model(folder: Path, device: torch.device | None = None) -> Model:
             raise InputError(str(weights), "FORMAT", "is not the file that model.json was written with", "train again")
         load_state(model.detector, load_file(weights))
     except OSError as error:
-        raise InputError(str(error.filename or folder), "MISSING", f"cannot be read ({error.strerror})",
-                         "train with `anomaly-gan one-class train`") from error
+        raise InputError(
+            str(error.filename or folder),
+            "MISSING",
+            f"cannot be read ({error.strerror})",
+            "train with `anomaly-gan one-class train`",
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(str(path), "FORMAT", f"not a one-class model of this project ({reason})",
-                         "train again") from error
+        raise InputError(
+            str(path), "FORMAT", f"not a one-class model of this project ({reason})", "train again"
+        ) from error
     for net in model.detector.nets.values():
         net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return model
@@ -112,9 +127,16 @@ def _read(content: dict[str, Any], where: str) -> Model:
     held_out = content["held_out"]
     groups, scale, highest = held_out["groups"], content["map_scale"], held_out["highest"]
     return Model(
-        build_detector(name, channels, settings, seed=0), name, settings, channels, mode,
+        build_detector(name, channels, settings, seed=0),
+        name,
+        settings,
+        channels,
+        mode,
         Threshold(**content["threshold"]) if content["threshold"] else None,
-        np.array(held_out["scores"], np.float64), content["preprocess"], tuple(groups) if groups is not None else None,
+        np.array(held_out["scores"], np.float64),
+        content["preprocess"],
+        tuple(groups) if groups is not None else None,
         Threshold(**content["map_threshold"]) if content["map_threshold"] else None,
         (float(scale[0]), float(scale[1])) if scale else None,
-        np.array(highest, np.float64) if highest is not None else None)
+        np.array(highest, np.float64) if highest is not None else None,
+    )

@@ -25,8 +25,13 @@ class Drift:
     figures: dict[str, Any]
 
 
-def compare(held_out: np.ndarray, held_out_groups: tuple[str, ...] | None, threshold: Threshold, scores: np.ndarray,
-            known_good: bool) -> Drift:
+def compare(
+    held_out: np.ndarray,
+    held_out_groups: tuple[str, ...] | None,
+    threshold: Threshold,
+    scores: np.ndarray,
+    known_good: bool,
+) -> Drift:
     """Compare new scores (m,) with those of the held-out normals (n,).
 
     ``known_good``: somebody has looked at all the new photographs and they are normal. Then two-sided Mann-Whitney
@@ -35,8 +40,11 @@ def compare(held_out: np.ndarray, held_out_groups: tuple[str, ...] | None, thres
     ones count for as many as their objects are worth.
     """
     if len(scores) < LEAST or len(held_out) < LEAST:
-        return Drift(None, (f"drift: {len(scores)} photographs are too few to compare with calibration (at least "
-                            f"{LEAST})",), {"photographs": len(scores)})
+        return Drift(
+            None,
+            (f"drift: {len(scores)} photographs are too few to compare with calibration (at least {LEAST})",),
+            {"photographs": len(scores)},
+        )
     alarms = int((scores > threshold.value).sum())
     independent = effective_size(held_out, held_out_groups)
     return (_good if known_good else _unknown)(held_out, independent, threshold, scores, alarms)
@@ -55,18 +63,32 @@ def _good(held_out: np.ndarray, independent: int, threshold: Threshold, scores: 
     low = float(beta.ppf(0.025, alarms, count - alarms + 1)) if alarms else 0.0
     high = float(beta.ppf(0.975, alarms + 1, count - alarms)) if alarms < count else 1.0
     drifted = min(p_middle, p_shape) < SURE / 2 or p_alarms < SURE
-    rate = (f"of {count} photographs known to be good {alarms} are called abnormal: {alarms / count:.1%} (95 % "
-            f"interval {low:.1%} to {high:.1%}; asked {threshold.asked:.1%})")
+    rate = (
+        f"of {count} photographs known to be good {alarms} are called abnormal: {alarms / count:.1%} (95 % "
+        f"interval {low:.1%} to {high:.1%}; asked {threshold.asked:.1%})"
+    )
     if drifted:
         way = "higher" if greater > 0.5 else "lower"
-        verdict = (f"drift: normals score {way} now than at calibration (middle score {np.median(scores):.4g}, "
-                   f"was {np.median(held_out):.4g}): the threshold promises nothing now and must be calibrated again "
-                   "(`one-class recalibrate`)")
+        verdict = (
+            f"drift: normals score {way} now than at calibration (middle score {np.median(scores):.4g}, "
+            f"was {np.median(held_out):.4g}): the threshold promises nothing now and must be calibrated again "
+            "(`one-class recalibrate`)"
+        )
     else:
         verdict = "drift: no sign that normals score differently than at calibration"
-    return Drift(drifted, (rate, verdict), {
-        "known_good": True, "photographs": count, "alarms": alarms, "rate_interval": [low, high],
-        "mann_whitney_p": p_middle, "kolmogorov_smirnov_p": p_shape, "alarms_p": p_alarms})
+    return Drift(
+        drifted,
+        (rate, verdict),
+        {
+            "known_good": True,
+            "photographs": count,
+            "alarms": alarms,
+            "rate_interval": [low, high],
+            "mann_whitney_p": p_middle,
+            "kolmogorov_smirnov_p": p_shape,
+            "alarms_p": p_alarms,
+        },
+    )
 
 
 def _unknown(held_out: np.ndarray, independent: int, threshold: Threshold, scores: np.ndarray, alarms: int) -> Drift:
@@ -74,9 +96,11 @@ def _unknown(held_out: np.ndarray, independent: int, threshold: Threshold, score
     said, drifted = [], False
     p_many = _tail(threshold.expected, independent, count, alarms, above=True)
     if p_many < SURE:
-        said.append(f"{alarms} of {count} photographs are called abnormal, more than normals alone would give "
-                    f"({threshold.expected:.1%} expected): either there are defects, or the photographs have changed; "
-                    "scores alone cannot tell which")
+        said.append(
+            f"{alarms} of {count} photographs are called abnormal, more than normals alone would give "
+            f"({threshold.expected:.1%} expected): either there are defects, or the photographs have changed; "
+            "scores alone cannot tell which"
+        )
     # abnormal photographs score high: they cannot push a share below a low score up, and, being at most half of all,
     # they cannot bring it down to less than half
     below = float((scores <= np.median(held_out)).mean())
@@ -87,20 +111,35 @@ def _unknown(held_out: np.ndarray, independent: int, threshold: Threshold, score
     p_higher = _tail(0.25, independent, least, few, above=False)
     if p_lower < SURE:
         drifted = True
-        said.append(f"drift: {below:.0%} of the photographs score below the middle of the calibration normals, which "
-                    "defects cannot cause: normals score lower now, and some defects may stay below the threshold; "
-                    "calibrate again")
+        said.append(
+            f"drift: {below:.0%} of the photographs score below the middle of the calibration normals, which "
+            "defects cannot cause: normals score lower now, and some defects may stay below the threshold; "
+            "calibrate again"
+        )
     elif p_higher < SURE:
         drifted = True
-        said.append(f"drift: only {few} of {count} photographs score as low as the lowest quarter of the calibration "
-                    "normals: unless more than half of them are abnormal, normals score higher now; score photographs "
-                    "known to be good with --known-good, and calibrate again")
+        said.append(
+            f"drift: only {few} of {count} photographs score as low as the lowest quarter of the calibration "
+            "normals: unless more than half of them are abnormal, normals score higher now; score photographs "
+            "known to be good with --known-good, and calibrate again"
+        )
     else:
-        said.append("drift: no sign of it in the lower scores; photographs known to be good (--known-good) would tell "
-                    "more")
-    return Drift(True if drifted else None, tuple(said), {
-        "known_good": False, "photographs": count, "alarms": alarms, "many_alarms_p": p_many,
-        "share_below_middle": below, "lower_p": p_lower, "higher_p": p_higher})
+        said.append(
+            "drift: no sign of it in the lower scores; photographs known to be good (--known-good) would tell more"
+        )
+    return Drift(
+        True if drifted else None,
+        tuple(said),
+        {
+            "known_good": False,
+            "photographs": count,
+            "alarms": alarms,
+            "many_alarms_p": p_many,
+            "share_below_middle": below,
+            "lower_p": p_lower,
+            "higher_p": p_higher,
+        },
+    )
 
 
 def _above(held_out: np.ndarray, scores: np.ndarray) -> float:

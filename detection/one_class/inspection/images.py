@@ -36,7 +36,7 @@ def flatten_brightness(pixels: np.ndarray) -> np.ndarray:
     wide = max(1, round(min(height, width) * BORDER_SHARE))
     planes = pixels.reshape(height, width, -1)
     inner = np.zeros((height, width), bool)
-    inner[wide:height - wide, wide:width - wide] = True
+    inner[wide : height - wide, wide : width - wide] = True
     level = np.median(planes[~inner], axis=0)
     values = np.arange(256)[:, None] * (LEVEL / np.maximum(level, 1.0))
     table = np.rint(values).clip(0, 255).astype(np.uint8)

@@ -27,8 +27,11 @@ def places(map_SS: np.ndarray, threshold: float, size_hw: tuple[int, int]) -> li
     least = height * width / map_SS.size
     count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     sizes = [(int(stats[part, cv2.CC_STAT_AREA]), part) for part in range(1, count)]
-    return [(labels == part).astype(np.uint8) for area, part in sorted(sizes, key=lambda item: (-item[0], item[1]))
-            if area >= least]
+    return [
+        (labels == part).astype(np.uint8)
+        for area, part in sorted(sizes, key=lambda item: (-item[0], item[1]))
+        if area >= least
+    ]
 
 
 class Finds:
@@ -41,8 +44,11 @@ class Finds:
     def write(self, photograph: Photograph, masks: list[np.ndarray], detector: str, score: float) -> None:
         """The photograph and its label file, with one shape of the category ``found`` for each mask."""
         path = self._copy(photograph, self._folder)
-        label = path.with_suffix(".json") if self._stems[_stem(photograph.file)] < 2 else \
-            path.with_name(path.name + ".json")
+        label = (
+            path.with_suffix(".json")
+            if self._stems[_stem(photograph.file)] < 2
+            else path.with_name(path.name + ".json")
+        )
         height, width = photograph.pixels.shape[:2]
         shapes = [mask_shape(CATEGORY, mask_01, f"{detector}, score {score:.6g}") for mask_01 in masks]
         write_json(label, label_content(path.name, (height, width), shapes))

@@ -79,15 +79,26 @@ class _Collector:
         mode: Mode = self._mode or ("L" if self.grays == len(self.squares) else "RGB")
         others = self.grays if mode == "RGB" else len(self.squares) - self.grays
         if others and (mode == "L" or others < len(self.squares)):
-            remarks = [*remarks, f"A10: {others} of {len(self.squares)} photographs are "
-                       f"{'gray' if mode == 'RGB' else 'in colour'}, all are read as {mode}"]
-        wide = [np.repeat(square, 3, axis=0) if mode == "RGB" and len(square) == 1 else square
-                for square in self.squares]
+            remarks = [
+                *remarks,
+                f"A10: {others} of {len(self.squares)} photographs are "
+                f"{'gray' if mode == 'RGB' else 'in colour'}, all are read as {mode}",
+            ]
+        wide = [
+            np.repeat(square, 3, axis=0) if mode == "RGB" and len(square) == 1 else square for square in self.squares
+        ]
         return GoodParts(np.stack(wide), self.files, groups, mode, self._key.hexdigest(), grouped, remarks)
 
 
-def gather(data: Path, size: int, flatten: bool, grouping: Grouping, ledger: Ledger,
-           min_side: int = MIN_SIDE, mode: Mode | None = None) -> GoodParts:
+def gather(
+    data: Path,
+    size: int,
+    flatten: bool,
+    grouping: Grouping,
+    ledger: Ledger,
+    min_side: int = MIN_SIDE,
+    mode: Mode | None = None,
+) -> GoodParts:
     """All normals under ``data``; refused photographs stand in ``ledger``. ``mode`` None: gray where all are gray.
 
     A folder with ``annotations.json`` is a data set of this project: its training split's real photographs without
@@ -101,16 +112,21 @@ def gather(data: Path, size: int, flatten: bool, grouping: Grouping, ledger: Led
         if grouping.known():
             raise ConfigError(f"{data} is a data set that knows its objects: leave out --groups and --group-regex")
         return _from_dataset(data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), ledger)
-    return _from_folder(data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), grouping, ledger,
-                        min_side)
+    return _from_folder(
+        data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), grouping, ledger, min_side
+    )
 
 
 def _from_dataset(data: Path, collector: _Collector, ledger: Ledger) -> GoodParts:
     dataset = load_dataset(data)
     images = [image for image in dataset.split("train").normals() if image.source == "real"]
     if not images:
-        raise InputError(str(data), "K5", "its training split has no photograph without defect",
-                         "ingest photographs of good parts too")
+        raise InputError(
+            str(data),
+            "K5",
+            "its training split has no photograph without defect",
+            "ingest photographs of good parts too",
+        )
     gray = dataset.info.get("mode") == "L"
     for image in track(images, "read"):  # ingest has accepted these: one that changed since stops the run (A13)
         pixels = read_verified(dataset.path_of(image), image.sha256, gray)
@@ -133,8 +149,10 @@ def _from_folder(data: Path, collector: _Collector, grouping: Grouping, ledger: 
     groups, joins = merge_duplicates(collector.groups, fingerprints)
     remarks = [f"E1: {joins} photographs show the same pixels as another: counted as one object"] if joins else []
     if not grouping.known():
-        remarks.append("every photograph counts as an object of its own: where several show one part, tell with "
-                       "--group-regex or --groups, else the false-alarm rate promised is too certain")
+        remarks.append(
+            "every photograph counts as an object of its own: where several show one part, tell with "
+            "--group-regex or --groups, else the false-alarm rate promised is too certain"
+        )
     return collector.done(grouping.known(), groups, remarks)
 
 
@@ -144,8 +162,12 @@ def _take(collector: _Collector, photograph: Photograph, group: str) -> None:
 
 def _need_some(ledger: Ledger) -> None:
     if ledger.accepted == 0:
-        raise InputError("one-class", "MAX-BAD", f"none of {ledger.found} photographs can be used; the first: "
-                         f"{ledger.rejected[0]['message']}", "give PNG, JPEG, BMP or TIFF photographs")
+        raise InputError(
+            "one-class",
+            "MAX-BAD",
+            f"none of {ledger.found} photographs can be used; the first: {ledger.rejected[0]['message']}",
+            "give PNG, JPEG, BMP or TIFF photographs",
+        )
 
 
 def hold_out(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
@@ -158,8 +180,12 @@ def hold_out(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
         raise ConfigError(f"--held-out {share}: must lie between 0 and 1, for example 0.25")
     names, member, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise InputError("one-class", "E7", f"all {len(groups)} photographs show one object",
-                         "photograph several objects: one must be held out for the threshold")
+        raise InputError(
+            "one-class",
+            "E7",
+            f"all {len(groups)} photographs show one object",
+            "photograph several objects: one must be held out for the threshold",
+        )
     order = sorted(range(len(names)), key=lambda place: (seed_for(seed, "held-out", names[place]), names[place]))
     wanted, taken, chosen = share * len(groups), 0, []
     for place in order:

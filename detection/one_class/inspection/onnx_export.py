@@ -50,8 +50,10 @@ class Exported:
     def line(self) -> str:
         """The last line of ``one-class export``."""
         gaps = f"score {self.score_gap:.1e}" + ("" if self.map_gap is None else f", map {self.map_gap:.1e}")
-        return (f"{self.detector} written to {self.out}; greatest difference to the detector through onnxruntime on "
-                f"{self.images} pictures: {gaps}")
+        return (
+            f"{self.detector} written to {self.out}; greatest difference to the detector through onnxruntime on "
+            f"{self.images} pictures: {gaps}"
+        )
 
 
 class _Graph(nn.Module):
@@ -81,13 +83,16 @@ def export_onnx(model: Path, out: Path) -> Exported:
     """
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"{', '.join(missing)}: not installed; ONNX export needs the extra `onnx`: "
-                          "pip install 'anomaly-gan[onnx]'")
+        raise ConfigError(
+            f"{', '.join(missing)}: not installed; ONNX export needs the extra `onnx`: pip install 'anomaly-gan[onnx]'"
+        )
     judge = load_model(model)
     if not one_class(judge.name).exports:
         able = ", ".join(name for name, row in ONE_CLASS.items() if row.exports)
-        raise ConfigError(f"{judge.name} cannot be written as ONNX: its score is not one graph of tensor operations "
-                          f"(those that can: {able})")
+        raise ConfigError(
+            f"{judge.name} cannot be written as ONNX: its score is not one graph of tensor operations "
+            f"(those that can: {able})"
+        )
     squares = _examples(model, judge)
     expected = score_batch(judge.detector, squares)
     with atomic_path(out) as temporary:
@@ -97,9 +102,11 @@ def export_onnx(model: Path, out: Path) -> Exported:
         spread = float(judge.held_out.std()) if len(judge.held_out) > 1 else 0.0
         largest = max(1.0, float(expected.image.abs().max()))
         if not worst <= PARITY or (spread > 0 and score_gap * largest > SPREAD_SHARE * spread + 1e-6 * largest):
-            raise CheckFailed(f"{judge.name}: the ONNX graph differs from the detector by {worst:.2g} (allowed: "
-                              f"{PARITY:g} and {SPREAD_SHARE:.0%} of the normals' spread {spread:.2g}): nothing is "
-                              "written")
+            raise CheckFailed(
+                f"{judge.name}: the ONNX graph differs from the detector by {worst:.2g} (allowed: "
+                f"{PARITY:g} and {SPREAD_SHARE:.0%} of the normals' spread {spread:.2g}): nothing is "
+                "written"
+            )
     return Exported(out, judge.name, len(squares), score_gap, map_gap)
 
 
@@ -108,25 +115,39 @@ def _write(model: Model, example_BCHW: np.ndarray, maps: bool, path: Path) -> No
     with _quiet(), torch.no_grad():
         try:
             program: Any = torch.onnx.export(
-                _Graph(model.detector, maps).eval(), (torch.from_numpy(example_BCHW),), dynamo=True, verbose=False,
-                input_names=["images"], output_names=names, external_data=False,
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+                _Graph(model.detector, maps).eval(),
+                (torch.from_numpy(example_BCHW),),
+                dynamo=True,
+                verbose=False,
+                input_names=["images"],
+                output_names=names,
+                external_data=False,
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            )
         except (RuntimeError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise EnvironmentFailure(f"{model.name}: torch {torch.__version__} cannot write it as ONNX ({reason})") \
-                from error
+            raise EnvironmentFailure(
+                f"{model.name}: torch {torch.__version__} cannot write it as ONNX ({reason})"
+            ) from error
         program.model.metadata_props.update(_metadata(model))
         program.save(str(path), external_data=False)
 
 
 def _metadata(model: Model) -> dict[str, str]:
     facts: dict[str, Any] = {
-        "detector": model.name, "size": model.settings.size, "mode": model.mode, "preprocess": model.preprocess,
-        "input": "uint8 (B, C, size, size), RGB or gray, resized without cropping, shrinking by area"}
+        "detector": model.name,
+        "size": model.settings.size,
+        "mode": model.mode,
+        "preprocess": model.preprocess,
+        "input": "uint8 (B, C, size, size), RGB or gray, resized without cropping, shrinking by area",
+    }
     if model.threshold is not None:
-        facts |= {"threshold": model.threshold.value, "false_alarm_asked": model.threshold.asked,
-                  "false_alarm_expected": model.threshold.expected,
-                  "false_alarm_interval": [model.threshold.low, model.threshold.high]}
+        facts |= {
+            "threshold": model.threshold.value,
+            "false_alarm_asked": model.threshold.asked,
+            "false_alarm_expected": model.threshold.expected,
+            "false_alarm_interval": [model.threshold.low, model.threshold.high],
+        }
     if model.map_threshold is not None:
         facts["map_threshold"] = model.map_threshold.value
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
@@ -141,7 +162,9 @@ def _gaps(path: Path, squares: np.ndarray, scores: Tensor, maps: Tensor | None) 
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     score_gap, map_gap = 0.0, None if maps is None else 0.0
     for batch in (1, 3):
-        parts = [session.run(None, {"images": squares[start:start + batch]}) for start in range(0, len(squares), batch)]
+        parts = [
+            session.run(None, {"images": squares[start : start + batch]}) for start in range(0, len(squares), batch)
+        ]
         score_gap = max(score_gap, _gap(np.concatenate([part[0] for part in parts]), scores.numpy()))
         if maps is not None and map_gap is not None:
             map_gap = max(map_gap, _gap(np.concatenate([part[1] for part in parts]), maps.numpy()))
@@ -178,8 +201,11 @@ def _quiet() -> Iterator[None]:
     try:
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), \
-                contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

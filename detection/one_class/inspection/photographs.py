@@ -72,12 +72,14 @@ def read_photograph(tree: SourceTree, name: str, notes: Notes, min_side: int = M
     """
     content = tree.read(name, MAX_BYTES)
     picture = decode_photo(name, content, notes, min_side=min_side)
-    return Photograph(name, orient(picture.pixels, picture.orientation), content,
-                      picture.converted or picture.orientation != 1)
+    return Photograph(
+        name, orient(picture.pixels, picture.orientation), content, picture.converted or picture.orientation != 1
+    )
 
 
-def read_photographs(tree: SourceTree, names: Iterable[str], ledger: Ledger, label: str,
-                     min_side: int = MIN_SIDE) -> Iterator[Photograph]:
+def read_photographs(
+    tree: SourceTree, names: Iterable[str], ledger: Ledger, label: str, min_side: int = MIN_SIDE
+) -> Iterator[Photograph]:
     """Those that can be used, one in memory at a time; the others are refused in the ledger."""
     for name in track(list(names), label):
         notes = Notes()

@@ -14,9 +14,18 @@ from .scoring import choose_device
 from .train import Trained, calibrated, keep_examples
 
 
-def recalibrate_folder(model: Path, data: Path, out: Path, false_alarm: float | None = None,
-                       groups: Path | None = None, group_column: str = "group", group_regex: str | None = None,
-                       max_bad: float = 0.01, min_side: int = MIN_SIDE, device: str = "auto") -> Trained:
+def recalibrate_folder(
+    model: Path,
+    data: Path,
+    out: Path,
+    false_alarm: float | None = None,
+    groups: Path | None = None,
+    group_column: str = "group",
+    group_regex: str | None = None,
+    max_bad: float = 0.01,
+    min_side: int = MIN_SIDE,
+    device: str = "auto",
+) -> Trained:
     """The detector in ``model`` with thresholds from the normals in ``data`` alone, written to the new folder ``out``.
 
     ``data`` must show objects that the detector has not learned from, all of them normal. ``false_alarm`` None: the
@@ -32,8 +41,15 @@ def recalibrate_folder(model: Path, data: Path, out: Path, false_alarm: float | 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(str(out), "J6", "holds files already", "choose an empty or new folder")
     ledger = Ledger()
-    parts = gather(data, judge.settings.size, judge.flatten, Grouping(groups, group_column, group_regex), ledger,
-                   min_side, judge.mode)
+    parts = gather(
+        data,
+        judge.settings.size,
+        judge.flatten,
+        Grouping(groups, group_column, group_regex),
+        ledger,
+        min_side,
+        judge.mode,
+    )
     if (why := too_many_refused(ledger, max_bad)) is not None:
         raise InputError(str(data), "MAX-BAD", why, "mend them, or raise --max-bad")
     rate = false_alarm if false_alarm is not None else judge.threshold.asked if judge.threshold else 0.05

@@ -53,8 +53,10 @@ class Scored:
         """The last line of ``one-class score``."""
         more = [f"{self.overlays} overlays"] if self.overlays else []
         more += [f"{self.found} photographs with found masks"] if self.found else []
-        return (f"{self.abnormal} of {self.scored} photographs are abnormal; scores.csv"
-                f"{''.join(f', {item}' for item in more)} written to {self.out}")
+        return (
+            f"{self.abnormal} of {self.scored} photographs are abnormal; scores.csv"
+            f"{''.join(f', {item}' for item in more)} written to {self.out}"
+        )
 
     def problem(self) -> str | None:
         """Why the command must not end with 0: photographs that nobody has judged."""
@@ -73,9 +75,18 @@ class _Pass:
     other_mode: int = 0
 
 
-def score_folder(model: Path, data: Path, out: Path, overlays: int = 50, overlay_all: bool = False, found: bool = True,
-                 good: int = 100, known_good: bool = False, min_side: int = MIN_SIDE,
-                 device: str = "auto") -> Scored:
+def score_folder(
+    model: Path,
+    data: Path,
+    out: Path,
+    overlays: int = 50,
+    overlay_all: bool = False,
+    found: bool = True,
+    good: int = 100,
+    known_good: bool = False,
+    min_side: int = MIN_SIDE,
+    device: str = "auto",
+) -> Scored:
     """Score the photographs in ``data`` (a folder at any depth, or one file) with the detector in ``model``.
 
     Writes ``scores.csv`` (file, score, abnormal 1 or 0, conformal p-value), ``rejects.jsonl``, ``score.json``,
@@ -104,14 +115,23 @@ def score_folder(model: Path, data: Path, out: Path, overlays: int = 50, overlay
         scores = np.array(seen.scores)
         second = _second_pass(judge, tree, seen, out, overlays, overlay_all, found and not known_good, good, target)
         drift = compare(judge.held_out, judge.held_out_groups, judge.threshold, scores, known_good)
-        result = Scored(out, len(scores), int((scores > judge.threshold.value).sum()), len(ledger.rejected),
-                        second["overlays"], second["found"], drift, (*_remarks(judge, seen, second), *drift.sentences))
+        result = Scored(
+            out,
+            len(scores),
+            int((scores > judge.threshold.value).sum()),
+            len(ledger.rejected),
+            second["overlays"],
+            second["found"],
+            drift,
+            (*_remarks(judge, seen, second), *drift.sentences),
+        )
         _summary(judge, result, ledger, second)
     return result
 
 
-def _first_pass(model: Model, tree: SourceTree, names: list[str], ledger: Ledger, out: Path, min_side: int,
-                device: Any) -> _Pass:
+def _first_pass(
+    model: Model, tree: SourceTree, names: list[str], ledger: Ledger, out: Path, min_side: int, device: Any
+) -> _Pass:
     """Score everything, batch by batch, into ``scores.csv``; its rows stand in the order of the names."""
     assert model.threshold is not None
     seen = _Pass()
@@ -120,8 +140,12 @@ def _first_pass(model: Model, tree: SourceTree, names: list[str], ledger: Ledger
         for files, squares, marks, others in _batches(model, tree, names, ledger, min_side):
             scores = score_batch(model.detector, squares, device).image.numpy().astype(np.float64)
             if not np.isfinite(scores).all():
-                raise InputError(files[int(np.flatnonzero(~np.isfinite(scores))[0])], "K5", "has no finite score",
-                                 "train the model again")
+                raise InputError(
+                    files[int(np.flatnonzero(~np.isfinite(scores))[0])],
+                    "K5",
+                    "has no finite score",
+                    "train the model again",
+                )
             seen.files += files
             seen.scores += scores.tolist()
             seen.other_mode += others
@@ -129,13 +153,22 @@ def _first_pass(model: Model, tree: SourceTree, names: list[str], ledger: Ledger
             _write_rows(stream, model, files, scores)
         ledger.close(out / "rejects.jsonl")
         if not seen.files:
-            raise InputError(str(tree.root), "MAX-BAD", f"none of {ledger.found} photographs can be scored; the first: "
-                             f"{ledger.rejected[0]['message']}", "all are in rejects.jsonl")
+            raise InputError(
+                str(tree.root),
+                "MAX-BAD",
+                f"none of {ledger.found} photographs can be scored; the first: {ledger.rejected[0]['message']}",
+                "all are in rejects.jsonl",
+            )
     return seen
 
 
-def _batches(model: Model, tree: SourceTree, names: list[str], ledger: Ledger, min_side: int,
-             ) -> Iterator[tuple[list[str], np.ndarray, list[str], int]]:
+def _batches(
+    model: Model,
+    tree: SourceTree,
+    names: list[str],
+    ledger: Ledger,
+    min_side: int,
+) -> Iterator[tuple[list[str], np.ndarray, list[str], int]]:
     """(files, squares (B, C, S, S), hashes of the bytes, how many are not of the model's mode)."""
     files: list[str] = []
     squares: list[np.ndarray] = []
@@ -169,8 +202,17 @@ def _harmless(file: str) -> str:
     return f"./{file}" if file[:1] in "=+-@|%'\t＝＋－＠" else file
 
 
-def _second_pass(model: Model, tree: SourceTree, seen: _Pass, out: Path, overlays: int, overlay_all: bool, found: bool,
-                 good: int, device: Any) -> dict[str, int]:
+def _second_pass(
+    model: Model,
+    tree: SourceTree,
+    seen: _Pass,
+    out: Path,
+    overlays: int,
+    overlay_all: bool,
+    found: bool,
+    good: int,
+    device: Any,
+) -> dict[str, int]:
     """Read the photographs that have something to show again: overlays, finds, and normals beside the finds."""
     assert model.threshold is not None
     counts = {"overlays": 0, "found": 0, "without_place": 0, "good": 0}
@@ -187,8 +229,10 @@ def _second_pass(model: Model, tree: SourceTree, seen: _Pass, out: Path, overlay
         heat = map_of(model, _square(model, photograph), device)
         assert heat is not None
         if place in shown:
-            write_bytes(out / "overlays" / f"{photograph.file}.jpg",
-                        draw_overlay(photograph.pixels, heat, model.map_scale, model.map_threshold.value))
+            write_bytes(
+                out / "overlays" / f"{photograph.file}.jpg",
+                draw_overlay(photograph.pixels, heat, model.map_scale, model.map_threshold.value),
+            )
             counts["overlays"] += 1
         if place not in with_masks:
             continue
@@ -215,28 +259,48 @@ def _again(tree: SourceTree, seen: _Pass, place: int) -> Photograph:
 def _remarks(model: Model, seen: _Pass, second: dict[str, int]) -> Iterator[str]:
     if seen.other_mode:
         kind = "colour read as gray" if model.mode == "L" else "gray read as colour"
-        yield (f"A10: {seen.other_mode} of {len(seen.files)} photographs are {kind}, as the detector learned from "
-               f"{'gray' if model.mode == 'L' else 'colour'} ones")
+        yield (
+            f"A10: {seen.other_mode} of {len(seen.files)} photographs are {kind}, as the detector learned from "
+            f"{'gray' if model.mode == 'L' else 'colour'} ones"
+        )
     if model.map_threshold is None:
-        why = "was saved without a threshold for its map" if one_class(model.name).maps else \
-            "does not tell where a defect is"
+        why = (
+            "was saved without a threshold for its map"
+            if one_class(model.name).maps
+            else "does not tell where a defect is"
+        )
         yield f"{model.name} {why}: no overlays, no found masks"
     if second["without_place"]:
-        yield (f"{second['without_place']} abnormal photographs have no place above the map's threshold: they are not "
-               "in found/")
+        yield (
+            f"{second['without_place']} abnormal photographs have no place above the map's threshold: they are not "
+            "in found/"
+        )
     if second["good"]:
-        yield (f"found/good holds {second['good']} photographs that score like ordinary normals; nobody has looked at "
-               "them, nor at the found masks")
+        yield (
+            f"found/good holds {second['good']} photographs that score like ordinary normals; nobody has looked at "
+            "them, nor at the found masks"
+        )
 
 
 def _summary(model: Model, result: Scored, ledger: Ledger, second: dict[str, int]) -> None:
     assert model.threshold is not None
-    write_json(result.out / "score.json", {
-        "detector": model.name, "mode": model.mode, "preprocess": model.preprocess,
-        "threshold": vars(model.threshold), "map_scale": model.map_scale,
-        "map_threshold": model.map_threshold.value if model.map_threshold else None,
-        "scored": result.scored, "abnormal": result.abnormal, **second, "photographs": ledger.counts(),
-        "drift": {"drifted": result.drift.drifted, **result.drift.figures}, "remarks": list(result.remarks)})
+    write_json(
+        result.out / "score.json",
+        {
+            "detector": model.name,
+            "mode": model.mode,
+            "preprocess": model.preprocess,
+            "threshold": vars(model.threshold),
+            "map_scale": model.map_scale,
+            "map_threshold": model.map_threshold.value if model.map_threshold else None,
+            "scored": result.scored,
+            "abnormal": result.abnormal,
+            **second,
+            "photographs": ledger.counts(),
+            "drift": {"drifted": result.drift.drifted, **result.drift.figures},
+            "remarks": list(result.remarks),
+        },
+    )
 
 
 def _claim(out: Path, started: dict[str, str]) -> None:

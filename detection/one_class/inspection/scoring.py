@@ -37,10 +37,11 @@ def score_batch(detector: OneClassDetector, squares_NCHW: np.ndarray, device: to
     return Scores(scores.image.float().cpu(), None if scores.map_BHW is None else scores.map_BHW.float().cpu())
 
 
-def in_batches(detector: OneClassDetector, squares_NCHW: np.ndarray, device: torch.device | str = "cpu",
-               batch: int = BATCH) -> Iterator[Scores]:
+def in_batches(
+    detector: OneClassDetector, squares_NCHW: np.ndarray, device: torch.device | str = "cpu", batch: int = BATCH
+) -> Iterator[Scores]:
     for start in range(0, len(squares_NCHW), batch):
-        yield score_batch(detector, squares_NCHW[start:start + batch], device)
+        yield score_batch(detector, squares_NCHW[start : start + batch], device)
 
 
 def map_of(model: Model, square_CHW: np.ndarray, device: torch.device | str = "cpu") -> np.ndarray | None:

@@ -45,14 +45,26 @@ class Trained:
         """The last line of the command."""
         refused = f"; {self.refused} photographs refused, see rejects.jsonl" if self.refused else ""
         how = "calibrated anew" if self.trained_on is None else f"trained on {self.trained_on} normals"
-        return (f"{self.detector}, {how}, written to {self.out}: "
-                f"{self.threshold.words()}{refused}")
+        return f"{self.detector}, {how}, written to {self.out}: {self.threshold.words()}{refused}"
 
 
-def train_folder(data: Path, out: Path, detector: str, preset: str = "full", changes: dict[str, Any] | None = None,
-                 false_alarm: float = 0.05, groups: Path | None = None, group_column: str = "group",
-                 group_regex: str | None = None, held_out: float = 0.25, flatten: bool = False,
-                 max_bad: float = 0.01, min_side: int = MIN_SIDE, seed: int = 0, device: str = "auto") -> Trained:
+def train_folder(
+    data: Path,
+    out: Path,
+    detector: str,
+    preset: str = "full",
+    changes: dict[str, Any] | None = None,
+    false_alarm: float = 0.05,
+    groups: Path | None = None,
+    group_column: str = "group",
+    group_regex: str | None = None,
+    held_out: float = 0.25,
+    flatten: bool = False,
+    max_bad: float = 0.01,
+    min_side: int = MIN_SIDE,
+    seed: int = 0,
+    device: str = "auto",
+) -> Trained:
     """Learn from the normals in ``data``, calibrate on a held-out share of them (whole objects), write to ``out``.
 
     ``data``: photographs at any depth, all of good parts, or a data set folder that ``ingest`` wrote. ``flatten``:
@@ -75,8 +87,14 @@ def train_folder(data: Path, out: Path, detector: str, preset: str = "full", cha
         ledger = Ledger()
         parts = gather(data, settings.size, flatten, Grouping(groups, group_column, group_regex), ledger, min_side)
         aside = hold_out(parts.groups, held_out, seed)
-        started = {"detector": detector, "settings": settings.model_dump(mode="json"), "seed": seed,
-                   "data": parts.key, "held_out": held_out, "preprocess": FLATTENED if flatten else SQUARE}
+        started = {
+            "detector": detector,
+            "settings": settings.model_dump(mode="json"),
+            "seed": seed,
+            "data": parts.key,
+            "held_out": held_out,
+            "preprocess": FLATTENED if flatten else SQUARE,
+        }
         _refuse_other(out, started)
         ledger.close(out / "rejects.jsonl")
         if (why := too_many_refused(ledger, max_bad)) is not None:
@@ -91,8 +109,17 @@ def train_folder(data: Path, out: Path, detector: str, preset: str = "full", cha
     return Trained(out, detector, int((~aside).sum()), model.threshold, len(ledger.rejected), tuple(parts.remarks))
 
 
-def _train(out: Path, parts: GoodParts, aside: np.ndarray, name: str, settings: Any, preprocess: str,
-           false_alarm: float, seed: int, device: str) -> Model:
+def _train(
+    out: Path,
+    parts: GoodParts,
+    aside: np.ndarray,
+    name: str,
+    settings: Any,
+    preprocess: str,
+    false_alarm: float,
+    seed: int,
+    device: str,
+) -> Model:
     from anomaly_gan.engine.loop import make_fabric
 
     squares = parts.squares_NCHW
@@ -100,8 +127,13 @@ def _train(out: Path, parts: GoodParts, aside: np.ndarray, name: str, settings: 
     detector = build_detector(name, squares.shape[1], settings, seed)
     train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
-    model = calibrated(Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess),
-                       squares[aside], groups, false_alarm, fabric.device)
+    model = calibrated(
+        Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess),
+        squares[aside],
+        groups,
+        false_alarm,
+        fabric.device,
+    )
     keep_examples(out, squares[aside])
     save_model(out, model)
     for part in (out / "training").rglob("trained.safetensors"):
@@ -116,8 +148,9 @@ def keep_examples(out: Path, squares_NCHW: np.ndarray) -> None:
         write_png(out / "examples" / f"{number}.png", shown if shown.shape[2] == 3 else shown[..., 0])
 
 
-def calibrated(model: Model, squares_NCHW: np.ndarray, groups: list[str], false_alarm: float,
-               device: torch.device | str = "cpu") -> Model:
+def calibrated(
+    model: Model, squares_NCHW: np.ndarray, groups: list[str], false_alarm: float, device: torch.device | str = "cpu"
+) -> Model:
     """The model with its thresholds from held-out normals (N, C, S, S) uint8 that show the objects ``groups``.
 
     The map's threshold bounds the greatest value anywhere in a normal's map, so that the same share of normals shows
@@ -138,8 +171,11 @@ def _with_map(model: Model, false_alarm: float, low: float) -> Model:
     return replace(model, map_threshold=of_maps, map_scale=(low, max(2 * of_maps.value - low, low + 1e-12)))
 
 
-def _held_out_scores(detector: OneClassDetector, squares_NCHW: np.ndarray, device: torch.device | str,
-                     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+def _held_out_scores(
+    detector: OneClassDetector,
+    squares_NCHW: np.ndarray,
+    device: torch.device | str,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Scores (N,), and the greatest and the middle value (N,) of each map."""
     scores, highest, middle = [], [], []
     for part in in_batches(detector, squares_NCHW, device):
@@ -148,8 +184,11 @@ def _held_out_scores(detector: OneClassDetector, squares_NCHW: np.ndarray, devic
             flat = part.map_BHW.flatten(1)
             highest.append(flat.max(dim=1).values.numpy())
             middle.append(flat.median(dim=1).values.numpy())
-    return (np.concatenate(scores), np.concatenate(highest) if highest else None,
-            np.concatenate(middle) if middle else None)
+    return (
+        np.concatenate(scores),
+        np.concatenate(highest) if highest else None,
+        np.concatenate(middle) if middle else None,
+    )
 
 
 def _finished(out: Path, false_alarm: float) -> Model | None:
@@ -184,5 +223,6 @@ def _refuse_other(out: Path, started: dict[str, Any]) -> None:
         there = {}
     unlike = [key for key in started if not isinstance(there, dict) or there.get(key) != started[key]]
     if unlike:
-        raise InputError(str(out), "J6", f"holds another training (other {', '.join(unlike)})",
-                         "choose an empty or new folder")
+        raise InputError(
+            str(out), "J6", f"holds another training (other {', '.join(unlike)})", "choose an empty or new folder"
+        )

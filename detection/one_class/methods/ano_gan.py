@@ -86,8 +86,10 @@ class AnoGanTask:
         def adam(name: str) -> torch.optim.Adam:
             return torch.optim.Adam(self.nets[name].parameters(), lr=self._settings.lr, betas=(0.5, 0.999), fused=True)
 
-        return [Update("discriminator", adam("discriminator"), self._discriminator),
-                Update("generator", adam("generator"), self._generator, (self.nets["discriminator"],))]
+        return [
+            Update("discriminator", adam("discriminator"), self._discriminator),
+            Update("generator", adam("generator"), self._generator, (self.nets["discriminator"],)),
+        ]
 
     def forward(self, batch: Tensor) -> Drawn:
         code = torch.randn(len(batch), self._settings.latent, device=batch.device)
@@ -111,7 +113,9 @@ class AnoGan:
         self.settings = settings
         self.nets: dict[str, nn.Module] = {
             "generator": Decoder(channels, settings.size, settings.width, settings.latent),
-            "discriminator": Discriminator(channels, settings.size, settings.width), "start": Start(settings.latent)}
+            "discriminator": Discriminator(channels, settings.size, settings.width),
+            "start": Start(settings.latent),
+        }
         for net in self.nets.values():
             net.apply(dcgan_start)
 
@@ -133,13 +137,14 @@ class AnoGan:
         missing = -len(images_BCHW) % TOGETHER
         filled = torch.cat([images_BCHW, images_BCHW[:1].expand(missing, -1, -1, -1)])
         found = [self._search(pixels(chunk)) for chunk in filled.split(TOGETHER)]
-        image, residual = (torch.cat(parts)[:len(images_BCHW)] for parts in zip(*found, strict=True))
+        image, residual = (torch.cat(parts)[: len(images_BCHW)] for parts in zip(*found, strict=True))
         return Scores(image, residual)
 
     def _distance(self, x: Tensor, features: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         again = self.nets["generator"](code)
-        return mixed_distance(x, again, features, self.nets["discriminator"](again)[0],
-                              self.settings.feature_weight), again
+        return mixed_distance(
+            x, again, features, self.nets["discriminator"](again)[0], self.settings.feature_weight
+        ), again
 
     def _search(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Adam on the code of each image by itself.
@@ -154,7 +159,7 @@ class AnoGan:
         for step in range(settings.search_steps):
             with torch.enable_grad():
                 code = code.detach().requires_grad_()
-                gradient, = torch.autograd.grad(self._distance(x, features, code)[0].sum(), code)
+                (gradient,) = torch.autograd.grad(self._distance(x, features, code)[0].sum(), code)
             first = ADAM[0] * first + (1 - ADAM[0]) * gradient
             second = ADAM[1] * second + (1 - ADAM[1]) * gradient**2
             bias = (1 - ADAM[1] ** (step + 1)) ** 0.5 / (1 - ADAM[0] ** (step + 1))

@@ -69,8 +69,15 @@ class Classical:
 
     @torch.no_grad()
     def prepare(self, normals: Normals) -> None:
-        self._remembered.learn(torch.cat([self._pooled(turned) for chunk in normals.chunks(self.settings.batch)
-                                          for turned in turned_over(chunk, self.settings.mirror)]))
+        self._remembered.learn(
+            torch.cat(
+                [
+                    self._pooled(turned)
+                    for chunk in normals.chunks(self.settings.batch)
+                    for turned in turned_over(chunk, self.settings.mirror)
+                ]
+            )
+        )
 
     def phases(self) -> list[Phase]:
         return []

@@ -44,7 +44,7 @@ class Gate(nn.Module):
     def opens(self, latent: Tensor, after: int) -> bool:
         """Take note of the latent loss (a scalar) of a step; True when at least ``after`` came before and it is low."""
         seen = int(self.seen)
-        past = self.recent[:min(seen, RECENT)]
+        past = self.recent[: min(seen, RECENT)]
         threshold = self._threshold if self._threshold is not None else float(past.median()) if seen else None
         is_low = threshold is not None and float(latent) < threshold
         self.recent[seen % RECENT] = latent.detach()
@@ -112,8 +112,9 @@ class CvgadTask:
         updates = [Update(name, cvae, losses, every=CYCLE, phases=(0, 1, 2, 3)) for name, on, losses in regular if on]
         if settings.weight_wasserstein == 0:
             return updates
-        critic = Update("critic", self._adam(list(nets["critic"].parameters())), self._critic,
-                        every=CYCLE, phases=(0, 1, 2, 3, 4))
+        critic = Update(
+            "critic", self._adam(list(nets["critic"].parameters())), self._critic, every=CYCLE, phases=(0, 1, 2, 3, 4)
+        )
         generator = Update("generator", cvae, self._generator, (nets["critic"],), CYCLE, (5,))
         return [critic, *updates, generator]
 
@@ -144,8 +145,10 @@ class CvgadTask:
         critic, fake = self.nets["critic"], step.again.detach()
         real_B, fake_B = critic(torch.cat([step.x, fake])).chunk(2)
         share = torch.rand(len(fake), device=fake.device)
-        return {"wasserstein": terms.wasserstein_gap(real_B, fake_B),
-                "penalty": self._settings.penalty * terms.gradient_penalty(critic, step.x, fake, share)}
+        return {
+            "wasserstein": terms.wasserstein_gap(real_B, fake_B),
+            "penalty": self._settings.penalty * terms.gradient_penalty(critic, step.x, fake, share),
+        }
 
     def _generator(self, step: Step) -> Losses:
         return {"wasserstein": -self._settings.weight_wasserstein * self.nets["critic"](step.again).mean()}
@@ -199,8 +202,10 @@ class CvgadTask:
                 distance = settings.negative_distance * settings.latent**0.5
                 outliers = decoder(outlying_codes(means, len(step.x), distance))
             level = torch.stack(list(self._compare(outliers, self._rebuild(outliers)[1]).values())).sum()
-        return {"hinge": settings.weight_negative
-                * terms.negative_loss(level, step.reconstruction, settings.negative_margin)}
+        return {
+            "hinge": settings.weight_negative
+            * terms.negative_loss(level, step.reconstruction, settings.negative_margin)
+        }
 
 
 class Cvgad:
@@ -209,12 +214,17 @@ class Cvgad:
     def __init__(self, channels: int, settings: CvgadConfig) -> None:
         size, width, latent = settings.size, settings.width, settings.latent
         self.settings = settings
-        self.nets: dict[str, nn.Module] = {"encoder": Encoder(channels, size, width, latent),
-                                           "decoder": Decoder(channels, size, width, latent), "standard": Statistics()}
+        self.nets: dict[str, nn.Module] = {
+            "encoder": Encoder(channels, size, width, latent),
+            "decoder": Decoder(channels, size, width, latent),
+            "standard": Statistics(),
+        }
         self._only_training: dict[str, nn.Module] = {
             "kinds": Kinds(settings.classes, latent, settings.means),
             "critic": Critic(channels, size, width).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-            "feature_discriminator": FeatureDiscriminator(4 * width, latent), "gate": Gate(settings.negative_below)}
+            "feature_discriminator": FeatureDiscriminator(4 * width, latent),
+            "gate": Gate(settings.negative_below),
+        }
         self._steps = 1
 
     def prepare(self, normals: Normals) -> None:
@@ -223,8 +233,14 @@ class Cvgad:
     def phases(self) -> list[Phase]:
         settings = self.settings
         rounds = -(-settings.negative_after * self._steps * 4 // CYCLE)
-        return [Phase("train", lambda: CvgadTask(self.nets | self._only_training, settings, rounds), settings.epochs,
-                      settings.batch)]
+        return [
+            Phase(
+                "train",
+                lambda: CvgadTask(self.nets | self._only_training, settings, rounds),
+                settings.epochs,
+                settings.batch,
+            )
+        ]
 
     @torch.no_grad()
     def settle(self, normals: Normals) -> None:

@@ -70,7 +70,7 @@ def gradient_penalty(
     with torch.autocast(device_type=real_BCHW.device.type, enabled=False):
         share = share_B.view(-1, 1, 1, 1)
         between = (share * real_BCHW + (1 - share) * fake_BCHW).detach().requires_grad_()
-        gradient, = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 

@@ -55,8 +55,9 @@ class Encoder(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Encoded:
         features = self.body(x_BCHW)
         flat = features.flatten(1)
-        return Encoded(features, self.mean(flat).float(),
-                       self.log_var(flat).float().clamp(-LARGEST_LOG_VAR, LARGEST_LOG_VAR))
+        return Encoded(
+            features, self.mean(flat).float(), self.log_var(flat).float().clamp(-LARGEST_LOG_VAR, LARGEST_LOG_VAR)
+        )
 
 
 class Decoder(nn.Module):
@@ -65,8 +66,12 @@ class Decoder(nn.Module):
     def __init__(self, channels: int, size: int, width: int, latent: int) -> None:
         super().__init__()
         side = size // 8
-        layers: list[nn.Module] = [nn.Linear(latent, 4 * width * side**2), nn.Unflatten(1, (4 * width, side, side)),
-                                   nn.BatchNorm2d(4 * width), nn.ReLU()]
+        layers: list[nn.Module] = [
+            nn.Linear(latent, 4 * width * side**2),
+            nn.Unflatten(1, (4 * width, side, side)),
+            nn.BatchNorm2d(4 * width),
+            nn.ReLU(),
+        ]
         for before, after in ((4 * width, 2 * width), (2 * width, width)):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         self.body = nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1))
@@ -93,8 +98,9 @@ class Critic(nn.Module):
 
     def __init__(self, channels: int, size: int, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(halvings(channels, width, norm=False), nn.Flatten(),
-                                  nn.Linear(4 * width * (size // 8) ** 2, 1))
+        self.body = nn.Sequential(
+            halvings(channels, width, norm=False), nn.Flatten(), nn.Linear(4 * width * (size // 8) ** 2, 1)
+        )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.body(x_BCHW).float().squeeze(1)

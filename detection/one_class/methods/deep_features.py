@@ -39,7 +39,7 @@ class Backbone(nn.Module):
         whole = efficientnet_lite0(features_only=True)
         self.stem = nn.Sequential(whole.get_submodule("conv_stem"), whole.get_submodule("bn1"))
         stages = list(whole.get_submodule("blocks").children())
-        self.stages = nn.ModuleList(stages[:settings.layers[-1]])
+        self.stages = nn.ModuleList(stages[: settings.layers[-1]])
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
         self._layers, self._side, self._at_least = settings.layers, settings.neighbourhood, settings.at_least
@@ -63,10 +63,14 @@ class Backbone(nn.Module):
         for number, stage in enumerate(self.stages, 1):
             x = stage(x)
             if number in self._layers:
-                layer = x if self._side == 1 else F.avg_pool2d(x, self._side, 1, self._side // 2,
-                                                               count_include_pad=False)
-                found.append(layer if not found or layer.shape[-2:] == found[0].shape[-2:] else F.interpolate(
-                    layer, found[0].shape[-2:], mode="bilinear", align_corners=False))
+                layer = (
+                    x if self._side == 1 else F.avg_pool2d(x, self._side, 1, self._side // 2, count_include_pad=False)
+                )
+                found.append(
+                    layer
+                    if not found or layer.shape[-2:] == found[0].shape[-2:]
+                    else F.interpolate(layer, found[0].shape[-2:], mode="bilinear", align_corners=False)
+                )
         return torch.cat(found, dim=1)
 
 

@@ -72,9 +72,13 @@ class PretrainTask:
 
     def updates(self) -> list[Update]:
         settings = self._settings
-        adam = torch.optim.Adam(parameters_of(self.nets["encoder"], self.nets["decoder"]),
-                                lr=settings.pretrain_lr or settings.lr, weight_decay=settings.pretrain_weight_decay,
-                                amsgrad=settings.amsgrad, fused=True)
+        adam = torch.optim.Adam(
+            parameters_of(self.nets["encoder"], self.nets["decoder"]),
+            lr=settings.pretrain_lr or settings.lr,
+            weight_decay=settings.pretrain_weight_decay,
+            amsgrad=settings.amsgrad,
+            fused=True,
+        )
         return [Update("auto_encoder", adam, self._losses)]
 
     def _losses(self, outputs: Coded) -> Losses:
@@ -106,8 +110,9 @@ class SphereTask:
 
     def updates(self) -> list[Update]:
         settings = self.settings
-        adam = torch.optim.Adam(self.trained(), lr=settings.lr, weight_decay=settings.weight_decay,
-                                amsgrad=settings.amsgrad, fused=True)
+        adam = torch.optim.Adam(
+            self.trained(), lr=settings.lr, weight_decay=settings.weight_decay, amsgrad=settings.amsgrad, fused=True
+        )
         return [Update("sphere", adam, self.losses)]
 
     def trained(self) -> list[nn.Parameter]:
@@ -149,10 +154,21 @@ class DeepSvdd:
     def phases(self) -> list[Phase]:
         settings = self.settings
         return [
-            Phase("pretrain", lambda: PretrainTask({**self.nets, "decoder": self.decoder}, settings),
-                  settings.pretrain_epochs, settings.batch, dropping(settings.pretrain_drop)),
-            Phase("train", self._sphere_task, settings.epochs, settings.batch, dropping(settings.drop),
-                  begin=self._find_centre),
+            Phase(
+                "pretrain",
+                lambda: PretrainTask({**self.nets, "decoder": self.decoder}, settings),
+                settings.pretrain_epochs,
+                settings.batch,
+                dropping(settings.pretrain_drop),
+            ),
+            Phase(
+                "train",
+                self._sphere_task,
+                settings.epochs,
+                settings.batch,
+                dropping(settings.drop),
+                begin=self._find_centre,
+            ),
         ]
 
     def _sphere_task(self) -> SphereTask:

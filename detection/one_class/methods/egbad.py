@@ -30,8 +30,9 @@ class Coder(nn.Module):
 
     def __init__(self, channels: int, size: int, width: int, latent: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(halvings(channels, width, norm=True), nn.Flatten(),
-                                  nn.Linear(4 * width * (size // 8) ** 2, latent))
+        self.body = nn.Sequential(
+            halvings(channels, width, norm=True), nn.Flatten(), nn.Linear(4 * width * (size // 8) ** 2, latent)
+        )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.body(x_BCHW).float()
@@ -44,9 +45,15 @@ class PairDiscriminator(nn.Module):
         super().__init__()
         flat = 2 * width * (size // 4) ** 2
         self.on_image = nn.Sequential(
-            nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(SLOPE), nn.Dropout(DROPPED),
-            nn.Conv2d(width, 2 * width, 4, 2, 1), nn.BatchNorm2d(2 * width), nn.LeakyReLU(SLOPE), nn.Dropout(DROPPED),
-            nn.Flatten())
+            nn.Conv2d(channels, width, 4, 2, 1),
+            nn.LeakyReLU(SLOPE),
+            nn.Dropout(DROPPED),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.BatchNorm2d(2 * width),
+            nn.LeakyReLU(SLOPE),
+            nn.Dropout(DROPPED),
+            nn.Flatten(),
+        )
         self.on_code = nn.Sequential(nn.Linear(latent, HIDDEN_CODE), nn.LeakyReLU(SLOPE), nn.Dropout(DROPPED))
         self.pair = nn.Sequential(nn.Linear(flat + HIDDEN_CODE, HIDDEN_PAIR), nn.LeakyReLU(SLOPE), nn.Dropout(DROPPED))
         self.out = nn.Linear(HIDDEN_PAIR, 1)
@@ -81,8 +88,10 @@ class EgbadTask:
             parameters = [p for name in names for p in self.nets[name].parameters()]
             return torch.optim.Adam(parameters, lr=self._settings.lr, betas=(0.5, 0.999), fused=True)
 
-        return [Update("discriminator", adam("discriminator"), self._discriminator),
-                Update("both_ways", adam("encoder", "generator"), self._both_ways, (self.nets["discriminator"],))]
+        return [
+            Update("discriminator", adam("discriminator"), self._discriminator),
+            Update("both_ways", adam("encoder", "generator"), self._both_ways, (self.nets["discriminator"],)),
+        ]
 
     def forward(self, batch: Tensor) -> Pairs:
         x = pixels(batch)
@@ -101,13 +110,18 @@ class EgbadTask:
 
     def _discriminator(self, pairs: Pairs) -> Losses:
         discriminator = self.nets["discriminator"]
-        return {"adversarial": bce_d(discriminator(pairs.x, pairs.code.detach())[1],
-                                     discriminator(pairs.fake.detach(), pairs.z)[1])}
+        return {
+            "adversarial": bce_d(
+                discriminator(pairs.x, pairs.code.detach())[1], discriminator(pairs.fake.detach(), pairs.z)[1]
+            )
+        }
 
     def _both_ways(self, pairs: Pairs) -> Losses:
         discriminator = self.nets["discriminator"]
-        return {"generator": bce_g(discriminator(pairs.fake, pairs.z)[1]),
-                "encoder": bce_g(-discriminator(pairs.x, pairs.code)[1])}
+        return {
+            "generator": bce_g(discriminator(pairs.fake, pairs.z)[1]),
+            "encoder": bce_g(-discriminator(pairs.x, pairs.code)[1]),
+        }
 
 
 class Egbad:
@@ -116,8 +130,9 @@ class Egbad:
     def __init__(self, channels: int, settings: EgbadConfig) -> None:
         shape = (channels, settings.size, settings.width, settings.latent)
         self.settings = settings
-        self._followed: dict[str, nn.Module] = dict(zip(
-            PARTS, (Coder(*shape), Decoder(*shape), PairDiscriminator(*shape)), strict=True))
+        self._followed: dict[str, nn.Module] = dict(
+            zip(PARTS, (Coder(*shape), Decoder(*shape), PairDiscriminator(*shape)), strict=True)
+        )
         for net in self._followed.values():
             net.apply(dcgan_start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.nets: dict[str, nn.Module] = deepcopy(self._followed)
@@ -137,8 +152,9 @@ class Egbad:
         x, discriminator = pixels(images_BCHW), self.nets["discriminator"]
         code = self.nets["encoder"](x)
         again = self.nets["generator"](code)
-        image = mixed_distance(x, again, discriminator(x, code)[0], discriminator(again, code)[0],
-                               self.settings.feature_weight)
+        image = mixed_distance(
+            x, again, discriminator(x, code)[0], discriminator(again, code)[0], self.settings.feature_weight
+        )
         return Scores(image, (x - again).abs().mean(dim=1))
 
 

@@ -44,16 +44,27 @@ class GanomalyTask:
     def updates(self) -> list[Update]:
         rate, betas = self._settings.lr, (self._settings.beta, 0.999)
         generator = [p for name in ("encoder", "decoder", "second_encoder") for p in self.nets[name].parameters()]
-        return [Update("generator", torch.optim.Adam(generator, rate, betas, fused=True), self._generator_losses,
-                       held_still=(self._discriminator,)),
-                Update("discriminator", torch.optim.Adam(self._discriminator.parameters(), rate, betas, fused=True),
-                       self._discriminator_losses)]
+        return [
+            Update(
+                "generator",
+                torch.optim.Adam(generator, rate, betas, fused=True),
+                self._generator_losses,
+                held_still=(self._discriminator,),
+            ),
+            Update(
+                "discriminator",
+                torch.optim.Adam(self._discriminator.parameters(), rate, betas, fused=True),
+                self._discriminator_losses,
+            ),
+        ]
 
     def _generator_losses(self, passed: Passed) -> Losses:
         x, fake, z, z_again, _, features = passed
         settings = self._settings
-        losses = {"contextual": settings.contextual * contextual_loss(fake, x),
-                  "encoding": settings.encoding * feature_loss(z_again, z)}
+        losses = {
+            "contextual": settings.contextual * contextual_loss(fake, x),
+            "encoding": settings.encoding * feature_loss(z_again, z),
+        }
         if settings.adversarial:
             losses["adversarial"] = settings.adversarial * feature_loss(self._discriminator(fake)[1], features.detach())
         return losses
@@ -76,9 +87,11 @@ class Ganomaly:
     def __init__(self, channels: int, settings: GanomalyConfig) -> None:
         size, width, latent = settings.size, settings.width, settings.latent
         self.nets: dict[str, nn.Module] = {
-            "encoder": Encoder(channels, size, width, latent), "decoder": Decoder(channels, size, width, latent),
+            "encoder": Encoder(channels, size, width, latent),
+            "decoder": Decoder(channels, size, width, latent),
             "second_encoder": Encoder(channels, size, width, latent),
-            "discriminator": PyramidDiscriminator(channels, size, width)}
+            "discriminator": PyramidDiscriminator(channels, size, width),
+        }
         for net in self.nets.values():
             net.apply(start)
         self.settings = settings
@@ -87,8 +100,9 @@ class Ganomaly:
         pass
 
     def phases(self) -> list[Phase]:
-        return [Phase("train", lambda: GanomalyTask(self.nets, self.settings), self.settings.epochs,
-                      self.settings.batch)]
+        return [
+            Phase("train", lambda: GanomalyTask(self.nets, self.settings), self.settings.epochs, self.settings.batch)
+        ]
 
     def settle(self, normals: Normals) -> None:
         pass

@@ -63,8 +63,11 @@ class Decoder(nn.Module):
         super().__init__()
         widths = widths_down_to_four(size, width)[::-1]
         layers: list[nn.Module] = [
-            nn.Unflatten(1, (latent, 1, 1)), nn.ConvTranspose2d(latent, widths[0], 4, bias=False),
-            nn.BatchNorm2d(widths[0]), nn.ReLU()]
+            nn.Unflatten(1, (latent, 1, 1)),
+            nn.ConvTranspose2d(latent, widths[0], 4, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+        ]
         for before, after in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         self.body = nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False))
@@ -119,8 +122,13 @@ class SkipUNet(nn.Module):
             downs.append(nn.Sequential(*layers))
         for level in range(depth - 1, 0, -1):
             before = widths[level] * (1 if level == depth - 1 else 2)
-            ups.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(before, widths[level - 1], 4, 2, 1, bias=False),
-                                     nn.BatchNorm2d(widths[level - 1])))
+            ups.append(
+                nn.Sequential(
+                    nn.ReLU(),
+                    nn.ConvTranspose2d(before, widths[level - 1], 4, 2, 1, bias=False),
+                    nn.BatchNorm2d(widths[level - 1]),
+                )
+            )
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
         self.last = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(2 * width, channels, 4, 2, 1))
 
@@ -153,8 +161,9 @@ def batch_statistics(nets: dict[str, nn.Module]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def scores_by_batch(nets: dict[str, nn.Module], score: Callable[[Tensor], Tensor], images_NCHW: Tensor,
-                    batch: int = 64) -> Tensor:
+def scores_by_batch(
+    nets: dict[str, nn.Module], score: Callable[[Tensor], Tensor], images_NCHW: Tensor, batch: int = 64
+) -> Tensor:
     """(N,) on the CPU: ``score`` of 64 images at a time, in the order given, with the statistics of each batch.
 
     So the authors' code tests: it never leaves training mode and does not shuffle, which makes every batch pure where

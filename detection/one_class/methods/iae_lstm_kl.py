@@ -72,8 +72,10 @@ class IaeLstmKlTask(SphereTask):
         if settings.kl != "off" and settings.kl_weight:
             code = outputs.code_BD
             losses["kl"] = settings.kl_weight * (
-                moment_kl(code) if settings.kl == "moment" else
-                code_kl(code, torch.randn(code.shape, device=code.device)))
+                moment_kl(code)
+                if settings.kl == "moment"
+                else code_kl(code, torch.randn(code.shape, device=code.device))
+            )
         if outputs.again_BCHW is not None:
             losses["mse"] = settings.mse_weight * F.mse_loss(outputs.again_BCHW.float(), outputs.x_BCHW)
         return losses
@@ -120,8 +122,12 @@ class IaeLstmKl(DeepSvdd):
         before it, which have its label where the set is ordered."""
         for net in self.nets.values():
             net.eval()
-        return torch.cat([self.sphere(self.encoder.along_batch(self.contrast(chunk)))
-                          for chunk in images_NCHW.split(self.settings.batch)])
+        return torch.cat(
+            [
+                self.sphere(self.encoder.along_batch(self.contrast(chunk)))
+                for chunk in images_NCHW.split(self.settings.batch)
+            ]
+        )
 
 
 def _gate(settings: IaeLstmKlConfig, features: int) -> LstmGate | RecurrentGate | None:

@@ -35,8 +35,12 @@ def lenet_body(channels: int, width: int) -> nn.Sequential:
     """x_BCHW -> features (B, 4 width (H/8)²): three times 5x5 convolution, normalisation, LeakyReLU, maximum of 2x2."""
     layers: list[nn.Module] = []
     for before, after in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
-        layers += [_conv(before, after), nn.BatchNorm2d(after, eps=1e-4, affine=False), nn.LeakyReLU(SLOPE),
-                   nn.MaxPool2d(2)]
+        layers += [
+            _conv(before, after),
+            nn.BatchNorm2d(after, eps=1e-4, affine=False),
+            nn.LeakyReLU(SLOPE),
+            nn.MaxPool2d(2),
+        ]
     return nn.Sequential(*layers, nn.Flatten())
 
 
@@ -46,17 +50,24 @@ def lenet_decoder(channels: int, size: int, width: int) -> nn.Sequential:
     A transposed 5x5 convolution of stride 1 is a convolution with another order of the weights, so these are plain.
     """
     side, code = size // 8, lenet_sizes(size, width)[1]
-    layers: list[nn.Module] = [nn.BatchNorm1d(code, eps=1e-4, affine=False),
-                               nn.Unflatten(1, (CODE_CHANNELS, side, side)), nn.LeakyReLU(SLOPE)]
+    layers: list[nn.Module] = [
+        nn.BatchNorm1d(code, eps=1e-4, affine=False),
+        nn.Unflatten(1, (CODE_CHANNELS, side, side)),
+        nn.LeakyReLU(SLOPE),
+    ]
     for before, after in ((CODE_CHANNELS, 4 * width), (4 * width, 2 * width), (2 * width, width)):
-        layers += [_conv(before, after), nn.BatchNorm2d(after, eps=1e-4, affine=False), nn.LeakyReLU(SLOPE),
-                   nn.Upsample(scale_factor=2)]
+        layers += [
+            _conv(before, after),
+            nn.BatchNorm2d(after, eps=1e-4, affine=False),
+            nn.LeakyReLU(SLOPE),
+            nn.Upsample(scale_factor=2),
+        ]
     return nn.Sequential(*layers, _conv(width, channels), nn.Sigmoid())
 
 
 def strided_widths(size: int, width: int) -> list[int]:
     """Channels after every halving down to 4x4: 96, 128, 256, 256 at 64 pixels and width 32."""
-    return ([3 * width, 4 * width] + [8 * width] * int(log2(size)))[:int(log2(size // 4))]
+    return ([3 * width, 4 * width] + [8 * width] * int(log2(size)))[: int(log2(size // 4))]
 
 
 def strided_body(channels: int, size: int, width: int) -> nn.Sequential:
@@ -74,8 +85,11 @@ def strided_decoder(channels: int, size: int, width: int) -> nn.Sequential:
     widths = strided_widths(size, width)[::-1]
     layers: list[nn.Module] = [nn.Unflatten(1, (widths[0], 4, 4))]
     for before, after in pairwise(widths):
-        layers += [nn.ConvTranspose2d(before, after, 3, 2, 1, 1, bias=False), nn.BatchNorm2d(after),
-                   nn.LeakyReLU(STRIDED_SLOPE)]
+        layers += [
+            nn.ConvTranspose2d(before, after, 3, 2, 1, 1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.LeakyReLU(STRIDED_SLOPE),
+        ]
     return nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 3, 2, 1, 1, bias=False))
 
 

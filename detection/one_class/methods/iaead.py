@@ -39,8 +39,12 @@ class Decoder(nn.Module):
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
         side = size // 8
-        layers: list[nn.Module] = [nn.Linear(LATENT, 256 * side**2), nn.BatchNorm1d(256 * side**2), nn.ReLU(),
-                                   nn.Unflatten(1, (256, side, side))]
+        layers: list[nn.Module] = [
+            nn.Linear(LATENT, 256 * side**2),
+            nn.BatchNorm1d(256 * side**2),
+            nn.ReLU(),
+            nn.Unflatten(1, (256, side, side)),
+        ]
         for before, after in ((256, 128), (128, 64)):
             layers += [nn.ConvTranspose2d(before, after, 3, 2, 1, 1), nn.BatchNorm2d(after), nn.ReLU()]
         self.body = nn.Sequential(*layers, nn.ConvTranspose2d(64, channels, 3, 2, 1, 1), nn.Tanh())
@@ -115,8 +119,11 @@ class AutoEncoder:
     """The nets and phases that IAEAD and the plain auto-encoder share; they differ in the weight and the score."""
 
     def __init__(self, channels: int, settings: CaeConfig) -> None:
-        self.nets: dict[str, nn.Module] = {"encoder": Encoder(channels, settings.size),
-                                           "decoder": Decoder(channels, settings.size), "centre": Centre()}
+        self.nets: dict[str, nn.Module] = {
+            "encoder": Encoder(channels, settings.size),
+            "decoder": Decoder(channels, settings.size),
+            "centre": Centre(),
+        }
         self.settings = settings
         self.nets["encoder"].apply(_start)
         self.nets["decoder"].apply(_start)
@@ -129,8 +136,15 @@ class AutoEncoder:
 
     def phases(self) -> list[Phase]:
         settings = self.settings
-        return [Phase("train", lambda: AutoEncoderTask(self.nets, settings, 0.0, 1.0), settings.epochs, settings.batch,
-                      self._rate)]
+        return [
+            Phase(
+                "train",
+                lambda: AutoEncoderTask(self.nets, settings, 0.0, 1.0),
+                settings.epochs,
+                settings.batch,
+                self._rate,
+            )
+        ]
 
     def settle(self, normals: Normals) -> None:
         self.nets["centre"].get_buffer("mean").copy_(self._mean_latent(normals))
@@ -160,11 +174,17 @@ class Iaead(AutoEncoder):
         settings = self.settings
         warm_up = min(settings.warm_up, settings.epochs - 1)
         return [
-            Phase("warm_up", lambda: AutoEncoderTask(self.nets, settings, 0.0, 1.0), warm_up, settings.batch,
-                  self._rate),
-            Phase("train", lambda: AutoEncoderTask(self.nets, settings, settings.weight, settings.nu),
-                  settings.epochs - warm_up, settings.batch, lambda epoch: self._rate(epoch + warm_up),
-                  begin=self._find_centre),
+            Phase(
+                "warm_up", lambda: AutoEncoderTask(self.nets, settings, 0.0, 1.0), warm_up, settings.batch, self._rate
+            ),
+            Phase(
+                "train",
+                lambda: AutoEncoderTask(self.nets, settings, settings.weight, settings.nu),
+                settings.epochs - warm_up,
+                settings.batch,
+                lambda epoch: self._rate(epoch + warm_up),
+                begin=self._find_centre,
+            ),
         ]
 
     def _find_centre(self, normals: Normals) -> None:

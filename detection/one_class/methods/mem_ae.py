@@ -85,8 +85,10 @@ class MemAeTask:
 
     def _losses(self, outputs: tuple[Tensor, Tensor, Tensor]) -> Losses:
         x, again, weights = outputs
-        return {"reconstruction": F.mse_loss(again.float(), x),
-                "entropy": self._settings.entropy_weight * addressing_entropy(weights.float())}
+        return {
+            "reconstruction": F.mse_loss(again.float(), x),
+            "entropy": self._settings.entropy_weight * addressing_entropy(weights.float()),
+        }
 
     def after_step(self, step: int) -> None:
         pass
@@ -98,15 +100,23 @@ class MemAe:
         self.nets: dict[str, nn.Module] = {
             "encoder": _encoder(channels, settings.width),
             "memory": Memory(settings.memory, 4 * settings.width, settings.shrink, settings.addressing == "cosine"),
-            "decoder": _decoder(channels, settings.width)}
+            "decoder": _decoder(channels, settings.width),
+        }
 
     def prepare(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
         settings = self.settings
-        return [Phase("train", lambda: MemAeTask(self.nets, settings), settings.epochs, settings.batch,
-                      dropping(settings.drop))]
+        return [
+            Phase(
+                "train",
+                lambda: MemAeTask(self.nets, settings),
+                settings.epochs,
+                settings.batch,
+                dropping(settings.drop),
+            )
+        ]
 
     def settle(self, normals: Normals) -> None:
         pass

@@ -99,7 +99,7 @@ class Padim:
         self.settings = settings
         self._backbone = Backbone(settings)
         wide = self._backbone.features
-        self._subset = Subset(torch.randperm(wide)[:settings.features or wide].sort().values)
+        self._subset = Subset(torch.randperm(wide)[: settings.features or wide].sort().values)
         self._gaussians = [Gaussians(place, len(self._subset.indices)) for place in settings.places]
         self.nets: dict[str, nn.Module] = {"backbone": self._backbone, "subset": self._subset}
         self.nets |= {f"by_{one.place}": one for one in self._gaussians}
@@ -107,8 +107,11 @@ class Padim:
     @torch.no_grad()
     def prepare(self, normals: Normals) -> None:
         settings = self.settings
-        features = [self._features(turned) for chunk in normals.chunks(settings.batch)
-                    for turned in turned_over(chunk, settings.mirror)]
+        features = [
+            self._features(turned)
+            for chunk in normals.chunks(settings.batch)
+            for turned in turned_over(chunk, settings.mirror)
+        ]
         for gaussians in self._gaussians:
             gaussians.fit(features, settings.ridge)
 

@@ -48,7 +48,7 @@ def k_centre(points_PD: Tensor, count: int, generator: torch.Generator) -> Tenso
     nearest = torch.full_like(squares, float("inf"))
     chosen = torch.empty(min(count, len(points_PD)), dtype=torch.long, device=points_PD.device)
     for number in range(len(chosen)):
-        chosen[number:number + 1] = last
+        chosen[number : number + 1] = last
         point = points_PD.index_select(0, last)
         nearest = torch.minimum(nearest, squares + squares[last] - 2 * (points_PD @ point.T)[:, 0])
         last = nearest.argmax(dim=0, keepdim=True)
@@ -90,7 +90,7 @@ class PatchMemory:
         memory.shift, memory.scale = shift, scale
         scaled = (points - shift) @ scale
         if settings.choice == "random":
-            kept = torch.randperm(len(scaled), generator=chance)[:settings.memory].to(scaled.device)
+            kept = torch.randperm(len(scaled), generator=chance)[: settings.memory].to(scaled.device)
         else:
             seen = scaled
             if 0 < settings.projection < scaled.shape[1]:

@@ -39,8 +39,9 @@ class SkipTask:
     The weights of the published losses: 1 adversarial, 50 contextual (40 in the paper), 1 latent.
     """
 
-    def __init__(self, nets: dict[str, nn.Module], settings: SkipGanomalyConfig,
-                 scaled: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, nets: dict[str, nn.Module], settings: SkipGanomalyConfig, scaled: Callable[[Tensor], Tensor]
+    ) -> None:
         self.nets = nets
         self._generator, self._discriminator = nets["generator"], nets["discriminator"]
         self._settings, self._scaled = settings, scaled
@@ -54,16 +55,27 @@ class SkipTask:
 
     def updates(self) -> list[Update]:
         rate, betas = self._settings.lr, (self._settings.beta, 0.999)
-        return [Update("generator", torch.optim.Adam(self._generator.parameters(), rate, betas, fused=True),
-                       self._generator_losses, held_still=(self._discriminator,)),
-                Update("discriminator", torch.optim.Adam(self._discriminator.parameters(), rate, betas, fused=True),
-                       self._discriminator_losses)]
+        return [
+            Update(
+                "generator",
+                torch.optim.Adam(self._generator.parameters(), rate, betas, fused=True),
+                self._generator_losses,
+                held_still=(self._discriminator,),
+            ),
+            Update(
+                "discriminator",
+                torch.optim.Adam(self._discriminator.parameters(), rate, betas, fused=True),
+                self._discriminator_losses,
+            ),
+        ]
 
     def _generator_losses(self, passed: Passed) -> Losses:
         settings = self._settings
         logit, features = self._discriminator(passed.fake_BCHW)
-        losses = {"adversarial": settings.adversarial * bce_g(logit),
-                  "contextual": settings.contextual * contextual_loss(passed.fake_BCHW, passed.x_BCHW)}
+        losses = {
+            "adversarial": settings.adversarial * bce_g(logit),
+            "contextual": settings.contextual * contextual_loss(passed.fake_BCHW, passed.x_BCHW),
+        }
         if settings.features:
             losses["features"] = settings.features * feature_loss(features, passed.real_features_BD.detach())
         return losses
@@ -86,10 +98,18 @@ class SkipGanomaly:
     """``scaled`` turns uint8 images into the generator's range; ``nets`` hold the generator, the discriminator and the
     score's scales."""
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, settings: SkipGanomalyConfig,
-                 scaled: Callable[[Tensor], Tensor]) -> None:
-        self.nets: dict[str, nn.Module] = {"generator": generator.apply(start),
-                                           "discriminator": discriminator.apply(start), "statistics": Statistics()}
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        settings: SkipGanomalyConfig,
+        scaled: Callable[[Tensor], Tensor],
+    ) -> None:
+        self.nets: dict[str, nn.Module] = {
+            "generator": generator.apply(start),
+            "discriminator": discriminator.apply(start),
+            "statistics": Statistics(),
+        }
         self.settings = settings
         self._scaled = scaled
 
@@ -97,8 +117,14 @@ class SkipGanomaly:
         pass
 
     def phases(self) -> list[Phase]:
-        return [Phase("train", lambda: SkipTask(self.nets, self.settings, self._scaled), self.settings.epochs,
-                      self.settings.batch)]
+        return [
+            Phase(
+                "train",
+                lambda: SkipTask(self.nets, self.settings, self._scaled),
+                self.settings.epochs,
+                self.settings.batch,
+            )
+        ]
 
     @torch.no_grad()
     def settle(self, normals: Normals) -> None:
@@ -133,6 +159,7 @@ class SkipGanomaly:
     def score_published(self, images_NCHW: Tensor) -> Tensor:
         """(N,): as the authors' code tests, batches of 64 in order with their own statistics, min-max over the test
         set. No trace remains in the nets."""
+
         def raw(images_BCHW: Tensor) -> Tensor:
             reconstruction, features, _ = self._terms(images_BCHW)
             return blended(reconstruction, features, self.settings.feature_share)
@@ -141,6 +168,9 @@ class SkipGanomaly:
 
 
 def skip_ganomaly(channels: int, settings: SkipGanomalyConfig) -> SkipGanomaly:
-    return SkipGanomaly(SkipUNet(channels, settings.size, settings.width),
-                        FeatureDiscriminator(channels, settings.size, settings.width, settings.latent), settings,
-                        pixels)
+    return SkipGanomaly(
+        SkipUNet(channels, settings.size, settings.width),
+        FeatureDiscriminator(channels, settings.size, settings.width, settings.latent),
+        settings,
+        pixels,
+    )

@@ -29,8 +29,12 @@ class Stem(nn.Module):
 
     def __init__(self, before: int, after: int, residual: bool = True) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(before, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(),
-                                  nn.Conv2d(after, after, 3, 1, 1))
+        self.body = nn.Sequential(
+            nn.Conv2d(before, after, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.Conv2d(after, after, 3, 1, 1),
+        )
         self.shortcut = nn.Conv2d(before, after, 1) if residual else None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -44,8 +48,13 @@ class Residual(nn.Module):
     def __init__(self, before: int, after: int, stride: int, residual: bool = True) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.BatchNorm2d(before), nn.ReLU(), nn.Conv2d(before, after, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(after), nn.ReLU(), nn.Conv2d(after, after, 3, 1, 1))
+            nn.BatchNorm2d(before),
+            nn.ReLU(),
+            nn.Conv2d(before, after, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.Conv2d(after, after, 3, 1, 1),
+        )
         self.shortcut = nn.Conv2d(before, after, 1) if residual else None
         self._stride = stride
 
@@ -55,7 +64,7 @@ class Residual(nn.Module):
             return y
         # Not a strided convolution: oneDNN's backward of a strided 1x1 one writes past its buffers where the channels
         # are few and last (torch 2.15 on a CPU). Picking the pixels first is the same sum.
-        return y + self.shortcut(x_BCHW[:, :, ::self._stride, ::self._stride])
+        return y + self.shortcut(x_BCHW[:, :, :: self._stride, :: self._stride])
 
 
 class Aspp(nn.Module):
@@ -70,7 +79,8 @@ class Aspp(nn.Module):
         self.enter = nn.Sequential(nn.BatchNorm2d(before), nn.ReLU())
         self.branches = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, 1, rate, dilation=rate, bias=False), nn.BatchNorm2d(after))
-            for rate in rates)
+            for rate in rates
+        )
         self.pooled = nn.Conv2d(before, after, 1) if image_pooling else None
         self.leave = nn.Sequential(nn.ReLU(), nn.Conv2d(after, after, 1))
 
@@ -91,18 +101,26 @@ class ResidualGenerator(nn.Module):
     Channels: ``width`` (stem), 2, 4, 8 times as many (encoders), 16 times (bridge), 8, 4, 2 times (decoders).
     """
 
-    def __init__(self, channels: int, width: int, rates: Sequence[int] = (1, 2, 3), image_pooling: bool = True,
-                 residual: bool = True, skips: bool = True) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        rates: Sequence[int] = (1, 2, 3),
+        image_pooling: bool = True,
+        residual: bool = True,
+        skips: bool = True,
+    ) -> None:
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width]
         self.stem = Stem(channels, width, residual)
-        self.encoders = nn.ModuleList(Residual(before, after, 2, residual)
-                                      for before, after in pairwise(widths))
+        self.encoders = nn.ModuleList(Residual(before, after, 2, residual) for before, after in pairwise(widths))
         self.bridge = Aspp(8 * width, 16 * width, rates, image_pooling)
         self.decoders = nn.ModuleList(
             Residual(before + (skip if skips else 0), after, 1, residual)
-            for before, skip, after in zip((16 * width, 8 * width, 4 * width), widths[2::-1],
-                                           (8 * width, 4 * width, 2 * width), strict=True))
+            for before, skip, after in zip(
+                (16 * width, 8 * width, 4 * width), widths[2::-1], (8 * width, 4 * width, 2 * width), strict=True
+            )
+        )
         self.last = nn.Conv2d(2 * width, channels, 1)
         self._skips = skips
 
@@ -120,7 +138,8 @@ class ResidualGenerator(nn.Module):
 
 def skip_ganomaly_pp(channels: int, settings: SkipGanomalyPpConfig) -> SkipGanomaly:
     """Generator as wide as asked, discriminator twice as wide (32 and 64 in full size), as in the parent."""
-    generator = ResidualGenerator(channels, settings.width, settings.rates, settings.image_pooling, settings.residual,
-                                  settings.skips)
+    generator = ResidualGenerator(
+        channels, settings.width, settings.rates, settings.image_pooling, settings.residual, settings.skips
+    )
     discriminator = FeatureDiscriminator(channels, settings.size, 2 * settings.width, settings.latent)
     return SkipGanomaly(generator, discriminator, settings, unit_pixels)

@@ -67,8 +67,10 @@ class VaeTask:
 
     def _losses(self, outputs: Drawn) -> Losses:
         error = half_squares(outputs.again_BCHW, outputs.x_BCHW)
-        return {"reconstruction": error.mean(),
-                "kl": self._settings.beta * gaussian_kl(outputs.mean_BD, outputs.log_variance_BD).mean()}
+        return {
+            "reconstruction": error.mean(),
+            "kl": self._settings.beta * gaussian_kl(outputs.mean_BD, outputs.log_variance_BD).mean(),
+        }
 
     def after_step(self, step: int) -> None:
         pass
@@ -91,15 +93,19 @@ class Vae:
         self.settings = settings
         self.nets: dict[str, nn.Module] = {
             "encoder": GaussianEncoder(channels, settings.size, settings.width),
-            "decoder": lenet_decoder(channels, settings.size, settings.width)}
+            "decoder": lenet_decoder(channels, settings.size, settings.width),
+        }
 
     def prepare(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
         settings = self.settings
-        return [Phase("train", lambda: VaeTask(self.nets, settings), settings.epochs, settings.batch,
-                      dropping(settings.drop))]
+        return [
+            Phase(
+                "train", lambda: VaeTask(self.nets, settings), settings.epochs, settings.batch, dropping(settings.drop)
+            )
+        ]
 
     def settle(self, normals: Normals) -> None:
         pass

@@ -71,6 +71,7 @@ def choose(scored: Mapping[str, Scored], default: str, kinds: Sequence[str], tes
     """All choices: blind with every detector, and by each kind of defects the detector, the threshold, and both."""
     choices = [Choice(BLIND, default, scored[default].blind_threshold())]
     for kind in kinds:
+
         def best(name: str, kind: str = kind) -> float:
             return auroc(scored[name].held_out, scored[name].defects[kind])
 
@@ -78,8 +79,12 @@ def choose(scored: Mapping[str, Scored], default: str, kinds: Sequence[str], tes
         choices += [
             Choice(kind, found, best_threshold(scored[found].held_out, scored[found].defects[kind])),
             Choice(f"{kind}: detector only", found, scored[found].blind_threshold()),
-            Choice(f"{kind}: threshold only", default, best_threshold(scored[default].held_out,
-                                                                      scored[default].defects[kind]))]
+            Choice(
+                f"{kind}: threshold only",
+                default,
+                best_threshold(scored[default].held_out, scored[default].defects[kind]),
+            ),
+        ]
     normal, abnormal = test_01 == 0, test_01 == 1
     found = max(scored, key=lambda name: auroc(scored[name].test[normal], scored[name].test[abnormal]))
     test = scored[found].test
@@ -101,14 +106,30 @@ def rates(called_01: np.ndarray, abnormal_01: np.ndarray, weights: np.ndarray) -
 def resampled(called_RN: np.ndarray, abnormal_01: np.ndarray, objects: np.ndarray, drawn_BU: np.ndarray) -> np.ndarray:
     """(B + 1, 3) rates, mean over the R repeats: first of all photographs once, then of every resample of objects."""
     weights = [np.ones(len(abnormal_01)), *(row[objects] for row in drawn_BU)]
-    return np.array([np.mean([rates(called, abnormal_01, weight) for called in called_RN], axis=0)
-                     for weight in weights])
+    return np.array(
+        [np.mean([rates(called, abnormal_01, weight) for called in called_RN], axis=0) for weight in weights]
+    )
 
 
-def study(run: Path, out: Path, arm: str, detectors: Sequence[str], seed: int = 0, *, repeats: int = 1,
-          default: str | None = None, preset: str = "quick", settings: Mapping[str, dict[str, Any]] | None = None,
-          false_alarm: float = 0.05, flatten: bool = False, device: str = "auto", bootstrap: int = 1000,
-          threads: int = 1, matched: bool = True, say: Callable[[str], None] | None = None) -> dict[str, Any]:
+def study(
+    run: Path,
+    out: Path,
+    arm: str,
+    detectors: Sequence[str],
+    seed: int = 0,
+    *,
+    repeats: int = 1,
+    default: str | None = None,
+    preset: str = "quick",
+    settings: Mapping[str, dict[str, Any]] | None = None,
+    false_alarm: float = 0.05,
+    flatten: bool = False,
+    device: str = "auto",
+    bootstrap: int = 1000,
+    threads: int = 1,
+    matched: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
     """Compare the choices on a run that has ``ingest`` and ``gate@ARM``; write ``table.csv``, ``summary.json``,
     ``study.png`` and the trained detectors.
 
@@ -121,15 +142,25 @@ def study(run: Path, out: Path, arm: str, detectors: Sequence[str], seed: int = 
     """
     if threads:
         torch.set_num_threads(threads)
-    config = OneClassStageConfig(detectors=tuple(detectors), preset=preset, settings=dict(settings or {}),  # type: ignore[arg-type]
-                                 false_alarm=false_alarm, flatten=flatten)
+    config = OneClassStageConfig(
+        detectors=tuple(detectors),
+        preset=preset,
+        settings=dict(settings or {}),  # type: ignore[arg-type]
+        false_alarm=false_alarm,
+        flatten=flatten,
+    )
     ingest, accepted = load_dataset(run / "ingest"), load_dataset(run / f"gate@{arm}")
     test = ingest.split("test")
     labelled = test.by_image()
     abnormal_01 = np.array([image.id in labelled for image in test.images], int)
     if not accepted.images or not len(abnormal_01) or abnormal_01.min() == abnormal_01.max():
-        raise InputError(str(run), "K5", f"{len(accepted.images)} synthetic photographs, {int(abnormal_01.sum())} of "
-                         f"{len(abnormal_01)} test photographs with a defect", "the study needs some of all kinds")
+        raise InputError(
+            str(run),
+            "K5",
+            f"{len(accepted.images)} synthetic photographs, {int(abnormal_01.sum())} of "
+            f"{len(abnormal_01)} test photographs with a defect",
+            "the study needs some of all kinds",
+        )
     rounds: list[list[Choice]] = []
     called: dict[str, list[np.ndarray]] = {}
     aurocs: list[dict[str, dict[str, float]]] = []
@@ -137,31 +168,57 @@ def study(run: Path, out: Path, arm: str, detectors: Sequence[str], seed: int = 
         if say:
             say(f"repeat {repeat - seed + 1} of {repeats}")
         scored = _score_all(ingest, accepted, test, config, repeat, device, out / f"seed-{repeat}", matched)
-        kinds = [kind for kind in ("synthetic", "real_training")
-                 if all(kind in item.defects for item in scored.values())]
+        kinds = [
+            kind for kind in ("synthetic", "real_training") if all(kind in item.defects for item in scored.values())
+        ]
         rounds.append(choose(scored, default or detectors[0], kinds, abnormal_01))
-        aurocs.append({name: {**{kind: auroc(item.held_out, item.defects[kind]) for kind in kinds},
-                              "test": auroc(item.test[abnormal_01 == 0], item.test[abnormal_01 == 1])}
-                       for name, item in scored.items()})
+        aurocs.append(
+            {
+                name: {
+                    **{kind: auroc(item.held_out, item.defects[kind]) for kind in kinds},
+                    "test": auroc(item.test[abnormal_01 == 0], item.test[abnormal_01 == 1]),
+                }
+                for name, item in scored.items()
+            }
+        )
         for choice in rounds[-1]:
             called.setdefault(choice.way, []).append((scored[choice.detector].test > choice.threshold).astype(float))
     names, objects = np.unique([image.group_id for image in test.images], return_inverse=True)
     drawn = resampling_weights(len(names), bootstrap, rng_for(seed, "one_class", "study"))
     figures = {way: resampled(np.array(rows), abnormal_01, objects, drawn) for way, rows in called.items()}
     summary: dict[str, Any] = {
-        "arm": arm, "seed": seed, "repeats": repeats, "default": default or detectors[0], "asked": false_alarm,
-        "detectors": list(detectors), "matched": matched, "bootstrap": bootstrap,
-        "test": {"photographs": len(abnormal_01), "defects": int(abnormal_01.sum()), "objects": len(names),
-                 "objects_with_defects": len(set(objects[abnormal_01 == 1]))},
-        "auroc": aurocs, "choices": _summary(rounds, figures),
+        "arm": arm,
+        "seed": seed,
+        "repeats": repeats,
+        "default": default or detectors[0],
+        "asked": false_alarm,
+        "detectors": list(detectors),
+        "matched": matched,
+        "bootstrap": bootstrap,
+        "test": {
+            "photographs": len(abnormal_01),
+            "defects": int(abnormal_01.sum()),
+            "objects": len(names),
+            "objects_with_defects": len(set(objects[abnormal_01 == 1])),
+        },
+        "auroc": aurocs,
+        "choices": _summary(rounds, figures),
     }
     summary["sentences"] = sentences(summary["choices"])
     _write(out, summary, rounds, called, abnormal_01)
     return summary
 
 
-def _score_all(ingest: Dataset, accepted: Dataset, test: Dataset, config: OneClassStageConfig, seed: int, device: str,
-               folder: Path, matched: bool) -> dict[str, Scored]:
+def _score_all(
+    ingest: Dataset,
+    accepted: Dataset,
+    test: Dataset,
+    config: OneClassStageConfig,
+    seed: int,
+    device: str,
+    folder: Path,
+    matched: bool,
+) -> dict[str, Scored]:
     normal = part_normals(ingest, config.held_out, seed)
     train = ingest.split("train")
     labelled = train.by_image()
@@ -174,9 +231,13 @@ def _score_all(ingest: Dataset, accepted: Dataset, test: Dataset, config: OneCla
         def of(dataset: Dataset, images: Sequence[ImageRecord], model: Any = model) -> np.ndarray:
             return score(model, read_square(dataset, images, model.settings.size, model.flatten)).image.numpy()
 
-        found[name] = Scored(model.held_out, normal.held_out_groups(),
-                             {kind: of(*pair) for kind, pair in defects.items() if pair[1]},
-                             of(test, test.images), config.false_alarm)
+        found[name] = Scored(
+            model.held_out,
+            normal.held_out_groups(),
+            {kind: of(*pair) for kind, pair in defects.items() if pair[1]},
+            of(test, test.images),
+            config.false_alarm,
+        )
     return found
 
 
@@ -190,8 +251,10 @@ def _summary(rounds: list[list[Choice]], figures: Mapping[str, np.ndarray]) -> d
     rows = {}
     for way, values in figures.items():
         chosen = [choice for choices in rounds for choice in choices if choice.way == way]
-        row: dict[str, Any] = {"detectors": [choice.detector for choice in chosen],
-                               "thresholds": [choice.threshold for choice in chosen]}
+        row: dict[str, Any] = {
+            "detectors": [choice.detector for choice in chosen],
+            "thresholds": [choice.threshold for choice in chosen],
+        }
         for column, name in enumerate(FIGURES):
             row[name] = _interval(values[:, column]).to_json()
         if way != BLIND:
@@ -214,8 +277,10 @@ def sentences(choices: Mapping[str, Any]) -> dict[str, str]:
         if "against_blind" in row:
             said = row["against_blind"]
             link = "from" if said["verdict"] == "no difference shown" else "than"
-            found[way] = (f"{_how(way)}: {said['verdict']} {link} the blind choice, balanced accuracy "
-                          f"{said['mean']:+.3f} {_between(said)}.")
+            found[way] = (
+                f"{_how(way)}: {said['verdict']} {link} the blind choice, balanced accuracy "
+                f"{said['mean']:+.3f} {_between(said)}."
+            )
     return found
 
 
@@ -225,20 +290,36 @@ def _how(way: str) -> str:
     if kind.startswith(BLIND):
         return f"Another detector ({way.partition(', ')[2]}) chosen blind"
     what = {"detector only": "Detector", "threshold only": "Threshold"}.get(part, "Detector and threshold")
-    return f"{what} chosen on " + {"synthetic": "synthetic defects", "real_training": "real training defects",
-                                   "oracle": "the test defects themselves (no way to choose)"}.get(kind, kind)
+    return f"{what} chosen on " + {
+        "synthetic": "synthetic defects",
+        "real_training": "real training defects",
+        "oracle": "the test defects themselves (no way to choose)",
+    }.get(kind, kind)
 
 
 def _between(row: Mapping[str, Any]) -> str:
     return f"[{row['low']:+.3f}, {row['high']:+.3f}]" if row["low"] is not None else "(no interval)"
 
 
-def _write(out: Path, summary: dict[str, Any], rounds: list[list[Choice]], called: Mapping[str, list[np.ndarray]],
-           abnormal_01: np.ndarray) -> None:
+def _write(
+    out: Path,
+    summary: dict[str, Any],
+    rounds: list[list[Choice]],
+    called: Mapping[str, list[np.ndarray]],
+    abnormal_01: np.ndarray,
+) -> None:
     once = np.ones(len(abnormal_01))
-    rows = ([choice.way, summary["seed"] + number, choice.detector, f"{choice.threshold:.6g}",
-             *(float(value) for value in rates(called[choice.way][number], abnormal_01, once))]
-            for number, choices in enumerate(rounds) for choice in choices)
+    rows = (
+        [
+            choice.way,
+            summary["seed"] + number,
+            choice.detector,
+            f"{choice.threshold:.6g}",
+            *(float(value) for value in rates(called[choice.way][number], abnormal_01, once)),
+        ]
+        for number, choices in enumerate(rounds)
+        for choice in choices
+    )
     write_csv(out / "table.csv", ["choice", "seed", "detector", "threshold", *FIGURES], rows)
     write_json(out / "summary.json", summary)
     write_plot(out / "study.png", summary)

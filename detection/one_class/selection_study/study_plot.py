@@ -8,8 +8,11 @@ from typing import Any
 
 from anomaly_gan.core.files import atomic_path
 
-TITLES = {"balanced_accuracy": "balanced accuracy", "detection_rate": "defects found", "false_alarm_rate":
-          "false alarms"}
+TITLES = {
+    "balanced_accuracy": "balanced accuracy",
+    "detection_rate": "defects found",
+    "false_alarm_rate": "false alarms",
+}
 
 
 def write_plot(path: Path, summary: Mapping[str, Any]) -> None:

@@ -69,11 +69,17 @@ def run(config: OpinionConfig, context: Context, out: Path) -> dict[str, Any]:
     judged = judge_sets(sets, models, ingest, held_out, config)
     why = [reasons(item, config.found_by, config.blamed_by) for item in judged["synthetic"]]
     lines = [_line(subject, item, found) for subject, item, found in zip(made, judged["synthetic"], why, strict=True)]
-    write_text(out / "opinions.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n"
-                                               for line in lines))
+    write_text(
+        out / "opinions.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
+    )
     counted = {name: shares(sets[name], judged[name], config) for name in sets}
-    return {"method": config.method, "detectors": list(models), "sentence": sentence(counted),
-            **counted.pop("synthetic"), "yardsticks": counted}
+    return {
+        "method": config.method,
+        "detectors": list(models),
+        "sentence": sentence(counted),
+        **counted.pop("synthetic"),
+        "yardsticks": counted,
+    }
 
 
 def read_setting(folder: Path, name: str) -> Any:
@@ -96,8 +102,12 @@ def synthetic(accepted: Dataset, ingest: Dataset) -> list[Subject]:
         instances = of_image.get(image.id, [])
         base = image.extra.get("provenance", {}).get("base")
         if base and base not in files:
-            raise InputError(f"{accepted.folder}[{image.file_name}]", "E4",
-                             f"its base {base} is not in the training split", "run generate and gate again")
+            raise InputError(
+                f"{accepted.folder}[{image.file_name}]",
+                "E4",
+                f"its base {base} is not in the training split",
+                "run generate and gate again",
+            )
         if instances:
             category = image.extra.get("category") or names[instances[0].category_id]
             found.append(Subject(accepted, image, category, instances, files[base] if base else None))
@@ -107,8 +117,11 @@ def synthetic(accepted: Dataset, ingest: Dataset) -> list[Subject]:
 def labelled(train: Dataset) -> list[Subject]:
     """Every real photograph with a defect; several categories in one count under the first."""
     names, of_image = train.category_names(), train.by_image()
-    return [Subject(train, image, names[of_image[image.id][0].category_id], of_image[image.id])
-            for image in train.images if image.id in of_image]
+    return [
+        Subject(train, image, names[of_image[image.id][0].category_id], of_image[image.id])
+        for image in train.images
+        if image.id in of_image
+    ]
 
 
 def borrowed(ingest: Dataset, normals: Sequence[ImageRecord], made: Sequence[Subject]) -> list[Subject]:
@@ -117,8 +130,10 @@ def borrowed(ingest: Dataset, normals: Sequence[ImageRecord], made: Sequence[Sub
         return []
     step = max(1, len(made) // max(1, len(normals)))
     chosen = [made[(index * step) % len(made)] for index in range(len(normals))]
-    return [Subject(ingest, normal, item.category, item.instances, normal)
-            for normal, item in zip(normals, chosen, strict=True)]
+    return [
+        Subject(ingest, normal, item.category, item.instances, normal)
+        for normal, item in zip(normals, chosen, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -148,22 +163,28 @@ def hold(model: Model, ingest: Dataset, held_out: Sequence[ImageRecord], config:
     return HeldOut(maps.numpy(), [image.group_id for image in chosen], model.map_threshold.asked)
 
 
-def judge_sets(sets: Mapping[str, Sequence[Subject]], models: Mapping[str, Model], ingest: Dataset,
-               held_out: Sequence[ImageRecord], config: OpinionConfig) -> dict[str, list[dict[str, Judged]]]:
+def judge_sets(
+    sets: Mapping[str, Sequence[Subject]],
+    models: Mapping[str, Model],
+    ingest: Dataset,
+    held_out: Sequence[ImageRecord],
+    config: OpinionConfig,
+) -> dict[str, list[dict[str, Judged]]]:
     """By set and subject, what each detector says."""
     found: dict[str, list[dict[str, Judged]]] = {key: [{} for _ in subjects] for key, subjects in sets.items()}
     for name, model in models.items():
         held = hold(model, ingest, held_out, config)
         for key, subjects in sets.items():
             for start in track(range(0, len(subjects), config.batch), f"opinion {name} {key}"):
-                part = subjects[start:start + config.batch]
+                part = subjects[start : start + config.batch]
                 for place, judged in enumerate(_judge_chunk(part, model, ingest, held, config), start=start):
                     found[key][place][name] = judged
     return found
 
 
-def _judge_chunk(part: Sequence[Subject], model: Model, ingest: Dataset, held: HeldOut | None,
-                 config: OpinionConfig) -> Iterator[Judged]:
+def _judge_chunk(
+    part: Sequence[Subject], model: Model, ingest: Dataset, held: HeldOut | None, config: OpinionConfig
+) -> Iterator[Judged]:
     size = model.settings.size
     scores = score(model, torch.cat([read_square(item.dataset, [item.image], size, model.flatten) for item in part]))
     level = level_of(model)
@@ -180,8 +201,16 @@ def _judge_chunk(part: Sequence[Subject], model: Model, ingest: Dataset, held: H
         mask_01 = item.mask()
         inside, reach = grown(mask_01, size, config.grow)
         outside = 1 - grown(mask_01, size, max(config.halo, config.grow))[0]
-        yield judge_map(map_HW, inside, level, before[item.base.file_name] if item.base else None, config.margin, reach,
-                        held.threshold(inside) if held else None, outside)
+        yield judge_map(
+            map_HW,
+            inside,
+            level,
+            before[item.base.file_name] if item.base else None,
+            config.margin,
+            reach,
+            held.threshold(inside) if held else None,
+            outside,
+        )
 
 
 def score(model: Model, images_NCHW: torch.Tensor) -> Scores:
@@ -206,23 +235,28 @@ def level_of(model: Model) -> Level:
 
 def shares(subjects: Sequence[Subject], judged: Sequence[dict[str, Judged]], config: OpinionConfig) -> dict[str, Any]:
     """Counts and shares of suspicious photographs, over all and by category."""
+
     def row(places: list[int]) -> dict[str, Any]:
         why = [reasons(judged[i], config.found_by, config.blamed_by) for i in places]
         count = len(places)
         told = [i for i in places if any(item.background_unusual is not None for item in judged[i].values())]
         return {
-            "photographs": count, "suspicious": sum(map(bool, why)), "share": _share(sum(map(bool, why)), count),
+            "photographs": count,
+            "suspicious": sum(map(bool, why)),
+            "share": _share(sum(map(bool, why)), count),
             DEFECT: _share(sum(DEFECT in found for found in why), count),
             BACKGROUND: _share(sum(BACKGROUND in found for found in why), len(told)),
             "background_compared": len(told),
             "background_above_threshold": _share(
-                sum(any(item.background_above for item in judged[i].values()) for i in places), count),
+                sum(any(item.background_above for item in judged[i].values()) for i in places), count
+            ),
         }
 
     names = sorted({item.category for item in subjects})
-    return {"all": row(list(range(len(subjects)))),
-            "categories": {name: row([i for i, item in enumerate(subjects) if item.category == name])
-                           for name in names}}
+    return {
+        "all": row(list(range(len(subjects)))),
+        "categories": {name: row([i for i, item in enumerate(subjects) if item.category == name]) for name in names},
+    }
 
 
 def sentence(counted: Mapping[str, Any]) -> str:
@@ -230,8 +264,11 @@ def sentence(counted: Mapping[str, Any]) -> str:
     found = {name: 1 - row["all"][DEFECT] for name, row in counted.items() if row["all"][DEFECT] is not None}
     if "synthetic" not in found:
         return "There is no synthetic photograph to judge."
-    words = {"synthetic": "of the synthetic defects", "real_defects": "of the real training defects",
-             "held_out_normals": "of the same places on normals with nothing painted"}
+    words = {
+        "synthetic": "of the synthetic defects",
+        "real_defects": "of the real training defects",
+        "held_out_normals": "of the same places on normals with nothing painted",
+    }
     said = "Found unusual: " + ", ".join(f"{found[name]:.0%} {text}" for name, text in words.items() if name in found)
     if found.get("real_defects", 1) < 0.5:
         return f"{said}. These detectors miss most real defects: being called suspicious says little here."
@@ -244,8 +281,14 @@ def _share(part: int, whole: int) -> float | None:
 
 def _line(subject: Subject, judged: dict[str, Judged], why: list[str]) -> dict[str, Any]:
     detectors = {name: {key: _plain(value) for key, value in vars(item).items()} for name, item in judged.items()}
-    return {"file_name": subject.image.file_name, "category": subject.category, "suspicious": bool(why),
-            "reasons": why, "base": subject.base.file_name if subject.base else None, "detectors": detectors}
+    return {
+        "file_name": subject.image.file_name,
+        "category": subject.category,
+        "suspicious": bool(why),
+        "reasons": why,
+        "base": subject.base.file_name if subject.base else None,
+        "detectors": detectors,
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -47,24 +47,34 @@ def part_normals(ingest: Dataset, share: float, seed: int) -> Normal:
     normals = ingest.split("train").normals()
     groups = sorted({image.group_id for image in normals})
     if len(groups) < 2:
-        raise InputError(str(ingest.folder), "K5", f"the training split has normals of {len(groups)} objects, 2 are "
-                         "needed", "photograph more good parts, or set one_class.detectors=[]")
+        raise InputError(
+            str(ingest.folder),
+            "K5",
+            f"the training split has normals of {len(groups)} objects, 2 are needed",
+            "photograph more good parts, or set one_class.detectors=[]",
+        )
     count = min(len(groups) - 1, max(1, math.floor(share * len(groups) + 0.5)))
     chosen = {groups[i] for i in rng_for(seed, "one_class", "held out").permutation(len(groups))[:count]}
-    return Normal([image for image in normals if image.group_id not in chosen],
-                  [image for image in normals if image.group_id in chosen])
+    return Normal(
+        [image for image in normals if image.group_id not in chosen],
+        [image for image in normals if image.group_id in chosen],
+    )
 
 
 def read_square(dataset: Dataset, images: Sequence[ImageRecord], size: int, flatten: bool) -> torch.Tensor:
     """uint8 (N, C, size, size) of photographs of a data set, gray or RGB as it says."""
     gray = dataset.info.get("mode", "L") == "L"
     squares = [to_square(read_pixels(dataset.path_of(image), gray), size, flatten) for image in images]
-    return torch.from_numpy(np.stack(squares)) if squares else torch.zeros(0, 1 if gray else 3, size, size,
-                                                                           dtype=torch.uint8)
+    return (
+        torch.from_numpy(np.stack(squares))
+        if squares
+        else torch.zeros(0, 1 if gray else 3, size, size, dtype=torch.uint8)
+    )
 
 
-def learn(name: str, ingest: Dataset, normal: Normal, config: OneClassStageConfig, seed: int, device: str,
-          folder: Path) -> Model:
+def learn(
+    name: str, ingest: Dataset, normal: Normal, config: OneClassStageConfig, seed: int, device: str, folder: Path
+) -> Model:
     """Train one detector, calibrate it, save it in ``folder``; a saved one is read, a cut-off training goes on.
 
     Raises:
@@ -77,16 +87,30 @@ def learn(name: str, ingest: Dataset, normal: Normal, config: OneClassStageConfi
     gray = ingest.info.get("mode", "L") == "L"
     detector = build_detector(name, 1 if gray else 3, settings, seed)
     learned = read_square(ingest, normal.learn, settings.size, config.flatten)
-    train_detector(detector, learned, make_fabric(device, settings.precision), folder / "training",
-                   seed_for(seed, "one_class", name))
+    train_detector(
+        detector,
+        learned,
+        make_fabric(device, settings.precision),
+        folder / "training",
+        seed_for(seed, "one_class", name),
+    )
     held_out = read_square(ingest, normal.held_out, settings.size, config.flatten)
     scores = score_all(detector, held_out.to(choose_device(device)), 64)
     groups = normal.held_out_groups()
     map_threshold, map_scale = _map_figures(scores, config, groups)
-    model = Model(detector, name, settings, channels=1 if gray else 3, mode="L" if gray else "RGB",
-                  threshold=calibrate(scores.image.numpy(), config.false_alarm, groups),
-                  held_out=scores.image.numpy().astype(np.float64), held_out_groups=tuple(groups),
-                  preprocess=FLATTENED if config.flatten else SQUARE, map_threshold=map_threshold, map_scale=map_scale)
+    model = Model(
+        detector,
+        name,
+        settings,
+        channels=1 if gray else 3,
+        mode="L" if gray else "RGB",
+        threshold=calibrate(scores.image.numpy(), config.false_alarm, groups),
+        held_out=scores.image.numpy().astype(np.float64),
+        held_out_groups=tuple(groups),
+        preprocess=FLATTENED if config.flatten else SQUARE,
+        map_threshold=map_threshold,
+        map_scale=map_scale,
+    )
     save_model(folder, model)
     _clear(folder)
     return model
@@ -108,6 +132,10 @@ def _clear(folder: Path) -> None:
 
 def threshold_words(models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:
     """What was calibrated, by detector, as JSON."""
-    return {name: {"image": vars(model.threshold) if model.threshold else None,
-                   "map": vars(model.map_threshold) if model.map_threshold else None}
-            for name, model in models.items()}
+    return {
+        name: {
+            "image": vars(model.threshold) if model.threshold else None,
+            "map": vars(model.map_threshold) if model.map_threshold else None,
+        }
+        for name, model in models.items()
+    }

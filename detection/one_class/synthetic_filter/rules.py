@@ -48,9 +48,16 @@ def to_square_mask(mask_01: np.ndarray, size: int) -> np.ndarray:
     return square
 
 
-def judge_map(map_HW: np.ndarray, inside_01: np.ndarray, level: Level, base_HW: np.ndarray | None = None,
-              margin: float = 0.25, reach: int = 0, inside_threshold: float | None = None,
-              outside_01: np.ndarray | None = None) -> Judged:
+def judge_map(
+    map_HW: np.ndarray,
+    inside_01: np.ndarray,
+    level: Level,
+    base_HW: np.ndarray | None = None,
+    margin: float = 0.25,
+    reach: int = 0,
+    inside_threshold: float | None = None,
+    outside_01: np.ndarray | None = None,
+) -> Judged:
     """Judge a map with the grown mask ``inside_01`` of the same size; ``base_HW``: the base photograph's own map.
 
     ``inside_threshold``: where the defect begins to be unusual (None: the level's own threshold).

@@ -24,10 +24,12 @@ def run(config: OneClassStageConfig, context: Context, out: Path) -> dict[str, A
         torch.set_num_threads(config.threads)
     ingest = load_dataset(context.inputs["ingest"])
     normal = part_normals(ingest, config.held_out, context.seed)
-    models = {name: learn(name, ingest, normal, config, context.seed, context.device, out / name)
-              for name in config.detectors}
+    models = {
+        name: learn(name, ingest, normal, config, context.seed, context.device, out / name) for name in config.detectors
+    }
     return {
-        "detectors": list(config.detectors), "thresholds": threshold_words(models),
+        "detectors": list(config.detectors),
+        "thresholds": threshold_words(models),
         "learned_from": {"photographs": len(normal.learn), "objects": len({i.group_id for i in normal.learn})},
         "held_out": {"photographs": len(normal.held_out), "objects": len(set(normal.held_out_groups()))},
     }

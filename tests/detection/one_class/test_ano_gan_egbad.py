@@ -53,7 +53,7 @@ def test_the_search_ends_the_same_alone_and_in_a_crowd():
     detector, images = small("ano_gan", search_steps=40), pictures(40)
     together = score_all(detector, images)
     for place in (0, 33):
-        alone = score_all(detector, images[place:place + 1])
+        alone = score_all(detector, images[place : place + 1])
         assert torch.allclose(alone.image, together.image[place], rtol=1e-5, atol=1e-6)
     assert together.map_BHW.shape == (40, 16, 16)
 

@@ -45,8 +45,12 @@ def write_cifar(folder):
     rng = np.random.default_rng(2)
     rows = rng.integers(0, 256, (6, 20, 3072), np.uint8)
     for name, pixels in zip([*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"], rows, strict=True):
-        batch = {b"batch_label": name.encode(), b"labels": [place % 10 for place in range(20)], b"data": pixels,
-                 b"filenames": [b"a.png"] * 20}
+        batch = {
+            b"batch_label": name.encode(),
+            b"labels": [place % 10 for place in range(20)],
+            b"data": pixels,
+            b"filenames": [b"a.png"] * 20,
+        }
         (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
     return rows
 
@@ -99,13 +103,20 @@ def test_a_batch_that_names_a_function_is_refused_and_not_obeyed(tmp_path: Path)
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("batch", [
-    b"", b"\x80", pickle.dumps([1, 2]), pickle.dumps({b"labels": [0]}), pickle.dumps({b"data": b"x", b"labels": [0]}),
-    pickle.dumps({b"data": np.zeros((2, 3072)), b"labels": [0, 1]}, protocol=2),
-    pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0]}, protocol=2),
-    pickle.dumps({b"data": np.array([None, 1]), b"labels": [0]}, protocol=2),
-    pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": ["a", "b"]}, protocol=2),
-])
+@pytest.mark.parametrize(
+    "batch",
+    [
+        b"",
+        b"\x80",
+        pickle.dumps([1, 2]),
+        pickle.dumps({b"labels": [0]}),
+        pickle.dumps({b"data": b"x", b"labels": [0]}),
+        pickle.dumps({b"data": np.zeros((2, 3072)), b"labels": [0, 1]}, protocol=2),
+        pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0]}, protocol=2),
+        pickle.dumps({b"data": np.array([None, 1]), b"labels": [0]}, protocol=2),
+        pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": ["a", "b"]}, protocol=2),
+    ],
+)
 def test_broken_batches(tmp_path: Path, batch: bytes) -> None:
     write_cifar(tmp_path)
     (tmp_path / "test_batch").write_bytes(batch)
@@ -134,9 +145,12 @@ def test_jpeg_bodies_are_decoded_to_rgb(tmp_path: Path) -> None:
 
     def fields(part, count):
         files = bodies(count)
-        return {f"body_{part}": np.concatenate([file[2:] for file in files]),
-                f"len_{part}": np.array([len(file) - 2 for file in files], np.uint16),
-                f"head_{part}": np.zeros(count, np.uint8), f"y_{part}": np.arange(count, dtype=np.uint8)}
+        return {
+            f"body_{part}": np.concatenate([file[2:] for file in files]),
+            f"len_{part}": np.array([len(file) - 2 for file in files], np.uint16),
+            f"head_{part}": np.zeros(count, np.uint8),
+            f"y_{part}": np.arange(count, dtype=np.uint8),
+        }
 
     heads = {"heads": np.array([255, 216], np.uint8), "heads_len": np.array([2], np.int32)}
     whole = {**heads, **fields("train", 4), **fields("test", 3)}
@@ -153,8 +167,12 @@ def test_coil_has_every_fourth_pose_for_testing_in_pack_and_files(tmp_path: Path
     rng = np.random.default_rng(3)
     pictures = rng.integers(0, 256, (20, 8, 128, 128), np.uint8)
     (tmp_path / "pack").mkdir()
-    np.savez(tmp_path / "pack" / "coil20.npz", x=pictures.reshape(-1, 128, 128), y=np.repeat(np.arange(20), 8),
-             pose=np.tile(np.arange(8), 20))
+    np.savez(
+        tmp_path / "pack" / "coil20.npz",
+        x=pictures.reshape(-1, 128, 128),
+        y=np.repeat(np.arange(20), 8),
+        pose=np.tile(np.arange(8), 20),
+    )
     folder = tmp_path / "files" / "coil-20-proc"
     folder.mkdir(parents=True)
     for item in range(20):
@@ -170,15 +188,18 @@ def test_coil_has_every_fourth_pose_for_testing_in_pack_and_files(tmp_path: Path
         load("coil20", tmp_path / "files")
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"y_train": np.full(40, 10, np.uint8)}, "K3"),
-    ({"y_test": np.zeros(19, np.uint8)}, "FORMAT"),
-    ({"x_test": np.zeros((20, 28, 28), np.float32)}, "FORMAT"),
-    ({"x_test": np.zeros((20, 30, 30), np.uint8)}, "FORMAT"),
-    ({"x_test": np.zeros((0, 28, 28), np.uint8), "y_test": np.zeros(0, np.uint8)}, "FORMAT"),
-    ({"y_test": np.zeros(20)}, "FORMAT"),
-    ({"x_train": np.array([{"a": 1}] * 40, dtype=object)}, "FORMAT"),
-])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"y_train": np.full(40, 10, np.uint8)}, "K3"),
+        ({"y_test": np.zeros(19, np.uint8)}, "FORMAT"),
+        ({"x_test": np.zeros((20, 28, 28), np.float32)}, "FORMAT"),
+        ({"x_test": np.zeros((20, 30, 30), np.uint8)}, "FORMAT"),
+        ({"x_test": np.zeros((0, 28, 28), np.uint8), "y_test": np.zeros(0, np.uint8)}, "FORMAT"),
+        ({"y_test": np.zeros(20)}, "FORMAT"),
+        ({"x_train": np.array([{"a": 1}] * 40, dtype=object)}, "FORMAT"),
+    ],
+)
 def test_arrays_that_do_not_fit(tmp_path: Path, changes: dict[str, np.ndarray], said: str) -> None:
     write_npz(tmp_path, **changes)
     with pytest.raises(InputError, match=f"mnist.npz: {said}"):
@@ -188,8 +209,14 @@ def test_arrays_that_do_not_fit(tmp_path: Path, changes: dict[str, np.ndarray], 
 def test_half_and_foreign_archives(tmp_path: Path) -> None:
     write_npz(tmp_path)
     whole = (tmp_path / "mnist.npz").read_bytes()
-    for content in (b"", whole[:100], whole[: len(whole) // 2], whole[:-30], b"PK" + bytes(100),
-                    pickle.dumps({"x_train": 1})):
+    for content in (
+        b"",
+        whole[:100],
+        whole[: len(whole) // 2],
+        whole[:-30],
+        b"PK" + bytes(100),
+        pickle.dumps({"x_train": 1}),
+    ):
         (tmp_path / "mnist.npz").write_bytes(content)
         with pytest.raises(InputError, match=r"mnist.npz: FORMAT"):
             load("mnist", tmp_path)
@@ -198,10 +225,17 @@ def test_half_and_foreign_archives(tmp_path: Path) -> None:
         load("mnist", tmp_path)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\0\0\x08\x03", bytes([0, 0, 9, 3]) + bytes(12), idx_bytes(np.zeros((3, 28, 28), np.uint8))[:-1],
-    idx_bytes(np.zeros((3, 28, 28), np.uint8)) + b"x", bytes([0, 0, 8, 3]) + b"\xff" * 12,
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0\x08\x03",
+        bytes([0, 0, 9, 3]) + bytes(12),
+        idx_bytes(np.zeros((3, 28, 28), np.uint8))[:-1],
+        idx_bytes(np.zeros((3, 28, 28), np.uint8)) + b"x",
+        bytes([0, 0, 8, 3]) + b"\xff" * 12,
+    ],
+)
 def test_broken_idx_files(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(content)

@@ -22,8 +22,16 @@ from detection.one_class.benchmark.summary import summarise
 from detection.one_class.benchmark.testing import BestEpoch, Examiner, as_squares
 from detection.one_class.interface import Normals, Scores
 
-LIMITS = ["data.train_limit=24", "data.test_limit=40", "data.transductive_limit=30", "workers=1", "settings.epochs=1",
-          "settings.batch=8", "settings.precision=32-true", "settings.size=16"]
+LIMITS = [
+    "data.train_limit=24",
+    "data.test_limit=40",
+    "data.transductive_limit=30",
+    "workers=1",
+    "settings.epochs=1",
+    "settings.batch=8",
+    "settings.precision=32-true",
+    "settings.size=16",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,7 +53,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         labels = (np.arange(count) % 10).astype(np.uint8)
         images = rng.integers(0, 60, (count, 28, 28), np.uint8)
         for image, label in zip(images, labels, strict=True):
-            image[2 * label: 2 * label + 4] += 150
+            image[2 * label : 2 * label + 4] += 150
         return images, labels
 
     (x_train, y_train), (x_test, y_test) = part(300), part(100)
@@ -53,10 +61,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config(root: Path, protocol: str = "honest", detector: str = "cae", normal: tuple[str, ...] = ("0", "1"),
-           seeds: int = 1, *settings: str) -> BenchmarkConfig:
-    return benchmark_config(detector, "mnist", protocol, "quick", list(normal), seeds,
-                            [f"data.root={root}", *LIMITS, *settings])
+def config(
+    root: Path,
+    protocol: str = "honest",
+    detector: str = "cae",
+    normal: tuple[str, ...] = ("0", "1"),
+    seeds: int = 1,
+    *settings: str,
+) -> BenchmarkConfig:
+    return benchmark_config(
+        detector, "mnist", protocol, "quick", list(normal), seeds, [f"data.root={root}", *LIMITS, *settings]
+    )
 
 
 def without_seconds(out: Path) -> list[list[str]]:
@@ -138,8 +153,13 @@ def test_a_damaged_cell_is_redone_with_the_same_result(root: Path, tmp_path: Pat
 def test_another_setting_is_another_cell(root: Path, tmp_path: Path) -> None:
     first = {job.key for job in plan(config(root), tmp_path)}
     assert {job.key for job in plan(config(root), tmp_path / "elsewhere")} == first
-    for change in ("settings.lr=0.02", "data.test_limit=30", "data.contamination=0.1", "first_seed=1",
-                   "data.split=leave_one_out"):
+    for change in (
+        "settings.lr=0.02",
+        "data.test_limit=30",
+        "data.contamination=0.1",
+        "first_seed=1",
+        "data.split=leave_one_out",
+    ):
         assert not first & {job.key for job in plan(config(root, "honest", "cae", ("0", "1"), 1, change), tmp_path)}
 
 
@@ -148,11 +168,14 @@ def test_cells_do_not_depend_on_their_order_or_company(root: Path, finished: Pat
     for job in reversed(jobs):
         job.run()
     for job in jobs:
-        ours, theirs = (json.loads((folder / job.cell.name / "result.json").read_text())
-                        for folder in (tmp_path / "cells", finished / "cells"))
+        ours, theirs = (
+            json.loads((folder / job.cell.name / "result.json").read_text())
+            for folder in (tmp_path / "cells", finished / "cells")
+        )
         assert {**ours, "seconds": 0, "train_seconds": 0} == {**theirs, "seconds": 0, "train_seconds": 0}
-        assert (job.folder / "scores.npz").read_bytes() == \
-            (finished / "cells" / job.cell.name / "scores.npz").read_bytes()
+        assert (job.folder / "scores.npz").read_bytes() == (
+            finished / "cells" / job.cell.name / "scores.npz"
+        ).read_bytes()
 
 
 LONG = ("settings.epochs=110", "settings.warm_up=5", "settings.batch=4", "data.train_limit=8")
@@ -169,8 +192,10 @@ run_benchmark(benchmark_config("iaead", "mnist", "honest", "quick", ["0"], 1, sy
 def test_killed_and_run_again_is_as_if_never_killed(root: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     folder = cut / "cells" / "iaead-mnist-honest-c0-s0"
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(cut), f"data.root={root}", *LIMITS, *LONG],
-                               env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(cut), f"data.root={root}", *LIMITS, *LONG],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     deadline = time.monotonic() + 200
     while not list(folder.glob("work/*/checkpoints/*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -286,6 +311,8 @@ def test_no_root_and_no_data(tmp_path: Path) -> None:
 
 
 def test_configuration_needs_no_torch() -> None:
-    program = ("import sys\nfrom detection.one_class.benchmark import config, published, run, summary, data, splits\n"
-               "sys.exit('torch' in sys.modules)")
+    program = (
+        "import sys\nfrom detection.one_class.benchmark import config, published, run, summary, data, splits\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

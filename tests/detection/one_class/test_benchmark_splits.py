@@ -101,23 +101,29 @@ def test_classes_by_number_and_name():
     names = ("cat", "dog")
     assert class_numbers(None, names) == [0, 1] and class_numbers(("dog", 1, 0), names) == [0, 1]
     assert [title(0, "one_vs_rest", names), title(0, "leave_one_out", names), title(0, "one_vs_rest", names, 4)] == [
-        "cat", "not cat", "cat+3"]
+        "cat",
+        "not cat",
+        "cat+3",
+    ]
     for wrong in ("cow", 2, -1):
         with pytest.raises(ConfigError, match=f"--normal {wrong}: no such class"):
             class_numbers((wrong,), names)
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    ({"detector": "iaed"}, "did you mean 'iaead'"),
-    ({"dataset": "imagenet"}, "dataset"),
-    ({"protocol": "fair"}, "protocol"),
-    ({"preset": "fast"}, "preset"),
-    ({"seeds": 0}, "seeds"),
-    ({"settings": ["data.rot=x"]}, "data.rot: unknown key.*did you mean 'root'"),
-    ({"settings": ["data.split=transductive"]}, "data.split: transductive learns"),
-    ({"settings": ["settings.epoch=3"]}, "settings: epoch"),
-    ({"settings": ["data.contamination=0.7"]}, "contamination"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"detector": "iaed"}, "did you mean 'iaead'"),
+        ({"dataset": "imagenet"}, "dataset"),
+        ({"protocol": "fair"}, "protocol"),
+        ({"preset": "fast"}, "preset"),
+        ({"seeds": 0}, "seeds"),
+        ({"settings": ["data.rot=x"]}, "data.rot: unknown key.*did you mean 'root'"),
+        ({"settings": ["data.split=transductive"]}, "data.split: transductive learns"),
+        ({"settings": ["settings.epoch=3"]}, "settings: epoch"),
+        ({"settings": ["data.contamination=0.7"]}, "contamination"),
+    ],
+)
 def test_wrong_arguments_are_named(arguments, said):
     with pytest.raises(ConfigError, match=said):
         benchmark_config(**{"detector": "iaead", "dataset": "mnist", **arguments})
@@ -173,8 +179,12 @@ def test_published_averages_are_those_of_their_rows():
 
 def test_published_goals_are_found():
     def average(dataset, detector):
-        return next(row.average for table in tables_for(dataset, detector) for row in table.rows.values()
-                    if row.detector == detector)
+        return next(
+            row.average
+            for table in tables_for(dataset, detector)
+            for row in table.rows.values()
+            if row.detector == detector
+        )
 
     assert (average("mnist", "iaead"), average("fashion_mnist", "iaead")) == (0.9205, 0.8869)
     assert average("cifar10", "iae_lstm_kl") == 0.708 and average("cifar10", "skip_ganomaly_pp") == 0.914

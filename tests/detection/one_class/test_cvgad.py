@@ -24,8 +24,9 @@ def small(**changes):
 
 
 def pictures(count, seed=0, size=16):
-    return torch.randint(0, 256, (count, 1, size, size), dtype=torch.uint8,
-                         generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        0, 256, (count, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def task_of(detector, negative_after=0):
@@ -54,8 +55,9 @@ def test_ssim_agrees_with_an_independent_reckoning():
     mean_x, mean_y = local(x), local(y)
     spread_x, spread_y, shared = local(x**2) - mean_x**2, local(y**2) - mean_y**2, local(x * y) - mean_x * mean_y
     c1, c2 = 0.02**2, 0.06**2
-    expected = ((2 * mean_x * mean_y + c1) * (2 * shared + c2)
-                / ((mean_x**2 + mean_y**2 + c1) * (spread_x + spread_y + c2))).mean(axis=(1, 2, 3))
+    expected = (
+        (2 * mean_x * mean_y + c1) * (2 * shared + c2) / ((mean_x**2 + mean_y**2 + c1) * (spread_x + spread_y + c2))
+    ).mean(axis=(1, 2, 3))
     assert terms.ssim(x, y, 11).tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
@@ -92,8 +94,9 @@ def test_the_categorical_loss_is_nought_when_uniform_and_log_k_when_certain():
 def test_the_gradient_penalty_of_a_linear_critic():
     """D(x) = 3 x_1 has a gradient of norm 3 everywhere: (3 - 1)² = 4; and its weight is told so."""
     weight = torch.tensor(3.0, requires_grad=True)
-    penalty = terms.gradient_penalty(lambda x: weight * x[:, 0, 0, 0], images(4, 1, 8, 8), images(4, 1, 8, 8, seed=1),
-                                     torch.rand(4))
+    penalty = terms.gradient_penalty(
+        lambda x: weight * x[:, 0, 0, 0], images(4, 1, 8, 8), images(4, 1, 8, 8, seed=1), torch.rand(4)
+    )
     penalty.backward()
     assert penalty.item() == pytest.approx(4.0) and weight.grad.item() == pytest.approx(2 * (3 - 1))
 
@@ -137,9 +140,17 @@ def test_algorithm_1_over_its_six_counts():
     assert optimizers["critic"] is not optimizers["latent"]
 
 
-@pytest.mark.parametrize(("left_out", "missing"), [
-    ("weight_mutual", {"mutual_information"}), ("weight_latent", {"latent"}), ("weight_negative", {"negative"}),
-    ("weight_wasserstein", {"critic", "generator"}), ("weight_ssim", set()), ("weight_l1", set())])
+@pytest.mark.parametrize(
+    ("left_out", "missing"),
+    [
+        ("weight_mutual", {"mutual_information"}),
+        ("weight_latent", {"latent"}),
+        ("weight_negative", {"negative"}),
+        ("weight_wasserstein", {"critic", "generator"}),
+        ("weight_ssim", set()),
+        ("weight_l1", set()),
+    ],
+)
 def test_the_six_ablations_of_table_1(left_out, missing, tmp_path):
     every = {update.name for update in task_of(small()).updates()}
     detector = small(**{left_out: 0.0}, negative_after=0)
@@ -198,8 +209,13 @@ def test_training_lowers_the_reconstruction_loss_without_nan_in_bf16(tmp_path):
     detector = small(precision="bf16-mixed", classes=3)
     data = torch.full((8, 1, 16, 16), 40, dtype=torch.uint8)
     data[:, :, 4:12, 4:12] = 200
-    history = fit(task_of(detector), lambda step: data, Schedule(48, seed=0, log_every=12),
-                  make_fabric("cpu", "bf16-mixed"), tmp_path)
+    history = fit(
+        task_of(detector),
+        lambda step: data,
+        Schedule(48, seed=0, log_every=12),
+        make_fabric("cpu", "bf16-mixed"),
+        tmp_path,
+    )
     assert history.rows[-1]["reconstruction/ssim"] < 0.7 * history.rows[0]["reconstruction/ssim"]
     assert history.rows[-1]["negative/hinge"] >= 0 and history.rows[-1]["critic/penalty"] < 100
 

@@ -98,8 +98,12 @@ def test_gaussians_measure_mahalanobis_distance(place: str) -> None:
     gaussians.fit(features.split(16), ridge=0.0)
     samples = grouped(features, place).double().numpy()
     means, inverses = samples.mean(axis=2), [np.linalg.inv(np.cov(one)) for one in samples]
-    expected = torch.tensor([[mahalanobis(x, mean, inverse) for x in one.T]
-                             for one, mean, inverse in zip(samples, means, inverses, strict=True)])
+    expected = torch.tensor(
+        [
+            [mahalanobis(x, mean, inverse) for x in one.T]
+            for one, mean, inverse in zip(samples, means, inverses, strict=True)
+        ]
+    )
     assert torch.allclose(gaussians(features).double(), ungrouped(expected, place, 2, 5), rtol=1e-3)
 
 

@@ -118,8 +118,16 @@ def test_contrast_normalisation_by_hand_and_its_extremes():
     assert (given.low.item(), given.high.item()) == (-2, 3)
 
 
-TERMS = {"deep_svdd": (), "dsvdd_kl": ("kl",), "dlsvdd": (), "dlsvdd_kl": ("kl",), "iaead": ("mse",),
-         "iae_kl": ("kl", "mse"), "iae_lstm": ("mse",), "iae_lstm_kl": ("kl", "mse")}
+TERMS = {
+    "deep_svdd": (),
+    "dsvdd_kl": ("kl",),
+    "dlsvdd": (),
+    "dlsvdd_kl": ("kl",),
+    "iaead": ("mse",),
+    "iae_kl": ("kl", "mse"),
+    "iae_lstm": ("mse",),
+    "iae_lstm_kl": ("kl", "mse"),
+}
 WITH_GATE = ("dlsvdd", "dlsvdd_kl", "iae_lstm", "iae_lstm_kl")
 
 
@@ -194,9 +202,15 @@ def test_schedules_are_the_papers():
     assert (ours.batch, ours.lr, ours.amsgrad, ours.weight_decay) == (100, 1e-4, True, 0.5e-6)
 
 
-@pytest.mark.parametrize(("name", "changes"), [
-    ("deep_svdd", {}), ("deep_svdd", {"objective": "soft", "soft_from": 2}), ("iae_lstm_kl", {}),
-    ("iae_lstm_kl", {"kl": "as_code", "recurrent": True})])
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("deep_svdd", {}),
+        ("deep_svdd", {"objective": "soft", "soft_from": 2}),
+        ("iae_lstm_kl", {}),
+        ("iae_lstm_kl", {"kl": "as_code", "recurrent": True}),
+    ],
+)
 def test_training_draws_normals_to_the_centre(tmp_path: Path, name: str, changes: dict):
     detector = built(name, epochs=8, lr=1e-3, **changes)
     ramp = torch.arange(16).mul(15).to(torch.uint8).expand(32, 1, 16, 16)

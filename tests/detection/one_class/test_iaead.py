@@ -72,7 +72,7 @@ def test_training_gathers_normals_and_leaves_others_outside(tmp_path):
     def bars(count, first, last):
         images = torch.randint(0, 40, (count, 1, 32, 32), dtype=torch.uint8, generator=generator)
         for image, place in zip(images, torch.randint(first, last, (count,), generator=generator), strict=True):
-            image[:, place:place + 4].fill_(220)
+            image[:, place : place + 4].fill_(220)
         return images
 
     settings = one_class("iaead").configure(changes={"epochs": 12, "warm_up": 4, "batch": 16, "halve_every": 4})

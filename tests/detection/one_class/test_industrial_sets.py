@@ -105,8 +105,7 @@ def test_no_object_is_on_two_sides(made: tuple[str, Path]) -> None:
 
 def test_calibration_photographs_are_learned_from_nowhere(made: tuple[str, Path]) -> None:
     split = load_industrial(*made, SIZE)
-    learned, held_out, tested = (digests(images) for images in (split.train_NCHW, split.held_out_NCHW,
-                                                                split.test_NCHW))
+    learned, held_out, tested = (digests(images) for images in (split.train_NCHW, split.held_out_NCHW, split.test_NCHW))
     assert len(learned) == len(split.train_groups) and len(held_out) == len(split.held_out_groups)
     assert not (learned & held_out or learned & tested or held_out & tested)
     assert 0.1 <= len(held_out) / (len(learned) + len(held_out)) <= 0.4
@@ -116,10 +115,14 @@ def test_every_normal_is_tested_in_just_one_fold(made: tuple[str, Path]) -> None
     if made[0] == "rsdds":
         pytest.skip("its split is fixed")
     splits = [load_industrial(*made, SIZE, fold) for fold in folds(made[0])]
-    normals = [name for split in splits for name, label in zip(split.test_names, split.test_labels, strict=True)
-               if label == 0]
-    assert len(normals) == len(set(normals)) == len(splits[0].train_groups) + len(splits[0].held_out_groups) + sum(
-        splits[0].test_labels == 0)
+    normals = [
+        name for split in splits for name, label in zip(split.test_names, split.test_labels, strict=True) if label == 0
+    ]
+    assert (
+        len(normals)
+        == len(set(normals))
+        == len(splits[0].train_groups) + len(splits[0].held_out_groups) + sum(splits[0].test_labels == 0)
+    )
 
 
 def test_masks_are_of_the_defects_alone(made: tuple[str, Path]) -> None:
@@ -128,7 +131,7 @@ def test_masks_are_of_the_defects_alone(made: tuple[str, Path]) -> None:
     assert split.test_labels.max() <= len(split.categories)
     for mask, label in zip(split.test_masks, split.test_labels, strict=True):
         assert mask.sum() == (SIZE * SIZE // 2 if label else 0)
-        assert mask[:SIZE // 2].all() == bool(label)
+        assert mask[: SIZE // 2].all() == bool(label)
 
 
 def test_zip_file_and_folder_are_the_same(made: tuple[str, Path], tmp_path: Path) -> None:

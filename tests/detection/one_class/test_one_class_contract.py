@@ -45,7 +45,7 @@ def pictures(name, count=16, channels=1, seed=0):
     generator, size = torch.Generator().manual_seed(seed), settings_of(name).size
     images = torch.randint(0, 60, (count, channels, size, size), dtype=torch.uint8, generator=generator)
     for image, place in zip(images, torch.randint(size // 8, size // 2, (count,), generator=generator), strict=True):
-        image[:, place:place + size // 3, place:place + size // 3] += 150
+        image[:, place : place + size // 3, place : place + size // 3] += 150
     return images
 
 

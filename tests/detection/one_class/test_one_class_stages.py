@@ -31,8 +31,10 @@ from detection.one_class.synthetic_filter.config import OneClassStageConfig, Opi
 from detection.one_class.synthetic_filter.learn import part_normals
 
 HEIGHT, WIDTH = 32, 40
-SMALL = {"iaead": {"size": 16, "epochs": 2, "warm_up": 1, "batch": 8, "precision": "32-true"},
-         "cae": {"size": 16, "epochs": 1, "batch": 8, "precision": "32-true"}}
+SMALL = {
+    "iaead": {"size": 16, "epochs": 2, "warm_up": 1, "batch": 8, "precision": "32-true"},
+    "cae": {"size": 16, "epochs": 1, "batch": 8, "precision": "32-true"},
+}
 CONFIG = OneClassStageConfig(detectors=("iaead",), settings={"iaead": SMALL["iaead"]}, false_alarm=0.2)
 
 
@@ -57,8 +59,11 @@ class Writer:
         if defect:
             pixels[mask != 0] = level
         content = write_png(self.folder / "images" / name, pixels)
-        self.images.append(ImageRecord(len(self.images) + 1, name, WIDTH, HEIGHT, group, split, self.source,
-                                       sha256_bytes(content), extra))
+        self.images.append(
+            ImageRecord(
+                len(self.images) + 1, name, WIDTH, HEIGHT, group, split, self.source, sha256_bytes(content), extra
+            )
+        )
         if defect:
             self.annotations.append(Annotation.from_mask(len(self.annotations) + 1, len(self.images), 1, mask))
 
@@ -79,8 +84,15 @@ def tiny(tmp_path_factory) -> Path:
     real.save()
     made = Writer(run / "gate@copy_paste", "synthetic")
     for number in range(8):
-        made.add(f"hole/{number:06d}.png", f"g{number}", "train", True, 250 if number else 100, category="hole",
-                 provenance={"method": "copy_paste", "base": f"free/{number}_0.png"})
+        made.add(
+            f"hole/{number:06d}.png",
+            f"g{number}",
+            "train",
+            True,
+            250 if number else 100,
+            category="hole",
+            provenance={"method": "copy_paste", "base": f"free/{number}_0.png"},
+        )
     made.save()
     for name in ("ingest", "gate@copy_paste"):
         (run / name / "manifest.json").write_text(json.dumps({"key": name, "files": []}))
@@ -90,14 +102,22 @@ def tiny(tmp_path_factory) -> Path:
 def judge(tiny: Path, out: Path, config: OneClassStageConfig = CONFIG) -> Path:
     inputs = {name: tiny / name for name in ("ingest", "gate@copy_paste")}
     run_stage("one_class", stage.run, config, Context(3, "cpu", {"ingest": inputs["ingest"]}), out / "one_class")
-    run_stage("opinion", opinion.run, OpinionConfig(method="copy_paste", batch=3),
-              Context(3, "cpu", {**inputs, "one_class": out / "one_class"}), out / "opinion")
+    run_stage(
+        "opinion",
+        opinion.run,
+        OpinionConfig(method="copy_paste", batch=3),
+        Context(3, "cpu", {**inputs, "one_class": out / "one_class"}),
+        out / "opinion",
+    )
     return out
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and "logs" not in path.parts}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.parts
+    }
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +145,10 @@ def test_a_bright_defect_is_found_and_an_invisible_one_is_suspicious(judged):
 def test_detectors_that_miss_real_defects_are_said_to():
     def shares(synthetic, real, normals):
         names = ("synthetic", "real_defects", "held_out_normals")
-        return {name: {"all": {"defect_not_unusual": share}} for name, share in
-                zip(names, (synthetic, real, normals), strict=True)}
+        return {
+            name: {"all": {"defect_not_unusual": share}}
+            for name, share in zip(names, (synthetic, real, normals), strict=True)
+        }
 
     assert opinion.sentence(shares(0.1, 0.2, 0.95)).endswith("5% of the same places on normals with nothing painted.")
     assert "says little here" in opinion.sentence(shares(0.1, 0.51, 0.95))
@@ -192,13 +214,33 @@ def test_synthetic_photographs_on_objects_learned_from_are_kept_out_where_there_
 
 
 def test_the_study_judges_every_choice_on_test_objects(tiny, tmp_path):
-    made = [study(tiny, tmp_path / name, "copy_paste", ("iaead", "cae"), 3, settings=SMALL, false_alarm=0.2,
-                  device="cpu", bootstrap=50) for name in ("a", "b")]
+    made = [
+        study(
+            tiny,
+            tmp_path / name,
+            "copy_paste",
+            ("iaead", "cae"),
+            3,
+            settings=SMALL,
+            false_alarm=0.2,
+            device="cpu",
+            bootstrap=50,
+        )
+        for name in ("a", "b")
+    ]
     assert files(tmp_path / "a") == files(tmp_path / "b") and made[0] == made[1]
     rows = list(csv.DictReader((tmp_path / "a" / "table.csv").open()))
     assert [row["choice"] for row in rows] == [
-        "blind", "synthetic", "synthetic: detector only", "synthetic: threshold only", "real_training",
-        "real_training: detector only", "real_training: threshold only", "oracle", "blind, cae"]
+        "blind",
+        "synthetic",
+        "synthetic: detector only",
+        "synthetic: threshold only",
+        "real_training",
+        "real_training: detector only",
+        "real_training: threshold only",
+        "oracle",
+        "blind, cae",
+    ]
     assert made[0]["test"] == {"photographs": 14, "defects": 2, "objects": 4, "objects_with_defects": 2}
     best = max(float(row["balanced_accuracy"]) for row in rows)
     assert made[0]["choices"]["oracle"]["balanced_accuracy"]["mean"] == pytest.approx(best)
@@ -207,12 +249,18 @@ def test_the_study_judges_every_choice_on_test_objects(tiny, tmp_path):
 
 def test_the_sentences_are_plain():
     row = {"mean": 0.083, "low": -0.02, "high": 0.2, "verdict": "no difference shown"}
-    said = sentences({"blind": {}, "synthetic: threshold only": {"against_blind": row},
-                      "oracle": {"against_blind": {**row, "low": 0.01, "verdict": "better"}},
-                      "blind, cae": {"against_blind": {**row, "mean": -0.1, "high": -0.01, "verdict": "worse"}}})
+    said = sentences(
+        {
+            "blind": {},
+            "synthetic: threshold only": {"against_blind": row},
+            "oracle": {"against_blind": {**row, "low": 0.01, "verdict": "better"}},
+            "blind, cae": {"against_blind": {**row, "mean": -0.1, "high": -0.01, "verdict": "worse"}},
+        }
+    )
     assert list(said.values()) == [
         "Threshold chosen on synthetic defects: no difference shown from the blind choice, balanced accuracy +0.083 "
         "[-0.020, +0.200].",
         "Detector and threshold chosen on the test defects themselves (no way to choose): better than the blind "
         "choice, balanced accuracy +0.083 [+0.010, +0.200].",
-        "Another detector (cae) chosen blind: worse than the blind choice, balanced accuracy -0.100 [-0.020, -0.010]."]
+        "Another detector (cae) chosen blind: worse than the blind choice, balanced accuracy -0.100 [-0.020, -0.010].",
+    ]

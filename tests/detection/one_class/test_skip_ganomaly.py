@@ -150,8 +150,11 @@ def test_a_discriminator_that_has_won_starts_anew(name):
         task = next(iter(detector.phases())).task()
         assert isinstance(task, SkipTask | GanomalyTask)
         task.after_step(0)  # before any step there is no loss to judge by
-        before = detector.nets["discriminator"].pyramid if name == "ganomaly" else \
-            detector.nets["discriminator"].encoder.pyramid
+        before = (
+            detector.nets["discriminator"].pyramid
+            if name == "ganomaly"
+            else detector.nets["discriminator"].encoder.pyramid
+        )
         weight = before[0].weight.clone()
         task.updates()[1].losses(task.forward(images(8)))
         task.after_step(0)

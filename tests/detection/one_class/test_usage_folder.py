@@ -34,10 +34,10 @@ def part(number: int, defect: bool = False, size_hw: tuple[int, int] = (40, 48),
     """A bright band on gray, and, where asked, a black square in it."""
     rng = rng_for(0, "part", number)
     pixels = 120 + shift + rng.normal(0, 3, size_hw)
-    pixels[size_hw[0] // 3:size_hw[0] // 2] += 60
+    pixels[size_hw[0] // 3 : size_hw[0] // 2] += 60
     if defect:
         y, x = rng.integers(4, size_hw[0] - 16), rng.integers(4, size_hw[1] - 16)
-        pixels[y:y + 12, x:x + 12] = 0
+        pixels[y : y + 12, x : x + 12] = 0
     return pixels.clip(0, 255).astype(np.uint8)
 
 
@@ -48,8 +48,19 @@ def good_parts(folder: Path, count: int = 80) -> Path:
 
 
 def learn(data: Path, out: Path, **changes):
-    return train_folder(data, out, **{"detector": "cae", "preset": "quick", "changes": TINY, "false_alarm": 0.1,
-                                      "group_regex": r"o(\d+)_", "device": "cpu", **changes})
+    return train_folder(
+        data,
+        out,
+        **{
+            "detector": "cae",
+            "preset": "quick",
+            "changes": TINY,
+            "false_alarm": 0.1,
+            "group_regex": r"o(\d+)_",
+            "device": "cpu",
+            **changes,
+        },
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +85,9 @@ def test_training_holds_out_whole_objects_and_keeps_its_threshold(plant: Path) -
     assert not list((plant / "model" / "training").rglob("*.safetensors"))
 
 
-def test_a_finished_training_is_left_alone_and_a_cut_one_ends_the_same(plant: Path, tmp_path: Path,
-                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_training_is_left_alone_and_a_cut_one_ends_the_same(
+    plant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -136,8 +148,18 @@ def test_a_data_set_gives_the_normals_of_its_training_split(tmp_path: Path) -> N
     images, annotations = [], []
     for number in range(70):
         content = write_png(tmp_path / "data" / "images" / f"{number}.png", part(number))
-        images.append(ImageRecord(number + 1, f"{number}.png", 48, 40, f"object {number // 2}",
-                                  "test" if number < 8 else "train", "real", sha256_bytes(content)))
+        images.append(
+            ImageRecord(
+                number + 1,
+                f"{number}.png",
+                48,
+                40,
+                f"object {number // 2}",
+                "test" if number < 8 else "train",
+                "real",
+                sha256_bytes(content),
+            )
+        )
     mask = np.zeros((40, 48), np.uint8)
     mask[3:9, 3:9] = 1
     annotations.append(Annotation.from_mask(1, 70, 1, mask))
@@ -184,8 +206,9 @@ def test_held_out_objects_are_whole_and_near_the_share() -> None:
     groups = [str(number // 7) for number in range(210)]
     aside = hold_out(groups, 0.25, seed=3)
     assert abs(aside.mean() - 0.25) < 0.04
-    assert not {g for g, held in zip(groups, aside, strict=True) if held} & \
-        {g for g, held in zip(groups, aside, strict=True) if not held}
+    assert not {g for g, held in zip(groups, aside, strict=True) if held} & {
+        g for g, held in zip(groups, aside, strict=True) if not held
+    }
     assert hold_out(["a", "a", "a", "b"], 0.25, 0).tolist() == [False, False, False, True]
     assert hold_out(["a"] * 9 + ["b"] * 8, 0.05, 0).sum() == 8
 
@@ -257,8 +280,9 @@ def test_finds_pass_through_ingest_pixel_for_pixel(plant: Path, scored: Path, tm
                 assert np.array_equal(mask, annotation.mask())
 
 
-def test_scoring_again_gives_the_same_bytes_and_other_folders_are_left_alone(plant: Path, scored: Path,
-                                                                             tmp_path: Path) -> None:
+def test_scoring_again_gives_the_same_bytes_and_other_folders_are_left_alone(
+    plant: Path, scored: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "scored"
     score_folder(plant / "model", scored, out, overlays=2, device="cpu")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}

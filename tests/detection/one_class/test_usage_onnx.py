@@ -27,8 +27,9 @@ def stored(folder: Path) -> Model:
     return model
 
 
-def test_the_graph_says_what_the_detector_says(tmp_path: Path, capfd: pytest.CaptureFixture[str],
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graph_says_what_the_detector_says(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import onnxruntime
 
     model, out = stored(tmp_path / "model"), tmp_path / "cae.onnx"
@@ -60,8 +61,11 @@ def test_the_graph_says_what_the_detector_says(tmp_path: Path, capfd: pytest.Cap
 def test_what_cannot_be_exported_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = stored(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(onnx_graph, "load_model", lambda folder: type(model)(
-            model.detector, "ano_gan", model.settings, 3, "RGB", model.threshold))
+        patch.setattr(
+            onnx_graph,
+            "load_model",
+            lambda folder: type(model)(model.detector, "ano_gan", model.settings, 3, "RGB", model.threshold),
+        )
         with pytest.raises(ConfigError, match="ano_gan cannot be written as ONNX"):
             export_onnx(tmp_path, tmp_path / "x.onnx")
     real = importlib.util.find_spec

@@ -31,8 +31,7 @@ def test_half_squares_are_per_image():
 
 def test_vae_scores_by_the_mean_code_and_the_elbo_adds_the_kl():
     plain = build_detector("vae", 1, one_class("vae").configure(changes={"size": 16, "width": 4}), 0)
-    elbo = build_detector("vae", 1, one_class("vae").configure(
-        changes={"size": 16, "width": 4, "score_by": "elbo"}), 0)
+    elbo = build_detector("vae", 1, one_class("vae").configure(changes={"size": 16, "width": 4, "score_by": "elbo"}), 0)
     first, again = score_all(plain, images(4)), score_all(plain, images(4))
     assert torch.equal(first.image, again.image)
     assert first.map_BHW is not None and first.map_BHW.shape == (4, 16, 16)

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from ....core.weights import find
 from ....engine.budget import TimeBudget
+from ....engine.checkpoint import save_weights
 from ....engine.loop import Schedule, fit
 from ....engine.task import Losses, Update
 from ....nets.aware import AwareClassifier, AwareNet, freeze
 from ....nets.crops import masked_crops
 from ...pairs.windows import Batch, PairSource
-from ...training.snapshots import save_weights
 
 
 class AwareTask:
@@ -34,8 +34,12 @@ class AwareTask:
         self.optimizer = torch.optim.AdamW(classifier.parameters(), lr=2e-3)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        crops = torch.cat([masked_crops(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, self.size),
-                           masked_crops(batch.normal_BCHW, batch.normal_mask_B1HW, self.size)])
+        crops = torch.cat(
+            [
+                masked_crops(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, self.size),
+                masked_crops(batch.normal_BCHW, batch.normal_mask_B1HW, self.size),
+            ]
+        )
         labels = torch.cat([batch.category_B, torch.full_like(batch.category_B, self.normal_class)])
         return self.nets["classifier"](crops), labels
 
@@ -49,8 +53,18 @@ class AwareTask:
         pass
 
 
-def prepare_aware(source: PairSource, channels: int, categories: int, width: int, size: int, steps: int, seed: int,
-                  fabric: Fabric, out: Path, budget: TimeBudget | None = None) -> tuple[AwareNet, str]:
+def prepare_aware(
+    source: PairSource,
+    channels: int,
+    categories: int,
+    width: int,
+    size: int,
+    steps: int,
+    seed: int,
+    fabric: Fabric,
+    out: Path,
+    budget: TimeBudget | None = None,
+) -> tuple[AwareNet, str]:
     """The frozen network and where it came from (``vgg16``, ``training crops`` or ``random``).
 
     Its weights are kept in ``out/aware.safetensors``; a later call takes them from there. Processes that share a
@@ -68,8 +82,14 @@ def prepare_aware(source: PairSource, channels: int, categories: int, width: int
     elif steps:
         task = AwareTask(AwareClassifier(net, categories + 1), categories, size)
         schedule = Schedule(steps, seed, log_every=10, checkpoint_every=steps, label="aware network", budget=budget)
-        fit(task, lambda step: source.batch(step).to(fabric.device), schedule, fabric, out / "aware",
-            describe=source.names)
+        fit(
+            task,
+            lambda step: source.batch(step).to(fabric.device),
+            schedule,
+            fabric,
+            out / "aware",
+            describe=source.names,
+        )
     if fabric.is_global_zero:
         save_weights(net, saved)
     freeze(net)

@@ -6,60 +6,56 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ....engine.ema import add_average
 from ....losses import adversarial
 from ....nets.augment import AugmentPolicy
 from ....nets.aware import AwareNet
 from ....nets.discriminator import GlobalDiscriminator, LocalGlobalDiscriminator
 from ....nets.lean_unet import LeanUNet
-from ....nets.resnet import ResNetGenerator
-from ....nets.unet import UNet
-from ...pairs.compositing import Painter, painting_channels
-from ...pairs.windows import Framing
 from ..config import TrainConfig
+from ..painting.networks import adamw, build_generator, build_painter, make_ready
 from .consistency import Consistency
 from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Judging, Weights
 
 ADVERSARIES = {
-    "bce": Adversary(adversarial.bce_d, adversarial.bce_g, adversarial.bce_d2, adversarial.bce_g2,
-                     reject=adversarial.bce_g2),
-    "hinge": Adversary(adversarial.hinge_d, adversarial.hinge_g, adversarial.hinge_d2, adversarial.hinge_g2,
-                       reject=lambda logits: F.relu(1 + logits.float()).mean()),
-    "lsgan": Adversary(adversarial.lsgan_d, adversarial.lsgan_g, adversarial.lsgan_d2, adversarial.lsgan_g2,
-                       reject=adversarial.lsgan_g2),
+    "bce": Adversary(
+        adversarial.bce_d, adversarial.bce_g, adversarial.bce_d2, adversarial.bce_g2, reject=adversarial.bce_g2
+    ),
+    "hinge": Adversary(
+        adversarial.hinge_d,
+        adversarial.hinge_g,
+        adversarial.hinge_d2,
+        adversarial.hinge_g2,
+        reject=lambda logits: F.relu(1 + logits.float()).mean(),
+    ),
+    "lsgan": Adversary(
+        adversarial.lsgan_d,
+        adversarial.lsgan_g,
+        adversarial.lsgan_d2,
+        adversarial.lsgan_g2,
+        reject=adversarial.lsgan_g2,
+    ),
     # D2GAN (Nguyen et al. 2017) with its unbounded softplus scores; SPEC 20.
-    "d2gan": Adversary(adversarial.d2gan_d1, adversarial.d2gan_g1, adversarial.d2gan_d2, adversarial.d2gan_g2,
-                       reject=adversarial.bce_g2),
+    "d2gan": Adversary(
+        adversarial.d2gan_d1,
+        adversarial.d2gan_g1,
+        adversarial.d2gan_d2,
+        adversarial.d2gan_g2,
+        reject=adversarial.bce_g2,
+    ),
 }
 
 SEGMENTER_WIDTH, SEGMENTER_DEPTH = 16, 3
 """Of the mask-consistency segmenter: 0.15 M parameters."""
 
 
-def build_framing(config: TrainConfig) -> Framing:
-    return Framing(config.size, config.scales, config.framing == "whole")
-
-
-def build_painter(config: TrainConfig, categories: int) -> Painter:
-    return Painter(categories if config.conditional else 0, config.noise, config.painting,
-                   config.support_px if config.composite else None, config.softness_px)
-
-
-def build_generator(config: TrainConfig, channels: int, categories: int, steered: bool = True) -> nn.Module:
-    """G (``steered``) or H: the photograph's channels and the steering maps in, the photograph's channels out."""
-    painter = build_painter(config, categories)
-    inputs = channels + painter.extra_channels(steered, channels)
-    outputs = painting_channels((painter if steered else painter.restorer).painting, channels)
-    if config.generator == "lean_unet":
-        return LeanUNet(inputs, outputs, config.base_width, config.depth, dropout=config.dropout)
-    if config.generator == "resnet":
-        return ResNetGenerator(inputs, outputs, config.base_width, config.blocks, config.norm)
-    return UNet(inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm,
-                dropout=config.dropout)
-
-
-def build_task(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
-               device: torch.device | None = None) -> AnomalyGanTask:
+def build_task(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    aware: AwareNet | None,
+    seed: int,
+    device: torch.device | None = None,
+) -> AnomalyGanTask:
     """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
     assert aware is not None, "the registry's row asks for it"
     torch.manual_seed(seed % 2**32)
@@ -79,17 +75,35 @@ def build_task(config: TrainConfig, channels: int, categories: int, aware: Aware
         "generators": adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
     }
-    weights = Weights(config.lambda_1, config.cycle, config.inside, config.aware, config.severity, config.mismatch,
-                      config.paired, config.mode_seeking)
+    weights = Weights(
+        config.lambda_1,
+        config.cycle,
+        config.inside,
+        config.aware,
+        config.severity,
+        config.mismatch,
+        config.paired,
+        config.mode_seeking,
+    )
     judging = Judging(config.r1, config.r1_every, AugmentPolicy(chance=config.augment) if config.augment else None)
     consistency = None
     if config.consistency:
         consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency, named)
-    return AnomalyGanTask(nets, painter, ADVERSARIES[config.adversarial], weights, optimizers,
-                          config.local_size if config.discriminator_view == "both" else None,
-                          config.aware_size, config.masked_local, config.ema,
-                          judge_apart=config.discriminator_norm == "batch", aware_compare=config.aware_compare,
-                          judging=judging, consistency=consistency)
+    return AnomalyGanTask(
+        nets,
+        painter,
+        ADVERSARIES[config.adversarial],
+        weights,
+        optimizers,
+        config.local_size if config.discriminator_view == "both" else None,
+        config.aware_size,
+        config.masked_local,
+        config.ema,
+        judge_apart=config.discriminator_norm == "batch",
+        aware_compare=config.aware_compare,
+        judging=judging,
+        consistency=consistency,
+    )
 
 
 def build_discriminator(config: TrainConfig, channels: int) -> nn.Module:
@@ -97,27 +111,6 @@ def build_discriminator(config: TrainConfig, channels: int) -> nn.Module:
     assert config.discriminator_norm != "instance", "TrainConfig refuses it"
     if config.discriminator_view == "global":
         return GlobalDiscriminator(channels, config.size, config.widths, config.features, config.discriminator_norm)
-    return LocalGlobalDiscriminator(channels, config.local_size, config.size, config.widths, config.features,
-                                    config.discriminator_norm)
-
-
-def make_ready(nets: dict[str, nn.Module], config: TrainConfig, device: torch.device | None) -> None:
-    """Add the generator's average where the configuration asks for one, and lay all nets out as the device likes."""
-    if config.ema:
-        add_average(nets)
-    for net in nets.values():
-        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def opponents(nets: dict[str, nn.Module], config: TrainConfig) -> dict[str, torch.optim.Optimizer]:
-    """One AdamW for the generator and one for its discriminator."""
-    return {"generator": adamw([nets["generator"]], config),
-            "discriminator": adamw([nets["discriminator"]], config, config.discriminator_rate)}
-
-
-def adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:
-    """Weight decay for matrices and kernels only (SPEC 27: off for norms and biases)."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=factor * config.learning_rate, betas=config.betas)
+    return LocalGlobalDiscriminator(
+        channels, config.local_size, config.size, config.widths, config.features, config.discriminator_norm
+    )

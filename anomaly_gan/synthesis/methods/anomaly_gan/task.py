@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from torch.optim import Optimizer
 
 from ....engine.distributed import over_ranks
 from ....engine.ema import follow, painting_net
-from ....engine.task import Losses, Task, Update
+from ....engine.task import Losses, Update
 from ....losses.adversarial import r1
 from ....losses.aware import semantic_difference, semantic_moments
 from ....losses.cycle import cycle_l1
@@ -27,39 +26,8 @@ from ....nets.augment import AugmentPolicy, augment_pair, draw_augment
 from ....nets.crops import crop_resize, mask_boxes, masked_crops
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
+from ...training.interface import opposed
 from .consistency import Consistency
-
-
-class MethodTask(Task, Protocol):
-    """What the stage ``train`` asks of every method's task beside the loop's own contract (``engine.task.Task``).
-
-    ``forward`` gets a ``windows.Batch``. The nets' modes and gradients are the stage's business in ``previews``.
-    """
-
-    def previews(self, batch: Batch) -> dict[str, Tensor]:
-        """Columns of the sample sheet: title -> pictures_BCHW in [-1, 1], row i of each from row i of the batch."""
-        ...
-
-    def products(self) -> dict[str, nn.Module]:
-        """The nets to keep: each is saved as ``NAME.safetensors``; generation reads ``generator``."""
-        ...
-
-
-class Contest(Protocol):
-    """A task of generators against discriminators; ``optimizers``: the generators' first, then the others'."""
-
-    optimizers: dict[str, Optimizer]
-
-    def generator_losses(self, out: Any) -> Losses: ...
-
-    def discriminator_losses(self, out: Any) -> Losses: ...
-
-
-def opposed(contest: Contest, discriminators: tuple[nn.Module, ...]) -> list[Update]:
-    """The generators' update, for which the discriminators hold still, and then theirs."""
-    (making, generators), (judging, judges) = contest.optimizers.items()
-    return [Update(making, generators, contest.generator_losses, held_still=discriminators),
-            Update(judging, judges, contest.discriminator_losses)]
 
 
 @dataclass(frozen=True)
@@ -133,10 +101,22 @@ class AnomalyGanTask:
     ``segmenter`` where there is a ``consistency``. ``local_size``: None where discriminators see whole pictures only.
     """
 
-    def __init__(self, nets: dict[str, nn.Module], painter: Painter, adversary: Adversary, weights: Weights,
-                 optimizers: dict[str, Optimizer], local_size: int | None, aware_size: int, masked_local: bool,
-                 ema: float, judge_apart: bool = False, aware_compare: str = "positions",
-                 judging: Judging = Judging(), consistency: Consistency | None = None) -> None:
+    def __init__(
+        self,
+        nets: dict[str, nn.Module],
+        painter: Painter,
+        adversary: Adversary,
+        weights: Weights,
+        optimizers: dict[str, Optimizer],
+        local_size: int | None,
+        aware_size: int,
+        masked_local: bool,
+        ema: float,
+        judge_apart: bool = False,
+        aware_compare: str = "positions",
+        judging: Judging = Judging(),
+        consistency: Consistency | None = None,
+    ) -> None:
         self.nets, self.painter, self.adversary, self.weights = nets, painter, adversary, weights
         self.optimizers, self.local_size, self.aware_size = optimizers, local_size, aware_size
         self.masked_local, self.ema, self.judge_apart = masked_local, ema, judge_apart
@@ -158,20 +138,27 @@ class AnomalyGanTask:
             repainted = self.damage(batch.painted_out_BCHW, batch.abnormal_mask_B1HW, batch, measured, own)
         second = None
         if self.weights.mode_seeking:
-            second = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target,
-                                 batch.example_BCHW)
+            second = self.damage(
+                batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target, batch.example_BCHW
+            )
         return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted, second)
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         out = self.forward(batch)
-        return {"normal": batch.normal_BCHW, "mask": batch.normal_mask_B1HW * 2 - 1, "generated": out.fake_abnormal,
-                "real": batch.abnormal_BCHW, "restored": out.fake_normal}
+        return {
+            "normal": batch.normal_BCHW,
+            "mask": batch.normal_mask_B1HW * 2 - 1,
+            "generated": out.fake_abnormal,
+            "real": batch.abnormal_BCHW,
+            "restored": out.fake_normal,
+        }
 
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets), "restorer": self.nets["restorer"]}
 
-    def damage(self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor,
-               example: Tensor | None = None) -> Tensor:
+    def damage(
+        self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor, example: Tensor | None = None
+    ) -> Tensor:
         """G: normal to abnormal."""
         maps = [self.painter.mask_maps(mask, batch.category_B)]
         if self.painter.controls:
@@ -223,19 +210,25 @@ class AnomalyGanTask:
         """Eq. 2 to 8 from the generators' side, weighted."""
         batch, w = out.batch, self.weights
         losses: Losses = {}
-        for side, fake, mask in (("abnormal", out.fake_abnormal, batch.normal_mask_B1HW),
-                                 ("normal", out.fake_normal, batch.abnormal_mask_B1HW)):
+        for side, fake, mask in (
+            ("abnormal", out.fake_abnormal, batch.normal_mask_B1HW),
+            ("normal", out.fake_normal, batch.abnormal_mask_B1HW),
+        ):
             losses[f"adv1_{side}"] = self.adversary.g1(self.judge(f"d1_{side}", fake, mask, batch.category_B))
             losses[f"adv2_{side}"] = w.lambda_1 * self.adversary.g2(
-                self.judge(f"d2_{side}", fake, mask, batch.category_B))
+                self.judge(f"d2_{side}", fake, mask, batch.category_B)
+            )
         losses["cycle_normal"] = w.cycle * self._cycle(batch.normal_BCHW, out.rebuilt_normal, batch.normal_mask_B1HW)
-        losses["cycle_abnormal"] = w.cycle * self._cycle(batch.abnormal_BCHW, out.rebuilt_abnormal,
-                                                         batch.abnormal_mask_B1HW)
+        losses["cycle_abnormal"] = w.cycle * self._cycle(
+            batch.abnormal_BCHW, out.rebuilt_abnormal, batch.abnormal_mask_B1HW
+        )
         if w.aware:
             losses["aware_abnormal"] = w.aware * self._aware(
-                out.fake_abnormal, batch.normal_mask_B1HW, batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
+                out.fake_abnormal, batch.normal_mask_B1HW, batch.abnormal_BCHW, batch.abnormal_mask_B1HW
+            )
             losses["aware_normal"] = w.aware * self._aware(
-                out.fake_normal, batch.abnormal_mask_B1HW, batch.normal_BCHW, batch.normal_mask_B1HW)
+                out.fake_normal, batch.abnormal_mask_B1HW, batch.normal_BCHW, batch.normal_mask_B1HW
+            )
         if w.severity:
             met = severity(out.fake_abnormal, batch.normal_mask_B1HW)
             losses["severity"] = w.severity * (met - out.target_B2).abs().mean()
@@ -244,8 +237,7 @@ class AnomalyGanTask:
         if out.second_abnormal is not None:
             losses["mode_seeking"] = w.mode_seeking * self._alike(out, out.second_abnormal)
         if self.consistency is not None:
-            losses["consistency"] = self.consistency.ask(out.fake_abnormal, batch.normal_mask_B1HW,
-                                                         batch.category_B)
+            losses["consistency"] = self.consistency.ask(out.fake_abnormal, batch.normal_mask_B1HW, batch.category_B)
         return losses
 
     def _alike(self, out: Outputs, second: Tensor) -> Tensor:
@@ -266,9 +258,11 @@ class AnomalyGanTask:
         with torch.no_grad():
             wanted = aware(masked_crops(batch.abnormal_BCHW, mask, self.aware_size))
         features = semantic_difference(aware(masked_crops(repainted, mask, self.aware_size)), wanted)
-        return {"paired_abnormal": w * self._cycle(batch.abnormal_BCHW, repainted, mask),
-                "paired_features": w * features,
-                "paired_normal": w * self._cycle(batch.painted_out_BCHW, out.fake_normal, mask)}
+        return {
+            "paired_abnormal": w * self._cycle(batch.abnormal_BCHW, repainted, mask),
+            "paired_features": w * features,
+            "paired_normal": w * self._cycle(batch.painted_out_BCHW, out.fake_normal, mask),
+        }
 
     def discriminator_losses(self, out: Outputs) -> Losses:
         """Eq. 2 to 5 from the discriminators' side; mismatched image-mask pairs count as fakes for D1_abnormal."""
@@ -279,11 +273,11 @@ class AnomalyGanTask:
             ("normal", batch.normal_BCHW, batch.normal_mask_B1HW, out.fake_normal, batch.abnormal_mask_B1HW),
         ):
             for name, loss in ((f"d1_{side}", self.adversary.d1), (f"d2_{side}", self.adversary.d2)):
-                losses[name] = loss(*self._judge_both(name, real, real_mask, fake.detach(), fake_mask,
-                                                      batch.category_B))
+                losses[name] = loss(
+                    *self._judge_both(name, real, real_mask, fake.detach(), fake_mask, batch.category_B)
+                )
         if w.mismatch:
-            wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.rolled("abnormal_mask_B1HW"),
-                               batch.category_B)
+            wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.rolled("abnormal_mask_B1HW"), batch.category_B)
             losses["mismatch"] = w.mismatch * self.adversary.reject(wrong)
         return losses
 
@@ -292,8 +286,10 @@ class AnomalyGanTask:
         batch, weight = out.batch, 0.5 * self.judging.r1 * self.judging.r1_every
         losses: Losses = {}
         with torch.autocast(batch.normal_BCHW.device.type, enabled=False):
-            for side, real, mask in (("abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW),
-                                     ("normal", batch.normal_BCHW, batch.normal_mask_B1HW)):
+            for side, real, mask in (
+                ("abnormal", batch.abnormal_BCHW, batch.abnormal_mask_B1HW),
+                ("normal", batch.normal_BCHW, batch.normal_mask_B1HW),
+            ):
                 for name in (f"d1_{side}", f"d2_{side}"):
                     seen = [view.detach().float().requires_grad_() for view in self.views(real, mask, batch.category_B)]
                     losses[name] = weight * r1(self.nets[name](*seen), seen)
@@ -303,8 +299,9 @@ class AnomalyGanTask:
         assert self.consistency is not None
         return self.consistency.learn(out.batch)
 
-    def _judge_both(self, name: str, real: Tensor, real_mask: Tensor, fake: Tensor, fake_mask: Tensor,
-                    category_B: Tensor) -> tuple[Tensor, Tensor]:
+    def _judge_both(
+        self, name: str, real: Tensor, real_mask: Tensor, fake: Tensor, fake_mask: Tensor, category_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, in one call where that is faster and changes nothing.
 
         Under batch norm it would: the statistics of a joint batch tell fakes from reals, and the generators'
@@ -313,7 +310,7 @@ class AnomalyGanTask:
         if self.judge_apart:
             return self.judge(name, real, real_mask, category_B), self.judge(name, fake, fake_mask, category_B)
         logits = self.judge(name, torch.cat([real, fake]), torch.cat([real_mask, fake_mask]), category_B.repeat(2))
-        return logits[:len(real)], logits[len(real):]
+        return logits[: len(real)], logits[len(real) :]
 
     def after_step(self, step: int) -> None:
         follow(self.nets, self.ema, step)

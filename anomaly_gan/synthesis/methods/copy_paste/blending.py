@@ -42,8 +42,9 @@ def _poisson(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray) -> np.nda
     photograph's border something to hold on to.
     """
     edge, wider = 10, 6
-    framed_base, framed_patch = (_three(cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101))
-                                 for image in (base, patch))
+    framed_base, framed_patch = (
+        _three(cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_REFLECT_101)) for image in (base, patch)
+    )
     framed = cv2.copyMakeBorder(mask_01, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=0)
     framed = grow(framed, wider) * np.uint8(255)
     x, y, width, height = cv2.boundingRect(framed)
@@ -57,8 +58,9 @@ def _three(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2))
 
 
-def light_gain(source: np.ndarray, source_ring_01: np.ndarray, defect_01: np.ndarray, base: np.ndarray,
-               base_ring_01: np.ndarray) -> float:
+def light_gain(
+    source: np.ndarray, source_ring_01: np.ndarray, defect_01: np.ndarray, base: np.ndarray, base_ring_01: np.ndarray
+) -> float:
     """Exposure gain, one half to two, that brings the mean of the defect's surroundings to that of its new ones.
 
     It does not brighten a defect into saturation: its 95th percentile stays below white, or where it was. 1 where

@@ -13,7 +13,7 @@ import numpy as np
 from ....core.errors import InputError
 from ....core.masks import union
 from ....core.seeding import rng_for
-from ...registry import Generate, MethodInputs, PoolItem, Sample
+from ...interface import Generate, MethodInputs, PoolItem, Sample
 from .blending import SUPPORT_PX, blend, light_gain, relit, ring
 from .donors import Donors
 
@@ -28,8 +28,9 @@ def open_method(inputs: MethodInputs) -> Generate:
     donors = Donors(inputs.train)
 
     def generate(items: list[PoolItem], attempt: int) -> list[Sample]:
-        return [_sample(item, rng_for(inputs.seed, "copy_paste", item.image.file_name, attempt), donors)
-                for item in items]
+        return [
+            _sample(item, rng_for(inputs.seed, "copy_paste", item.image.file_name, attempt), donors) for item in items
+        ]
 
     return generate
 
@@ -37,8 +38,12 @@ def open_method(inputs: MethodInputs) -> Generate:
 def _sample(item: PoolItem, rng: np.random.Generator, donors: Donors) -> Sample:
     file_name = item.image.extra["normal_file"]
     if file_name not in donors.by_name:
-        raise InputError(file_name, "E4", "this normal photograph is not in the training split",
-                         "build the pool again from this data set")
+        raise InputError(
+            file_name,
+            "E4",
+            "this normal photograph is not in the training split",
+            "build the pool again from this data set",
+        )
     base = donors.pixels(donors.by_name[file_name])
     masks = [annotation.mask() for annotation in item.annotations]
     everything = union(masks, *base.shape[:2])
@@ -48,8 +53,13 @@ def _sample(item: PoolItem, rng: np.random.Generator, donors: Donors) -> Sample:
         pasted = blend(pasted, patch, mask, blend_mode)
         used.append(record)
     instances = [(annotation.category_id, mask) for annotation, mask in zip(item.annotations, masks, strict=True)]
-    provenance = {"method": "copy_paste", "base": file_name, "blend": blend_mode, "donors": used,
-                  "support_px": SUPPORT_PX[blend_mode]}
+    provenance = {
+        "method": "copy_paste",
+        "base": file_name,
+        "blend": blend_mode,
+        "donors": used,
+        "support_px": SUPPORT_PX[blend_mode],
+    }
     return Sample(pasted, instances, provenance, base)
 
 
@@ -60,8 +70,15 @@ def _blend_mode(item: PoolItem, rng: np.random.Generator) -> str:
     return modes[int(rng.integers(len(modes)))]
 
 
-def _patch(provenance: dict, category_id: int, mask: np.ndarray, base: np.ndarray, everything: np.ndarray,
-           donors: Donors, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
+def _patch(
+    provenance: dict,
+    category_id: int,
+    mask: np.ndarray,
+    base: np.ndarray,
+    everything: np.ndarray,
+    donors: Donors,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, dict]:
     """A picture of the photograph's size with the defect where the mask is, and the record of its donor."""
     parent = donors.of_parent(provenance)
     donor = parent or donors.draw(category_id, rng)
@@ -76,8 +93,13 @@ def _patch(provenance: dict, category_id: int, mask: np.ndarray, base: np.ndarra
     else:
         affine = _along_axis(donor_mask, mask, turned=bool(rng.integers(2)))
         texture = _spread(texture, donor_mask)
-    patch = cv2.warpAffine(relit(texture, gain), affine, (base.shape[1], base.shape[0]), flags=cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_REFLECT_101)
+    patch = cv2.warpAffine(
+        relit(texture, gain),
+        affine,
+        (base.shape[1], base.shape[0]),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     return patch, {"annotation": donor.id, "image": image.file_name, "group": image.group_id}
 
 
@@ -109,8 +131,9 @@ def _spread(texture: np.ndarray, donor_mask: np.ndarray) -> np.ndarray:
     core = cv2.erode(donor_mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
     if np.count_nonzero(core) < CORE_SHARE * np.count_nonzero(donor_mask):
         core = donor_mask
-    _, labels = cv2.distanceTransformWithLabels((core == 0).astype(np.uint8), cv2.DIST_L2, 5,
-                                                labelType=cv2.DIST_LABEL_PIXEL)
+    _, labels = cv2.distanceTransformWithLabels(
+        (core == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     lookup = np.zeros((int(labels.max()) + 1, *texture.shape[2:]), np.uint8)
     lookup[labels[core != 0]] = texture[core != 0]
     return lookup[labels]

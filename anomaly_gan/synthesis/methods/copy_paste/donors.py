@@ -49,8 +49,12 @@ class Donors:
             return None
         parent, file_name = self.by_id.get(provenance["parent"]), provenance["parent_image"]
         if parent is None or self.images[parent.image_id].file_name != file_name:
-            raise InputError(file_name, "E4", f"mask parent {provenance['parent']} is not in the training split",
-                             "build the pool again from this data set")
+            raise InputError(
+                file_name,
+                "E4",
+                f"mask parent {provenance['parent']} is not in the training split",
+                "build the pool again from this data set",
+            )
         return parent
 
     def image_of(self, annotation: Annotation) -> ImageRecord:

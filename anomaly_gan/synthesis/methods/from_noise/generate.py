@@ -21,11 +21,11 @@ from ....core.dataset import Annotation
 from ....core.images import read_pixels
 from ....core.masks import union
 from ....core.seeding import rng_for
+from ...interface import Generate, MethodInputs, PoolItem, Sample
 from ...pairs.windows import Framing, shrink_mask
-from ...registry import Generate, MethodInputs, PoolItem, Sample
-from ..anomaly_gan.build import build_framing
 from ..config import TrainConfig
 from ..painting.generator import corner, load_net, reach, read_model
+from ..painting.networks import build_framing
 from .task import LATENT, build_noise_generator, split_picture
 
 BLEND_PX = 2
@@ -50,8 +50,12 @@ class Frame:
     def shows(self, box_xywh: list[int]) -> bool:
         """Whether the box lies inside, clear of the blended border."""
         x, y, width, height = box_xywh
-        return (self.left + BLEND_PX <= x and x + width <= self.left + self.width - BLEND_PX
-                and self.top + BLEND_PX <= y and y + height <= self.top + self.height - BLEND_PX)
+        return (
+            self.left + BLEND_PX <= x
+            and x + width <= self.left + self.width - BLEND_PX
+            and self.top + BLEND_PX <= y
+            and y + height <= self.top + self.height - BLEND_PX
+        )
 
 
 def frame_around(box_xywh: list[int], framing: Framing, shape: tuple[int, ...]) -> Frame:
@@ -72,8 +76,9 @@ class Source:
         self.net, self.channels, self.framing, self.gray, self.device = net, channels, framing, gray, device
 
     @torch.no_grad()
-    def picture(self, frame: Frame, category: int, mask_01: np.ndarray | None,
-                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
+    def picture(
+        self, frame: Frame, category: int, mask_01: np.ndarray | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """uint8 pixels of the frame and, where the generator makes one, the mask_01 of its defect.
 
         ``category`` counts from 0; ``mask_01`` is the photograph's.
@@ -91,7 +96,7 @@ class Source:
 
     def _squared(self, mask_01: np.ndarray, frame: Frame) -> np.ndarray:
         full = np.zeros(frame.native, np.uint8)
-        full[:frame.height, :frame.width] = mask_01
+        full[: frame.height, : frame.width] = mask_01
         side = self.framing.size
         return full if frame.native == (side, side) else shrink_mask(full, side)
 
@@ -99,14 +104,16 @@ class Source:
         """The net's picture in the frame's pixels."""
         if picture.shape[:2] != frame.native:
             picture = cv2.resize(picture, frame.native[::-1], interpolation=cv2.INTER_LINEAR)
-        return picture[:frame.height, :frame.width]
+        return picture[: frame.height, : frame.width]
 
 
 def set_in(pixels: np.ndarray, picture: np.ndarray, frame: Frame) -> np.ndarray:
     """``pixels`` with the picture in the frame, blended over ``BLEND_PX`` pixels where the frame is not the border."""
     height, width = pixels.shape[:2]
-    alpha = np.minimum.outer(_ramp(frame.height, frame.top > 0, frame.top + frame.height < height),
-                             _ramp(frame.width, frame.left > 0, frame.left + frame.width < width))
+    alpha = np.minimum.outer(
+        _ramp(frame.height, frame.top > 0, frame.top + frame.height < height),
+        _ramp(frame.width, frame.left > 0, frame.left + frame.width < width),
+    )
     alpha = alpha if pixels.ndim == 2 else alpha[:, :, None]
     mixed = pixels[frame.place] * (1 - alpha) + picture * alpha
     result = pixels.copy()
@@ -129,8 +136,9 @@ Painted = tuple[np.ndarray, list[tuple[int, np.ndarray]], list[Frame]]
 Paint = Callable[[Source, np.ndarray, list[Annotation], list[int], np.random.Generator], Painted]
 
 
-def paint_masks(source: Source, pixels: np.ndarray, annotations: list[Annotation], ids: list[int],
-                rng: np.random.Generator) -> Painted:
+def paint_masks(
+    source: Source, pixels: np.ndarray, annotations: list[Annotation], ids: list[int], rng: np.random.Generator
+) -> Painted:
     """CGAN: each window shows every mask of the item that reaches into it; the label is the pool's."""
     everything = union([annotation.mask() for annotation in annotations], *pixels.shape[:2])
     frames: list[Frame] = []
@@ -144,8 +152,9 @@ def paint_masks(source: Source, pixels: np.ndarray, annotations: list[Annotation
     return pixels, [(annotation.category_id, annotation.mask()) for annotation in annotations], frames
 
 
-def paint_freely(source: Source, pixels: np.ndarray, annotations: list[Annotation], ids: list[int],
-                 rng: np.random.Generator) -> Painted:
+def paint_freely(
+    source: Source, pixels: np.ndarray, annotations: list[Annotation], ids: list[int], rng: np.random.Generator
+) -> Painted:
     """LSGAN: the pool gives the places alone; each window's label is what the generator made beside it.
 
     A window set over an earlier one takes that part of its label away. An empty label stays empty.
@@ -208,9 +217,11 @@ def _open(inputs: MethodInputs, name: str, paint: Paint, masked: bool) -> Genera
         base = read_pixels(inputs.train.path_of(normals[item.image.extra["normal_file"]]), gray)
         pixels, instances, frames = paint(source, base, item.annotations, list(names), rng)
         provenance: dict[str, Any] = {
-            "method": name, "label": "pool" if masked else "generated", "support_px": support_px(
-                instances, frames, base.shape),
-            "windows_xywh": [[frame.left, frame.top, frame.width, frame.height] for frame in frames]}
+            "method": name,
+            "label": "pool" if masked else "generated",
+            "support_px": support_px(instances, frames, base.shape),
+            "windows_xywh": [[frame.left, frame.top, frame.width, frame.height] for frame in frames],
+        }
         return Sample(pixels, instances, provenance, base)
 
     return generate

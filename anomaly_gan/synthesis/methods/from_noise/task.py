@@ -22,9 +22,11 @@ from ....engine.task import Losses, Update
 from ....nets.aware import AwareNet
 from ....nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from ...pairs.windows import Batch
-from ..anomaly_gan.build import ADVERSARIES, make_ready, opponents
-from ..anomaly_gan.task import Adversary, opposed
+from ...training.interface import opposed
+from ..anomaly_gan.build import ADVERSARIES
+from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig
+from ..painting.networks import make_ready, opponents
 
 LATENT = 64
 """Length of the latent vector; the first numbers of a batch's noise maps."""
@@ -44,8 +46,14 @@ class Outputs:
 class NoiseTask:
     """``nets``: generator, discriminator, and ``average`` (EMA of the generator)."""
 
-    def __init__(self, nets: dict[str, nn.Module], adversary: Adversary, optimizers: dict[str, Optimizer],
-                 channels: int, ema: float) -> None:
+    def __init__(
+        self,
+        nets: dict[str, nn.Module],
+        adversary: Adversary,
+        optimizers: dict[str, Optimizer],
+        channels: int,
+        ema: float,
+    ) -> None:
         self.nets, self.adversary, self.optimizers = nets, adversary, optimizers
         self.channels, self.ema = channels, ema
 
@@ -60,8 +68,12 @@ class NoiseTask:
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         out = self.make(self.products()["generator"], batch)
-        return {"mask": out.fake_mask_B1HW, "generated": out.fake_BCHW, "real mask": batch.abnormal_mask_B1HW * 2 - 1,
-                "real": batch.abnormal_BCHW}
+        return {
+            "mask": out.fake_mask_B1HW,
+            "generated": out.fake_BCHW,
+            "real mask": batch.abnormal_mask_B1HW * 2 - 1,
+            "real": batch.abnormal_BCHW,
+        }
 
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets)}
@@ -92,30 +104,48 @@ def split_picture(made_BCHW: Tensor, channels: int) -> tuple[Tensor, Tensor | No
 
 def build_noise_generator(config: TrainConfig, channels: int, categories: int, masked: bool) -> NoiseGenerator:
     """CGAN's generator (``masked``), or LSGAN's with the mask as one more channel."""
-    return NoiseGenerator(channels if masked else channels + 1, categories, config.size, LATENT, config.base_width,
-                          masked)
+    return NoiseGenerator(
+        channels if masked else channels + 1, categories, config.size, LATENT, config.base_width, masked
+    )
 
 
-def build_cgan(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
-               device: torch.device | None = None) -> NoiseTask:
+def build_cgan(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    aware: AwareNet | None,
+    seed: int,
+    device: torch.device | None = None,
+) -> NoiseTask:
     """Mirza & Osindero's eq. 2 (its recipe's ``adversarial`` is cross entropy), the condition mask and category."""
     return _build(config, channels, categories, seed, device, masked=True)
 
 
-def build_lsgan(config: TrainConfig, channels: int, categories: int, aware: AwareNet | None, seed: int,
-                device: torch.device | None = None) -> NoiseTask:
+def build_lsgan(
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    aware: AwareNet | None,
+    seed: int,
+    device: torch.device | None = None,
+) -> NoiseTask:
     """Mao et al.'s eq. 9 (its recipe's ``adversarial`` is least squares) on picture and mask together."""
     return _build(config, channels, categories, seed, device, masked=False)
 
 
-def _build(config: TrainConfig, channels: int, categories: int, seed: int, device: torch.device | None,
-           masked: bool) -> NoiseTask:
+def _build(
+    config: TrainConfig, channels: int, categories: int, seed: int, device: torch.device | None, masked: bool
+) -> NoiseTask:
     torch.manual_seed(seed % 2**32)
     nets: dict[str, nn.Module] = {
         "generator": build_noise_generator(config, channels, categories, masked),
-        "discriminator": WindowDiscriminator(channels, categories, config.size,
-                                             tuple(WIDER * width for width in config.widths),
-                                             config.discriminator_norm),
+        "discriminator": WindowDiscriminator(
+            channels,
+            categories,
+            config.size,
+            tuple(WIDER * width for width in config.widths),
+            config.discriminator_norm,
+        ),
     }
     make_ready(nets, config, device)
     return NoiseTask(nets, ADVERSARIES[config.adversarial], opponents(nets, config), channels, config.ema)

@@ -24,8 +24,8 @@ from ....nets.composite import feather
 from ...pairs.exemplar import FILE as EXAMPLES_FILE
 from ...pairs.exemplar import Example, lay_both, load_examples, nearest_in_size
 from ...pairs.windows import shrink_mask, to_signed
-from ..anomaly_gan.build import build_framing, build_generator, build_painter
 from ..config import TrainConfig
+from .networks import build_framing, build_generator, build_painter
 
 CANDIDATES = 4
 """Training defects drawn for a mask, of which the two nearest in size are its examples."""
@@ -44,17 +44,24 @@ class Painting:
 class Brush:
     """A trained generator and what it needs to paint one instance at a time."""
 
-    def __init__(self, net: nn.Module, config: TrainConfig, categories: list[str],
-                 severities: dict[str, list[list[float]]], device: torch.device,
-                 examples: dict[str, list[Example]] | None = None) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        config: TrainConfig,
+        categories: list[str],
+        severities: dict[str, list[list[float]]],
+        device: torch.device,
+        examples: dict[str, list[Example]] | None = None,
+    ) -> None:
         self.net, self.config, self.categories, self.severities = net, config, categories, severities
         self.device, self.examples = device, examples
         self.framing = build_framing(config)
         # The net's whole answer is wanted here: it is pasted at native resolution, under a native feather.
         self.painter = replace(build_painter(config, len(categories)), support_px=None)
 
-    def paint_masks(self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str],
-                    rng: np.random.Generator) -> Painting:
+    def paint_masks(
+        self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str], rng: np.random.Generator
+    ) -> Painting:
         """One mask after the other, each pasted under its own feather."""
         pixels, severities = base, []
         for annotation in annotations:
@@ -62,8 +69,9 @@ class Brush:
             severities.append(asked)
         return Painting(pixels, severities, self.config.support_px)
 
-    def paint_windows(self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str],
-                      rng: np.random.Generator) -> Painting:
+    def paint_windows(
+        self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str], rng: np.random.Generator
+    ) -> Painting:
         """Whole windows, each showing all masks of one category that reach into it; none is painted twice."""
         pixels, severities = base, []
         painted: dict[int, list[tuple[int, int, int]]] = {}
@@ -76,13 +84,23 @@ class Brush:
             severities.append(asked)
             painted.setdefault(category, []).append(self._window(annotation.bbox, base.shape[:2])[:3])
         masks = union([annotation.mask() for annotation in annotations], *base.shape[:2])
-        places = [(slice(top, top + side), slice(left, left + side))
-                  for found in painted.values() for top, left, side in found]
+        places = [
+            (slice(top, top + side), slice(left, left + side))
+            for found in painted.values()
+            for top, left, side in found
+        ]
         return Painting(pixels, severities, reach(masks, places))
 
     @torch.no_grad()
-    def paint(self, pixels: np.ndarray, mask: np.ndarray, box_xywh: list[int], category: str,
-              rng: np.random.Generator, severity: Sequence[float] | None = None) -> tuple[np.ndarray, list[float]]:
+    def paint(
+        self,
+        pixels: np.ndarray,
+        mask: np.ndarray,
+        box_xywh: list[int],
+        category: str,
+        rng: np.random.Generator,
+        severity: Sequence[float] | None = None,
+    ) -> tuple[np.ndarray, list[float]]:
         """``pixels`` with the window around the box painted at the mask, and the severity that was asked for:
         ``severity`` (see ``losses.severity``), or about that of a training defect drawn by ``rng``."""
         top, left, native, scale = self._window(box_xywh, pixels.shape[:2])
@@ -110,8 +128,9 @@ class Brush:
         native = max(self.framing.size * scale, -(-(max(width, height) + 16 * scale) // unit) * unit)
         return *corner(box_xywh, native, shape), native, scale
 
-    def _draw(self, category: str, mask_01: np.ndarray,
-              rng: np.random.Generator) -> tuple[np.ndarray, tuple[Example, Example] | None]:
+    def _draw(
+        self, category: str, mask_01: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, tuple[Example, Example] | None]:
         """The severity of a training defect; where the generator paints from examples, the mean severity of two and
         their windows: of ``CANDIDATES`` drawn ones those that fit the mask best."""
         bank = self.severities[category]
@@ -123,8 +142,9 @@ class Brush:
         drawn = np.mean([bank[first], bank[second]], axis=0)
         return drawn, (self.examples[category][first], self.examples[category][second])
 
-    def _lay(self, examples: tuple[Example, Example], pixels: np.ndarray, mask: np.ndarray,
-             severity: Sequence[float] | None) -> torch.Tensor:
+    def _lay(
+        self, examples: tuple[Example, Example], pixels: np.ndarray, mask: np.ndarray, severity: Sequence[float] | None
+    ) -> torch.Tensor:
         """(1, C, H, W): the photograph with the examples under the mask, as strong as they are or as is asked for. (The
         generator has never seen one of another strength than it was to paint, and leaves that as it is.)"""
         laid = torch.from_numpy(to_signed(lay_both(examples, pixels, mask)))[None].to(self.device)
@@ -134,8 +154,15 @@ class Brush:
         target = torch.tensor([severity], dtype=torch.float32, device=self.device)
         return at_severity(laid, masks, reachable(target, laid, masks))
 
-    def _net_output(self, pixels: np.ndarray, mask: np.ndarray, category: str, wanted: np.ndarray,
-                    rng: np.random.Generator, laid: torch.Tensor | None = None) -> tuple[np.ndarray, list[float]]:
+    def _net_output(
+        self,
+        pixels: np.ndarray,
+        mask: np.ndarray,
+        category: str,
+        wanted: np.ndarray,
+        rng: np.random.Generator,
+        laid: torch.Tensor | None = None,
+    ) -> tuple[np.ndarray, list[float]]:
         images = torch.from_numpy(to_signed(pixels))[None].to(self.device)
         masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
         index = torch.tensor([self.categories.index(category)], device=self.device)
@@ -158,8 +185,9 @@ class Brush:
         return feather(masks, self.config.support_px, self.config.softness_px)[0, 0].numpy()
 
     @torch.no_grad()
-    def paint_whole(self, pixels: np.ndarray, annotations: list[Annotation], category: str,
-                    rng: np.random.Generator) -> Painting:
+    def paint_whole(
+        self, pixels: np.ndarray, annotations: list[Annotation], category: str, rng: np.random.Generator
+    ) -> Painting:
         """The paper's way: the photograph squeezed to a square, all defects at once, and stretched back."""
         bank = self.severities[category]
         wanted = np.array(bank[int(rng.integers(len(bank)))])
@@ -187,8 +215,12 @@ def read_model(trained: Path, categories: list[str]) -> dict[str, Any]:
     """
     model = json.loads((trained / "model.json").read_text(encoding="utf-8"))
     if model["categories"] != categories:
-        raise InputError(str(trained / "model.json"), "H10",
-                         f"trained for {model['categories']}, the data set has {categories}", "train again")
+        raise InputError(
+            str(trained / "model.json"),
+            "H10",
+            f"trained for {model['categories']}, the data set has {categories}",
+            "train again",
+        )
     return model
 
 
@@ -240,7 +272,7 @@ def reach(masks_01: np.ndarray, places: list[tuple[slice, slice]]) -> int:
 
 def _take(pixels: np.ndarray, mask: np.ndarray, top: int, left: int, side: int) -> tuple[np.ndarray, np.ndarray]:
     """The square window, mirrored at the photograph's border where it reaches beyond."""
-    window, piece = pixels[top:top + side, left:left + side], mask[top:top + side, left:left + side]
+    window, piece = pixels[top : top + side, left : left + side], mask[top : top + side, left : left + side]
     down, right = side - window.shape[0], side - window.shape[1]
     if down or right:
         mode = cv2.BORDER_REFLECT_101 if down < window.shape[0] and right < window.shape[1] else cv2.BORDER_REPLICATE
@@ -249,12 +281,13 @@ def _take(pixels: np.ndarray, mask: np.ndarray, top: int, left: int, side: int) 
     return window, piece
 
 
-def _paste(pixels: np.ndarray, window: np.ndarray, difference_CHW: np.ndarray, alpha: np.ndarray, top: int,
-           left: int) -> np.ndarray:
+def _paste(
+    pixels: np.ndarray, window: np.ndarray, difference_CHW: np.ndarray, alpha: np.ndarray, top: int, left: int
+) -> np.ndarray:
     """``pixels`` with alpha times the difference added; where alpha is 0 every pixel stays the same byte."""
     change = difference_CHW[0] * alpha if window.ndim == 2 else (difference_CHW * alpha).transpose(1, 2, 0)
     mixed = (window.astype(np.float32) + change * 127.5).round().clip(0, 255).astype(np.uint8)
     result = pixels.copy()
     height, width = min(mixed.shape[0], pixels.shape[0] - top), min(mixed.shape[1], pixels.shape[1] - left)
-    result[top:top + height, left:left + width] = mixed[:height, :width]
+    result[top : top + height, left : left + width] = mixed[:height, :width]
     return result

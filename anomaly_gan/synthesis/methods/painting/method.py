@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ....core.errors import ConfigError
 from ....core.images import read_pixels
 from ....core.seeding import rng_for
-from ...registry import Generate, MethodInputs, PoolItem, Sample
+from ...interface import Generate, MethodInputs, PoolItem, Sample
 from ...relighting.model import draw_light, light_beside, relight
 from .generator import Brush, Painting, load_brush
 from .severity import can_be_steered, fill_between
@@ -103,15 +103,16 @@ def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> G
             provenance["support_px"] = painting.support_px
         instances = [(annotation.category_id, annotation.mask()) for annotation in item.annotations]
         if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean (SPEC 31)
-            pixels, base = (np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
-                            for picture in (pixels, base))
+            pixels, base = (
+                np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
+                for picture in (pixels, base)
+            )
         return Sample(pixels, instances, provenance, None if painting.support_px is None else base)
 
     return generate
 
 
-def _paint(brush: Brush, base: np.ndarray, item: PoolItem, names: dict[int, str],
-           rng: np.random.Generator) -> Painting:
+def _paint(brush: Brush, base: np.ndarray, item: PoolItem, names: dict[int, str], rng: np.random.Generator) -> Painting:
     if brush.framing.whole:
         return brush.paint_whole(base, item.annotations, item.image.extra["category"], rng)
     if brush.config.composite:

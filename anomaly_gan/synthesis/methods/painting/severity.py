@@ -16,7 +16,7 @@ from ....core.dataset import Annotation
 from ....core.errors import InputError
 from ....core.masks import mask_box_xywh
 from ....losses.severity import RING_PX, severity
-from ...control.config import SeverityWindow
+from ...conditions import SeverityWindow
 from ...pairs.windows import to_signed
 from .generator import Brush, Painting, load_brush
 from .severity_scale import SeverityScale
@@ -53,18 +53,30 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
     """
     for name in ("model.json", "generator.safetensors"):
         if not (trained / name).is_file():
-            raise InputError(str(trained), "MISSING", f"no {name} in this folder",
-                             "give the folder of a finished training, RUN/train@anomaly_gan")
+            raise InputError(
+                str(trained),
+                "MISSING",
+                f"no {name} in this folder",
+                "give the folder of a finished training, RUN/train@anomaly_gan",
+            )
     try:
         names = json.loads((trained / "model.json").read_text(encoding="utf-8"))["categories"]
         brush, channels = load_brush(trained, names, device)
     except (ValueError, KeyError, TypeError, ValidationError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(str(trained), "FORMAT", f"cannot be loaded as a generator ({reason})",
-                         "train again: the files are damaged, or of an older version") from error
+        raise InputError(
+            str(trained),
+            "FORMAT",
+            f"cannot be loaded as a generator ({reason})",
+            "train again: the files are damaged, or of an older version",
+        ) from error
     if not _keeps_to_the_mask(brush):
-        raise InputError(str(trained), "H7", f"{brush.config.method} (preset {brush.config.preset}) changes more than "
-                         "the mask", "use a training that paints windows under the mask (preset default)")
+        raise InputError(
+            str(trained),
+            "H7",
+            f"{brush.config.method} (preset {brush.config.preset}) changes more than the mask",
+            "use a training that paints windows under the mask (preset default)",
+        )
     return brush, channels
 
 
@@ -85,8 +97,15 @@ def contrast(pixels: np.ndarray, mask_01: np.ndarray) -> float:
     return float(severity(torch.from_numpy(to_signed(pixels[near]))[None], masks)[0, 0])
 
 
-def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, seed: int,
-         wanted: list[float] | None = None, corrections: int = 3) -> Filled:
+def fill(
+    brush: Brush,
+    pixels: np.ndarray,
+    mask_01: np.ndarray,
+    category: str,
+    seed: int,
+    wanted: list[float] | None = None,
+    corrections: int = 3,
+) -> Filled:
     """``pixels`` with the mask filled, by the chance of ``seed``.
 
     Where a severity is wanted, the generator is asked again for what it missed (the secant rule), at most
@@ -114,13 +133,22 @@ def fill(brush: Brush, pixels: np.ndarray, mask_01: np.ndarray, category: str, s
         shown = contrast(drawn, mask_01)
         slope = float(np.clip((shown - last) / (ask - before), *SLOPES))
         nearer = abs(shown - wanted[0]) < abs(best.shown - wanted[0])
-        best = (Filled(drawn, asked, shown, best.first, count) if nearer
-                else Filled(best.pixels, best.asked, best.shown, best.first, count))
+        best = (
+            Filled(drawn, asked, shown, best.first, count)
+            if nearer
+            else Filled(best.pixels, best.asked, best.shown, best.first, count)
+        )
     return best
 
 
-def fill_between(brush: Brush, base: np.ndarray, annotations: list[Annotation], names: dict[int, str],
-                 window: SeverityWindow, rng: np.random.Generator) -> tuple[Painting, list[float]]:
+def fill_between(
+    brush: Brush,
+    base: np.ndarray,
+    annotations: list[Annotation],
+    names: dict[int, str],
+    window: SeverityWindow,
+    rng: np.random.Generator,
+) -> tuple[Painting, list[float]]:
     """One mask after the other, each at a severity drawn evenly between two quantiles of its category's training
     defects; and the log ratios that the picture then shows."""
     pixels, asked, shown = base, [], []

@@ -41,7 +41,7 @@ class SeverityScale:
     def at(self, quantile: float) -> list[float]:
         """(log ratio, standard deviation) of the training defects' ``quantile`` in [0, 1]; continuous in it."""
         places = (np.arange(len(self.strengths)) + 0.5) / len(self.strengths)
-        near = np.exp(-0.5 * ((places - quantile) / BANDWIDTH)**2)
+        near = np.exp(-0.5 * ((places - quantile) / BANDWIDTH) ** 2)
         rough = float((near * self.roughness).sum() / near.sum())
         return [self.sign * float(np.quantile(self.strengths, quantile)), rough]
 
@@ -61,8 +61,10 @@ def parse_severity(text: str) -> tuple[str, float]:
     if not equals:
         name, value = "quantile", name
     if name not in {"quantile", "contrast"} or not re.fullmatch(NUMBER, value):
-        raise ConfigError(f"--severity {text}: write a share like 0.7 (of the training defects, from faint to strong), "
-                          "or contrast=-0.4 (log of the ratio to the surroundings)")
+        raise ConfigError(
+            f"--severity {text}: write a share like 0.7 (of the training defects, from faint to strong), "
+            "or contrast=-0.4 (log of the ratio to the surroundings)"
+        )
     number = float(value)
     if name == "quantile" and not 0 <= number <= 1:
         raise ConfigError(f"--severity {text}: must lie between 0 and 1")

@@ -1,0 +1,140 @@
+"""Verbs that run one stage: ingest, train, generate, gate, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..core.errors import CheckFailed, ConfigError
+from .common import (
+    Device,
+    MethodName,
+    RunFolder,
+    Seed,
+    Settings,
+    TimeBudget,
+    budget_settings,
+    read_metrics,
+    work_stage,
+)
+
+verbs = typer.Typer()
+
+
+@verbs.command(
+    epilog="Example: anomaly-gan ingest photos --format labelme --group-regex '(part\\d+)_' --out runs/mine/ingest"
+)
+def ingest(
+    source: Annotated[str, typer.Argument(help="Folder of labelled photographs, or a COCO JSON file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the data set to write.")],
+    format: Annotated[str, typer.Option(help="auto, labelme, mask-png, coco or mvtec.")] = "auto",
+    groups: Annotated[
+        str | None, typer.Option(help="CSV (file, group[, fold]): which photographs show the same object.")
+    ] = None,
+    group_regex: Annotated[
+        str | None, typer.Option(help="Or a regular expression on the file name; its first group names the object.")
+    ] = None,
+    settings: Settings = [],
+    seed: Seed = None,
+) -> None:
+    """Labelled photographs to one checked data set (COCO), split once, by physical object."""
+    from ..core.config import apply_settings, build
+    from ..core.stage import Context, run_stage
+    from ..ingest.stage import IngestConfig, run, source_key
+
+    given = {"root": source, "format": format, "groups": groups, "group_regex": group_regex}
+    config = build(IngestConfig, apply_settings({k: v for k, v in given.items() if v is not None}, settings), "ingest")
+    run_stage("ingest", run, config, Context(seed or 0), out, source_key(config))
+    _say_counts(out)
+
+
+@verbs.command(
+    epilog="Examples: anomaly-gan train --run runs/mine --method anomaly_gan --set steps=4000;  "
+    "anomaly-gan train --run runs/mine --time-budget 25m"
+)
+def train(
+    run: RunFolder,
+    method: MethodName = "anomaly_gan",
+    time_budget: TimeBudget = None,
+    settings: Settings = [],
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
+    """Train a generation method on the training split and the pool."""
+    from ..synthesis.registry import method as row
+
+    if not row(method).trainable:
+        other = row(method).trained_by
+        raise ConfigError(
+            f"--method {method}: learns nothing; "
+            + (f"it paints with {other}: train that" if other else "go on with `anomaly-gan generate`")
+        )
+    work_stage(
+        run, f"train@{method}", "train", settings + budget_settings("time_budget", time_budget), method, seed, device
+    )
+
+
+@verbs.command(epilog="Example: anomaly-gan generate --run runs/mine --count 100 --category crack")
+def generate(
+    run: RunFolder,
+    method: MethodName = "anomaly_gan",
+    count: Annotated[int | None, typer.Option(help="Photographs per category.")] = None,
+    category: Annotated[list[str], typer.Option(help="Only this category; may be repeated.")] = [],
+    settings: Settings = [],
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
+    """Labelled defect photographs from training normals and pool masks."""
+    asked = ([f"count={count}"] if count is not None else []) + (
+        [f"categories=[{','.join(category)}]"] if category else []
+    )
+    work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device)
+
+
+@verbs.command(epilog="Example: anomaly-gan gate --run runs/mine --method anomaly_gan")
+def gate(
+    run: RunFolder,
+    method: MethodName = "anomaly_gan",
+    settings: Settings = [],
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
+    """Check every generated photograph and every category; exit code 1 where a category fails."""
+    work_stage(run, f"gate@{method}", "gate", settings, method, seed, device)
+    failed = [
+        name
+        for name, row in sorted(read_metrics(run / f"gate@{method}").get("categories", {}).items())
+        if row.get("verdict") == "fail"
+    ]
+    if failed:
+        raise CheckFailed(f"gate: {', '.join(failed)} did not pass; see {run / f'gate@{method}' / 'metrics.json'}")
+
+
+@verbs.command(epilog="Example: anomaly-gan export --run runs/mine --method anomaly_gan --format coco")
+def export(
+    run: RunFolder,
+    method: MethodName = "anomaly_gan",
+    format: Annotated[str, typer.Option(help="coco")] = "coco",
+    settings: Settings = [],
+    seed: Seed = None,
+) -> None:
+    """Real training photographs and accepted synthetic ones as one COCO data set."""
+    if format != "coco":
+        raise ConfigError(f"--format {format}: only coco is written so far")
+    work_stage(run, f"export@{method}", "export", settings, method, seed)
+
+
+def _say_counts(folder: Path) -> None:
+    import json
+
+    rejects = folder / "rejects.jsonl"
+    for line in rejects.read_text(encoding="utf-8").splitlines() if rejects.is_file() else []:
+        row = json.loads(line)
+        typer.echo(f"refused: {row.get('message', line)}", err=True)
+    typer.echo(f"{_summary(read_metrics(folder))} → {folder}")
+
+
+def _summary(metrics: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in metrics.items() if isinstance(value, int))

@@ -1,0 +1,141 @@
+"""The configuration of a whole run: one section per stage, and its arms."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+
+from detection.detectors.config import NO_AUGMENTATION, CompareConfig
+from detection.one_class.synthetic_filter.config import OneClassStageConfig, OpinionConfig
+from mask_pool.build.config import PoolConfig
+
+from ..core.config import Config, build, choose_preset, merge, nearest, read_yaml
+from ..core.errors import ConfigError
+from ..ingest.stage import IngestConfig
+from ..report.config import ReportConfig
+from ..synthesis.feature_drift.config import FeaturesConfig
+from ..synthesis.gate.config import ExportConfig, GateConfig
+from ..synthesis.generate.config import GenerateConfig
+from ..synthesis.label_check.config import CertifyConfig
+from ..synthesis.methods.config import TrainConfig
+from ..synthesis.registry import method
+
+
+@dataclass(frozen=True)
+class Arm:
+    """``METHOD`` or ``METHOD@VARIANT``: how photographs are made, and from which pool. ``SHARED`` is neither."""
+
+    method: str = ""
+    variant: str = ""
+
+    @classmethod
+    def read(cls, name: str) -> Arm:
+        method, _, variant = name.partition("@")
+        return cls(method, variant)
+
+    @property
+    def name(self) -> str:
+        return "@".join(part for part in (self.method, self.variant) if part)
+
+
+SHARED = Arm()
+"""Stands for what all arms share: the data set, the pool itself, the comparison."""
+
+
+class RunConfig(Config):
+    """A whole run: one section per stage. ``data`` says where the labelled photographs are."""
+
+    name: str = "run"
+    preset: str = "default"
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    data: IngestConfig
+    pool: PoolConfig = PoolConfig()
+    pool_variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Other pools for the arms ``METHOD@VARIANT``: what differs from ``pool``. Every generator learns on ``pool``."""
+    train: TrainConfig = TrainConfig()
+    train_methods: dict[str, dict[str, Any]] = Field({})
+    """What differs from ``train`` for single methods."""
+    generate: GenerateConfig = GenerateConfig()
+    certify: CertifyConfig = CertifyConfig()
+    gate: GateConfig = GateConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    one_class: OneClassStageConfig = OneClassStageConfig()
+    opinion: OpinionConfig = OpinionConfig()
+    export: ExportConfig = ExportConfig()
+    compare: CompareConfig = CompareConfig()
+    report: ReportConfig = ReportConfig()
+
+    @field_validator("pool_variants")
+    @classmethod
+    def _names(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name in variants:
+            if not re.fullmatch(r"\w[\w-]*", name):
+                raise ValueError(f"{name!r} cannot be part of a folder's name: use letters, digits, _ and -")
+        return variants
+
+    @model_validator(mode="after")
+    def _opinion_is_given(self) -> RunConfig:
+        if self.export.opinion == "drop" and not self.one_class.detectors:
+            raise ValueError(
+                "export.opinion: drop needs a second opinion: set one_class.detectors, for example [patch_memory]"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the sections of optional stages where they say nothing: a run without them reads as ever."""
+        content = dump(self)
+        for name in (*OPTIONAL, "certify", "features", "train_methods"):
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content.pop(name, None)
+        return content
+
+    def arms(self) -> list[Arm]:
+        """The arms that make photographs: all but ``none``.
+
+        Raises:
+            ConfigError: an arm that is no known method, names no pool variant, or shows examples where there are none.
+        """
+        arms = [Arm.read(name) for name in self.compare.arms if name != NO_AUGMENTATION]
+        for arm in arms:
+            method(arm.method)
+            if arm.variant and arm.variant not in self.pool_variants:
+                raise ConfigError(
+                    f"compare.arms: {arm.name}: no pool variant {arm.variant!r}"
+                    f"{nearest(arm.variant, self.pool_variants)}"
+                )
+            if arm.method == "examples" and self.training("anomaly_gan").painting != "example":
+                raise ConfigError("compare.arms: examples: anomaly_gan starts from none; set train.painting: example")
+        return arms
+
+    def variant(self, name: str) -> PoolConfig:
+        """The pool's configuration with the variant's own values laid over it; the pool itself for an empty name."""
+        if not name:
+            return self.pool
+        content = merge(self.pool.model_dump(mode="json"), self.pool_variants[name])
+        return build(PoolConfig, content, f"pool_variants.{name}")
+
+    def training(self, name: str) -> TrainConfig:
+        """The training of one method: its own recipe, what ``train`` gives, and what ``train_methods`` gives."""
+        content = {**self.train.given(), **self.train_methods.get(name, {}), "method": name}
+        return build(TrainConfig, content, f"train_methods.{name}" if name in self.train_methods else "train")
+
+
+OPTIONAL = ("one_class", "opinion")
+"""Stages, and their sections, that a run has only where ``one_class.detectors`` names some."""
+
+
+def read_run_config(path: Path, settings: list[str], seed: int | None = None, device: str | None = None) -> RunConfig:
+    """A run's configuration from YAML, its chosen preset, and ``--set``.
+
+    Raises:
+        ConfigError: one line naming file and field.
+    """
+    content = choose_preset(read_yaml(path), settings)
+    content |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
+    return build(RunConfig, content, str(path))

@@ -1,0 +1,69 @@
+"""The table of stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row of the table. ``needs`` names stages; a stage of an arm needs its own arm's, its own variant's pool, and
+    its own method's training.
+
+    ``per``: ``run`` (once), ``variant`` (once per pool that an arm names), ``trained`` (once per method that
+    learns, where an arm paints with it), ``arm`` (once per arm that makes photographs).
+    """
+
+    name: str
+    function: str
+    section: str
+    needs: tuple[str, ...] = ()
+    per: Literal["run", "variant", "trained", "arm"] = "run"
+
+
+STAGES = (
+    Stage("ingest", "anomaly_gan.ingest.stage:run", "data"),
+    Stage("pool", "mask_pool.build.stage:run", "pool", ("ingest",), "variant"),
+    Stage("train", "anomaly_gan.synthesis.training.stage:run", "train", ("ingest", "pool"), "trained"),
+    Stage("generate", "anomaly_gan.synthesis.generate.stage:run", "generate", ("ingest", "pool", "train"), "arm"),
+    Stage("certify", "anomaly_gan.synthesis.label_check.stage:run", "certify", ("ingest",)),
+    Stage(
+        "gate",
+        "anomaly_gan.synthesis.gate.stage:run",
+        "gate",
+        ("ingest", "pool", "train", "certify", "generate"),
+        "arm",
+    ),
+    Stage(
+        "features", "anomaly_gan.synthesis.feature_drift.stage:run", "features", ("ingest", "pool", "train"), "trained"
+    ),
+    Stage("one_class", "detection.one_class.synthetic_filter.train_stage:run", "one_class", ("ingest",)),
+    Stage(
+        "opinion",
+        "detection.one_class.synthetic_filter.filter_stage:run",
+        "opinion",
+        ("ingest", "gate", "one_class"),
+        "arm",
+    ),
+    Stage("export", "anomaly_gan.synthesis.export.stage:run", "export", ("ingest", "pool", "gate", "opinion"), "arm"),
+    Stage("compare", "detection.comparison.stage:run", "compare", ("ingest", "export")),
+    Stage(
+        "report",
+        "anomaly_gan.report.stage:run",
+        "report",
+        (
+            "ingest",
+            "pool",
+            "train",
+            "certify",
+            "generate",
+            "gate",
+            "features",
+            "one_class",
+            "opinion",
+            "export",
+            "compare",
+        ),
+    ),
+)

@@ -1,0 +1,36 @@
+"""Configuration of the stage that generates photographs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from ...core.config import Config
+from ..conditions import Control, LightDraw, SeverityWindow
+
+
+class GenerateConfig(Config):
+    """How many labelled photographs per category a method makes."""
+
+    method: str = "anomaly_gan"
+    count: int = Field(50, ge=1)
+    categories: list[str] | None = None
+    threads: int = Field(0, ge=0)
+    severity: SeverityWindow | None = Field(
+        None, description="{low: 0.2, high: 0.8}: quantiles of the training defects' severities; None: as they come"
+    )
+    light: LightDraw | None = Field(
+        None,
+        description="{stops: [-0.5, 0.5], slope: 0.3}: photographs are relit before "
+        "they are painted; None: as they are",
+    )
+
+    @model_serializer(mode="wrap")
+    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the controls that are off: a generation without them reads, and is keyed, as ever."""
+        return {name: value for name, value in dump(self).items() if name not in Control.model_fields or value}
+
+    @property
+    def control(self) -> Control:
+        return Control(severity=self.severity, light=self.light)

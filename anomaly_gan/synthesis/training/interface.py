@@ -1,0 +1,45 @@
+"""What the training stage asks of every method's task."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ...engine.task import Losses, Task, Update
+from ..pairs.windows import Batch
+
+
+class MethodTask(Task, Protocol):
+    """What the stage ``train`` asks of every method's task beside the loop's own contract (``engine.task.Task``).
+
+    ``forward`` gets a ``windows.Batch``. The nets' modes and gradients are the stage's business in ``previews``.
+    """
+
+    def previews(self, batch: Batch) -> dict[str, Tensor]:
+        """Columns of the sample sheet: title -> pictures_BCHW in [-1, 1], row i of each from row i of the batch."""
+        ...
+
+    def products(self) -> dict[str, nn.Module]:
+        """The nets to keep: each is saved as ``NAME.safetensors``; generation reads ``generator``."""
+        ...
+
+
+class Contest(Protocol):
+    """A task of generators against discriminators; ``optimizers``: the generators' first, then the others'."""
+
+    optimizers: dict[str, Optimizer]
+
+    def generator_losses(self, out: Any) -> Losses: ...
+
+    def discriminator_losses(self, out: Any) -> Losses: ...
+
+
+def opposed(contest: Contest, discriminators: tuple[nn.Module, ...]) -> list[Update]:
+    """The generators' update, for which the discriminators hold still, and then theirs."""
+    (making, generators), (judging, judges) = contest.optimizers.items()
+    return [
+        Update(making, generators, contest.generator_losses, held_still=discriminators),
+        Update(judging, judges, contest.discriminator_losses),
+    ]
