@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Device, MethodName, Seed
+from .options import Device, MethodName, Seed
 
 
 def add_control(app: typer.Typer) -> None:

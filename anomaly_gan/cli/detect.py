@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import (
+from .options import (
     Device,
     Seed,
     Settings,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigError
-from .common import Device, MethodName, Settings, read_metrics, read_section, work_step
+from .options import Device, MethodName, Settings, read_metrics, read_section, work_step
 
 
 def add_features(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed
-from .common import Device, RunFolder, Seed, Settings
+from .options import Device, RunFolder, Seed, Settings
 
 one_class_app = typer.Typer(
     no_args_is_help=True, help="Detectors that learn from sound parts alone: train, score, export, benchmark, study."

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed, ConfigError
-from .common import Device, RunFolder, Seed, Settings, work_stage
+from .options import Device, RunFolder, Seed, Settings, work_stage
 
 pool_app = typer.Typer(
     no_args_is_help=True,

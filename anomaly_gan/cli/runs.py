@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigError
-from .common import (
+from .options import (
     ConfigFile,
     Device,
     Seed,

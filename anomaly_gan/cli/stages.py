@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import CheckFailed, ConfigError
-from .common import (
+from .options import (
     Device,
     MethodName,
     RunFolder,

@@ -19,8 +19,9 @@ LIGHT = {
     "import anomaly_gan": "import anomaly_gan",
     "--help": "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli.main as c\n"
     "try: c.main()\nexcept SystemExit as e: assert not e.code, e.code",
-    "configurations": "import anomaly_gan.pipeline.run as p; from anomaly_gan.core.resources import PACKAGE\n"
-    "p.plan(p.read_run_config(PACKAGE / 'configs' / 'demo.yaml', []))",
+    "configurations": "from anomaly_gan.pipeline import config as c, plan as p\n"
+    "from anomaly_gan.core.resources import PACKAGE\n"
+    "p.plan(c.read_run_config(PACKAGE / 'configs' / 'demo.yaml', []))",
     "registries": "import anomaly_gan.synthesis.registry, detection.detectors.registry",
 }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from anomaly_gan.cli.common import budget_settings
+from anomaly_gan.cli.options import budget_settings
 from anomaly_gan.core.config import build
 from anomaly_gan.core.durations import canonical, seconds_of
 from anomaly_gan.core.errors import ConfigError
