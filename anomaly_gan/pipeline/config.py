@@ -121,8 +121,9 @@ class RunConfig(Config):
         return build(PoolConfig, content, f"pool_variants.{name}")
 
     def training(self, name: str) -> TrainConfig:
-        """The training of one method: its own recipe, what ``train`` gives, and what ``train_methods`` gives."""
-        content = {**self.train.given(), **self.train_methods.get(name, {}), "method": name}
+        """The training of one method: its own recipe, what ``train`` gives and the recipe leaves open, and what
+        ``train_methods`` gives it by name."""
+        content = {**self.train.given_to(name), **self.train_methods.get(name, {}), "method": name}
         return build(TrainConfig, content, f"train_methods.{name}" if name in self.train_methods else "train")
 
 

@@ -7,7 +7,6 @@ function for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,8 @@ class Method:
     method that learns nothing. Such a method may still paint with another one's training: ``trained_by``.
     ``draws_as``: the method whose chance it shares, so that the two differ in nothing else.
     ``aware``: the builder wants the abnormal aware network.
+    ``recipe``: ``module:NAME`` of what the method's own paper fixes; values meant for another method leave it alone.
+    Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone.
     """
 
     opener: str
@@ -35,20 +36,25 @@ class Method:
     trained_by: str | None = None
     draws_as: str | None = None
     aware: bool = False
+    recipe: str | None = None
 
     @property
     def trainable(self) -> bool:
         return self.builder is not None
 
+    def recipe_values(self) -> dict[str, Any]:
+        """Fields of ``TrainConfig`` that the method's paper fixes, and their values."""
+        return dict(_named(self.recipe)) if self.recipe else {}
+
     def open(self, inputs: MethodInputs) -> Generate:
-        return _function(self.opener)(inputs)
+        return _named(self.opener)(inputs)
 
     def build(self, *arguments: Any) -> MethodTask:
         assert self.builder is not None
-        return _function(self.builder)(*arguments)
+        return _named(self.builder)(*arguments)
 
 
-def _function(place: str) -> Callable[..., Any]:
+def _named(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
 
@@ -65,26 +71,32 @@ METHODS = {
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
         aware=True,
+        recipe="anomaly_gan.synthesis.methods.anomaly_gan.recipe:PAPER",
     ),
     "cyclegan": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
-        "anomaly_gan.synthesis.methods.cyclegan:build_cyclegan",
+        "anomaly_gan.synthesis.methods.cyclegan.task:build_cyclegan",
+        recipe="anomaly_gan.synthesis.methods.cyclegan.recipe:CYCLEGAN",
     ),
     "fd_cyclegan": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
-        "anomaly_gan.synthesis.methods.cyclegan:build_fd_cyclegan",
+        "anomaly_gan.synthesis.methods.cyclegan.task:build_fd_cyclegan",
+        recipe="anomaly_gan.synthesis.methods.cyclegan.recipe:FD_CYCLEGAN",
     ),
     "pix2pix": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
-        "anomaly_gan.synthesis.methods.pix2pix:build_pix2pix",
+        "anomaly_gan.synthesis.methods.pix2pix.task:build_pix2pix",
+        recipe="anomaly_gan.synthesis.methods.pix2pix.recipe:PIX2PIX",
     ),
     "cgan": Method(
         "anomaly_gan.synthesis.methods.from_noise.generate:open_cgan",
         "anomaly_gan.synthesis.methods.from_noise.task:build_cgan",
+        recipe="anomaly_gan.synthesis.methods.from_noise.recipe:CGAN",
     ),
     "lsgan": Method(
         "anomaly_gan.synthesis.methods.from_noise.generate:open_lsgan",
         "anomaly_gan.synthesis.methods.from_noise.task:build_lsgan",
+        recipe="anomaly_gan.synthesis.methods.from_noise.recipe:LSGAN",
     ),
     "examples": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_examples", trained_by="anomaly_gan", draws_as="anomaly_gan"

@@ -292,6 +292,22 @@ def test_each_method_learns_by_its_own_recipe_what_is_given_goes_to_all_and_a_sa
         assert (trains["cyclegan"].steps, trains["pix2pix"].steps, trains["pix2pix"].paired) == (7, 9, 100.0)
         assert {one.learning_rate for one in trains.values()} == {1e-3}
     assert run_config(train={"preset": "paper"}).training("cyclegan").size == 512
+
+
+def test_values_meant_for_one_method_leave_anothers_recipe_alone():
+    config = run_config(train={"paired": 1, "steps": 7, "adversarial": "hinge"}, train_methods={})
+    assert config.training("anomaly_gan").paired == 1
+    assert (config.training("pix2pix").paired, config.training("pix2pix").adversarial) == (100.0, "bce")
+    assert config.training("pix2pix").steps == 7
+    named = run_config(train_methods={"pix2pix": {"paired": 50}, "anomaly_gan_paper": {"preset": "paper_released"}})
+    assert named.training("pix2pix").paired == 50
+    paper = named.training("anomaly_gan_paper")
+    assert (paper.generator, paper.size, paper.adversarial) == ("resnet", 256, "bce")
+    assert run_config(train={"preset": "paper_cycle10"}).training("anomaly_gan_paper").cycle == 10.0
+    assert run_config().training("anomaly_gan_paper").generator == "unet"
+
+
+def test_presets_and_recipes_that_lie_under_a_training_are_readable():
     assert TrainConfig(method="cyclegan", preset="paper").cycle == 10.0
     assert "train_methods" not in run_config().model_dump()
 

@@ -10,76 +10,7 @@ from ...core.config import Config, nearest
 from ...core.durations import canonical
 from ..conditions import check_pattern
 from ..registry import METHODS
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    # The paper as written (SPEC 1): whole photographs at 512 px, U-Net of depth 8, Iizuka discriminators, BCE.
-    "paper": {
-        "framing": "whole",
-        "size": 512,
-        "batch": 16,
-        "channels": 3,
-        "generator": "unet",
-        "base_width": 64,
-        "depth": 8,
-        "norm": "batch",
-        "widths": (64, 128, 256, 512, 512, 512, 512),
-        "features": 1024,
-        "local_size": 64,
-        "discriminator_norm": "batch",
-        "adversarial": "bce",
-        "conditional": False,
-        "noise": False,
-        "composite": False,
-        "painting": "image",
-        "masked_local": True,
-        "aware_width": 64,
-        "aware_size": 64,
-        "aware_compare": "positions",
-        "cycle": 1.0,
-        "inside": 1.0,
-        "aware": 1.0,
-        "severity": 0.0,
-        "mismatch": 0.0,
-        "paired": 0.0,
-        "learning_rate": 2e-4,
-        "betas": (0.5, 0.999),
-        "ema": 0.0,
-        "precision": "32-true",
-    },
-}
-PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
-# What the released code and its checkpoints hold: a ResNet of nine blocks at 256 px (SPEC 3, 8).
-PRESETS["paper_released"] = {
-    **PRESETS["paper"],
-    "generator": "resnet",
-    "size": 256,
-    "widths": (64, 128, 256, 512, 512, 512),
-}
-
-_PLAIN: dict[str, Any] = {
-    # What the rivals' papers do not have: steering by severity and noise, pasting under the mask, our own terms.
-    "noise": False,
-    "composite": False,
-    "painting": "residual",
-    "inside": 1.0,
-    "aware": 0.0,
-    "severity": 0.0,
-    "mismatch": 0.0,
-    "paired": 0.0,
-}
-_CYCLEGAN: dict[str, Any] = {**_PLAIN, "cycle": 10.0, "identity": 5.0, "discriminator_norm": "instance"}
-RECIPES: dict[str, dict[str, Any]] = {
-    "anomaly_gan_paper": PRESETS["paper"],
-    "cgan": {**_PLAIN, "adversarial": "bce", "discriminator_norm": "batch"},
-    "lsgan": {**_PLAIN, "adversarial": "lsgan", "discriminator_norm": "batch"},
-    "cyclegan": {**_CYCLEGAN, "adversarial": "lsgan"},
-    "fd_cyclegan": {**_CYCLEGAN, "adversarial": "d2gan", "lambda_1": 1.0},
-    "pix2pix": {**_PLAIN, "adversarial": "bce", "paired": 100.0, "dropout": 0.5, "discriminator_norm": "batch"},
-}
-"""What a method's own paper fixes: it lies over a preset (which speaks of Anomaly-GAN) and under the values given.
-Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone."""
-
+from .anomaly_gan.recipe import PRESETS
 
 SWITCHES = (
     "keep_every",
@@ -100,6 +31,13 @@ SWITCHES = (
     "repeat",
 )
 """Fields of ``TrainConfig`` that change nothing unless given."""
+
+
+def laid_under(method: str, preset: str) -> dict[str, Any]:
+    """What lies under the values given: a method's recipe over the preset, which speaks of Anomaly-GAN's nets and sizes
+    and lends them to the rivals; for ``anomaly_gan_paper`` the preset over the recipe, since both are the paper's."""
+    recipe, values = METHODS[method].recipe_values(), PRESETS[preset]
+    return {**recipe, **values} if method.startswith("anomaly_gan") else {**values, **recipe}
 
 
 class TrainConfig(Config):
@@ -252,7 +190,7 @@ class TrainConfig(Config):
             raise ValueError(f"method: {known}{nearest(str(method), learners)}")
         if name not in PRESETS:
             raise ValueError(f"preset: no preset {name!r}{nearest(str(name), PRESETS)}")
-        return {**PRESETS[name], **RECIPES.get(method, {}), **values}
+        return {**laid_under(method, name), **values}
 
     @field_validator("time_budget", mode="before")
     @classmethod
@@ -309,13 +247,17 @@ class TrainConfig(Config):
         """Whether a loss looks at the features of the abnormal aware network, so that it must have learnt something."""
         return bool((self.aware and self.aware_compare != "pixels") or self.paired)
 
-    def given(self) -> dict[str, Any]:
-        """The preset, and the values that differ from what it and the method's recipe lay: what the same section
-        gives any other method. A value given as it is laid anyway cannot be told from one left out."""
+    def given_to(self, method: str) -> dict[str, Any]:
+        """What this section gives to ``method``: the preset, and the values that differ from what it and this
+        section's own recipe lay; for another method without those that its own recipe fixes, which were meant for this
+        one. A value given as it is laid anyway cannot be told from one left out."""
+        fixed = () if method == self.method else METHODS[method].recipe_values()
         laid = TrainConfig(method=self.method, preset=self.preset)
         return {
             "preset": self.preset,
             **{
-                name: value for name, value in self if name not in ("method", "preset") and value != getattr(laid, name)
+                name: value
+                for name, value in self
+                if name not in ("method", "preset") and name not in fixed and value != getattr(laid, name)
             },
         }

@@ -23,19 +23,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ...engine.ema import follow, painting_net
-from ...engine.task import Losses, Update
-from ...losses.cycle import cycle_l1
-from ...nets.aware import AwareNet
-from ...nets.image_pool import ImageHistory
-from ...nets.patch import PatchDiscriminator, layers_for
-from ..pairs.compositing import Painter
-from ..pairs.windows import Batch
-from ..training.interface import opposed
-from .anomaly_gan.build import ADVERSARIES
-from .anomaly_gan.task import Adversary
-from .config import TrainConfig
-from .painting.networks import adamw, build_generator, build_painter, make_ready
+from ....engine.ema import follow, painting_net
+from ....engine.task import Losses, Update
+from ....losses.cycle import cycle_l1
+from ....nets.aware import AwareNet
+from ....nets.image_pool import ImageHistory
+from ....nets.patch import PatchDiscriminator, layers_for
+from ...pairs.compositing import Painter
+from ...pairs.windows import Batch
+from ...training.interface import opposed
+from ..anomaly_gan.build import ADVERSARIES
+from ..anomaly_gan.task import Adversary
+from ..config import TrainConfig
+from ..painting.networks import adamw, build_generator, build_painter, make_ready
 
 HISTORY = 50
 
