@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint clean
+.PHONY: help demo setup test lint clean defaults
 
 PY ?= python3
 JOBS ?= 2
@@ -36,6 +36,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# what the defaults were when core.stage.SCHEMA was last decided; a changed default needs another SCHEMA
+defaults: $(READY)
+	$(BIN)/python tests/support/defaults.py
 
 clean:
 	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -17,6 +17,14 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def keyed(self) -> dict[str, Any]:
+        """What keys hash of a configuration: the values that are not defaults, as JSON.
+
+        So a new field with a default changes no key. A default that changes would, in silence: whoever changes one
+        raises ``core.stage.SCHEMA``, which changes every key (``make defaults`` holds to that).
+        """
+        return self.model_dump(mode="json", exclude_defaults=True)
+
 
 Section = TypeVar("Section", bound=Config)
 

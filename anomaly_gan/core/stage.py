@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, dump_yaml
-from .dataset import SCHEMA
 from .errors import InputError, RunBusy
 from .files import link_file, sha256_bytes, sha256_file, write_json, write_text
+
+SCHEMA = 2
+"""Of stage keys and manifests. Raised where a default changes its value, or where the same configuration and inputs
+give other bytes: all finished stages are then stale."""
 
 BOOKKEEPING = frozenset({"manifest.json", "started.json"})
 LOGS = "logs"
@@ -52,7 +55,7 @@ def stage_key(stage: str, config: Config, seed: int, input_keys: Mapping[str, st
         "stage": stage,
         "schema": SCHEMA,
         "seed": seed,
-        "config": config.model_dump(mode="json"),
+        "config": config.keyed(),
         "inputs": dict(input_keys),
     }
     return sha256_bytes(json.dumps(content, sort_keys=True).encode())

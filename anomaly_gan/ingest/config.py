@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from ..core.config import Config
 from .splits import IMAGE_FOLDS
@@ -56,12 +56,3 @@ class IngestConfig(Config):
         if self.split == "images" and self.fold is not None and not 0 <= self.fold < IMAGE_FOLDS:
             raise ValueError(f"fold: split: images has the folds 0 to {IMAGE_FOLDS - 1}, not {self.fold}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``split``, ``objects`` and ``draw`` where they say nothing: as it always was."""
-        content = dump(self)
-        for name in ("split", "objects", "draw"):
-            if getattr(self, name) == type(self).model_fields[name].default:
-                content.pop(name, None)
-        return content

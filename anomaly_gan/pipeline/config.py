@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from detection.detectors.config import NO_AUGMENTATION, CompareConfig
 from detection.one_class.synthetic_filter.config import OneClassStageConfig, OpinionConfig
@@ -85,15 +85,6 @@ class RunConfig(Config):
                 "export.opinion: drop needs a second opinion: set one_class.detectors, for example [patch_memory]"
             )
         return self
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the sections of optional stages where they say nothing: a run without them reads as ever."""
-        content = dump(self)
-        for name in (*OPTIONAL, "certify", "features", "train_methods"):
-            if getattr(self, name) == type(self).model_fields[name].default:
-                content.pop(name, None)
-        return content
 
     def arms(self) -> list[Arm]:
         """The arms that make photographs: all but ``none``.

@@ -15,7 +15,7 @@ from anomaly_gan.core.errors import EnvironmentFailure, InputError
 from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.locks import claimed
 from anomaly_gan.core.seeding import seed_for
-from anomaly_gan.core.stage import LOGS
+from anomaly_gan.core.stage import LOGS, SCHEMA
 
 from ..detectors.config import NO_AUGMENTATION, DetectConfig
 
@@ -109,8 +109,9 @@ def cell_key(
 ) -> str:
     """Hash of a cell's coordinates, configuration, seed, device kind, backbone and the keys of its input stages."""
     content = {
+        "schema": SCHEMA,
         "cell": asdict(cell),
-        "config": config.model_dump(mode="json"),
+        "config": config.keyed(),
         "seed": seed,
         "split": split_test,
         "device": device,

@@ -6,10 +6,8 @@ from typing import Any, Literal
 
 from pydantic import (
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -70,14 +68,6 @@ class DetectConfig(Config):
     def mixed_iterations(self) -> int:
         """How many iterations, the first ones, may show generated photographs."""
         return self.iterations - round(self.real_tail * self.iterations)
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``real_tail`` where there is none: a detector so trained has the key it ever had."""
-        content = dump(self)
-        if not self.real_tail:
-            del content["real_tail"]
-        return content
 
     @field_validator("detector")
     @classmethod
@@ -157,12 +147,3 @@ class CompareConfig(Config):
                 place = ".".join(["detector_settings", name, *map(str, error.errors()[0]["loc"])])
                 raise ValueError(f"{place}: {error.errors()[0]['msg']}") from error
         return self
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the fields of several detectors where they are empty: a comparison of one has the key it ever had."""
-        content = dump(self)
-        for name in ("detectors", "detector_settings"):
-            if not getattr(self, name):
-                content.pop(name, None)
-        return content

@@ -41,8 +41,7 @@ def exported(small: SmallRun, folder, **config):
     return load_dataset(folder)
 
 
-def test_nothing_asked_for_leaves_the_key_as_it_was():
-    assert set(ExportConfig().model_dump(mode="json")) == {"method", "normals"}
+def test_an_export_that_repeats_nothing_reads_no_pool():
     steps = {step.name: step for step in plan(read_run_config(PACKAGE / "configs" / "demo.yaml", []))}
     assert "pool" not in steps["export@copy_paste"].inputs
     steps = {

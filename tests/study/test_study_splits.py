@@ -36,8 +36,7 @@ def plain(tmp_path_factory):
     return ingest(tmp_path_factory.mktemp("plain") / "ingest")
 
 
-def test_nothing_asked_for_leaves_keys_and_figures_as_they_were(plain):
-    assert not {"split", "objects"} & set(IngestConfig(**SAMPLE).model_dump(mode="json"))
+def test_nothing_asked_for_leaves_figures_as_they_were(plain):
     assert not {"split", "few_objects"} & set(plain[1]) and "split" not in plain[0].info
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...core import weights
 from ...core.config import Config
@@ -85,26 +85,6 @@ class GateConfig(Config):
             raise ValueError("min_n: must not exceed max_n")
         return self
 
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the certificate's settings where none is asked for: such a gate is the one of a run without."""
-        content = dump(self)
-        if not self.certificate:
-            for name in CERTIFICATE:
-                content.pop(name, None)
-        return content
-
-
-CERTIFICATE = (
-    "certificate",
-    "min_certificate",
-    "max_missed",
-    "min_objects",
-    "certificate_gap",
-    "max_empty",
-    "reject_copies",
-)
-
 
 class ExportConfig(Config):
     """What goes into the training set for detectors."""
@@ -125,15 +105,6 @@ class ExportConfig(Config):
     @classmethod
     def _known(cls, name: str) -> str:
         return known_method(name)
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what says nothing: an export that drops, repeats and limits nothing is the one it always was."""
-        content = dump(self)
-        for name in ("opinion", "real_times", "per_real"):
-            if getattr(self, name) == type(self).model_fields[name].default:
-                content.pop(name, None)
-        return content
 
 
 def known_method(name: str) -> str:

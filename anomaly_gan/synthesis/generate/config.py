@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from ...core.config import Config
 from ..conditions import Control, LightDraw, SeverityWindow
@@ -25,11 +23,6 @@ class GenerateConfig(Config):
         description="{stops: [-0.5, 0.5], slope: 0.3}: photographs are relit before "
         "they are painted; None: as they are",
     )
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the controls that are off: a generation without them reads, and is keyed, as ever."""
-        return {name: value for name, value in dump(self).items() if name not in Control.model_fields or value}
 
     @property
     def control(self) -> Control:

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...core.config import Config, nearest
 from ...core.durations import canonical
 from ..conditions import check_pattern
 from ..registry import METHODS
 from .anomaly_gan.recipe import PRESETS
-
-SWITCHES = (
-    "keep_every",
-    "time_budget",
-    "early_stop",
-    "early_stop_every",
-    "early_stop_windows",
-    "devices",
-    "discriminator_view",
-    "r1",
-    "r1_every",
-    "augment",
-    "mode_seeking",
-    "consistency",
-    "consistency_names",
-    "pretrain_steps",
-    "exposures",
-    "repeat",
-)
-"""Fields of ``TrainConfig`` that change nothing unless given."""
 
 
 def laid_under(method: str, preset: str) -> dict[str, Any]:
@@ -169,16 +149,6 @@ class TrainConfig(Config):
         description="another number is another training from the same photographs and pool: "
         "other weights to start from, other batches",
     )
-
-    @model_serializer(mode="wrap")
-    def _only_where_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the switches that stand as they do unless given: a training without them is keyed as ever."""
-        defaults = type(self).model_fields
-        return {
-            name: value
-            for name, value in dump(self).items()
-            if name not in SWITCHES or getattr(self, name) != defaults[name].default
-        }
 
     @model_validator(mode="before")
     @classmethod

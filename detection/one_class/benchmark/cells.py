@@ -15,6 +15,7 @@ import numpy as np
 
 from anomaly_gan.core.files import atomic_path, sha256_bytes, write_json
 from anomaly_gan.core.seeding import seed_for
+from anomaly_gan.core.stage import SCHEMA
 
 from ..configs.base import OneClassConfig
 from ..interface import Normals
@@ -24,7 +25,6 @@ from .metrics import best_f1, f1_at, figures
 from .splits import Trial, draw_trial
 from .testing import BestEpoch, Examiner, as_squares
 
-SCHEMA = 1
 MISTAKES = 8
 PICTURE_SIDE = 96
 
@@ -80,7 +80,7 @@ def cell_key(cell: Cell, config: BenchmarkConfig, settings: OneClassConfig, devi
         "split": config.split(),
         "data": data,
         "device": device,
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.keyed(),
         "images": data_hash,
     }
     return sha256_bytes(json.dumps(content, sort_keys=True).encode())
