@@ -1,6 +1,75 @@
 """anomaly-gan: synthetic, labelled defects for visual inspection.
 
-Importing this package imports neither torch nor any other heavy library.
+``import anomaly_gan as ag`` loads neither torch nor any other heavy library; each name below loads what it needs when
+it is first asked for. See docs/api.md.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mask_pool.build.config import PoolConfig as PoolConfig
+
+    from . import metrics as metrics
+    from .api import Gated as Gated
+    from .api import Generated as Generated
+    from .api import TrainedGenerator as TrainedGenerator
+    from .api import build_pool as build_pool
+    from .api import export as export
+    from .api import gate as gate
+    from .api import generate as generate
+    from .api import ingest as ingest
+    from .api import train as train
+    from .core.dataset import Dataset as Dataset
+    from .core.dataset import load_dataset as load_dataset
+    from .core.errors import AnomalyGanError as AnomalyGanError
+    from .core.errors import CheckFailed as CheckFailed
+    from .core.errors import ConfigError as ConfigError
+    from .core.errors import InputError as InputError
+    from .ingest.config import IngestConfig as IngestConfig
+    from .synthesis.gate.config import ExportConfig as ExportConfig
+    from .synthesis.gate.config import GateConfig as GateConfig
+    from .synthesis.generate.config import GenerateConfig as GenerateConfig
+    from .synthesis.label_check.config import CertifyConfig as CertifyConfig
+    from .synthesis.methods.config import TrainConfig as TrainConfig
+
+_PLACES = {
+    "AnomalyGanError": "anomaly_gan.core.errors",
+    "CertifyConfig": "anomaly_gan.synthesis.label_check.config",
+    "CheckFailed": "anomaly_gan.core.errors",
+    "ConfigError": "anomaly_gan.core.errors",
+    "Dataset": "anomaly_gan.core.dataset",
+    "ExportConfig": "anomaly_gan.synthesis.gate.config",
+    "GateConfig": "anomaly_gan.synthesis.gate.config",
+    "Gated": "anomaly_gan.api",
+    "GenerateConfig": "anomaly_gan.synthesis.generate.config",
+    "Generated": "anomaly_gan.api",
+    "IngestConfig": "anomaly_gan.ingest.config",
+    "InputError": "anomaly_gan.core.errors",
+    "PoolConfig": "mask_pool.build.config",
+    "TrainConfig": "anomaly_gan.synthesis.methods.config",
+    "TrainedGenerator": "anomaly_gan.api",
+    "build_pool": "anomaly_gan.api",
+    "export": "anomaly_gan.api",
+    "gate": "anomaly_gan.api",
+    "generate": "anomaly_gan.api",
+    "ingest": "anomaly_gan.api",
+    "load_dataset": "anomaly_gan.core.dataset",
+    "metrics": "anomaly_gan",
+    "train": "anomaly_gan.api",
+}
+__all__ = sorted([*_PLACES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "metrics":
+        return import_module("anomaly_gan.metrics")
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,7 +16,7 @@ from ..core.errors import ConfigError
 from .interface import Generate, MethodInputs
 
 if TYPE_CHECKING:
-    from .training.interface import MethodTask
+    from .method_task import MethodTask
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ METHODS = {
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
         aware=True,
-        recipe="anomaly_gan.synthesis.methods.anomaly_gan.recipe:PAPER",
+        recipe="anomaly_gan.synthesis.methods.presets:PAPER",
     ),
     "cyclegan": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",

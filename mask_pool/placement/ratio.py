@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..plausibility.shape_density import object_weights, scatter
+from ..statistics.shape_density import object_weights, scatter
 
 TAIL = 6.0
 """Degrees of freedom of the two Student densities."""

@@ -23,10 +23,10 @@ from ..placement.maps import PlaceMaps, paint_out
 from ..placement.ratio import PlaceRatio
 from ..placement.reals import Scenes, places_of, real_elements
 from ..scoring.ratings import HIGHEST
+from ..statistics.shape_density import ShapeDensity, object_weights, robust_spread, weighted_quantile
+from ..statistics.shape_statistics import shape_statistics
 from .calibration import Calibration
 from .config import JudgeConfig
-from .shape_density import ShapeDensity, object_weights, robust_spread, weighted_quantile
-from .shape_statistics import shape_statistics
 from .wording import place_words, shape_words
 
 Key = TypeVar("Key", bound=Hashable)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .shape_density import ShapeDensity, weighted_quantile
-from .shape_statistics import NAMES, SPREADS, WORDS
+from ..statistics.shape_density import ShapeDensity, weighted_quantile
+from ..statistics.shape_statistics import NAMES, SPREADS, WORDS
 
 STRIKING = 0.95
 """Share of the real masks from which a difference is worth a word."""

@@ -18,8 +18,8 @@ from mask_pool.placement.reals import Scenes, real_elements
 from mask_pool.plausibility.calibration import Calibration
 from mask_pool.plausibility.config import JudgeConfig
 from mask_pool.plausibility.judge import Judge, choose, presort
-from mask_pool.plausibility.shape_statistics import NAMES, shape_statistics
 from mask_pool.statistics.object_bootstrap import deal
+from mask_pool.statistics.shape_statistics import NAMES, shape_statistics
 
 SIDE = 72
 

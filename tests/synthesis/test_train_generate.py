@@ -16,9 +16,9 @@ from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 from anomaly_gan.synthesis.interface import MethodInputs
-from anomaly_gan.synthesis.methods.anomaly_gan.recipe import PRESETS
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.methods.painting.method import open_method
+from anomaly_gan.synthesis.methods.presets import PRESETS
 from anomaly_gan.synthesis.pairs.compositing import PAINTINGS
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource, cut_window
 from anomaly_gan.synthesis.registry import METHODS, training_of

@@ -10,7 +10,7 @@ from ...core.config import Config, nearest
 from ...core.durations import canonical
 from ..conditions import check_pattern
 from ..registry import METHODS
-from .anomaly_gan.recipe import PRESETS
+from .presets import PRESETS
 
 
 def laid_under(method: str, preset: str) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from ...engine.ema import average_paints
 from ...metrics.crops import masked_crop
 from ...metrics.features import Backbone, pooled_features
 from ...metrics.kernel import kernel_distance
+from ..method_task import MethodTask
 from ..pairs.windows import Batch, PairSource
-from .interface import MethodTask
 from .previews import previews, to_pixels
 
 FIRST_BATCH = -1_000_000

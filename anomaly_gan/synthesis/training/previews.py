@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ...core.contact_sheet import contact_sheet
+from ..method_task import MethodTask
 from ..pairs.windows import Batch
-from .interface import MethodTask
 
 SAMPLE_ROWS = 8
 

@@ -28,6 +28,7 @@ from ...engine.loss_log import History
 from ...losses.severity import severity
 from ...metrics.backbones import embedded_backbone
 from ...nets.image_pool import ImageHistory
+from ..method_task import MethodTask
 from ..methods.anomaly_gan.aware import prepare_aware
 from ..methods.config import TrainConfig
 from ..methods.painting.networks import build_framing
@@ -38,7 +39,6 @@ from ..registry import method
 from ..relighting.fit import fit_light
 from ..relighting.model import FILE as LIGHT_FILE
 from .crop_kid import CropQuality
-from .interface import MethodTask
 from .pretraining import Pretraining
 from .previews import sample_grid, to_pixels
 from .snapshots import keep_moment

@@ -29,9 +29,9 @@ from ....losses.cycle import cycle_l1
 from ....nets.aware import AwareNet
 from ....nets.image_pool import ImageHistory
 from ....nets.patch import PatchDiscriminator, layers_for
+from ...method_task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
-from ...training.interface import opposed
 from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig

@@ -21,8 +21,8 @@ from ....engine.ema import follow, painting_net
 from ....engine.task import Losses, Update
 from ....nets.aware import AwareNet
 from ....nets.noise_generator import NoiseGenerator, WindowDiscriminator
+from ...method_task import opposed
 from ...pairs.windows import Batch
-from ...training.interface import opposed
 from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig

@@ -24,9 +24,9 @@ from ....engine.task import Losses, Update
 from ....losses.cycle import cycle_l1
 from ....nets.aware import AwareNet
 from ....nets.patch import PatchDiscriminator, layers_for
+from ...method_task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
-from ...training.interface import opposed
 from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig

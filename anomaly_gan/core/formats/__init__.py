@@ -1,1 +1,0 @@
-"""The label formats that ingest reads, and how one is recognised."""
