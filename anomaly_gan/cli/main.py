@@ -18,14 +18,17 @@ from .detect import detect_app
 from .features import add_features
 from .one_class import one_class_app
 from .pool import pool_app
+from .times import Verbs, say_times
 from .weights import weights_app
 
 # albumentations asks the network for its newest version at import; a plant has none.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help: its tables alone would double the start-up
     pretty_exceptions_enable=False,
     help="Synthetic, labelled defects for visual inspection, and the proof that the detector got better.",
 )
@@ -37,6 +40,7 @@ app.add_typer(one_class_app, name="one-class")
 app.add_typer(weights_app, name="weights")
 add_control(app)
 add_features(app)
+say_times(app)
 
 
 @app.callback()
@@ -46,11 +50,17 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
+INTERRUPTED = 128 + signal.SIGINT
+
+
 def main() -> None:
     """Run the command line; every error a user can act on is one line, without a traceback."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this number and says nothing
+            _say_interrupted()
+        sys.exit(code)
     except AnomalyGanError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -58,13 +68,21 @@ def main() -> None:
         typer.echo(f"error: {' '.join(error.format_message().split())} (see --help)", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted: nothing is lost; the same command goes on from here", err=True)
-        sys.exit(130)
+        _say_interrupted()
+        sys.exit(INTERRUPTED)
     except OSError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EnvironmentFailure.exit_code)
 
 
+def _say_interrupted() -> None:
+    from ..core.progress import say
+
+    say("interrupted: nothing is lost; the same command goes on from here")
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    typer.echo("stopped: nothing is lost; the same command goes on from here", err=True)
+    from ..core.progress import say
+
+    say("stopped: nothing is lost; the same command goes on from here")
     sys.exit(128 + number)

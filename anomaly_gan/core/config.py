@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import types
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ConfigError
 
@@ -25,8 +27,40 @@ class Config(BaseModel):
         """
         return self.model_dump(mode="json", exclude_defaults=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_a_list(cls, values: Any) -> Any:
+        """``normal: good`` and ``normal: good,ok`` where a list is wanted: a list of one, and of two."""
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        return {
+            name: _as_list(value, fields[name].annotation) if name in fields else value
+            for name, value in values.items()
+        }
+
 
 Section = TypeVar("Section", bound=Config)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) in (Union, types.UnionType, Annotated):
+        for part in get_args(annotation)[: 1 if get_origin(annotation) is Annotated else None]:
+            yield from _parts(part)
+    else:
+        yield annotation
+
+
+def _as_list(value: Any, annotation: Any) -> Any:
+    """``value``, or a list of it where the field holds lists; text with commas is taken apart, unless text may stand
+    there as well."""
+    if not isinstance(value, str | int | float):
+        return value
+    kinds = {get_origin(part) or part for part in _parts(annotation)} - {types.NoneType}
+    others = kinds - {list, tuple}
+    if others == kinds or str in kinds or (others and not (isinstance(value, str) and "," in value)):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else [value]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,39 +1,82 @@
-"""Progress for people: a bar in a terminal, silence elsewhere."""
+"""Progress for people, on stderr alone: one live line in a terminal, a plain line every 30 s elsewhere.
+
+Work of any length says how far it is (:func:`track`, :func:`progress_bar`); the pipeline says to which stage that
+belongs (:func:`stage`) and what is known of the whole run (:func:`watched`). What is drawn of it: ``live``.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
-from tqdm import tqdm
+from .live import LIVE, Bar, Moment, clock_words, in_words
 
+__all__ = [
+    "Bar",
+    "Moment",
+    "clock_words",
+    "in_words",
+    "progress_bar",
+    "say",
+    "silence",
+    "stage",
+    "track",
+    "watched",
+]
 Item = TypeVar("Item")
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None, initial: int = 0) -> Iterator[Item]:
-    """Yield ``items`` behind a progress bar with remaining time, shown only when stderr is a terminal."""
-    yield from tqdm(items, desc=label, total=total, initial=initial, disable=_quiet(), dynamic_ncols=True, leave=False)
+    """Yield ``items`` and show how many of them are done; ``total`` where they do not know their number."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)  # type: ignore[arg-type]
+    with progress_bar(label, total, initial) as bar:
+        for item in items:
+            yield item
+            bar.update()
 
 
-def progress_bar(label: str, total: int, initial: int = 0) -> tqdm[Any]:
-    """A bar to be advanced by hand (``update``, ``set_postfix``); a context manager."""
-    return tqdm(desc=label, total=total, initial=initial, disable=_quiet(), dynamic_ncols=True, leave=False)
+@contextlib.contextmanager
+def progress_bar(label: str, total: int | None, initial: int = 0, unit: str = "") -> Iterator[Bar]:
+    """Work to be counted by hand: ``update``, ``set_postfix``."""
+    bar = Bar(label, total, initial, unit)
+    LIVE.push(bar)
+    try:
+        yield bar
+    finally:
+        LIVE.pop(bar)
 
 
-def _quiet() -> bool:
-    """No terminal, or a process that shares another one's training: the launcher numbers them, the first one shows."""
-    return not sys.stderr.isatty() or os.environ.get("LOCAL_RANK", "0") != "0"
+@contextlib.contextmanager
+def stage(name: str) -> Iterator[None]:
+    """All work in the body belongs to this stage; its time is shown even while nothing is counted."""
+    LIVE.enter(name, time.monotonic())
+    try:
+        yield
+    finally:
+        LIVE.leave()
 
 
-def in_words(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+@contextlib.contextmanager
+def watched(words: Callable[[Moment], str], look: Callable[[Moment], None]) -> Iterator[None]:
+    """While the body runs, the line ends with ``words``, and ``look`` sees every moment, some seconds apart.
+
+    ``look`` is called from a thread of its own.
+    """
+    LIVE.words, LIVE.look = words, look
+    try:
+        yield
+    finally:
+        LIVE.words, LIVE.look = None, None
+
+
+def say(line: str) -> None:
+    """One line of its own on stderr, above the live one."""
+    LIVE.say(line)
+
+
+def silence() -> None:
+    """Show nothing from this process: another one speaks for it."""
+    LIVE.quiet = True

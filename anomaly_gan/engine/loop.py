@@ -122,7 +122,7 @@ def fit(
     checkpoints = folder / "checkpoints"
     history = _restore(task, updates, checkpoints, schedule.budget, plateau)
     start, gone = history.steps, schedule.time_gone(fabric)
-    with progress_bar(schedule.label, schedule.steps, start) as bar:
+    with progress_bar(schedule.label, schedule.steps, start, "steps") as bar:
         for step in range(start, schedule.steps):
             _set_rates(updates, base_rates, schedule.factor(step, gone))
             torch.manual_seed(_stream(schedule.seed, step, fabric.global_rank))

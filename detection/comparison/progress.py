@@ -10,8 +10,6 @@ from types import TracebackType
 
 from anomaly_gan.core.progress import in_words, progress_bar
 
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -58,7 +56,7 @@ def seconds_left(plan: Plan, done: Sequence[int], seconds: Sequence[float], elap
 
 
 class Board:
-    """One bar over the steps of all cells, with the time left; silent where stderr is no terminal.
+    """One count over the steps of all cells, with the time left.
 
     ``say`` gets one line whenever cells have finished, for logs.
     """
@@ -72,25 +70,25 @@ class Board:
     ) -> None:
         self._plan, self._say, self._clock = plan, say, clock
         self._began, self._finished, self._label = clock(), 0, label
-        self._bar = progress_bar(label, plan.earlier_steps + sum(plan.steps), plan.earlier_steps)
-        self._bar.bar_format = BAR
+        self._open = progress_bar(label, plan.earlier_steps + sum(plan.steps), plan.earlier_steps, "steps")
 
     def __enter__(self) -> Board:
+        self._bar = self._open.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        self._open.__exit__(kind, error, trace)
 
     def show(self, done: Sequence[int], seconds: Sequence[float]) -> None:
         """Steps of each cell so far, and what the finished ones took (see :func:`seconds_left`)."""
         finished = sum(value >= 0 for value in seconds)
         left = seconds_left(self._plan, done, seconds, self._clock() - self._began)
         words = f"{self._plan.earlier_cells + finished}/{self._plan.earlier_cells + len(seconds)} cells"
+        self._bar.note, self._bar.left = words, left
         if left:
             words += f", about {in_words(left)} left"
-        self._bar.set_postfix_str(words, refresh=False)
         self._bar.update(self._plan.earlier_steps + sum(done) - self._bar.n)
         if finished > self._finished:
             self._finished = finished

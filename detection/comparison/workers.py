@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from anomaly_gan.core.errors import AnomalyGanError, EnvironmentFailure
+from anomaly_gan.core.progress import silence
 
 from .progress import Board, Plan
 
@@ -89,8 +90,9 @@ def run_in_processes(
     pipes = [context.Pipe(duplex=False) for _ in range(workers)]
     processes = [context.Process(target=_work, args=(list(jobs), desk, sender), daemon=True) for _, sender in pipes]
     try:
-        for process in processes:
-            process.start()
+        with _no_interrupt():
+            for process in processes:
+                process.start()
         for _, sender in pipes:
             sender.close()
         with Board(label, plan or plan_of(jobs, workers), say) as board:
@@ -107,6 +109,19 @@ def run_in_processes(
                 process.kill()
             if process.pid is not None:
                 process.join()
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Children begun in the body know no Ctrl-C, not even while they start: the parent gets it and stops them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)
@@ -164,18 +179,11 @@ def _raise(receiver: Connection, exit_code: int, label: str = "compare", remedy:
     raise error
 
 
-class _NotATerminal(io.TextIOWrapper):
-    """stderr for a worker: messages pass, progress bars see no terminal and keep silent."""
-
-    def isatty(self) -> bool:
-        return False
-
-
 def _work(jobs: list[Job], desk: Desk, sender: Connection) -> None:
     """A worker's whole life."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
-    sys.stderr = _NotATerminal(sys.stderr.buffer, line_buffering=True)
+    silence()  # the parent shows how far we are
     os.environ["OMP_NUM_THREADS"] = "1"
     import cv2
     import torch

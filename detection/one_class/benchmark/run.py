@@ -108,6 +108,6 @@ def _run_missing(jobs: Sequence[Any], config: BenchmarkConfig) -> None:
         return
     with progress_bar("benchmark", len(missing)) as bar:
         for job in missing:
-            bar.set_postfix_str(job.cell.normal)
+            bar.note = str(job.cell.normal)
             job.run()
             bar.update()

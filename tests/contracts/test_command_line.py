@@ -1,0 +1,83 @@
+"""The command line as a newcomer meets it: order, times, lists, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+
+from anomaly_gan.cli.main import app
+from anomaly_gan.cli.times import ORDER, TIMES
+from anomaly_gan.core.config import apply_settings, build
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.ingest.config import IngestConfig
+from detection.detectors.config import CompareConfig
+from mask_pool.build.config import PoolConfig
+
+VERBS = {
+    f"{verb} {name}".strip(): inner
+    for verb, command in typer.main.get_command(app).commands.items()
+    for name, inner in (getattr(command, "commands", None) or {"": command}).items()
+}
+
+
+def test_every_verb_names_its_time_and_no_other_is_named():
+    assert set(TIMES) == set(VERBS)
+    for verb, command in VERBS.items():
+        words = " ".join(command.get_help(typer.Context(command)).split())
+        assert f"Takes: {TIMES[verb]}" in words, verb
+
+
+def test_the_main_verbs_come_first_in_whole_sentences():
+    done = subprocess.run([sys.executable, "-m", "anomaly_gan", "--help"], capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  ([a-z-]+)  ", done.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert tuple(listed[: len(ORDER)]) == ORDER
+    assert "..." not in done.stdout.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "field", "value"),
+    [
+        (IngestConfig, "normal=good", "normal", ["good"]),
+        (IngestConfig, "normal=good, ok", "normal", ["good", "ok"]),
+        (IngestConfig, "normal=[good, 'a,b']", "normal", ["good", "a,b"]),
+        (IngestConfig, "categories=crack", "categories", ["crack"]),
+        (IngestConfig, "categories=null", "categories", None),
+        (CompareConfig, "seeds=3", "seeds", 3),
+        (CompareConfig, "seeds=1,2", "seeds", (1, 2)),
+        (CompareConfig, "arms=none", "arms", ("none",)),
+        (PoolConfig, "scale=0.8,1.2", "scale", (0.8, 1.2)),
+        (PoolConfig, "seat_scales=1", "seat_scales", (1.0,)),
+        (PoolConfig, "expert_dir=a,b", "expert_dir", "a,b"),
+    ],
+)
+def test_lists_can_be_set_as_people_write_them(kind, setting, field, value):
+    content = apply_settings({"root": "photos"} if kind is IngestConfig else {}, [setting])
+    assert getattr(build(kind, content, "test"), field) == value
+
+
+def test_what_is_no_list_of_that_kind_is_still_refused():
+    with pytest.raises(ConfigError, match="seeds"):
+        build(CompareConfig, {"seeds": "one,two"}, "test")
+
+
+def test_ctrl_c_says_that_nothing_is_lost(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "anomaly_gan", "demo", "--out", str(tmp_path / "run"), "--set", "preset=smoke"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stderr is not None and process.stderr.readline()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "interrupted: nothing is lost; the same command goes on from here"
