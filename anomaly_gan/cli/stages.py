@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,11 +43,14 @@ def ingest(
     from ..core.config import apply_settings, build
     from ..core.stage import Context, run_stage
     from ..ingest.stage import IngestConfig, run, source_key
+    from ..ingest.summary import summary_lines
 
     given = {"root": source, "format": format, "groups": groups, "group_regex": group_regex}
     config = build(IngestConfig, apply_settings({k: v for k, v in given.items() if v is not None}, settings), "ingest")
     run_stage("ingest", run, config, Context(seed or 0), out, source_key(config))
-    _say_counts(out)
+    for line in summary_lines(out):
+        typer.echo(line)
+    typer.echo(f"data set → {out}")
 
 
 @verbs.command(
@@ -124,17 +127,3 @@ def export(
     if format != "coco":
         raise ConfigError(f"--format {format}: only coco is written so far")
     work_stage(run, f"export@{method}", "export", settings, method, seed)
-
-
-def _say_counts(folder: Path) -> None:
-    import json
-
-    rejects = folder / "rejects.jsonl"
-    for line in rejects.read_text(encoding="utf-8").splitlines() if rejects.is_file() else []:
-        row = json.loads(line)
-        typer.echo(f"refused: {row.get('message', line)}", err=True)
-    typer.echo(f"{_summary(read_metrics(folder))} → {folder}")
-
-
-def _summary(metrics: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in metrics.items() if isinstance(value, int))

@@ -95,7 +95,7 @@ class Intake:
             self.ledger.skip(item.file, "category not asked for")
             return
         self.accepted.append(entry)
-        self.ledger.accept(notes)
+        self.ledger.accept(notes, item.file)
 
     def _accept(self, item: Item, notes: Notes) -> Accepted | None:
         group = self.grouping.of(item.file, item.group)
@@ -168,7 +168,7 @@ class Intake:
         self._look_for_twins(names)
         grays = sum(entry.gray for entry in self.accepted)
         if 0 < grays < len(self.accepted):
-            self.ledger.warned["A10"] += grays
+            self._say_mixed(grays)
         groups, sides, gone = self._split()
         ids = {name: index for index, name in enumerate(names, start=1)}
         images: list[ImageRecord] = []
@@ -227,6 +227,14 @@ class Intake:
             gone = set(train) - choose_objects(train, self.config.objects, self.config.draw)
         return groups, sides, gone
 
+    def _say_mixed(self, grays: int) -> None:
+        """Gray photographs beside coloured ones: the few are named."""
+        coloured = len(self.accepted) - grays
+        few_gray = grays < coloured
+        file = next(entry.source for entry in self.accepted if entry.gray == few_gray)
+        few = f"{grays} gray ones among {coloured}" if few_gray else f"{coloured} in colour among {grays} gray ones"
+        self.ledger.warn("A10", grays, f"{few}: all count as colour; take out the few if that is a mistake", file)
+
     def _look_for_twins(self, names: list[str]) -> None:
         alike: dict[str, list[str]] = defaultdict(list)
         for name in names:
@@ -235,7 +243,7 @@ class Intake:
             if len(twins) > 1:
                 if self.config.strict:
                     raise refuse(f"labels {', '.join(map(ascii, twins))}", "C10", "look alike", "write them in one way")
-                self.ledger.warned["C10"] += 1
+                self.ledger.warn("C10", 1, f"labels {', '.join(map(ascii, twins))} look alike and count as different")
 
 
 def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import InputError
@@ -48,6 +48,9 @@ class Ledger:
         self.accepted = 0
         self.rows: list[dict[str, Any]] = []
         self.ignored: Counter[str] = Counter()
+        self.ignored_suffixes: Counter[str] = Counter()
+        self.examples: dict[str, dict[str, str]] = {}
+        """Of every code of a repair or warning: the first photograph, and its words."""
         self.repaired: Counter[str] = Counter()
         self.warned: Counter[str] = Counter()
 
@@ -67,14 +70,24 @@ class Ledger:
     def skip(self, file: str, reason: str) -> None:
         self.rows.append({"outcome": "skipped", "file": file, "reason": reason})
 
-    def accept(self, notes: Notes) -> None:
+    def accept(self, notes: Notes, file: str) -> None:
         self.accepted += 1
         self.repaired.update(notes.repairs.keys())
         self.warned.update(notes.warnings.keys())
+        for code, words in (notes.repairs | notes.warnings).items():
+            self.examples.setdefault(code, {"file": printable(file), "words": words})
 
-    def ignore(self, reason: str) -> None:
+    def warn(self, code: str, count: int, words: str, file: str | None = None) -> None:
+        """Something about ``count`` photographs together."""
+        self.warned[code] += count
+        self.examples.setdefault(code, {"words": words, **({"file": printable(file)} if file else {})})
+
+    def ignore(self, reason: str, file: str = "") -> None:
         """Files that are no records at all: ``Thumbs.db``, read-me files, label files of accepted records."""
         self.ignored[reason] += 1
+        if file and reason != "mask of a photograph":
+            name = PurePosixPath(file)
+            self.ignored_suffixes[name.suffix.casefold() or name.name] += 1
 
     @property
     def rejected(self) -> list[dict[str, Any]]:
@@ -91,6 +104,8 @@ class Ledger:
             "repaired": dict(sorted(self.repaired.items())),
             "warned": dict(sorted(self.warned.items())),
             "ignored": dict(sorted(self.ignored.items())),
+            "ignored_suffixes": dict(sorted(self.ignored_suffixes.items())),
+            "examples": dict(sorted(self.examples.items())),
         }
 
     def close(self, path: Path) -> dict[str, Any]:

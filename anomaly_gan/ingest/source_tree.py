@@ -111,7 +111,7 @@ def list_tree(root: Path, ledger: Ledger) -> SourceTree:
         for entry in entries:
             name = Path(entry.path).relative_to(root).as_posix()
             if entry.name.lower() in SYSTEM_NAMES or entry.name.startswith("."):
-                ledger.ignore("system file")
+                ledger.ignore("system file", name)
             elif entry.is_dir(follow_symlinks=False) and suffix_of(name) not in PHOTO_SUFFIXES:
                 pending.append(Path(entry.path))
             elif (refusal := _refusal(root, name, entry)) is not None:

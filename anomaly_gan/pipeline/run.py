@@ -12,6 +12,7 @@ from ..core.config import dump_yaml
 from ..core.files import atomic_path, write_text
 from ..core.stage import Context, read_manifest, run_stage
 from ..ingest.stage import IngestConfig, source_key
+from ..ingest.summary import summary_lines
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import GateConfig
 from ..synthesis.gate.config import source_keys as gate_keys
@@ -30,6 +31,9 @@ def execute(config: RunConfig, run: Path, steps: list[Step], say: Callable[[str]
         say(f"{step.name} ...")
         worked = run_step(config, run, step)
         say(f"{step.name}: {'done' if worked else 'fresh, skipped'} → {run / step.name}")
+        if worked and step.name == "ingest":
+            for line in summary_lines(run / step.name):
+                say(line)
     if any(step.name == "report" for step in steps):
         publish_report(run)
 

@@ -70,8 +70,8 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
                 str(group) if isinstance(group, str | int) and not isinstance(group, bool) else None,
             )
         )
-    for _ in known - set(used) - {name}:
-        ledger.ignore("not named in the label file")
+    for other in known - set(used) - {name}:
+        ledger.ignore("not named in the label file", other)
     return sorted(items, key=lambda item: item.file)
 
 

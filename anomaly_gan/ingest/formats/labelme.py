@@ -50,7 +50,7 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
             # the embedded copy is read again when its turn comes: a thousand of them do not fit in memory
             contents[name]["imageData"] = contents[name].get("imageData") is not None
         elif suffix_of(name) not in PHOTO_SUFFIXES:
-            ledger.ignore("not a photograph")
+            ledger.ignore("not a photograph", name)
     items = []
     for photo in sorted({*tree.photos(), *claims}):
         ledger.found += 1

@@ -44,11 +44,11 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         photos_of[_photo_key(name)].append(name)
     for name in tree.files:
         if suffix_of(name) not in PHOTO_SUFFIXES:
-            ledger.ignore("not a photograph")
+            ledger.ignore("not a photograph", name)
     for key, names in sorted(masks_of.items()):
         if key in photos_of:
-            for _ in names:
-                ledger.ignore("mask of a photograph")
+            for name in names:
+                ledger.ignore("mask of a photograph", name)
             continue
         for name in names:
             ledger.found += 1

@@ -23,7 +23,7 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
     for name in tree.files:
         parts = PurePosixPath(name).parts
         if suffix_of(name) not in PHOTO_SUFFIXES or len(parts) != 3:
-            ledger.ignore("not a photograph")
+            ledger.ignore("not a photograph", name)
         elif parts[0] == "ground_truth":
             stem = PurePosixPath(name).stem
             masks.setdefault((parts[1], stem.removesuffix("_mask")), []).append(name)
@@ -32,11 +32,11 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
             if parts[0] == "test":
                 photos[parts[1], PurePosixPath(name).stem] = name
         else:
-            ledger.ignore("not in train, test or ground_truth")
+            ledger.ignore("not in train, test or ground_truth", name)
     for key, names in sorted(masks.items()):
         for name in names:
             if key in photos:
-                ledger.ignore("mask of a photograph")
+                ledger.ignore("mask of a photograph", name)
                 continue
             ledger.found += 1
             ledger.reject(

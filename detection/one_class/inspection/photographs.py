@@ -88,7 +88,7 @@ def read_photographs(
         except InputError as error:
             ledger.reject(name, error)
             continue
-        ledger.accept(notes)
+        ledger.accept(notes, name)
         yield photograph
 
 
