@@ -1,8 +1,8 @@
-# make demo | test | setup | lint | clean        PY=python3.12 chooses the interpreter (3.11 or newer)
+# make demo | test | docs | setup | lint | clean        PY=python3.12 chooses the interpreter (3.11 or newer)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint clean defaults
+.PHONY: help demo docs setup test lint clean defaults
 
 PY ?= python3
 JOBS ?= 2
@@ -41,10 +41,15 @@ lint: $(READY)
 defaults: $(READY)
 	$(BIN)/python tests/support/defaults.py
 
-clean:
-	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+# → site/index.html, readable without a network; a broken link stops it
+docs: $(READY)
+	$(call sync_into,--inexact --group docs)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
-define sync
+clean:
+	rm -rf site .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+define sync_into
 	@python="$(PYTHON)"; \
 	if [ -z "$$python" ]; then \
 		echo "setup: needs Python 3.11 or newer; none of these runs: $(candidates). Say which: make setup PY=/path/to/python" >&2; \
@@ -65,6 +70,10 @@ define sync
 		echo "setup: uv sync failed (its reason stands above). The locked packages, about 6 GB installed, come from PyPI" >&2; \
 		echo "       unless uv's cache has them: check network, proxy (HTTPS_PROXY) and disk space, then call make again;" >&2; \
 		echo "       it goes on where it stopped. Without any network: README, section 'Air-gapped use'." >&2; exit 4; }
+endef
+
+define sync
+	$(call sync_into,$(1))
 	@touch $@
 endef
 

@@ -15,10 +15,16 @@ METHODS = "detection.one_class.methods"
 SETTINGS = "detection.one_class.configs"
 
 
+def _named(room: str, place: str) -> Any:
+    """What ``module:name`` names; a module without a dot lies in ``room``."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module if "." in module else f"{room}.{module}"), name)
+
+
 @dataclass(frozen=True)
 class Row:
     """``builder`` is ``module:function`` taking (channels, settings) and giving a detector; ``settings`` its class;
-    ``words`` say in a few what it is."""
+    ``words`` say in a few what it is. Settings may stand in the detector's own file; reading them then loads torch."""
 
     builder: str
     settings: str
@@ -29,8 +35,7 @@ class Row:
     """Whether its score can be written as one ONNX graph."""
 
     def settings_class(self) -> type[OneClassConfig]:
-        module, _, name = self.settings.partition(":")
-        return getattr(import_module(f"{SETTINGS}.{module}"), name)
+        return _named(SETTINGS, self.settings)
 
     def configure(self, preset: str = "full", changes: dict[str, Any] | None = None, where: str = "detector") -> Any:
         """The settings of a preset (``quick`` or ``full``) with ``changes`` laid over them.
@@ -45,8 +50,7 @@ class Row:
 
     def build(self, channels: int, settings: OneClassConfig) -> Any:
         """The untrained detector for images of so many channels; draws its weights from torch's global stream."""
-        module, _, name = self.builder.partition(":")
-        return getattr(import_module(f"{METHODS}.{module}"), name)(channels, settings)
+        return _named(METHODS, self.builder)(channels, settings)
 
 
 ONE_CLASS = {
