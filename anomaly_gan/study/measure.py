@@ -17,9 +17,9 @@ from ..core.images import read_pixels
 from ..core.progress import track
 from ..core.stage import Context
 from ..metrics.backbones import build_extractors, place_of
+from ..synthesis.gate.candidate import Candidate
 from ..synthesis.gate.config import GateConfig
-from ..synthesis.gate.image_checks import Candidate
-from ..synthesis.gate.label_checks import Inspector
+from ..synthesis.gate.inspector import Inspector
 from ..synthesis.gate.stage import ancestors
 from ..synthesis.gate.views import CategoryViews
 

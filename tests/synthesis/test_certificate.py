@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from anomaly_gan.core.stage import Context, run_stage, stage_key
 from anomaly_gan.engine import loop
 from anomaly_gan.metrics.seam import seam_score
 from anomaly_gan.synthesis.gate import stage as gate
+from anomaly_gan.synthesis.gate.candidate import Candidate
+from anomaly_gan.synthesis.gate.category_metrics import label
+from anomaly_gan.synthesis.gate.category_metrics.data import CategoryData
 from anomaly_gan.synthesis.gate.config import GateConfig
-from anomaly_gan.synthesis.gate.image_checks import Candidate
-from anomaly_gan.synthesis.gate.label_checks import Inspector
-from anomaly_gan.synthesis.gate.verdict import judge_certificate
+from anomaly_gan.synthesis.gate.inspector import Inspector
+from anomaly_gan.synthesis.gate.results import Counts
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 from anomaly_gan.synthesis.label_check import stage as certificate_stage
@@ -344,5 +347,8 @@ def card(median=0.6, real=0.62, empty=0.0, copies=0, threshold=0.3):
     ],
 )
 def test_what_the_certificate_complains_of(figures, words):
-    complaints = judge_certificate(figures, GateConfig(certificate=True))
-    assert (words in complaints[0][1] and complaints[0][0] == "warn") if words else not complaints
+    reals = SimpleNamespace(of=lambda name: [SimpleNamespace(group=f"g{at}") for at in range(8)])
+    counts = Counts(20, 20, 0, 20, 20, 0, 0)
+    data = CategoryData("spot", GateConfig(certificate=True), counts, reals, figures=figures)
+    complaints = [item for row in (label.found, label.empty, label.copies) if (item := row(data)) and item.sentence]
+    assert (words in complaints[0].sentence and complaints[0].level == "warn") if words else not complaints

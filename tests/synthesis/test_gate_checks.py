@@ -7,10 +7,13 @@ import pytest
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.synthesis.gate.candidate import Candidate, Seen, Setting
+from anomaly_gan.synthesis.gate.category_metrics.data import CategoryData
+from anomaly_gan.synthesis.gate.checks import check
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.gate.distances import View, figures
-from anomaly_gan.synthesis.gate.image_checks import Candidate, Seen, check
-from anomaly_gan.synthesis.gate.verdict import judge, worst
+from anomaly_gan.synthesis.gate.results import Counts, worst
+from anomaly_gan.synthesis.gate.verdict import decide
 
 CONFIG = GateConfig(method="copy_paste")
 NAMES = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}
@@ -58,12 +61,13 @@ def few(pixels, candidate):
 
 
 def codes(candidate, config=CONFIG, seen=None):
-    return [finding.code for finding in check(candidate, config, seen or Seen())[0]]
+    return [finding.code for finding in check(candidate, Setting(config, seen or Seen())).findings]
 
 
 def test_a_good_photograph_passes_and_is_measured():
-    findings, measures = check(good_candidate(), CONFIG, Seen())
-    assert findings == []
+    outcome = check(good_candidate(), Setting(CONFIG))
+    measures = outcome.measures
+    assert outcome.findings == ()
     assert measures["outside_px"] == 0 and measures["contrast"] == pytest.approx(30) and measures["fill"] == 1.0
     assert measures["area_px"] == 120
 
@@ -84,7 +88,7 @@ def test_a_good_photograph_passes_and_is_measured():
     ],
 )
 def test_each_fault_is_rejected_under_its_code(candidate, code, words):
-    findings, _ = check(candidate, CONFIG, Seen())
+    findings = check(candidate, Setting(CONFIG)).findings
     assert findings and findings[0].code == code
     assert words in findings[0].reason
 
@@ -121,7 +125,7 @@ def test_a_subtle_shift_of_the_mean_is_a_defect_also_on_coarse_texture():
 def test_copies_are_rejected_and_name_the_original():
     seen = Seen()
     seen.add(good_candidate().pixels, "training photograph a.png")
-    findings, _ = check(good_candidate(), CONFIG, seen)
+    findings = check(good_candidate(), Setting(CONFIG, seen)).findings
     assert [finding.code for finding in findings] == ["H6"] and "a.png" in findings[0].reason
 
 
@@ -172,7 +176,20 @@ def test_copies_of_real_photographs_are_counted():
     assert run_figures(view)["PD-Toy"]["near_copies"] < 3
 
 
-COUNTS = {"accepted": 20, "tried": 20, "shortfall": 0, "wanted": 20}
+COUNTS = Counts(20, 20, 0, 20, 20, 0, 0)
+
+
+class Reals:
+    """Real defects that nothing but their number is asked of."""
+
+    def __init__(self, objects):
+        self.train, self.objects = None, objects
+
+    def of(self, name):
+        return [type("Real", (), {"group": f"g{index}"})() for index in range(self.objects)]
+
+    def values(self, *_):
+        return []
 
 
 def defects(ratio, diversity=1.0, p95=8.0):
@@ -198,16 +215,42 @@ def defects(ratio, diversity=1.0, p95=8.0):
         ({}, defects(0.8, None), "warn", "diversity"),
         ({"shortfall": 3}, defects(0.8), "warn", "3 of 20"),
         ({"accepted": 0, "shortfall": 20}, defects(0.8), "fail", "none"),
-        ({}, {"KID-Toy": None, "reason": "4 photographs"}, "warn", "too few"),
+        ({}, {"n": 4, "KID-Toy": None, "reason": "4 photographs"}, "too_few", "too few to say (4 of 6 photographs)"),
     ],
 )
 def test_verdicts(counts, figure, verdict, words):
-    found, sentence = judge("spot", {**COUNTS, **counts}, figure, NAMES, CONFIG)
-    assert found == verdict and words in sentence and sentence.endswith(".")
+    found = decide(data(8, figure, **counts))
+    assert found.level == verdict and words in found.sentence and found.sentence.endswith(".")
+
+
+def data(objects, figure, **counts):
+    return CategoryData(
+        "spot", CONFIG, replace(COUNTS, **counts), Reals(objects), figures={"defect": figure}, names=NAMES
+    )
+
+
+@pytest.mark.parametrize(("ratio", "objects"), [(0.8, 5), (2.6, 5), (None, 2)])
+def test_below_the_stated_number_of_objects_nothing_passes_or_fails_by_a_figure(ratio, objects):
+    found = decide(data(objects, defects(ratio)))
+    assert found.level == "too_few" and f"too few to say ({objects} of 6 objects)" in found.sentence
+    assert decide(data(6, defects(0.8))).level == "pass"
+
+
+def test_nothing_accepted_fails_however_few_the_objects():
+    assert decide(data(1, defects(0.8), accepted=0, shortfall=20)).level == "fail"
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(2.4, "pass"), (2.6, "warn"), (90.0, "warn"), (None, "warn")])
+def test_crops_and_whole_photographs_warn_and_never_fail(ratio, verdict):
+    for view, name in (("crop", "crops"), ("image", "photographs")):
+        figures = {"defect": defects(0.8), view: defects(ratio)}
+        found = decide(CategoryData("spot", CONFIG, COUNTS, Reals(8), figures=figures, names=NAMES))
+        assert found.level == verdict and found.metrics[name].level == verdict
 
 
 def test_the_worst_verdict_counts():
     assert worst(["pass", "warn"]) == "warn" and worst(["fail", "pass"]) == "fail" and worst([]) == "fail"
+    assert worst(["too_few", "warn"]) == "too_few" and worst(["too_few", "fail"]) == "fail"
 
 
 def test_bad_configurations_are_refused_by_field():

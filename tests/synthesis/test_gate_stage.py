@@ -15,6 +15,7 @@ from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.gate.results import ORDER, GateResult
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 
@@ -105,7 +106,7 @@ def test_figures_are_named_after_their_backbone_and_state_n(run_gate):
             assert category[view]["n"] == COUNT and category[view]["real"] == 16
             assert category[view]["FD-EffLite0"]["ratio"] > 0
             assert "FID" not in category[view]
-        assert category["verdict"] in ("pass", "warn", "fail") and category["sentence"].endswith(".")
+        assert category["verdict"] in ORDER and category["sentence"].endswith(".")
 
 
 def test_an_unpainted_photograph_is_kept_aside_and_made_anew(toy_extractors, run_gate, small_run):
@@ -193,3 +194,8 @@ def test_noise_in_place_of_defects_fails_by_the_figures_alone(run_gate, small_ru
     _, metrics, _ = run_gate(spoil=spoil)
     assert metrics["counts"]["rejected"] == 0
     assert metrics["verdict"] == "fail", [item["sentence"] for item in metrics["categories"].values()]
+    failed = [name for name, item in metrics["categories"].items() if item["verdict"] == "fail"]
+    assert metrics["dropped"] == failed
+    assert GateResult.from_json(metrics).to_json() == metrics
+    _, kept, _ = run_gate("kept", spoil=spoil, on_fail="keep")
+    assert kept["verdict"] == "fail" and kept["dropped"] == []

@@ -83,7 +83,7 @@ def gate_figures(item: Mapping[str, Any]) -> dict[str, float]:
         for name, value in (item.get(view) or {}).items():
             if isinstance(value, Mapping):
                 figures |= {f"{view} {name} {key}": number for key, number in _distance(value, item[view]).items()}
-    known = COUNTS | {*VIEWS, "verdict", "sentence"}
+    known = COUNTS | {*VIEWS, "objects", "metrics", "verdict", "sentence"}
     for name, value in item.items():
         if name not in known:
             figures |= dict(_leaves(name, value))

@@ -48,6 +48,16 @@ class GateConfig(Config):
     multiples of the 95th percentile of real against real. One trial each, by copy-paste: 0.2 to 0.6 at N from 9 to
     25 (2.1 where texture fitted badly), up to 1.5 at N = 6; masks filled with noise 2.7 to 15, with one level 1.4 to 5.
     At N = 6 a pass or a warning says little; a fail says something."""
+    judged_objects: int = Field(6, ge=2)
+    """With fewer real objects of a category in the training split than this its verdict is "too few to say": halves of
+    two or three objects are no yardstick. Nothing of it is dropped for a figure."""
+    warn_outside: float = Field(0.25, ge=0, le=1)
+    fail_outside: float = Field(0.5, ge=0, le=1)
+    """A category is warned or failed where this share of its generated defects has a direction, size, place, tone or
+    colour outside everything real, beyond the share of a further real object's defects that would be outside too."""
+    on_fail: Literal["drop", "keep"] = "drop"
+    """Whether a category that fails is left out of the export; ``keep`` exports and compares everything that was
+    accepted, as it was generated."""
     min_diversity: float = Field(0.5, ge=0)
     """Warn where pairs of generated crops are less unlike than this multiple of pairs of real ones."""
     certificate: bool = False
@@ -81,6 +91,8 @@ class GateConfig(Config):
     def _ordered(self) -> Self:
         if self.warn_ratio > self.fail_ratio:
             raise ValueError("warn_ratio: must not exceed fail_ratio")
+        if self.warn_outside > self.fail_outside:
+            raise ValueError("warn_outside: must not exceed fail_outside")
         if self.min_n > self.max_n:
             raise ValueError("min_n: must not exceed max_n")
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from ...core.errors import InputError
 from ...core.files import sha256_file, write_bytes, write_text
 from ...core.images import read_pixels, write_png
 from ...core.progress import track
+from ...core.seeding import rng_for
 from ...core.stage import Context
 from ...metrics.backbones import build_extractors, place_of
 from ..conditions import Control
@@ -27,10 +29,14 @@ from ..generate.stage import assemble, method_inputs, parent_of, pool_items, wri
 from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import method
 from ..relighting.model import LightModel, light_beside, relit_again
+from .candidate import Candidate, Finding, Seen, Setting
+from .category_metrics.data import CategoryData
+from .checks import check
 from .config import GateConfig
-from .image_checks import Candidate, Finding, Seen, check
-from .label_checks import Inspector
-from .verdict import judge, worst
+from .defects import RealDefects, defects_of
+from .inspector import Inspector
+from .results import Counts, GateResult
+from .verdict import decide
 from .views import CategoryViews
 
 
@@ -44,7 +50,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     """
     generated = load_dataset(context.inputs[f"generate@{config.method}"])
     inputs = method_inputs(config.method, context, control_of(generated.folder))
-    keeper = Keeper(config, inputs, generated, out)
+    keeper = Keeper(config, inputs, generated, out, context.seed)
     if config.certificate:
         keeper.inspector = Inspector(config, inputs.train, context.inputs["certify"], place_of(context.device))
     for image in keeper.inputs.train.images:
@@ -54,16 +60,17 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     for image in sorted(generated.images, key=lambda image: image.file_name):
         by_category.setdefault(image.extra["category"], []).append(image)
     rows: dict[str, list[dict[str, Any]]] = {}
-    counts: dict[str, dict[str, Any]] = {}
+    counts: dict[str, tuple[Counts, dict[str, Any]]] = {}
     for name, images in by_category.items():
-        rows[name], counts[name] = keeper.category(name, images)
+        rows[name], count, labels = keeper.category(name, images)
+        counts[name] = count, labels
     write_text(
         out / "decisions.jsonl",
         "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in keeper.decisions),
     )
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
-    return _metrics(config, context, keeper.inputs.train, replace(accepted, folder=out), counts)
+    return measure(config, context, keeper.reals, replace(accepted, folder=out), counts).to_json()
 
 
 def control_of(generated: Path) -> Control:
@@ -72,28 +79,26 @@ def control_of(generated: Path) -> Control:
     return build(GenerateConfig, read_yaml(path), str(path)).control if path.is_file() else Control()
 
 
-def _metrics(
-    config: GateConfig, context: Context, train: Dataset, accepted: Dataset, counts: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
+def measure(
+    config: GateConfig,
+    context: Context,
+    reals: RealDefects,
+    accepted: Dataset,
+    counts: Mapping[str, tuple[Counts, dict[str, Any]]],
+) -> GateResult:
+    """Every category's figures and verdict; ``counts`` gives its counts and, where asked, its label certificates."""
     extractors = build_extractors(context.device)
-    views = CategoryViews(train, accepted, extractors, config, context.seed)
+    views = CategoryViews(reals.train, accepted, extractors, config, context.seed)
     categories = {}
     for name in track(list(counts), f"figures {config.method}"):
-        figures = views.figures(name)
-        verdict, sentence = judge(name, counts[name], figures["defect"], extractors.names, config)
-        categories[name] = {**counts[name], **figures, "verdict": verdict, "sentence": sentence}
-    total: Counter[str] = Counter()
-    for count in counts.values():
-        total.update({key: count[key] for key in ("wanted", "accepted", "rejected", "tried", "shortfall")})
-    return {
-        "method": config.method,
-        "verdict": worst([item["verdict"] for item in categories.values()]),
-        "figures": extractors.names,
-        "counts": dict(total),
-        "categories": categories,
-        # E9: the same photographs taught the method
-        "reference": "real defects of the training split",
-    }
+        count, labels = counts[name]
+        made = defects_of(accepted, name, config.max_n, rng_for(context.seed, "gate", name, "fake"))
+        figures = {**labels, **views.figures(name)}
+        categories[name] = decide(
+            CategoryData(name, config, count, reals, made, figures, extractors.names, context.seed)
+        )
+    failed = [name for name, item in categories.items() if item.level == "fail"]
+    return GateResult(config.method, extractors.names, categories, failed if config.on_fail == "drop" else ())
 
 
 def ancestors(provenance: dict[str, Any], parents: list[dict[str, Any]], base_group: str) -> tuple[str, ...]:
@@ -115,6 +120,7 @@ class Keeper:
     inputs: MethodInputs
     generated: Dataset
     out: Path
+    seed: int = 0
     seen: Seen = field(default_factory=Seen)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     inspector: Inspector | None = None
@@ -126,12 +132,13 @@ class Keeper:
         self.train_annotated = self.inputs.train.by_image().keys()
         self.annotations = self.generated.by_image()
         self.items = pool_items(self.inputs.pool)
+        self.reals = RealDefects(self.inputs.train, self.config.max_n, self.seed)
 
     def read_train(self, image: ImageRecord) -> Any:
         return read_pixels(self.inputs.train.path_of(image), self.gray)
 
-    def category(self, name: str, images: list[ImageRecord]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Rows of the accepted photographs of one category, and the counts."""
+    def category(self, name: str, images: list[ImageRecord]) -> tuple[list[dict[str, Any]], Counts, dict[str, Any]]:
+        """Rows of the accepted photographs of one category, the counts, and figures of its label certificates."""
         items = {item.image.file_name: item for item in self.items.get(name, [])}
         used = {image.file_name for image in images}
         spares = [item for file_name, item in items.items() if file_name not in used][: self.config.max_spares]
@@ -147,17 +154,17 @@ class Keeper:
         lines = self.decisions[before:]
         rejected = [line for line in lines if not line["accepted"]]
         reasons = Counter(finding["code"] for line in rejected for finding in line["findings"])
-        return rows, {
-            "wanted": len(images),
-            "accepted": len(rows),
-            "rejected": len(rejected),
-            "tried": len(lines),
-            "accepted_at_once": sum(line["accepted"] and line["attempt"] == 0 and not line["spare"] for line in lines),
-            "accepted_from_spares": sum(line["accepted"] and line["spare"] for line in lines),
-            "shortfall": len(images) - len(rows),
-            "reasons": dict(sorted(reasons.items())),
-            **(self.inspector.figures(name, lines) if self.inspector else {}),
-        }
+        counts = Counts(
+            wanted=len(images),
+            accepted=len(rows),
+            rejected=len(rejected),
+            tried=len(lines),
+            accepted_at_once=sum(line["accepted"] and line["attempt"] == 0 and not line["spare"] for line in lines),
+            accepted_from_spares=sum(line["accepted"] and line["spare"] for line in lines),
+            shortfall=len(images) - len(rows),
+            reasons=dict(sorted(reasons.items())),
+        )
+        return rows, counts, self.inspector.figures(name, lines) if self.inspector else {}
 
     def _first(self, image: ImageRecord) -> dict[str, Any] | None:
         """Decide on the photograph that ``generate`` wrote."""
@@ -222,17 +229,15 @@ class Keeper:
 
     def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
         """Check, note the decision, keep a rejected picture."""
-        findings, measures = check(candidate, self.config, self.seen)
-        if self.inspector and not findings:
-            findings, more = self.inspector.inspect(candidate)
-            measures |= more
+        outcome = check(candidate, Setting(self.config, self.seen, self.reals, self.inspector))
+        findings = outcome.findings
         line = {
             "pool_item": file_name,
             "attempt": attempt,
             "spare": spare,
             "accepted": not findings,
-            "findings": [vars(finding) for finding in findings],
-            "measures": measures,
+            "findings": [finding.to_json() for finding in findings],
+            "measures": dict(outcome.measures),
         }
         if findings:
             line["file"] = self._keep_rejected(candidate, file_name, attempt, findings)
@@ -241,7 +246,9 @@ class Keeper:
         self.decisions.append(line)
         return not findings
 
-    def _keep_rejected(self, candidate: Candidate, file_name: str, attempt: int, findings: list[Finding]) -> str | None:
+    def _keep_rejected(
+        self, candidate: Candidate, file_name: str, attempt: int, findings: Sequence[Finding]
+    ) -> str | None:
         if any(finding.code == "H8" for finding in findings):
             return None
         name = f"rejected/{file_name.removesuffix('.png')}-{attempt}.png"

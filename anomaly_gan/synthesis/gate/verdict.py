@@ -1,90 +1,38 @@
-"""From a category's counts and figures to a verdict and one plain sentence."""
+"""From a category's metrics to a verdict and one plain sentence."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from .config import GateConfig
-
-ORDER = ("pass", "warn", "fail")
-
-
-def worst(verdicts: list[str]) -> str:
-    """The worst of them; ``fail`` where there are none."""
-    return max(verdicts, key=ORDER.index) if verdicts else "fail"
+from .category_metrics import measure
+from .category_metrics.data import CategoryData
+from .results import CategoryResult, Level, MetricResult, worst
 
 
-def judge(
-    name: str, counts: dict[str, Any], figures: dict[str, Any], names: dict[str, str], config: GateConfig
-) -> tuple[str, str]:
-    """Verdict and sentence on one category; ``figures`` are those of its ``defect`` view.
-
-    The kernel distance decides, as it is unbiased at small N, against the 95th percentile of real against real; the
-    Fréchet distance where that percentile is not positive. ``fail``: nothing accepted, above ``fail_ratio``, or not
-    a number. ``warn``: above ``warn_ratio``, too few to judge, a shortfall, little diversity, or what the label
-    certificate complains of. Else ``pass``.
-    """
-    if counts["accepted"] == 0:
-        return "fail", f"{name}: none of {counts['tried']} candidates was accepted."
-    complaints = []
-    if counts["shortfall"]:
-        complaints.append(("warn", f"{counts['shortfall']} of {counts['wanted']} wanted photographs are missing"))
-    if figures.get(names["kernel"]) is None:
-        complaints.append(("warn", f"too few to judge: {figures.get('reason', 'no figure')}"))
-        opening = f"{name}: {counts['accepted']} accepted"
-    else:
-        kind = "kernel" if (figures[names["kernel"]]["real"]["p95"] or 0) > 0 else "frechet"
-        ratio = figures[names[kind]]["over_p95"]
-        complaints += _judge_ratio(ratio, config)
-        shown = "not a number" if ratio is None else f"{ratio:.2f} times the 95th percentile of real against real"
-        opening = f"{name}: {names[kind]} of generated defects is {shown} (N = {figures['n']})"
-        diversity = figures[names["perceptual"]]["pairs"]["ratio"]
-        if diversity is None or not diversity >= config.min_diversity:
-            known = "unknown" if diversity is None else f"{diversity:.2f} of the real one"
-            complaints.append(("warn", f"the diversity of generated defects is {known}"))
-    complaints += judge_certificate(counts, config)
-    verdict = worst([level for level, _ in complaints]) if complaints else "pass"
-    return verdict, "; ".join([opening, *(text for _, text in complaints if text)]) + "."
+def decide(data: CategoryData) -> CategoryResult:
+    """Measure the category by every row of the table, and let the worst level stand."""
+    metrics = measure(data)
+    level = worst([item.level for item in metrics.values()])
+    return CategoryResult(
+        data.name, level, sentence(data, level, metrics), data.objects, data.counts, metrics, data.figures
+    )
 
 
-def _judge_ratio(ratio: float | None, config: GateConfig) -> list[tuple[str, str]]:
-    if ratio is None:
-        return [("fail", "")]
-    if not ratio <= config.fail_ratio:  # so written, a NaN fails
-        return [("fail", f"above the limit of {config.fail_ratio:g}")]
-    return [("warn", f"above {config.warn_ratio:g}")] if ratio > config.warn_ratio else []
+def sentence(data: CategoryData, level: Level, metrics: Mapping[str, MetricResult]) -> str:
+    """``NAME: N accepted``, how close generated defects are to real ones, and whatever else is to be said."""
+    parts = [f"{data.counts.accepted} accepted"] if data.counts.accepted else []
+    if level == "too_few":
+        parts.append(too_few(metrics))
+    parts += [
+        item.sentence
+        for name, item in metrics.items()
+        if item.sentence and (name == "defects" or item.level not in ("pass", "too_few"))
+    ]
+    return f"{data.name}: {'; '.join(dict.fromkeys(parts))}."
 
 
-def judge_certificate(figures: dict[str, Any], config: GateConfig) -> list[tuple[str, str]]:
-    """Complaints about ``certificate`` and ``copies``, where ``figures`` holds them."""
-    if "certificate" not in figures:
-        return []
-    found, complaints = figures["certificate"], []
-    if figures["copies"]["threshold"] is None:
-        complaints.append(
-            ("warn", f"with fewer than {config.min_objects} real objects neither empty defects nor copies can be told")
-        )
-    if found["difference"] is None or not found["difference"] >= -config.certificate_gap:
-        complaints.append(
-            (
-                "warn",
-                f"the label certificate is {_number(found['median'])}, that of real defects "
-                f"{_number(found['real_median'])}",
-            )
-        )
-    allowed = config.max_empty + (found["real_empty_share"] or 0.0)
-    if found["accepted_empty_share"] is None or not found["accepted_empty_share"] <= allowed:
-        complaints.append(
-            (
-                "warn",
-                f"{_number(found['accepted_empty_share'])} of the accepted instances are not found, "
-                f"of real ones {_number(found['real_empty_share'])}",
-            )
-        )
-    if figures["copies"]["accepted"] and config.reject_copies:
-        complaints.append(("warn", f"{figures['copies']['accepted']} are copies of training defects"))
-    return complaints
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
+def too_few(metrics: Mapping[str, MetricResult]) -> str:
+    """``too few to say (N of M objects)``."""
+    short = [item for item in metrics.values() if item.level == "too_few" and item.need is not None]
+    least = max(short, key=lambda item: (item.of == "objects", (item.need or 0) - (item.have or 0)))
+    return f"too few to say ({least.have} of {least.need} {least.of})"

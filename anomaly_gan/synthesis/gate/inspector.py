@@ -16,8 +16,8 @@ from ...metrics.seam import seam_score
 from ..label_check.copies import CopyBook
 from ..label_check.segmenter import EMPTY, Judge
 from ..label_check.windows import label_map, real_defects
+from .candidate import Candidate, Finding
 from .config import GateConfig
-from .image_checks import Candidate, Finding
 
 
 class Inspector:

@@ -1,0 +1,56 @@
+"""What is measured of a category as a whole, as a table. A new metric is one file here and one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..results import Level, MetricResult
+from . import accepted, colour, direction, distance, diversity, label, place, size, tone
+from .data import CategoryData
+
+
+@dataclass(frozen=True)
+class CategoryMetric:
+    """A row of the table.
+
+    ``function`` gives a result under the row's name, or None where it does not apply (gray photographs have no colour);
+    its level is at most ``worst``. ``needs_objects``: it compares with real defects, so that below
+    ``gate.judged_objects`` real objects its level is ``too_few`` whatever it found.
+    """
+
+    name: str
+    function: Callable[[CategoryData], MetricResult | None]
+    worst: Level = "fail"
+    needs_objects: bool = True
+
+
+CATEGORY_METRICS: tuple[CategoryMetric, ...] = (
+    CategoryMetric("accepted", accepted.measure, needs_objects=False),
+    CategoryMetric("defects", distance.defects),
+    CategoryMetric("crops", distance.crops, "too_few"),
+    CategoryMetric("photographs", distance.photographs, "too_few"),
+    CategoryMetric("diversity", diversity.measure, "warn"),
+    CategoryMetric("direction", direction.measure),
+    CategoryMetric("size", size.measure),
+    CategoryMetric("place", place.measure),
+    CategoryMetric("tone", tone.measure),
+    CategoryMetric("colour", colour.measure),
+    CategoryMetric("label", label.found, "warn"),
+    CategoryMetric("empty", label.empty, "warn"),
+    CategoryMetric("copies", label.copies, "warn"),
+)
+
+
+def measure(data: CategoryData, metrics: tuple[CategoryMetric, ...] = CATEGORY_METRICS) -> dict[str, MetricResult]:
+    """Every metric that applies, by name."""
+    found = {}
+    few = data.objects < data.config.judged_objects
+    for row in metrics:
+        result = row.function(data)
+        if result is None:
+            continue
+        if few and row.needs_objects:
+            result = replace(result, level="too_few", have=data.objects, need=data.config.judged_objects, of="objects")
+        found[row.name] = result
+    return found

@@ -1,0 +1,53 @@
+"""How far generated pictures lie from real ones, beside how far real ones of other objects do.
+
+The kernel distance decides, as it is unbiased at small N, against the 95th percentile of real against real; the Fréchet
+distance where that percentile is not positive. Of the defects alone it may fail a category. Crops and whole photographs
+hold the part around the defect, which differs from real to generated for reasons of its own (generated defects lie on
+other photographs than real ones): these warn, and only beyond the limit at which a defect fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..results import Level, MetricResult
+from .data import CategoryData
+
+
+def defects(data: CategoryData) -> MetricResult | None:
+    return _measure(data, "defects", "defect", "generated defects", data.config.warn_ratio, data.config.fail_ratio)
+
+
+def crops(data: CategoryData) -> MetricResult | None:
+    return _measure(data, "crops", "crop", "defects with what is around them", data.config.fail_ratio, None)
+
+
+def photographs(data: CategoryData) -> MetricResult | None:
+    return _measure(data, "photographs", "image", "whole photographs", data.config.fail_ratio, None)
+
+
+def _measure(
+    data: CategoryData, name: str, view: str, words: str, warn: float, fail: float | None
+) -> MetricResult | None:
+    figures: dict[str, Any] = data.figures.get(view) or {}
+    if not figures or data.counts.accepted == 0:
+        return None
+    kernel = figures.get(data.names["kernel"])
+    if kernel is None:
+        sentence = f"too few to judge: {figures.get('reason', 'no figure')}"
+        return MetricResult(
+            name, "too_few", sentence, have=figures.get("n", 0), need=data.config.min_n, of="photographs"
+        )
+    kind = "kernel" if (kernel["real"]["p95"] or 0) > 0 else "frechet"
+    ratio = figures[data.names[kind]]["over_p95"]
+    detail = {"kind": kind, "n": figures["n"]}
+    opening = f"{data.names[kind]} of {words} is"
+    if ratio is None:
+        level: Level = "warn" if fail is None else "fail"
+        return MetricResult(name, level, f"{opening} not a number", limit=fail or warn, detail=detail)
+    said = f"{opening} {ratio:.2f} times the 95th percentile of real against real (N = {figures['n']})"
+    if fail is not None and not ratio <= fail:  # so written, a NaN fails
+        return MetricResult(name, "fail", f"{said}, above the limit of {fail:g}", ratio, 1.0, fail, detail=detail)
+    if not ratio <= warn:
+        return MetricResult(name, "warn", f"{said}, above {warn:g}", ratio, 1.0, warn, detail=detail)
+    return MetricResult(name, "pass", said, ratio, 1.0, fail or warn, detail=detail)

@@ -1,0 +1,84 @@
+"""One number per defect, generated beside real: how many generated ones lie outside everything real?
+
+The yardstick is real against real: of every object, the share of its defects outside the range of all other objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..config import GateConfig
+from ..results import Level
+
+
+@dataclass(frozen=True)
+class Spread:
+    """``low`` and ``high`` bound the real values; ``below`` and ``above`` are the shares of generated ones outside, and
+    ``expected`` the share of a further real object's that would be."""
+
+    real_median: float
+    made_median: float
+    low: float
+    high: float
+    below: float
+    above: float
+    expected: float
+    objects: int
+
+    @property
+    def outside(self) -> float:
+        return self.below + self.above
+
+    def level(self, config: GateConfig) -> Level:
+        """``fail`` and ``warn`` by the share outside beyond what is expected of real ones."""
+        excess = self.outside - self.expected
+        return "fail" if excess >= config.fail_outside else "warn" if excess >= config.warn_outside else "pass"
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: round(value, 6) for name, value in asdict(self).items()}
+
+
+def spread(real: Sequence[tuple[str, float]], made: Sequence[tuple[str, float]]) -> Spread | None:
+    """The comparison of (object, value) pairs; None where one side is empty or all real ones are of one object."""
+    groups = sorted({group for group, _ in real})
+    if not made or len(groups) < 2:
+        return None
+    values, new = np.array([value for _, value in real]), np.array([value for _, value in made])
+    owner = np.array([group for group, _ in real], dtype=str)
+    shares = []
+    for group in groups:
+        rest, own = values[owner != group], values[owner == group]
+        shares.append(float(np.mean((own < rest.min()) | (own > rest.max()))))
+    low, high = float(values.min()), float(values.max())
+    return Spread(
+        float(np.median(values)),
+        float(np.median(new)),
+        low,
+        high,
+        float(np.mean(new < low)),
+        float(np.mean(new > high)),
+        float(np.mean(shares)),
+        len(groups),
+    )
+
+
+def nearest(
+    real: Sequence[tuple[str, np.ndarray]], made: Sequence[tuple[str, np.ndarray]]
+) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+    """Points (N,) in place of numbers: each real one by its distance to the nearest of another object, each generated
+    one by that to the nearest real one; (object, distance) pairs for :func:`spread`."""
+    if not real:
+        return [], []
+    points, owner = np.stack([point for _, point in real]), np.array([group for group, _ in real], dtype=str)
+
+    def least(point: np.ndarray, group: str | None) -> float:
+        others = points if group is None else points[owner != group]
+        return float(np.linalg.norm(others - point, axis=1).min()) if len(others) else float("nan")
+
+    of_real = [(group, least(point, group)) for group, point in real]
+    of_made = [(group, least(point, None)) for group, point in made]
+    return [(g, v) for g, v in of_real if np.isfinite(v)], of_made
