@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from .config import GateConfig
 
 if TYPE_CHECKING:
     from .defects import RealDefects
-    from .inspector import Inspector
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,13 @@ class Candidate:
         return [mask for _, mask in self.instances]
 
 
+class Inspects(Protocol):
+    """The segmenters of ``certify`` (``gate.inspector``), as far as a check asks them."""
+
+    def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, Any]]:
+        """Reasons to reject, and what was measured."""
+
+
 @dataclass
 class Seen:
     """Pixels accepted or trained on so far, by hash: a synthetic photograph must be none of them."""
@@ -87,7 +93,7 @@ class Setting:
     config: GateConfig
     seen: Seen = field(default_factory=Seen)
     reals: RealDefects | None = None
-    inspector: Inspector | None = None
+    inspector: Inspects | None = None
 
 
 def pixels_key(pixels: np.ndarray) -> str:

@@ -90,9 +90,9 @@ class CategoryResult:
             name,
             content["verdict"],
             content["sentence"],
-            content["objects"],
+            content.get("objects", 0),
             Counts.from_json(content),
-            {key: MetricResult.from_json(item) for key, item in content["metrics"].items()},
+            {key: MetricResult.from_json(item) for key, item in content.get("metrics", {}).items()},
             {key: value for key, value in content.items() if key not in own},
         )
 
@@ -129,7 +129,7 @@ class GateResult:
             content["method"],
             dict(content["figures"]),
             {name: CategoryResult.from_json(name, item) for name, item in content["categories"].items()},
-            tuple(content["dropped"]),
+            tuple(content.get("dropped", ())),
         )
 
 
