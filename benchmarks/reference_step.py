@@ -1,6 +1,6 @@
 """One training step of the paper's Anomaly-GAN, written as one writes it first: the other side of train_step.py.
 
-The same equations (Liu et al. 2023, eq. 1 to 8, as SPEC resolves them), the same nets, the same numbers, but float32
+The same equations (Liu et al. 2023, eq. 1 to 8), the same nets, the same numbers, but float32
 and channels first, every discriminator a step of its own on images made anew for it, nothing frozen in the
 generators' step, and every loss fetched where it is computed.
 """

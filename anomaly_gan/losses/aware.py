@@ -11,7 +11,7 @@ import torch
 def semantic_moments(taps_a: Sequence[torch.Tensor], taps_b: Sequence[torch.Tensor]) -> torch.Tensor:
     """Sum over the taps of the mean absolute differences of each channel's spatial mean and standard deviation.
 
-    Deviation (SPEC 11): eq. 1 compares two unlike defects position by position, which asks for their average, a flat
+    Deviation: eq. 1 compares two unlike defects position by position, which asks for their average, a flat
     blur. Mean and spread of the features say what a defect looks like, not where.
     """
     total = taps_a[0].new_zeros((), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""The generator that the released code of Anomaly-GAN really holds: a ResNet without skips (SPEC 8).
+"""The generator that the released code of Anomaly-GAN really holds: a ResNet without skips.
 
 Johnson et al. 2016, as CycleGAN (Zhu et al. 2017, section 7.1) uses it for photographs of 256 pixels and more.
 """

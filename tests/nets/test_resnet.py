@@ -9,7 +9,7 @@ def test_the_net_has_the_size_of_the_released_checkpoint():
         net = ResNetGenerator(4, 3)
     assert sum(parameter.numel() for parameter in net.parameters()) == 11_391_811
     floats = sum(tensor.numel() for tensor in net.state_dict().values() if tensor.is_floating_point())
-    assert round(4 * floats / 2**20, 2) == 43.50  # the "Param" column of Table 2 is this file's size in MiB (SPEC 8)
+    assert round(4 * floats / 2**20, 2) == 43.50  # the "Param" column of Table 2 is this file's size in MiB
 
 
 def test_it_maps_512_pixels_to_512_pixels():

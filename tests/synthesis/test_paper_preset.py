@@ -113,7 +113,7 @@ def test_the_generators_minimise_equation_8_term_by_term(task, out):
 
 
 def test_the_discriminators_see_real_and_generated_batches_apart(task, out):
-    """SPEC 15: with batch norm a joint batch would tell fakes by statistics the generator's update never shows."""
+    """With batch norm a joint batch would tell fakes by statistics the generator's update never shows."""
     batch = out.batch
     cases = {
         "abnormal": (batch.abnormal_BCHW, batch.abnormal_mask_B1HW, out.fake_abnormal, batch.normal_mask_B1HW),

@@ -35,7 +35,7 @@ class GateConfig(Config):
     max_spares: int = Field(100, ge=0)
     """Most spare items tried per category."""
     min_n: int = Field(6, ge=2)
-    """Below this many photographs on either side no distance is given: small sets are all bias (FAULTS 2.3)."""
+    """Below this many photographs on either side no distance is given: small sets are all bias."""
     max_n: int = Field(100, ge=2)
     """Most photographs per category and side that are looked at."""
     repeats: int = Field(20, ge=1)

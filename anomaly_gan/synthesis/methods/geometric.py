@@ -1,7 +1,7 @@
 """Normal augmentation (Table 4's "normal aug"): a real defect photograph turned, mirrored, scaled, lit otherwise.
 
 Every pixel may change, so there is no base photograph. Fixed-shape categories keep their pose: they are moved and
-lit only (SPEC 2, ambiguity 51).
+lit only.
 """
 
 from __future__ import annotations

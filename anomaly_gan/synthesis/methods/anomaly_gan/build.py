@@ -34,7 +34,7 @@ ADVERSARIES = {
         adversarial.lsgan_g2,
         reject=adversarial.lsgan_g2,
     ),
-    # D2GAN (Nguyen et al. 2017) with its unbounded softplus scores; SPEC 20.
+    # D2GAN (Nguyen et al. 2017) with its unbounded softplus scores.
     "d2gan": Adversary(
         adversarial.d2gan_d1,
         adversarial.d2gan_g1,

@@ -1,7 +1,7 @@
 """The mask-consistency segmenter: it learns on real defects where a defect lies (and, where it names them, of which
 category), and asks the generator for the same.
 
-Not in the paper, whose users complain of masks that are not filled (PEERS 2). In the discriminators' turn the net
+Not in the paper, whose users complain of masks that are not filled. In the discriminators' turn the net
 learns real windows with their masks, and that a normal window has none; in the generators' turn it holds still and
 must find the mask in the generated picture. It has nothing in common with the segmenters of the label certificate
 but the training photographs.

@@ -72,7 +72,7 @@ class Adversary:
 
 @dataclass
 class Outputs:
-    """Everything the losses look at. Generated and reconstructed images have separate names (SPEC 21)."""
+    """Everything the losses look at. Generated and reconstructed images have separate names."""
 
     batch: Batch
     target_B2: Tensor
@@ -124,7 +124,7 @@ class AnomalyGanTask:
         self.discriminators = tuple(nets[name] for name in DISCRIMINATORS)
 
     def forward(self, batch: Batch) -> Outputs:
-        """Both cycles once; the same mask goes through the whole of a cycle (SPEC 25)."""
+        """Both cycles once; the same mask goes through the whole of a cycle."""
         with torch.no_grad():
             measured = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
             target = reachable(measured, batch.normal_BCHW, batch.normal_mask_B1HW)
@@ -305,7 +305,7 @@ class AnomalyGanTask:
         """Logits of real and generated images, in one call where that is faster and changes nothing.
 
         Under batch norm it would: the statistics of a joint batch tell fakes from reals, and the generators'
-        update, which shows fakes alone, never has them (SPEC 15).
+        update, which shows fakes alone, never has them.
         """
         if self.judge_apart:
             return self.judge(name, real, real_mask, category_B), self.judge(name, fake, fake_mask, category_B)

@@ -70,7 +70,7 @@ def frame_around(box_xywh: list[int], framing: Framing, shape: tuple[int, ...]) 
 
 
 class Source:
-    """A trained generator that gives pictures of frames; gray ones are the mean of a net's channels (SPEC 31)."""
+    """A trained generator that gives pictures of frames; gray ones are the mean of a net's channels."""
 
     def __init__(self, net: nn.Module, channels: int, framing: Framing, gray: bool, device: torch.device) -> None:
         self.net, self.channels, self.framing, self.gray, self.device = net, channels, framing, gray, device

@@ -102,7 +102,7 @@ def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> G
         if painting.support_px is not None:
             provenance["support_px"] = painting.support_px
         instances = [(annotation.category_id, annotation.mask()) for annotation in item.annotations]
-        if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean (SPEC 31)
+        if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean
             pixels, base = (
                 np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
                 for picture in (pixels, base)

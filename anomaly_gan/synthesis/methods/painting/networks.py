@@ -59,7 +59,7 @@ def opponents(nets: dict[str, nn.Module], config: TrainConfig) -> dict[str, torc
 
 
 def adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:
-    """Weight decay for matrices and kernels only (SPEC 27: off for norms and biases)."""
+    """Weight decay for matrices and kernels only (off for norms and biases)."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
