@@ -97,6 +97,7 @@ def run(folder: Path, config: DetectConfig, seeds: int) -> list[StudyCell]:
                 0,
                 "cpu",
                 f"{cell.name}-{config.iterations}",
+                len(TRAIN),
             )
             job.run()
             sys.stderr.write(f"{cell.name}: AP@0.5 {job.result()['map50']:.3f}\n")
@@ -141,6 +142,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     # width 32: no heads practised on drawn shapes (warm_start), which would know a bar without having seen one
     config = DetectConfig(
+        detector="mask_rcnn",
         backbone="efficientnet_lite0",
         image_size=SIDE,
         iterations=chosen.iterations,

@@ -47,7 +47,8 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     from anomaly_gan.engine.loop import make_fabric
 
     from .detectors.registry import detector
-    from .evaluation.evaluate import detect, judge
+    from .evaluation.evaluate import judge
+    from .evaluation.reading import read_detections
     from .training.checkpoint import load_detector
 
     fabric = make_fabric(device)
@@ -56,9 +57,10 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     if not dataset.images:
         raise InputError(str(data), "K8", f"split {split!r} holds no photograph", "name another split with --split")
     categories.check(dataset, str(data))
-    rows = detect(net, dataset, categories, config.image_size, fabric.device)
-    figures = judge(dataset, rows, detector(config.detector).segments, config.score_threshold)
-    write_json(out / "detections.json", rows)
+    seen = read_detections(net, dataset, categories, config.image_size, fabric.device)
+    segments = detector(config.detector).segments
+    figures = judge(dataset, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
+    write_json(out / "detections.json", seen.rows)
     write_json(out / "metrics.json", figures)
     return figures
 

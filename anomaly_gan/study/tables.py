@@ -103,7 +103,7 @@ def _is_of(result: Mapping[str, Any], cell: Cell, run: StudyRun, keys: Mapping[s
     config = run.config.compare.detect_config(cell.detector, cell.arm)
     train = keys.get("ingest" if cell.arm == NO_AUGMENTATION else f"export@{cell.arm}")
     if train is None or "ingest" not in keys:
-        return bool(result["iterations"] == config.iterations)
+        return config.iterations is None or bool(result["iterations"] == config.iterations)
     inputs = {"ingest": keys["ingest"], "train": train}
     return result["key"] in {
         cell_key(cell, config, run.config.seed, run.config.compare.split_test, device, backbone, inputs)

@@ -50,16 +50,19 @@ class CellJob:
     seed: int
     device: str
     key: str
+    defective: int
+    """Real photographs with a defect on the training side, which a length in exposures follows."""
 
     @property
     def steps(self) -> int:
-        return self.config.iterations
+        """Of the training, at most: an early stop ends it before."""
+        return self.config.steps(self.defective)
 
     @property
     def kind(self) -> str:
         """Cells of one kind take about equally long."""
         size = self.config
-        return f"{self.cell.detector} {size.image_size}px {size.iterations}x{size.batch} {self.device}"
+        return f"{self.cell.detector} {size.image_size}px {self.steps}x{size.batch} {self.device}"
 
     @property
     def claim(self) -> Path:
@@ -130,7 +133,8 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     from anomaly_gan.engine.loop import make_fabric
 
     from ..detectors.registry import detector
-    from ..evaluation.evaluate import detect, judge
+    from ..evaluation.evaluate import judge
+    from ..evaluation.reading import read_detections
     from ..training.finetune import train_detector
 
     if job.finished():
@@ -143,15 +147,15 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     seed = seed_for(job.seed, "compare", job.cell.seed)
     trained = train_detector(train, config, fabric, job.folder, seed=seed, where=str(job.train), on_step=on_step)
     trained.categories.check(test, str(job.ingest))
-    rows = detect(trained.net, test, trained.categories, config.image_size, fabric.device)
-    figures = judge(test, rows, detector(config.detector).segments, config.score_threshold)
-    write_json(job.folder / "detections.json", rows)
+    seen = read_detections(trained.net, test, trained.categories, config.image_size, fabric.device)
+    segments = detector(config.detector).segments
+    figures = judge(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
+    write_json(job.folder / "detections.json", seen.rows)
     write_json(
         job.folder / "result.json",
         {
             **asdict(job.cell),
             "key": job.key,
-            "iterations": config.iterations,
             **figures,
             **trained.report,
             "n_real": sum(image.source == "real" for image in train.images),

@@ -102,6 +102,8 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
             "or take them out of compare.arms"
         )
     device, ingest = _device(context.device), context.inputs["ingest"]
+    real = load_dataset(ingest).split("train")
+    defective = len(real.images) - len(real.normals())
     jobs = []
     for seed in config.seed_list():
         for name in config.detector_list():
@@ -129,6 +131,7 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
                         context.seed,
                         device,
                         key,
+                        defective,
                     )
                 )
     return jobs

@@ -45,7 +45,7 @@ def summarise(
     return {
         "detector": first,
         "fold": config.fold,
-        "iterations": config.detect_config(first).iterations,
+        "iterations": parts[first]["iterations"],
         "judged_on": parts[first]["judged_on"],
         "seeds": config.seed_list(),
         "test": objects,

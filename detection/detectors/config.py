@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import (
@@ -13,9 +14,12 @@ from pydantic import (
 
 from anomaly_gan.core.config import Config, nearest
 
+from ..dense.config import DenseConfig
 from .registry import DETECTORS
 
 NO_AUGMENTATION = "none"
+OWN_CROPS = ("dense", "cached")
+"""Detectors that choose their own crops, with the settings of ``dense``."""
 
 
 class DetectConfig(Config):
@@ -26,10 +30,11 @@ class DetectConfig(Config):
     ``image_size`` is the longest side in pixels that the net sees; results are judged at the original size.
     """
 
-    detector: str = "mask_rcnn"
+    detector: str = "dense"
     backbone: Literal["auto", "efficientnet_lite0", "resnet50_coco"] = "auto"
     image_size: int = Field(256, ge=32, le=2048)
-    iterations: int = Field(600, ge=1)
+    exposures: float = Field(60.0, gt=0, description="how often each real defective photograph is shown in the mean")
+    iterations: int | None = Field(None, ge=1, description="a fixed number of steps, whatever there is to see")
     batch: int = Field(2, ge=1)
     real_share: float | None = Field(
         0.5,
@@ -64,10 +69,19 @@ class DetectConfig(Config):
     detections: int = Field(50, ge=1, le=100, description="most detections kept per image")
     score_threshold: float = Field(0.5, gt=0, lt=1, description="instances below this score stay out of the mIoU")
     checkpoint_every: int = Field(200, ge=1)
+    dense: DenseConfig = DenseConfig()
 
-    def mixed_iterations(self) -> int:
+    def steps(self, defective: int) -> int:
+        """Steps of a training on so many real photographs with a defect, were they all that is shown."""
+        if self.iterations is not None:
+            return self.iterations
+        of_dense = self.detector in OWN_CROPS
+        slots = self.dense.batch - self.dense.sound_slots() if of_dense else self.batch * (1 - self.normal_share)
+        return max(1, math.ceil(self.exposures * defective / slots - 1e-9))
+
+    def mixed_iterations(self, steps: int) -> int:
         """How many iterations, the first ones, may show generated photographs."""
-        return self.iterations - round(self.real_tail * self.iterations)
+        return steps - round(self.real_tail * steps)
 
     @field_validator("detector")
     @classmethod

@@ -16,18 +16,30 @@ class Detector:
     """A row: ``builder`` is ``module:function`` taking (number of categories, DetectConfig, pretrained), giving a net.
 
     ``segments`` says whether its detections carry masks. Where they do not, boxes are all there is to judge.
+    ``trainer``: ``module:function`` with the arguments of ``train_detector``; without, the net's own losses are
+    trained on whole photographs.
     """
 
     builder: str
     segments: bool
+    trainer: str = ""
 
     def build(self, categories: int, config: Any, pretrained: bool = True) -> Any:
-        module, _, name = self.builder.partition(":")
-        builder: Callable[[int, Any, bool], Any] = getattr(import_module(module), name)
-        return builder(categories, config, pretrained)
+        return _function(self.builder)(categories, config, pretrained)
+
+    def train(self, *arguments: Any, **more: Any) -> Any:
+        """Call the row's own trainer."""
+        return _function(self.trainer)(*arguments, **more)
+
+
+def _function(path: str) -> Callable[..., Any]:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 DETECTORS = {
+    "dense": Detector("detection.dense.build:dense", segments=True, trainer="detection.dense.train:train_dense"),
+    "cached": Detector("detection.dense.build:dense", segments=True, trainer="detection.dense.train:train_dense"),
     "mask_rcnn": Detector("detection.detectors.models.mask_rcnn:mask_rcnn", segments=True),
     "retinanet": Detector("detection.detectors.models.retinanet:retinanet", segments=False),
     "ms_rcnn": Detector("detection.detectors.models.ms_rcnn:ms_rcnn", segments=True),

@@ -5,67 +5,26 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from torch import Tensor, nn
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
-from anomaly_gan.core.masks import decode_rle, encode_rle
-from anomaly_gan.core.progress import track
+from anomaly_gan.core.masks import decode_rle
 
-from ..data import CategoryMap, read_resized
-from ..training.finetune import image_tensor
 from .image_level import image_figures
 from .metric_names import mean_figure
+from .pixels import PixelCounts
 from .statistics import Matches
 
+IOUS = tuple(np.linspace(0.5, 0.95, 10).tolist())
+"""COCO's overlaps."""
 DetectionRow = dict[str, Any]
 """COCO result row: image_id, category_id, score, bbox [x, y, w, h] and, where the net segments, segmentation (RLE);
 all in pixels of the original photograph."""
-
-
-@torch.no_grad()
-def detect(
-    net: nn.Module, dataset: Dataset, categories: CategoryMap, longest: int, device: torch.device
-) -> list[DetectionRow]:
-    """Run ``net`` on every image, one at a time: what it finds in one never depends on the others."""
-    net.eval()
-    rows: list[DetectionRow] = []
-    for image in track(dataset.images, "detect"):
-        pixels = read_resized(dataset, image, longest)
-        found = net([image_tensor(pixels).to(device)])[0]
-        rows += _rows(image, {name: value.cpu() for name, value in found.items()}, pixels.shape[:2], categories)
-    return rows
-
-
-def _rows(
-    image: ImageRecord, found: dict[str, Tensor], size: tuple[int, ...], categories: CategoryMap
-) -> list[DetectionRow]:
-    """Detections of one image, scaled from working size (h, w) to the original."""
-    scale_x, scale_y = image.width / size[1], image.height / size[0]
-    rows = []
-    for number, (box, label, score) in enumerate(
-        zip(found["boxes"].tolist(), found["labels"].tolist(), found["scores"].tolist(), strict=True)
-    ):
-        x1, y1, x2, y2 = box[0] * scale_x, box[1] * scale_y, box[2] * scale_x, box[3] * scale_y
-        row: DetectionRow = {
-            "image_id": image.id,
-            "category_id": categories.category_id(label),
-            "score": round(score, 6),
-            "bbox": [round(v, 3) for v in (x1, y1, x2 - x1, y2 - y1)],
-        }
-        if "masks" in found:
-            share = cv2.resize(
-                found["masks"][number, 0].numpy(), (image.width, image.height), interpolation=cv2.INTER_LINEAR
-            )
-            row["segmentation"] = encode_rle(share >= 0.5)
-        rows.append(row)
-    return rows
 
 
 def truth_rows(dataset: Dataset) -> list[DetectionRow]:
@@ -83,14 +42,23 @@ def truth_rows(dataset: Dataset) -> list[DetectionRow]:
     ]
 
 
-def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_threshold: float) -> dict[str, Any]:
+def judge(
+    dataset: Dataset,
+    rows: list[DetectionRow],
+    segments: bool,
+    score_threshold: float,
+    scores: Mapping[int, float] | None = None,
+    pixels: PixelCounts | None = None,
+) -> dict[str, Any]:
     """Average precision and pixel IoU of detections against ``dataset``. A figure that does not exist is None.
 
     ``map50`` is AP at IoU 0.5 and ``map`` the COCO mean over IoU 0.5 to 0.95, of masks where the detector gives
     them (``judged_on``), else of boxes; ``*_box`` are always of boxes. ``miou`` is the mean over categories of
     |P and T| / |P or T|, P the union of instances scoring at least ``score_threshold``, T that of the true ones,
-    pixels pooled over all images. A category without a true instance has no figures. ``image_*`` are those of
-    :mod:`.image_level`.
+    pixels pooled over all images. ``ap30`` is AP at IoU 0.3, fairer to thin and loosely drawn categories, ``pixel_ap``
+    the mean over categories of the average precision of pixels, of detectors that give maps (``pixels``). A category
+    without a true instance has no figures. ``image_*`` are those of :mod:`.image_level`, from ``scores`` of whole
+    photographs where the detector gives them.
     """
     truth = _coco(dataset, None)
     boxes = _average_precision(truth, _coco(dataset, rows), "bbox")
@@ -98,12 +66,15 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
     ious = pixel_iou(dataset, rows, score_threshold) if segments else {}
     head = masks if masks is not None else boxes
     names = dataset.category_names()
+    of_pixels = dict(zip(sorted(names), pixels.average_precision(), strict=True)) if pixels else {}
     return {
         "judged_on": "masks" if segments else "boxes",
         "map50": mean_figure([ap["ap50"] for ap in head.values()]),
         "map": mean_figure([ap["ap"] for ap in head.values()]),
         "map50_box": mean_figure([ap["ap50"] for ap in boxes.values()]),
         "map_box": mean_figure([ap["ap"] for ap in boxes.values()]),
+        "ap30": mean_figure([ap["ap30"] for ap in head.values()]),
+        "pixel_ap": mean_figure(of_pixels.values()),
         "miou": mean_figure(ious.values()),
         "categories": {
             names[key]: {
@@ -111,12 +82,14 @@ def judge(dataset: Dataset, rows: list[DetectionRow], segments: bool, score_thre
                 "ap": head[key]["ap"],
                 "ap50_box": boxes[key]["ap50"],
                 "ap_box": boxes[key]["ap"],
+                "ap30": head[key]["ap30"],
+                "pixel_ap": of_pixels.get(key),
                 "iou": ious.get(key),
                 "instances": sum(a.category_id == key for a in dataset.annotations),
             }
             for key in sorted(names)
         },
-        **image_figures(dataset, rows),
+        **image_figures(dataset, rows, scores),
         "images": len(dataset.images),
         "detections": len(rows),
     }
@@ -143,9 +116,10 @@ def _coco(dataset: Dataset, rows: list[DetectionRow] | None) -> COCO:
     return coco
 
 
-def evaluate_images(truth: COCO, found: COCO, kind: str) -> COCOeval:
+def evaluate_images(truth: COCO, found: COCO, kind: str, ious: Sequence[float] = IOUS) -> COCOeval:
     """pycocotools' matching, image by image; ``kind`` is ``segm`` or ``bbox``."""
     judge_ = COCOeval(truth, found, iouType=kind)
+    judge_.params.iouThrs = np.array(ious)
     judge_.params.areaRng, judge_.params.areaRngLbl = judge_.params.areaRng[:1], judge_.params.areaRngLbl[:1]
     judge_.params.maxDets = [100]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -154,8 +128,8 @@ def evaluate_images(truth: COCO, found: COCO, kind: str) -> COCOeval:
 
 
 def _average_precision(truth: COCO, found: COCO, kind: str) -> dict[int, dict[str, float | None]]:
-    """AP at IoU 0.5 and COCO AP of each category id; None where the category has no true instance."""
-    judge_ = evaluate_images(truth, found, kind)
+    """AP at IoU 0.3, at 0.5 and COCO AP of each category id; None where the category has no true instance."""
+    judge_ = evaluate_images(truth, found, kind, (0.3, *IOUS))
     with contextlib.redirect_stdout(io.StringIO()):
         judge_.accumulate()
     precision = judge_.eval["precision"]  # (IoU threshold, recall, category, area, detections); -1: undefined
@@ -164,8 +138,9 @@ def _average_precision(truth: COCO, found: COCO, kind: str) -> dict[int, dict[st
         of_category = precision[:, :, place, 0, 0]
         exists = bool((of_category > -1).any())
         result[key] = {
-            "ap50": float(of_category[0].mean()) if exists else None,
-            "ap": float(of_category.mean()) if exists else None,
+            "ap30": float(of_category[0].mean()) if exists else None,
+            "ap50": float(of_category[1].mean()) if exists else None,
+            "ap": float(of_category[1:].mean()) if exists else None,
         }
     return result
 

@@ -15,13 +15,16 @@ FALSE_ALARM_RATES = ("0.05", "0.1", "0.2")
 """Shares of the normal photographs that may raise an alarm; the keys of ``image_recall``."""
 
 
-def image_scores(dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """The highest detection score of each defective photograph (D,) and of each normal one (N,), in [0, 1].
+def image_scores(
+    dataset: Dataset, rows: Sequence[Mapping[str, Any]], scores: Mapping[int, float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The score of each defective photograph (D,) and of each normal one (N,), in [0, 1].
 
-    A photograph on which nothing is found scores 0. Normal is one without any annotation.
+    ``scores`` by image id are the detector's own, where it scores whole photographs. Without them it is the highest
+    score of the detections, 0 where nothing is found. Normal is a photograph without any annotation.
     """
-    highest = {image.id: 0.0 for image in dataset.images}
-    for row in rows:
+    highest = {image.id: 0.0 if scores is None else scores[image.id] for image in dataset.images}
+    for row in rows if scores is None else ():
         highest[row["image_id"]] = max(highest[row["image_id"]], row["score"])
     normal = {image.id for image in dataset.normals()}
     return (
@@ -58,9 +61,11 @@ def image_auroc(defective: np.ndarray, normal: np.ndarray) -> float | None:
     return auroc(normal, defective) if len(defective) and len(normal) else None
 
 
-def image_figures(dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def image_figures(
+    dataset: Dataset, rows: Sequence[Mapping[str, Any]], scores: Mapping[int, float] | None = None
+) -> dict[str, Any]:
     """``image_recall`` (by rate), ``image_auroc``, and how many photographs of either kind stand behind them."""
-    defective, normal = image_scores(dataset, rows)
+    defective, normal = image_scores(dataset, rows, scores)
     return {
         "image_recall": {rate: recall_at_false_alarms(defective, normal, float(rate)) for rate in FALSE_ALARM_RATES},
         "image_auroc": image_auroc(defective, normal),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.dataset import Dataset
-from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.engine.task import Losses, Update
 
@@ -29,11 +29,13 @@ Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained net, whose labels ``categories`` explains, and what its training looked at."""
+    """A trained net, whose labels ``categories`` explains, and what its training looked at. ``held_out``: what of the
+    training side it was not trained on."""
 
     net: nn.Module
     categories: CategoryMap
     report: dict[str, Any]
+    held_out: Dataset | None = None
 
 
 class DetectorTask:
@@ -122,15 +124,40 @@ def train_detector(
     seed: int,
     where: str = "training split",
     on_step: Callable[[], None] = lambda: None,
+    bank: Path | None = None,
+    priors: Path | None = None,
+    start: Path | None = None,
 ) -> Trained:
-    """Train on every image of ``dataset``; checkpoints and ``losses.csv`` go to ``folder``.
+    """Train a detector on ``dataset``; checkpoints and ``losses.csv`` go to ``folder``.
 
-    The same arguments give the same weights, bit for bit, on a CPU with the same number of threads.
+    The same arguments give the same weights, bit for bit, on a CPU with the same number of threads. Detectors that
+    choose their own crops take further: a ``bank`` of synthetic crops, added to every batch; ``priors``, a folder of
+    one-class maps; ``start``, a model whose weights they begin from.
 
     Raises:
-        InputError: no category (K4), or no real photograph with a defect (K8).
+        InputError: no category (K4), no real photograph with a defect (K8), a bank made from other objects (E4).
+        ConfigError: a bank, priors or a start for a detector that takes none.
         NumericalFailure: a loss became NaN or infinite.
     """
+    row = detector(config.detector)
+    common = {"seed": seed, "where": where, "on_step": on_step}
+    if row.trainer:
+        more = {"bank": bank, "priors": priors, "start": start}
+        return row.train(dataset, config, fabric, folder, **common, **more)
+    if bank or priors or start:
+        raise ConfigError(f"detector: {config.detector} takes no bank, no one-class maps and no start; use dense")
+    return _train_on_photographs(dataset, config, fabric, folder, seed, where, on_step)
+
+
+def _train_on_photographs(
+    dataset: Dataset,
+    config: DetectConfig,
+    fabric: Fabric,
+    folder: Path,
+    seed: int,
+    where: str,
+    on_step: Callable[[], None],
+) -> Trained:
     from anomaly_gan.engine.loop import Schedule, finish, fit
 
     categories = CategoryMap.of(dataset.categories)
@@ -143,13 +170,14 @@ def train_detector(
         "real_normal": examples.indices("real", False),
         "synthetic": examples.indices("synthetic"),
     }
+    steps = config.steps(len(kinds["real_defect"]))
     sampler = BatchSampler(
         **kinds,
         batch=config.batch,
         real_share=config.real_share,
         normal_share=config.normal_share,
         seed=seed,
-        mixed_steps=config.mixed_iterations(),
+        mixed_steps=config.mixed_iterations(steps),
     )
     task = DetectorTask(build_net(len(categories), config, seed), config)
     batches = Batches(examples, sampler, config, seed, fabric.device)
@@ -162,7 +190,7 @@ def train_detector(
         task,
         next_batch,
         Schedule(
-            steps=config.iterations,
+            steps=steps,
             seed=seed,
             checkpoint_every=config.checkpoint_every,
             warmup=config.warmup,
@@ -177,8 +205,9 @@ def train_detector(
     shows = {index: {categories.names[label - 1] for label in item.labels} for index, item in enumerate(examples.items)}
     report = {
         "exposure": exposure(
-            sampler, config.iterations, {index: kind for kind, indices in kinds.items() for index in indices}, shows
+            sampler, steps, {index: kind for kind, indices in kinds.items() for index in indices}, shows
         ),
         "dropped": dict(sorted(examples.dropped.items())),
+        "iterations": steps,
     }
     return Trained(task.nets["detector"].eval(), categories, report)

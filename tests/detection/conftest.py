@@ -87,6 +87,7 @@ def write_export(write_dataset: WriteDataset) -> WriteDataset:
 def tiny() -> DetectConfig:
     """Two steps of the smallest net that has every part."""
     return DetectConfig(
+        detector="mask_rcnn",
         backbone="efficientnet_lite0",
         image_size=64,
         iterations=2,
@@ -109,3 +110,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny_dense(tiny: DetectConfig) -> DetectConfig:
+    """Two steps of the dense detector on small crops."""
+    dense = tiny.dense.model_copy(update={"crop": 64, "batch": 4, "widths": (16, 16, 8, 8), "looks": 1})
+    return tiny.model_copy(update={"detector": "dense", "dense": dense})

@@ -11,7 +11,8 @@ from plain_ap import weighted_ap50
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.masks import encode_rle
 from detection.data import CategoryMap
-from detection.evaluation.evaluate import detect, judge, matches_at_50, truth_rows
+from detection.evaluation.evaluate import judge, matches_at_50, truth_rows
+from detection.evaluation.reading import detect
 
 from .conftest import WriteDataset
 

@@ -35,7 +35,7 @@ def test_drawn_shapes_are_apart_visible_and_the_same_for_the_same_seed() -> None
 def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None:
     net = practise(1, 0, "cpu", tmp_path / "work")
     save_warm_start(net, tmp_path / "start.safetensors")
-    fresh = build_net(2, DetectConfig(backbone="efficientnet_lite0", warm_start=False), seed=9)
+    fresh = build_net(2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", warm_start=False), seed=9)
     apply_warm_start(fresh, 3, tmp_path / "start.safetensors")
     practised, started = net.state_dict(), fresh.state_dict()
     name = "roi_heads.box_head.fc6.weight"
@@ -48,7 +48,9 @@ def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None
     assert not torch.equal(
         practised["roi_heads.box_predictor.cls_score.weight"][:3], started["roi_heads.box_predictor.cls_score.weight"]
     ), "class scores start anew"
-    small = build_net(2, DetectConfig(backbone="efficientnet_lite0", width=16, head_width=32), seed=9)
+    small = build_net(
+        2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", width=16, head_width=32), seed=9
+    )
     with pytest.raises((ValueError, RuntimeError), match=r"fit|size mismatch"):
         apply_warm_start(small, 3, tmp_path / "start.safetensors")
 
@@ -56,7 +58,9 @@ def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None
 def test_the_shipped_start_finds_shapes_it_has_not_seen() -> None:
     """The first-stage proposals, and the masks of the second stage, before any data set is seen."""
     assert FILE.stat().st_size < 3_000_000
-    net = build_net(1, DetectConfig(backbone="efficientnet_lite0", image_size=SIZE, proposals=30), seed=0).eval()
+    net = build_net(
+        1, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", image_size=SIZE, proposals=30), seed=0
+    ).eval()
     found = total = 0
     for number in range(12):
         example = drawn(number)

@@ -46,7 +46,7 @@ compare:
   bootstrap: 10
   workers: 1
 presets:
-  smoke: {compare: {seeds: 1, detect: {image_size: 64, iterations: 2, width: 16, head_width: 32, warmup: 1}}}
+  smoke: {compare: {seeds: 1, detect: {iterations: 2, warmup: 1, dense: {crop: 64, batch: 2, widths: [16, 16, 8, 8], looks: 0}}}}
 """
 
 
@@ -167,7 +167,7 @@ def test_a_study_cut_off_between_cells_ends_in_one_table(whole):
 
 def test_what_two_runs_share_is_computed_once(whole):
     out, _, _ = whole
-    for name in ("ingest", "pool", "generate@copy_paste", "gate@copy_paste", "compare/cells/none-mask_rcnn-f0-s0"):
+    for name in ("ingest", "pool", "generate@copy_paste", "gate@copy_paste", "compare/cells/none-dense-f0-s0"):
         for file in ("annotations.json", "result.json"):
             paths = [out / variant / "fold0" / name / file for variant in ("main", "few")]
             if paths[0].is_file():
@@ -203,7 +203,7 @@ def test_partial_studies_say_what_is_missing_and_stale_cells_do_not_count(whole,
     out, _, _ = whole
     outcome, _ = work(place, out, "compare.seeds=2", tables_only=True)
     assert (outcome.finished, outcome.expected) == (4, 8)
-    assert "main/fold0/none-mask_rcnn-f0-s1" in outcome.summary["cells"]["missing"]
+    assert "main/fold0/none-dense-f0-s1" in outcome.summary["cells"]["missing"]
     assert "4 of 8 cells are there" in (out / "report.html").read_text()
     outcome, _ = work(place, out, "compare.detect.lr=0.1", tables_only=True)
     assert outcome.finished == 0 and outcome.summary["cells"]["made_under_other_settings"] == 4
@@ -273,9 +273,9 @@ def test_a_failing_cell_is_written_down_and_the_others_go_on(place, prepared, mo
         patch.setattr(cells, "run_cell", diverge)
         outcome, _ = work(place, prepared)
     assert outcome.finished == 3
-    failed = {"run": "few/fold0", "what": "copy_paste-mask_rcnn-f0-s0", "message": "step 1: the loss is NaN"}
+    failed = {"run": "few/fold0", "what": "copy_paste-dense-f0-s0", "message": "step 1: the loss is NaN"}
     assert [json.loads(line) for line in (prepared / "failures.jsonl").read_text().splitlines()] == [failed]
-    with pytest.raises(CheckFailed, match="few/fold0 copy_paste-mask_rcnn-f0-s0") as caught:
+    with pytest.raises(CheckFailed, match="few/fold0 copy_paste-dense-f0-s0") as caught:
         outcome.check(prepared)
     assert caught.value.exit_code == 1 and "the loss is NaN" in (prepared / "report.html").read_text()
     again, _ = work(place, prepared)
@@ -291,7 +291,7 @@ def test_a_failing_stage_takes_only_its_own_arm_with_it(place, prepared, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(prepare, "run_step", fail)
         outcome, _ = work(place, prepared)
-    assert outcome.summary["cells"]["missing"] == ["few/fold0/copy_paste-mask_rcnn-f0-s0"]
+    assert outcome.summary["cells"]["missing"] == ["few/fold0/copy_paste-dense-f0-s0"]
     assert [(row["run"], row["what"]) for row in outcome.failures] == [("few/fold0", "export@copy_paste")]
     assert (prepared / "few" / "fold0" / "compare" / "table.csv").is_file(), "the other arm is compared"
 

@@ -1,0 +1,88 @@
+"""How the dense detector is built, trained and read out. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from anomaly_gan.core.config import Config
+
+
+class DenseConfig(Config):
+    """The dense detector: one map of probabilities for each category, at the photographs' own scale.
+
+    All lengths are pixels of the photograph. The defaults were chosen on objects held out of the training side of
+    the magnetic tiles (``docs/results/lift/design.md``).
+    """
+
+    trunk: Literal["efficientnet_lite0", "efficientnet_lite2"] = "efficientnet_lite0"
+    frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of the seven that keep their weights")
+    widths: tuple[int, ...] = Field((64, 48, 32, 24), description="decoder channels at strides 16, 8, 4 and 2")
+    finest: Literal[2, 4] = Field(2, description="stride at which the maps are drawn")
+
+    crop: int = Field(160, ge=32, le=1024, description="side of a training crop")
+    batch: int = Field(8, ge=1, description="real crops a step")
+    sound_share: float = Field(0.375, ge=0.0, le=0.9, description="share of the real crops from sound photographs")
+    scale: tuple[float, float] = Field((0.75, 1.33), description="enlargement of a crop, log-uniform")
+    rotate: float = Field(10.0, ge=0.0, le=180.0, description="largest turn in degrees, where mirroring is allowed")
+    upside_down: bool = Field(True, description="also mirror top to bottom, where mirroring is allowed")
+    brightness: float = Field(0.1, ge=0.0, le=0.5, description="largest shift, in parts of full white")
+    contrast: float = Field(0.25, ge=0.0, lt=1.0, description="log-uniform from 1/(1+contrast) to 1+contrast")
+    noise: float = Field(0.02, ge=0.0, le=0.5, description="largest standard deviation, in parts of full white")
+    blur: float = Field(1.0, ge=0.0, le=5.0, description="largest standard deviation of a blur, for a quarter")
+
+    lr: float = Field(1e-3, gt=0, description="of decoder and heads")
+    trunk_lr_factor: float = Field(0.3, ge=0.0, le=1.0)
+    weight_decay: float = Field(1e-4, ge=0)
+    average: float = Field(0.995, ge=0.0, lt=1.0, description="decay of the running mean of the weights that is kept")
+    focus: float = Field(0.0, ge=0.0, le=5.0, description="focal exponent of the cross-entropy; 0: none")
+    dice: float = Field(1.0, ge=0.0)
+    presence: float = Field(0.5, ge=0.0, description="weight of the coarse head: is there a defect here at all")
+
+    held_out: float = Field(
+        0.15, ge=0.0, le=0.5, description="share of the training objects kept for early stop and thresholds"
+    )
+    fewest: int = Field(5, ge=2, description="a category with fewer objects gives none away")
+    looks: int = Field(4, ge=0, description="how often the held-out objects are asked, from half of the way on")
+    patience: int = Field(3, ge=1, description="looks without a better one after which training ends")
+
+    bank_per_batch: int = Field(4, ge=0, description="crops of a bank added to every real batch")
+    sham_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the added crops that are shams")
+    bank_order: Literal["rarest", "even"] = Field(
+        "rarest", description="categories of the added crops: in inverse proportion to the real defects, or evenly"
+    )
+    bank_from: float = Field(0.0, ge=0.0, le=1.0)
+    bank_until: float = Field(1.0, ge=0.0, le=1.0)
+    prior: bool = Field(False, description="a one-class map as a further input")
+    views: int = Field(12, ge=1, description="of `cached`: augmented views kept of each defect")
+
+    tile: int = Field(512, ge=64, le=4096, description="largest side worked on at once when predicting")
+    overlap: int = Field(96, ge=0)
+    mirrored: bool = Field(False, description="average with the mirrored photograph when predicting")
+    low: float = Field(0.3, gt=0, lt=1, description="an instance reaches as far as its map is above this ...")
+    high: float = Field(0.4, gt=0, lt=1, description="... if it is above this somewhere")
+    smallest: int = Field(6, ge=1, description="least area of an instance")
+
+    @field_validator("widths")
+    @classmethod
+    def _four(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        if len(widths) != 4 or any(width < 8 or width % 8 for width in widths):
+            raise ValueError("needs four multiples of 8, for the strides 16, 8, 4 and 2")
+        return widths
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DenseConfig:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError("scale: needs the smaller enlargement first, both above 0")
+        if self.low > self.high:
+            raise ValueError("low: must not be above high")
+        if self.overlap * 2 > self.tile:
+            raise ValueError("overlap: at most half of tile")
+        if self.bank_from > self.bank_until:
+            raise ValueError("bank_from: must not be above bank_until")
+        return self
+
+    def sound_slots(self) -> int:
+        """Crops a step from sound photographs; at least one slot stays for a defect."""
+        return min(round(self.batch * self.sound_share), self.batch - 1)

@@ -1,0 +1,195 @@
+"""The dense detector's training from a data set to a trained net, and what its held-out objects say of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from anomaly_gan.core.dataset import Dataset, ImageRecord
+from anomaly_gan.core.seeding import rng_for
+
+from ..data import CategoryMap
+from ..detectors.config import DetectConfig
+from ..evaluation.pixels import PixelCounts
+from ..evaluation.statistics import auroc
+from ..training.finetune import Trained, build_net
+from .bank import read_bank
+from .inner import InnerSplit, inner_split
+from .net import DenseNet
+from .photographs import Photographs
+from .predict import look
+from .priors import read_prior
+from .sampling import CropSampler, exposure_report
+from .start import load_start
+from .training import CropBatches, DenseTask, check_start, training_sources
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from anomaly_gan.engine.early_stopping import Plateau
+
+ASKED = 40
+"""Most held-out photographs with a defect, and most without, that a look at the training asks."""
+
+
+def train_dense(
+    dataset: Dataset,
+    config: DetectConfig,
+    fabric: Fabric,
+    folder: Path,
+    *,
+    seed: int,
+    where: str = "training split",
+    on_step: Callable[[], None] = lambda: None,
+    bank: Path | None = None,
+    priors: Path | None = None,
+    start: Path | None = None,
+) -> Trained:
+    """Train on the crops of ``dataset``, and on those of a ``bank`` besides; see
+    :func:`detection.training.finetune.train_detector`.
+    """
+    from anomaly_gan.engine.loop import Schedule, finish, fit
+
+    categories = CategoryMap.of(dataset.categories)
+    check_start(categories, where)
+    categories.check(dataset, where)
+    inner = inner_split(dataset, config.dense, seed)
+    photographs = Photographs(inner.learn, categories)
+    objects = {image.group_id for image in inner.learn.images}
+    synthetic = None if bank is None else read_bank(bank, categories, objects)
+    if synthetic is not None:
+        synthetic.check_shams(config.dense.sham_share)
+    sources, defects, painted = training_sources(photographs, synthetic, config.dense.smallest)
+    sampler = CropSampler(sources, config.dense, seed)
+    steps = config.iterations or sampler.steps_for(config.exposures)
+    net = build_net(len(categories), config, seed)
+    assert isinstance(net, DenseNet)
+    if start is not None:
+        load_start(net, start, categories)
+    task = DenseTask(net, config)
+    batches = CropBatches(photographs, defects, painted, synthetic, sampler, config, steps, seed, fabric.device, priors)
+
+    def next_batch(step: int) -> Any:
+        on_step()
+        return batches(step)
+
+    plateau = _plateau(task, inner, categories, config, steps, seed, fabric, priors)
+    history = fit(
+        task,
+        next_batch,
+        Schedule(
+            steps=steps,
+            seed=seed,
+            checkpoint_every=config.checkpoint_every,
+            clip_norm=config.clip_norm,
+            label=f"train {config.detector}",
+            rate=cosine(steps, config.warmup),
+        ),
+        fabric,
+        folder,
+        plateau=plateau,
+    )
+    finish(folder)
+    kept = task.nets["average"].eval()
+    assert isinstance(kept, DenseNet)
+    report = {
+        "exposure": exposure_report(sampler, history.steps, categories.names, [item.image for item in defects]),
+        "dropped": {},
+        "iterations": history.steps,
+        "inner": {
+            "held_out": _described(inner.held),
+            "best": plateau.best if plateau else {},
+            "ended_by": history.ended_by,
+        },
+    }
+    return Trained(kept, categories, report, inner.held)
+
+
+def cosine(steps: int, warmup: int) -> Callable[[int], float]:
+    """Linear warm-up, then half a cosine down to a hundredth (Loshchilov and Hutter 2017)."""
+    warmup = min(warmup, steps // 4)
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+    return rate
+
+
+def _plateau(
+    task: DenseTask,
+    inner: InnerSplit,
+    categories: CategoryMap,
+    config: DetectConfig,
+    steps: int,
+    seed: int,
+    fabric: Fabric,
+    priors: Path | None,
+) -> Plateau | None:
+    """The early stop on held-out objects; None where none shows a defect."""
+    from anomaly_gan.engine.early_stopping import Plateau
+
+    if not inner.held.annotations or not config.dense.looks:
+        return None
+    asked = _asked(inner.held, seed)
+    net = task.nets["average"]
+    assert isinstance(net, DenseNet)
+    return Plateau(
+        every=max(1, steps // (2 * config.dense.looks)),
+        patience=config.dense.patience,
+        measure=lambda: measured(net, inner.held, asked, categories, fabric.device, priors),
+        nets=lambda: {"average": net},
+        after=steps // 2,
+    )
+
+
+def _asked(held: Dataset, seed: int) -> list[ImageRecord]:
+    sound = {image.id for image in held.normals()}
+    chosen = []
+    for kind in (True, False):
+        images = [image for image in held.images if (image.id in sound) == kind]
+        order = rng_for(seed, "dense", "asked", kind).permutation(len(images))[:ASKED]
+        chosen += [images[int(place)] for place in sorted(order)]
+    return chosen
+
+
+def measured(
+    net: DenseNet,
+    dataset: Dataset,
+    images: list[ImageRecord],
+    categories: CategoryMap,
+    device: torch.device,
+    priors: Path | None = None,
+) -> dict[str, float]:
+    """``missed``: 1 - mean pixel AP over the categories that the images show; ``image_auroc`` where both kinds are."""
+    photographs = Photographs(dataset, categories)
+    place_of = {image.id: place for place, image in enumerate(dataset.images)}
+    sound = {image.id for image in dataset.normals()}
+    counts = PixelCounts.of(len(categories))
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    net.eval()
+    for image in images:
+        pixels, truth = photographs.load(place_of[image.id])
+        seen = look(net, pixels, device, read_prior(priors, image) if net.config.prior else None)
+        counts.add(seen.maps_KHW, None if image.id in sound else truth[:-1])
+        scores[image.id in sound].append(seen.score())
+    known = [value for value in counts.average_precision() if value is not None]
+    result = {"missed": 1 - float(np.mean(known)) if known else 1.0}
+    if scores[True] and scores[False]:
+        result["image_auroc"] = auroc(np.array(scores[True]), np.array(scores[False]))
+    return result
+
+
+def _described(held: Dataset) -> dict[str, int]:
+    sound = {image.id for image in held.normals()}
+    return {
+        "objects": len({image.group_id for image in held.images}),
+        "images_with_defect": len(held.images) - len(sound),
+        "images_without": len(sound),
+    }
