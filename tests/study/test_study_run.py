@@ -46,7 +46,8 @@ compare:
   bootstrap: 10
   workers: 1
 presets:
-  smoke: {compare: {seeds: 1, detect: {iterations: 2, warmup: 1, dense: {crop: 64, batch: 2, widths: [16, 16, 8, 8], looks: 0}}}}
+  smoke:
+    compare: {seeds: 1, detect: {iterations: 2, warmup: 1, dense: {crop: 64, batch: 2, widths: [16, 16, 8, 8], looks: 0}}}
 """
 
 
