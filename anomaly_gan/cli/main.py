@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..core.errors import AnomalyGanError, EnvironmentFailure
-from . import runs, stages
+from . import evaluate, runs, stages
 from .control import add_control
 from .detect import detect_app
 from .features import add_features
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(runs.verbs)
 app.add_typer(stages.verbs)
+app.add_typer(evaluate.verbs)
 app.add_typer(pool_app, name="pool")
 app.add_typer(detect_app, name="detect")
 app.add_typer(one_class_app, name="one-class")

@@ -1,0 +1,49 @@
+"""``anomaly-gan evaluate``: two folders of pictures held against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import ConfigError
+from .options import Device, Seed
+
+verbs = typer.Typer()
+
+
+@verbs.command(
+    epilog="Examples: anomaly-gan evaluate runs/mine/gate@anomaly_gan/images photos/defects;  "
+    "anomaly-gan evaluate made real --metrics fid,lpips --mode legacy --out figures.json"
+)
+def evaluate(
+    generated: Annotated[Path, typer.Argument(help="Folder of generated pictures, at any depth.")],
+    real: Annotated[Path, typer.Argument(help="Folder of real pictures to hold them against.")],
+    metrics: Annotated[
+        str, typer.Option(help="Some of fid,kid,lpips,precision-recall.")
+    ] = "fid,kid,lpips,precision-recall",
+    mode: Annotated[str, typer.Option(help="clean (clean-fid's resizing) or legacy (TensorFlow's of 2017).")] = "clean",
+    resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples behind each interval.")] = 200,
+    out: Annotated[Path | None, typer.Option(help="Also write everything as JSON.")] = None,
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
+    """FID, KID, LPIPS, precision and recall of two folders, with intervals."""
+    from ..core.files import write_json
+    from ..evaluate.folders import evaluate_folders
+
+    if mode not in ("clean", "legacy"):
+        raise ConfigError(f"--mode {mode}: must be clean or legacy")
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    done = evaluate_folders(generated, real, names, mode, resamples, seed or 0, device or "auto")  # type: ignore[arg-type]
+    for one in done.figures:
+        beside = "" if one.real is None else f"   real against real {one.real:.4g}"
+        typer.echo(f"{one.name:24} {one.value:10.4g}  [{one.low:.4g}, {one.high:.4g}]  {one.better}{beside}")
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if out is not None:
+        write_json(out, done.to_json())
+    typer.echo(
+        f"{done.generated} generated against {done.real} real pictures, {done.backbone}" + (f" → {out}" if out else "")
+    )
