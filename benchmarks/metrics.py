@@ -5,7 +5,8 @@
 - ``inception``: clean-fid's features of all images (its resizer, its batches, float32) against ours. clean-fid's
   network needs a download; without ``--inception FILE`` both sides run torchvision's Inception-v3 with the same
   random weights: the same work, but figures that mean nothing. Ours in float32 is what every quoted number is
-  computed by; ``bf16`` (batch norm folded into the convolutions, channels last) is shown with its deviation.
+  computed by; ``bf16`` (batch norm folded into the convolutions, channels last) is shown with
+  its deviation, where the processor computes it natively.
   Floating-point operations per second are each side's own, resizing included: ``train_step.py`` measures the peak.
 - ``frechet``: clean-fid's ``frechet_distance`` (scipy's matrix root of the product of covariances) against singular
   values, for fewer images than features.
@@ -48,6 +49,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.flop_counter import FlopCounterMode
 
+from anomaly_gan.engine.precision import BF16, decide
 from anomaly_gan.metrics.features import Backbone, pooled_features, square_input
 from anomaly_gan.metrics.frechet import frechet_distance
 from anomaly_gan.metrics.perceptual import lpips_backbone, pairwise_distances, pooled_and_embedded
@@ -150,7 +152,7 @@ def features(images: list[np.ndarray], path: Path | None, rounds: int, batch: in
 
     backbone = Backbone("Inception", INCEPTION_SIZE, lambda images_BCHW: (network(images_BCHW), []))
     sides: dict[str, Callable[[], np.ndarray]] = {"clean_fid": plain, "ours": lambda: pooled_features(images, backbone)}
-    if path is None:
+    if path is None and decide("auto", "cpu").precision == BF16:
         quick, _, _ = inception(None)
         folded(quick).to(memory_format=torch.channels_last)
 

@@ -4,7 +4,7 @@ Both sides build the same nets from the same seed, take the same number of steps
 the same losses with the same optimisers. The plain loop is what one writes first: a ``Dataset`` of image arrays with
 torchvision transforms image by image, a ``DataLoader``, float32, channels first, and a GAN whose generator and
 discriminator steps run their own forwards. Ours gathers batches from one tensor on the device, channels last, in bf16
-where asked for, and one forward serves all updates; its times include preparing, settling and the files it writes.
+where the processor computes it natively (``precision`` says which), and one forward serves all updates; its times include preparing, settling and the files it writes.
 Sides take turns, round by round; medians are of wall time per image seen, ``cpu_ratio`` of processor time, which a
 busy machine disturbs less. ``float32_ratio`` is ours at float32 too: what the loop gives without the precision.
 
@@ -38,6 +38,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from anomaly_gan.engine.loop import make_fabric
+from anomaly_gan.engine.precision import decide
 from detection.one_class.interface import score_all
 from detection.one_class.registry import one_class
 from detection.one_class.training import build_detector, train_detector
@@ -153,7 +154,7 @@ def settings_of(name: str, precision: str, size: int) -> Any:
 
 def one_side(name: str, side: str, images_NHWC: np.ndarray) -> tuple[float, float]:
     """Wall and processor milliseconds per image and epoch of one training, building the nets not counted."""
-    settings = settings_of(name, "bf16-mixed" if side == "ours" else "32-true", images_NHWC.shape[1])
+    settings = settings_of(name, "auto" if side == "ours" else "32-true", images_NHWC.shape[1])
     detector = build_detector(name, 3, settings, SEED)
     images_NCHW = torch.from_numpy(images_NHWC).permute(0, 3, 1, 2).contiguous()
     with tempfile.TemporaryDirectory() as folder:
@@ -220,11 +221,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rounds = 3 if options.quick else options.rounds
+    shape = {"size": options.size, "threads": options.threads, "rounds": rounds}
     result: dict[str, Any] = {}
     for name in DETECTORS:
         number = {"iaead": 512, "skip_ganomaly_pp": 256}[name] if options.quick else options.images
         result[name] = compare(name, smooth_images(number, options.size), rounds)
-    sys.stdout.write(json.dumps({"size": options.size, "threads": options.threads, "rounds": rounds, **result}) + "\n")
+    sys.stdout.write(json.dumps({"precision": decide("auto", "cpu").precision, **shape, **result}) + "\n")
 
 
 if __name__ == "__main__":

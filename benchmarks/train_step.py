@@ -4,10 +4,11 @@
 text; the discriminators are narrower than at 512 px.
 
 Both sides start from the same weights and see the same batches. Ours is the step that ``train`` takes: one forward
-shared by all updates, discriminators frozen in the generators' step, batched crops, channels last, bf16. The plain
-side is ``reference_step.py``. Sides take turns, round by round; medians of wall time. ``largest_loss_difference`` is
-between the losses of both sides' first step at float32. The share of the peak is the step's counted floating-point
-operations over its time and over what a 3x3 convolution alone reaches here, at the same precision, in the same run.
+shared by all updates, discriminators frozen in the generators' step, batched crops, channels last, and bf16 where the
+device computes it natively (``precision: auto``; ``precision`` says which). The plain side is ``reference_step.py``.
+Sides take turns, round by round; medians of wall time. ``largest_loss_difference`` is between the losses of both
+sides' first step at float32. The share of the peak is the step's counted floating-point operations over its time and
+over what a 3x3 convolution alone reaches here, at the same precision, in the same run.
 
     python benchmarks/train_step.py --device cpu --quick      # under five minutes on one thread
     python benchmarks/train_step.py --device cuda --size 256 --batch 16
@@ -46,6 +47,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reference_step import reference_step
 
 from anomaly_gan.engine.loop import make_fabric, train_step
+from anomaly_gan.engine.precision import BF16, decide
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
 from anomaly_gan.synthesis.methods.anomaly_gan.task import AnomalyGanTask
@@ -216,7 +218,8 @@ def loss_difference(config: TrainConfig, batch: Batch, device: str) -> float:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(options.device)
-    exact, fast = config_of(options, "32-true"), config_of(options, "bf16-mixed")
+    chosen = decide("auto", options.device)
+    exact, fast = config_of(options, "32-true"), config_of(options, chosen.precision)
     batches = [random_batch(exact, step, device) for step in range(options.rounds + 1)]
     difference = loss_difference(exact, copy.deepcopy(batches[0]), options.device)
     sides: dict[str, Any] = {"ours": Ours(fast, options.device), "reference": Plain(exact, options.device)}
@@ -236,21 +239,22 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 times[name].append(elapsed)
     middle = {name: statistics.median(values) for name, values in times.items()}
     operations = counted_operations(exact, batches[0], options.device)
-    peaks = {
-        name: convolution_peak(dtype, device) for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
-    }
+    kinds = {"float32": torch.float32, **({"bf16": torch.bfloat16} if chosen.precision == BF16 else {})}
+    peaks = {name: convolution_peak(dtype, device) for name, dtype in kinds.items()}
     reached = 1000 * operations / middle["ours"]
     result = {
         "preset": options.preset,
         "device": options.device,
         "threads": torch.get_num_threads(),
+        "precision": chosen.precision,
+        "precision_reason": chosen.reason,
         "size": options.size,
         "batch": options.batch,
         "parameters": sum(p.numel() for net in sides["reference"].nets.values() for p in net.parameters()),
         "ours_ms": round(middle["ours"], 1),
         "reference_ms": round(middle["reference"], 1),
         "ratio": round(middle["reference"] / middle["ours"], 2),
-        "fraction_of_peak": round(reached / peaks["bf16"], 3),
+        "fraction_of_peak": round(reached / list(peaks.values())[-1], 3),
         "gflops_per_step": round(operations / 1e9, 1),
         "reached_gflops_per_s": round(reached / 1e9, 1),
         "peak_gflops_per_s": {name: round(value / 1e9, 1) for name, value in peaks.items()},

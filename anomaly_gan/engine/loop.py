@@ -22,6 +22,7 @@ from .distributed import average_gradients
 from .early_stopping import Plateau
 from .finite_checks import check_values, check_weights, explained
 from .loss_log import History
+from .precision import decide
 from .task import Task, Update, frozen, learning_rate_factor
 
 SHARED = "ddp_spawn"
@@ -66,7 +67,8 @@ class Schedule:
 
 
 def make_fabric(device: str, precision: str = "32-true", logs: Path | None = None) -> Fabric:
-    """A launched single-device Fabric. ``device`` is ``auto``, ``cpu`` or ``cuda``; ``logs`` receives TensorBoard."""
+    """A launched single-device Fabric. ``device`` is ``auto``, ``cpu`` or ``cuda``; ``precision`` one of Fabric's, or
+    ``auto``; ``logs`` receives TensorBoard."""
     fabric = plan_fabric(device, precision, logs)
     fabric.launch()
     return fabric
@@ -88,7 +90,7 @@ def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = Non
         accelerator=kind,
         devices=devices,
         strategy=SHARED if devices > 1 else "auto",
-        precision=precision,  # type: ignore[arg-type]
+        precision=decide(precision, kind).precision,  # type: ignore[arg-type]
         loggers=loggers,  # type: ignore[arg-type]
     )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
 from ...core.config import Config
+from ...engine.precision import Precision
 
 
 class CertifyConfig(Config):
@@ -24,7 +23,7 @@ class CertifyConfig(Config):
     learning_rate: float = Field(3e-3, gt=0)
     normal_share: float = Field(0.3, ge=0, lt=1)
     """Share of windows without a defect in a batch."""
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    precision: Precision = "auto"
     """Of training; what they find is computed in 32 bits."""
     checkpoint_every: int = Field(100, ge=1)
     threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")

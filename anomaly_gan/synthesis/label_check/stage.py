@@ -25,6 +25,7 @@ from ...core.seeding import seed_for
 from ...core.stage import Context
 from ...engine.checkpoint import save_weights
 from ...engine.loop import Schedule, finish, fit, make_fabric
+from ...engine.precision import settle
 from ...metrics.seam import seam_score
 from .config import CertifyConfig
 from .segmenter import EMPTY, SegmenterTask, build_segmenter, look, probabilities
@@ -58,7 +59,8 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
     folds = min(config.folds, len(objects))
     fold_of = assign_folds(train, folds)
     stocks = make_stocks(train, shown, config, gray, seed)
-    fabric = make_fabric(context.device, config.precision)
+    precision = settle(config.precision, context.device, out, "certify").precision
+    fabric = make_fabric(context.device, precision)
     nets = [_train(fold, stocks, fold_of, 1 if gray else 3, train, config, seed, fabric, out) for fold in range(folds)]
     device = fabric.device.type
     lines = yardstick(nets, train, shown, fold_of, config, device)
@@ -84,6 +86,7 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
         "folds": folds,
         "objects": len(objects),
         "steps": config.steps,
+        "precision": precision,
         "parameters": sum(parameter.numel() for parameter in nets[0].parameters()),
         "objects_per_fold": [sum(fold_of[group] == fold for group in sorted(objects)) for fold in range(folds)],
         "categories": summary(lines, names),

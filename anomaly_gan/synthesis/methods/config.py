@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...core.config import Config, nearest
 from ...core.durations import canonical
+from ...engine.precision import Precision
 from ..conditions import check_pattern
 from ..registry import METHODS
 from .presets import PRESETS
@@ -32,7 +33,7 @@ class TrainConfig(Config):
     steps: int = Field(2000, ge=1)
     batch: int = Field(16, ge=2)
     threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    precision: Precision = Field("auto", description="auto: bf16-mixed where the device has bf16, else 32-true")
     learning_rate: float = Field(6e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.99)
     weight_decay: float = Field(0.01, ge=0)

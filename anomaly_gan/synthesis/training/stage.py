@@ -25,6 +25,7 @@ from ...engine.distributed import launch, looks_across_rows
 from ...engine.early_stopping import Measure, Plateau
 from ...engine.loop import Schedule, finish, fit, plan_fabric
 from ...engine.loss_log import History
+from ...engine.precision import settle
 from ...losses.severity import severity
 from ...metrics.backbones import embedded_backbone
 from ...nets.image_pool import ImageHistory
@@ -52,8 +53,9 @@ def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.mo
     ``samples/*.png``, ``moments/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
     ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by."""
     budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
-    fabric = plan_fabric(context.device, config.precision, out / LOGS, config.devices)
-    return launch(_train, fabric, config, context, out, budget)
+    precision = settle(config.precision, context.device, out, f"train {config.method}").precision
+    fabric = plan_fabric(context.device, precision, out / LOGS, config.devices)
+    return {**launch(_train, fabric, config, context, out, budget), "precision": precision}
 
 
 def _train(

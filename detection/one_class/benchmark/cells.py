@@ -98,6 +98,7 @@ def run_cell(job: CellJob) -> None:
     ``seconds`` of a cell that was cut off are those of its last run alone; it says ``resumed`` then.
     """
     from anomaly_gan.engine.loop import make_fabric
+    from anomaly_gan.engine.precision import settle
 
     from ..training import build_detector, train_detector
 
@@ -106,7 +107,8 @@ def run_cell(job: CellJob) -> None:
     config, cell = job.config, job.cell
     settings = config.detector_settings(class_of(cell))
     trial = trial_of(config, cell, settings.size)
-    fabric = make_fabric(job.device, settings.precision)
+    precision = settle(settings.precision, job.device, job.folder / "work", f"train {cell.detector}").precision
+    fabric = make_fabric(job.device, precision)
     train = as_squares(trial.train_NCHW, settings.size)
     examiner = Examiner(trial, settings.size, fabric.device, cell.protocol == "as_published")
     seed = seed_for(cell.seed, cell.dataset, cell.number)
@@ -140,6 +142,7 @@ def run_cell(job: CellJob) -> None:
             "n_abnormal": int(trial.labels.sum()),
             "split": _split_name(config),
             "settings": settings.model_dump(mode="json"),
+            "precision": precision,
         },
     )
     shutil.rmtree(work, ignore_errors=True)

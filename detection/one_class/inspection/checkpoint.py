@@ -34,7 +34,7 @@ class Model:
     ``held_out``: scores (n,) of the normals it was calibrated on, of the objects ``held_out_groups``. ``mode``: how
     photographs are read, ``L`` or ``RGB``. ``preprocess``: ``square`` or ``square-flattened``. ``map_threshold``: of
     the greatest values in the held-out normals' maps, ``held_out_highest`` (n,); ``map_scale``: the map values shown
-    as the least and the greatest colour.
+    as the least and the greatest colour. ``precision``: what it was trained in (``settings`` may say ``auto``).
     """
 
     detector: OneClassDetector
@@ -49,6 +49,7 @@ class Model:
     map_threshold: Threshold | None = None
     map_scale: tuple[float, float] | None = None
     held_out_highest: np.ndarray | None = None
+    precision: str | None = None
 
     @property
     def flatten(self) -> bool:
@@ -65,6 +66,7 @@ def save_model(folder: Path, model: Model) -> None:
             "schema": SCHEMA,
             "detector": model.name,
             "settings": model.settings.model_dump(mode="json"),
+            "precision": model.precision,
             "channels": model.channels,
             "mode": model.mode,
             "preprocess": model.preprocess,
@@ -139,4 +141,5 @@ def _read(content: dict[str, Any], where: str) -> Model:
         Threshold(**content["map_threshold"]) if content["map_threshold"] else None,
         (float(scale[0]), float(scale[1])) if scale else None,
         np.array(highest, np.float64) if highest is not None else None,
+        content.get("precision"),
     )

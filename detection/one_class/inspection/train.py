@@ -121,14 +121,17 @@ def _train(
     device: str,
 ) -> Model:
     from anomaly_gan.engine.loop import make_fabric
+    from anomaly_gan.engine.precision import settle
 
     squares = parts.squares_NCHW
-    fabric = make_fabric(choose_device(device).type, settings.precision)
+    kind = choose_device(device).type
+    precision = settle(settings.precision, kind, out / "training", f"train {name}").precision
+    fabric = make_fabric(kind, precision)
     detector = build_detector(name, squares.shape[1], settings, seed)
     train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
     model = calibrated(
-        Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess),
+        Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess, precision=precision),
         squares[aside],
         groups,
         false_alarm,

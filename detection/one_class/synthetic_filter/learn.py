@@ -16,6 +16,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.engine.loop import make_fabric
+from anomaly_gan.engine.precision import settle
 
 from ..inspection.calibration import calibrate
 from ..inspection.checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
@@ -87,10 +88,11 @@ def learn(
     gray = ingest.info.get("mode", "L") == "L"
     detector = build_detector(name, 1 if gray else 3, settings, seed)
     learned = read_square(ingest, normal.learn, settings.size, config.flatten)
+    precision = settle(settings.precision, device, folder / "training", f"one_class {name}").precision
     train_detector(
         detector,
         learned,
-        make_fabric(device, settings.precision),
+        make_fabric(device, precision),
         folder / "training",
         seed_for(seed, "one_class", name),
     )
@@ -110,6 +112,7 @@ def learn(
         preprocess=FLATTENED if config.flatten else SQUARE,
         map_threshold=map_threshold,
         map_scale=map_scale,
+        precision=precision,
     )
     save_model(folder, model)
     _clear(folder)

@@ -29,6 +29,7 @@ def run(config: OneClassStageConfig, context: Context, out: Path) -> dict[str, A
     }
     return {
         "detectors": list(config.detectors),
+        "precision": {name: model.precision for name, model in models.items()},
         "thresholds": threshold_words(models),
         "learned_from": {"photographs": len(normal.learn), "objects": len({i.group_id for i in normal.learn})},
         "held_out": {"photographs": len(normal.held_out), "objects": len(set(normal.held_out_groups()))},
