@@ -4,9 +4,10 @@ Both sides build the same nets from the same seed, take the same number of steps
 the same losses with the same optimisers. The plain loop is what one writes first: a ``Dataset`` of image arrays with
 torchvision transforms image by image, a ``DataLoader``, float32, channels first, and a GAN whose generator and
 discriminator steps run their own forwards. Ours gathers batches from one tensor on the device, channels last, in bf16
-where the processor computes it natively (``precision`` says which), and one forward serves all updates; its times include preparing, settling and the files it writes.
-Sides take turns, round by round; medians are of wall time per image seen, ``cpu_ratio`` of processor time, which a
-busy machine disturbs less. ``float32_ratio`` is ours at float32 too: what the loop gives without the precision.
+where the processor computes it natively (``precision`` says which), and one forward serves all updates; its times
+include preparing, settling and the files it writes. Sides take turns, round by round; medians are of wall time per
+image seen, ``cpu_ratio`` of processor time, which a busy machine disturbs less. ``float32_ratio`` is ours at float32
+too: what the loop gives without the precision.
 
     python benchmarks/one_class_train.py
     python benchmarks/one_class_train.py --quick      # under two minutes on one thread
