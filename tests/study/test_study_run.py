@@ -47,7 +47,9 @@ compare:
   workers: 1
 presets:
   smoke:
-    compare: {seeds: 1, detect: {iterations: 2, warmup: 1, dense: {crop: 64, batch: 2, widths: [16, 16, 8, 8], looks: 0}}}
+    compare:
+      seeds: 1
+      detect: {iterations: 2, warmup: 1, dense: {crop: 64, batch: 2, widths: [16, 16, 8, 8], looks: 0}}
 """
 
 
