@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,9 +15,12 @@ from ..core.errors import InputError
 from ..core.files import sha256_bytes, write_bytes
 from ..core.images import encode_png
 from .config import IngestConfig
+from .contradictions import SetChecks, same_photographs
+from .depth import Depth
 from .formats.base import Item, Label
 from .groups import Grouping, GroupRow
 from .image_files import MAX_BYTES, Picture, decode_photo, is_gray, orient
+from .labels import EVERY, LabelMap, proposal, twins
 from .ledger import Ledger, Notes, refuse
 from .orientation import settle_frame
 from .source_tree import SourceTree
@@ -33,9 +35,11 @@ from .splits import (
     split_by_image,
 )
 
-STOPS = frozenset({"A4", "A5"})
+STOPS = frozenset({"A4", "A5", "B14", "B15", "B16"})
 """Faults of one photograph that say how the whole source must be read."""
 LONGEST_LABEL = 100
+FEW_COLOURED = 0.05
+"""Share of coloured photographs up to which a set is read as gray."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Accepted:
     fingerprint: str
     instances: list[tuple[str, Annotation]]
     extra: dict[str, Any]
+    by_folder: bool = False
 
 
 class Intake:
@@ -64,7 +69,12 @@ class Intake:
         ledger: Ledger,
         out: Path,
         files: Iterable[str],
+        labels: LabelMap | None = None,
+        depth: Depth | None = None,
     ) -> None:
+        self.labels = labels or LabelMap()
+        self.depth = depth or Depth(config.bits or 16)
+        self.checks = SetChecks()
         self.config, self.tree, self.grouping, self.ledger, self.out = config, tree, grouping, ledger, out
         self.accepted: list[Accepted] = []
         self.left_out: Counter[str] = Counter()
@@ -80,7 +90,8 @@ class Intake:
             InputError: a fault that stops the whole stage (``STOPS``).
         """
         asked = self.config.categories
-        if asked is not None and item.categories and not set(item.categories) & set(asked):
+        told = None if item.categories is None else [self.labels.of(name) for name in item.categories]
+        if asked is not None and told and not {*told} & {*asked, EVERY}:
             self.ledger.skip(item.file, "category not asked for")
             return
         notes = Notes()
@@ -95,13 +106,33 @@ class Intake:
             self.ledger.skip(item.file, "category not asked for")
             return
         self.accepted.append(entry)
+        self.checks.take(item.file, item.categories[0] if item.by_folder and item.categories else "", notes)
         self.ledger.accept(notes, item.file)
+
+    def settle(self) -> None:
+        """What the set as a whole says: contradictions stop, the same photograph in several class folders is one.
+
+        Raises:
+            InputError: B14, D18, E10.
+        """
+        self.checks.stop(str(self.tree.root))
+        gone: set[int] = set()
+        for first, others in same_photographs(self.accepted):
+            for other in others:
+                known = {(name, str(item.segmentation)) for name, item in first.instances}
+                first.instances.extend(
+                    (name, item) for name, item in other.instances if (name, str(item.segmentation)) not in known
+                )
+                self.ledger.merge(other.source, f"the same photograph as {first.source}: its defects stand there")
+                gone.add(id(other))
+                (self.out / "images" / other.file).unlink(missing_ok=True)
+        self.accepted = [entry for entry in self.accepted if id(entry) not in gone]
 
     def _accept(self, item: Item, notes: Notes) -> Accepted | None:
         group = self.grouping.of(item.file, item.group)
         label = item.read_label(notes)
         content = self.tree.read(item.file, MAX_BYTES) if item.content is None else item.content()
-        picture = decode_photo(item.file, content, notes, self.config.bits, self.config.min_side)
+        picture = decode_photo(item.file, content, notes, self.depth.bits, self.config.min_side)
         if label.verify is not None:
             label.verify(picture)
         instances = self._instances(item, label, picture, notes)
@@ -127,6 +158,7 @@ class Intake:
             fingerprint,
             instances,
             _extra(item.file, same_bytes, notes),
+            item.by_folder,
         )
 
     def _instances(
@@ -137,14 +169,18 @@ class Intake:
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):
-            check_category(label.where or item.file, instance.category)
-            if self.config.categories is not None and instance.category not in self.config.categories:
-                left_out[instance.category] += 1
+            told = instance.category
+            category = told if told == EVERY else self.labels.of(told)
+            if category != EVERY:
+                check_category(label.where or item.file, category or told)
+            asked = self.config.categories
+            if category is None or (asked is not None and category not in {*asked, EVERY}):
+                left_out[told] += 1
                 continue
             mask_01 = orient(instance.mask_01, turn)
             annotation = Annotation.from_mask(0, 0, 0, mask_01, instance.origin)
-            kept.append((instance.category, replace(annotation, iscrowd=instance.iscrowd)))
-        if left_out and not kept:
+            kept.append((category, replace(annotation, iscrowd=1 if category == EVERY else instance.iscrowd)))
+        if left_out and all(name == EVERY for name, _ in kept):
             return None
         self.left_out.update(left_out)
         return kept
@@ -156,7 +192,7 @@ class Intake:
 
     def categories(self) -> list[str]:
         """The category names of the accepted photographs, sorted."""
-        return sorted({category for entry in self.accepted for category, _ in entry.instances})
+        return sorted({category for entry in self.accepted for category, _ in entry.instances} - {EVERY})
 
     def dataset(self, format_name: str) -> Dataset:
         """The data set of everything accepted, with its split, which is proved to keep groups together.
@@ -166,9 +202,7 @@ class Intake:
         """
         names = self.categories()
         self._look_for_twins(names)
-        grays = sum(entry.gray for entry in self.accepted)
-        if 0 < grays < len(self.accepted):
-            self._say_mixed(grays)
+        mode = self._mode()
         groups, sides, gone = self._split()
         ids = {name: index for index, name in enumerate(names, start=1)}
         images: list[ImageRecord] = []
@@ -180,10 +214,12 @@ class Intake:
                 ImageRecord(index, entry.file, width, height, group, sides[group], "real", entry.sha256, extra)
             )
             for category, annotation in entry.instances:
-                annotations.append(
-                    replace(annotation, id=len(annotations) + 1, image_id=index, category_id=ids[category])
-                )
-        info = {"mode": "L" if grays == len(self.accepted) else "RGB", "source_format": format_name}
+                for name in names if category == EVERY else [category]:
+                    number = len(annotations) + 1
+                    annotations.append(replace(annotation, id=number, image_id=index, category_id=ids[name]))
+        info: dict[str, Any] = {"mode": mode, "source_format": format_name}
+        if self.depth.files:
+            info["bits"] = self.depth.bits
         if self.config.split == "images":
             info["split"] = "images"
         whole = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
@@ -195,6 +231,22 @@ class Intake:
         self.asked = asked_for(self.config, whole, dataset)
         prove_disjoint(dataset)
         return dataset
+
+    def _mode(self) -> str:
+        """``L`` or ``RGB`` for all; the few coloured photographs of a gray set are named (A10)."""
+        coloured = [entry.source for entry in self.accepted if not entry.gray]
+        total = len(self.accepted)
+        few = len(coloured) <= FEW_COLOURED * total or (len(coloured) == 1 and total >= 4)
+        gray = not coloured or self.config.colour == "gray" or (self.config.colour == "auto" and few)
+        mode = "L" if gray and self.config.colour != "rgb" else "RGB"
+        if coloured and mode == "L":
+            words = f"{len(coloured)} of {total} photographs are in colour, first {coloured[0]}; all are read as gray"
+            self.ledger.warn("A10", len(coloured), f"{words} (colour=rgb keeps the colour)", coloured[0])
+        elif coloured and len(coloured) < total:
+            words = f"{total - len(coloured)} of {total} photographs are gray; all are read as colour"
+            first = next(entry.source for entry in self.accepted if entry.gray)
+            self.ledger.warn("A10", total - len(coloured), words, first)
+        return mode
 
     def _split(self) -> tuple[list[str], dict[str, str], set[str]]:
         """The group of every accepted photograph, the side of every group, and the groups that shall show no defect.
@@ -210,7 +262,7 @@ class Intake:
         )
         categories_of: dict[str, set[str]] = defaultdict(set)
         for entry, group in zip(entries, groups, strict=True):
-            categories_of[group].update({category for category, _ in entry.instances} or {NORMAL})
+            categories_of[group].update({category for category, _ in entry.instances} - {EVERY} or {NORMAL})
         if self.config.fold is None:
             sides = split_by_hash(categories_of, self.config.test_share)
         elif by_image:
@@ -227,23 +279,14 @@ class Intake:
             gone = set(train) - choose_objects(train, self.config.objects, self.config.draw)
         return groups, sides, gone
 
-    def _say_mixed(self, grays: int) -> None:
-        """Gray photographs beside coloured ones: the few are named."""
-        coloured = len(self.accepted) - grays
-        few_gray = grays < coloured
-        file = next(entry.source for entry in self.accepted if entry.gray == few_gray)
-        few = f"{grays} gray ones among {coloured}" if few_gray else f"{coloured} in colour among {grays} gray ones"
-        self.ledger.warn("A10", grays, f"{few}: all count as colour; take out the few if that is a mistake", file)
-
     def _look_for_twins(self, names: list[str]) -> None:
-        alike: dict[str, list[str]] = defaultdict(list)
-        for name in names:
-            alike[" ".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
-        for twins in alike.values():
-            if len(twins) > 1:
-                if self.config.strict:
-                    raise refuse(f"labels {', '.join(map(ascii, twins))}", "C10", "look alike", "write them in one way")
-                self.ledger.warn("C10", 1, f"labels {', '.join(map(ascii, twins))} look alike and count as different")
+        for alike in twins(names):
+            if self.config.strict:
+                raise refuse(f"labels {', '.join(map(ascii, alike))}", "C10", "look alike", "write them in one way")
+            self.ledger.warn("C10", 1, f"labels {', '.join(map(ascii, alike))} look alike and count as different")
+        counts = Counter(category for entry in self.accepted for category, _ in entry.instances if category != EVERY)
+        if pairs := proposal(counts):
+            self.ledger.remark(f"Labels that may be one: --labels {pairs!r} merges them.")
 
 
 def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, Any]:

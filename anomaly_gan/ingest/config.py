@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from ..core.config import Config
+from ..core.config import Config, nearest
+from .formats.table import reading
 from .splits import IMAGE_FOLDS
+
+SOUND_FOLDERS = (
+    *("good", "normal", "free", "ok", "ng_free", "no_defect", "no_defects", "defect_free", "non_defective", "healthy"),
+    *("sound", "pass", "intact", "perfect", "flawless", "without_defect", "not_defective", "non_defect", "undamaged"),
+    *("no_anomaly", "non_anomalous", "nondefective", "gut", "i.o.", "io", "bueno"),
+    *("正常", "良品", "合格", "无缺陷", "無欠陥"),
+)
+"""Names of folders that mean "no defect", whatever their case, separators and a number at the end."""
+
+
+def _known(name: str) -> str:
+    known = ["auto", *reading()]
+    if name not in known:
+        raise ValueError(f"{name!r} is no format{nearest(name, known)}; one of: {', '.join(known)}")
+    return name
+
+
+FormatName = Annotated[str, AfterValidator(_known)]
 
 
 class IngestConfig(Config):
     """Where the photographs and labels lie, and how they are read.
 
-    ``root``: the folder, or a COCO JSON file. ``groups``: CSV with the columns ``file``, ``group_column``, and, where
-    wanted, ``category`` (the key is then category/file) and ``fold``; or ``group_regex``, searched in the path, whose
-    group 1 (or ``group``) names the object; or neither: every photograph is an object of its own. ``fold``: the fold
-    that is the test split; None: about ``test_share`` of the groups of every category, by hash. ``categories``: keep
+    ``root``: the folder, or a COCO JSON file. ``images``: the folder of the photographs, where the labels name them
+    otherwise. ``object``: the one to read, of several in a published set. ``mask_name``: how masks are called, as
+    ``{stem}_label.bmp``. ``classes``: what values or colours of masks mean (``ingest.classes``); ``labels``: old=new
+    names of categories (``ingest.labels``). ``boxes``: labels that are boxes alone are filled where the set has no
+    other (``auto``), always (``fill``) or never. ``unlabelled: sound``: photographs without any label are sound.
+    ``run_order``: how run lengths of a CSV run. ``colour``: ``auto`` reads all as gray where nearly all are.
+
+    ``groups``: CSV with the columns ``file``, ``group_column``, and, where wanted, ``category`` (the key is then
+    category/file) and ``fold``; or ``group_regex``, searched in the file's name (``group_on: path``: in its path below
+    the root), whose group 1 (or ``group``) names the object; or neither: every photograph is an object of its own.
+    ``fold``: the fold that is the test split; None: about ``test_share`` of the groups of every category, by hash. ``categories``: keep
     only these. ``normal``: folder names that mean "no defect". ``exif``: the frame the labels were drawn in, where
     photographs are turned by EXIF. ``max_bad``: the share of refused records that is still borne. ``min_side``:
-    pixels. ``bits``: the depth of photographs of more than 8 bits. ``line_width``: pixels; None refuses drawn lines.
+    pixels. ``bits``: the depth of photographs of more than 8 bits; None: found over the set.
+    ``line_width``: pixels; None refuses drawn lines.
     ``split: images`` deals out photographs, not objects: the usual random split, which leaks; only to measure by how
     much. Its ``fold`` is one of four by hash of the file name. ``objects``: at most so many objects with a defect of
     each category stay in the training split; of the others the photographs with a defect are left out, sound ones
@@ -27,19 +54,29 @@ class IngestConfig(Config):
     """
 
     root: str
-    format: Literal["auto", "labelme", "mask-png", "coco", "mvtec"] = "auto"
+    format: FormatName = "auto"
+    images: str | None = None
+    object: str | None = None
+    mask_name: str | None = None
+    classes: str | None = None
+    labels: str | None = None
+    boxes: Literal["auto", "fill", "refuse"] = "auto"
+    unlabelled: Literal["auto", "sound"] = "auto"
+    run_order: Literal["columns", "rows"] = "columns"
+    colour: Literal["auto", "gray", "rgb"] = "auto"
     groups: str | None = None
     group_column: str = "group"
     group_regex: str | None = None
+    group_on: Literal["name", "path"] = "name"
     fold: int | None = None
     test_share: float = Field(0.25, gt=0, lt=1)
     categories: list[str] | None = None
-    normal: list[str] = Field(default=["good", "normal", "free", "ok"])
+    normal: list[str] = Field(default=[*SOUND_FOLDERS])
     exif: Literal["auto", "raw", "display"] = "auto"
     max_bad: float = Field(0.01, ge=0, le=1)
     strict: bool = False
     min_side: int = Field(16, ge=1)
-    bits: int = Field(16, ge=9, le=16)
+    bits: int | None = Field(None, ge=8, le=16)
     line_width: float | None = Field(None, gt=0)
     split: Literal["objects", "images"] = "objects"
     objects: int | None = Field(None, ge=1)

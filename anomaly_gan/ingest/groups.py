@@ -24,6 +24,8 @@ class Grouping:
 
     rows: dict[str, GroupRow] | None = None
     pattern: re.Pattern[str] | None = None
+    on_path: bool = False
+    """The expression is searched in the whole path below the root, not in the file's name alone."""
     used: set[str] = field(default_factory=set)
 
     def of(self, file: str, declared: str | None = None) -> GroupRow:
@@ -35,12 +37,21 @@ class Grouping:
         if self.rows is not None:
             return self._row(file)
         if self.pattern is not None:
-            found = self.pattern.search(file)
-            name = (found["group"] if "group" in found.re.groupindex else found[1]) if found else None
+            name = self._search(file if self.on_path else PurePosixPath(file).name)
             if name is None:
-                raise refuse(file, "E3", f"group_regex {self.pattern.pattern!r} does not match", "correct it")
+                rule = f"group_regex {self.pattern.pattern!r}"
+                elsewhere = None if self.on_path else self._search(file)
+                if elsewhere is not None:
+                    reason = f"{rule} does not match the file's name, but the folders before it"
+                    raise refuse(file, "E3", reason, "set group_on=path")
+                raise refuse(file, "E3", f"{rule} does not match", "correct it")
             return GroupRow(name)
         return GroupRow(declared if declared is not None else file)
+
+    def _search(self, text: str) -> str | None:
+        assert self.pattern is not None
+        found = self.pattern.search(text)
+        return (found["group"] if "group" in found.re.groupindex else found[1]) if found else None
 
     def _row(self, file: str) -> GroupRow:
         assert self.rows is not None
@@ -52,7 +63,9 @@ class Grouping:
         raise refuse(file, "E3", "has no row in the groups file", "add it: without a group it could leak into the test")
 
 
-def read_grouping(table: Path | None, column: str, expression: str | None, fold_needed: bool) -> Grouping:
+def read_grouping(
+    table: Path | None, column: str, expression: str | None, fold_needed: bool, on_path: bool = False
+) -> Grouping:
     """The grouping that a configuration asks for.
 
     Raises:
@@ -68,7 +81,7 @@ def read_grouping(table: Path | None, column: str, expression: str | None, fold_
             raise ConfigError(f"ingest.group_regex: {error}") from error
         if pattern.groups == 0:
             raise ConfigError("ingest.group_regex: needs a pair of brackets around what names the object")
-        return Grouping(pattern=pattern)
+        return Grouping(pattern=pattern, on_path=on_path)
     return Grouping(rows=_read_table(table, column, fold_needed) if table is not None else None)
 
 

@@ -1,12 +1,16 @@
 """Decoding foreign photographs safely, into 8-bit gray or RGB, with every conversion written down.
 
-Allowed contents: PNG, JPEG, BMP, TIFF, one picture each. The conversions, in order:
+Allowed contents: ``FORMATS``, by content and not by name, one picture each. The conversions, in order:
 
 * A6: samples of more than 8 bits are scaled linearly, ``round(v * 255 / (2**bits - 1))``; never by Pillow, which
-  clips. ``bits`` is what the camera used, 16 unless declared.
+  clips. ``bits`` is what the camera used; None: the least number of bits that holds this picture (``ingest.depth``
+  finds it over a whole set).
 * A7: floating-point pictures are refused, because their range is not declared (NaN or not).
 * A8: CMYK by Pillow's own formula, YCbCr by ITU-R 601, LAB through the ICC profile D50 -> sRGB.
-* A9: palette by its colours; alpha is composited over black; 1-bit becomes 0/255.
+* A9: palette by its colours; 1-bit becomes 0/255. Alpha cuts a part out of its ground, which becomes black; alpha
+  that is 0 everywhere, or neither clear nor opaque in more than a twentieth of the picture, is no cut-out: it is left
+  out, and the colours count as they are stored.
+* A26: a conversion that leaves fewer than 16 gray levels of a picture that had more is refused.
 * A1, A2: EXIF orientation 1..8 is applied by the caller (``orient``); A3: other values count as 1, with a warning.
 * A10: gray and colour photographs may stand in one data set; the files stay, and ``info.mode`` says how all are read.
 """
@@ -26,7 +30,9 @@ from .ledger import Notes, refuse
 from .png_structure import SIGNATURE, png_bit_depth, png_fault
 from .source_tree import suffix_of
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "TGA", "PCX", "SGI", "AVIF")
+AS_STORED = frozenset({"PNG", "JPEG", "MPO", "BMP", "TIFF"})
+"""Contents that every later stage reads; the others are written anew as PNG."""
 CONTENT_OF_SUFFIX = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -35,7 +41,14 @@ CONTENT_OF_SUFFIX = {
     ".bmp": "BMP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+    ".gif": "GIF",
+    ".jp2": "JPEG2000",
 }
+LEAST_LEVELS = 16
+SOFT_ALPHA = 0.05
+"""Share of pixels that are neither clear nor opaque from which on alpha is a map, not a cut-out."""
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
 ORIENTATION = 274
@@ -90,24 +103,25 @@ def orient(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(turned)
 
 
-def decode_photo(name: str, content: bytes, notes: Notes, bits: int = 16, min_side: int = 1) -> Picture:
+def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16, min_side: int = 1) -> Picture:
     """Decode the bytes of the photograph ``name``.
 
     Raises:
-        InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19 (see the module's words and FAULTS).
+        InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19, A26 (see the module's words and ``docs/faults.md``).
     """
     image, orientation = open_image(name, content, notes, min_side)
     with _guard(name):
         if image.mode == "F":
             raise refuse(name, "A7", "has floating-point pixels, whose range is not declared", "save it as 16 bits")
-        deep = _deep_samples(image, content)
+        deep = deep_samples(image, content)
         if deep is not None:
             pixels = _scale(name, deep, bits, notes)
         else:
             pixels = np.array(image if image.mode in {"L", "RGB"} else _convert(image, name, notes))
     if image.format == "TIFF":  # Pillow and OpenCV have turned it while loading, and only it
         pixels = orient(pixels, INVERSE.get(orientation, orientation))
-    return Picture(pixels, orientation, deep is not None or image.mode not in {"L", "RGB"})
+    converted = deep is not None or image.mode not in {"L", "RGB"} or image.format not in AS_STORED
+    return Picture(pixels, orientation, converted)
 
 
 def is_gray(pixels: np.ndarray) -> bool:
@@ -128,7 +142,7 @@ def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tu
             image = Image.open(io.BytesIO(content), formats=FORMATS)
         except UnidentifiedImageError as error:
             raise refuse(
-                name, "A15", f"is not a PNG, JPEG, BMP or TIFF picture ({_looks_like(content)})", "convert it to PNG"
+                name, "A15", f"is not a picture that is read here ({_looks_like(content)})", "convert it to PNG"
             ) from error
         width, height = image.size
         if width * height > MAX_PIXELS:
@@ -187,7 +201,7 @@ def orientation_of(image: Image.Image, notes: Notes) -> int:
     return value
 
 
-def _deep_samples(image: Image.Image, content: bytes) -> np.ndarray | None:
+def deep_samples(image: Image.Image, content: bytes) -> np.ndarray | None:
     """Samples of more than 8 bits as integers, (H, W) or (H, W, 3) RGB; None where the picture has 8 or fewer."""
     if image.mode.startswith("I"):
         return np.array(image)
@@ -203,17 +217,30 @@ def _deep_samples(image: Image.Image, content: bytes) -> np.ndarray | None:
         return pixels
     if pixels.shape[2] == 4:
         alpha = pixels[..., 3:].astype(np.float64) / 65535
-        pixels = np.rint(pixels[..., :3] * alpha).astype(np.uint16)
+        soft = float(((alpha > 0) & (alpha < 1)).mean())
+        whole = alpha.max() == 0 or soft > SOFT_ALPHA
+        pixels = pixels[..., :3] if whole else np.rint(pixels[..., :3] * alpha).astype(np.uint16)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def _scale(name: str, samples: np.ndarray, bits: int, notes: Notes) -> np.ndarray:
-    top = 2**bits - 1
+def _scale(name: str, samples: np.ndarray, bits: int | None, notes: Notes) -> np.ndarray:
     least, most = int(samples.min()), int(samples.max())
+    bits = max(8, most.bit_length()) if bits is None else bits
+    top = 2**bits - 1
     if least < 0 or most > top:
         raise refuse(name, "A6", f"has values from {least} to {most}, outside {bits} bits", "correct `bits`")
     notes.repair("A6", f"{bits}-bit samples scaled to 8 bits over the full range")
-    return np.rint(samples.astype(np.float64) * (255 / top)).astype(np.uint8)
+    scaled = np.rint(samples.astype(np.float64) * (255 / top)).astype(np.uint8)
+    used = max(8, most.bit_length())
+    _enough_levels(name, samples, scaled, f"its brightest pixel is {most} of {top}", f"set bits={used}")
+    return scaled
+
+
+def _enough_levels(name: str, before: np.ndarray, after: np.ndarray, why: str, remedy: str) -> None:
+    """Refuse (A26) a conversion that leaves next to nothing to see; pictures that had no more stay as they are."""
+    left = int((np.bincount(after.ravel(), minlength=256) > 0).sum())
+    if left < LEAST_LEVELS and len(np.unique(before)) >= LEAST_LEVELS:
+        raise refuse(name, "A26", f"keeps {left} gray levels: {why}", remedy)
 
 
 def _convert(image: Image.Image, name: str, notes: Notes) -> Image.Image:
@@ -231,11 +258,29 @@ def _convert(image: Image.Image, name: str, notes: Notes) -> Image.Image:
         notes.repair("A9", "1-bit picture as 0 and 255")
         return image.convert("L")
     if mode in {"P", "PA", "LA", "RGBA", "La", "RGBa"} or "transparency" in image.info:
-        notes.repair("A9", f"mode {mode} flattened over black")
-        seen = image.convert("RGBA")
-        flat = Image.alpha_composite(Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen).convert("RGB")
-        return flat.convert("L") if is_gray(np.asarray(flat)) else flat
+        return _flatten(image, name, notes)
     raise refuse(name, "A9", f"has the colour mode {mode}, which is not known here", "convert it to gray or RGB")
+
+
+def _flatten(image: Image.Image, name: str, notes: Notes) -> Image.Image:
+    """Palette to colours, and a cut-out over black; alpha that is none is left out, with a warning."""
+    seen = image.convert("RGBA")
+    alpha = np.asarray(seen)[..., 3]
+    soft = float(((alpha > 0) & (alpha < 255)).mean())
+    if alpha.max() == 0 or soft > SOFT_ALPHA:
+        notes.repair("A9", f"mode {image.mode}: alpha left out, it is no cut-out")
+        why = "0 everywhere" if alpha.max() == 0 else f"neither clear nor opaque in {soft:.0%} of the picture"
+        notes.warn("A9", f"alpha is {why}: the colours count as they are stored")
+        flat = seen.convert("RGB")
+    else:
+        notes.repair("A9", f"mode {image.mode} flattened over black")
+        flat = Image.alpha_composite(Image.new("RGBA", seen.size, (0, 0, 0, 255)), seen).convert("RGB")
+        if alpha.min() < 255:
+            remedy = "save it without alpha"
+            _enough_levels(
+                name, np.asarray(seen)[..., :3], np.asarray(flat), "the rest is cut out by its alpha", remedy
+            )
+    return flat.convert("L") if is_gray(np.asarray(flat)) else flat
 
 
 def _looks_like(content: bytes) -> str:

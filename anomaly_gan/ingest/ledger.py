@@ -28,6 +28,10 @@ class Notes:
 
     repairs: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, str] = field(default_factory=dict)
+    mask_value: int | None = None
+    """The one value but 0 of the photograph's mask picture."""
+    boxes: list[bool] = field(default_factory=list)
+    """Of every label that tells a box beside its mask: whether the two agree."""
 
     def repair(self, code: str, words: str) -> None:
         self.repairs.setdefault(code, words)
@@ -51,6 +55,8 @@ class Ledger:
         self.ignored_suffixes: Counter[str] = Counter()
         self.examples: dict[str, dict[str, str]] = {}
         """Of every code of a repair or warning: the first photograph, and its words."""
+        self.remarks: list[str] = []
+        """What a person should know of the set as a whole, one sentence each."""
         self.repaired: Counter[str] = Counter()
         self.warned: Counter[str] = Counter()
 
@@ -76,6 +82,14 @@ class Ledger:
         self.warned.update(notes.warnings.keys())
         for code, words in (notes.repairs | notes.warnings).items():
             self.examples.setdefault(code, {"file": printable(file), "words": words})
+
+    def merge(self, file: str, reason: str) -> None:
+        """A photograph that was accepted is the same as another one, and no record of its own any more."""
+        self.accepted -= 1
+        self.skip(file, reason)
+
+    def remark(self, words: str) -> None:
+        self.remarks.append(words)
 
     def warn(self, code: str, count: int, words: str, file: str | None = None) -> None:
         """Something about ``count`` photographs together."""
@@ -105,6 +119,7 @@ class Ledger:
             "warned": dict(sorted(self.warned.items())),
             "ignored": dict(sorted(self.ignored.items())),
             "ignored_suffixes": dict(sorted(self.ignored_suffixes.items())),
+            "remarks": self.remarks,
             "examples": dict(sorted(self.examples.items())),
         }
 

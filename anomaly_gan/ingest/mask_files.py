@@ -1,80 +1,196 @@
 """Mask pictures to pixels, and pixels to instances.
 
-One rule for all files: a palette mask counts by its indexes, never by its colours (B5); in a mask with colour or
-alpha, a pixel's value is its largest colour channel where alpha is at least half, else 0 (B6). Of these values:
+What the values are is read first (``ingest.mask_values``); what they mean is said by the classes that were told
+(``ingest.classes``), else:
 
-* B2: two or fewer kinds of values, or none of 128 and above: everything but 0 is defect.
-* B3: otherwise the mask is anti-aliased: values of at least 128 (of 255) are defect.
+* B2: nothing but 0 and one other value: everything but 0 is defect.
+* B3: in-between values beside edges only, up to at least half of the full range: anti-aliased; the upper half counts.
 * B4: a mask stored as JPEG: values above 127 are defect, with a warning; refused under ``strict``.
 * B8: more than 90 % defect looks inverted: a warning; refused under ``strict``.
-* B10: touching pixels, diagonals included (8-connectivity), are one instance.
+* B10: touching pixels of one class, diagonals included (8-connectivity), are one instance.
+* B14: several values with areas of their own are classes: the stage stops and asks which (``--classes``).
+* B16: a photograph among the masks stops the stage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
+from ..core.errors import InputError
+from .classes import FOLDER, GROUND, IGNORE, ClassMap
 from .image_files import open_image
 from .ledger import Notes, refuse
+from .mask_values import VOID, MaskValues, looks_blurred, looks_photographed, values_of
 
 COVERED = 0.9
 MAX_PARTS = 10_000
+JPEG_NOISE = 48
+"""Gray levels by which JPEG may blur a mask beside its edges."""
+
+
+@dataclass(frozen=True)
+class MaskParts:
+    """What a mask picture says: mask_01 (H, W) by category, and ``ignore`` (H, W), the region that counts as nothing.
+
+    ``""`` is the category of a mask that names none. ``value``: the one value but 0 of a mask without classes.
+    """
+
+    size_hw: tuple[int, int]
+    defects: dict[str, np.ndarray] = field(default_factory=dict)
+    ignore: np.ndarray | None = None
+    value: int | None = None
+
+    def union(self) -> np.ndarray:
+        covered = np.zeros(self.size_hw, np.uint8)
+        for mask_01 in self.defects.values():
+            covered |= mask_01
+        return covered
 
 
 def decode_mask(name: str, content: bytes, notes: Notes, strict: bool = False) -> np.ndarray:
-    """mask_01 (H, W) of the mask picture ``name``; it may be empty.
+    """mask_01 (H, W) of the mask picture ``name`` of one class; it may be empty.
 
     Raises:
-        InputError: A-codes where it does not decode; B3, B4, B8 as said above; A2 where it carries an orientation.
+        InputError: as ``decode_parts``.
+    """
+    return decode_parts(name, content, notes, strict).union()
+
+
+def decode_parts(
+    name: str,
+    content: bytes,
+    notes: Notes,
+    strict: bool = False,
+    classes: ClassMap | None = None,
+    several: bool = False,
+) -> MaskParts:
+    """The classes in the mask picture ``name``. ``several``: every value but 0 is defect, whatever it says.
+
+    Raises:
+        InputError: A-codes where it does not decode; B3, B4, B8, B14, B16 as said above; B6 a colour mode that masks
+            have not; A2 where it carries an orientation.
     """
     image, orientation = open_image(name, content, notes)
     if orientation != 1:
         raise refuse(name, "A2", "the mask carries an EXIF orientation", "save it without EXIF")
-    if image.mode in {"CMYK", "LAB", "YCbCr", "HSV"}:
-        raise refuse(name, "B6", f"the mask has the colour mode {image.mode}", "export it as gray PNG")
-    values = _values(np.asarray(image), image.mode)
-    if image.format == "JPEG":
-        if strict:
-            raise refuse(name, "B4", "the mask is a JPEG, its edges are lost", "export it as PNG")
-        notes.repair("B4", "JPEG mask cut above 127")
-        mask_01 = (values > 127).astype(np.uint8)
+    lossy = image.format in {"JPEG", "MPO"}
+    held = values_of(name, image, notes, classes is not None and bool(classes.colours))
+    if lossy:
+        parts = _of_jpeg(name, held, notes, strict)
+    elif classes is not None:
+        parts = _of_classes(name, held, classes, notes)
+    elif several:
+        parts = MaskParts(held.values.shape, {"": (held.values != 0).astype(np.uint8)})
     else:
-        mask_01 = _binary(name, values, image.mode, notes)
-    if mask_01.mean() > COVERED:
+        parts = _unnamed(name, held, notes)
+    covered = float(parts.union().mean())
+    if covered > COVERED:
         if strict:
-            raise refuse(name, "B8", f"{mask_01.mean():.0%} of the mask is defect", "invert it if it is inverted")
-        notes.warn("B8", f"{mask_01.mean():.0%} of the mask is defect; is it inverted?")
-    return mask_01
+            raise refuse(name, "B8", f"{covered:.0%} of the mask is defect", "invert it if it is inverted")
+        notes.warn("B8", f"{covered:.0%} of the mask is defect; is it inverted?")
+    return parts
 
 
-def _values(array: np.ndarray, mode: str) -> np.ndarray:
-    if mode in {"RGBA", "LA", "PA"}:
-        return np.where(array[..., -1] >= 128, array[..., :-1].max(axis=-1), 0)
-    if array.ndim == 3:
-        return array.max(axis=-1)
-    return array.astype(np.uint8) * 255 if array.dtype == bool else array
+def _of_jpeg(name: str, held: MaskValues, notes: Notes, strict: bool) -> MaskParts:
+    if strict:
+        raise refuse(name, "B4", "the mask is a JPEG, its edges are lost", "export it as PNG")
+    if held.by_colour:
+        raise refuse(name, "B4", "the mask is a coloured JPEG, its colours are lost", "export it as PNG")
+    values = held.values
+    between = ((values > JPEG_NOISE) & (values < 255 - JPEG_NOISE)).astype(np.uint8)
+    if cv2.erode(between, np.ones((7, 7), np.uint8), borderValue=0).mean() > 0.005:
+        if looks_photographed(values):
+            raise _photograph(name, held)
+        raise refuse(name, "B4", "the mask is a JPEG with areas of several levels", "export it as PNG")
+    if JPEG_NOISE < int(values.max()) < 128:
+        raise refuse(name, "B4", f"the mask is a JPEG whose brightest pixel is {values.max()}", "export it as PNG")
+    notes.repair("B4", "JPEG mask cut above 127")
+    return MaskParts(values.shape, {"": (values > 127).astype(np.uint8)})
 
 
-def _binary(name: str, values: np.ndarray, mode: str, notes: Notes) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise refuse(name, "A7", "the mask holds NaN or infinity", "export it as 8-bit PNG")
-    most = int(values.max())
-    full = 65535 if most > 255 else 255
-    if mode == "P" or most < (full + 1) // 2 or not _more_than_two(values, most):
-        if mode != "P" and most not in {0, full}:
-            notes.repair("B2", f"mask of 0 and {most}: everything but 0 is defect")
-        return (values != 0).astype(np.uint8)
-    mask_01 = (values >= (full + 1) // 2).astype(np.uint8)
-    unsure = float(((values > 0) & (values < most)).sum()) / max(1.0, float((values != 0).sum()))
-    notes.repair("B3", f"anti-aliased mask cut at half; {unsure:.1%} of its pixels were in between")
-    return mask_01
+def _unnamed(name: str, held: MaskValues, notes: Notes) -> MaskParts:
+    values = held.values
+    table = held.table
+    ignore = None
+    if held.colours.get(255) == VOID and not held.by_colour:
+        ignore = (values == 255).astype(np.uint8) if (values == 255).any() else None
+        notes.repair("B14", "the rim of Pascal VOC's palette (255) is left out")
+        table = [(value, count) for value, count in table if value != 255]
+    kinds = [value for value, _ in table if value != 0]
+    if len(kinds) <= 1:
+        value = kinds[0] if kinds else None
+        if value not in {None, 255, 65535} and not held.by_colour and held.soft:
+            notes.repair("B2", f"mask of 0 and {value}: everything but 0 is defect")
+        mask_01 = (values == value).astype(np.uint8) if kinds else np.zeros(values.shape, np.uint8)
+        return MaskParts(values.shape, {"": mask_01}, ignore, None if held.by_colour else value)
+    if held.soft and ignore is None and looks_blurred(values) and not looks_photographed(values):
+        top = int(values.max())
+        half = 32768 if top > 255 else 128
+        unsure = float(((values > 0) & (values < top)).sum()) / float((values != 0).sum())
+        notes.repair("B3", f"anti-aliased mask cut at half; {unsure:.1%} of its pixels were in between")
+        return MaskParts(values.shape, {"": (values >= half).astype(np.uint8)})
+    if len(kinds) > 24 and looks_photographed(values if held.soft else _brightness(held)):
+        raise _photograph(name, held)
+    raise _ask(name, held)
 
 
-def _more_than_two(values: np.ndarray, most: int) -> bool:
-    return bool(((values != 0) & (values != most)).any())
+def _brightness(held: MaskValues) -> np.ndarray:
+    if not held.by_colour:
+        return held.values
+    channels = [held.values >> 16, held.values >> 8 & 255, held.values & 255]
+    return np.maximum.reduce(channels)
+
+
+def _photograph(name: str, held: MaskValues) -> InputError:
+    return refuse(
+        name,
+        "B16",
+        f"lies among the masks, but looks like a photograph ({len(held.table)} values)",
+        "move it out of the mask folder; a map of scores must be cut to 0 and 255 first",
+    )
+
+
+def _ask(name: str, held: MaskValues) -> InputError:
+    kinds = [held.words(value) for value, _ in held.table if value != 0 or held.by_colour][:4]
+    example = ",".join(f"{kind}=NAME" for kind in kinds)
+    return refuse(
+        name,
+        "B14",
+        f"the mask holds several classes, or what it holds is unclear: {held.listing()}",
+        f"say what they are: --classes {example} (ignore, background and * for the folder's category are names too)",
+    )
+
+
+def _of_classes(name: str, held: MaskValues, classes: ClassMap, notes: Notes) -> MaskParts:
+    defects: dict[str, np.ndarray] = {}
+    ignore: np.ndarray | None = None
+    unknown = []
+    for value, _ in held.table:
+        told = classes.colours.get(held.colours[value]) if held.by_colour else classes.values.get(value)
+        told = told if told is not None or value != 0 else GROUND
+        if told is None:
+            unknown.append(value)
+            continue
+        if told == GROUND:
+            continue
+        mask_01 = (held.values == value).astype(np.uint8)
+        if told == IGNORE:
+            ignore = mask_01 if ignore is None else ignore | mask_01
+        else:
+            category = "" if told == FOLDER else told
+            defects[category] = defects[category] | mask_01 if category in defects else mask_01
+    if unknown:
+        if len(unknown) > 24 and looks_photographed(_brightness(held)):
+            raise _photograph(name, held)
+        words = ", ".join(held.words(value) for value in unknown[:6])
+        raise refuse(name, "B14", f"{classes.source} does not name {words} (it holds {held.listing()})", "name it too")
+    if ignore is not None:
+        notes.repair("B14", "a region to be ignored is kept as crowd, out of training and scores")
+    return MaskParts(held.values.shape, defects, ignore)
 
 
 def components(name: str, mask_01: np.ndarray) -> Iterator[np.ndarray]:

@@ -67,6 +67,44 @@ def leaves_image(points: np.ndarray, size_hw: tuple[int, int]) -> bool:
     return bool(low.min() < -0.5 or high[0] > width + 0.5 or high[1] > height + 0.5)
 
 
+def mostly_inside(points: np.ndarray, size_hw: tuple[int, int]) -> bool:
+    """Whether the outline lies inside the photograph; False where it must be clipped.
+
+    Raises:
+        ShapeFault: C7 more than half of its area lies outside: it was drawn on another picture, or at another scale.
+    """
+    if not leaves_image(points, size_hw):
+        return True
+    height, width = size_hw
+    whole = _area(points)
+    inside = _area(_clip(_clip(points, 0, width), 1, height))
+    if whole > 0 and inside < 0.5 * whole and whole > 1:
+        lost = 1 - inside / whole
+        raise ShapeFault("C7", f"lies with {lost:.0%} of its area outside the photograph of {width}x{height}")
+    return False
+
+
+def _area(points: np.ndarray) -> float:
+    if len(points) < 3:
+        return 0.0
+    x, y = points.T
+    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+
+
+def _clip(points: np.ndarray, axis: int, high: float) -> np.ndarray:
+    """The ring cut to 0 .. ``high`` along one axis (Sutherland and Hodgman's way)."""
+    for sign, bound in ((1.0, 0.0), (-1.0, -high)):
+        kept: list[np.ndarray] = []
+        for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
+            a, b = sign * start[axis] - bound, sign * end[axis] - bound
+            if a >= 0:
+                kept.append(start)
+            if (a >= 0) != (b >= 0):
+                kept.append(start + (end - start) * (a / (a - b)))
+        points = np.array(kept, np.float64).reshape(-1, 2)
+    return points
+
+
 def fill_ring(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """mask_01 (H, W) of the ring ``points`` (N, 2) by the even-odd rule.
 

@@ -19,6 +19,8 @@ def read_rle(value: Any, size_hw: tuple[int, int]) -> np.ndarray:
     if not isinstance(value, dict):
         raise ShapeFault("D5", "the segmentation is no RLE")
     size = value.get("size")
+    if isinstance(size, list | tuple):
+        size = [_whole(side) for side in size]
     if not isinstance(size, list | tuple) or len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
         raise ShapeFault("D3", f"RLE size {str(size)[:60]} is not [height, width]")
     if tuple(size) != size_hw:
@@ -32,6 +34,11 @@ def read_rle(value: Any, size_hw: tuple[int, int]) -> np.ndarray:
     return np.repeat(values, runs).astype(np.uint8).reshape(size_hw, order="F").copy(order="C")
 
 
+def _whole(value: Any) -> Any:
+    """1.0 as 1; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
 def _runs(counts: Any, total: int) -> list[int]:
     if isinstance(counts, bytes):
         counts = counts.decode("latin-1")
@@ -41,6 +48,7 @@ def _runs(counts: Any, total: int) -> list[int]:
         raise ShapeFault("D1", "RLE counts are missing or empty")
     if len(counts) > 2 * total + 2:
         raise ShapeFault("D1", f"RLE has {len(counts)} runs for {total} pixels")
+    counts = [_whole(run) for run in counts]
     if not all(type(run) is int and 0 <= run <= total for run in counts):
         raise ShapeFault("D1", "RLE counts hold something else than run-lengths of the photograph")
     return counts

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import unicodedata
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -12,28 +14,25 @@ from ..core.errors import InputError
 from .ledger import Ledger, refuse
 
 PHOTO_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tif", ".tiff"})
+"""Names taken for photographs unseen; other files are looked at, and count by their content."""
 REFUSED_SUFFIXES = frozenset(
+    {".eps", ".ps", ".psd", ".fits", ".fit", ".fpx", ".svg", ".pdf", ".heic", ".heif", ".apng", ".ico", ".dcm"}
+)
+NO_PICTURES = frozenset(
     {
-        ".gif",
-        ".webp",
-        ".eps",
-        ".ps",
-        ".psd",
-        ".fits",
-        ".fit",
-        ".fpx",
-        ".svg",
-        ".pdf",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".jp2",
-        ".apng",
-        ".ico",
-        ".tga",
-        ".dcm",
+        *(".json", ".txt", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".md", ".html", ".htm", ".log", ".py", ".zip"),
+        *(".gz", ".tar", ".7z", ".rar", ".npy", ".npz", ".mat", ".xlsx", ".xls", ".doc", ".docx", ".db", ".sqlite"),
+        *(".ini", ".cfg", ".toml", ".sh", ".bat", ".avi", ".mp4", ".cache", ".pt", ".pth", ".onnx", ".names", ".data"),
     }
 )
+MAGIC = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|BM.{4}\0\0\0\0|II[*+]\0|MM\0[*+]|RIFF....WEBP|GIF8[79]a|P[1-6][\s#]"
+    rb"|\0\0\0\x0cjP  \r\n|\xff\x4f\xff\x51|\x0a[\0-\x05]\x01[\x01\x02\x04\x08]|\x01\xda[\0\x01][\x01\x02]"
+    rb"|....ftypavi[fs]",
+    re.DOTALL,
+)
+"""First bytes of the pictures that are read: PNG, JPEG, BMP, TIFF, WebP, GIF, PNM, JPEG 2000, PCX, SGI, AVIF."""
+MAX_PHOTO_BYTES = 512 * 2**20
 SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db"})
 
 
@@ -47,12 +46,25 @@ class SourceTree:
     root: Path
     files: list[str] = field(default_factory=list)
     label_file: str | None = None
+    pictures: frozenset[str] = frozenset()
+    """Files of other names whose content is a picture."""
 
     def photos(self) -> list[str]:
-        return [name for name in self.files if suffix_of(name) in PHOTO_SUFFIXES]
+        return [name for name in self.files if self.is_photo(name)]
+
+    def is_photo(self, name: str) -> bool:
+        return suffix_of(name) in PHOTO_SUFFIXES or name in self.pictures
+
+    def head(self, name: str, count: int = 64) -> bytes:
+        """The first bytes of a listed file; none where it cannot be read."""
+        return _head(self.root / name, count)
 
     def path(self, name: str) -> Path:
         return self.root / name
+
+    def read_photo(self, name: str) -> bytes:
+        """The bytes of a photograph, of at most 512 MiB; raises as ``read``."""
+        return self.read(name, MAX_PHOTO_BYTES)
 
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a listed file.
@@ -74,6 +86,24 @@ class SourceTree:
             raise refuse(name, "A24", "vanished while it was being read", "run ingest again") from error
         except OSError as error:
             raise refuse(name, "A21", f"cannot be read ({error.strerror})", "make it readable or remove it") from error
+
+
+def _head(path: Path, count: int) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return os.read(handle, count) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+        finally:
+            os.close(handle)
+    except OSError:
+        return b""
+
+
+def ignore_others(tree: SourceTree, ledger: Ledger, used: Container[str] = ()) -> None:
+    """Count the files that are no photographs, by suffix, but for label files that are ``used``."""
+    for name in tree.files:
+        if not tree.is_photo(name) and name not in used:
+            ledger.ignore("not a photograph", name)
 
 
 def suffix_of(name: str) -> str:
@@ -98,6 +128,7 @@ def list_tree(root: Path, ledger: Ledger) -> SourceTree:
         raise InputError(str(root), "MISSING", "no such folder", "give the folder of the photographs")
     root = root.resolve()
     files: list[str] = []
+    pictures: set[str] = set()
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -119,9 +150,11 @@ def list_tree(root: Path, ledger: Ledger) -> SourceTree:
                 ledger.reject(name, refusal)
             else:
                 files.append(name)
+                if suffix_of(name) not in PHOTO_SUFFIXES | NO_PICTURES and MAGIC.match(_head(Path(entry.path), 32)):
+                    pictures.add(name)
     files.sort()
     _stop_at_twins(files)
-    return SourceTree(root, files)
+    return SourceTree(root, files, pictures=frozenset(pictures))
 
 
 def _refusal(root: Path, name: str, entry: os.DirEntry[str]) -> InputError | None:

@@ -18,11 +18,15 @@ from ..core.progress import track
 from ..core.resources import expand
 from ..core.stage import Context
 from .builder import Intake
+from .classes import read_classes
 from .config import IngestConfig
+from .depth import Depth, find_depth
 from .formats.base import ReadOptions
-from .formats.registry import FORMATS, open_source
+from .formats.registry import open_source, reader, relative
 from .groups import read_grouping
+from .labels import LabelMap, read_labels
 from .ledger import Ledger
+from .source_tree import SourceTree
 from .splits import counts
 
 __all__ = ["IngestConfig", "run", "source_key"]
@@ -34,15 +38,25 @@ def source_key(config: IngestConfig) -> dict[str, str]:
     Raises:
         InputError: the source or the groups file is missing, or cannot be read.
     """
-    tree, _ = open_source(expand(config.root), config.format, Ledger())
+    tree, _ = open_source(expand(config.root), config.format, Ledger(), _images(config))
     lines = [f"{sha256_bytes(tree.read(name, 2**40))}  {name}" for name in tree.files]
     keys = {"source": sha256_bytes("\n".join(lines).encode())}
-    if config.groups is not None:
-        table = expand(config.groups)
-        if not table.is_file():
-            raise InputError(str(table), "MISSING", "no such groups file", "check the path")
-        keys["groups"] = sha256_file(table)
+    for name, told in (("groups", config.groups), ("classes", config.classes), ("labels", config.labels)):
+        if told is None or (name != "groups" and not expand(told).is_file()):
+            continue
+        if not expand(told).is_file():
+            raise InputError(str(expand(told)), "MISSING", f"no such {name} file", "check the path")
+        keys[name] = sha256_file(expand(told))
     return keys
+
+
+def _images(config: IngestConfig) -> Path | None:
+    """The folder of ``images``, seen from the root where it is there."""
+    if config.images is None:
+        return None
+    root = expand(config.root)
+    inside = (root if root.is_dir() else root.parent) / config.images
+    return inside if inside.is_dir() else expand(config.images)
 
 
 def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -53,7 +67,8 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
         ConfigError: ``out`` lies in the source, or ``categories`` names none of the source's.
     """
     ledger = Ledger()
-    tree, format_name = open_source(expand(config.root), config.format, ledger)
+    images = _images(config)
+    tree, format_name = open_source(expand(config.root), config.format, ledger, images)
     if out.resolve().is_relative_to(tree.root):
         raise ConfigError(f"ingest: {out} lies inside the source {tree.root}: choose an output folder elsewhere")
     grouping = read_grouping(
@@ -61,12 +76,16 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
         config.group_column,
         config.group_regex,
         config.fold is not None and config.split == "objects",
+        config.group_on == "path",
     )
-    options = ReadOptions(frozenset(name.casefold() for name in config.normal), config.strict, config.line_width)
-    items = FORMATS[format_name](tree, options, ledger)
-    intake = Intake(config, tree, grouping, ledger, out, [item.file for item in items])
+    labels = read_labels(config.labels)
+    items = reader(format_name)(tree, read_options(config, tree, images), ledger)
+    depth = find_depth([item.file for item in items if item.content is None], tree.head, tree.read_photo, config.bits)
+    intake = Intake(config, tree, grouping, ledger, out, [item.file for item in items], labels, depth)
     for item in track(items, "ingest"):
         intake.take(item)
+    intake.settle()
+    _remark(ledger, depth, labels)
     ledger.close(out / "rejects.jsonl")
     _stop_at_too_many(config, tree.root, ledger)
     _check_categories(config, intake.categories())
@@ -83,10 +102,43 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     }
 
 
+def read_options(config: IngestConfig, tree: SourceTree, images: Path | None) -> ReadOptions:
+    """What the readers need of the configuration.
+
+    Raises:
+        InputError: MISSING, B15 the classes of masks cannot be read.
+    """
+    classes = read_classes(None if config.classes is None else str(config.classes), tree.root, tree.files)
+    return ReadOptions(
+        frozenset(name.casefold() for name in config.normal),
+        config.strict,
+        config.line_width,
+        classes,
+        config.mask_name,
+        relative(images, tree.root),
+        config.object,
+        config.boxes,
+        config.unlabelled,
+        config.bits,
+        config.run_order,
+    )
+
+
+def _remark(ledger: Ledger, depth: Depth, labels: LabelMap) -> None:
+    if depth.files:
+        ledger.remark(
+            f"{depth.files} photographs of more than 8 bits: the brightest pixel is {depth.brightest}, so all are read "
+            f"as {depth.bits} bits (--set bits=16 for the full range)."
+        )
+    unused = sorted(set(labels.names) - labels.used)
+    if unused:
+        ledger.remark(f"--labels names {', '.join(unused[:8])}, which no photograph has.")
+
+
 def _stop_at_too_many(config: IngestConfig, root: Path, ledger: Ledger) -> None:
     bad = ledger.rejected
     if ledger.found == 0:
-        raise InputError(str(root), "MISSING", "holds no photographs (.png, .jpg, .bmp, .tif)", "check the path")
+        raise InputError(str(root), "MISSING", "holds no photographs", "check the path")
     if ledger.accepted == 0:
         why = f"the first: {bad[0]['message']}" if bad else "all were skipped; check `categories`"
         raise InputError(str(root), "MAX-BAD", f"none of {ledger.found} records can be used; {why}")

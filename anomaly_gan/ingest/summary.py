@@ -34,6 +34,7 @@ def summary_lines(folder: Path) -> list[str]:
         *(f"  {line}" for line in _table(dataset)),
         *(f"  {line}" for line in _findings(metrics)),
         *(f"  refused: {line}" for line in [*refused[:SHOWN], *more]),
+        *(f"  mind: {line}" for line in metrics.get("remarks", [])),
         *(f"  mind: {line}" for line in _cautions(dataset, read_yaml(folder / "config.yaml"))),
     ]
 

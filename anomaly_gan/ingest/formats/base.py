@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from ..classes import ClassMap
 from ..image_files import Picture
 from ..ledger import Ledger, Notes
 from ..source_tree import SourceTree
@@ -15,7 +17,10 @@ from ..source_tree import SourceTree
 
 @dataclass(frozen=True)
 class Instance:
-    """One defect in the frame that the label was drawn in: mask_01 (H, W)."""
+    """One defect in the frame that the label was drawn in: mask_01 (H, W).
+
+    The category ``labels.EVERY`` with ``iscrowd`` is a region that counts as nothing for any category.
+    """
 
     category: str
     mask_01: np.ndarray
@@ -50,7 +55,8 @@ class Item:
 
     ``read_label(notes)`` raises InputError to refuse the photograph. ``categories``: what is known before any
     label is read (the folder's name), so that photographs that were not asked for need not be decoded.
-    ``content``: reads the photograph's bytes where they do not lie in ``file``.
+    ``content``: reads the photograph's bytes where they do not lie in ``file``. ``by_folder``: the category is the
+    folder's, so that the same photograph may lie in several.
     """
 
     file: str
@@ -58,18 +64,33 @@ class Item:
     categories: tuple[str, ...] | None = None
     group: str | None = None
     content: Callable[[], bytes] | None = None
+    by_folder: bool = False
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a format reader needs to know of the configuration."""
+    """What a format reader needs to know of the configuration; see ``IngestConfig``."""
 
     normal: frozenset[str]
     strict: bool = False
     line_width: float | None = None
+    classes: ClassMap | None = None
+    mask_name: str | None = None
+    images: str | None = None
+    object: str | None = None
+    boxes: Literal["auto", "fill", "refuse"] = "auto"
+    unlabelled: Literal["auto", "sound"] = "auto"
+    bits: int | None = None
+    run_order: Literal["columns", "rows"] = "columns"
 
     def is_normal(self, name: str) -> bool:
-        return name.casefold() in self.normal
+        """Whether a folder's name means "no defect", whatever its case, separators and number: ``OK_1``, ``ok``."""
+        return plain_name(name) in {plain_name(known) for known in self.normal}
+
+
+def plain_name(name: str) -> str:
+    """A folder's name without case, separators and a number at its end."""
+    return re.sub(r"[\s_\-.]+", "", name.casefold()).rstrip("0123456789")
 
 
 Reader = Callable[[SourceTree, ReadOptions, Ledger], list[Item]]

@@ -1,11 +1,14 @@
-"""COCO instance segmentation: a JSON file, or a folder with ``annotations.json``; photographs beside or in ``images/``.
+"""COCO instance segmentation: any JSON files of that content, wherever in the source they and the photographs lie.
 
-Segmentations are checked and drawn in Python (``core.rle``, ``core.polygons``); several polygons of one annotation are
-its union, as in COCO itself. Boxes and areas are computed anew from the mask (D10, D11). An annotation without a
-usable mask refuses its whole photograph: left out, it would be learnt as background. ``iscrowd`` is kept (D12), the
-same annotation twice counts once (D16), categories called background count as nothing (D9), photographs without
-annotations are normal (D15). ``group_id`` of an image names its group where no other grouping is configured.
-``coco_url`` is never fetched.
+So export CVAT, Label Studio, Roboflow, FiftyOne, Supervisely, VIA, makesense and labelme2coco. Photographs are found by
+``ingest.photo_finder``; several files (one for train, one for val) are one set. Segmentations are checked and drawn in
+Python (``ingest.rle``, ``ingest.polygons``); several polygons of one annotation are its union, as in COCO itself.
+Boxes and areas are computed anew from the mask (D10, D11). An annotation without a usable mask refuses its whole
+photograph: left out, it would be learnt as background; where no annotation has an outline, boxes are filled, with a
+warning (B17). An annotation whose photograph cannot be told (D7) refuses every photograph without annotations: one of
+them may be it. ``iscrowd`` is kept (D12), the same annotation twice counts once (D16), categories called background
+count as nothing (D9), photographs without annotations are sound (D15). ``group_id`` of an image names its group where
+no other grouping is configured. ``coco_url`` is never fetched.
 """
 
 from __future__ import annotations
@@ -17,80 +20,117 @@ from typing import Any
 
 import numpy as np
 
-from ..json_reader import MAX_JSON_BYTES, parse_json
+from ...core.dataset import Dataset
+from ...core.errors import InputError
+from ..json_reader import MAX_JSON_BYTES, kind_of, parse_json
 from ..ledger import Ledger, Notes, refuse
-from ..paths import confined
-from ..polygons import ShapeFault, check_number, fill_ring, leaves_image, read_points
-from ..rle import read_rle
-from ..source_tree import SourceTree, is_inside
+from ..photo_finder import PhotoFinder
+from ..polygons import ShapeFault
+from ..source_tree import SourceTree, list_tree, suffix_of
 from .base import Instance, Item, Label, ReadOptions
-from .coco_index import CocoIndex, Key, index_coco
+from .coco_index import CocoIndex, Key, index_coco, key_of
+from .coco_segmentation import compare, draw_segmentation, fill_box
+from .sidefile import copy_photo
 
-ANNOTATIONS = "annotations.json"
 BACKGROUND = frozenset({"background", "_background_", "__background__", "bg"})
+LABEL_FOLDERS = frozenset({"annotations", "annotation", "ann", "labels", "json", "coco"})
+LOOKED_AT = 200
+"""JSON files looked at for COCO content; labelme's are many, COCO's few."""
+
+
+def fits(tree: SourceTree) -> bool:
+    return bool(_files(tree, LOOKED_AT))
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
-    """One item per image of the file; photographs that it does not name are counted as ignored.
+    """One item per image of the files; photographs that they do not name are counted as ignored.
 
     Raises:
-        InputError: the file cannot be read as COCO, ids (D6) or file names (D13) stand twice.
+        InputError: MISSING there is no COCO file, or what ``index_coco`` raises; D13 a photograph stands twice.
     """
-    name = tree.label_file or ANNOTATIONS
-    if name not in tree.files:
-        raise refuse(name, "MISSING", "no such file in the source folder", "give the COCO JSON file itself as root")
-    index = index_coco(name, parse_json(name, tree.read(name, MAX_JSON_BYTES)), ledger)
-    known = set(tree.files)
+    files = [tree.label_file] if tree.label_file is not None else _files(tree, 10**6)
+    if not files:
+        named = next((name for name in tree.files if name == "annotations.json"), None)
+        if named is None:
+            raise refuse(str(tree.root), "MISSING", "no JSON with COCO's images", "give the COCO JSON itself")
+        files = [named]
+    finder = PhotoFinder(tree, options.images)
     items: list[Item] = []
-    used: dict[str, Key] = {}
-    for key, row in index.images:
-        ledger.found += 1
-        where = f"{name}[image {key[1]}][file_name]"
-        try:
-            path = confined(row.get("file_name"), (), "D14", climb=False)
-        except ShapeFault as fault:
-            ledger.reject(where, refuse(where, fault.code, fault.reason, "name files below the JSON's folder"))
-            continue
-        file = next((place for place in (path, f"images/{path}") if place in known), None)
-        if file is None:
-            ledger.reject(
-                where,
-                refuse(where, "B11", f"there is no photograph {path} beside the file or in images/", "put it there"),
-            )
-            continue
-        if file in used:
-            raise refuse(where, "D13", f"{path} stands under the ids {used[file][1]} and {key[1]}", "merge the two")
-        used[file] = key
-        group = row.get("group_id")
-        items.append(
-            Item(
-                file,
-                partial(_read_label, name, index, key, row),
-                _categories(index, key),
-                str(group) if isinstance(group, str | int) and not isinstance(group, bool) else None,
-            )
-        )
-    for other in known - set(used) - {name}:
+    used: dict[str, str] = {}
+    for name in files:
+        index = index_coco(name, parse_json(name, tree.read(name, MAX_JSON_BYTES)), ledger)
+        items += _items_of(name, index, finder, options, ledger, used)
+    for other in set(tree.files) - set(used) - set(files):
         ledger.ignore("not named in the label file", other)
     return sorted(items, key=lambda item: item.file)
 
 
-def tree_of_file(path: Path) -> SourceTree:
-    """The source that a COCO file names: itself and those of its photographs that lie below its folder."""
-    root = path.parent.resolve()
-    alone = SourceTree(root, [path.name], path.name)
-    content = parse_json(path.name, alone.read(path.name, MAX_JSON_BYTES))
+def _items_of(
+    name: str, index: CocoIndex, finder: PhotoFinder, options: ReadOptions, ledger: Ledger, used: dict[str, str]
+) -> Iterator[Item]:
+    for key, row in index.images:
+        ledger.found += 1
+        where = f"{name}[image {key[1]}][file_name]"
+        try:
+            file = finder.find(row.get("file_name"), name)
+        except ShapeFault as fault:
+            ledger.reject(where, refuse(where, fault.code, fault.reason, "name files of the source; --images DIR"))
+            continue
+        if file is None:
+            reason = f"there is no photograph {str(row.get('file_name'))[:120]} in the source"
+            ledger.reject(where, refuse(where, "B11", reason, "put it there, or say where they are: --images DIR"))
+            continue
+        if file in used:
+            reason = f"{file} stands also under {used[file]}"
+            raise refuse(where, "D13", reason, "merge the two, or give one JSON file as the source")
+        used[file] = f"the id {key[1]} of {name}"
+        group = row.get("group_id")
+        group = str(group) if isinstance(group, str | int) and not isinstance(group, bool) else None
+        read = partial(_read_label, name, index, key, row, options)
+        if index.unmoored is not None and not index.annotations.get(key):
+            read = partial(_refuse_unmoored, where, index.unmoored)
+        yield Item(file, read, _categories(index, key), group)
+
+
+def _refuse_unmoored(where: str, annotation: str, notes: Notes) -> Label:
+    reason = f"has no annotation, but {annotation} names no photograph of the file and may belong to it"
+    raise refuse(where, "D7", reason, "correct or remove that annotation")
+
+
+def _files(tree: SourceTree, most: int) -> list[str]:
+    """The JSON files with COCO content, among the first ``most``."""
+    found = []
+    for name in [name for name in tree.files if suffix_of(name) == ".json"][:most]:
+        head = tree.head(name, 4096)
+        if b'"shapes"' in head and b'"images"' not in head:
+            continue  # labelme's, without reading the picture in it
+        try:
+            if kind_of(parse_json(name, tree.read(name, MAX_JSON_BYTES))) == "coco":
+                found.append(name)
+        except InputError:
+            continue  # a broken file says nothing about the format; its reader refuses it by name
+    return found
+
+
+def tree_of_file(path: Path, images: str | None = None) -> SourceTree:
+    """The source that a COCO file names: itself and its photographs, below its folder or, where that is called
+    ``annotations`` or the like, the one above."""
+    folder = path.parent.resolve()
+    root = folder.parent if folder.name.lower() in LABEL_FOLDERS else folder
+    name = (folder / path.name).relative_to(root).as_posix()
+    whole = list_tree(root, Ledger())
+    content = parse_json(name, SourceTree(root, [name]).read(name, MAX_JSON_BYTES))
     rows = content.get("images") if isinstance(content, dict) else None
-    files = {path.name}
+    finder = PhotoFinder(whole, images)
+    files = {name}
     for row in rows if isinstance(rows, list) else []:
         try:
-            named = confined(row.get("file_name") if isinstance(row, dict) else None, (), "D14", climb=False)
+            found = finder.find(row.get("file_name") if isinstance(row, dict) else None, name)
         except ShapeFault:
             continue  # read_items refuses it by name
-        files.update(
-            place for place in (named, f"images/{named}") if (root / place).is_file() and is_inside(root, root / place)
-        )
-    return SourceTree(root, sorted(files), path.name)
+        if found is not None:
+            files.add(found)
+    return SourceTree(root, sorted(files), name, whole.pictures)
 
 
 def _categories(index: CocoIndex, key: Key) -> tuple[str, ...] | None:
@@ -103,11 +143,14 @@ def _categories(index: CocoIndex, key: Key) -> tuple[str, ...] | None:
 
 
 def _category_key(row: dict[str, Any]) -> Key:
-    value = row["category_id"]
-    return ("text", value) if isinstance(value, str) else ("number", int(value))
+    key = key_of(row["category_id"])
+    assert key is not None  # index_coco let it through
+    return key
 
 
-def _read_label(name: str, index: CocoIndex, key: Key, row: dict[str, Any], notes: Notes) -> Label:
+def _read_label(
+    name: str, index: CocoIndex, key: Key, row: dict[str, Any], options: ReadOptions, notes: Notes
+) -> Label:
     where = f"{name}[image {key[1]}]"
     drawn = []
     for position, entry in index.annotations.get(key, []):
@@ -117,7 +160,8 @@ def _read_label(name: str, index: CocoIndex, key: Key, row: dict[str, Any], note
             notes.repair("D9", "annotations of the background left out")
             continue
         drawn.append((position, entry))
-    return Label(_declared_size(where, row), not drawn, partial(_draw, name, index, drawn, notes), where, "C1")
+    size_hw = _declared_size(where, row)
+    return Label(size_hw, not drawn, partial(_draw, name, index, drawn, options, notes), where, "C1")
 
 
 def _declared_size(where: str, row: dict[str, Any]) -> tuple[int, int] | None:
@@ -131,78 +175,62 @@ def _declared_size(where: str, row: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _draw(
-    name: str, index: CocoIndex, rows: list[tuple[int, dict[str, Any]]], notes: Notes, size_hw: tuple[int, int]
+    name: str,
+    index: CocoIndex,
+    rows: list[tuple[int, dict[str, Any]]],
+    options: ReadOptions,
+    notes: Notes,
+    size_hw: tuple[int, int],
 ) -> Iterator[Instance]:
     seen: set[tuple[str, bytes]] = set()
     for position, row in rows:
-        where = f"{name}[annotation {row.get('id', position)}][segmentation]"
-        try:
-            mask_01 = draw_segmentation(row.get("segmentation"), size_hw, notes)
-        except ShapeFault as fault:
-            raise refuse(where, fault.code, fault.reason, "draw the annotation again") from fault
-        if not mask_01.any():
-            raise refuse(where, "D5", "covers no pixel", "draw the annotation again")
+        place = f"{name}[annotation {row.get('id', position)}]"
+        mask_01 = _pixels(f"{place}[segmentation]", row, index, options, notes, size_hw)
         category = index.categories[_category_key(row)]
         mark = (category, np.packbits(mask_01).tobytes())
         if mark in seen:
             notes.repair("D16", "the same annotation twice counts once")
             continue
         seen.add(mark)
-        _compare(row, mask_01, notes)
-        crowd = row.get("iscrowd", 0)
-        if crowd not in (0, 1, None):
-            raise refuse(
-                f"{name}[annotation {row.get('id', position)}][iscrowd]", "D12", f"is {str(crowd)[:20]!a}", "set 0 or 1"
-            )
+        compare(row, mask_01, notes, index.fractions)
+        crowd = _crowd(place, row.get("iscrowd"))
         if crowd:
             notes.warn("D12", "crowd annotations are kept as such")
         source_id = row.get("id", position)
         origin = {"source_id": source_id} if isinstance(source_id, int | str) else {}
-        yield Instance(category, mask_01, int(bool(crowd)), origin)
+        yield Instance(category, mask_01, crowd, origin)
 
 
-def draw_segmentation(value: Any, size_hw: tuple[int, int], notes: Notes) -> np.ndarray:
-    """mask_01 (H, W) of a COCO segmentation: RLE, a list of polygons, or one flat polygon (repaired, D5).
-
-    Raises:
-        ShapeFault: D1, D2, D3 for RLE, D5 what is neither, C6, C7, C8 for polygons.
-    """
-    if isinstance(value, dict):
-        return read_rle(value, size_hw)
-    if not isinstance(value, list) or not value:
-        raise ShapeFault("D5", "is missing or empty: a box alone is no mask")
-    if not any(isinstance(part, list) for part in value):
-        notes.repair("D5", "flat polygon taken as a list of one")
-        value = [value]
-    mask_01 = np.zeros(size_hw, np.uint8)
-    for number, part in enumerate(value):
-        if not isinstance(part, list) or len(part) < 6 or len(part) % 2:
-            count = len(part) if isinstance(part, list) else 0
-            raise ShapeFault("D5", f"polygon {number} has {count} numbers, needs an even count of at least 6")
-        for coordinate in part:
-            check_number(coordinate, f"polygon {number}")
-        points = read_points([list(pair) for pair in zip(part[::2], part[1::2], strict=True)])
-        if leaves_image(points, size_hw):
-            notes.repair("C7", "polygons clipped at the photograph's edge")
-        mask_01 |= fill_ring(points, size_hw)
+def _pixels(
+    where: str, row: dict[str, Any], index: CocoIndex, options: ReadOptions, notes: Notes, size_hw: tuple[int, int]
+) -> np.ndarray:
+    value = row.get("segmentation")
+    fill = options.boxes == "fill" or (options.boxes == "auto" and index.boxes_alone)
+    try:
+        if fill and not value and row.get("bbox"):
+            notes.warn("B17", "labels that are boxes alone: each box counts as its mask")
+            mask_01 = fill_box(row["bbox"], size_hw, index.fractions)
+        else:
+            mask_01 = draw_segmentation(value, size_hw, notes, index.fractions)
+    except ShapeFault as fault:
+        remedy = "draw the annotation again"
+        if fault.code == "D5" and not value:
+            remedy += ", or take boxes as masks: set boxes=fill"
+        raise refuse(where, fault.code, fault.reason, remedy) from fault
+    if not mask_01.any():
+        raise refuse(where, "D5", "covers no pixel", "draw the annotation again")
     return mask_01
 
 
-def _compare(row: dict[str, Any], mask_01: np.ndarray, notes: Notes) -> None:
-    """Note where the file's own box (by more than 1 pixel) or area (by more than a tenth) contradict the mask."""
-    rows, columns = np.flatnonzero(mask_01.any(axis=1)), np.flatnonzero(mask_01.any(axis=0))
-    tight = (columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
-    box = row.get("bbox")
-    try:
-        near = (
-            isinstance(box, list)
-            and len(box) == 4
-            and all(abs(check_number(given, "bbox") - float(true)) <= 1 for given, true in zip(box, tight, strict=True))
-        )
-    except ShapeFault:
-        near = False
-    if not near:
-        notes.repair("D10", "box computed anew from the mask")
-    area, true_area = row.get("area"), int(mask_01.sum())
-    if not isinstance(area, int | float) or not abs(area - true_area) <= max(2.0, 0.1 * true_area):
-        notes.repair("D11", "area computed anew from the mask")
+def _crowd(place: str, value: Any) -> int:
+    if value in (0, 1, None) or (isinstance(value, str) and value.strip() in {"0", "1", ""}):
+        return int(value or 0)
+    raise refuse(f"{place}[iscrowd]", "D12", f"is {str(value)[:20]!a}", "set 0 or 1")
+
+
+def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+    """``annotations.json`` with run lengths, and ``images/``: a data set of this project, which COCO readers read."""
+    for image in dataset.images:
+        copy_photo(dataset, image, out / "images")
+    dataset.save(out)
+    return {}

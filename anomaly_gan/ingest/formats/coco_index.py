@@ -13,15 +13,24 @@ Key = tuple[str, int | str]
 
 @dataclass(frozen=True)
 class CocoIndex:
-    """``images``: (id, record); ``annotations``: by image id, with their place in the file; ``categories``: names."""
+    """``images``: (id, record); ``annotations``: by image id, with their place in the file; ``categories``: names.
+
+    ``unmoored``: the place of the first annotation whose photograph cannot be told; any photograph without annotation
+    may be it. ``fractions``: all coordinates lie from 0 to 1. ``boxes_alone``: no annotation has an outline.
+    """
 
     images: list[tuple[Key, dict[str, Any]]]
     annotations: dict[Key, list[tuple[int, dict[str, Any]]]]
     categories: dict[Key, str]
+    unmoored: str | None = None
+    fractions: bool = False
+    boxes_alone: bool = False
 
 
 def key_of(value: Any) -> Key | None:
-    """An id in comparable form: 1 and 1.0 are the same, "1" is another; None where it cannot be an id (D8)."""
+    """An id in comparable form: 1, 1.0 and "1" are the same; None where it cannot be an id (D8)."""
+    if isinstance(value, str) and len(value) < 19 and value.isascii() and value.isdigit() and str(int(value)) == value:
+        return "number", int(value)
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -48,16 +57,11 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
             raise refuse(f"{name}[{part}]", "C15", "is not a list of objects", "export COCO instance segmentation")
         lists[part] = rows
     images = _unique(name, "images", lists["images"])
-    categories: dict[Key, str] = {}
-    for key, row in _unique(name, "categories", lists["categories"]):
-        if not isinstance(row.get("name"), str):
-            raise refuse(f"{name}[category {key[1]}]", "D9", "has no name", "name it")
-        categories[key] = row["name"]
-    if len(set(categories.values())) != len(categories):
-        raise refuse(f"{name}[categories]", "D6", "one name stands under two ids", "merge the two")
+    categories = _categories(name, lists)
     _unique(name, "annotations", [row for row in lists["annotations"] if row.get("id") is not None])
     annotations: dict[Key, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     known = {key for key, _ in images}
+    unmoored: str | None = None
     for position, row in enumerate(lists["annotations"]):
         image, category = key_of(row.get("image_id")), key_of(row.get("category_id"))
         field = "image_id" if image not in known else "category_id" if category not in categories else None
@@ -75,9 +79,53 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
             )
             if image in known and image is not None:
                 annotations[image].append((position, {"orphan": True}))
+            else:
+                unmoored = unmoored or where
             continue
         annotations[image].append((position, row))
-    return CocoIndex(images, annotations, categories)
+    rows = [row for entries in annotations.values() for _, row in entries if "orphan" not in row]
+    return CocoIndex(images, annotations, categories, unmoored, all_fractions(rows), _boxes_alone(rows))
+
+
+def _categories(name: str, lists: dict[str, list[dict[str, Any]]]) -> dict[Key, str]:
+    """The names of the categories that annotations refer to; those nobody refers to may be anything."""
+    used = {key_of(row.get("category_id")) for row in lists["annotations"]}
+    rows = [row for row in lists["categories"] if key_of(row.get("id")) in used or key_of(row.get("id")) is None]
+    categories: dict[Key, str] = {}
+    for key, row in _unique(name, "categories", rows):
+        title = row.get("name")
+        if isinstance(title, int) and not isinstance(title, bool):
+            title = str(title)
+        if not isinstance(title, str):
+            raise refuse(f"{name}[category {key[1]}]", "D9", "has no name", "name it")
+        categories[key] = title
+    return categories
+
+
+def all_fractions(rows: list[dict[str, Any]]) -> bool:
+    """Whether every polygon of the file has all its coordinates from 0 to 1, as only normalised ones have."""
+    found = False
+    for row in rows:
+        numbers = coordinates(row.get("segmentation"))
+        if not numbers:
+            if row.get("segmentation"):
+                return False
+            continue
+        if not all(0 <= number <= 1 for number in numbers):
+            return False
+        found = True
+    return found
+
+
+def coordinates(value: Any) -> list[float]:
+    """All numbers of a segmentation made of polygons, however deep; none of run lengths."""
+    if isinstance(value, list):
+        return [number for part in value[:100_000] for number in coordinates(part)]
+    return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
+
+
+def _boxes_alone(rows: list[dict[str, Any]]) -> bool:
+    return bool(rows) and not any(row.get("segmentation") for row in rows) and any(row.get("bbox") for row in rows)
 
 
 def _unique(name: str, part: str, rows: list[dict[str, Any]]) -> list[tuple[Key, dict[str, Any]]]:

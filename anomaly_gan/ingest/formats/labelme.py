@@ -1,66 +1,98 @@
-"""labelme: one JSON file per photograph, found anywhere below the source folder.
+"""labelme of any version: one JSON file per photograph, beside it or in a folder of its own.
 
-A photograph belongs to the JSON whose ``imagePath`` names it (seen from the JSON's folder), else beside the JSON by
-that name; a JSON without such a file gives the photograph in its ``imageData``. No shapes: no defect (C12). A
+A photograph belongs to the JSON whose ``imagePath`` names it (seen from the JSON's folder), else beside the JSON or
+anywhere in the source by that name, else the one of the JSON's own stem; a JSON without such a file gives the
+photograph in its ``imageData``. The copy in ``imageData`` must show the photograph: labelme 3 to 5 save JPEGs again at
+quality 75, so that gray levels differ, but the two correlate. No shapes: no defect (C12). A
 photograph without JSON is without defect where its folder's name is in ``normal``; elsewhere nobody has looked at
 it, and it is skipped. One bad shape refuses its whole photograph: a defect left out would be learnt as background.
-Shapes labelled ``_background_`` count as nothing; ``__ignore__`` refuses the photograph (C11).
+Shapes labelled ``_background_`` count as nothing; ``__ignore__`` and ``ignore`` are kept as crowd.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from ...core.dataset import Dataset
 from ...core.errors import InputError
+from ...core.files import write_text
 from ..image_files import Picture, decode_photo, orient
 from ..json_reader import MAX_JSON_BYTES, kind_of, parse_json
+from ..labels import EVERY
 from ..ledger import Ledger, Notes, printable, refuse
-from ..paths import confined
+from ..photo_finder import PhotoFinder
 from ..polygons import ShapeFault
-from ..source_tree import PHOTO_SUFFIXES, SourceTree, suffix_of
+from ..source_tree import PHOTO_SUFFIXES, SourceTree, ignore_others, suffix_of
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
+from .labelme_files import label_content, mask_shape
 from .labelme_shapes import decode_base64, draw_shape
+from .sidefile import copy_photo, flat_stems, write_side_file
 
 MAX_LABEL_BYTES = 256 * 2**20
+IGNORED = frozenset({"ignore", "__ignore__"})
 BACKGROUND = frozenset({"_background_", "__background__", "background"})
 AGREEMENT = 4.0
 """Mean absolute difference in gray levels up to which an embedded copy (perhaps JPEG again) is the same picture."""
+CORRELATION = 0.91
+"""Least correlation of gray levels of a copy and its photograph beyond that. Measured on grainy surfaces: copies saved
+at quality 75 have 0.93 and more, another part of the same surface at most 0.89."""
+
+
+def fits(tree: SourceTree) -> bool:
+    """Whether the first JSON file with content is labelme's; the others are judged when they are read.
+
+    Raises:
+        InputError: C15 the first is of a format that is not read.
+    """
+    for name in tree.files:
+        if suffix_of(name) != ".json":
+            continue
+        try:
+            kind = kind_of(parse_json(name, tree.read(name, MAX_JSON_BYTES)))
+        except InputError:
+            continue  # a broken file says nothing about the format; its reader refuses it by name
+        if kind == "labelme":
+            return True
+        if kind in {"via", "geojson"}:
+            raise InputError(name, "C15", f"looks like {kind}, which is not read", "export labelme or COCO instead")
+    return False
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
     """One item per photograph; JSON files that cannot be used, or have no photograph, are refused."""
-    known = set(tree.files)
+    finder = PhotoFinder(tree, options.images, "C2")
     claims: dict[str, list[str]] = defaultdict(list)
     contents: dict[str, dict[str, Any]] = {}
     for name in tree.files:
         if suffix_of(name) == ".json":
             try:
                 contents[name] = read_label_file(tree, name)
-                claims[photo_of(name, contents[name], known)].append(name)
+                claims[photo_of(name, contents[name], finder)].append(name)
             except InputError as error:
                 ledger.found += 1
                 ledger.reject(name, error)
                 continue
             # the embedded copy is read again when its turn comes: a thousand of them do not fit in memory
-            contents[name]["imageData"] = contents[name].get("imageData") is not None
-        elif suffix_of(name) not in PHOTO_SUFFIXES:
-            ledger.ignore("not a photograph", name)
+            contents[name]["imageData"] = bool(contents[name].get("imageData"))
+    ignore_others(tree, ledger, {name for name in tree.files if suffix_of(name) == ".json"})
     items = []
+    listed = set(tree.files)
     for photo in sorted({*tree.photos(), *claims}):
         ledger.found += 1
         names = claims.get(photo, [])
         if names:
-            content = None if photo in known else partial(embedded_picture, tree, names[0])
+            content = None if photo in listed else partial(embedded_picture, tree, names[0])
             items.append(
                 Item(photo, partial(_read_label, tree, options, photo, names, contents[names[0]]), content=content)
             )
-        elif any(options.is_normal(part) for part in PurePosixPath(photo).parts[:-1]):
+        elif options.unlabelled == "sound" or any(options.is_normal(part) for part in PurePosixPath(photo).parts[:-1]):
             items.append(Item(photo, lambda notes: NO_DEFECT, ()))
         else:
             ledger.skip(photo, "no label file")
@@ -71,7 +103,7 @@ def read_label_file(tree: SourceTree, name: str) -> dict[str, Any]:
     """The checked outer object of a labelme JSON.
 
     Raises:
-        InputError: C13, C14 see ``core.foreign_json``; C15 it is of another format.
+        InputError: C13, C14 see ``ingest.json_reader``; C15 it is of another format.
     """
     value = parse_json(name, tree.read(name, min(MAX_LABEL_BYTES, MAX_JSON_BYTES)))
     kind = kind_of(value)
@@ -81,28 +113,32 @@ def read_label_file(tree: SourceTree, name: str) -> dict[str, Any]:
     return value
 
 
-def photo_of(name: str, content: dict[str, Any], known: set[str]) -> str:
+def photo_of(name: str, content: dict[str, Any], finder: PhotoFinder) -> str:
     """The photograph of the label file ``name``, as a path below the source root; it need not exist (``imageData``).
 
     Raises:
-        InputError: C2 ``imagePath`` leads outside, C4 the photograph is neither in a file nor in ``imageData``.
+        InputError: C2 ``imagePath`` names nothing here, B11 several photographs fit, C4 the photograph is neither in a
+            file nor in ``imageData``.
     """
-    folder = PurePosixPath(name).parts[:-1]
+    named = content.get("imagePath")
     try:
-        path = confined(content.get("imagePath"), folder, "C2", climb=True)
+        found = finder.find(named, name)
     except ShapeFault as fault:
-        raise refuse(f"{name}[imagePath]", fault.code, fault.reason, "correct imagePath") from fault
-    beside = "/".join((*folder, PurePosixPath(path).name))
-    for candidate in (path, beside):
-        if candidate in known and suffix_of(candidate) in PHOTO_SUFFIXES:
-            return candidate
-    if content.get("imageData") is None:
+        found = finder.same_stem(name)
+        if found is None:
+            remedy = "correct imagePath, or say where the photographs are: --images DIR"
+            raise refuse(f"{name}[imagePath]", fault.code, fault.reason, remedy) from fault
+    found = found or finder.same_stem(name)
+    if found is not None:
+        return found
+    if not content.get("imageData"):
         raise refuse(
             f"{name}[imagePath]",
             "C4",
-            f"there is no photograph {printable(path)}, and imageData is null",
-            "put the photograph there",
+            f"there is no photograph {printable(str(named)[:120])} in the source, and imageData is empty",
+            "put the photograph there, or say where they are: --images DIR",
         )
+    beside = str(PurePosixPath(name).with_name(PurePosixPath(str(named).replace("\\", "/")).name))
     return beside if suffix_of(beside) in PHOTO_SUFFIXES else f"{beside}.png"
 
 
@@ -123,7 +159,7 @@ def _read_label(
     shapes = [check_shape(f"{name}[shape {index}]", shape) for index, shape in enumerate(content["shapes"])]
     size_hw = declared_size(name, content)
     drawn = [(index, shape) for index, shape in enumerate(shapes) if not is_background(shape["label"])]
-    verify = partial(_verify, tree, name, photo) if content["imageData"] and photo in tree.files else None
+    verify = partial(_verify, tree, name, photo, options.bits) if content["imageData"] and photo in tree.files else None
     return Label(size_hw, not drawn, partial(_draw, name, drawn, options, notes), name, "C1", verify)
 
 
@@ -150,17 +186,18 @@ def check_shape(where: str, shape: Any) -> dict[str, Any]:
     """
     if not isinstance(shape, dict):
         raise refuse(where, "C14", "is not an object", "save the label file again")
-    if not isinstance(shape.get("label"), str) or not shape["label"].strip():
-        raise refuse(f"{where}[label]", "C11", "is missing or empty", "name the defect")
-    if shape["label"].strip() == "__ignore__":
-        raise refuse(
-            where,
-            "C11",
-            "is marked __ignore__, and nothing can be left out of a training picture",
-            "label it, or remove the photograph",
-        )
+    label = shape.get("label")
+    if isinstance(label, int) and not isinstance(label, bool):
+        shape = {**shape, "label": str(label)}
+    elif not isinstance(label, str):
+        kind = "missing" if label is None else f"{str(label)[:20]!a}, which is no text"
+        raise refuse(f"{where}[label]", "C11", f"is {kind}", "name the defect")
+    elif not label.strip():
+        raise refuse(f"{where}[label]", "C11", "is empty", "name the defect")
     group = shape.get("group_id")
-    if group is not None and type(group) is not int:
+    if isinstance(group, float) and group.is_integer():
+        shape = {**shape, "group_id": int(group)}
+    elif group is not None and type(group) is not int:
         raise refuse(f"{where}[group_id]", "C9", f"is {str(group)[:20]!a}, not an integer", "correct it")
     return shape
 
@@ -196,19 +233,31 @@ def draw_group(
     line_width: float | None,
     notes: Notes,
 ) -> np.ndarray:
-    """mask_01 (H, W) of one instance: its shapes by exclusive or.
+    """mask_01 (H, W) of one instance: the union of its shapes, but for shapes wholly inside another, which are holes.
 
     Raises:
         InputError: C4 to C8 a shape cannot be drawn, C6 the group covers no pixel; the message names the shape.
     """
-    mask_01 = np.zeros(size_hw, np.uint8)
+    drawn: list[np.ndarray] = []
     for index, shape in members:
         try:
-            mask_01 ^= draw_shape(shape, size_hw, line_width, notes)
+            drawn.append(draw_shape(shape, size_hw, line_width, notes))
         except ShapeFault as fault:
             raise refuse(f"{name}[shape {index}]", fault.code, fault.reason, "redraw the shape") from fault
+    mask_01 = _combined(drawn, size_hw)
     if not mask_01.any():
         raise refuse(f"{name}[shape {members[0][0]}]", "C6", "covers no pixel with its group", "redraw the shape")
+    return mask_01
+
+
+def _combined(drawn: list[np.ndarray], size_hw: tuple[int, int]) -> np.ndarray:
+    """From the largest shape to the smallest: one wholly inside what is there is cut out, any other is added."""
+    mask_01 = np.zeros(size_hw, np.uint8)
+    whole = np.zeros(size_hw, np.uint8)
+    for shape_01 in sorted(drawn, key=lambda shape_01: -int(shape_01.sum())):
+        inside = whole.any() and not (shape_01 & (whole ^ 1)).any()
+        mask_01 = mask_01 ^ shape_01 if inside else mask_01 | shape_01
+        whole |= shape_01
     return mask_01
 
 
@@ -223,26 +272,53 @@ def _draw(
     for members in group_shapes(name, shapes):
         mask_01 = draw_group(name, members, size_hw, options.line_width, notes)
         origin = {"labelme": name, "shapes": [index for index, _ in members]}
-        yield Instance(members[0][1]["label"], mask_01, origin=origin)
+        label = members[0][1]["label"]
+        if label.strip() in IGNORED:
+            notes.repair("B14", "a region to be ignored is kept as crowd, out of training and scores")
+            yield Instance(EVERY, mask_01, 1, origin)
+        else:
+            yield Instance(label, mask_01, origin=origin)
 
 
-def _verify(tree: SourceTree, name: str, photo: str, picture: Picture) -> None:
+def _verify(tree: SourceTree, name: str, photo: str, bits: int | None, picture: Picture) -> None:
     """Compare the embedded copy with the photograph; raises C3 where they are unlike, C4 where it does not decode."""
     try:
-        copy = decode_photo("copy", embedded_picture(tree, name), Notes())
+        copy = decode_photo("copy", embedded_picture(tree, name), Notes(), bits)
     except InputError as error:
         raise refuse(
             f"{name}[imageData]", "C4", f"does not decode: {error.reason}", "save the label file again"
         ) from error
     shown = orient(copy.pixels, copy.orientation)
     for pixels in (orient(picture.pixels, picture.orientation), picture.pixels):
-        if shown.shape[:2] == pixels.shape[:2] and _difference(shown, pixels) <= AGREEMENT:
+        if shown.shape[:2] == pixels.shape[:2] and _same(shown, pixels):
             return
     raise refuse(
         f"{name}[imageData]", "C3", f"shows another picture than {photo}", "remove imageData, or correct imagePath"
     )
 
 
-def _difference(first: np.ndarray, second: np.ndarray) -> float:
-    gray = [array.mean(axis=2) if array.ndim == 3 else array.astype(np.float64) for array in (first, second)]
-    return float(np.abs(gray[0] - gray[1]).mean())
+def _same(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two pictures of one size show the same: nearly equal, or equal but for noise and brightness."""
+    a, b = (array.mean(axis=2) if array.ndim == 3 else array.astype(np.float64) for array in (first, second))
+    if float(np.abs(a - b).mean()) <= AGREEMENT:
+        return True
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return spread > 0 and float((a * b).sum()) / spread >= CORRELATION
+
+
+def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+    """A JSON beside every photograph, all in one folder, each instance a brush mask."""
+    names, labels, stems = dataset.category_names(), dataset.by_image(), flat_stems(dataset)
+    files: dict[str, str] = {}
+    for image in dataset.images:
+        stem = stems[image.file_name]
+        files[image.file_name] = copy_photo(dataset, image, out, stem)
+        shapes = [
+            mask_shape(names[item.category_id] if not item.iscrowd else "ignore", item.mask())
+            for item in labels.get(image.id, [])
+        ]
+        content = label_content(files[image.file_name], (image.height, image.width), shapes)
+        write_text(out / f"{stem}.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    write_side_file(dataset, out, files)
+    return {}

@@ -8,8 +8,8 @@
 * mask: a picture in its box, corners inclusive; fractional corners are rounded and the picture's own size counts;
 * point, points: refused, they have no area.
 
-Shapes of one label and one ``group_id`` are one instance; their pixels are combined by exclusive or, so that a
-shape inside another is a hole, and parts that lie apart stay parts.
+Shapes of one label and one ``group_id`` are one instance: a shape wholly inside another is a hole, parts that lie apart
+stay parts, and shapes that overlap are joined. Coordinates from 0 to 1 are no pixels (D17).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import numpy as np
 from ...core.errors import InputError
 from ..ledger import Notes
 from ..mask_files import decode_mask
-from ..polygons import ShapeFault, check_number, ellipse_ring, fill_line, fill_ring, leaves_image, read_points
+from ..polygons import ShapeFault, check_number, ellipse_ring, fill_line, fill_ring, mostly_inside, read_points
+from .coco_segmentation import refuse_fractions
 
 NO_AREA = frozenset({"point", "points"})
 WIDTH = re.compile(r"(?<![\w.-])width\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)(?![\w.])", re.ASCII | re.IGNORECASE)
@@ -54,8 +55,10 @@ def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: floa
                 "width=5 into its description",
             )
         return fill_line(points, width, size_hw)
+    if len(points) > 2 or kind not in {"polygon", "circle"}:
+        refuse_fractions(points)
     ring = _ring(kind, points)
-    if len(ring) and leaves_image(ring, size_hw):
+    if len(ring) and not mostly_inside(ring, size_hw):
         notes.repair("C7", "shapes clipped at the photograph's edge")
     return fill_ring(ring, size_hw)
 

@@ -1,122 +1,73 @@
-"""Photographs with mask pictures: the category is the first folder's name.
+"""Photographs with mask pictures: the category is the first folder's name, or what ``--classes`` says.
 
-Layouts, also mixed in one source:
+Which mask belongs to which photograph: see ``ingest.mask_names``. A folder whose name is in ``normal`` holds
+photographs without defect: no mask or an all-zero mask is right there, anything else is refused (B7). Folders named
+``image(s)``, ``train``, ``test`` or ``val`` are no categories. Photographs that lie in no folder have the category
+``defect``, and an all-zero mask says that they are sound; in a folder of a category it is refused (B7), unless the
+classes are told. Several masks of one photograph are its instances.
 
-* beside: ``<category>/<stem>.jpg`` with ``<category>/<stem>.png`` (a PNG beside a photograph of the same stem that
-  is no PNG is its mask), or ``<stem>_mask.png`` beside ``<stem>.<any>``;
-* parallel: a folder named ``mask(s)``, ``label(s)``, ``gt`` or ``ground_truth`` anywhere in the path, or
-  ``<folder>_mask(s)`` for ``<folder>``; in it, ``<stem>.png`` or ``<stem>_mask.png`` belongs to ``<stem>.<any>`` in the
-  folder without that name, or in ``image(s)`` in its place.
-
-Pairs are made by the exact stem (B12), never by order. A folder whose name is in ``normal`` holds photographs
-without defect: no mask or an all-zero mask is right there, anything else is refused (B7). Folders named ``image(s)``,
-``train``, ``test`` or ``val`` are no categories. Photographs that lie in no folder have the category ``defect``.
+Written: ``images/<name>.png`` and ``masks/<name>.png``, values 1, 2, 3 ... by category, 255 for crowds, with
+``classes.yaml`` that says which is which.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterator
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+import numpy as np
+import yaml
+
+from ...core.dataset import Dataset
 from ...core.errors import InputError
+from ...core.files import write_text
+from ...core.images import write_png
+from ..classes import GROUND, IGNORE
 from ..image_files import MAX_BYTES
+from ..labels import EVERY
 from ..ledger import Ledger, Notes, refuse
-from ..mask_files import components, decode_mask
-from ..source_tree import PHOTO_SUFFIXES, SourceTree, suffix_of
+from ..mask_files import MaskParts, components, decode_parts
+from ..mask_names import MASK_FOLDERS, category_of, pair_up
+from ..source_tree import SourceTree, ignore_others
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
+from .sidefile import copy_photo, write_side_file
 
-MASK_FOLDERS = frozenset({"mask", "masks", "label", "labels", "gt", "ground_truth", "groundtruth"})
-IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs"})
-SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation"})
-MASK_ENDINGS = ("_mask", "_masks")
-Key = tuple[tuple[str, ...], str]
+UNNAMED = "defect"
+"""The category of photographs in no folder."""
+
+
+def fits(tree: SourceTree) -> bool:
+    """Whether some picture is the mask of another, by its name."""
+    return any(pair_up(tree.photos()).masks.values())
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
     """One item per photograph; masks without a photograph are refused (B11)."""
-    photos, masks = split_photos_and_masks(tree)
-    masks_of: dict[Key, list[str]] = defaultdict(list)
-    for name in masks:
-        masks_of[_mask_key(name)].append(name)
-    photos_of: dict[Key, list[str]] = defaultdict(list)
-    for name in photos:
-        photos_of[_photo_key(name)].append(name)
-    for name in tree.files:
-        if suffix_of(name) not in PHOTO_SUFFIXES:
-            ledger.ignore("not a photograph", name)
-    for key, names in sorted(masks_of.items()):
-        if key in photos_of:
-            for name in names:
-                ledger.ignore("mask of a photograph", name)
-            continue
-        for name in names:
-            ledger.found += 1
-            ledger.reject(
-                name,
-                refuse(
-                    name,
-                    "B11",
-                    "no photograph has this mask's stem",
-                    f"expected {'/'.join((*key[0], key[1]))}.jpg, .png, .bmp or .tif",
-                ),
-            )
-    ledger.found += len(photos)
-    return [
-        _item(tree, options, name, masks_of.get(_photo_key(name), []), photos_of[_photo_key(name)]) for name in photos
-    ]
+    pairs = pair_up(tree.photos(), options.mask_name)
+    ignore_others(tree, ledger)
+    for mask, expected in sorted(pairs.lost.items()):
+        ledger.found += 1
+        ledger.reject(mask, refuse(mask, "B11", "no photograph has this mask's stem", f"expected {expected}"))
+    items = []
+    for photo, masks in sorted(pairs.masks.items()):
+        for mask in masks:
+            ledger.ignore("mask of a photograph", mask)
+        ledger.found += 1
+        category = category_of(photo)
+        read = partial(read_mask_label, tree, options, photo, masks, category)
+        if photo in pairs.rivals and masks:
+            read = partial(_refuse_rivals, photo, masks[0], pairs.rivals[photo])
+        items.append(Item(photo, read, known_categories(options, category), by_folder=category is not None))
+    return items
 
 
-def split_photos_and_masks(tree: SourceTree) -> tuple[list[str], list[str]]:
-    """Which pictures are photographs and which are masks, by the rules above."""
-    names = tree.photos()
-    stems = {str(PurePosixPath(name).with_suffix("")) for name in names if suffix_of(name) != ".png"}
-    masks = {
-        name
-        for name in names
-        if _is_mask(name) or (suffix_of(name) == ".png" and str(PurePosixPath(name).with_suffix("")) in stems)
-    }
-    return [name for name in names if name not in masks], sorted(masks)
-
-
-def _is_mask(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.stem.lower().endswith("_mask") or any(
-        part.lower() in MASK_FOLDERS or part.lower().endswith(MASK_ENDINGS) for part in path.parts[:-1]
-    )
-
-
-def _photo_key(name: str) -> Key:
-    path = PurePosixPath(name)
-    return tuple(part for part in path.parts[:-1] if part.lower() not in IMAGE_FOLDERS), path.stem
-
-
-def _mask_key(name: str) -> Key:
-    path = PurePosixPath(name)
-    folders = []
-    for part in path.parts[:-1]:
-        lower = part.lower()
-        if lower in MASK_FOLDERS or lower in IMAGE_FOLDERS:
-            continue
-        ending = next((ending for ending in MASK_ENDINGS if lower.endswith(ending)), "")
-        folders.append(part[: len(part) - len(ending)])
-    stem = path.stem[:-5] if path.stem.lower().endswith("_mask") else path.stem
-    return tuple(folder for folder in folders if folder.lower() not in IMAGE_FOLDERS), stem
-
-
-def category_of(name: str) -> str:
-    """The first folder that is neither ``images`` nor a split; ``defect`` where there is none."""
-    known = IMAGE_FOLDERS | SPLIT_FOLDERS
-    return next((part for part in PurePosixPath(name).parts[:-1] if part.lower() not in known), "defect")
-
-
-def _item(tree: SourceTree, options: ReadOptions, name: str, masks: list[str], rivals: list[str]) -> Item:
-    category = category_of(name)
-    normal = options.is_normal(category)
-    read = partial(read_mask_label, tree, options, name, masks, category, normal)
-    if masks and len(rivals) > 1:
-        read = partial(_refuse_rivals, name, masks[0], rivals)
-    return Item(name, read, () if normal else (category,))
+def known_categories(options: ReadOptions, category: str | None) -> tuple[str, ...] | None:
+    """What the folder alone says of a photograph's categories: nothing certain, where classes are told."""
+    if category is not None and options.is_normal(category):
+        return ()
+    return None if options.classes is not None or category is None else (category,)
 
 
 def _refuse_rivals(name: str, mask: str, rivals: list[str], notes: Notes) -> Label:
@@ -124,33 +75,62 @@ def _refuse_rivals(name: str, mask: str, rivals: list[str], notes: Notes) -> Lab
 
 
 def read_mask_label(
-    tree: SourceTree, options: ReadOptions, name: str, masks: list[str], category: str, normal: bool, notes: Notes
+    tree: SourceTree,
+    options: ReadOptions,
+    name: str,
+    masks: list[str],
+    category: str | None,
+    notes: Notes,
+    several: bool = False,
+    normal: bool | None = None,
 ) -> Label:
     """The label in the mask picture(s) of a photograph.
 
+    ``several``: the set says that every value but 0 is defect. ``normal``: whether the folder says so; None: by name.
+
     Raises:
-        InputError: B11 no mask or several, B7 a mask that contradicts its folder, or what ``decode_mask`` raises.
+        InputError: B11 no mask, B1 masks of several sizes, B7 a mask that contradicts its folder, or what
+            ``decode_parts`` raises.
     """
+    if normal is None:
+        normal = category is not None and options.is_normal(category)
     if not masks:
-        if normal:
+        if normal or options.unlabelled == "sound":
             return NO_DEFECT
         raise refuse(
             name,
             "B11",
             f"no mask has the stem {PurePosixPath(name).stem!r}",
-            "add the mask, or list the folder in `normal`",
+            "add the mask, list the folder in `normal`, say how masks are called with --mask-name, or, where "
+            "photographs without mask are sound, set unlabelled=sound",
         )
-    if len(masks) > 1:
-        raise refuse(name, "B11", f"has {len(masks)} masks: {', '.join(masks[:3])}", "keep one")
-    mask_01 = decode_mask(masks[0], tree.read(masks[0], MAX_BYTES), notes, options.strict)
-    if mask_01.any() == normal:
-        raise _contradiction(masks[0], category, normal)
-    return Label(
-        mask_01.shape,
-        normal,
-        lambda size_hw: (Instance(category, part, origin={"mask": masks[0]}) for part in components(masks[0], mask_01)),
-        masks[0],
-    )
+    read = {
+        mask: decode_parts(mask, tree.read(mask, MAX_BYTES), notes, options.strict, options.classes, several)
+        for mask in masks
+    }
+    sizes = {parts.size_hw for parts in read.values()}
+    if len(sizes) > 1:
+        raise refuse(name, "B1", f"its masks {', '.join(masks[:3])} are of {len(sizes)} sizes", "export them anew")
+    notes.mask_value = next((parts.value for parts in read.values() if parts.value is not None), None)
+    defective = any(mask_01.any() for parts in read.values() for mask_01 in parts.defects.values())
+    if defective and normal:
+        raise _contradiction(masks[0], str(category), True)
+    told = category is not None and options.classes is None
+    if not defective and not normal and told and all(parts.ignore is None for parts in read.values()):
+        raise _contradiction(masks[0], str(category), False)
+    empty = not defective and all(parts.ignore is None for parts in read.values())
+    if empty and not normal:
+        notes.repair("B7", "an all-zero mask: the photograph counts as sound")
+    return Label(sizes.pop(), empty, lambda size_hw: _draw(read, category or UNNAMED), masks[0])
+
+
+def _draw(read: dict[str, MaskParts], category: str) -> Iterator[Instance]:
+    for mask, parts in read.items():
+        for name, mask_01 in parts.defects.items():
+            for part in components(mask, mask_01):
+                yield Instance(name or category, part, origin={"mask": mask})
+        if parts.ignore is not None:
+            yield Instance(EVERY, parts.ignore, 1, {"mask": mask})
 
 
 def _contradiction(mask: str, category: str, normal: bool) -> InputError:
@@ -162,3 +142,41 @@ def _contradiction(mask: str, category: str, normal: bool) -> InputError:
         f"is all zero, but lies in the defect folder {category!r}",
         "draw the defect, or move the photograph to a normal folder",
     )
+
+
+def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+    """Write class maps: see the module's words."""
+    names = dataset.category_names()
+    if len(names) > 254:
+        raise InputError(str(out), "FORMAT", f"{len(names)} categories do not fit into a mask picture", "use coco")
+    value_of = {number: value for value, number in enumerate(sorted(names), start=1)}
+    labels = dataset.by_image()
+    taken: set[str] = set()
+    files: dict[str, str] = {}
+    overlap = 0
+    for image in dataset.images:
+        stem = _free_stem(image.file_name, taken)
+        files[image.file_name] = copy_photo(dataset, image, out / "images", stem)
+        values = np.zeros((image.height, image.width), np.uint8)
+        items = sorted(labels.get(image.id, []), key=lambda item: (not item.iscrowd, -item.area))
+        for item in items:
+            mask = item.mask() > 0
+            overlap += int((values[mask] > 0).sum()) if not item.iscrowd else 0
+            values[mask] = 255 if item.iscrowd else value_of[item.category_id]
+        write_png(out / "masks" / f"{stem}.png", values)
+    table = {0: GROUND, **{value_of[number]: names[number] for number in sorted(names)}, 255: IGNORE}
+    write_text(out / "classes.yaml", yaml.safe_dump(table, allow_unicode=True, sort_keys=True))
+    write_side_file(dataset, out, files)
+    return {"pixels_of_two_instances": overlap}
+
+
+def _free_stem(file_name: str, taken: set[str]) -> str:
+    path = PurePosixPath(file_name)
+    parts = [part if part.lower() not in MASK_FOLDERS else f"{part}-" for part in path.with_suffix("").parts]
+    stem = base = "/".join(parts)
+    number = 1
+    while stem.casefold() in taken:
+        number += 1
+        stem = f"{base}-{number}"
+    taken.add(stem.casefold())
+    return stem

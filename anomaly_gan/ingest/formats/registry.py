@@ -1,36 +1,74 @@
-"""The table of label formats, and the rules that tell which of them a source is."""
+"""Opening a source, and telling which row of the table of formats it is."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import os
+from pathlib import Path
 
 from ...core.errors import ConfigError, InputError
-from ..json_reader import MAX_JSON_BYTES, kind_of, parse_json
 from ..ledger import Ledger
-from ..source_tree import SourceTree, list_tree, suffix_of
-from . import coco, labelme, mask_png, mvtec
+from ..source_tree import SourceTree, list_tree
 from .base import Reader
+from .coco import tree_of_file
+from .table import FORMATS, Format
 
-FORMATS: dict[str, Reader] = {
-    "labelme": labelme.read_items,
-    "mask-png": mask_png.read_items,
-    "coco": coco.read_items,
-    "mvtec": mvtec.read_items,
-}
-LOOKED_FOR = (
-    "labelme (*.json with shapes), coco (annotations.json), mvtec (train/, test/, ground_truth/), "
-    "mask-png (<stem>.png beside <stem>.jpg, <stem>_mask.png, or a masks/ folder)"
-)
+SPECIAL_FIRST = ("mvtec", "visa", "real-iad", "voc", "yolo-seg", "csv")
+"""Layouts whose masks or text files other formats would claim too: the first that fits is the one."""
 
 
-def open_source(root: Path, format_name: str, ledger: Ledger) -> tuple[SourceTree, str]:
-    """The files of a source (a folder, or a COCO JSON file) and the name of its format (``auto``: recognised)."""
-    if not root.is_file():
-        tree = list_tree(root, ledger)
-        return tree, recognise(tree) if format_name == "auto" else format_name
-    if format_name not in {"auto", "coco"}:
-        raise ConfigError(f"ingest.root: {root} is a file; the format {format_name} needs a folder")
-    return coco.tree_of_file(root), "coco"
+def looked_for() -> str:
+    """All that is looked for, for the message that nothing was found."""
+    return "; ".join(f"{row.name} ({', '.join(row.tree[:2])})" for row in FORMATS.values() if row.reads)
+
+
+def reader(name: str) -> Reader:
+    read: Reader = FORMATS[name].load().read_items
+    return read
+
+
+def open_source(root: Path, format_name: str, ledger: Ledger, images: Path | None = None) -> tuple[SourceTree, str]:
+    """The files of a source (a folder, or a COCO JSON file) and the name of its format (``auto``: recognised).
+
+    ``images``: the folder of the photographs, where it lies elsewhere.
+    """
+    if root.is_file():
+        if format_name not in {"auto", "coco"}:
+            raise ConfigError(f"ingest.root: {root} is a file; the format {format_name} needs a folder")
+        if images is None or images.resolve().is_relative_to(root.parent.resolve()):
+            return tree_of_file(root, relative(images, root.parent)), "coco"
+        return _joined(SourceTree(root.parent.resolve(), [root.name]), images, ledger, root), "coco"
+    tree = list_tree(root, ledger)
+    if images is not None and not images.resolve().is_relative_to(tree.root):
+        tree = _joined(tree, images, ledger)
+    return tree, recognise(tree) if format_name == "auto" else format_name
+
+
+def relative(images: Path | None, root: Path) -> str | None:
+    """``images`` as a path below ``root``; None where there is none."""
+    if images is None:
+        return None
+    if not images.is_dir():
+        raise InputError(str(images), "MISSING", "no such folder of photographs", "check --images")
+    shared = images.resolve()
+    return shared.relative_to(root.resolve()).as_posix() if shared.is_relative_to(root.resolve()) else None
+
+
+def _joined(tree: SourceTree, images: Path, ledger: Ledger, label_file: Path | None = None) -> SourceTree:
+    """One tree of the labels' folder and the photographs' folder, seen from the one above both."""
+    photos = list_tree(images, ledger)
+    root = Path(os.path.commonpath([tree.root, photos.root]))
+    named = {
+        part: {(source.root / name).relative_to(root).as_posix() for name in found}
+        for part, source, found in (
+            ("files", tree, tree.files),
+            ("photos", photos, photos.files),
+            ("seen", tree, tree.pictures),
+            ("found", photos, photos.pictures),
+        )
+    }
+    label = label_file.resolve().relative_to(root).as_posix() if label_file else None
+    pictures = frozenset(named["seen"] | named["found"])
+    return SourceTree(root, sorted(named["files"] | named["photos"]), label, pictures)
 
 
 def recognise(tree: SourceTree) -> str:
@@ -39,36 +77,18 @@ def recognise(tree: SourceTree) -> str:
     Raises:
         InputError: FORMAT none or several fit; C15 the labels are of a format that is not read.
     """
-    found = [name for name, fits in (("coco", _is_coco), ("mvtec", _is_mvtec), ("labelme", _is_labelme)) if fits(tree)]
-    # ground_truth/ holds masks too; label files beside masks, however, leave it open which of the two counts
-    if found in ([], ["labelme"]) and mask_png.split_photos_and_masks(tree)[1]:
+    for name in SPECIAL_FIRST:
+        if _fits(FORMATS[name], tree) and not (name == "yolo-seg" and _fits(FORMATS["coco"], tree)):
+            return name
+    found = [name for name in ("coco", "labelme") if _fits(FORMATS[name], tree)]
+    # label files beside masks leave it open which of the two counts
+    if found in ([], ["labelme"]) and _fits(FORMATS["mask-png"], tree):
         found.append("mask-png")
     if len(found) == 1:
         return found[0]
-    reason = f"looks like {' and '.join(found)}" if found else f"no known label format; looked for {LOOKED_FOR}"
+    reason = f"looks like {' and '.join(found)}" if found else f"no known label format; looked for {looked_for()}"
     raise InputError(str(tree.root), "FORMAT", reason, "say which with --format")
 
 
-def _is_coco(tree: SourceTree) -> bool:
-    return coco.ANNOTATIONS in tree.files
-
-
-def _is_mvtec(tree: SourceTree) -> bool:
-    folders = {PurePosixPath(name).parts[0] for name in tree.files if "/" in name}
-    return {"train", "test", "ground_truth"} <= folders
-
-
-def _is_labelme(tree: SourceTree) -> bool:
-    """Whether the first JSON file with content is labelme's; the others are judged when they are read."""
-    for name in tree.files:
-        if suffix_of(name) != ".json":
-            continue
-        try:
-            kind = kind_of(parse_json(name, tree.read(name, MAX_JSON_BYTES)))
-        except InputError:
-            continue  # a broken file says nothing about the format; its reader refuses it by name
-        if kind == "labelme":
-            return True
-        if kind in {"via", "geojson"}:
-            raise InputError(name, "C15", f"looks like {kind}, which is not read", "export labelme or COCO instead")
-    return False
+def _fits(row: Format, tree: SourceTree) -> bool:
+    return row.reads and bool(row.load().fits(tree))

@@ -1,0 +1,246 @@
+"""Which picture is the mask of which photograph, told by names alone: folders, endings, beginnings, suffixes.
+
+* folders: one named ``mask(s)``, ``label(s)``, ``gt``, ``ground_truth``, ``annotations`` ..., or ``<folder>_mask(s)``
+  for ``<folder>``, anywhere in the path; inside it a mask bears its photograph's stem, with any known ending or
+  beginning, or lies in a folder of that stem (MVTec LOCO);
+* beside the photograph: a known ending or beginning (``_mask``, ``-GT``, ``_label``, ``mask_`` ..., also before a
+  number, or after the photograph's whole name as in ``1.jpg.png``), or the same stem with another suffix;
+* else the one ending or beginning that pairs every picture of the source with another;
+* ``{stem}_label.bmp`` told by the user: then this alone.
+
+Pairs are made by the exact stem (B12), never by order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from ..core.errors import ConfigError
+
+WORDS = "mask|masks|gt|groundtruth|ground_truth|label|labels|lbl|seg|segmentation|annotation|anno|ann|target|msk"
+MASK_FOLDERS = frozenset(WORDS.split("|")) | {"annotations", "segmentations", "segmentationmasks", "annots", "truth"}
+IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "photo", "photos", "jpegimages", "data", "rgb", "input"})
+SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
+ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})[_\-. ]?\d{{0,4}}$", re.IGNORECASE)
+BEGINNING = re.compile(
+    rf"^(?:{WORDS})[_\-. ]?\d{{0,4}}[_\-. ](?P<stem>.+)$|^(?:mask|gt|label)(?P<number>\d+)$", re.IGNORECASE
+)
+FOLDER_ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})$", re.IGNORECASE)
+FOLDER_BEGINNING = re.compile(rf"^(?:{WORDS})[_\-. ](?P<stem>.+)$", re.IGNORECASE)
+PHOTO_ENDING = re.compile(r"^(?P<stem>.+?)[_\-. ](?:image|img|images|imgs|photo|rgb)$", re.IGNORECASE)
+WHOLE_NAME = re.compile(r"^(?P<stem>.+)\.(?:png|jpe?g|bmp|tiff?|jfif|webp)$", re.IGNORECASE)
+MASK_SUFFIXES = {".png": 0, ".bmp": 1, ".gif": 2, ".tif": 3, ".tiff": 3}
+"""Where two pictures have one stem, the mask is the one that is stored without loss; the least number first."""
+LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
+LEAST_PAIRS = 3
+Key = tuple[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """``masks`` of every photograph (some have none), masks without a photograph with the place expected, and
+    photographs that a mask fits equally (``rivals``). ``pattern``: the ending found by itself, for the screen."""
+
+    masks: dict[str, list[str]]
+    lost: dict[str, str] = field(default_factory=dict)
+    rivals: dict[str, list[str]] = field(default_factory=dict)
+    pattern: str | None = None
+
+
+def pair_up(names: Iterable[str], told: str | None = None) -> Pairs:
+    """Divide the pictures ``names`` into photographs and masks, and pair them.
+
+    Raises:
+        ConfigError: ``told`` has no ``{stem}``.
+    """
+    names = sorted(names)
+    if told is not None:
+        return _told(names, told)
+    pattern = None
+    masks = _known(names)
+    if not masks:
+        pattern, masks = _found(names)
+    photos = [name for name in names if name not in masks]
+    by_key: dict[Key, list[str]] = defaultdict(list)
+    for name in photos:
+        by_key[_photo_key(name)].append(name)
+    pairs = Pairs({name: [] for name in photos}, pattern=pattern)
+    for mask, beside in sorted(masks.items()):
+        fitting = [beside] if beside is not None else _fitting(mask, by_key)
+        for photo in fitting:
+            pairs.masks[photo].append(mask)
+        if len(fitting) > 1:
+            pairs.rivals.update((photo, fitting) for photo in fitting)
+        if not fitting:
+            folders, stems = _mask_keys(mask)
+            pairs.lost[mask] = f"{'/'.join((*folders, stems[0]))}.jpg, .png, .bmp or .tif"
+    return pairs
+
+
+def category_of(name: str) -> str | None:
+    """The first folder that is neither images, masks nor a split; None where there is none."""
+    known = IMAGE_FOLDERS | SPLIT_FOLDERS | MASK_FOLDERS
+    return next(
+        (part for part in PurePosixPath(name).parts[:-1] if part.lower() not in known and not _of_split(part)), None
+    )
+
+
+def _of_split(part: str) -> bool:
+    """``train_images`` and the like."""
+    found = PHOTO_ENDING.match(part)
+    return found is not None and found["stem"].lower() in SPLIT_FOLDERS
+
+
+def _known(names: list[str]) -> dict[str, str | None]:
+    """The masks among ``names`` by the rules for folders and for names beside; where known, with their photograph."""
+    whole = set(names)
+    stems: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        stems[_stem(name)].append(name)
+    masks: dict[str, str | None] = {}
+    for name in names:
+        path = PurePosixPath(name)
+        if any(_mask_folder(part) is not None for part in path.parts[:-1]):
+            masks[name] = None
+            continue
+        inner = WHOLE_NAME.match(path.stem)
+        if inner and str(path.with_name(path.stem)) in whole:
+            masks[name] = str(path.with_name(path.stem))
+            continue
+        own = _without_word(path.stem)
+        partners = [other for stem in own for other in stems.get(str(path.with_name(stem)), []) if other != name]
+        partners += [other for stem in own for other in stems.get(str(path.with_name(f"{stem}_image")), [])]
+        if partners or path.stem.lower().endswith(("_mask", "-mask")):
+            masks[name] = None
+    for twins in stems.values():
+        photos = [name for name in twins if name not in masks]
+        if len(photos) > 1 and any(PurePosixPath(name).suffix.lower() in LOSSY for name in photos):
+            for name in photos:
+                if PurePosixPath(name).suffix.lower() in MASK_SUFFIXES:
+                    masks[name] = None
+        elif len(photos) == 2 and len({PurePosixPath(name).suffix.lower() for name in photos}) == 2:
+            ranks = {MASK_SUFFIXES.get(PurePosixPath(name).suffix.lower(), 9): name for name in photos}
+            if min(ranks) == 0 and len(ranks) == 2:
+                masks[ranks[0]] = None
+    return masks
+
+
+def _found(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
+    """The one ending or beginning that pairs every picture of a folder that has it with one that has it not."""
+    stems = {_stem(name): name for name in names}
+    tally: Counter[tuple[str, str]] = Counter()
+    for name in names:
+        path = PurePosixPath(name)
+        for cut in range(1, len(path.stem)):
+            if str(path.with_name(path.stem[:cut])) in stems:
+                tally["", path.stem[cut:]] += 1
+            if str(path.with_name(path.stem[cut:])) in stems:
+                tally[path.stem[:cut], ""] += 1
+    for (begin, end), count in tally.most_common(3):
+        affixed = [name for name in names if _has(name, begin, end)]
+        if (
+            count == len(affixed) >= LEAST_PAIRS
+            and not (begin + end).strip("_-. ").isdigit()
+            and 2 * count <= len(names)
+        ):
+            partner = {name: stems[_bare(name, begin, end)] for name in affixed}
+            if not set(partner.values()) & set(affixed):
+                return f"{begin}{{stem}}{end}", dict(partner)
+    return None, {}
+
+
+def _has(name: str, begin: str, end: str) -> bool:
+    stem = PurePosixPath(name).stem
+    return len(stem) > len(begin + end) and stem.startswith(begin) and stem.endswith(end)
+
+
+def _bare(name: str, begin: str, end: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(path.stem[len(begin) : len(path.stem) - len(end)]))
+
+
+def _told(names: list[str], told: str) -> Pairs:
+    pattern = told.replace("\\", "/").strip("/")
+    if pattern.count("{stem}") != 1:
+        raise ConfigError(
+            f"--mask-name {told}: needs {{stem}} once, as in '{{stem}}_label.bmp' or 'masks/{{stem}}.png'"
+        )
+    folders, _, file = pattern.rpartition("/")
+    suffixed = PurePosixPath(file.replace("{stem}", "x")).suffix != ""
+    lookup: dict[str, str] = {}
+    for name in names:
+        lookup[name if suffixed else _stem(name)] = name
+    masks: dict[str, list[str]] = {}
+    taken = set()
+    for name in names:
+        path = PurePosixPath(name)
+        wanted = file.replace("{stem}", path.stem)
+        places = [str(PurePosixPath(*path.parts[:-1], folders, wanted)), f"{folders}/{wanted}" if folders else wanted]
+        if len(path.parts) > 1:
+            places.append(str(PurePosixPath(*path.parts[:-2], folders, wanted)))
+            places.append(str(PurePosixPath(folders, *path.parts[1:-1], wanted)))
+        mask = next((lookup[place] for place in places if place in lookup and lookup[place] != name), None)
+        masks[name] = [mask] if mask is not None else []
+        taken.update(masks[name])
+    return Pairs({name: found for name, found in masks.items() if name not in taken}, pattern=pattern)
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _without_word(stem: str) -> list[str]:
+    """The stems a mask of that name may belong to, but its own: ``1_mask0`` -> ``1``."""
+    found = [match["stem"] for match in (ENDING.match(stem), BEGINNING.match(stem)) if match and match["stem"]]
+    match = BEGINNING.match(stem)
+    if match and match["number"]:
+        found.append(match["number"])
+    whole = WHOLE_NAME.match(stem)
+    return found + ([whole["stem"]] if whole else [])
+
+
+def _mask_folder(part: str) -> str | None:
+    """What is left of a folder's name without its word for masks (``""``: nothing); None where it has none."""
+    if part.lower() in MASK_FOLDERS:
+        return ""
+    match = FOLDER_ENDING.match(part) or FOLDER_BEGINNING.match(part)
+    return match["stem"] if match else None
+
+
+def _photo_key(name: str) -> Key:
+    path = PurePosixPath(name)
+    return _plain(path.parts[:-1]), path.stem
+
+
+def _plain(folders: Iterable[str]) -> tuple[str, ...]:
+    kept = []
+    for part in folders:
+        left = _mask_folder(part)
+        part = part if left is None else left
+        match = PHOTO_ENDING.match(part)
+        part = match["stem"] if match else part
+        if part and part.lower() not in IMAGE_FOLDERS:
+            kept.append(part)
+    return tuple(kept)
+
+
+def _mask_keys(name: str) -> tuple[tuple[str, ...], list[str]]:
+    path = PurePosixPath(name)
+    return _plain(path.parts[:-1]), [path.stem, *_without_word(path.stem)]
+
+
+def _fitting(mask: str, by_key: dict[Key, list[str]]) -> list[str]:
+    folders, stems = _mask_keys(mask)
+    own_folder = str(PurePosixPath(mask).parent)
+    for stem in (*stems, *(f"{stem}_image" for stem in stems[1:])):
+        found = by_key.get((folders, stem), [])
+        near = [name for name in found if str(PurePosixPath(name).parent) == own_folder]
+        if near or found:
+            return near if near and stem != stems[0] else found
+    if folders and (inner := by_key.get((folders[:-1], folders[-1]))):
+        return inner  # a folder of masks for each photograph
+    return []
