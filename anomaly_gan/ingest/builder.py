@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,11 +14,12 @@ from ..core.dataset import Annotation, Category, Dataset, ImageRecord
 from ..core.errors import InputError
 from ..core.files import sha256_bytes, write_bytes
 from ..core.images import encode_png
+from .accepted import Accepted
 from .config import IngestConfig
 from .contradictions import SetChecks, same_photographs
 from .depth import Depth
 from .formats.base import Item, Label
-from .groups import Grouping, GroupRow
+from .groups import Grouping
 from .image_files import MAX_BYTES, Picture, decode_photo, is_gray, orient
 from .labels import EVERY, LabelMap, proposal, twins
 from .ledger import Ledger, Notes, refuse
@@ -40,22 +41,6 @@ STOPS = frozenset({"A4", "A5", "B14", "B15", "B16"})
 LONGEST_LABEL = 100
 FEW_COLOURED = 0.05
 """Share of coloured photographs up to which a set is read as gray."""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """One photograph as stored. ``instances``: (category name, annotation still without ids)."""
-
-    source: str
-    file: str
-    size_hw: tuple[int, int]
-    gray: bool
-    group: GroupRow
-    sha256: str
-    fingerprint: str
-    instances: list[tuple[str, Annotation]]
-    extra: dict[str, Any]
-    by_folder: bool = False
 
 
 class Intake:

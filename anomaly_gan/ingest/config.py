@@ -42,9 +42,9 @@ class IngestConfig(Config):
     ``groups``: CSV with the columns ``file``, ``group_column``, and, where wanted, ``category`` (the key is then
     category/file) and ``fold``; or ``group_regex``, searched in the file's name (``group_on: path``: in its path below
     the root), whose group 1 (or ``group``) names the object; or neither: every photograph is an object of its own.
-    ``fold``: the fold that is the test split; None: about ``test_share`` of the groups of every category, by hash. ``categories``: keep
-    only these. ``normal``: folder names that mean "no defect". ``exif``: the frame the labels were drawn in, where
-    photographs are turned by EXIF. ``max_bad``: the share of refused records that is still borne. ``min_side``:
+    ``fold``: the fold that is the test split; None: about ``test_share`` of the groups of every category, by hash.
+    ``categories``: keep only these. ``normal``: folder names that mean "no defect". ``exif``: the frame the labels were
+    drawn in, where photographs are turned by EXIF. ``max_bad``: the share of refused records still borne. ``min_side``:
     pixels. ``bits``: the depth of photographs of more than 8 bits; None: found over the set.
     ``line_width``: pixels; None refuses drawn lines.
     ``split: images`` deals out photographs, not objects: the usual random split, which leaks; only to measure by how

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from ..core.dataset import Annotation
 from ..core.errors import InputError
+from .accepted import Accepted
 from .ledger import Notes, refuse
-
-if TYPE_CHECKING:
-    from .builder import Accepted
 
 FULL = frozenset({1, 65535, *range(250, 256)})
 """Values that masks of one class have when they are full, whatever program wrote them."""

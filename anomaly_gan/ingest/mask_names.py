@@ -25,14 +25,14 @@ WORDS = "mask|masks|gt|groundtruth|ground_truth|label|labels|lbl|seg|segmentatio
 MASK_FOLDERS = frozenset(WORDS.split("|")) | {"annotations", "segmentations", "segmentationmasks", "annots", "truth"}
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "photo", "photos", "jpegimages", "data", "rgb", "input"})
 SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
-ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})[_\-. ]?\d{{0,4}}$", re.IGNORECASE)
+ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})[_\-. ]?\d{{0,4}}$", re.IGNORECASE | re.DOTALL)
 BEGINNING = re.compile(
-    rf"^(?:{WORDS})[_\-. ]?\d{{0,4}}[_\-. ](?P<stem>.+)$|^(?:mask|gt|label)(?P<number>\d+)$", re.IGNORECASE
+    rf"^(?:{WORDS})[_\-. ]?\d{{0,4}}[_\-. ](?P<stem>.+)$|^(?:mask|gt|label)(?P<number>\d+)$", re.IGNORECASE | re.DOTALL
 )
-FOLDER_ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})$", re.IGNORECASE)
-FOLDER_BEGINNING = re.compile(rf"^(?:{WORDS})[_\-. ](?P<stem>.+)$", re.IGNORECASE)
-PHOTO_ENDING = re.compile(r"^(?P<stem>.+?)[_\-. ](?:image|img|images|imgs|photo|rgb)$", re.IGNORECASE)
-WHOLE_NAME = re.compile(r"^(?P<stem>.+)\.(?:png|jpe?g|bmp|tiff?|jfif|webp)$", re.IGNORECASE)
+FOLDER_ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})$", re.IGNORECASE | re.DOTALL)
+FOLDER_BEGINNING = re.compile(rf"^(?:{WORDS})[_\-. ](?P<stem>.+)$", re.IGNORECASE | re.DOTALL)
+PHOTO_ENDING = re.compile(r"^(?P<stem>.+?)[_\-. ](?:image|img|images|imgs|photo|rgb)$", re.IGNORECASE | re.DOTALL)
+WHOLE_NAME = re.compile(r"^(?P<stem>.+)\.(?:png|jpe?g|bmp|tiff?|jfif|webp)$", re.IGNORECASE | re.DOTALL)
 MASK_SUFFIXES = {".png": 0, ".bmp": 1, ".gif": 2, ".tif": 3, ".tiff": 3}
 """Where two pictures have one stem, the mask is the one that is stored without loss; the least number first."""
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
@@ -116,11 +116,13 @@ def _known(names: list[str]) -> dict[str, str | None]:
         partners += [other for stem in own for other in stems.get(str(path.with_name(f"{stem}_image")), [])]
         if partners or path.stem.lower().endswith(("_mask", "-mask")):
             masks[name] = None
+    named = bool(masks)
     for twins in stems.values():
         photos = [name for name in twins if name not in masks]
         if len(photos) > 1 and any(PurePosixPath(name).suffix.lower() in LOSSY for name in photos):
             for name in photos:
-                if PurePosixPath(name).suffix.lower() in MASK_SUFFIXES:
+                suffix = PurePosixPath(name).suffix.lower()
+                if suffix == ".png" or (suffix in MASK_SUFFIXES and not named):
                     masks[name] = None
         elif len(photos) == 2 and len({PurePosixPath(name).suffix.lower() for name in photos}) == 2:
             ranks = {MASK_SUFFIXES.get(PurePosixPath(name).suffix.lower(), 9): name for name in photos}

@@ -27,6 +27,8 @@ class PhotoFinder:
         self._photos = set(tree.photos())
         self._images = images.strip("/") if images else None
         self._code = code
+        self.guessed: set[str] = set()
+        """Photographs that no label file names by a path that leads to them."""
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for photo in sorted(self._photos):
@@ -60,12 +62,16 @@ class PhotoFinder:
             beside = ["/".join(part for part in (*folder, place, inner) if part) for place in PLACES]
             if (found := next((place for place in beside if place in self._photos), None)) is not None:
                 return found
-        return self._by_end(path, label_file)
+        found = self._by_end(path, label_file)
+        self.guessed.update([found] if found is not None else [])
+        return found
 
     def same_stem(self, label_file: str) -> str | None:
         """The one photograph of the label file's own stem, beside it before anywhere else; None where none is."""
         path = PurePosixPath(label_file)
-        return self._nearest(self._by_stem.get(path.stem.casefold(), []), label_file, strict=False)
+        found = self._nearest(self._by_stem.get(path.stem.casefold(), []), label_file, strict=False)
+        self.guessed.update([found] if found is not None else [])
+        return found
 
     def _tail(self, named: object) -> str | None:
         """The name alone of a path that leads outside, of a URL or a drive, where a photograph here has it."""

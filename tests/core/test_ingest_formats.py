@@ -229,13 +229,19 @@ def test_16_bits_are_scaled_over_the_full_range(tmp_path: Path) -> None:
     assert next(i for i in dataset.images if i.file_name == "good/deep.png").extra["repairs"] == ["A6"]
 
 
-def test_colour_anywhere_makes_the_data_set_rgb(tmp_path: Path) -> None:
+def test_one_coloured_file_leaves_a_gray_set_gray_and_is_named(tmp_path: Path) -> None:
     write_masks(tmp_path / "source")
     save(tmp_path / "source/good/equal.png", np.repeat(photo(7)[..., None], 3, axis=2))
     assert ingest(tmp_path / "source", tmp_path / "gray").info["mode"] == "L"
     save(tmp_path / "source/good/colour.png", photo(8, (HEIGHT, WIDTH, 3)))
-    metrics = run(IngestConfig(root=str(tmp_path / "source")), Context(seed=0), tmp_path / "rgb")
-    assert load_dataset(tmp_path / "rgb").info["mode"] == "RGB" and metrics["warned"]["A10"] == 13
+    metrics = run(IngestConfig(root=str(tmp_path / "source")), Context(seed=0), tmp_path / "one")
+    assert load_dataset(tmp_path / "one").info["mode"] == "L" and metrics["warned"]["A10"] == 1
+    assert metrics["examples"]["A10"]["file"] == "good/colour.png"
+    assert ingest(tmp_path / "source", tmp_path / "rgb", colour="rgb").info["mode"] == "RGB"
+    for index in range(4):
+        save(tmp_path / f"source/good/colour{index}.png", photo(20 + index, (HEIGHT, WIDTH, 3)))
+    metrics = run(IngestConfig(root=str(tmp_path / "source")), Context(seed=0), tmp_path / "more")
+    assert load_dataset(tmp_path / "more").info["mode"] == "RGB" and metrics["warned"]["A10"] == 13
 
 
 @pytest.mark.parametrize(

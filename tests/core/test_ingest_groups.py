@@ -41,12 +41,16 @@ def test_the_groups_file_decides_groups_and_folds(tmp_path: Path) -> None:
 def test_equal_photographs_are_one_group(tmp_path: Path) -> None:
     write_masks(tmp_path / "source")
     for index in range(8):  # the pixels of crack/0 again, in other files and another container
-        save(tmp_path / f"source/good/copy{index}.png", np.asarray(Image.open(tmp_path / "source/crack/0.jpg")))
+        save(tmp_path / f"source/crack/copy{index}.png", np.asarray(Image.open(tmp_path / "source/crack/0.jpg")))
+        save(tmp_path / f"source/crack/copy{index}_mask.png", np.asarray(Image.open(tmp_path / "source/crack/0.png")))
     metrics = run(IngestConfig(root=str(tmp_path / "source")), Context(seed=0), tmp_path / "out")
     dataset = load_dataset(tmp_path / "out")
     copies = [image for image in dataset.images if "copy" in image.file_name or image.file_name == "crack/0.jpg"]
     assert len(copies) == 9 and len({(image.group_id, image.split) for image in copies}) == 1
     assert metrics["duplicates_joined"] == 8
+    save(tmp_path / "source/good/copy.png", np.asarray(Image.open(tmp_path / "source/crack/0.jpg")))
+    with pytest.raises(InputError, match=r"copy.png: E10: is sound here, and shows a defect as crack/0.jpg"):
+        ingest(tmp_path / "source", tmp_path / "both")
 
 
 def test_unwanted_categories_are_skipped_and_counted(tmp_path: Path) -> None:
@@ -61,9 +65,9 @@ def test_repaired_photographs_never_take_the_name_of_another(tmp_path: Path) -> 
     root = tmp_path / "source"
     for index in range(2):
         labelme(root / f"{index}.png", index, [rectangle(5, 6, 15, 16)])
-    save(root / "good/same.png", photo(1))
-    save(root / "good/same.tif", photo(2).astype(np.uint16) * 257)
-    save(root / "good/alone.tif", photo(3).astype(np.uint16) * 257)
+    save(root / "good/same.png", photo(21))
+    save(root / "good/same.tif", photo(22).astype(np.uint16) * 257)
+    save(root / "good/alone.tif", photo(23).astype(np.uint16) * 257)
     names = {image.file_name for image in ingest(root, tmp_path / "out", format="labelme").images}
     assert names == {"good/same.png", "good/same.tif.png", "good/alone.png", "0.png", "1.png"}
 
@@ -107,7 +111,7 @@ def test_a_changed_source_changes_its_key(tmp_path: Path) -> None:
 
 def test_an_unknown_or_doubtful_source_is_refused_in_one_line(tmp_path: Path) -> None:
     save(tmp_path / "plain/a/1.jpg", photo(1))
-    with pytest.raises(InputError, match="no known label format; looked for labelme"):
+    with pytest.raises(InputError, match="no known label format; looked for coco"):
         ingest(tmp_path / "plain", tmp_path / "out")
     labelme(tmp_path / "plain/1.png", 1, [rectangle(5, 6, 15, 16)])
     (tmp_path / "plain/annotations.json").write_text(json.dumps({"images": []}))

@@ -43,7 +43,7 @@ def test_what_was_repaired_ignored_and_warned_of_is_named_with_an_example(tmp_pa
     assert (
         "repaired: A6 16-bit samples scaled to 8 bits over the full range (1 photograph, such as crack/9.tif)" in text
     )
-    assert "A10 1 in colour among 13 gray ones" in text and "such as good/in_colour.png" in text
+    assert "A10 1 of 14 photographs are in colour" in text and "such as good/in_colour.png" in text
 
 
 def test_no_sound_photograph_and_no_groups_are_said(tmp_path):
@@ -53,7 +53,7 @@ def test_no_sound_photograph_and_no_groups_are_said(tmp_path):
     none = "\n".join(said(tmp_path / "source", tmp_path / "none"))
     assert "mind: no sound photograph: " in none and "mind: no groups told: " in none
     save(tmp_path / "source" / "good" / "0.jpg", photo(3))
-    one = "\n".join(said(tmp_path / "source", tmp_path / "one", group_regex="/([0-9])"))
+    one = "\n".join(said(tmp_path / "source", tmp_path / "one", group_regex="/([0-9])", group_on="path"))
     assert "sound photograph to paint defects into (training side)" in one or "on the test side" in one
     assert "no groups told" not in one
 

@@ -117,7 +117,7 @@ def test_every_form_of_rle_reads_back_as_the_mask(mask: np.ndarray) -> None:
         ({"size": [4, 5], "counts": [20]}, "D2"),
         ({"size": [0, 4], "counts": [0]}, "D3"),
         ({"size": [2**31, 2**31], "counts": [1]}, "D2"),
-        ({"size": [4.0, 4], "counts": [16]}, "D3"),
+        ({"size": [4.5, 4], "counts": [16]}, "D3"),
         ({"size": ["4", 4], "counts": [16]}, "D3"),
         ({"size": [-4, 4], "counts": [16]}, "D3"),
         ({"size": 16}, "D3"),

@@ -86,7 +86,7 @@ def _items_of(
         used[file] = f"the id {key[1]} of {name}"
         group = row.get("group_id")
         group = str(group) if isinstance(group, str | int) and not isinstance(group, bool) else None
-        read = partial(_read_label, name, index, key, row, options)
+        read = partial(_read_label, name, index, key, row, options, file in finder.guessed)
         if index.unmoored is not None and not index.annotations.get(key):
             read = partial(_refuse_unmoored, where, index.unmoored)
         yield Item(file, read, _categories(index, key), group)
@@ -149,9 +149,11 @@ def _category_key(row: dict[str, Any]) -> Key:
 
 
 def _read_label(
-    name: str, index: CocoIndex, key: Key, row: dict[str, Any], options: ReadOptions, notes: Notes
+    name: str, index: CocoIndex, key: Key, row: dict[str, Any], options: ReadOptions, guessed: bool, notes: Notes
 ) -> Label:
     where = f"{name}[image {key[1]}]"
+    if guessed:
+        notes.repair("D14", "file_name leads to no photograph: the one of that name in the source was taken")
     drawn = []
     for position, entry in index.annotations.get(key, []):
         if "orphan" in entry:

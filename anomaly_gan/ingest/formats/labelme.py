@@ -74,13 +74,15 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         if suffix_of(name) == ".json":
             try:
                 contents[name] = read_label_file(tree, name)
-                claims[photo_of(name, contents[name], finder)].append(name)
+                photo = photo_of(name, contents[name], finder)
+                claims[photo].append(name)
             except InputError as error:
                 ledger.found += 1
                 ledger.reject(name, error)
                 continue
             # the embedded copy is read again when its turn comes: a thousand of them do not fit in memory
             contents[name]["imageData"] = bool(contents[name].get("imageData"))
+            contents[name]["guessed"] = photo in finder.guessed
     ignore_others(tree, ledger, {name for name in tree.files if suffix_of(name) == ".json"})
     items = []
     listed = set(tree.files)
@@ -121,14 +123,18 @@ def photo_of(name: str, content: dict[str, Any], finder: PhotoFinder) -> str:
             file nor in ``imageData``.
     """
     named = content.get("imagePath")
+    stem = PurePosixPath(str(named).replace("\\", "/")).stem.casefold()
+    # another stem is another photograph, unless the copy in imageData proves that it is the same
+    trusted = bool(content.get("imageData")) or stem == PurePosixPath(name).stem.casefold()
     try:
         found = finder.find(named, name)
     except ShapeFault as fault:
-        found = finder.same_stem(name)
+        found = finder.same_stem(name) if trusted else None
         if found is None:
             remedy = "correct imagePath, or say where the photographs are: --images DIR"
             raise refuse(f"{name}[imagePath]", fault.code, fault.reason, remedy) from fault
-    found = found or finder.same_stem(name)
+    if found is None and trusted:
+        found = finder.same_stem(name)
     if found is not None:
         return found
     if not content.get("imageData"):
@@ -157,6 +163,8 @@ def _read_label(
         raise refuse(photo, "B11", f"has {len(names)} label files: {', '.join(names[:3])}", "keep one")
     name = names[0]
     shapes = [check_shape(f"{name}[shape {index}]", shape) for index, shape in enumerate(content["shapes"])]
+    if content["guessed"]:
+        notes.repair("C2", "imagePath leads to no photograph: the one of that name in the source was taken")
     size_hw = declared_size(name, content)
     drawn = [(index, shape) for index, shape in enumerate(shapes) if not is_background(shape["label"])]
     verify = partial(_verify, tree, name, photo, options.bits) if content["imageData"] and photo in tree.files else None

@@ -18,7 +18,7 @@ SPECIAL_FIRST = ("mvtec", "visa", "real-iad", "voc", "yolo-seg", "csv")
 
 def looked_for() -> str:
     """All that is looked for, for the message that nothing was found."""
-    return "; ".join(f"{row.name} ({', '.join(row.tree[:2])})" for row in FORMATS.values() if row.reads)
+    return ", ".join(f"{row.name} ({row.tree[1]})" for row in FORMATS.values() if row.reads)
 
 
 def reader(name: str) -> Reader:

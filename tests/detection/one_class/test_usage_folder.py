@@ -124,7 +124,7 @@ def test_what_cannot_be_learned_is_refused_before_training(plant: Path, tmp_path
     with pytest.raises(InputError, match="K5: 20 held-out normals cannot promise"):
         learn(plant / "good", tmp_path / "b", false_alarm=0.01)
     with pytest.raises(InputError, match="E7"):
-        learn(plant / "good", tmp_path / "c", group_regex="shift()")
+        learn(plant / "good", tmp_path / "c", group_regex="o()")
     with pytest.raises(ConfigError, match="false-alarm"):
         learn(plant / "good", tmp_path / "d", false_alarm=5)
     with pytest.raises(ConfigError, match="inside"):
