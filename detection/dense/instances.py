@@ -24,6 +24,16 @@ class Found:
     bitmap_01: np.ndarray
 
 
+@dataclass(frozen=True)
+class Inspected:
+    """One photograph at its own size: instances, best first; ``score`` of the whole in [0, 1] and ``maps_KHW`` in
+    [0, 1], where the detector gives them."""
+
+    found: list[Found]
+    score: float | None = None
+    maps_KHW: np.ndarray | None = None
+
+
 def instances(maps_KHW: np.ndarray, coarse_KHW: np.ndarray, config: DenseConfig, most: int = 100) -> list[Found]:
     """Connected regions of each map, best first, at most ``most``.
 

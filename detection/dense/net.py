@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,13 +14,11 @@ from torch import Tensor, nn
 from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, TRUNKS, efficientnet_lite
 
 from .config import DenseConfig
-
-if TYPE_CHECKING:
-    from ..evaluation.reading import Inspected
+from .instances import Inspected
+from .predict import Seen, look
 
 COARSE = 16
 """Stride of the coarse head."""
-DEEPEST = 32
 
 
 @dataclass(frozen=True)
@@ -119,13 +116,20 @@ class DenseNet(nn.Module):
         height, width = images_BCHW.shape[-2:]
         return self.decode(self.features(images_BCHW), (height, width))
 
-    def inspect(self, pixels: np.ndarray, device: torch.device, prior: np.ndarray | None = None) -> Inspected:
-        """Instances, score and maps of a photograph of any size, uint8 (H, W) or (H, W, 3)."""
-        from ..evaluation.reading import Inspected
-        from .predict import look
+    def shares(self, images_BCHW: Tensor) -> Tensor:
+        """(B, 2K, H, W) in [0, 1]: the maps, then the coarse head's, all at the input's size."""
+        logits = self(images_BCHW)
+        size = (int(images_BCHW.shape[-2]), int(images_BCHW.shape[-1]))
+        coarse = F.interpolate(logits.coarse_BKhw, size=size, mode="bilinear", align_corners=False)
+        return torch.sigmoid(torch.cat([logits.maps_BKHW, coarse], 1))
 
-        seen = look(self, pixels, device, prior)
-        return Inspected(seen.found(self), seen.score(), seen.maps_KHW)
+    def look(self, pixels: np.ndarray, device: torch.device, prior: np.ndarray | None = None) -> Seen:
+        """Maps of a photograph of any size, uint8 (H, W) or (H, W, 3)."""
+        return look(self.shares, self.config, self.categories, pixels, device, prior)
+
+    def inspect(self, pixels: np.ndarray, device: torch.device, prior: np.ndarray | None = None) -> Inspected:
+        """Instances, score and maps of a photograph of any size."""
+        return self.look(pixels, device, prior).read(self.config)
 
 
 def _block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,13 @@ import torch
 from torch import Tensor
 
 from ..tiles import blended
-from .instances import Found, image_score, instances
-from .net import DEEPEST, DenseNet
+from .config import DenseConfig
+from .instances import Inspected, image_score, instances
+
+DEEPEST = 32
+"""Stride of the net's deepest features: sides must be multiples of it."""
+Shares = Callable[[Tensor], Tensor]
+"""Images (1, C, H, W) to their maps and coarse maps in [0, 1], (1, 2K, H, W)."""
 
 
 @dataclass(frozen=True)
@@ -20,49 +26,47 @@ class Seen:
     maps_KHW: np.ndarray
     coarse_KHW: np.ndarray
 
-    def found(self, net: DenseNet) -> list[Found]:
-        return instances(self.maps_KHW, self.coarse_KHW, net.config)
-
-    def score(self) -> float:
-        return image_score(self.maps_KHW, self.coarse_KHW)
+    def read(self, config: DenseConfig) -> Inspected:
+        """Instances and score."""
+        found = instances(self.maps_KHW, self.coarse_KHW, config)
+        return Inspected(found, image_score(self.maps_KHW, self.coarse_KHW), self.maps_KHW)
 
 
 @torch.no_grad()
-def look(net: DenseNet, pixels: np.ndarray, device: torch.device, prior: np.ndarray | None = None) -> Seen:
+def look(
+    shares: Shares,
+    config: DenseConfig,
+    categories: int,
+    pixels: np.ndarray,
+    device: torch.device,
+    prior: np.ndarray | None = None,
+) -> Seen:
     """Maps of a photograph, uint8 (H, W) or (H, W, 3), window by window where it is larger than ``tile``.
 
-    ``prior`` is its one-class map, uint8 (H, W), where the net has that input.
+    ``shares`` is the net; ``prior`` the photograph's one-class map, uint8 (H, W), where the net has that input.
     """
-    config = net.config
     planes = pixels[None].repeat(3, 0) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     if config.prior:
         extra = np.zeros(pixels.shape[:2], np.uint8) if prior is None else prior
         planes = np.concatenate([planes, extra[None]])
-    stacked = planes.transpose(1, 2, 0)
 
-    def work(part: np.ndarray) -> np.ndarray:
-        images = torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)))[None].to(device).float() / 255
-        maps = _maps(net, images)
+    def work(part_HWC: np.ndarray) -> np.ndarray:
+        images = torch.from_numpy(np.ascontiguousarray(part_HWC.transpose(2, 0, 1)))[None].to(device).float() / 255
+        maps = _padded(shares, images)
         if config.mirrored:
-            maps = (maps + _maps(net, images.flip(-1)).flip(-1)) / 2
+            maps = (maps + _padded(shares, images.flip(-1)).flip(-1)) / 2
         return maps[0].float().cpu().numpy()
 
-    both = blended(stacked, 2 * net.categories, config.tile, config.overlap, work)
-    return Seen(both[: net.categories], both[net.categories :])
+    both = blended(planes.transpose(1, 2, 0), 2 * categories, config.tile, config.overlap, work)
+    return Seen(both[:categories], both[categories:])
 
 
-def _maps(net: DenseNet, images_BCHW: Tensor) -> Tensor:
-    """(B, 2K, H, W): maps and coarse head in [0, 1] of images of any size, mirrored out to a multiple of 32."""
+def _padded(shares: Shares, images_BCHW: Tensor) -> Tensor:
+    """The same of images of any size: mirrored at the lower and right edge up to a multiple of 32, or repeated where
+    one is too small to be mirrored so far.
+    """
     height, width = images_BCHW.shape[-2:]
-    padded = _pad(images_BCHW, -height % DEEPEST, -width % DEEPEST)
-    logits = net(padded)
-    size = (int(padded.shape[-2]), int(padded.shape[-1]))
-    coarse = torch.nn.functional.interpolate(logits.coarse_BKhw, size=size, mode="bilinear", align_corners=False)
-    return torch.sigmoid(torch.cat([logits.maps_BKHW, coarse], 1))[..., :height, :width]
-
-
-def _pad(images_BCHW: Tensor, below: int, right: int) -> Tensor:
-    """Mirrored at the lower and right edge; repeated where a photograph is too small to be mirrored so far."""
-    height, width = images_BCHW.shape[-2:]
+    below, right = -height % DEEPEST, -width % DEEPEST
     mode = "reflect" if below < height and right < width else "replicate"
-    return torch.nn.functional.pad(images_BCHW, (0, right, 0, below), mode=mode)
+    padded = torch.nn.functional.pad(images_BCHW, (0, right, 0, below), mode=mode)
+    return shares(padded)[..., :height, :width]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from anomaly_gan.core.errors import InputError
 
-from ..training.sampling import Deck
+from ..deck import Deck
 from .config import DenseConfig
 
 ROUND = 24

@@ -38,8 +38,12 @@ def _function(path: str) -> Callable[..., Any]:
 
 
 DETECTORS = {
-    "dense": Detector("detection.dense.build:dense", segments=True, trainer="detection.dense.train:train_dense"),
-    "cached": Detector("detection.dense.build:dense", segments=True, trainer="detection.dense.train:train_dense"),
+    "dense": Detector(
+        "detection.detectors.models.dense:dense", segments=True, trainer="detection.training.dense_finetune:train_dense"
+    ),
+    "cached": Detector(
+        "detection.detectors.models.dense:dense", segments=True, trainer="detection.training.dense_finetune:train_dense"
+    ),
     "mask_rcnn": Detector("detection.detectors.models.mask_rcnn:mask_rcnn", segments=True),
     "retinanet": Detector("detection.detectors.models.retinanet:retinanet", segments=False),
     "ms_rcnn": Detector("detection.detectors.models.ms_rcnn:ms_rcnn", segments=True),

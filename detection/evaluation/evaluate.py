@@ -15,9 +15,9 @@ from pycocotools.cocoeval import COCOeval
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.masks import decode_rle
 
+from ..dense.pixels import PixelCounts
 from .image_level import image_figures
 from .metric_names import mean_figure
-from .pixels import PixelCounts
 from .statistics import Matches
 
 IOUS = tuple(np.linspace(0.5, 0.95, 10).tolist())

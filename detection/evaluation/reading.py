@@ -18,21 +18,11 @@ from anomaly_gan.core.masks import encode_rle, encode_rle_box
 from anomaly_gan.core.progress import track
 
 from ..data import CategoryMap, read_resized
-from ..dense.instances import Found
+from ..dense.instances import Found, Inspected
+from ..dense.pixels import PixelCounts
 from ..dense.priors import read_prior
 from ..training.finetune import image_tensor
 from .evaluate import DetectionRow
-from .pixels import PixelCounts
-
-
-@dataclass(frozen=True)
-class Inspected:
-    """One photograph at its own size: instances, best first; ``score`` of the whole in [0, 1] and ``maps_KHW`` in
-    [0, 1], where the detector gives them."""
-
-    found: list[Found]
-    score: float | None = None
-    maps_KHW: np.ndarray | None = None
 
 
 @runtime_checkable

@@ -20,10 +20,9 @@ from detection.dense.inner import inner_split
 from detection.dense.instances import image_score, instances
 from detection.dense.loss import dice_loss
 from detection.dense.net import DenseNet
-from detection.dense.predict import look
+from detection.dense.pixels import PixelCounts
 from detection.dense.sampling import BalancedDeck, CropSampler, Item, Sources
 from detection.detectors.config import DetectConfig
-from detection.evaluation.pixels import PixelCounts
 from detection.training.finetune import Trained, train_detector
 
 from .conftest import WriteDataset
@@ -180,12 +179,12 @@ def test_windows_of_a_large_photograph_say_what_the_whole_says() -> None:
         torch.manual_seed(0)
         net = DenseNet(2, config).eval()
     pixels = rng_for(0).integers(0, 255, (300, 270)).astype(np.uint8)
-    whole = look(net, pixels, torch.device("cpu"))
+    whole = net.look(pixels, torch.device("cpu"))
     net.config = config.model_copy(update={"tile": 224, "overlap": 96})
-    tiled = look(net, pixels, torch.device("cpu"))
+    tiled = net.look(pixels, torch.device("cpu"))
     assert whole.maps_KHW.shape == (2, 300, 270)
     assert np.abs(whole.maps_KHW - tiled.maps_KHW).max() < 0.01, "receptive fields reach beyond a window"
-    tiny = look(net, pixels[:9, :7], torch.device("cpu"))
+    tiny = net.look(pixels[:9, :7], torch.device("cpu"))
     assert tiny.maps_KHW.shape == (2, 9, 7)
 
 

@@ -17,14 +17,14 @@ from anomaly_gan.engine.ema import move_average
 from anomaly_gan.engine.task import Losses, Update
 
 from ..data import CategoryMap
+from ..dense.bank import Bank
+from ..dense.crops import Crop, draw_crop
+from ..dense.loss import dense_losses
+from ..dense.net import DenseNet
+from ..dense.photographs import Instance, Photographs
+from ..dense.priors import read_prior
+from ..dense.sampling import CropSampler, Item, Slot, Sources
 from ..detectors.config import DetectConfig
-from .bank import Bank
-from .crops import Crop, draw_crop
-from .loss import dense_losses
-from .net import DenseNet
-from .photographs import Instance, Photographs
-from .priors import read_prior
-from .sampling import CropSampler, Item, Slot, Sources
 
 if TYPE_CHECKING:
     pass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..detectors.config import DetectConfig
-from .net import DenseNet
+from ...dense.net import DenseNet
+from ..config import DetectConfig
 
 
 def dense(categories: int, config: DetectConfig, pretrained: bool = True) -> DenseNet:

@@ -14,19 +14,17 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
 
 from ..data import CategoryMap
+from ..dense.bank import read_bank
+from ..dense.inner import InnerSplit, inner_split
+from ..dense.net import DenseNet
+from ..dense.photographs import Photographs
+from ..dense.pixels import PixelCounts
+from ..dense.priors import read_prior
+from ..dense.sampling import CropSampler, exposure_report
 from ..detectors.config import DetectConfig
-from ..evaluation.pixels import PixelCounts
-from ..evaluation.statistics import auroc
-from ..training.finetune import Trained, build_net
-from .bank import read_bank
-from .inner import InnerSplit, inner_split
-from .net import DenseNet
-from .photographs import Photographs
-from .predict import look
-from .priors import read_prior
-from .sampling import CropSampler, exposure_report
-from .start import load_start
-from .training import CropBatches, DenseTask, check_start, training_sources
+from .dense_start import load_start
+from .dense_task import CropBatches, DenseTask, check_start, training_sources
+from .finetune import Trained, build_net
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -167,23 +165,18 @@ def measured(
     device: torch.device,
     priors: Path | None = None,
 ) -> dict[str, float]:
-    """``missed``: 1 - mean pixel AP over the categories that the images show; ``image_auroc`` where both kinds are."""
+    """``missed``: 1 - mean pixel AP over the categories that the images show."""
     photographs = Photographs(dataset, categories)
     place_of = {image.id: place for place, image in enumerate(dataset.images)}
     sound = {image.id for image in dataset.normals()}
     counts = PixelCounts.of(len(categories))
-    scores: dict[bool, list[float]] = {True: [], False: []}
     net.eval()
     for image in images:
         pixels, truth = photographs.load(place_of[image.id])
-        seen = look(net, pixels, device, read_prior(priors, image) if net.config.prior else None)
+        seen = net.look(pixels, device, read_prior(priors, image) if net.config.prior else None)
         counts.add(seen.maps_KHW, None if image.id in sound else truth[:-1])
-        scores[image.id in sound].append(seen.score())
     known = [value for value in counts.average_precision() if value is not None]
-    result = {"missed": 1 - float(np.mean(known)) if known else 1.0}
-    if scores[True] and scores[False]:
-        result["image_auroc"] = auroc(np.array(scores[True]), np.array(scores[False]))
-    return result
+    return {"missed": 1 - float(np.mean(known)) if known else 1.0}
 
 
 def _described(held: Dataset) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..data import CategoryMap
-from .net import DenseNet
+from ..dense.net import DenseNet
 
 
 def load_start(net: DenseNet, folder: Path, categories: CategoryMap) -> None:
@@ -14,7 +14,7 @@ def load_start(net: DenseNet, folder: Path, categories: CategoryMap) -> None:
     Raises:
         InputError: no model there.
     """
-    from ..training.checkpoint import load_detector
+    from .checkpoint import load_detector
 
     first, of_first, _ = load_detector(folder)
     state, own = first.state_dict(), net.state_dict()
