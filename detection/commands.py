@@ -12,6 +12,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
 
 from .detectors.config import DetectConfig
+from .scale import fitted
 
 
 def detect_train(data: Path, out: Path, config: DetectConfig, seed: int = 0, device: str = "auto") -> dict[str, Any]:
@@ -29,6 +30,7 @@ def detect_train(data: Path, out: Path, config: DetectConfig, seed: int = 0, dev
     from .training.finetune import train_detector
 
     dataset = load_dataset(data).split("train")
+    config = fitted(config, dataset)
     started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
     _claim(out, started)
     trained = train_detector(dataset, config, make_fabric(device), out, seed=seed, where=str(data))
@@ -57,7 +59,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     if not dataset.images:
         raise InputError(str(data), "K8", f"split {split!r} holds no photograph", "name another split with --split")
     categories.check(dataset, str(data))
-    seen = read_detections(net, dataset, categories, config.image_size, fabric.device)
+    seen = read_detections(net, dataset, categories, config.longest, fabric.device)
     segments = detector(config.detector).segments
     figures = judge(dataset, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(out / "detections.json", seen.rows)

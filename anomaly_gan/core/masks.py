@@ -84,6 +84,20 @@ def mask_box_xywh(mask_01: np.ndarray) -> list[int]:
     return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
 
 
+def mask_width_px(mask_01: np.ndarray) -> float:
+    """How wide the mask is across, in pixels: of a band its thickness, of a disc two thirds of its diameter.
+
+    Four times the mean distance of its pixels to its edge: along a band of width w that distance is w / 4 in the mean.
+
+    Raises:
+        ValueError: the mask is empty.
+    """
+    x, y, width, height = mask_box_xywh(mask_01)
+    framed = cv2.copyMakeBorder(mask_01[y : y + height, x : x + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform((framed != 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return max(1.0, 4.0 * (float(depth[framed != 0].mean()) - 0.5))
+
+
 def grow(mask_01: np.ndarray, distance_px: int) -> np.ndarray:
     """mask_01 of all pixels within ``distance_px`` of the mask in x and in y (a square, the larger reading)."""
     side = 2 * distance_px + 1

@@ -128,6 +128,8 @@ def read_study(
     over = content.get("set") or {}
     if not isinstance(over, dict):
         raise ConfigError(f"{path}: set: must be a mapping of a run's sections")
+    # a study asks what methods are worth as they generate; a run drops what its gate fails
+    over["gate"] = {"on_fail": "keep"} | (over.get("gate") or {})
     content["set"] = apply_settings(over, [item for item in settings if item not in own])
     content["set"] |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
     study = build(StudyConfig, content, str(path))

@@ -62,7 +62,7 @@ class CellJob:
     def kind(self) -> str:
         """Cells of one kind take about equally long."""
         size = self.config
-        return f"{self.cell.detector} {size.image_size}px {self.steps}x{size.batch} {self.device}"
+        return f"{self.cell.detector} {size.longest}px {self.steps}x{size.batch} {self.device}"
 
     @property
     def claim(self) -> Path:
@@ -147,7 +147,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     seed = seed_for(job.seed, "compare", job.cell.seed)
     trained = train_detector(train, config, fabric, job.folder, seed=seed, where=str(job.train), on_step=on_step)
     trained.categories.check(test, str(job.ingest))
-    seen = read_detections(trained.net, test, trained.categories, config.image_size, fabric.device)
+    seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device)
     segments = detector(config.detector).segments
     figures = judge(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(job.folder / "detections.json", seen.rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
-from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
+from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.locks import holder
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, finished_key
@@ -16,6 +16,7 @@ from anomaly_gan.core.tables import write_csv
 
 from ..detectors.config import NO_AUGMENTATION, CompareConfig
 from ..evaluation.metric_names import figure
+from ..scale import fitted
 from .cache import tidy
 from .cell import Cell, CellJob, cell_key, held_out_hash, training_data
 from .queue import work
@@ -104,12 +105,14 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
     device, ingest = _device(context.device), context.inputs["ingest"]
     real = load_dataset(ingest).split("train")
     defective = len(real.images) - len(real.normals())
+    arms = [arm for arm in config.arms if arm not in nothing_passed(config, context)]
     jobs = []
     for seed in config.seed_list():
         for name in config.detector_list():
             backbone = choose_backbone(config.detect_config(name).backbone)
-            for arm in config.arms:
-                cell, detect = Cell(arm, name, config.fold, seed), config.detect_config(name, arm)
+            for arm in arms:
+                cell = Cell(arm, name, config.fold, seed)
+                detect = fitted(config.detect_config(name, arm), real)
                 train = ingest if arm == NO_AUGMENTATION else context.inputs[f"export@{arm}"]
                 key = cell_key(
                     cell,
@@ -135,6 +138,18 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
                     )
                 )
     return jobs
+
+
+def nothing_passed(config: CompareConfig, context: Context) -> list[str]:
+    """Arms whose export holds nothing generated because the gate let nothing pass: nothing to train on but what
+    ``none`` has."""
+    empty = []
+    for arm in config.arms:
+        path = context.inputs.get(f"export@{arm}", Path()) / "metrics.json"
+        if arm != NO_AUGMENTATION and path.is_file():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            empty += [arm] if content.get("nothing_passed") else []
+    return empty
 
 
 def check(jobs: Sequence[CellJob], config: CompareConfig, context: Context) -> None:
@@ -181,6 +196,9 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     test = held_out(config, context.inputs["ingest"])
     done = [job for job in jobs if job.finished()]
     missing = [job.cell.name for job in jobs if job not in done]
+    empty = nothing_passed(config, context)
+    if not jobs and empty:
+        raise CheckFailed(f"{out}: nothing passed the gate for {', '.join(empty)}: there is nothing to compare")
     if not done:
         raise InputError(str(out), "UNFINISHED", "no cell of the comparison is finished", "run the comparison first")
     results = [job.result() for job in done]
@@ -188,7 +206,9 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
         raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
     write_table(out / "table.csv", results)
     found = {job.cell.name: json.loads((job.folder / "detections.json").read_text(encoding="utf-8")) for job in done}
-    left = {"missing": missing} if missing else {}
+    left: dict[str, Any] = {"missing": missing} if missing else {}
+    if empty:
+        left["nothing_passed"] = empty
     summary = summarise(results, found, test, config, context.seed) | left
     write_json(out / "summary.json", summary)
     write_lift(out / "lift.png", summary)
@@ -201,10 +221,10 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
             {job.cell.arm: found[job.cell.name] for job in done if (job.cell.detector, job.cell.seed) == (name, first)},
             config.detect_config(name).score_threshold,
         )
-    return _metrics(len(results), summary) | left
+    return _metrics(len(results), summary, empty) | left
 
 
-def _metrics(cells: int, summary: dict[str, Any]) -> dict[str, Any]:
+def _metrics(cells: int, summary: dict[str, Any], empty: Sequence[str]) -> dict[str, Any]:
     means = {
         detector: {
             arm: {name: item[name]["mean"] for name in ("map50", "map", "miou") if item[name] is not None}
@@ -217,7 +237,10 @@ def _metrics(cells: int, summary: dict[str, Any]) -> dict[str, Any]:
         "cells": cells,
         "arms": means[summary["detector"]],
         "test": summary["test"],
-        "sentences": [item["sentence"] for item in summary["arms"].values()],
+        "sentences": [
+            *(item["sentence"] for item in summary["arms"].values()),
+            *(f"{arm}: nothing passed the gate, so no detector was trained with it." for arm in empty),
+        ],
         **more,
     }
 

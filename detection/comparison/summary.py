@@ -14,7 +14,15 @@ from ..detectors.config import NO_AUGMENTATION, CompareConfig
 from ..detectors.registry import detector
 from ..evaluation.evaluate import DetectionRow, matches_at_50
 from ..evaluation.metric_names import METRICS, TITLES, figure, mean_figure
-from ..evaluation.statistics import percentile_interval, resampled_map50, resampling_weights, t_interval, verdict
+from ..evaluation.statistics import (
+    mean_known,
+    percentile_interval,
+    resampled_ap50,
+    resampling_weights,
+    t_interval,
+    verdict,
+)
+from .by_category import category_differences, shown_categories
 
 
 def summarise(
@@ -85,10 +93,14 @@ def _arms(
         if arm != NO_AUGMENTATION and NO_AUGMENTATION in by_arm:
             base = by_arm[NO_AUGMENTATION]
             item["difference"] = {metric: _difference(rows, base, metric) for metric in METRICS}
+            pair = None
             if arm in resampled and NO_AUGMENTATION in resampled and _seeds(rows) == _seeds(base):
+                pair = resampled[arm], resampled[NO_AUGMENTATION]
                 item["difference_over_objects"] = _over_objects(
-                    resampled[arm] - resampled[NO_AUGMENTATION], item["difference"]["map50"]
+                    mean_known(pair[0]) - mean_known(pair[1]), item["difference"]["map50"]
                 )
+            for category, of in category_differences(rows, base, pair, shown_categories(test)).items():
+                item["categories"][category] |= of
         shared = arm.partition("@")[0]
         if shared != arm and shared in by_arm:
             item["difference_to_shared_pool"] = _difference(rows, by_arm[shared], "map50")
@@ -136,7 +148,8 @@ def _resampled(
     config: CompareConfig,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Per arm, the seeds' mean AP@0.5 (B,) under resampled test objects, the same draws for every arm."""
+    """Per arm, the seeds' mean AP@0.5 (C, B) of every category that the test split shows under resampled test objects,
+    the same draws for every arm."""
     if not config.bootstrap:
         return {}
     segments = detector(name).segments
@@ -147,7 +160,8 @@ def _resampled(
         cells = []
         for row in rows:
             cell = f"{row['arm']}-{row['detector']}-f{row['fold']}-s{row['seed']}"
-            cells.append(resampled_map50(matches_at_50(test, found[cell], segments)[1], weights))
+            matches = matches_at_50(test, found[cell], segments)[1]
+            cells.append([resampled_ap50(of_category, weights) for of_category in matches])
         result[arm] = np.mean(cells, axis=0)
     return result
 

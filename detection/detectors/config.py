@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -32,7 +32,9 @@ class DetectConfig(Config):
 
     detector: str = "dense"
     backbone: Literal["auto", "efficientnet_lite0", "resnet50_coco"] = "auto"
-    image_size: int = Field(256, ge=32, le=2048)
+    image_size: Annotated[int, Field(ge=32, le=2048)] | Literal["auto"] = Field(
+        "auto", description="auto: at least 256, and so that the thinnest category's median defect keeps its shape"
+    )
     exposures: float = Field(60.0, gt=0, description="how often each real defective photograph is shown in the mean")
     iterations: int | None = Field(None, ge=1, description="a fixed number of steps, whatever there is to see")
     batch: int = Field(2, ge=1)
@@ -70,6 +72,12 @@ class DetectConfig(Config):
     score_threshold: float = Field(0.5, gt=0, lt=1, description="instances below this score stay out of the mIoU")
     checkpoint_every: int = Field(200, ge=1)
     dense: DenseConfig = DenseConfig()
+
+    @property
+    def longest(self) -> int:
+        """The longest side in pixels; the smallest that ``auto`` gives, where no data set has been asked
+        (:func:`detection.scale.fitted`)."""
+        return 256 if self.image_size == "auto" else self.image_size
 
     def steps(self, defective: int) -> int:
         """Steps of a training on so many real photographs with a defect, were they all that is shown."""

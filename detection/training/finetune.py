@@ -164,7 +164,7 @@ def _train_on_photographs(
     if not categories.ids:
         raise InputError(where, "K4", "the data set declares no category", "label some defects, then run ingest")
     categories.check(dataset, where)
-    examples = load_examples(dataset, categories, config.image_size)
+    examples = load_examples(dataset, categories, config.longest)
     kinds = {
         "real_defect": examples.indices("real", True),
         "real_normal": examples.indices("real", False),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
-from anomaly_gan.core.errors import AnomalyGanError, ConfigError, EnvironmentFailure, InputError
+from anomaly_gan.core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.stage import Context, run_stage
 from detection.comparison import cell as cells
 from detection.comparison import stage as compare
@@ -243,3 +243,24 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_an_arm_of_which_nothing_passed_the_gate_is_said_and_not_trained(
+    config: CompareConfig, context: Context, tmp_path: Path, one_thread: None
+) -> None:
+    (tmp_path / "export@copy_paste" / "metrics.json").write_text(json.dumps({"nothing_passed": True}))
+    run_stage("compare", compare.run, config.model_copy(update={"seeds": 1}), context, tmp_path / "compare")
+    metrics = json.loads((tmp_path / "compare" / "metrics.json").read_text())
+    summary = json.loads((tmp_path / "compare" / "summary.json").read_text())
+    assert metrics["nothing_passed"] == summary["nothing_passed"] == ["copy_paste"]
+    assert set(summary["arms"]) == {"none"} and metrics["cells"] == 1
+    assert any("copy_paste: nothing passed the gate" in line for line in metrics["sentences"])
+
+
+def test_where_nothing_passed_for_any_arm_the_comparison_fails_in_one_line(
+    config: CompareConfig, context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "export@copy_paste" / "metrics.json").write_text(json.dumps({"nothing_passed": True}))
+    only = config.model_copy(update={"arms": ("copy_paste",)})
+    with pytest.raises(CheckFailed, match="nothing passed the gate for copy_paste"):
+        run_stage("compare", compare.run, only, context, tmp_path / "compare")

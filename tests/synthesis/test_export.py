@@ -1,6 +1,7 @@
 """The export: readable by pycocotools, true to its pixels, and free of test ancestry, or refused."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.synthesis.export import stage as export
 from anomaly_gan.synthesis.export.stage import prove_no_leak, verify
 from anomaly_gan.synthesis.gate.config import ExportConfig
+from anomaly_gan.synthesis.gate.results import CategoryResult, Counts, GateResult
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 
@@ -177,3 +179,34 @@ def test_a_changed_image_file_is_refused(exported):
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(CheckFailed, match="A24"):
         verify(exported)
+
+
+def gate_metrics(**verdicts):
+    """``metrics.json`` of a gate that says so of each category."""
+    counts = Counts(4, 4, 0, 4, 4, 0, 0)
+    rows = {name: CategoryResult(name, level, f"{name}.", 8, counts) for name, level in verdicts.items()}
+    failed = [name for name, level in verdicts.items() if level == "fail"]
+    return GateResult("copy_paste", {}, rows, failed).to_json()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "left"),
+    [
+        ({"spot": "pass", "scratch": "fail"}, {"spot"}),
+        ({"spot": "too_few", "scratch": "warn"}, {"spot", "scratch"}),
+        ({"spot": "fail", "scratch": "fail"}, set()),
+    ],
+)
+def test_a_category_that_fails_is_not_exported(small_run, gated, tmp_path, verdicts, left):
+    folder = tmp_path / "gate"
+    shutil.copytree(gated, folder)
+    write_json(folder / "metrics.json", gate_metrics(**verdicts))
+    inputs = {**small_run.inputs(), "gate@copy_paste": folder}
+    run_stage("export", export.run, ExportConfig(method="copy_paste"), Context(3, "cpu", inputs), tmp_path / "out")
+    exported = load_dataset(tmp_path / "out")
+    names, sources = exported.category_names(), {image.id: image.source for image in exported.images}
+    made = {names[item.category_id] for item in exported.annotations if sources[item.image_id] == "synthetic"}
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert made == left and metrics["real"] == len(small_run.ingest.split("train").images)
+    assert metrics.get("nothing_passed", False) == (not left)
+    assert metrics.get("dropped_categories", []) == [name for name, level in verdicts.items() if level == "fail"]

@@ -25,6 +25,7 @@ from ...core.progress import track
 from ...core.stage import Context
 from ..gate.config import ExportConfig
 from .amounts import Copies, fixed_shape, keep_per_real, write_copies
+from .failed import without_failed
 
 
 def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -43,11 +44,12 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
     if real.categories != accepted.categories:
         raise CheckFailed(f"{accepted.folder}: categories differ from those of {ingest.folder}; run generate again")
     prove_no_leak(ingest, accepted)
-    kept, dropped = accepted, {}
+    passed, dropped = without_failed(accepted, accepted.folder)
+    kept = passed
     if config.opinion == "drop":
         suspicious = read_suspicious(context.inputs[f"opinion@{config.method}"] / "opinions.jsonl", accepted)
-        kept = accepted.select(lambda image: image.file_name not in suspicious)
-        dropped = {"dropped_as_suspicious": len(accepted.images) - len(kept.images)}
+        kept = passed.select(lambda image: image.file_name not in suspicious)
+        dropped["dropped_as_suspicious"] = len(passed.images) - len(kept.images)
     asked: dict[str, Any] = {}
     if config.per_real is not None:
         kept = keep_per_real(kept, real, config.per_real)

@@ -15,8 +15,8 @@ def input_side(config: DetectConfig) -> dict[str, Any]:
     Images arrive with their longest side at ``image_size`` already, so torchvision's own resize is the identity.
     """
     return {
-        "min_size": config.image_size,
-        "max_size": config.image_size,
+        "min_size": config.longest,
+        "max_size": config.longest,
         "image_mean": list(IMAGENET_MEAN),
         "image_std": list(IMAGENET_STD),
     }
