@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_gan.core.dataset import Annotation, Dataset
 from anomaly_gan.core.masks import mask_width_px
 
-from .detectors.config import DetectConfig
+from .detectors.config import OWN_CROPS, DetectConfig
 
 LEAST_WIDTH_PX = 3.0
 """Below this median width a mask at the detector's scale says more about its own rounding than about the defect."""
@@ -61,8 +61,8 @@ def fitting_size(scales: Mapping[str, CategoryScale]) -> int:
 
 def fitted(config: DetectConfig, train: Dataset) -> DetectConfig:
     """The configuration with ``image_size: auto`` replaced by what fits the real photographs of ``train``, so that
-    every arm of a comparison sees the same scale."""
-    if config.image_size != "auto":
+    every arm of a comparison sees the same scale. Detectors that look at crops at native scale have no such size."""
+    if config.image_size != "auto" or config.detector in OWN_CROPS:
         return config
     real = train.select(lambda image: image.source == "real")
     return config.model_copy(update={"image_size": fitting_size(measure_scale(real))})

@@ -21,7 +21,7 @@ from .config import Config, dump_yaml
 from .errors import InputError, RunBusy
 from .files import link_file, sha256_bytes, sha256_file, write_json, write_text
 
-SCHEMA = 3
+SCHEMA = 4
 """Of stage keys and manifests. Raised where a default changes its value, or where the same configuration and inputs
 give other bytes: all finished stages are then stale."""
 
