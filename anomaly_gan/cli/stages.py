@@ -89,11 +89,18 @@ def generate(
     seed: Seed = None,
     device: Device = None,
 ) -> None:
-    """Labelled defect photographs from training normals and pool masks."""
+    """Labelled defect photographs from training normals and pool masks.
+
+    --method procedural draws scratches, pits, cracks, stains and patches by rule: it needs neither a training nor a
+    pool, nor any photograph of a defect.
+    """
+    from ..synthesis.registry import method as row
+
     asked = ([f"count={count}"] if count is not None else []) + (
         [f"categories=[{','.join(category)}]"] if category else []
     )
-    work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device)
+    lenient = not row(method).needs_pool
+    work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device, lenient)
 
 
 @verbs.command(epilog="Example: anomaly-gan gate --run runs/mine --method anomaly_gan")

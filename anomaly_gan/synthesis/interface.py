@@ -44,7 +44,8 @@ class Sample:
 @dataclass(frozen=True)
 class MethodInputs:
     """What a method may look at: the training split alone, the pool, and the training it paints with. ``control``:
-    what methods that paint are asked for; the others leave it."""
+    what methods that paint are asked for; the others leave it. ``exemplars``: a method that paints from exemplars cuts
+    them from this split anew, instead of taking those its training kept (sham pastes)."""
 
     train: Dataset
     pool: Dataset
@@ -52,6 +53,7 @@ class MethodInputs:
     device: str
     trained: Path | None = None
     control: Control = field(default_factory=Control)
+    exemplars: Dataset | None = None
 
 
 Generate = Callable[[list[PoolItem], int], list[Sample]]

@@ -26,9 +26,9 @@ class Method:
     ``opener`` takes MethodInputs and returns Generate; ``builder`` makes the task that learns (see above), None for a
     method that learns nothing. Such a method may still paint with another one's training: ``trained_by``.
     ``draws_as``: the method whose chance it shares, so that the two differ in nothing else.
-    ``aware``: the builder wants the abnormal aware network.
-    ``recipe``: ``module:NAME`` of what the method's own paper fixes; values meant for another method leave it alone.
-    Nets' sizes, optimiser, batches and steps are the same for all, so that arms differ by method alone.
+    ``aware``: the builder wants the abnormal aware network. ``shams``: all it paints with it takes from the training
+    defects' pixels, so that with sound texture in their place it leaves no defect (``bank.shams``). ``needs_pool``: it
+    fills the pool's masks; a method that draws its own gets sound photographs alone where there is no pool.
     """
 
     opener: str
@@ -36,6 +36,8 @@ class Method:
     trained_by: str | None = None
     draws_as: str | None = None
     aware: bool = False
+    shams: bool = False
+    needs_pool: bool = True
     recipe: str | None = None
 
     @property
@@ -60,12 +62,14 @@ def _named(place: str) -> Any:
 
 
 METHODS = {
-    "geometric": Method("anomaly_gan.synthesis.methods.geometric:open_method"),
-    "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste.copy_paste:open_method"),
+    "geometric": Method("anomaly_gan.synthesis.methods.geometric:open_method", shams=True),
+    "copy_paste": Method("anomaly_gan.synthesis.methods.copy_paste.copy_paste:open_method", shams=True),
+    "procedural": Method("anomaly_gan.synthesis.methods.procedural:open_method", needs_pool=False),
     "anomaly_gan": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
         aware=True,
+        shams=True,
     ),
     "anomaly_gan_paper": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
@@ -99,9 +103,12 @@ METHODS = {
         recipe="anomaly_gan.synthesis.methods.from_noise.recipe:LSGAN",
     ),
     "examples": Method(
-        "anomaly_gan.synthesis.methods.painting.method:open_examples", trained_by="anomaly_gan", draws_as="anomaly_gan"
+        "anomaly_gan.synthesis.methods.painting.method:open_examples",
+        trained_by="anomaly_gan",
+        draws_as="anomaly_gan",
+        shams=True,
     ),
-    "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan"),
+    "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan", shams=True),
 }
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset, number_from_one
+from ...core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset, number_from_one
 from ...core.errors import InputError
 from ...core.files import sha256_bytes, write_json
 from ...core.images import write_png
 from ...core.progress import track
-from ...core.seeding import seed_for
+from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context
 from ..conditions import Control
 from ..interface import MethodInputs, PoolItem, Sample
@@ -32,6 +32,8 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
 
         torch.set_num_threads(config.threads)
     inputs = method_inputs(config.method, context, config.control)
+    if not inputs.pool.images and not method(config.method).needs_pool:
+        inputs = without_pool(inputs, config)
     items = choose_items(inputs.pool, config)
     generate = method(config.method).open(inputs)
     notes = out / "notes"
@@ -57,11 +59,39 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
 def method_inputs(name: str, context: Context, control: Control = Control()) -> MethodInputs:
     """What the method may see: the training split only."""
     train = load_dataset(context.inputs["ingest"]).split("train")
-    pool = load_dataset(context.inputs["pool"])
+    empty = Dataset([], [], train.categories)
+    pool = load_dataset(context.inputs["pool"]) if "pool" in context.inputs or method(name).needs_pool else empty
     training = training_of(name)
     trained = context.inputs[f"train@{training}"] if training else None
     seed = seed_for(context.seed, "generate", method(name).draws_as or name)
     return MethodInputs(train, pool, seed, context.device, trained, control)
+
+
+def without_pool(inputs: MethodInputs, config: GenerateConfig) -> MethodInputs:
+    """For a method that draws its masks itself: ``config.count`` sound photographs a category in place of a pool, in
+    the order of chance. A data set without a labelled defect gets the kinds that are drawn as its categories.
+
+    Raises:
+        InputError: E7, there is no sound photograph.
+    """
+    from ..methods.procedural import KINDS
+
+    train = inputs.train
+    names = [image.file_name for image in train.normals()]
+    if not names:
+        raise InputError(str(train.folder), "E7", "no sound photograph to draw defects on", "ingest some")
+    categories = train.categories or [Category(number, kind) for number, kind in enumerate(KINDS, start=1)]
+    sizes = {image.file_name: image for image in train.images}
+    images: list[ImageRecord] = []
+    for category in categories:
+        order = rng_for(inputs.seed, "sound", category.name).permutation(len(names))
+        for index in range(config.count):
+            normal = sizes[names[order[index % len(names)]]]
+            extra = {"normal_file": normal.file_name, "category": category.name, "index": index}
+            name = f"{category.name}/{index + 1:06d}.png"
+            images.append(replace(normal, id=len(images) + 1, file_name=name, extra=extra))
+    pool = Dataset(images, [], categories, {"mode": train.info.get("mode", "L")}, inputs.pool.folder)
+    return replace(inputs, train=replace(train, categories=categories), pool=pool)
 
 
 def pool_items(pool: Dataset) -> dict[str, list[PoolItem]]:
@@ -69,7 +99,7 @@ def pool_items(pool: Dataset) -> dict[str, list[PoolItem]]:
     of_image = pool.by_image()
     by_category: dict[str, list[PoolItem]] = {}
     for image in pool.images:
-        by_category.setdefault(image.extra["category"], []).append(PoolItem(image, of_image[image.id]))
+        by_category.setdefault(image.extra["category"], []).append(PoolItem(image, of_image.get(image.id, [])))
     return by_category
 
 

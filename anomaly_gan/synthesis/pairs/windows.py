@@ -115,6 +115,12 @@ def to_signed(pixels: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) / 127.5 - 1.0
 
 
+def to_pixels(image_CHW: Tensor) -> np.ndarray:
+    """[-1, 1] to uint8 (H, W) or (H, W, 3)."""
+    pixels = ((image_CHW.float().cpu().numpy() + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+
 class PairSource:
     """Draws training batches from the training split and the pool."""
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...core.contact_sheet import contact_sheet
 from ..method_task import MethodTask
-from ..pairs.windows import Batch
+from ..pairs.windows import Batch, to_pixels
 
 SAMPLE_ROWS = 8
 
@@ -31,9 +31,3 @@ def sample_grid(task: MethodTask, batch: Batch) -> np.ndarray:
     columns = previews(task, batch.rows(0, rows))
     pictures = [[to_pixels(column[row]) for column in columns.values()] for row in range(rows)]
     return contact_sheet(pictures, list(columns), cell=96)
-
-
-def to_pixels(image_CHW: Tensor) -> np.ndarray:
-    """[-1, 1] to uint8 (H, W) or (H, W, 3)."""
-    pixels = ((image_CHW.float().cpu().numpy() + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
-    return pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))

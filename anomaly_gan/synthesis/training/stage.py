@@ -8,7 +8,6 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 
@@ -26,7 +25,6 @@ from ...engine.early_stopping import Measure, Plateau
 from ...engine.loop import Schedule, finish, fit, plan_fabric
 from ...engine.loss_log import History
 from ...engine.precision import settle
-from ...losses.severity import severity
 from ...metrics.backbones import embedded_backbone
 from ...nets.image_pool import ImageHistory
 from ..method_task import MethodTask
@@ -34,14 +32,15 @@ from ..methods.anomaly_gan.aware import prepare_aware
 from ..methods.config import TrainConfig
 from ..methods.painting.networks import build_framing
 from ..pairs.exemplar import FILE as EXAMPLES_FILE
-from ..pairs.exemplar import Example, save_examples
+from ..pairs.exemplar import save_examples
+from ..pairs.training_defects import training_defects
 from ..pairs.windows import Batch, PairSource
 from ..registry import method
 from ..relighting.fit import fit_light
 from ..relighting.model import FILE as LIGHT_FILE
 from .crop_kid import CropQuality
 from .pretraining import Pretraining
-from .previews import sample_grid, to_pixels
+from .previews import sample_grid
 from .snapshots import keep_moment
 
 AWARE_SHARE = 0.2
@@ -175,24 +174,6 @@ def check_shareable(task: MethodTask, config: TrainConfig) -> None:
             f"train: devices: {config.method} cannot share a batch between {config.devices} processes: "
             f"{said}; use one device, or where it is batch norm another norm"
         )
-
-
-def training_defects(
-    source: PairSource, train: Dataset, draws: int = 64
-) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
-    """Real training defects of each category, as generation draws them: their severities, as the generator will be
-    asked for (two numbers each), and, in the same order, their windows."""
-    names = [category.name for category in train.categories]
-    measured: dict[str, list[list[float]]] = {name: [] for name in names}
-    examples: dict[str, list[Example]] = {name: [] for name in names}
-    for step in range(max(1, draws * len(names) // source.batch_size)):
-        batch = source.batch(-2 - step)
-        values = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
-        for row, index in enumerate(batch.category_B.tolist()):
-            measured[names[index]].append([round(number, 5) for number in values[row].tolist()])
-            mask_01 = batch.abnormal_mask_B1HW[row, 0].numpy().astype(np.uint8)
-            examples[names[index]].append(Example(to_pixels(batch.abnormal_BCHW[row]), mask_01))
-    return measured, examples
 
 
 def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource, out: Path) -> None:

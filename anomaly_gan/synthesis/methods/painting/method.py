@@ -17,8 +17,11 @@ from ....core.errors import ConfigError
 from ....core.images import read_pixels
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
-from ...relighting.model import draw_light, light_beside, relight
+from ...pairs.training_defects import exemplar_windows
+from ...relighting.model import LightModel, draw_light, light_beside, relight
+from ..config import TrainConfig
 from .generator import Brush, Painting, load_brush
+from .networks import build_framing
 from .severity import can_be_steered, fill_between
 
 
@@ -48,12 +51,14 @@ class Bare(nn.Module):
 
 def open_examples(inputs: MethodInputs) -> Generate:
     """As ``open_method``, without the generator: the very examples it would have been given, as they are laid under the
-    mask. What is the generator worth?
+    mask. What is the generator worth? Without a training the examples are cut from the training split itself.
 
     Raises:
         ConfigError: the training does not paint from examples.
         InputError: as ``open_method``.
     """
+    if inputs.trained is None:
+        return _untrained(inputs)
     brush, channels = _load(inputs)
     if brush.examples is None:
         raise ConfigError("method examples: this training has none: train with train.painting: example")
@@ -63,15 +68,30 @@ def open_examples(inputs: MethodInputs) -> Generate:
 
 def _load(inputs: MethodInputs) -> tuple[Brush, int]:
     assert inputs.trained is not None
-    return load_brush(inputs.trained, [category.name for category in inputs.train.categories], inputs.device)
+    brush, channels = load_brush(inputs.trained, [one.name for one in inputs.train.categories], inputs.device)
+    if inputs.exemplars is not None:
+        brush.severities, examples = exemplar_windows(
+            inputs.exemplars, inputs.pool, brush.framing, inputs.seed, channels == 1
+        )
+        brush.examples = examples if brush.examples is not None else None
+    return brush, channels
+
+
+def _untrained(inputs: MethodInputs) -> Generate:
+    """Examples laid by a brush that has no training: windows as large as a training's would be by default."""
+    config, gray = TrainConfig(painting="example"), inputs.train.info.get("mode", "L") == "L"
+    split = inputs.train if inputs.exemplars is None else inputs.exemplars
+    severities, examples = exemplar_windows(split, inputs.pool, build_framing(config), inputs.seed, gray)
+    channels, names = 1 if gray else 3, [category.name for category in inputs.train.categories]
+    brush = Brush(Bare(channels), config, names, severities, torch.device("cpu"), examples)
+    return _painting(inputs, brush, channels, "examples")
 
 
 def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
     """Paint with the brush; ``name`` goes into the provenance, not into the chance."""
-    assert inputs.trained is not None
     names = {category.id: category.name for category in inputs.train.categories}
     gray, gray_set = channels == 1, inputs.train.info.get("mode", "L") == "L"
-    light = light_beside(inputs.trained)
+    light = light_beside(inputs.trained) if inputs.trained is not None else LightModel()
     window = inputs.control.severity if can_be_steered(brush) else None
     steered = inputs.control.model_copy(update={"severity": window}).record()
     normals = {image.file_name: image for image in inputs.train.images}

@@ -1,0 +1,179 @@
+"""Stage ``bank@METHOD``: thousands of painted crops, and a sham for each, for a detector to draw from as it learns.
+
+Normal photograph, mask and place are a pool item's; exemplar, and blending where a method draws one, are drawn anew
+for every crop. Crops are cut at the photograph's own scale.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.dataset import Dataset
+from ...core.errors import ConfigError, InputError
+from ...core.masks import union
+from ...core.seeding import rng_for
+from ...core.stage import Context
+from ..generate.stage import method_inputs, pool_items
+from ..interface import Generate, MethodInputs, PoolItem, Sample
+from ..registry import method
+from .config import BankConfig
+from .crops import cut_crop
+from .shams import sham_split
+from .writer import Crop, write_shards
+
+TRIES = 5
+"""Attempts at a photograph that shows the wanted category and, within the crop, no other."""
+SHAMS = "shams"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A crop to be made: of which pool item, for the how-manieth time, and whether it is a sham."""
+
+    item: PoolItem
+    attempt: int
+    sham: bool
+
+
+def run(config: BankConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write the bank; the bytes depend on (seed, configuration, inputs) alone.
+
+    Raises:
+        ConfigError: shams of a method whose paint does not come from the training defects.
+        InputError: the pool has no mask of a wanted category (H9); there is no sound photograph (E7).
+    """
+    if config.shams and not method(config.method).shams:
+        raise ConfigError(f"bank: shams: {config.method} would paint real defects into shams; set shams: 0")
+    if config.threads:
+        import torch
+
+        torch.set_num_threads(config.threads)
+    inputs = bank_inputs(config.method, context)
+    orders = [order for items in _wanted(inputs.pool, config) for order in _orders(items, config, inputs.seed)]
+    rng_for(inputs.seed, "order").shuffle(orders)  # type: ignore[arg-type]
+    maker = _Maker(config, inputs, out / SHAMS)
+    lines = write_shards(orders, maker.crop, out, f"bank {config.method}")
+    shutil.rmtree(out / SHAMS, ignore_errors=True)
+    return {
+        "method": config.method,
+        "size": config.size,
+        "categories": [category.name for category in inputs.train.categories],
+        "painted": dict(sorted(Counter(line["category"] for line in lines if not line["sham"]).items())),
+        "shams": sum(line["sham"] for line in lines),
+    }
+
+
+def bank_inputs(name: str, context: Context) -> MethodInputs:
+    """``method_inputs``; ``examples`` does without a training where there is none."""
+    if name == "examples" and "train@anomaly_gan" not in context.inputs:
+        plain = method_inputs("copy_paste", context)
+        return replace(plain, seed=rng_for(context.seed, "bank", name).integers(2**62).item())
+    return method_inputs(name, context)
+
+
+def _wanted(pool: Dataset, config: BankConfig) -> list[list[PoolItem]]:
+    by_category = pool_items(pool)
+    for name in config.categories or by_category:
+        if not by_category.get(name):
+            raise InputError(str(pool.folder), "H9", f"the pool has no mask of {name!r}", "build the pool again")
+    return [by_category[name] for name in config.categories or by_category]
+
+
+def _orders(items: Sequence[PoolItem], config: BankConfig, seed: int) -> list[Order]:
+    """All orders of one category: every item in turn, or, where ``aim`` weighs them, by chance."""
+    if not config.aim:
+        painted = [Order(items[n % len(items)], n // len(items), False) for n in range(config.count)]
+    else:
+        weights = np.array([np.mean([_aim(one.provenance, config.aim) for one in item.annotations]) for item in items])
+        rng = rng_for(seed, "aim", items[0].image.extra["category"])
+        chosen = rng.choice(len(items), size=config.count, p=weights / weights.sum())
+        painted = [Order(items[n], attempt, False) for attempt, n in enumerate(chosen.tolist())]
+    return painted + [replace(painted[n % len(painted)], sham=True) for n in range(round(config.shams * config.count))]
+
+
+def _aim(provenance: dict[str, Any], aim: dict[int, float]) -> float:
+    return aim.get(provenance.get("parent", -1), 1.0)
+
+
+class _Maker:
+    """Makes crops; a method is opened once, and once for each set of sham textures."""
+
+    def __init__(self, config: BankConfig, inputs: MethodInputs, folder: Path) -> None:
+        self.config, self.inputs, self.folder = config, inputs, folder
+        self.ids = {category.name: category.id for category in inputs.train.categories}
+        self.groups = {image.file_name: image.group_id for image in inputs.train.images}
+        self._painted: Generate | None = None
+        self._shams: dict[int, tuple[Generate, set[str]]] = {}
+        names = {image.id: image.group_id for image in inputs.train.images}
+        self.learnt_from: dict[int, set[str]] = {}
+        for annotation in inputs.train.annotations:
+            self.learnt_from.setdefault(annotation.category_id, set()).add(names[annotation.image_id])
+
+    def crop(self, order: Order) -> Crop:
+        """One crop of the bank.
+
+        Raises:
+            InputError: B7, no attempt shows the category alone.
+        """
+        item, category = order.item, order.item.image.extra["category"]
+        for attempt in range(order.attempt, order.attempt + TRIES * 1000, 1000):
+            generate, textures = self._method(order)
+            sample = generate([item], attempt)[0]
+            masks = [mask for label, mask in sample.instances if label == self.ids[category]]
+            others = [mask for label, mask in sample.instances if label != self.ids[category]]
+            mask = union(masks, *sample.pixels.shape[:2])
+            rng = rng_for(self.inputs.seed, "crop", item.image.file_name, attempt)
+            if not mask.any():
+                continue
+            pixels, label = cut_crop(sample.pixels, mask, self.config.size, rng)
+            if others and _shows(union(others, *mask.shape), mask, self.config.size, item, attempt, self.inputs.seed):
+                continue
+            line = {
+                "sham": order.sham,
+                "category": category,
+                "method": str(sample.provenance.get("method", self.config.method)),
+                "sources": sorted(self._sources(sample, item, textures)),
+                "weight": 1.0,
+                "pool_item": item.image.file_name,
+                "attempt": attempt,
+            }
+            return Crop(pixels, np.zeros_like(label) if order.sham else label, line)
+        raise InputError(item.image.file_name, "B7", f"shows no {category} alone after {TRIES} tries", "label it again")
+
+    def _method(self, order: Order) -> tuple[Generate, set[str]]:
+        if not order.sham:
+            if self._painted is None:
+                self._painted = self._open(self.inputs)
+            return self._painted, set()
+        number = order.attempt % self.config.sham_sets
+        if number not in self._shams:
+            split = sham_split(self.inputs.train, self.folder / str(number), self.inputs.seed, number)
+            textures = {image.group_id for image in split.images if self.groups[image.file_name] != image.group_id}
+            self._shams[number] = self._open(replace(self.inputs, train=split, exemplars=split)), textures
+        return self._shams[number]
+
+    def _open(self, inputs: MethodInputs) -> Generate:
+        return method(self.config.method).open(inputs)
+
+    def _sources(self, sample: Sample, item: PoolItem, textures: set[str]) -> set[str]:
+        """The groups of everything that went in. What a method that learns was taught is in all it paints."""
+        found = {one.provenance["parent_group"] for one in item.annotations if "parent_group" in one.provenance}
+        donors = sample.provenance.get("donors")
+        if sample.base is not None:
+            found.add(self.groups[item.image.extra["normal_file"]])
+        if donors is not None:
+            return found | {donor["group"] for donor in donors}
+        return found | textures | self.learnt_from.get(self.ids[item.image.extra["category"]], set())
+
+
+def _shows(others: np.ndarray, mask: np.ndarray, size: int, item: PoolItem, attempt: int, seed: int) -> bool:
+    """Whether the very crop that ``cut_crop`` takes shows another category."""
+    rng = rng_for(seed, "crop", item.image.file_name, attempt)
+    return bool(cut_crop(others, mask, size, rng)[0].any())

@@ -1,0 +1,40 @@
+"""What a generator knows of the training defects when it paints: how severe they are, and what they look like."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.dataset import Dataset
+from ...losses.severity import severity
+from .exemplar import Example
+from .windows import Framing, PairSource, to_pixels
+
+
+def training_defects(
+    source: PairSource, train: Dataset, draws: int = 64
+) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+    """Real training defects of each category, as generation draws them: their severities, as the generator will be
+    asked for (two numbers each), and, in the same order, their windows."""
+    names = [category.name for category in train.categories]
+    measured: dict[str, list[list[float]]] = {name: [] for name in names}
+    examples: dict[str, list[Example]] = {name: [] for name in names}
+    for step in range(max(1, draws * len(names) // source.batch_size)):
+        batch = source.batch(-2 - step)
+        values = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
+        for row, index in enumerate(batch.category_B.tolist()):
+            measured[names[index]].append([round(number, 5) for number in values[row].tolist()])
+            mask_01 = batch.abnormal_mask_B1HW[row, 0].numpy().astype(np.uint8)
+            examples[names[index]].append(Example(to_pixels(batch.abnormal_BCHW[row]), mask_01))
+    return measured, examples
+
+
+def exemplar_windows(
+    split: Dataset, pool: Dataset, framing: Framing, seed: int, gray: bool, draws: int = 64
+) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+    """``training_defects`` of a split that no generator was trained on; only what is needed of it is decoded."""
+    firsts = {image.extra["category"]: image for image in reversed(pool.images)}
+    kept = {image.id for image in firsts.values()}
+    part = pool.select(lambda image: image.id in kept)
+    names, defective = {image.extra["normal_file"] for image in firsts.values()}, set(split.by_image())
+    shown = split.select(lambda image: image.id in defective or image.file_name in names)
+    return training_defects(PairSource(shown, part, framing, 16, seed, gray), split, draws)
