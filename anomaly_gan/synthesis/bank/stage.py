@@ -20,12 +20,14 @@ from ...core.errors import ConfigError, InputError
 from ...core.masks import union
 from ...core.seeding import rng_for
 from ...core.stage import Context
+from ...metrics.backbones import embedded_backbone, place_of
 from ..generate.stage import method_inputs, pool_items
-from ..interface import Generate, MethodInputs, PoolItem, Sample
+from ..interface import MethodInputs, PoolItem, Sample
 from ..registry import method
+from .artefact import artefact_by_category
 from .config import BankConfig
 from .crops import cut_crop
-from .shams import sham_split
+from .painters import Painters
 from .writer import Crop, write_shards
 
 TRIES = 5
@@ -60,6 +62,7 @@ def run(config: BankConfig, context: Context, out: Path) -> dict[str, Any]:
     rng_for(inputs.seed, "order").shuffle(orders)  # type: ignore[arg-type]
     maker = _Maker(config, inputs, out / SHAMS)
     lines = write_shards(orders, maker.crop, out, f"bank {config.method}")
+    artefact = _artefact(maker, orders, context.device) if config.shams else None
     shutil.rmtree(out / SHAMS, ignore_errors=True)
     return {
         "method": config.method,
@@ -67,7 +70,15 @@ def run(config: BankConfig, context: Context, out: Path) -> dict[str, Any]:
         "categories": [category.name for category in inputs.train.categories],
         "painted": dict(sorted(Counter(line["category"] for line in lines if not line["sham"]).items())),
         "shams": sum(line["sham"] for line in lines),
+        "artefact_auroc": artefact,
     }
+
+
+def _artefact(maker: _Maker, orders: Sequence[Order], device: str) -> dict[str, float | None]:
+    items = {order.item.image.file_name: order.item for order in orders}
+    return artefact_by_category(
+        maker.painters, [items[name] for name in sorted(items)], embedded_backbone(place_of(device))
+    )
 
 
 def bank_inputs(name: str, context: Context) -> MethodInputs:
@@ -103,14 +114,13 @@ def _aim(provenance: dict[str, Any], aim: dict[int, float]) -> float:
 
 
 class _Maker:
-    """Makes crops; a method is opened once, and once for each set of sham textures."""
+    """Makes crops."""
 
     def __init__(self, config: BankConfig, inputs: MethodInputs, folder: Path) -> None:
-        self.config, self.inputs, self.folder = config, inputs, folder
+        self.config, self.inputs = config, inputs
+        self.painters = Painters(config.method, inputs, folder, config.sham_sets)
         self.ids = {category.name: category.id for category in inputs.train.categories}
         self.groups = {image.file_name: image.group_id for image in inputs.train.images}
-        self._painted: Generate | None = None
-        self._shams: dict[int, tuple[Generate, set[str]]] = {}
         names = {image.id: image.group_id for image in inputs.train.images}
         self.learnt_from: dict[int, set[str]] = {}
         for annotation in inputs.train.annotations:
@@ -124,7 +134,7 @@ class _Maker:
         """
         item, category = order.item, order.item.image.extra["category"]
         for attempt in range(order.attempt, order.attempt + TRIES * 1000, 1000):
-            generate, textures = self._method(order)
+            generate, textures = self.painters.sham(order.attempt) if order.sham else (self.painters.painted(), set())
             sample = generate([item], attempt)[0]
             masks = [mask for label, mask in sample.instances if label == self.ids[category]]
             others = [mask for label, mask in sample.instances if label != self.ids[category]]
@@ -146,21 +156,6 @@ class _Maker:
             }
             return Crop(pixels, np.zeros_like(label) if order.sham else label, line)
         raise InputError(item.image.file_name, "B7", f"shows no {category} alone after {TRIES} tries", "label it again")
-
-    def _method(self, order: Order) -> tuple[Generate, set[str]]:
-        if not order.sham:
-            if self._painted is None:
-                self._painted = self._open(self.inputs)
-            return self._painted, set()
-        number = order.attempt % self.config.sham_sets
-        if number not in self._shams:
-            split = sham_split(self.inputs.train, self.folder / str(number), self.inputs.seed, number)
-            textures = {image.group_id for image in split.images if self.groups[image.file_name] != image.group_id}
-            self._shams[number] = self._open(replace(self.inputs, train=split, exemplars=split)), textures
-        return self._shams[number]
-
-    def _open(self, inputs: MethodInputs) -> Generate:
-        return method(self.config.method).open(inputs)
 
     def _sources(self, sample: Sample, item: PoolItem, textures: set[str]) -> set[str]:
         """The groups of everything that went in. What a method that learns was taught is in all it paints."""

@@ -96,7 +96,10 @@ def draw(
     """
     height, width = base.shape[:2]
     x, y, wide, high = box_xywh
-    centre, extent = np.array([x + wide / 2, y + high / 2]), float(np.clip(math.hypot(wide, high), 6, 0.8 * max(height, width)))
+    centre, extent = (
+        np.array([x + wide / 2, y + high / 2]),
+        float(np.clip(math.hypot(wide, high), 6, 0.8 * max(height, width))),
+    )
     if kind == "patch":
         return _patch(base, other, centre, extent, rng)
     alpha, level = DRAWINGS[kind]((height, width), centre, extent, rng)
