@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import torch
 from doc_blocks import titled
 from small_run import build_run
 
+from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine.loop import make_fabric
 
@@ -31,7 +32,7 @@ def guests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             _open_package(path.parent, tmp_path / "guests", monkeypatch)
     yield
     for name in set(sys.modules) - before:
-        if any(part in name for part in ("repaint", "one_box", "methods.contrast")):
+        if any(part in name for part in ("repaint", "one_box", "methods.contrast", "circles", "clipped", "variety")):
             del sys.modules[name]
 
 
@@ -107,3 +108,48 @@ def test_a_detector_gives_losses_and_detections(monkeypatch: pytest.MonkeyPatch)
         optimizer.step()
     found = net.eval()(images)[0]
     assert found["labels"].tolist() == [2] and found["boxes"].tolist() == [[0, 0, 30, 20]]
+
+
+@pytest.mark.usefixtures("guests")
+def test_a_format_is_recognised_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from anomaly_gan.core.dataset import load_dataset
+    from anomaly_gan.core.images import write_png
+    from anomaly_gan.ingest.formats import table
+    from anomaly_gan.ingest.stage import IngestConfig, run
+
+    name, value = row("FORMATS", table.Format)
+    monkeypatch.setitem(table.FORMATS, name, value)
+    draw, source = np.random.default_rng(0), tmp_path / "set"
+    for index in range(8):
+        write_png(source / f"{index}.png", draw.integers(0, 255, (40, 50)).astype(np.uint8))
+        (source / f"{index}.circles").write_text("" if index % 2 else "pit 20 15 6\n")
+    run(IngestConfig(root=str(source)), Context(0), tmp_path / "out")
+    dataset = load_dataset(tmp_path / "out")
+    assert [len(dataset.images), len(dataset.normals()), len(dataset.annotations)] == [8, 4, 4]
+    assert dataset.annotations[0].bbox == [14, 9, 13, 13]
+    (source / "0.circles").write_text("pit 20 15\n")
+    with pytest.raises(InputError, match="3 words, needs 4"):
+        run(IngestConfig(root=str(source), max_bad=0.0), Context(0), tmp_path / "again")
+
+
+@pytest.mark.usefixtures("guests")
+def test_a_check_and_a_metric_say_what_they_are_for() -> None:
+    from anomaly_gan.synthesis.gate import category_metrics, checks
+    from anomaly_gan.synthesis.gate.candidate import Candidate, Setting
+    from anomaly_gan.synthesis.gate.config import GateConfig
+
+    guest = importlib.import_module("anomaly_gan.synthesis.gate.checks.clipped")
+    own = eval(BLOCKS["CHECKS"], {"Check": checks.Check, "clipped": guest})
+    base = np.full((30, 30), 90, np.uint8)
+    mask = np.zeros_like(base)
+    mask[5:15, 5:15] = 1
+    outcomes = [
+        checks.check(Candidate(np.where(mask, level, base), [(1, mask)], base, 0), Setting(GateConfig()), (own,))
+        for level in (40, 0)
+    ]
+    assert [len(one.findings) for one in outcomes] == [0, 1] and outcomes[1].measures == {"clipped": 1.0}
+    other = importlib.import_module("anomaly_gan.synthesis.gate.category_metrics.variety")
+    metric = eval(BLOCKS["CATEGORY_METRICS"], {"CategoryMetric": category_metrics.CategoryMetric, "variety": other})
+    made = [SimpleNamespace(window=SimpleNamespace(mask_01=mask)) for _ in range(4)]
+    data = SimpleNamespace(made=made, objects=9, config=GateConfig())
+    assert category_metrics.measure(data, (metric,))["variety"].level == "warn"

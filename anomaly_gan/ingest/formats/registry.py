@@ -12,8 +12,8 @@ from .base import Reader
 from .coco import tree_of_file
 from .table import FORMATS, Format
 
-SPECIAL_FIRST = ("mvtec", "visa", "real-iad", "voc", "yolo-seg", "csv")
-"""Layouts whose masks or text files other formats would claim too: the first that fits is the one."""
+COMMON = ("coco", "labelme", "mask-png")
+"""What is tried after all other rows: their masks, JSON and text files would claim most other layouts too."""
 
 
 def looked_for() -> str:
@@ -77,8 +77,8 @@ def recognise(tree: SourceTree) -> str:
     Raises:
         InputError: FORMAT none or several fit; C15 the labels are of a format that is not read.
     """
-    for name in SPECIAL_FIRST:
-        if _fits(FORMATS[name], tree) and not (name == "yolo-seg" and _fits(FORMATS["coco"], tree)):
+    for name, row in FORMATS.items():
+        if name not in COMMON and _fits(row, tree) and not (name == "yolo-seg" and _fits(FORMATS["coco"], tree)):
             return name
     found = [name for name in ("coco", "labelme") if _fits(FORMATS[name], tree)]
     # label files beside masks leave it open which of the two counts
