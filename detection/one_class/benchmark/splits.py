@@ -80,7 +80,9 @@ def draw_trial(train: Labelled, test: Labelled, number: int, config: BenchmarkCo
             learned, abnormal & ~np.isin(np.arange(len(labels)), tested), data.contamination or 0.0, rng
         )
         tested = thin(tested, labels, data.test_limit, rng)
-    if config.protocol == "as_published" and data.test_order == "normals_first":
+    if config.protocol == "as_published" and data.test_order == "mixed":
+        tested = rng_for(seed, "one_class", "test_order", number).permutation(tested)
+    elif config.protocol == "as_published":
         tested = np.concatenate([tested[~abnormal[tested]], tested[abnormal[tested]]])
     if len(learned) < 2 or not len(tested):
         raise InputError(
