@@ -30,6 +30,15 @@ TimeBudget = Annotated[
         help="Time for each training, as 25m or 90s: it does its best in it and ends with a usable model.",
     ),
 ]
+RunBudget = Annotated[
+    str | None,
+    typer.Option(
+        "--time-budget",
+        metavar="45m",
+        help="Time for the whole run, as 45m or 2h: trainings and comparison share what the other stages leave, and "
+        "it ends with a report. Counts on where the same command goes on.",
+    ),
+]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 
@@ -57,10 +66,11 @@ def work_stage(
 
 def work_step(config: RunConfig, run: Path, step: Step) -> None:
     """Run one step of a run folder unless it is fresh, and say so."""
+    from ..core.progress import stage
     from ..core.stage import run_lock
     from ..pipeline.run import run_step
 
-    with run_lock(run):
+    with run_lock(run), stage(step.name):
         worked = run_step(config, run, step)
     typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 
@@ -88,10 +98,18 @@ def budget_settings(key: str, time_budget: str | None) -> list[str]:
     Raises:
         ConfigError: no length of time.
     """
-    if time_budget is None:
-        return []
+    budget = read_budget(time_budget)
+    return [] if budget is None else [f"{key}={budget}"]
+
+
+def read_budget(time_budget: str | None) -> str | None:
+    """``--time-budget`` in its one spelling.
+
+    Raises:
+        ConfigError: no length of time.
+    """
     try:
-        return [f"{key}={canonical(time_budget)}"]
+        return None if time_budget is None else canonical(time_budget)
     except ValueError as error:
         raise ConfigError(f"--time-budget: {error}") from error
 

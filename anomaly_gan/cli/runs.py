@@ -11,10 +11,11 @@ from ..core.errors import ConfigError
 from .options import (
     ConfigFile,
     Device,
+    RunBudget,
     Seed,
     Settings,
-    TimeBudget,
-    budget_settings,
+    read_budget,
+    read_section,
     work_stage,
 )
 
@@ -24,6 +25,7 @@ verbs = typer.Typer()
 @verbs.command(epilog="Example: anomaly-gan demo --out runs/demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
+    time_budget: RunBudget = None,
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
@@ -31,7 +33,7 @@ def demo(
     """The whole pipeline on the embedded sample set, to RUN/report.html."""
     from ..core.resources import PACKAGE
 
-    _run(PACKAGE / "configs" / "demo.yaml", out, settings, seed, device)
+    _run(PACKAGE / "configs" / "demo.yaml", out, settings, seed, device, time_budget=time_budget)
 
 
 @verbs.command(
@@ -42,13 +44,13 @@ def run_(
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/NAME.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First stage to run.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last stage to run.")] = None,
-    time_budget: TimeBudget = None,
+    time_budget: RunBudget = None,
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
 ) -> None:
     """All stages of a run: skips what is fresh, resumes what was cut off."""
-    _run(config, out, settings + budget_settings("train.time_budget", time_budget), seed, device, first, last)
+    _run(config, out, settings, seed, device, first, last, time_budget)
 
 
 @verbs.command(epilog="Example: anomaly-gan status runs/demo")
@@ -81,6 +83,7 @@ def compare(
         bool,
         typer.Option("--tables-only", help="Train nothing: write tables, plots and report anew from the saved cells."),
     ] = False,
+    time_budget: RunBudget = None,
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
@@ -94,9 +97,10 @@ def compare(
     if run is not None:
         if out is not None or shard is not None or tables_only:
             raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with --run")
-        work_stage(run, "compare", "compare", settings, seed=seed, device=device)
-        typer.echo((run / "compare" / "table.csv").read_text(encoding="utf-8").rstrip())
+        _compare_run(run, settings, seed, device, time_budget)
     elif config is not None:
+        if time_budget is not None:
+            raise ConfigError("compare: --time-budget goes with --run; a study goes on where it was stopped")
         _study(config, out, settings, seed, device, shard, tables_only)
 
 
@@ -118,22 +122,47 @@ def _run(
     device: str | None,
     first: str | None = None,
     last: str | None = None,
+    time_budget: str | None = None,
 ) -> None:
     from ..core.stage import run_lock
     from ..pipeline.config import read_run_config
+    from ..pipeline.execute import execute
     from ..pipeline.plan import plan, select
-    from ..pipeline.run import execute
 
     resolved = read_run_config(config, settings, seed, device)
     run = out or Path("runs") / resolved.name
     steps = select(plan(resolved), first, last)
+    budget = read_budget(time_budget)
     with run_lock(run):
-        execute(resolved, run, steps, lambda line: typer.echo(line, err=True))
-    if any(step.name == "compare" for step in steps):
+        outcome = execute(resolved, run, steps, budget)
+    _conclude(run, [step.name for step in steps], outcome.not_reached, budget)
+
+
+def _conclude(run: Path, steps: list[str], not_reached: tuple[str, ...], budget: str | None) -> None:
+    """The last lines of a run, on stdout.
+
+    Raises:
+        CheckFailed: what the run has measured says that its photographs are not to be used.
+    """
+    if "compare" in steps and "compare" not in not_reached:
         for line in _verdicts(run / "compare" / "summary.json"):
             typer.echo(line)
-    finished = run / "report.html" if steps[-1].name == "report" else run / steps[-1].name
+    if not_reached:
+        typer.echo(f"not reached within {budget}: {', '.join(not_reached)}")
+    finished = run / "report.html" if steps[-1] == "report" else run / steps[-1]
     typer.echo(f"done: {finished}")
+
+
+def _compare_run(run: Path, settings: list[str], seed: int | None, device: str | None, time_budget: str | None) -> None:
+    from ..core.stage import run_lock
+    from ..pipeline.execute import execute
+    from ..pipeline.plan import plan
+
+    config = read_section(run, "compare", settings, None, seed, device)
+    step = next(step for step in plan(config) if step.name == "compare")
+    with run_lock(run):
+        execute(config, run, [step], read_budget(time_budget), keep_config=False)
+    typer.echo((run / "compare" / "table.csv").read_text(encoding="utf-8").rstrip())
 
 
 def _study(
@@ -159,7 +188,9 @@ def _study(
 
 
 def _verdicts(summary: Path) -> list[str]:
-    """What the comparison says of each arm, in its own sentences."""
+    """What the comparison says of each arm, in its own sentences, and what of it a time budget cut off."""
     import json
 
-    return [arm["sentence"] for arm in json.loads(summary.read_text(encoding="utf-8"))["arms"].values()]
+    content = json.loads(summary.read_text(encoding="utf-8"))
+    cut_off = [content["note"].partition(";")[0] + "."] if content.get("missing") else []
+    return [arm["sentence"] for arm in content["arms"].values()] + cut_off

@@ -1,41 +1,20 @@
-"""The pipeline: a table of stages and a loop over it."""
+"""One step of a run: what its stage is told, and the call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 from mask_pool.build.config import PoolConfig
 
-from ..core.config import dump_yaml
-from ..core.files import atomic_path, write_text
+from ..core.files import atomic_path
 from ..core.stage import Context, read_manifest, run_stage
 from ..ingest.stage import IngestConfig, source_key
-from ..ingest.summary import summary_lines
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import GateConfig
 from ..synthesis.gate.config import source_keys as gate_keys
 from .config import RunConfig
 from .plan import Step
-
-
-def execute(config: RunConfig, run: Path, steps: list[Step], say: Callable[[str], None]) -> None:
-    """Run the steps in order; what is fresh is skipped, what was cut off is resumed.
-
-    Raises:
-        InputError: a step's input stage has not finished (after ``--from``).
-    """
-    write_text(run / "run.yaml", dump_yaml(config))
-    for step in steps:
-        say(f"{step.name} ...")
-        worked = run_step(config, run, step)
-        say(f"{step.name}: {'done' if worked else 'fresh, skipped'} → {run / step.name}")
-        if worked and step.name == "ingest":
-            for line in summary_lines(run / step.name):
-                say(line)
-    if any(step.name == "report" for step in steps):
-        publish_report(run)
 
 
 def run_step(config: RunConfig, run: Path, step: Step, outside: dict[str, str] | None = None) -> bool:
@@ -53,11 +32,11 @@ def run_step(config: RunConfig, run: Path, step: Step, outside: dict[str, str] |
 
 def context_of(config: RunConfig, run: Path, step: Step) -> Context:
     """What the step's stage is told besides its configuration."""
-    inputs = {**step.inputs, **_asked_for(run, step)}
+    inputs = {**step.inputs, **asked_for(run, step)}
     return Context(config.seed, config.device, {name: run / folder for name, folder in inputs.items()})
 
 
-def _asked_for(run: Path, step: Step) -> dict[str, str]:
+def asked_for(run: Path, step: Step) -> dict[str, str]:
     """What verbs of their own have laid into the run, for its report: its plan need not know of it."""
     if step.name != "report":
         return {}

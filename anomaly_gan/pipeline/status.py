@@ -10,7 +10,7 @@ from ..core.errors import ConfigError, InputError
 from ..core.stage import is_fresh, read_manifest, stage_key
 from .config import RunConfig, read_run_config
 from .plan import Step, plan
-from .run import _asked_for, outside_keys
+from .run import asked_for, outside_keys
 
 
 def status(run: Path) -> Iterator[tuple[str, str]]:
@@ -33,7 +33,7 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
     if manifest is None:
         return "unfinished" if (folder / "started.json").is_file() else "missing"
     keys: dict[str, Any] = {}
-    for name, folder_name in {**step.inputs, **_asked_for(run, step)}.items():
+    for name, folder_name in {**step.inputs, **asked_for(run, step)}.items():
         upstream = read_manifest(run / folder_name)
         if upstream is None:
             return "stale"

@@ -35,13 +35,15 @@ def work(
     shard: tuple[int, int] = (0, 1),
     reuse_from: Sequence[Path] = (),
     say: Callable[[str], None] = lambda line: None,
+    over: Callable[[], bool] = lambda: False,
 ) -> Worked:
     """Train what is not finished, in ``workers`` processes (0: every core on a CPU, one on CUDA).
 
     ``jobs`` may come from many plans. ``shard`` is (index, count): this process takes every count-th cell; processes
     with the same shard share its cells, for each cell is claimed while it is trained. Cells of equal key are trained
     once, and a finished one under ``reuse_from`` (comparisons, runs, studies) is taken instead. A bar shows the steps
-    of all cells and the time left; ``say`` gets the same as a line whenever a cell is finished.
+    of all cells and the time left; ``say`` gets the same as a line whenever a cell is finished. Once ``over()``, what
+    is being trained stops at its last checkpoint.
 
     Raises:
         ConfigError: no such shard.
@@ -59,7 +61,7 @@ def work(
     found = finished_cells(folders, {job.key for job in open_before})
     reused = [job for job in open_before if job.key in found and adopt(job, found[job.key])]
     todo = [same[0] for same in mine if not any(job.finished() for job in same)]
-    _train(todo, [same[0] for same in mine if same[0] not in todo], workers, say)
+    _train(todo, [same[0] for same in mine if same[0] not in todo], workers, say, over)
     for same in mine:
         source = next((job for job in same if job.finished()), None)
         if source is not None:
@@ -69,7 +71,13 @@ def work(
     return Worked([job for job in todo if job.finished()], reused, [job for job in open_before if not job.finished()])
 
 
-def _train(todo: Sequence[CellJob], finished: Sequence[CellJob], workers: int, say: Callable[[str], None]) -> None:
+def _train(
+    todo: Sequence[CellJob],
+    finished: Sequence[CellJob],
+    workers: int,
+    say: Callable[[str], None],
+    over: Callable[[], bool],
+) -> None:
     from .workers import run_here, run_in_processes
 
     if not todo:
@@ -85,9 +93,9 @@ def _train(todo: Sequence[CellJob], finished: Sequence[CellJob], workers: int, s
         _times(finished),
     )
     if not on_cpu and workers == 1:
-        run_here(todo, plan=plan, say=say)
+        run_here(todo, plan=plan, say=say, over=over)
     else:
-        run_in_processes(todo, workers, plan=plan, say=say)
+        run_in_processes(todo, workers, plan=plan, say=say, over=over)
 
 
 def _times(finished: Sequence[CellJob]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
+from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.locks import holder
@@ -19,6 +20,7 @@ from ..evaluation.metric_names import figure
 from ..scale import fitted
 from .cache import tidy
 from .cell import Cell, CellJob, cell_key, held_out_hash, training_data
+from .clock import Allowance
 from .queue import work
 
 COLUMNS = (
@@ -49,7 +51,8 @@ def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
 
     Writes ``cells/NAME/result.json`` and ``detections.json``, ``table.csv``, ``summary.json``, ``lift.png`` and a
     ``detections.png`` per detector. Finished cells are kept when a run goes on; a cut-off cell resumes from its
-    checkpoint.
+    checkpoint. With ``time_budget`` it ends after that time, of all its processes together, with the cells that were
+    reached; the others are named.
 
     Raises:
         ConfigError: an arm has no ``export@ARM`` among the inputs.
@@ -59,9 +62,10 @@ def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
     jobs = plan(config, context, out)
     check(jobs, config, context)
     tidy(out / CELLS, jobs)
-    work(jobs, config.workers)
+    time_up = Allowance(seconds_of(config.time_budget), out).over if config.time_budget else lambda: False
+    work(jobs, config.workers, over=time_up)
     missing = [job for job in jobs if not job.finished()]
-    if missing:
+    if missing and not time_up():
         raise EnvironmentFailure(
             f"{out}: {len(missing)} cells are being trained by another process "
             f"({_whom(missing[0])}); run this again when it is done"
@@ -199,6 +203,8 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     empty = nothing_passed(config, context)
     if not jobs and empty:
         raise CheckFailed(f"{out}: nothing passed the gate for {', '.join(empty)}: there is nothing to compare")
+    if not done and config.time_budget:
+        return _nothing_reached(config, missing, out)
     if not done:
         raise InputError(str(out), "UNFINISHED", "no cell of the comparison is finished", "run the comparison first")
     results = [job.result() for job in done]
@@ -210,6 +216,8 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     if empty:
         left["nothing_passed"] = empty
     summary = summarise(results, found, test, config, context.seed) | left
+    if missing and config.time_budget:
+        summary["note"] = f"{not_reached(config, missing, len(jobs))} {summary['note']}"
     write_json(out / "summary.json", summary)
     write_lift(out / "lift.png", summary)
     for name in summary["detectors"]:
@@ -222,6 +230,22 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
             config.detect_config(name).score_threshold,
         )
     return _metrics(len(results), summary, empty) | left
+
+
+def not_reached(config: CompareConfig, missing: Sequence[str], of: int) -> str:
+    """One sentence on the cells that a time budget cut off."""
+    return (
+        f"Not reached within {config.time_budget}: {len(missing)} of {of} trainings of a detector "
+        f"({', '.join(missing[:4])}{' ...' if missing[4:] else ''}); the same run without a budget goes on with them."
+    )
+
+
+def _nothing_reached(config: CompareConfig, missing: Sequence[str], out: Path) -> dict[str, Any]:
+    """The files of a comparison that has no cell to tell of, and its metrics."""
+    note = not_reached(config, missing, len(missing))
+    write_table(out / "table.csv", [])
+    write_json(out / "summary.json", {"arms": {}, "detectors": {}, "missing": list(missing), "note": note})
+    return {"cells": 0, "arms": {}, "sentences": [], "missing": list(missing)}
 
 
 def _metrics(cells: int, summary: dict[str, Any], empty: Sequence[str]) -> dict[str, Any]:

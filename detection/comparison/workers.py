@@ -46,6 +46,7 @@ def run_here(
     label: str = "compare",
     plan: Plan | None = None,
     say: Callable[[str], None] = lambda line: None,
+    over: Callable[[], bool] = lambda: False,
 ) -> None:
     """One cell after the other in this process, for a device that is shared badly."""
     done, seconds = [0] * len(jobs), [-1.0] * len(jobs)
@@ -53,11 +54,20 @@ def run_here(
         for number, job in enumerate(jobs):
 
             def one_step(number: int = number) -> None:
+                if over():
+                    raise TimeUp
                 done[number] += 1
                 board.show(done, seconds)
 
-            _timed(job, number, one_step, done, seconds)
+            try:
+                _timed(job, number, one_step, done, seconds)
+            except TimeUp:  # the cell's last checkpoint stays
+                return
             board.show(done, seconds)
+
+
+class TimeUp(Exception):
+    """A cell stops here, for nobody waits for it any longer."""
 
 
 def plan_of(jobs: Sequence[Job], workers: int = 1) -> Plan:
@@ -72,11 +82,12 @@ def run_in_processes(
     remedy: str = SMALLER,
     plan: Plan | None = None,
     say: Callable[[str], None] = lambda line: None,
+    over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Let ``workers`` spawned processes (at most one per cell) take cell after cell, in order, and wait for all.
 
     Each process computes on one thread: several threads in each of several processes on the same cores are many
-    times slower, and the number of threads changes the last bits of a result.
+    times slower, and the number of threads changes the last bits of a result. Once ``over()``, they are stopped.
 
     Raises:
         AnomalyGanError: a cell failed; the others are stopped, and finished cells stay.
@@ -102,6 +113,7 @@ def run_in_processes(
                 lambda: board.show(desk.done[:], desk.seconds[:]),
                 label,
                 remedy,
+                over,
             )
     finally:
         for process in processes:
@@ -139,10 +151,15 @@ class Desk:
 
 
 def _watch(
-    processes: Sequence[Any], receivers: Sequence[Connection], show: Callable[[], None], label: str, remedy: str
+    processes: Sequence[Any],
+    receivers: Sequence[Connection],
+    show: Callable[[], None],
+    label: str,
+    remedy: str,
+    over: Callable[[], bool],
 ) -> None:
     running = list(zip(processes, receivers, strict=True))
-    while running:
+    while running and not over():
         time.sleep(POLL_SECONDS)
         show()
         for process, receiver in list(running):

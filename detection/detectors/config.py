@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from anomaly_gan.core.config import Config, nearest
+from anomaly_gan.core.durations import canonical
 
 from ..dense.config import DenseConfig
 from .registry import DETECTORS
@@ -130,6 +131,9 @@ class CompareConfig(Config):
     detect: DetectConfig = DetectConfig()
     detectors: tuple[str, ...] = ()
     detector_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    time_budget: str | None = Field(
+        None, description="45m: ends by then with the cells that were reached; None: trains them all"
+    )
 
     def seed_list(self) -> list[int]:
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
@@ -142,6 +146,11 @@ class CompareConfig(Config):
         same whatever the others' tail."""
         content = self.detect.model_dump() | self.detector_settings.get(detector, {}) | {"detector": detector}
         return DetectConfig(**content | ({"real_tail": 0.0} if arm == NO_AUGMENTATION else {}))
+
+    @field_validator("time_budget", mode="before")
+    @classmethod
+    def _one_spelling(cls, value: Any) -> str | None:
+        return None if value is None else canonical(value)
 
     @field_validator("detectors")
     @classmethod

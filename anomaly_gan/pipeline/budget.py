@@ -1,0 +1,171 @@
+"""``--time-budget`` on a whole run: how it is divided, kept to, and counted across processes.
+
+Stages of a fixed length get what they need; what is left is shared by the trainings and the comparison. What a stage
+was given becomes a part of its configuration, so it is decided once, when the stage begins, and written down: the
+same command goes on after a kill with the same shares, and with the seconds that are gone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.config import Config
+from ..core.durations import canonical, seconds_of
+from ..core.files import sha256_bytes, write_json
+from ..core.stage import LOGS
+from .config import RunConfig
+from .costs import Work, cell_seconds, compare_seconds, compare_workers
+from .course import Course
+from .plan import Step
+
+FILE = Path(LOGS) / "budget.json"
+MARGIN = 0.04
+"""Share of the time that is kept for what no estimate knows."""
+COMFORT = 1.15
+"""Trainings whose estimates fit this many times are not limited."""
+LEAST_TRAINING = 10.0
+LEAST_ITERATIONS = 0.1
+"""Share of a detector's iterations below which nothing is cut: the clock ends such a comparison instead."""
+
+
+@dataclass
+class Budget:
+    """One budget of a run. ``decided``: what each step was given, and the hash of what it would have had without."""
+
+    total: str
+    path: Path
+    decided: dict[str, dict[str, Any]] = field(default_factory=dict)
+    before: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    @classmethod
+    def open(cls, run: Path, total: str, clock: Callable[[], float] = time.monotonic) -> Budget:
+        """The budget of this length that a killed process has begun, or a new one.
+
+        Shares that were decided under the same length hold also after it was used up: what is finished stays fresh.
+        """
+        path = run / FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["total"] == canonical(total):
+                before = 0.0 if content["finished"] else float(content["spent"])
+                return cls(content["total"], path, dict(content["decided"]), before, clock)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return cls(canonical(total), path, clock=clock)
+
+    def spent(self) -> float:
+        return self.before + self.clock() - self.began
+
+    def left(self) -> float:
+        """Seconds that may still be planned with."""
+        total = seconds_of(self.total)
+        return total * (1 - MARGIN) - self.spent()
+
+    def save(self, finished: bool = False) -> None:
+        write_json(
+            self.path,
+            {"total": self.total, "spent": round(self.spent(), 1), "decided": self.decided, "finished": finished},
+        )
+
+    def applied(self, config: RunConfig, steps: list[Step]) -> RunConfig:
+        """The configuration with every share that was decided for just these steps."""
+        own = {step.name: step for step in steps}
+        self.decided = {
+            name: known
+            for name, known in self.decided.items()
+            if name not in own or known["of"] == _hash(own[name].config)
+        }
+        for name, known in self.decided.items():
+            config = lay(config, own[name], known["values"]) if name in own else config
+        return config
+
+    def decide(self, config: RunConfig, work: Work, course: Course) -> RunConfig:
+        """The configuration with the share of the step that is about to begin, and that written down."""
+        step = work.step
+        if step.name in self.decided and lay(config, step, self.decided[step.name]["values"]) == config:
+            return config
+        if step.stage.name == "train":
+            values = _training_share(work, course, self.left())
+        elif step.stage.name == "compare":
+            values = _compare_share(work, self.left() - course.refined("report"))
+        else:
+            return config
+        self.decided[step.name] = {"of": _hash(step.config), "values": values}
+        self.save()
+        return lay(config, step, values)
+
+
+def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
+    """``values`` of the step's section over the run's configuration."""
+    if not values:
+        return config
+    if step.stage.name == "train":
+        method = step.config.method  # type: ignore[attr-defined]
+        methods = {**config.train_methods, method: {**config.train_methods.get(method, {}), **values}}
+        return config.model_copy(update={"train_methods": methods})
+    content = config.compare.model_dump() | values
+    return config.model_copy(update={"compare": type(config.compare)(**content)})
+
+
+def _hash(config: Config) -> str:
+    return sha256_bytes(json.dumps(config.keyed(), sort_keys=True).encode())
+
+
+def _training_share(work: Work, course: Course, left: float) -> dict[str, Any]:
+    """``time_budget`` of a training: none where everything fits, else its part of what the fixed stages leave."""
+    pending = [work.step.name, *course.pending()]
+    need = {name: course.refined(name) for name in dict.fromkeys(pending)}
+    trainings = sum(seconds for name, seconds in need.items() if name.partition("@")[0] == "train")
+    compare = need.get("compare", 0.0)
+    free = left - (sum(need.values()) - trainings - compare)
+    if trainings + compare <= free / COMFORT:
+        return {}
+    reserved = min(compare / max(1, work.seeds), 0.6 * free)  # of the comparison, one seed of every arm
+    share = min(free * trainings / (trainings + compare), free - reserved)
+    share = max(share, min(trainings, 0.25 * free)) * need[work.step.name] / trainings
+    seconds = max(LEAST_TRAINING, share)
+    given = work.config.time_budget
+    return {"time_budget": canonical(f"{min(seconds, seconds_of(given)) if given else seconds:.0f}s")}
+
+
+def _compare_share(work: Work, left: float) -> dict[str, Any]:
+    """``time_budget`` of the comparison, and, where they do not fit, fewer seeds, and then fewer iterations."""
+    config = work.config
+    seeds = config.seed_list()
+    values: dict[str, Any] = {"time_budget": canonical(f"{max(LEAST_TRAINING, left):.0f}s")}
+    fit = sum(compare_seconds(work, seeds[: number + 1]) <= left for number in range(len(seeds)))
+    if fit < len(seeds):
+        values["seeds"] = max(1, fit) if isinstance(config.seeds, int) else tuple(seeds[: max(1, fit)])
+    if not fit:
+        values |= _fewer_iterations(work, left)
+    return values
+
+
+def _fewer_iterations(work: Work, left: float) -> dict[str, Any]:
+    """One share of every detector's iterations, the same for all arms, that lets one seed of each fit."""
+    config = work.config
+    cells = len(config.arms) / min(compare_workers(work), len(config.arms))
+    whole = sum(cells * cell_seconds(work, name) for name in config.detector_list())
+    fixed = sum(cells * cell_seconds(work, name, iterations=0) for name in config.detector_list())
+    share = (left - fixed) / max(1e-9, whole - fixed) / COMFORT
+    share = min(1.0, max(LEAST_ITERATIONS, share))
+    settings = {name: dict(config.detector_settings.get(name, {})) for name in config.detector_settings}
+    for own in settings.values():
+        own |= {key: max(1, round(own[key] * share)) for key in ("iterations", "warmup") if key in own}
+    detect = config.detect.model_copy(
+        update={
+            "iterations": max(1, round(config.detect.iterations * share)),
+            "warmup": round(config.detect.warmup * share),
+        }
+    )
+    return {"detect": detect.model_dump(), "detector_settings": settings}

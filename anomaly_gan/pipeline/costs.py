@@ -1,0 +1,156 @@
+"""What each stage costs: seconds on the reference machine (see ``pace``), scaled to this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.stage import CELLS
+from ..synthesis.registry import training_of
+from .pace import Pace
+from .plan import Step
+from .sizes import Sizes
+
+SHARED_CORES = 1.2
+"""Detectors trained side by side, one on each core, are so much slower than one alone."""
+START_UP = 6.0
+"""Reference seconds until a process has torch and its friends in memory."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step to be done, what there is to work on, and how fast this machine is."""
+
+    step: Step
+    run: Path
+    sizes: Sizes
+    pace: Pace
+    generated: int
+    """Photographs that one arm generates."""
+    seeds: int = 1
+    """Of the comparison."""
+
+    @property
+    def config(self) -> Any:
+        return self.step.config
+
+
+def seconds_of(work: Work) -> float:
+    """Estimated seconds of the whole step, less what an interrupted one has done already."""
+    return max(0.5, COSTS.get(work.step.stage.name, _flat(10))(work))
+
+
+def _flat(reference: float) -> Callable[[Work], float]:
+    return lambda work: reference * work.pace.slower
+
+
+def _ingest(work: Work) -> float:
+    return work.pace.slower * (1 + work.sizes.photographs * (0.004 + 0.03 * work.sizes.megapixels))
+
+
+def _pool(work: Work) -> float:
+    return work.pace.slower * (2 + 0.04 * work.config.count * work.sizes.categories)
+
+
+def _train(work: Work) -> float:
+    config = work.config
+    step = work.pace.steps.get(config.method)
+    if step is None:
+        step = 0.1 * work.pace.slower * config.batch * config.size**2 / 64**2
+    left = config.steps - _newest_step(work.run / work.step.name / "checkpoints")
+    aware = 0.06 * config.aware_steps * step if config.compares_features else 0.0
+    reading = 0.02 * work.sizes.train * work.sizes.megapixels * work.pace.slower
+    return START_UP * work.pace.slower + reading + aware + 1.03 * step * left
+
+
+def _newest_step(checkpoints: Path) -> int:
+    return max((int(path.stem.rpartition("-")[2]) for path in checkpoints.glob("step-*.pt")), default=0)
+
+
+def _generate(work: Work) -> float:
+    paints = training_of(work.config.method) is not None
+    return work.pace.slower * (2 + work.generated * (0.15 if paints else 0.05))
+
+
+def _certify(work: Work) -> float:
+    config = work.config
+    step = 0.14 * config.batch / 16 * (config.size / 64) ** 2 * config.base_width / 24
+    return work.pace.slower * (3 + config.folds * config.steps * step)
+
+
+def _gate(work: Work) -> float:
+    return work.pace.slower * (8 + 0.15 * work.generated + 0.1 * min(work.sizes.train, 400))
+
+
+def _features(work: Work) -> float:
+    return 60 * work.pace.slower
+
+
+def _one_class(work: Work) -> float:
+    return work.pace.slower * len(work.config.detectors) * (20 + 0.5 * work.sizes.train)
+
+
+def _opinion(work: Work) -> float:
+    return work.pace.slower * (5 + 0.2 * work.generated)
+
+
+def _export(work: Work) -> float:
+    return work.pace.slower * (1 + 0.02 * (work.generated + work.sizes.train) * max(0.3, work.sizes.megapixels))
+
+
+def _compare(work: Work) -> float:
+    return compare_seconds(work, work.config.seed_list())
+
+
+def compare_seconds(work: Work, seeds: list[int]) -> float:
+    """Of the cells of these seeds that are not finished."""
+    folder = work.run / work.step.name / CELLS
+    config, total, longest = work.config, 0.0, 0.0
+    for name in config.detector_list():
+        one = cell_seconds(work, name)
+        for seed in seeds:
+            for arm in config.arms:
+                if not (folder / f"{arm}-{name}-f{config.fold}-s{seed}" / "result.json").is_file():
+                    total, longest = total + one, max(longest, one)
+    workers = compare_workers(work)
+    crowd = SHARED_CORES if workers > 1 else 1.0
+    return START_UP * work.pace.slower + max(total * crowd / workers, longest) if total else 0.0
+
+
+def compare_workers(work: Work) -> int:
+    return work.config.workers or work.pace.cores
+
+
+def cell_seconds(work: Work, detector: str, iterations: int | None = None) -> float:
+    """One training of a detector and its test, alone on one thread."""
+    detect = work.config.detect_config(detector)
+    step = work.pace.detector_steps.get(detector)
+    if step is None:
+        step = 0.45 * work.pace.slower * detect.batch / 2 * (detect.image_size / 256) ** 2
+    reading = 0.01 * (work.sizes.photographs + work.generated) * work.pace.slower
+    testing = 0.35 * step / detect.batch * work.sizes.test
+    return 2 * work.pace.slower + reading + step * (detect.iterations if iterations is None else iterations) + testing
+
+
+def _report(work: Work) -> float:
+    return work.pace.slower * 10
+
+
+COSTS: dict[str, Callable[[Work], float]] = {
+    "ingest": _ingest,
+    "pool": _pool,
+    "train": _train,
+    "generate": _generate,
+    "certify": _certify,
+    "gate": _gate,
+    "features": _features,
+    "one_class": _one_class,
+    "opinion": _opinion,
+    "export": _export,
+    "compare": _compare,
+    "report": _report,
+}
+"""Measured on the demo's stages, float32, one core with AVX2 alone; ``train`` and ``compare`` go by this machine's own
+steps. Rough by a factor of two: the plan is refined as stages finish."""
