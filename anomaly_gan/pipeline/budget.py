@@ -19,7 +19,7 @@ from ..core.durations import canonical, seconds_of
 from ..core.files import sha256_bytes, write_json
 from ..core.stage import LOGS
 from .config import RunConfig
-from .costs import Work, cell_seconds, compare_seconds, compare_workers
+from .costs import Work, compare_seconds
 from .course import Course
 from .plan import Step
 
@@ -152,20 +152,14 @@ def _compare_share(work: Work, left: float) -> dict[str, Any]:
 
 
 def _fewer_iterations(work: Work, left: float) -> dict[str, Any]:
-    """One share of every detector's iterations, the same for all arms, that lets one seed of each fit."""
+    """One share of every detector's steps, the same for all arms, that lets one seed of each fit."""
     config = work.config
-    cells = len(config.arms) / min(compare_workers(work), len(config.arms))
-    whole = sum(cells * cell_seconds(work, name) for name in config.detector_list())
-    fixed = sum(cells * cell_seconds(work, name, iterations=0) for name in config.detector_list())
+    whole, fixed = (compare_seconds(work, config.seed_list()[:1], share) for share in (1.0, 0.0))
     share = (left - fixed) / max(1e-9, whole - fixed) / COMFORT
     share = min(1.0, max(LEAST_ITERATIONS, share))
-    settings = {name: dict(config.detector_settings.get(name, {})) for name in config.detector_settings}
-    for own in settings.values():
-        own |= {key: max(1, round(own[key] * share)) for key in ("iterations", "warmup") if key in own}
-    detect = config.detect.model_copy(
-        update={
-            "iterations": max(1, round(config.detect.iterations * share)),
-            "warmup": round(config.detect.warmup * share),
-        }
-    )
-    return {"detect": detect.model_dump(), "detector_settings": settings}
+    detect = config.detect.model_dump()
+    settings = {name: dict(own) for name, own in config.detector_settings.items()}
+    for own in (detect, *settings.values()):
+        own |= {key: max(1, round(own[key] * share)) for key in ("iterations", "warmup") if own.get(key)}
+        own |= {"exposures": own["exposures"] * share} if "exposures" in own else {}
+    return {"detect": detect, "detector_settings": settings}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detection.detectors.config import OWN_CROPS
+
 from ..core.stage import CELLS
 from ..synthesis.registry import training_of
 from .pace import Pace
@@ -104,12 +106,12 @@ def _compare(work: Work) -> float:
     return compare_seconds(work, work.config.seed_list())
 
 
-def compare_seconds(work: Work, seeds: list[int]) -> float:
-    """Of the cells of these seeds that are not finished."""
+def compare_seconds(work: Work, seeds: list[int], share: float = 1.0) -> float:
+    """Of the cells of these seeds that are not finished, each with that share of its steps."""
     folder = work.run / work.step.name / CELLS
     config, total, longest = work.config, 0.0, 0.0
     for name in config.detector_list():
-        one = cell_seconds(work, name)
+        one = cell_seconds(work, name, share)
         for seed in seeds:
             for arm in config.arms:
                 if not (folder / f"{arm}-{name}-f{config.fold}-s{seed}" / "result.json").is_file():
@@ -123,15 +125,18 @@ def compare_workers(work: Work) -> int:
     return work.config.workers or work.pace.cores
 
 
-def cell_seconds(work: Work, detector: str, iterations: int | None = None) -> float:
-    """One training of a detector and its test, alone on one thread."""
+def cell_seconds(work: Work, detector: str, share: float = 1.0) -> float:
+    """One training of a detector, of that share of its steps, and its test, alone on one thread."""
     detect = work.config.detect_config(detector)
+    own = detector in OWN_CROPS
+    seen = detect.dense.batch * detect.dense.crop**2 if own else detect.batch * detect.image_size**2
     step = work.pace.detector_steps.get(detector)
     if step is None:
-        step = 0.45 * work.pace.slower * detect.batch / 2 * (detect.image_size / 256) ** 2
+        step = 3.5e-6 * work.pace.slower * seen
     reading = 0.01 * (work.sizes.photographs + work.generated) * work.pace.slower
-    testing = 0.35 * step / detect.batch * work.sizes.test
-    return 2 * work.pace.slower + reading + step * (detect.iterations if iterations is None else iterations) + testing
+    shown = work.sizes.megapixels * 1e6 if own else detect.image_size**2
+    testing = 0.35 * step / seen * shown * work.sizes.test
+    return 2 * work.pace.slower + reading + step * share * detect.steps(work.sizes.defective) + testing
 
 
 def _report(work: Work) -> float:

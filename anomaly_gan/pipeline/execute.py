@@ -184,6 +184,6 @@ def _share_words(before: Step, given: Step) -> str:
         old, new = before.config, given.config
         seeds = (len(old.seed_list()), len(new.seed_list()))  # type: ignore[attr-defined]
         parts += [f"{seeds[1]} of {seeds[0]} seeds"] if seeds[0] != seeds[1] else []
-        steps = (old.detect.iterations, new.detect.iterations)  # type: ignore[attr-defined]
-        parts += [f"{steps[1]} of {steps[0]} iterations, so its figures say little"] if steps[0] != steps[1] else []
+        share = new.detect.steps(1000) / old.detect.steps(1000)  # type: ignore[attr-defined]
+        parts += [f"{share:.0%} of each training's steps, so its figures say little"] if share < 1 else []
     return ", ".join(parts)

@@ -24,6 +24,10 @@ REFERENCE_CONVOLUTION = 0.0132
 bf16 (an avx512 server core held to AVX2), float32."""
 IN_NO_STEP = {"steps": 0, "time_budget": None}
 """What a single step does not depend on."""
+PATIENCE = 6.0
+"""Seconds after which nothing is timed once more, unless there was but the first go, which is the slowest ..."""
+LONG = 25.0
+"""... and took less than this."""
 LARGEST_ROWS = 16 * 64 * 64
 """Pixels a timed batch may have, four times over; a larger one is timed with two rows and scaled."""
 
@@ -95,18 +99,13 @@ def measure(wanted: Wanted) -> Pace:
 
 
 def _best(work: Callable[[], Any], times: int) -> float:
-    """Seconds of the fastest of so many goes after one to warm up, which counts alone where it took long."""
-    began = time.perf_counter()
-    work()
-    best = time.perf_counter() - began
-    if best > 3:
-        return best
-    rest = []
-    for _ in range(times):
+    """Seconds of the fastest of so many goes after one to warm up; fewer, and the first counts, where it takes long."""
+    seconds: list[float] = []
+    while len(seconds) <= times and (sum(seconds) < PATIENCE or (len(seconds) == 1 and seconds[0] < LONG)):
         began = time.perf_counter()
         work()
-        rest.append(time.perf_counter() - began)
-    return min(rest)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
 
 
 def _convolution() -> Callable[[], Any]:
@@ -168,6 +167,33 @@ def _batch(config: TrainConfig, rows: int, channels: int, categories: int) -> An
 
 
 def _detector_step(config: DetectConfig, wanted: Wanted) -> float:
+    from detection.detectors.config import OWN_CROPS
+
+    return (_step_on_crops if config.detector in OWN_CROPS else _step_on_photographs)(config, wanted)
+
+
+def _step_on_crops(config: DetectConfig, wanted: Wanted) -> float:
+    import torch
+
+    from detection.training.finetune import build_net
+
+    from ..engine.loop import make_fabric
+
+    fabric = make_fabric(wanted.device)
+    net = build_net(wanted.categories, config, 0).to(fabric.device).train()
+    images = torch.rand(config.dense.batch, 3, config.dense.crop, config.dense.crop).to(fabric.device)
+
+    def work() -> float:
+        net.zero_grad(set_to_none=True)
+        maps = [value for value in vars(net(images)).values() if isinstance(value, torch.Tensor)]
+        loss = torch.stack([value.float().square().mean() for value in maps]).sum()
+        loss.backward()
+        return float(loss.detach())
+
+    return _best(work, 2)
+
+
+def _step_on_photographs(config: DetectConfig, wanted: Wanted) -> float:
     import torch
 
     from detection.training.finetune import DetectorTask, build_net

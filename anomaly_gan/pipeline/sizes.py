@@ -25,6 +25,8 @@ class Sizes:
     categories: int
     width: int
     height: int
+    defective: int
+    """Photographs of the training side that show a defect."""
     gray: bool = True
     known: bool = False
 
@@ -51,6 +53,7 @@ def sizes_of(data: IngestConfig, run: Path) -> Sizes:
         max(1, len(dataset.categories)),
         middle.width,
         middle.height,
+        len({item.image_id for item in dataset.split("train").annotations}),
         dataset.info.get("mode", "L") == "L",
         known=True,
     )
@@ -76,4 +79,7 @@ def _look(data: IngestConfig) -> Sizes:
         except OSError:
             break
     number = max(1, len(found) - masks)
-    return Sizes(number, round(data.test_share * number), GUESSED_CATEGORIES, width, height, gray)
+    test = round(data.test_share * number)
+    # every mask names a photograph with a defect; where labels lie in other files, a third is as good as any guess
+    defective = round((1 - data.test_share) * masks) if masks else (number - test) // 3
+    return Sizes(number, test, GUESSED_CATEGORIES, width, height, max(1, defective), gray)
