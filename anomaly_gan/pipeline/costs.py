@@ -11,7 +11,7 @@ from detection.detectors.config import OWN_CROPS
 
 from ..core.stage import CELLS
 from ..synthesis.registry import training_of
-from .pace import Pace
+from .pace import Pace, side_of
 from .plan import Step
 from .sizes import Sizes
 
@@ -129,12 +129,12 @@ def cell_seconds(work: Work, detector: str, share: float = 1.0) -> float:
     """One training of a detector, of that share of its steps, and its test, alone on one thread."""
     detect = work.config.detect_config(detector)
     own = detector in OWN_CROPS
-    seen = detect.dense.batch * detect.dense.crop**2 if own else detect.batch * detect.image_size**2
+    seen = detect.dense.batch * detect.dense.crop**2 if own else detect.batch * side_of(detect) ** 2
     step = work.pace.detector_steps.get(detector)
     if step is None:
         step = 3.5e-6 * work.pace.slower * seen
     reading = 0.01 * (work.sizes.photographs + work.generated) * work.pace.slower
-    shown = work.sizes.megapixels * 1e6 if own else detect.image_size**2
+    shown = work.sizes.megapixels * 1e6 if own else side_of(detect) ** 2
     testing = 0.35 * step / seen * shown * work.sizes.test
     return 2 * work.pace.slower + reading + step * share * detect.steps(work.sizes.defective) + testing
 

@@ -28,6 +28,7 @@ PATIENCE = 6.0
 """Seconds after which nothing is timed once more, unless there was but the first go, which is the slowest ..."""
 LONG = 25.0
 """... and took less than this."""
+USUAL_SIDE = 320
 LARGEST_ROWS = 16 * 64 * 64
 """Pixels a timed batch may have, four times over; a larger one is timed with two rows and scaled."""
 
@@ -61,6 +62,11 @@ class Wanted:
             "about": [self.device, self.channels, cores()],
         }
         return sha256_bytes(json.dumps(content, sort_keys=True, default=str).encode())
+
+
+def side_of(config: DetectConfig) -> int:
+    """The longest side a detector sees, in pixels; a usual one where that follows from the defects."""
+    return config.image_size if isinstance(config.image_size, int) else USUAL_SIDE
 
 
 def cores() -> int:
@@ -201,7 +207,8 @@ def _step_on_photographs(config: DetectConfig, wanted: Wanted) -> float:
     from ..engine.loop import make_fabric, train_step
 
     fabric = make_fabric(wanted.device)
-    height, width = config.image_size, max(32, round(config.image_size * wanted.aspect))
+    side = side_of(config)
+    height, width = side, max(32, round(side * wanted.aspect))
     masks = torch.zeros(1, height, width, dtype=torch.uint8)
     masks[:, height // 4 : height // 2, width // 4 : width // 2] = 1
     box = torch.tensor([[width // 4, height // 4, width // 2, height // 2]], dtype=torch.float32)
