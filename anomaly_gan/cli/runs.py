@@ -56,10 +56,10 @@ def run_(
 @verbs.command(epilog="Example: anomaly-gan status runs/demo")
 def status(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     """The state of every stage of a run: fresh, stale, unfinished or missing."""
-    from ..pipeline.status import status as states
+    from ..pipeline.status import status_lines as states
 
-    for name, state in states(run):
-        typer.echo(f"{name:24} {state}")
+    for line in states(run):
+        typer.echo(line)
 
 
 @verbs.command(
@@ -106,12 +106,26 @@ def compare(
 
 @verbs.command(epilog="Example: anomaly-gan report runs/mine")
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")], settings: Settings = []) -> None:
-    """One self-contained report.html from whatever stages have finished."""
+    """One self-contained report.html from whatever stages have finished; also of a run that is working."""
+    from ..core.errors import RunBusy
     from ..pipeline.run import publish_report
 
-    work_stage(run, "report", "report", settings, lenient=True)
+    try:
+        work_stage(run, "report", "report", settings, lenient=True)
+    except RunBusy:
+        _report_so_far(run, settings)
+        return
     publish_report(run)
     typer.echo(f"report: {run / 'report.html'}")
+
+
+def _report_so_far(run: Path, settings: list[str]) -> None:
+    from ..pipeline.peek import report_so_far
+    from ..pipeline.plan import plan
+
+    config = read_section(run, "report", settings, None, None, None)
+    step = next(step for step in plan(config) if step.name == "report")
+    typer.echo(f"report of what has finished so far, for the run still works: {report_so_far(config, run, step)}")
 
 
 def _run(

@@ -105,6 +105,15 @@ class Budget:
         return lay(config, step, values)
 
 
+def open_budget(run: Path) -> dict[str, Any] | None:
+    """What stands in the books of a budget that was not used to its end; None where there is none."""
+    try:
+        content = json.loads((run / FILE).read_text(encoding="utf-8"))
+        return None if content["finished"] else dict(content)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
     """``values`` of the step's section over the run's configuration."""
     if not values:

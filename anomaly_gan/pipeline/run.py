@@ -61,7 +61,12 @@ def outside_keys(step: Step) -> dict[str, str]:
     return {}
 
 
+SO_FAR = "report_so_far.html"
+"""A report that was made while the run worked."""
+
+
 def publish_report(run: Path) -> None:
-    """Lay a copy of the finished report at the top of the run folder."""
+    """Lay a copy of the finished report at the top of the run folder, in the place of one made on the way."""
     with atomic_path(run / "report.html") as temporary:
         temporary.write_bytes((run / "report" / "report.html").read_bytes())
+    (run / SO_FAR).unlink(missing_ok=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError, InputError
+from ..core.live import clock_words, in_words
 from ..core.stage import is_fresh, read_manifest, stage_key
+from .budget import open_budget
 from .config import RunConfig, read_run_config
+from .course import read_progress
 from .plan import Step, plan
 from .run import asked_for, outside_keys
 
@@ -43,3 +47,32 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
     except (InputError, ConfigError):
         return "stale"
     return "fresh" if is_fresh(folder, stage_key(step.name, step.config, config.seed, keys)) else "stale"
+
+
+def status_lines(run: Path) -> Iterator[str]:
+    """A line for every step; where a process works on the run, also how far it is and how long it will still take."""
+    now = read_progress(run)
+    for name, state in status(run):
+        working = now is not None and now["stage"] == name
+        yield f"{name:24} {_working(now) if working and now else state}"
+    if now:
+        total = f" of {now['total']}" if now["total"] else ""
+        yield f"{'whole run':24} {clock_words(now['spent'])}{total}, about {in_words(now['left'])} left"
+    elif budget := open_budget(run):
+        spent = clock_words(float(budget["spent"]))
+        yield f"{'time budget':24} {spent} of {budget['total']} used; the same command goes on with the rest"
+    yield from _cells_left(run)
+
+
+def _working(now: dict[str, Any]) -> str:
+    left = f"about {in_words(now['stage_left'])} left" if now["stage_left"] else ""
+    return "working: " + ", ".join(part for part in (now["count"], clock_words(now["seconds"]), left) if part)
+
+
+def _cells_left(run: Path) -> Iterator[str]:
+    """What a time budget has cut off a finished comparison."""
+    path = run / "compare" / "metrics.json"
+    if path.is_file():
+        missing = json.loads(path.read_text(encoding="utf-8")).get("missing")
+        if missing:
+            yield f"{'compare':24} {len(missing)} trainings of a detector were not reached within its time"

@@ -85,6 +85,8 @@ class Run:
     """The finished stages of a run, by name (``ingest``, ``gate@copy_paste`` ...)."""
 
     stages: Mapping[str, StageFolder]
+    note: str = ""
+    """What a reader must know first, such as that the run still works."""
 
     def get(self, name: str) -> StageFolder | None:
         return self.stages.get(name)
@@ -95,7 +97,7 @@ class Run:
         return sorted(found, key=lambda method: f"train@{method}" not in self.stages)
 
 
-def open_run(context: Context) -> Run:
+def open_run(context: Context, note: str = "") -> Run:
     """The stages among ``context.inputs`` that have finished; the others are simply not in the run."""
     stages = {}
     for name, folder in context.inputs.items():
@@ -104,7 +106,7 @@ def open_run(context: Context) -> Run:
             metrics = _read_mapping(folder / "metrics.json", json.loads)
             config = _read_mapping(folder / "config.yaml", yaml.safe_load)
             stages[name] = StageFolder(name, folder, metrics, tidy(manifest), config)
-    return Run(stages)
+    return Run(stages, note)
 
 
 def tidy(value: Any) -> Any:

@@ -24,17 +24,18 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare")
 
 
-def run(config: ReportConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> dict[str, Any]:
     """Write ``out/report.html``, ``contact@METHOD.png`` and, where the gate asked for certificates,
     ``certificate@METHOD.png`` from the finished stages among ``context.inputs``.
 
-    Stages that are absent are named in the report; the same inputs give the same bytes.
+    Stages that are absent are named in the report; the same inputs give the same bytes. ``note``: a sentence for the
+    top of the page, of a run that is not at its end.
 
     Raises:
         InputError: a stage's file does not parse.
         CheckFailed: the page would be larger than 10 MB.
     """
-    found = open_run(context)
+    found = open_run(context, note)
     album = Album(int(config.picture_megabytes * 1e6), config.jpeg_quality)
     page = render(found, album, config).encode("utf-8")
     if len(page) > LARGEST_BYTES:
@@ -86,7 +87,9 @@ def banners(found: Run, simulated: bool) -> list[dict[str, str]]:
                 "about real parts.",
             }
         )
-    if absent:
+    if found.note:
+        result.append({"title": "Unfinished run.", "text": found.note})
+    elif absent:
         result.append(
             {
                 "title": "Unfinished run.",
