@@ -10,6 +10,7 @@ from anomaly_gan.core.config import dump_yaml
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
+from anomaly_gan.core.workfolder import work_folder
 
 from .detectors.config import DetectConfig
 from .scale import fitted
@@ -32,11 +33,13 @@ def detect_train(data: Path, out: Path, config: DetectConfig, seed: int = 0, dev
     dataset = load_dataset(data).split("train")
     config = fitted(config, dataset)
     started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
-    _claim(out, started)
-    trained = train_detector(dataset, config, make_fabric(device), out, seed=seed, where=str(data))
-    save_detector(out, trained, config, dataset.info.get("mode", "RGB"))
-    write_text(out / "config.yaml", dump_yaml(config))
-    write_json(out / "metrics.json", trained.report)
+    with work_folder(out, "detect train", started) as work:
+        if work.fresh:
+            return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+        trained = train_detector(dataset, config, make_fabric(device), work.place, seed=seed, where=str(data))
+        save_detector(work.place, trained, config, dataset.info.get("mode", "RGB"))
+        write_text(work.place / "config.yaml", dump_yaml(config))
+        write_json(work.place / "metrics.json", trained.report)
     return trained.report
 
 
@@ -59,25 +62,17 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     if not dataset.images:
         raise InputError(str(data), "K8", f"split {split!r} holds no photograph", "name another split with --split")
     categories.check(dataset, str(data))
-    seen = read_detections(net, dataset, categories, config.longest, fabric.device)
     segments = detector(config.detector).segments
-    figures = judge(dataset, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
-    write_json(out / "detections.json", seen.rows)
-    write_json(out / "metrics.json", figures)
+    started = {"model": sha256_file(model / "model.safetensors"), "data": _content_key(data), "split": split}
+    with work_folder(out, "detect eval", started) as work:
+        if work.fresh:
+            return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+        seen = read_detections(net, dataset, categories, config.longest, fabric.device)
+        figures = judge(dataset, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
+        write_json(work.place / "detections.json", seen.rows)
+        write_json(work.place / "metrics.json", figures)
     return figures
 
 
 def _content_key(data: Path) -> str:
     return sha256_file(data / "annotations.json")
-
-
-def _claim(out: Path, started: dict[str, Any]) -> None:
-    """Go on in a folder begun for the same training; refuse any other that is not empty."""
-    marker = out / "started.json"
-    if (
-        out.is_dir()
-        and any(out.iterdir())
-        and not (marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == started)
-    ):
-        raise InputError(str(out), "J6", "the output folder holds other files", "choose an empty or new folder")
-    write_json(marker, started)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -14,26 +15,31 @@ from typing import Any
 
 from .errors import EnvironmentFailure
 
+PRIVATE = frozenset({".safetensors", ".pt", ".ckpt", ".onnx", ".sqlite", ".token"})
+"""What only its owner may read, by suffix: trained nets, checkpoints, ratings and tokens."""
+
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, private: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success fsync it and rename it over ``path``.
+
+    ``private``: readable by its owner alone, as what ends in :data:`PRIVATE` is anyway.
 
     Raises:
         EnvironmentFailure: the disk is full, or the folder cannot be written; the old file stays as it was.
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        temporary.chmod(0o644)
+        temporary.chmod(0o600 if private or path.suffix in PRIVATE else 0o644)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise EnvironmentFailure(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
@@ -41,7 +47,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """The folder and its parents, each new one held by its own parent also after a loss of power."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Two folders of one parent trade names, in one step where the system can (Linux), else in three."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = ctypes.c_int(-100)  # AT_FDCWD
+    if not (
+        hasattr(libc, "renameat2")
+        and libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(2)) == 0
+    ):
+        between = other.with_name(f".{other.name}.old")
+        other.rename(between)
+        one.rename(other)
+        between.rename(one)
+    sync_folder(one.parent)
+
+
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ..core.config import dump_yaml
 from ..core.files import write_text
 from ..core.stage import finished_key, is_fresh, link_stage, run_lock, stage_key
+from ..core.workfolder import leftovers
 from ..pipeline.plan import Step
 from ..pipeline.run import outside_keys, run_step
 from . import failures
@@ -65,7 +66,7 @@ class Workshop:
         keys = {name: finished_key(run.folder / folder) for name, folder in step.inputs.items()} | outside
         key = stage_key(step.name, step.config, run.config.seed, keys)
         target = run.folder / step.name
-        if is_fresh(target, key):
+        if is_fresh(target, key) and not leftovers(target):
             self._done.setdefault(key, run)
             return
         twin = self._twin(run, step.name, key)

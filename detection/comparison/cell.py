@@ -16,6 +16,7 @@ from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.locks import claimed
 from anomaly_gan.core.seeding import seed_for
 from anomaly_gan.core.stage import LOGS, SCHEMA
+from anomaly_gan.core.workfolder import begun, made_by, open_folder
 
 from ..detectors.config import NO_AUGMENTATION, DetectConfig
 
@@ -156,6 +157,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
         {
             **asdict(job.cell),
             "key": job.key,
+            **made_by(job.folder),
             **figures,
             **trained.report,
             "n_real": sum(image.source == "real" for image in train.images),
@@ -166,12 +168,9 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
 
 
 def _claim(job: CellJob) -> None:
-    marker = job.folder / "started.json"
-    if job.folder.exists() and not (
-        marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}
-    ):
+    if job.folder.exists() and not begun(job.folder, {"key": job.key}, "result.json"):
         set_aside(job.folder)
-    write_json(marker, {"key": job.key})
+    open_folder(job.folder, {"key": job.key}, "result.json")
 
 
 def set_aside(folder: Path) -> None:

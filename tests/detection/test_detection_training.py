@@ -171,7 +171,12 @@ def test_verbs_train_and_judge_and_refuse_another_data_set(data: Dataset, tiny: 
     detect_train(data.folder, tmp_path / "model", tiny, seed=1, device="cpu")
     figures = detect_eval(tmp_path / "model", data.folder, tmp_path / "judged", device="cpu")
     assert figures["images"] == 8
-    assert {path.name for path in (tmp_path / "judged").iterdir()} == {"detections.json", "metrics.json"}
+    assert {path.name for path in (tmp_path / "judged").iterdir()} == {
+        "detections.json",
+        "manifest.json",
+        "metrics.json",
+        "started.json",
+    }
     renamed = Dataset(data.images, data.annotations, data.categories[::-1][:1] + data.categories[:0], data.info)
     renamed.save(tmp_path / "other")
     with pytest.raises(InputError, match="K4"):

@@ -18,6 +18,7 @@ from ...core.masks import union
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context, run_stage, stage_key
+from ...core.workfolder import refuse_foreign
 from ..methods.painting.generator import Brush
 from ..methods.painting.severity import Filled, fill, open_painter
 from ..methods.painting.severity_scale import parse_severity, wanted_severity
@@ -66,7 +67,8 @@ def paint(sources: Sources, config: PaintConfig, seed: int, device: str, out: Pa
     size = (job.pixels.shape[0], job.pixels.shape[1])
     place(str(sources.mask), job.instances, size, job.placement, rng_for(seed, "place", 1))  # refuse before writing
     key = stage_key("paint", config, seed, job.keys)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and _key_of(out) != key:
+    refuse_foreign(out)
+    if _key_of(out) not in (None, key):
         raise InputError(str(out), "J6", "the output folder is not empty", "choose an empty or new folder")
     run_stage("paint", partial(_work, sources, job), config, Context(seed, device), out, job.keys)
     return load_dataset(out)

@@ -16,6 +16,7 @@ import numpy as np
 from anomaly_gan.core.files import atomic_path, sha256_bytes, write_json
 from anomaly_gan.core.seeding import seed_for
 from anomaly_gan.core.stage import SCHEMA
+from anomaly_gan.core.workfolder import begun, close_folder, made_by, mend, next_to, open_folder
 
 from ..configs.base import OneClassConfig
 from ..interface import Normals
@@ -25,6 +26,7 @@ from .metrics import best_f1, f1_at, figures
 from .splits import Trial, draw_trial
 from .testing import BestEpoch, Examiner, as_squares
 
+RESULT = "result.json"
 MISTAKES = 8
 PICTURE_SIDE = 96
 
@@ -59,7 +61,7 @@ class CellJob:
     def result(self) -> dict[str, Any] | None:
         """What ``result.json`` says; None where the cell is not finished under this key, or the file is broken."""
         try:
-            content = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+            content = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
             same = content["key"] == self.key
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -94,7 +96,7 @@ def class_of(cell: Cell) -> int | None:
 def run_cell(job: CellJob) -> None:
     """Train and test; ``scores.npz`` and then ``result.json`` appear in ``job.folder``.
 
-    A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared first.
+    A cut-off cell goes on from its newest checkpoint; a finished one of another key stays until this one is whole.
     ``seconds`` of a cell that was cut off are those of its last run alone; it says ``resumed`` then.
     """
     from anomaly_gan.engine.loop import make_fabric
@@ -102,7 +104,12 @@ def run_cell(job: CellJob) -> None:
 
     from ..training import build_detector, train_detector
 
-    resumed = _claim(job)
+    mend(job.folder, job.key, RESULT)
+    if job.result() is not None:
+        return
+    started_with = {"key": job.key}
+    resumed = begun(job.folder, started_with, RESULT) or begun(next_to(job.folder), started_with, RESULT)
+    place = open_folder(job.folder, started_with, RESULT)
     started = time.monotonic()
     config, cell = job.config, job.cell
     settings = config.detector_settings(class_of(cell))
@@ -113,7 +120,7 @@ def run_cell(job: CellJob) -> None:
     examiner = Examiner(trial, settings.size, fabric.device, cell.protocol == "as_published")
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector = build_detector(cell.detector, train.shape[1], settings, seed)
-    work = job.folder / "work"
+    work = place / "work"
     best = (
         BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
         if examiner.published and settings.PICKS_EPOCH
@@ -124,13 +131,14 @@ def run_cell(job: CellJob) -> None:
     scores = best.scores() if best and best.found() else examiner.scores(detector)
     held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
     row = judge(trial, scores, held_out, config)
-    _write_scores(job.folder / "scores.npz", trial, scores, held_out)
+    _write_scores(place / "scores.npz", trial, scores, held_out)
     write_json(
-        job.folder / "result.json",
+        place / RESULT,
         {
             **asdict(cell),
             **row,
             "key": job.key,
+            **made_by(place),
             "epochs": best.history() if best else None,
             "picked_epoch": best.picked() if best and best.found() else None,
             "resumed": resumed,
@@ -146,23 +154,11 @@ def run_cell(job: CellJob) -> None:
         },
     )
     shutil.rmtree(work, ignore_errors=True)
+    close_folder(place, job.folder)
 
 
 def _split_name(config: BenchmarkConfig) -> str:
     return "objects" if config.dataset in INDUSTRIAL else config.split()
-
-
-def _claim(job: CellJob) -> bool:
-    """Make the folder this key's; True where it holds earlier work under the same key."""
-    marker = job.folder / "started.json"
-    try:
-        same = json.loads(marker.read_text(encoding="utf-8")) == {"key": job.key}
-    except (OSError, ValueError):
-        same = False
-    if job.folder.exists() and not same:
-        shutil.rmtree(job.folder)
-    write_json(marker, {"key": job.key})
-    return same
 
 
 @lru_cache(maxsize=1)

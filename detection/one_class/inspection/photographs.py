@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import sha256_bytes
+from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.progress import track
 from anomaly_gan.ingest.image_files import MAX_BYTES, decode_photo, is_gray, orient
 from anomaly_gan.ingest.ledger import Ledger, Notes, refuse
@@ -62,6 +63,17 @@ def list_photographs(data: Path, ledger: Ledger) -> tuple[SourceTree, list[str]]
     if ledger.found == 0:
         raise InputError(str(data), "MISSING", "holds no photographs (.png, .jpg, .bmp, .tif)", "check the path")
     return tree, photos
+
+
+def content_hash(tree: SourceTree, names: Iterable[str]) -> str:
+    """Hash of the bytes of all photographs; one that cannot be read stands for itself."""
+    digest = hashlib.sha256()
+    for name in names:
+        try:
+            digest.update(sha256_file(tree.path(name)).encode())
+        except OSError:
+            digest.update(b"-")
+    return digest.hexdigest()
 
 
 def read_photograph(tree: SourceTree, name: str, notes: Notes, min_side: int = MIN_SIDE) -> Photograph:

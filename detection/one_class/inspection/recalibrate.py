@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.files import sha256_file
+from anomaly_gan.core.workfolder import refuse_foreign, work_folder
 from anomaly_gan.ingest.ledger import Ledger
 
 from .checkpoint import load_model, save_model
@@ -38,8 +40,7 @@ def recalibrate_folder(
     judge = load_model(model, target)
     if false_alarm is None and judge.threshold is None:
         raise ConfigError("--false-alarm: give a rate, the detector has none from before")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(str(out), "J6", "holds files already", "choose an empty or new folder")
+    refuse_foreign(out)
     ledger = Ledger()
     parts = gather(
         data,
@@ -53,9 +54,14 @@ def recalibrate_folder(
     if (why := too_many_refused(ledger, max_bad)) is not None:
         raise InputError(str(data), "MAX-BAD", why, "mend them, or raise --max-bad")
     rate = false_alarm if false_alarm is not None else judge.threshold.asked if judge.threshold else 0.05
-    anew = calibrated(judge, parts.squares_NCHW, parts.groups, rate, target)
+    started = {"model": sha256_file(model / "model.json"), "data": parts.key, "false_alarm": rate}
+    with work_folder(out, "one-class recalibrate", started) as work:
+        anew = (
+            load_model(out, target) if work.fresh else calibrated(judge, parts.squares_NCHW, parts.groups, rate, target)
+        )
+        if not work.fresh:
+            ledger.close(work.place / "rejects.jsonl")
+            keep_examples(work.place, parts.squares_NCHW)
+            save_model(work.place, anew)
     assert anew.threshold is not None
-    ledger.close(out / "rejects.jsonl")
-    keep_examples(out, parts.squares_NCHW)
-    save_model(out, anew)
     return Trained(out, judge.name, None, anew.threshold, len(ledger.rejected), tuple(parts.remarks))

@@ -16,7 +16,7 @@ import numpy as np
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import atomic_path, sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.progress import track
-from anomaly_gan.core.stage import run_lock
+from anomaly_gan.core.workfolder import work_folder
 from anomaly_gan.ingest.ledger import Ledger, Notes
 from anomaly_gan.ingest.source_tree import SourceTree
 
@@ -27,7 +27,7 @@ from .drift import Drift, compare
 from .labelme_export import Finds, places
 from .normals import as_input
 from .overlay import draw_overlay
-from .photographs import MIN_SIDE, Photograph, list_photographs, read_photograph, read_photographs
+from .photographs import MIN_SIDE, Photograph, content_hash, list_photographs, read_photograph, read_photographs
 from .scoring import BATCH, choose_device, map_of, score_batch
 
 COLUMNS = ("file", "score", "abnormal", "p_value")
@@ -109,11 +109,21 @@ def score_folder(
         raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
     ledger = Ledger()
     tree, names = list_photographs(data, ledger)
-    _claim(out, {"model": sha256_file(model / "model.json"), "photographs": sha256_bytes("\0".join(names).encode())})
-    with run_lock(out):
-        seen = _first_pass(judge, tree, names, ledger, out, min_side, target)
+    started = {
+        "model": sha256_file(model / "model.json"),
+        "photographs": sha256_bytes("\0".join(names).encode()),
+        "content": content_hash(tree, names),
+        "options": [overlays, overlay_all, found, good, known_good, min_side],
+    }
+    with work_folder(out, "one-class score", started, fixed=("model", "photographs")) as work:
+        if work.fresh:
+            return _reread(out)
+        place = work.place
+        for half in (place / "overlays", place / "found"):  # of a scoring that was cut off
+            shutil.rmtree(half, ignore_errors=True)
+        seen = _first_pass(judge, tree, names, ledger, place, min_side, target)
         scores = np.array(seen.scores)
-        second = _second_pass(judge, tree, seen, out, overlays, overlay_all, found and not known_good, good, target)
+        second = _second_pass(judge, tree, seen, place, overlays, overlay_all, found and not known_good, good, target)
         drift = compare(judge.held_out, judge.held_out_groups, judge.threshold, scores, known_good)
         result = Scored(
             out,
@@ -125,7 +135,7 @@ def score_folder(
             drift,
             (*_remarks(judge, seen, second), *drift.sentences),
         )
-        _summary(judge, result, ledger, second)
+        _summary(judge, result, ledger, second, place)
     return result
 
 
@@ -282,10 +292,10 @@ def _remarks(model: Model, seen: _Pass, second: dict[str, int]) -> Iterator[str]
         )
 
 
-def _summary(model: Model, result: Scored, ledger: Ledger, second: dict[str, int]) -> None:
+def _summary(model: Model, result: Scored, ledger: Ledger, second: dict[str, int], place: Path) -> None:
     assert model.threshold is not None
     write_json(
-        result.out / "score.json",
+        place / "score.json",
         {
             "detector": model.name,
             "mode": model.mode,
@@ -297,26 +307,28 @@ def _summary(model: Model, result: Scored, ledger: Ledger, second: dict[str, int
             "abnormal": result.abnormal,
             **second,
             "photographs": ledger.counts(),
-            "drift": {"drifted": result.drift.drifted, **result.drift.figures},
+            "drift": {
+                "drifted": result.drift.drifted,
+                **result.drift.figures,
+                "sentences": list(result.drift.sentences),
+            },
             "remarks": list(result.remarks),
         },
     )
 
 
-def _claim(out: Path, started: dict[str, str]) -> None:
-    """Take a new folder, or one that holds a scoring of the same photographs by the same model, which is made anew."""
-    marker = out / "started.json"
-    if out.exists():
-        if not out.is_dir():
-            raise InputError(str(out), "J6", "is a file", "choose an empty or new folder")
-        there = None
-        if marker.is_file():
-            try:
-                there = json.loads(marker.read_text(encoding="utf-8"))
-            except ValueError:
-                there = None
-        if there != started and any(out.iterdir()):
-            raise InputError(str(out), "J6", "holds files of something else", "choose an empty or new folder")
-        for folder in ("overlays", "found"):
-            shutil.rmtree(out / folder, ignore_errors=True)
-    write_json(marker, started)
+def _reread(out: Path) -> Scored:
+    """What a finished scoring came to."""
+    content = json.loads((out / "score.json").read_text(encoding="utf-8"))
+    drift = dict(content["drift"])
+    drifted, sentences = drift.pop("drifted"), tuple(drift.pop("sentences"))
+    return Scored(
+        out,
+        content["scored"],
+        content["abnormal"],
+        content["photographs"]["rejected"],
+        content["overlays"],
+        content["found"],
+        Drift(drifted, sentences, drift),
+        tuple(content["remarks"]),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import numpy as np
 import torch
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import write_png
-from anomaly_gan.core.stage import run_lock
+from anomaly_gan.core.stage import link_tree
+from anomaly_gan.core.workfolder import refuse_foreign, work_folder
 from anomaly_gan.ingest.ledger import Ledger
 
 from ..interface import OneClassDetector
@@ -26,7 +25,6 @@ from .photographs import MIN_SIDE, too_many_refused
 from .scoring import choose_device, in_batches
 
 EXAMPLES = 8
-OURS = frozenset({"rejects.jsonl"})
 
 
 @dataclass(frozen=True)
@@ -82,29 +80,31 @@ def train_folder(
         raise ConfigError(f"--false-alarm {false_alarm}: must lie between 0 and 1, for example 0.05")
     if out.resolve().is_relative_to(data.resolve()):
         raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
-    _refuse_foreign(out)
-    with run_lock(out):
-        ledger = Ledger()
-        parts = gather(data, settings.size, flatten, Grouping(groups, group_column, group_regex), ledger, min_side)
-        aside = hold_out(parts.groups, held_out, seed)
-        started = {
-            "detector": detector,
-            "settings": settings.model_dump(mode="json"),
-            "seed": seed,
-            "data": parts.key,
-            "held_out": held_out,
-            "preprocess": FLATTENED if flatten else SQUARE,
-        }
-        _refuse_other(out, started)
-        ledger.close(out / "rejects.jsonl")
-        if (why := too_many_refused(ledger, max_bad)) is not None:
-            raise InputError(str(data), "MAX-BAD", why, "all are in rejects.jsonl; mend them, or raise --max-bad")
-        if aside.sum() < needed(false_alarm):
-            calibrate(np.zeros(int(aside.sum())), false_alarm)  # says K5 now, not after hours of training
-        write_json(out / "started.json", started)
-        model = _finished(out, false_alarm)
-        if model is None:
-            model = _train(out, parts, aside, detector, settings, started["preprocess"], false_alarm, seed, device)
+    refuse_foreign(out)
+    ledger = Ledger()
+    parts = gather(data, settings.size, flatten, Grouping(groups, group_column, group_regex), ledger, min_side)
+    aside = hold_out(parts.groups, held_out, seed)
+    same = {
+        "detector": detector,
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "data": parts.key,
+        "held_out": held_out,
+        "preprocess": FLATTENED if flatten else SQUARE,
+    }
+    with work_folder(out, "one-class train", {**same, "false_alarm": false_alarm}, fixed=tuple(same)) as work:
+        if work.fresh:
+            model = load_model(out)
+        else:
+            ledger.close(work.place / "rejects.jsonl")
+            if (why := too_many_refused(ledger, max_bad)) is not None:
+                raise InputError(str(data), "MAX-BAD", why, "all are in rejects.jsonl; mend them, or raise --max-bad")
+            if aside.sum() < needed(false_alarm):
+                calibrate(np.zeros(int(aside.sum())), false_alarm)  # says K5 now, not after hours of training
+            there = _calibrated_anew(out, work.place, false_alarm)
+            model = there or _train(
+                work.place, parts, aside, detector, settings, same["preprocess"], false_alarm, seed, device
+            )
     assert model.threshold is not None
     return Trained(out, detector, int((~aside).sum()), model.threshold, len(ledger.rejected), tuple(parts.remarks))
 
@@ -194,38 +194,18 @@ def _held_out_scores(
     )
 
 
-def _finished(out: Path, false_alarm: float) -> Model | None:
-    """The model that ``out`` already holds, for this rate; None where its training has not ended."""
+def _calibrated_anew(out: Path, place: Path, false_alarm: float) -> Model | None:
+    """The model that ``out`` already holds, for this rate and in ``place``; None where its training has not ended."""
     if not (out / "model.json").is_file():
         return None
     model = load_model(out)
-    if model.threshold is not None and model.threshold.asked == false_alarm:
+    assert model.threshold is not None
+    if place != out:
+        link_tree(out, place, last="model.json", leave_out=("started.json", "manifest.json", "rejects.jsonl"))
+    if model.threshold.asked == false_alarm:
         return model
     model = replace(model, threshold=calibrate(model.held_out, false_alarm, model.held_out_groups))
     if model.held_out_highest is not None and model.map_scale is not None:
         model = _with_map(model, false_alarm, model.map_scale[0])
-    save_model(out, model)
+    save_model(place, model)
     return model
-
-
-def _refuse_foreign(out: Path) -> None:
-    if (out / "started.json").is_file() or not out.exists():
-        return
-    if not out.is_dir() or any(item.name not in OURS and item.name != ".lock" for item in out.iterdir()):
-        raise InputError(str(out), "J6", "holds files of something else", "choose an empty or new folder")
-
-
-def _refuse_other(out: Path, started: dict[str, Any]) -> None:
-    """J6 where ``out`` holds a training that differs; the message says in what."""
-    marker = out / "started.json"
-    if not marker.is_file():
-        return
-    try:
-        there = json.loads(marker.read_text(encoding="utf-8"))
-    except ValueError:
-        there = {}
-    unlike = [key for key in started if not isinstance(there, dict) or there.get(key) != started[key]]
-    if unlike:
-        raise InputError(
-            str(out), "J6", f"holds another training (other {', '.join(unlike)})", "choose an empty or new folder"
-        )

@@ -12,14 +12,16 @@ import pytest
 from PIL import Image
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
-from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import read_pixels, write_png
+from anomaly_gan.core.manifest import damage
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.stage import Context
+from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.ingest.ledger import Ledger
 from anomaly_gan.ingest.stage import IngestConfig, run
-from detection.one_class.inspection import train
+from detection.one_class.inspection import score, train
 from detection.one_class.inspection.checkpoint import load_model
 from detection.one_class.inspection.labelme_export import places
 from detection.one_class.inspection.normals import Grouping, gather, hold_out
@@ -108,7 +110,7 @@ def test_a_finished_training_is_left_alone_and_a_cut_one_ends_the_same(
 
 
 def test_another_training_is_not_overwritten(plant: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"J6: holds another training .*seed"):
+    with pytest.raises(InputError, match=r"J6: holds another `one-class train` .*seed"):
         learn(plant / "good", plant / "model", seed=1)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="J6"):
@@ -292,6 +294,28 @@ def test_scoring_again_gives_the_same_bytes_and_other_folders_are_left_alone(
     with pytest.raises(InputError, match="J6"):
         score_folder(plant / "model", plant / "good", out, device="cpu")
     assert (out / "scores.csv").read_bytes() == before[out / "scores.csv"]
+
+
+def test_what_was_scored_stays_until_the_next_scoring_is_whole(plant: Path, scored: Path, tmp_path: Path, monkeypatch):
+    out = tmp_path / "scored"
+    first = score_folder(plant / "model", scored, out, overlays=2, device="cpu")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*") if path.is_file()}
+    again = score_folder(plant / "model", scored, out, overlays=2, device="cpu")
+    assert again == first, "the same command does nothing, and says the same"
+
+    def full(*_, **__):
+        raise EnvironmentFailure("overlays: cannot be written: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(score, "draw_overlay", full)
+        with pytest.raises(EnvironmentFailure):
+            score_folder(plant / "model", scored, out, overlays=3, device="cpu")
+    with folder_lock(out), pytest.raises(RunBusy):  # a second start of the same command
+        score_folder(plant / "model", scored, out, overlays=3, device="cpu")
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*") if path.is_file()}
+    score_folder(plant / "model", scored, out, overlays=3, device="cpu")
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 3 and damage(out) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"scored"}
 
 
 def test_known_good_photographs_show_drift_and_a_new_threshold_mends_it(plant: Path, tmp_path: Path) -> None:
