@@ -10,14 +10,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..core.errors import CheckFailed
-from ..core.files import write_text
+from ..core.files import write_json, write_text
 from ..core.stage import Context
 from .config import ReportConfig
 from .contact import write_sheets
 from .folders import Run, open_run
 from .pictures import Album
-from .sections import control, data, exports, gates, generated, lift, one_class, pool, reproduce, training
+from .sections import control, data, exports, gates, generated, lift, one_class, pool, reproduce, training, verdict
 from .tables import figure
+from .verdict.build import FILE
+from .verdict.build import build as build_verdict
 
 LARGEST_BYTES = 10_000_000
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -44,6 +46,7 @@ def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> di
             "lower report.picture_megabytes or report.rows"
         )
     write_text(out / "report.html", page.decode("utf-8"))
+    write_json(out / FILE, build_verdict(found).to_json())
     sheets = write_sheets(found, config.rows * 2, out)
     drawn = gates.write_histograms(found, config, out)
     return {
@@ -64,7 +67,7 @@ def missing(found: Run) -> list[str]:
 
 def render(found: Run, album: Album, config: ReportConfig) -> str:
     """The page. Sections are built in order of importance, so that a spent picture budget cuts the last ones."""
-    content: dict[str, Any] = {"lift": lift.build(found, album, config)}
+    content: dict[str, Any] = {"verdict": verdict.build(found), "lift": lift.build(found, album, config)}
     content["generated"] = generated.build(found, album, config)
     for section in (training, data, pool, gates, one_class, control):
         content[section.__name__.rpartition(".")[2]] = section.build(found, album, config)

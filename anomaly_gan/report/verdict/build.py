@@ -1,0 +1,106 @@
+"""From the facts of a run to its verdict, and to the last lines on the console."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import InputError
+from ..folders import Run
+from .decide import Call, decide
+from .facts import Facts, read_facts
+from .result import ArmVerdict, Verdict
+from .rules import advise
+
+FILE = "verdict.json"
+CALLS: dict[Call, str] = {"use": "use", "do not use": "do not use", "cannot tell": "cannot tell for"}
+MOST_ADVICE = 6
+"""Sentences on the console; the report and ``verdict.json`` have all."""
+
+
+def build(run: Run) -> Verdict:
+    """The verdict on the finished stages; ``cannot tell`` where the stages that would tell are missing."""
+    arms = [judge(facts) for facts in read_facts(run)]
+    return Verdict(paragraph(arms[0]) if arms else NOTHING, tuple(arms))
+
+
+NOTHING = "Nothing can be said yet: no photographs have been generated and checked."
+
+
+def judge(facts: Facts) -> ArmVerdict:
+    """Decisions and advice on one arm; what is advised of a category that another sentence says twice is said once."""
+    return ArmVerdict(
+        facts.arm,
+        tuple(decide(category, facts) for category in facts.categories),
+        tuple(item.name for item in facts.categories if item.gate is not None and item.gate.level == "fail"),
+        tuple(item.name for item in facts.categories if item.dropped),
+        facts.nothing_passed,
+        tuple(dict.fromkeys(advise(facts))),
+    )
+
+
+def paragraph(arm: ArmVerdict) -> str:
+    """A few sentences without a figure but the ones that matter: what to do, and the first reason why."""
+    if arm.nothing_passed:
+        first = f"Do not use the {arm.arm} photographs: nothing passed the gate, so no detector was trained with them."
+    elif not arm.decisions:
+        first = f"Nothing can be said of the {arm.arm} photographs yet."
+    else:
+        first = " ".join(_call(arm, call) for call in CALLS if any(item.call == call for item in arm.decisions))
+    reasons = [advice.sentence for advice in arm.advice[:1]]
+    return " ".join([first, *(f"First of all: {sentence}" for sentence in reasons)])
+
+
+def _call(arm: ArmVerdict, call: Call) -> str:
+    items = [item for item in arm.decisions if item.call == call]
+    whole = len(items) == len(arm.decisions)
+    names = ", ".join(item.category for item in items)
+    if call == "use":
+        return f"Use the {arm.arm} photographs{'' if whole else f' of {names}'}: with them the detector gets better."
+    if call == "do not use":
+        return f"Do not use the {arm.arm} photographs{'' if whole else f' of {names}'}."
+    more = max((item.need_parts or 0 for item in items), default=0)
+    need = f": you need about {more} more parts" if more else ""
+    return f"Whether the {arm.arm} photographs{'' if whole else f' of {names}'} help cannot be told{need}."
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What a run says at its end: ``lines`` for the console, and its exit code."""
+
+    lines: tuple[str, ...]
+    exit_code: int
+
+
+def closing(verdict: Verdict) -> Closing:
+    """Decision by category, then what to do, then, last, what the exit code says."""
+    lines = [verdict.paragraph]
+    for arm in verdict.arms:
+        lines += [f"  {arm.arm}, {item.sentence}" for item in arm.decisions]
+    first = verdict.arms[0] if verdict.arms else None
+    if first is not None and first.advice:
+        lines.append("What can be done:")
+        lines += [f"  {advice.sentence}" for advice in first.advice[:MOST_ADVICE]]
+        left = len(first.advice) - MOST_ADVICE
+        lines += [f"  and {left} more in the report"] if left > 0 else []
+    failed = [f"{arm.arm}: {', '.join(arm.failed)}" for arm in verdict.arms if arm.failed]
+    if failed:
+        kept = "left out of the training sets" if any(arm.dropped for arm in verdict.arms) else "kept (gate.on_fail)"
+        lines.append(f"The gate failed {'; '.join(failed)} ({kept}). Exit code 1.")
+    return Closing(tuple(lines), 0 if verdict.passed else 1)
+
+
+def close_run(run: Path) -> Closing | None:
+    """The closing of a run folder whose report has been written; None where it has not.
+
+    Raises:
+        InputError: FORMAT, its ``verdict.json`` is damaged.
+    """
+    path = run / FILE if (run / FILE).is_file() else run / "report" / FILE
+    if not path.is_file():
+        return None
+    try:
+        return closing(Verdict.from_json(json.loads(path.read_text(encoding="utf-8"))))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run `anomaly-gan report` again") from error

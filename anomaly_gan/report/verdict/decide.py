@@ -1,0 +1,108 @@
+"""Per category: use, do not use, or cannot tell, and how many parts more would tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from .facts import CategoryFacts, Facts, Interval
+from .rules.data import LEAST_TEST_OBJECTS
+from .rules.detector import BLIND_AP
+
+Call = Literal["use", "do not use", "cannot tell"]
+WORTH_KNOWING = 0.05
+"""A difference of AP@0.5 smaller than this is not asked for: parts are counted for one of this size."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``need_parts``: further parts with this defect that would tell, where their number can be said. ``difference``:
+    of AP@0.5 to real photographs alone, ``low`` and ``high`` its 95 % interval over other parts."""
+
+    category: str
+    call: Call
+    why: str
+    need_parts: int | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.category}: {self.call}{', ' if self.call == 'cannot tell' else ': '}{self.why}."
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Decision:
+        return cls(**content)
+
+
+def decide(category: CategoryFacts, facts: Facts) -> Decision:
+    """The gate comes first: what fails it is not used whatever else is known. Then the comparison on held-out parts:
+    the interval over other parts and that over seeds must both lie on one side."""
+    name, gate = category.name, category.gate
+    size = _size(category.over_objects, category.over_seeds)
+    if gate is not None and gate.level == "fail":
+        failing = ", ".join(metric for metric, item in gate.metrics.items() if item.level == "fail")
+        return Decision(name, "do not use", f"it fails the gate ({failing})", None, *size)
+    if gate is not None and gate.level == "too_few":
+        short = [item for item in gate.metrics.values() if item.level == "too_few" and item.of == "objects"]
+        missing = max([(item.need or 0) - (item.have or 0) for item in short], default=0)
+        if missing:
+            return Decision(name, "cannot tell", f"you need {_parts(missing)} more to judge by", missing, *size)
+        return Decision(name, "cannot tell", "too few generated photographs to judge by", None, *size)
+    if not facts.compared or category.over_seeds is None:
+        return Decision(name, "cannot tell", "no detector was compared", None, *size)
+    return _by_comparison(category, size)
+
+
+def _by_comparison(category: CategoryFacts, size: tuple[float | None, float | None, float | None]) -> Decision:
+    name, said = category.name, _said(*size)
+    if category.ap_real is not None and category.ap is not None and max(category.ap_real, category.ap) < BLIND_AP:
+        return Decision(name, "cannot tell", f"the detector hardly finds it with or without ({said})", None, *size)
+    if category.test_objects < LEAST_TEST_OBJECTS:
+        missing = LEAST_TEST_OBJECTS - category.test_objects
+        return Decision(name, "cannot tell", f"you need {_parts(missing)} more to test on ({said})", missing, *size)
+    seeds, parts = category.over_seeds, category.over_objects
+    assert seeds is not None
+    if seeds.low is None:
+        return Decision(name, "cannot tell", f"one seed only ({said})", None, *size)
+    if seeds.above and (parts is None or parts.above):
+        return Decision(name, "use", f"the detector gets better ({said})", None, *size)
+    if seeds.below and (parts is None or parts.below):
+        return Decision(name, "do not use", f"the detector gets worse ({said})", None, *size)
+    if parts is None or parts.above or parts.below:
+        return Decision(name, "cannot tell", f"more seeds are needed ({said})", None, *size)
+    missing = needed(parts, category.test_objects)
+    why = f"you need about {_parts(missing)} more to test on ({said})" if missing else f"no difference of {WORTH_KNOWING:g} or more ({said})"
+    return Decision(name, "cannot tell", why, missing or None, *size)
+
+
+def needed(interval: Interval, parts: int) -> int:
+    """Parts more to test on until an interval as narrow as the root of their number makes it would leave out 0, were
+    the difference as seen, or ``WORTH_KNOWING`` where it is smaller."""
+    if interval.low is None or interval.high is None:
+        return 0
+    half, effect = (interval.high - interval.low) / 2, max(abs(interval.mean), WORTH_KNOWING)
+    return max(0, math.ceil(parts * (half / effect) ** 2) - parts)
+
+
+def _size(*intervals: Interval | None) -> tuple[float | None, float | None, float | None]:
+    for one in intervals:
+        if one is not None:
+            return one.mean, one.low, one.high
+    return None, None, None
+
+
+def _said(mean: float | None, low: float | None, high: float | None) -> str:
+    if mean is None:
+        return "no difference measured"
+    return f"AP@0.5 {mean:+.3f}" + ("" if low is None or high is None else f", 95 % interval {low:+.3f} to {high:+.3f}")
+
+
+def _parts(number: int) -> str:
+    return f"{number} part{'' if number == 1 else 's'}"

@@ -1,0 +1,197 @@
+"""What the verdict is made of: the figures of a run's finished stages, gathered and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from detection.detectors.config import NO_AUGMENTATION, OWN_CROPS
+from detection.scale import fitting_size, measure_scale
+
+from ...core.dataset import Dataset
+from ...synthesis.gate.results import CategoryResult, GateResult, MetricResult
+from ...synthesis.registry import training_of
+from ..folders import Run, StageFolder
+from ..tables import mapping
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A difference of AP@0.5 to real photographs alone and its 95 % interval; None where there is no interval."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def read(cls, content: Any) -> Interval | None:
+        found = mapping(content)
+        mean = found.get("mean")
+        return None if mean is None else cls(float(mean), found.get("low"), found.get("high"))
+
+    @property
+    def above(self) -> bool:
+        return self.low is not None and self.low > 0
+
+    @property
+    def below(self) -> bool:
+        return self.high is not None and self.high < 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a generator was trained: steps done and planned, and what ended it (``steps``, ``time``, ``plateau``)."""
+
+    steps: int
+    planned: int
+    ended_by: str = "steps"
+    minutes: float | None = None
+    """Its time budget, where it had one."""
+
+
+@dataclass(frozen=True)
+class CategoryFacts:
+    """One category of one arm. ``ap_real``: AP@0.5 with real photographs alone; ``ap``: with this arm's.
+
+    ``width_px``: the median defect's width at the scale at which the detector sees it."""
+
+    name: str
+    gate: CategoryResult | None = None
+    dropped: bool = False
+    train_objects: int = 0
+    test_objects: int = 0
+    width_px: float | None = None
+    ap_real: float | None = None
+    ap: float | None = None
+    over_seeds: Interval | None = None
+    over_objects: Interval | None = None
+
+    def metric(self, name: str) -> MetricResult | None:
+        return self.gate.metrics.get(name) if self.gate else None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One arm. ``seeds`` and ``detector`` are None where nothing was compared; ``sound_test`` counts the test split's
+    photographs without a defect; ``pool`` and ``detect`` are the configuration's sections."""
+
+    arm: str
+    categories: tuple[CategoryFacts, ...] = ()
+    training: Training | None = None
+    compared: bool = False
+    seeds: int = 0
+    detector: str | None = None
+    image_size: int | None = None
+    ap_real: float | None = None
+    sound_test: int | None = None
+    nothing_passed: bool = False
+    pool: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_facts(run: Run) -> list[Facts]:
+    """One for every arm that was gated or compared: the one with a training of its own first."""
+    ingest = run.get("ingest")
+    dataset = ingest.dataset() if ingest else None
+    compare = run.get("compare")
+    summary = compare.json("summary.json") if compare else {}
+    arms = run.methods("gate")
+    arms += [name for name in mapping(summary.get("arms")) if name not in (NO_AUGMENTATION, *arms)]
+    scale = read_scale(compare, dataset)
+    return [read_arm(arm, run, dataset, compare, summary, scale) for arm in arms]
+
+
+def read_scale(compare: StageFolder | None, dataset: Dataset | None) -> tuple[int | None, dict[str, float]]:
+    """The longest side that the headline's detector sees (None: photographs as they are), and by category the median
+    defect's width in pixels at that scale."""
+    if compare is None or dataset is None:
+        return None, {}
+    scales = measure_scale(dataset.split("train"))
+    detect = {**mapping(compare.config.get("detect"))}
+    name = (compare.config.get("detectors") or [detect.get("detector")])[0]
+    detect |= mapping(mapping(compare.config.get("detector_settings")).get(name))
+    if name in OWN_CROPS:
+        return None, {key: one.width_px for key, one in scales.items()}
+    size = detect.get("image_size")
+    size = fitting_size(scales) if not isinstance(size, int) else size
+    return size, {key: one.width_at(size) for key, one in scales.items()}
+
+
+def read_arm(
+    arm: str,
+    run: Run,
+    dataset: Dataset | None,
+    compare: StageFolder | None,
+    summary: Mapping[str, Any],
+    scale: tuple[int | None, Mapping[str, float]],
+) -> Facts:
+    result = read_gate(run.get(f"gate@{arm}"))
+    export = run.get(f"export@{arm}")
+    of_arm, real = (mapping(mapping(summary.get("arms")).get(name)) for name in (arm, NO_AUGMENTATION))
+    names = list(result.categories) if result else list(mapping(of_arm.get("categories")))
+    pool = run.get("@".join(part for part in ("pool", arm.partition("@")[2]) if part)) or run.get("pool")
+    return Facts(
+        arm,
+        tuple(_category(name, result, dataset, of_arm, real, scale[1]) for name in names),
+        read_training(run, arm),
+        bool(of_arm),
+        len(summary.get("seeds") or []),
+        summary.get("detector"),
+        scale[0],
+        mapping(real.get("map50")).get("mean"),
+        len(dataset.split("test").normals()) if dataset else None,
+        bool(export and export.metrics.get("nothing_passed")),
+        pool.config if pool else {},
+    )
+
+
+def read_gate(stage: StageFolder | None) -> GateResult | None:
+    """What the gate says; None where it has not run, or an older one wrote less than a verdict needs."""
+    try:
+        return GateResult.from_json(stage.metrics) if stage else None
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _category(
+    name: str,
+    gate: GateResult | None,
+    dataset: Dataset | None,
+    arm: Mapping[str, Any],
+    real: Mapping[str, Any],
+    widths: Mapping[str, float],
+) -> CategoryFacts:
+    own = mapping(mapping(arm.get("categories")).get(name))
+    return CategoryFacts(
+        name,
+        gate.categories.get(name) if gate else None,
+        bool(gate and name in gate.dropped),
+        objects_of(dataset, "train", name),
+        objects_of(dataset, "test", name),
+        widths.get(name),
+        mapping(mapping(real.get("categories")).get(name)).get("ap50"),
+        own.get("ap50"),
+        Interval.read(own.get("difference")),
+        Interval.read(own.get("difference_over_objects")),
+    )
+
+
+def objects_of(dataset: Dataset | None, split: str, name: str) -> int:
+    """Number of physical objects of a split that show the category."""
+    if dataset is None:
+        return 0
+    part = dataset.split(split)
+    numbers = {category.id for category in part.categories if category.name == name}
+    group_of = {image.id: image.group_id for image in part.images}
+    return len({group_of[item.image_id] for item in part.annotations if item.category_id in numbers})
+
+
+def read_training(run: Run, arm: str) -> Training | None:
+    """The training that the arm paints with; None where its method learns nothing."""
+    stage = run.get(f"train@{training_of(arm.partition('@')[0]) or ''}")
+    if stage is None or not isinstance(stage.metrics.get("steps"), int):
+        return None
+    steps, metrics = stage.metrics["steps"], stage.metrics
+    budget = stage.config.get("time_budget")
+    minutes = float(budget) / 60 if isinstance(budget, int | float) else None
+    return Training(steps, int(metrics.get("planned_steps", steps)), str(metrics.get("ended_by", "steps")), minutes)

@@ -1,0 +1,31 @@
+"""Was the generator trained long enough?"""
+
+from __future__ import annotations
+
+import math
+
+from ..advice import Advice
+from ..facts import Facts
+
+SHORT = 500
+"""A generator of fewer steps has seen too little to be judged by."""
+
+
+def cut_short(facts: Facts) -> list[Advice]:
+    """Ended by its time budget before nine tenths of the planned steps."""
+    training = facts.training
+    if training is None or training.ended_by != "time" or training.steps >= 0.9 * training.planned:
+        return []
+    remedy = "raise train.time_budget"
+    if training.minutes is not None and training.steps:
+        minutes = training.minutes * training.planned / training.steps
+        length = f"{max(5, 5 * math.ceil(minutes / 5))} minutes" if minutes <= 120 else f"{minutes / 60:.0f} hours"
+        remedy = f"give it {length} (train.time_budget), or a faster machine"
+    return [Advice("cut_short", "", f"trained {training.steps:,} of {training.planned:,} steps, ended by time", remedy)]
+
+
+def few_steps(facts: Facts) -> list[Advice]:
+    training = facts.training
+    if training is None or training.ended_by == "time" or training.steps >= SHORT:
+        return []
+    return [Advice("few_steps", "", f"trained {training.steps:,} steps only", "set train.steps: 2000 or more")]
