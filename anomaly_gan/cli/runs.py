@@ -54,11 +54,14 @@ def run_(
 
 
 @verbs.command(epilog="Example: anomaly-gan status runs/demo")
-def status(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """The state of every stage of a run: fresh, stale, unfinished or missing."""
+def status(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    deep: Annotated[bool, typer.Option("--deep", help="Hash every product; exit code 1 where one changed.")] = False,
+) -> None:
+    """The state of every stage of a run: fresh, stale, unfinished or missing; and the versions that made it."""
     from ..pipeline.status import status_lines as states
 
-    for line in states(run):
+    for line in states(run, deep):
         typer.echo(line)
 
 

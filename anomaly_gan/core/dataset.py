@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import write_json
+from .files import sha256_bytes, write_json
+from .manifest import check_product
 from .masks import decode_rle, encode_rle, encode_rle_box, mask_area, mask_box_xywh
 
 SCHEMA = 1
+"""Of ``annotations.json``; stage keys and manifests have their own (``core.manifest``)."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,8 @@ def load_dataset(folder: Path) -> Dataset:
     """
     path = folder / "annotations.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        stored = path.read_bytes()
+        content = json.loads(stored)
         names = {item.name for item in fields(ImageRecord)} - {"extra"}
         images = [
             ImageRecord(
@@ -213,7 +216,16 @@ def load_dataset(folder: Path) -> Dataset:
             f"not a data set of this project ({error})",
             "pass foreign COCO files through `anomaly-gan ingest`",
         ) from error
-    return Dataset(images, annotations, categories, content.get("info", {}), folder)
+    info = content.get("info", {})
+    if info.get("schema", SCHEMA) != SCHEMA:
+        raise InputError(
+            str(path),
+            "SCHEMA",
+            f"has schema {info['schema']}, this version reads {SCHEMA}",
+            "use the version that made it",
+        )
+    check_product(path, sha256_bytes(stored))
+    return Dataset(images, annotations, categories, info, folder)
 
 
 def number_from_one(items: Iterable[Annotation]) -> list[Annotation]:

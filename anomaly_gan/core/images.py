@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .dataset import Dataset, ImageRecord
 from .errors import InputError
 from .files import sha256_bytes, write_bytes
 
@@ -30,8 +31,14 @@ def read_verified(path: Path, sha256: str, gray: bool) -> np.ndarray:
     """
     content = _read(path)
     if sha256_bytes(content) != sha256:
-        raise InputError(str(path), "A13", "has changed since ingest (another SHA-256)", "run ingest again")
+        raise InputError(str(path), "A13", "has changed since its stage wrote it (another SHA-256)", "run ingest again")
     return _decode(path, content, gray)
+
+
+def read_record(dataset: Dataset, image: ImageRecord, gray: bool) -> np.ndarray:
+    """The pixels of a photograph of a data set, as ``read_verified``: every stage reads what ingest has accepted, and
+    stops where the file was changed since."""
+    return read_verified(dataset.path_of(image), image.sha256, gray)
 
 
 def _read(path: Path) -> bytes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from .errors import InputError
 
@@ -45,6 +46,25 @@ def unlike(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     ]
+
+
+def written(made: Mapping[str, str]) -> str:
+    """``anomaly-gan 0.1.0, torch 2.15.0, ...``."""
+    return ", ".join(f"{name} {made[name]}" for name in (*PACKAGES, *sorted(made.keys() - PACKAGES)) if name in made)
+
+
+def mixture(results: Iterable[Mapping[str, Any]]) -> str | None:
+    """A sentence for a table whose rows (each with its ``versions``) were not all made by the same; else None."""
+    seen = [row.get("versions") or {} for row in results]
+    mixed = {
+        name: numbers
+        for name in sorted({name for made in seen for name in made})
+        if len(numbers := sorted({made.get(name, "not told") for made in seen})) > 1
+    }
+    if not mixed:
+        return None
+    told = "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in mixed.items())
+    return f"These cells were not all made by the same versions ({told}): differences between arms may be theirs."
 
 
 def refuse_mixture(where: str, before: Mapping[str, str] | None) -> None:

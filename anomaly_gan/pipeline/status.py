@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ConfigError, InputError
+from ..core.errors import CheckFailed, ConfigError, InputError
 from ..core.live import clock_words, in_words
-from ..core.stage import is_fresh, read_manifest, stage_key
+from ..core.manifest import damage, is_fresh, read_manifest
+from ..core.stage import stage_key
+from ..core.versions import written
 from .budget import open_budget
 from .config import RunConfig, read_run_config
 from .course import read_progress
@@ -17,8 +19,9 @@ from .plan import Step, plan
 from .run import asked_for, outside_keys
 
 
-def status(run: Path) -> Iterator[tuple[str, str]]:
-    """(step, state) for every step of a run: fresh, stale, unfinished or missing.
+def status(run: Path, deep: bool = False) -> Iterator[tuple[str, str]]:
+    """(step, state) for every step of a run: fresh, stale, unfinished or missing; ``source not found`` where it cannot
+    be told from here. ``deep``: every product is hashed, and ``damaged`` names what is not as its stage wrote it.
 
     Raises:
         InputError: the folder is no run.
@@ -28,7 +31,28 @@ def status(run: Path) -> Iterator[tuple[str, str]]:
         raise InputError(str(run), "MISSING", "no run.yaml in this folder", "start it with `anomaly-gan run`")
     config = read_run_config(path, [])
     for step in plan(config):
-        yield step.name, _state(config, run, step)
+        state = _state(config, run, step)
+        harmed = damage(run / step.name) if deep and (run / step.name).is_dir() else []
+        yield step.name, _damaged(harmed) if harmed else state
+
+
+def _damaged(harmed: list[str]) -> str:
+    more = f" and {len(harmed) - 3} more" if len(harmed) > 3 else ""
+    return f"damaged ({', '.join(harmed[:3])}{more}); delete the folder and run again"
+
+
+def makers(run: Path) -> list[str]:
+    """What made the finished stages, a line for each set of versions; several mean that the run mixes them."""
+    stages: dict[str, list[str]] = {}
+    for folder in sorted(path for path in run.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            told = written(manifest["versions"]) if manifest.get("versions") else "versions not told"
+            begun = f", begun by {written(manifest['begun_by'])}" if "begun_by" in manifest else ""
+            stages.setdefault(told + begun, []).append(folder.name)
+    if len(stages) == 1:
+        return [f"made by {told}" for told in stages]
+    return [f"made by {told}: {', '.join(names)}" for told, names in stages.items()]
 
 
 def _state(config: RunConfig, run: Path, step: Step) -> str:
@@ -44,15 +68,21 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
         keys[name] = upstream["key"]
     try:
         keys |= outside_keys(step)
-    except (InputError, ConfigError):
-        return "stale"
+    except (InputError, ConfigError) as error:
+        return "source not found" if getattr(error, "code", "") == "MISSING" else "stale"
     return "fresh" if is_fresh(folder, stage_key(step.name, step.config, config.seed, keys)) else "stale"
 
 
-def status_lines(run: Path) -> Iterator[str]:
-    """A line for every step; where a process works on the run, also how far it is and how long it will still take."""
-    now = read_progress(run)
-    for name, state in status(run):
+def status_lines(run: Path, deep: bool = False) -> Iterator[str]:
+    """A line for every step, and what made them; where a process works on the run, also how far it is and how long it
+    will still take.
+
+    Raises:
+        CheckFailed: ``deep``, and a product is not as its stage wrote it.
+    """
+    now, damaged = read_progress(run), []
+    for name, state in status(run, deep):
+        damaged += [name] if state.startswith("damaged") else []
         working = now is not None and now["stage"] == name
         yield f"{name:24} {_working(now) if working and now else state}"
     if now:
@@ -62,6 +92,9 @@ def status_lines(run: Path) -> Iterator[str]:
         spent = clock_words(float(budget["spent"]))
         yield f"{'time budget':24} {spent} of {budget['total']} used; the same command goes on with the rest"
     yield from _cells_left(run)
+    yield from makers(run)
+    if damaged:
+        raise CheckFailed(f"{run}: damaged: {', '.join(damaged)}")
 
 
 def _working(now: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.dataset import Dataset, load_dataset
 from ..core.errors import InputError
-from ..core.images import read_pixels
+from ..core.images import read_record
 from ..core.progress import track
 from ..core.stage import Context
 from ..metrics.backbones import build_extractors, place_of
@@ -75,7 +75,7 @@ def certificates(inspector: Inspector, made: Dataset, category: int, config: Gat
             continue
         provenance = image.extra["provenance"]
         candidate = Candidate(
-            read_pixels(made.path_of(image), gray),
+            read_record(made, image, gray),
             [(item.category_id, item.mask()) for item in items],
             None,
             0,

@@ -16,6 +16,7 @@ from ..core.dataset import load_dataset
 from ..core.files import write_json
 from ..core.stage import read_manifest
 from ..core.tables import write_csv
+from ..core.versions import mixture
 from . import failures
 from .config import MAIN, StudyConfig
 from .outcome import Outcome
@@ -202,7 +203,10 @@ def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
         cells[run.variant] += study_cells(run.folder, item.folders, run.config.compare.split_test)
         gates[run.variant] += load_gates(run.folder, run.fold)
         configs.setdefault(run.variant, run.config.model_dump(mode="json"))
-    return summarise_study(cells, gates_by_variant=gates, configs=configs)
+    summary = summarise_study(cells, gates_by_variant=gates, configs=configs)
+    if mixed := mixture(result for item in found for result in item.folders.values()):
+        summary["sentences"].append(mixed)
+    return summary
 
 
 def figure_rows(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate") -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.locks import holder
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, finished_key
 from anomaly_gan.core.tables import write_csv
+from anomaly_gan.core.versions import mixture
 
 from ..detectors.config import NO_AUGMENTATION, CompareConfig
 from ..evaluation.metric_names import figure
@@ -215,6 +216,8 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     left: dict[str, Any] = {"missing": missing} if missing else {}
     if empty:
         left["nothing_passed"] = empty
+    if mixed := mixture(results):
+        left["versions"] = mixed
     summary = summarise(results, found, test, config, context.seed) | left
     if missing and config.time_budget:
         summary["note"] = f"{not_reached(config, missing, len(jobs))} {summary['note']}"
@@ -264,6 +267,7 @@ def _metrics(cells: int, summary: dict[str, Any], empty: Sequence[str]) -> dict[
         "sentences": [
             *(item["sentence"] for item in summary["arms"].values()),
             *(f"{arm}: nothing passed the gate, so no detector was trained with it." for arm in empty),
+            *([summary["versions"]] if "versions" in summary else []),
         ],
         **more,
     }

@@ -13,6 +13,7 @@ from torch import nn
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.manifest import check_product
 
 from ..data import CategoryMap
 from ..detectors.backbones import choose_backbone
@@ -54,6 +55,10 @@ def load_detector(folder: Path, device: torch.device | None = None) -> tuple[nn.
     path = folder / "model.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
+        check_product(path)
+        check_product(folder / "model.safetensors")
         categories = CategoryMap(
             tuple(item["id"] for item in content["categories"]), tuple(item["name"] for item in content["categories"])
         )

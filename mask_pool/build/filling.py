@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_gan.core.config import build, read_yaml
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record, read_verified
 from anomaly_gan.core.masks import decode_rle
 from anomaly_gan.core.resources import expand
 
@@ -69,7 +69,7 @@ def most_plausible(builder: CategoryBuilder, judge: Judge, index: int, train: Da
         if best is not None and attempt % judge.config.candidates == 0 and best[0][0] >= judge.config.least_score:
             break
         item = builder.item(index, attempt)
-        gray = read_pixels(train.path_of(item.normal), gray=True)
+        gray = read_record(train, item.normal, gray=True)
         judged = [judge.score(gray, placed.full_mask(*gray.shape), builder.category) for placed in item.placed]
         worth = min(one.score for one in judged), min(one.plausibility for one in judged)
         if best is None or worth > best[0]:
@@ -92,7 +92,7 @@ def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mappin
     judge = open_judge(config, load_dataset(run / "ingest"), seed)
     found = {
         (item.mask.file, item.mask.shape): (
-            read_pixels(item.photograph, gray=True),
+            read_verified(item.photograph, item.photograph_sha256, gray=True),
             decode_rle(item.rle),
             item.mask.label,
         )

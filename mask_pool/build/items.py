@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.seeding import rng_for
 
@@ -219,7 +219,7 @@ def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) ->
     return SeatFinder(
         marks,
         {image.file_name: image for image in train.images},
-        lambda image: read_pixels(train.path_of(image), gray=True),
+        lambda image: read_record(train, image, gray=True),
         templates=config.seat_templates,
         least_score=config.seat_score,
         scales=config.seat_scales,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record
 
 from ..elements.real import Element
 from ..recombination.recombine import Canvas, Turned
@@ -144,7 +144,7 @@ class Placer:
         return allowed
 
     def _gray(self, image: ImageRecord) -> np.ndarray:
-        return read_pixels(self.dataset.path_of(image), gray=True)
+        return read_record(self.dataset, image, gray=True)
 
     def _keep(self, what: str, image: ImageRecord, make: Callable[[ImageRecord], Any]) -> Any:
         key = (what, image.id)

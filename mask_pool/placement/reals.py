@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from anomaly_gan.core.dataset import Dataset
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.seeding import rng_for
 
@@ -40,7 +40,7 @@ class Scenes:
         Raises:
             InputError: it cannot be read.
         """
-        return read_pixels(self._dataset.path_of(self._images[file]), gray=True)
+        return read_record(self._dataset, self._images[file], gray=True)
 
     def defects(self, file: str) -> np.ndarray:
         """mask_01 (H, W) of all defects of the photograph."""

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ...core.dataset import Dataset
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...metrics.crops import defect_crop, masked_crop
@@ -45,7 +45,7 @@ def real_crops(
         order = rng_for(seed, "crops", name).permutation(len(rows))[: config.most_crops]
         for index in sorted(order):
             image, instance = rows[index]
-            crops.append(_views(read_pixels(dataset.path_of(image), gray), instance.mask(), config))
+            crops.append(_views(read_record(dataset, image, gray), instance.mask(), config))
             labels.append(name)
             groups.append(image.group_id)
     return crops, np.array(labels), np.array(groups)

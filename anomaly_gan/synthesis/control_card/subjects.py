@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...metrics.crops import defect_crop
 from ..generate.stage import pool_items
 from ..methods.painting.generator import Brush
@@ -67,7 +67,7 @@ class Model:
                     Subject(
                         item.image.file_name,
                         category,
-                        read_pixels(self.train.path_of(normal), self.gray),
+                        read_record(self.train, normal, self.gray),
                         largest.mask(),
                     )
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from ...core.files import sha256_bytes
-from ...core.images import read_pixels, write_png
+from ...core.images import read_record, write_png
 from ...core.progress import track
 from ...core.seeding import seed_for
 
@@ -52,7 +52,7 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
         items = [item for item in labelled[image.id] if not item.iscrowd]
         if not items:
             continue
-        pixels = read_pixels(real.path_of(image), gray=gray)
+        pixels = read_record(real, image, gray=gray)
         labels = [(item.category_id, item.mask()) for item in items]
         still = any(category in fixed for category, _ in labels)
         for number in range(1, times):

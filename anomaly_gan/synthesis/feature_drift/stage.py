@@ -18,7 +18,7 @@ import numpy as np
 from ...core.dataset import Dataset, ImageRecord
 from ...core.errors import InputError
 from ...core.files import write_bytes, write_json
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.masks import mask_area
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
@@ -219,7 +219,7 @@ def real_defects(
             seen[rows[at][0].group_id] += 1
         rows = [rows[at] for at in sorted(sorted(turns, key=lambda at: turns[at])[: config.count])]
     return [image for image, _ in rows], [
-        VIEWS[config.view](read_pixels(train.path_of(image), gray), largest.mask()) for image, largest in rows
+        VIEWS[config.view](read_record(train, image, gray), largest.mask()) for image, largest in rows
     ]
 
 
@@ -229,7 +229,7 @@ def normal_crops(train: Dataset, items: Sequence[PoolItem], config: FeaturesConf
     crops = []
     for item in items:
         largest = max(item.annotations, key=lambda annotation: annotation.area)
-        pixels = read_pixels(train.path_of(images[item.image.extra["normal_file"]]), gray)
+        pixels = read_record(train, images[item.image.extra["normal_file"]], gray)
         crops.append(VIEWS[config.view](pixels, largest.mask()))
     return crops
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.seeding import rng_for
 
 NEAR_PX = 24
@@ -43,7 +43,7 @@ class Defect:
 
     def pixels(self) -> np.ndarray:
         """The whole photograph, (H, W) uint8 where the data set is gray, else (H, W, 3)."""
-        return read_pixels(self.dataset.path_of(self.image), self.dataset.info.get("mode", "L") == "L")
+        return read_record(self.dataset, self.image, self.dataset.info.get("mode", "L") == "L")
 
     def mask(self) -> np.ndarray:
         """mask_01 (H, W) in the photograph's frame."""

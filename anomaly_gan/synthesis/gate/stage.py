@@ -18,7 +18,7 @@ from ...core.config import build, read_yaml
 from ...core.dataset import Dataset, ImageRecord, load_dataset
 from ...core.errors import InputError
 from ...core.files import sha256_file, write_bytes, write_text
-from ...core.images import read_pixels, write_png
+from ...core.images import read_pixels, read_record, write_png
 from ...core.progress import track
 from ...core.seeding import rng_for
 from ...core.stage import Context
@@ -135,7 +135,7 @@ class Keeper:
         self.reals = RealDefects(self.inputs.train, self.config.max_n, self.seed)
 
     def read_train(self, image: ImageRecord) -> Any:
-        return read_pixels(self.inputs.train.path_of(image), self.gray)
+        return read_record(self.inputs.train, image, self.gray)
 
     def category(self, name: str, images: list[ImageRecord]) -> tuple[list[dict[str, Any]], Counts, dict[str, Any]]:
         """Rows of the accepted photographs of one category, the counts, and figures of its label certificates."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.seeding import rng_for
 from ...metrics.backbones import Extractors
 from ...metrics.crops import defect_crop, masked_crop
@@ -58,5 +58,5 @@ class CategoryViews:
         return [rows[index] for index in sorted(rng.choice(len(rows), self.config.max_n, replace=False))]
 
     def _pictures(self, dataset: Dataset, image: ImageRecord, largest: Annotation) -> tuple[np.ndarray, ...]:
-        pixels, mask = read_pixels(dataset.path_of(image), self.gray), largest.mask()
+        pixels, mask = read_record(dataset, image, self.gray), largest.mask()
         return pixels, defect_crop(pixels, mask, self.config.crop_margin), masked_crop(pixels, mask)

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...core.errors import InputError
+from ...core.manifest import check_product
 from ...core.masks import windowed
 from ...engine.task import Losses, Update
 from ...nets.lean_unet import LeanUNet
@@ -122,6 +123,7 @@ class Judge:
         net = build_segmenter(
             self.card["channels"], len(self.card["categories"]), self.card["base_width"], self.card["depth"], 0
         )
+        check_product(path)
         net.load_state_dict(load_file(path))
         return net.eval()
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ...core.dataset import Dataset, ImageRecord
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.masks import mask_box_xywh, windowed
 from ...core.progress import track
 from ...core.seeding import rng_for
@@ -163,7 +163,7 @@ def real_defects(train: Dataset, gray: bool) -> list[Shown]:
         instances = [(index[item.category_id], item.mask()) for item in of_image.get(image.id, []) if not item.iscrowd]
         if not instances:
             continue
-        pixels = read_pixels(train.path_of(image), gray)
+        pixels = read_record(train, image, gray)
         chosen = [instances[at] for at in windowed([mask for _, mask in instances])]
         shown.append(Shown(image, pixels, label_map(pixels.shape, instances), chosen))
     return shown
@@ -178,7 +178,7 @@ def normal_windows(train: Dataset, scales: Sequence[int], size: int, most: int, 
     found = []
     for image in track(normals, "decode normals"):
         rng = rng_for(seed, "normal", image.file_name)
-        pixels = read_pixels(train.path_of(image), gray)
+        pixels = read_record(train, image, gray)
         place = tuple(float(rng.uniform(0, side)) for side in pixels.shape[1::-1])
         side = round(size * (1 + SLACK))
         window = cut(

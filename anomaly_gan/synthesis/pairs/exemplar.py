@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from ...core.errors import InputError
 from ...core.files import atomic_path
+from ...core.manifest import check_product
 from ...core.masks import grow
 
 FILE = "examples.safetensors"
@@ -167,6 +168,7 @@ def load_examples(path: Path, categories: list[str]) -> dict[str, list[Example]]
         raise InputError(
             str(path), "FORMAT", "the training's examples are missing", "copy the whole folder, or train again"
         )
+    check_product(path)
     tensors = load_file(path)
     return {
         category: [

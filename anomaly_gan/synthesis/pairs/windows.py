@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...core.dataset import Annotation, Dataset
 from ...core.errors import InputError
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.masks import decode_rle, grow
 from ...core.progress import track
 from ...core.seeding import rng_for
@@ -140,9 +140,7 @@ class PairSource:
         self.paint_out, self.examples = paint_out, examples
         self.categories = [category.id for category in train.categories]
         self.fixed = {category.id for category in train.categories if category.name in pool.info.get("fixed_shape", [])}
-        self.pixels = {
-            image.file_name: read_pixels(train.path_of(image), gray) for image in track(train.images, "decode")
-        }
+        self.pixels = {image.file_name: read_record(train, image, gray) for image in track(train.images, "decode")}
         names = {image.id: image.file_name for image in train.images}
         groups = {image.id: image.group_id for image in train.images}
         self.abnormal: dict[int, dict[str, list[tuple[str, Annotation]]]] = {}

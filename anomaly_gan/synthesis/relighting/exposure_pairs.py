@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ...core.dataset import Dataset, ImageRecord
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.progress import track
 from ...core.seeding import rng_for
 
@@ -79,7 +79,7 @@ def _candidates(dataset: Dataset, pattern: str) -> list[tuple[ImageRecord, Image
 
 
 def _register_pair(dataset: Dataset, first: ImageRecord, second: ImageRecord, own: str, other: str) -> Pair | None:
-    a, b = (read_pixels(dataset.path_of(image), gray=True) for image in (first, second))
+    a, b = (read_record(dataset, image, gray=True) for image in (first, second))
     down, right, correlation = register(a, b)
     if correlation < LEAST_CORRELATION:
         return None

@@ -326,7 +326,7 @@ def _reread(out: Path) -> Scored:
         out,
         content["scored"],
         content["abnormal"],
-        content["photographs"]["rejected"],
+        sum(content["photographs"]["rejected"].values()),
         content["overlays"],
         content["found"],
         Drift(drifted, sentences, drift),

@@ -13,7 +13,7 @@ import torch
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.engine.loop import make_fabric
 from anomaly_gan.engine.precision import settle
@@ -65,7 +65,7 @@ def part_normals(ingest: Dataset, share: float, seed: int) -> Normal:
 def read_square(dataset: Dataset, images: Sequence[ImageRecord], size: int, flatten: bool) -> torch.Tensor:
     """uint8 (N, C, size, size) of photographs of a data set, gray or RGB as it says."""
     gray = dataset.info.get("mode", "L") == "L"
-    squares = [to_square(read_pixels(dataset.path_of(image), gray), size, flatten) for image in images]
+    squares = [to_square(read_record(dataset, image, gray), size, flatten) for image in images]
     return (
         torch.from_numpy(np.stack(squares))
         if squares

@@ -6,7 +6,7 @@ import numpy as np
 
 from ....core.dataset import Annotation, Dataset, ImageRecord
 from ....core.errors import InputError
-from ....core.images import read_pixels
+from ....core.images import read_record
 
 
 class Donors:
@@ -62,4 +62,4 @@ class Donors:
 
     def pixels(self, image: ImageRecord) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3), as the data set's mode says."""
-        return read_pixels(self.train.path_of(image), self.gray)
+        return read_record(self.train, image, self.gray)

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from ....core.dataset import Annotation
-from ....core.images import read_pixels
+from ....core.images import read_record
 from ....core.masks import union
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
@@ -214,7 +214,7 @@ def _open(inputs: MethodInputs, name: str, paint: Paint, masked: bool) -> Genera
         return [one(item, rng_for(inputs.seed, name, item.image.file_name, attempt)) for item in items]
 
     def one(item: PoolItem, rng: np.random.Generator) -> Sample:
-        base = read_pixels(inputs.train.path_of(normals[item.image.extra["normal_file"]]), gray)
+        base = read_record(inputs.train, normals[item.image.extra["normal_file"]], gray)
         pixels, instances, frames = paint(source, base, item.annotations, list(names), rng)
         provenance: dict[str, Any] = {
             "method": name,

@@ -18,6 +18,7 @@ from torch import nn
 
 from ....core.dataset import Annotation
 from ....core.errors import InputError
+from ....core.manifest import check_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
@@ -227,6 +228,7 @@ def read_model(trained: Path, categories: list[str]) -> dict[str, Any]:
 def load_net(net: nn.Module, trained: Path, wanted_device: str) -> torch.device:
     """Give the net the training's generator's weights, for use; returns the device it was put on."""
     device = torch.device("cuda" if wanted_device != "cpu" and torch.cuda.is_available() else "cpu")
+    check_product(trained / "generator.safetensors")
     net.load_state_dict(load_file(trained / "generator.safetensors"))
     net.to(device).eval()
     return device

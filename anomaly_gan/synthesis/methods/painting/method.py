@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ....core.errors import ConfigError
-from ....core.images import read_pixels
+from ....core.images import read_record
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
 from ...pairs.training_defects import exemplar_windows
@@ -101,11 +101,11 @@ def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> G
 
     def one(item: PoolItem, attempt: int) -> Sample:
         rng = rng_for(inputs.seed, brush.config.method, item.image.file_name, attempt)
-        path = inputs.train.path_of(normals[item.image.extra["normal_file"]])
-        base = read_pixels(path, gray)
+        photograph = normals[item.image.extra["normal_file"]]
+        base = read_record(inputs.train, photograph, gray)
         drawn = draw_light(inputs.control.light, inputs.seed, item.image.file_name, attempt)
         if drawn:  # in the data set's own channels, as the gate will do it again
-            base = relight(read_pixels(path, gray_set), drawn[0], light, drawn[1])
+            base = relight(read_record(inputs.train, photograph, gray_set), drawn[0], light, drawn[1])
             base = np.repeat(base[:, :, None], 3, axis=2) if gray_set and not gray else base
         provenance: dict[str, Any] = {"method": name, "preset": brush.config.preset}
         if window:
