@@ -34,6 +34,7 @@ FILES = {
     "keys.js": "text/javascript",
     "icon.png": "image/png",
 }
+RaterId = Annotated[int, Header(ge=1, le=2**63 - 1)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
@@ -201,7 +202,7 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         return {"rater": desk.store.enter(name, entry.secret), "name": name}
 
     @app.get("/api/work")
-    def work(x_rater: Annotated[int, Header()], x_rater_secret: Annotated[str, Header()]) -> dict[str, Any]:
+    def work(x_rater: RaterId, x_rater_secret: Annotated[str, Header()]) -> dict[str, Any]:
         desk.store.authorise(x_rater, x_rater_secret)
         order, items = desk.mine(x_rater)
         ids = {_slot_of(vars(items[one].mask)): one for one in order}
@@ -213,9 +214,7 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         return {"items": [_public(desk, one, items[one]) for one in order], "state": state}
 
     @app.post("/api/events")
-    def events(
-        action: Action, x_rater: Annotated[int, Header()], x_rater_secret: Annotated[str, Header()]
-    ) -> dict[str, Any]:
+    def events(action: Action, x_rater: RaterId, x_rater_secret: Annotated[str, Header()]) -> dict[str, Any]:
         desk.store.authorise(x_rater, x_rater_secret)
         return desk.store.append(desk.event(x_rater, action))
 

@@ -35,7 +35,10 @@ class RateConfig(Config):
     """Further names (``name`` or ``name:port``) that browsers may use for this machine."""
 
     backups: int = Field(5, ge=1)
-    """Copies of the ratings kept in RUN/rate/backups; one is made at each start and each clean stop."""
+    """Copies of the ratings kept in RUN/rate/backups; one is made at each start and each clean stop, and while the
+    server works after every ``backup_every`` ratings and every ``backup_minutes`` with any."""
+    backup_every: int = Field(50, ge=1)
+    backup_minutes: float = Field(10.0, gt=0)
     comment_chars: int = Field(2000, ge=0, le=100_000)
     """Longest comment."""
     body_bytes: int = Field(1_000_000, ge=1000)

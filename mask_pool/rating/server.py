@@ -74,6 +74,7 @@ def serve(
             write_json(folder / CRITERIA, config.criteria)
         token = None if no_token else keep_token(token_file or folder / "token")
         store.backup(config.backups)
+        store.keep(config.backups, config.backup_every, config.backup_minutes)
         catalogue = Catalogue(load, store.salt)
         if catalogue.left_out:
             say("left out: " + ", ".join(f"{number} {reason}" for reason, number in catalogue.left_out.items()))

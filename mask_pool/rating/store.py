@@ -17,36 +17,29 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anomaly_gan.core.errors import EnvironmentFailure, InputError
+from anomaly_gan.core.errors import EnvironmentFailure
 from anomaly_gan.core.files import sha256_bytes
 
 from ..scoring.ratings import RatedMask
+from .keeper import Keeper
+from .store_check import TABLES, failure, inspect
 from .store_files import claim_file, make_private, network_filesystem
 
 log = logging.getLogger(__name__)
 
 NAME, SCHEMA = "ratings.sqlite", "1"
-TABLES = """
-CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS raters(id INTEGER PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE,
-    secret_sha256 TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS ratings(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL,
-    rater INTEGER NOT NULL REFERENCES raters(id), what TEXT NOT NULL, file TEXT NOT NULL, shape INTEGER NOT NULL,
-    label TEXT NOT NULL, sha256 TEXT NOT NULL, kind TEXT NOT NULL, criterion TEXT NOT NULL, grade REAL,
-    comment TEXT, replaces INTEGER REFERENCES ratings(seq), source TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS slots ON ratings(rater, what, file, shape, sha256, criterion, seq);
-CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON ratings BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON ratings BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-"""
 SLOT = "rater = ? AND what = ? AND file = ? AND shape = ? AND sha256 = ? AND criterion = ?"
 
 
-class Unavailable(Exception):
+class Unavailable(EnvironmentFailure):
     """The database is locked, full or read-only: nothing was written, try again."""
+
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        super().__init__(f"{path}: locked, full or read-only ({error}): nothing was written, try again")
 
 
 class Conflict(Exception):
@@ -106,34 +99,28 @@ class Store:
             )
         self._lock_file = _hold(folder / ".lock")
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        claim_file(self.path)
+        self._keeper: Keeper | None = None
         try:
+            claim_file(self.path)
+            inspect(self.path, SCHEMA)
             self._writer = _connect(self.path, busy_seconds)
-            self._check()
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute("PRAGMA synchronous = FULL")
             self._prepare()
             self._reader = _connect(self.path, busy_seconds)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             self._lock_file.close()
-            raise _damaged(self.path, str(error)) from error
-        except InputError:
+            raise failure(self.path, error) from error
+        except BaseException:
             self._lock_file.close()
             raise
         self.salt, self.id = self._meta("salt"), self._meta("id")
-
-    def _check(self) -> None:
-        found = [row[0] for row in self._writer.execute("PRAGMA integrity_check(5)")]
-        if found != ["ok"]:
-            raise _damaged(self.path, found[0])
 
     def _prepare(self) -> None:
         self._writer.executescript(TABLES)
         with self._transaction() as database:
             for key, value in (("schema", SCHEMA), ("salt", secrets.token_hex(16)), ("id", secrets.token_hex(8))):
                 database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
-        if self._meta("schema") != SCHEMA:
-            raise InputError(str(self.path), "FORMAT", "was written by another version", "use that version")
 
     def _meta(self, key: str) -> str:
         return self._writer.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
@@ -153,7 +140,7 @@ class Store:
                     raise
             except sqlite3.OperationalError as error:
                 log.error("ratings cannot be written: %s", error)
-                raise Unavailable from error
+                raise Unavailable(self.path, error) from error
 
     def enter(self, name: str, secret: str) -> int:
         """The id of the rater of that name, made if new; the same name and secret give the same id again.
@@ -211,6 +198,8 @@ class Store:
                 raise Conflict("graded elsewhere meanwhile", newest)
             grade = _before(database, event) if event.kind == "undo" else event.grade
             seq = _insert(database, event, grade, newest["seq"] if newest else None, "web")
+        if self._keeper is not None:
+            self._keeper.rated()
         return {"seq": seq, "key": event.key, "grade": grade, "fresh": True}
 
     def take_up(self, rows: Iterator[tuple[str, str, RatedMask, str, float]]) -> dict[str, int]:
@@ -248,7 +237,7 @@ class Store:
                 yield self._reader
             except sqlite3.OperationalError as error:
                 log.error("ratings cannot be read: %s", error)
-                raise Unavailable from error
+                raise Unavailable(self.path, error) from error
 
     def state(self, rater: int, what: str) -> list[dict[str, Any]]:
         """The newest row of each of the rater's slots, oldest first: ``names`` below."""
@@ -283,7 +272,13 @@ class Store:
             old.unlink()
         return path
 
+    def keep(self, backups: int, every: int, minutes: float) -> None:
+        """Back up after every so many ratings, and after so many minutes with any, while the store is open."""
+        self._keeper = Keeper(partial(self.backup, backups), every, minutes)
+
     def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
         with self._writing, self._reading:
             self._reader.close()
             self._writer.close()
@@ -295,6 +290,7 @@ def newest_rows(path: Path) -> list[dict[str, Any]]:
 
     Raises:
         InputError: F12 the file is damaged.
+        EnvironmentFailure: it cannot be read now.
     """
     if not path.is_file():
         return []
@@ -307,8 +303,8 @@ def newest_rows(path: Path) -> list[dict[str, Any]]:
                 "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)"
             ).fetchall()
             return [dict(row) for row in rows]
-    except sqlite3.DatabaseError as error:
-        raise _damaged(path, str(error)) from error
+    except sqlite3.Error as error:
+        raise failure(path, error) from error
 
 
 def _repeated(event: Event, known: tuple[Any, ...]) -> dict[str, Any]:
@@ -364,15 +360,6 @@ def _insert(database: sqlite3.Connection, event: Event, grade: float | None, rep
 
 def _connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
-
-
-def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(
-        str(path),
-        "F12",
-        f"damaged ({' '.join(reason.split())})",
-        f"put the newest copy from {path.parent / 'backups'} in its place",
-    )
 
 
 def _hold(path: Path) -> Any:
