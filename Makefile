@@ -37,7 +37,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# what the defaults were when core.stage.SCHEMA was last decided; a changed default needs another SCHEMA
+# what the defaults were when core.manifest.SCHEMA was last decided; a changed default needs another SCHEMA
 defaults: $(READY)
 	$(BIN)/python tests/support/defaults.py
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record
 
 from ..data import CategoryMap
 
@@ -78,7 +78,7 @@ class Photographs:
 
     def _decode(self, place: int) -> tuple[np.ndarray, np.ndarray]:
         image = self.dataset.images[place]
-        pixels = read_pixels(self.dataset.path_of(image), gray=self.dataset.info.get("mode", "RGB") == "L")
+        pixels = read_record(self.dataset, image, gray=self.dataset.info.get("mode", "RGB") == "L")
         annotations = self._by_image.get(image.id, [])
         if not annotations:
             return pixels, np.zeros((len(self.categories) + 1, 1, 1), np.uint8)

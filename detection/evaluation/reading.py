@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord
-from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.images import read_record
 from anomaly_gan.core.masks import encode_rle, encode_rle_box
 from anomaly_gan.core.progress import track
 
@@ -62,7 +62,7 @@ def read_detections(
         if not isinstance(net, Inspector):
             rows += _shrunk(net, dataset, image, categories, longest, device)
             continue
-        pixels = read_pixels(dataset.path_of(image), gray=dataset.info.get("mode", "RGB") == "L")
+        pixels = read_record(dataset, image, gray=dataset.info.get("mode", "RGB") == "L")
         seen = net.inspect(pixels, device, None if priors is None else read_prior(priors, image))
         rows += [row_of(item, image, categories) for item in seen.found]
         if seen.score is not None and seen.maps_KHW is not None:

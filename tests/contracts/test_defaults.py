@@ -14,7 +14,7 @@ from anomaly_gan.synthesis.methods.config import TrainConfig
 
 def test_no_default_changed_without_a_new_schema():
     snapshot, now = json.loads(defaults.SNAPSHOT.read_text("utf-8")), defaults.defaults()
-    assert not defaults.problems(snapshot, now, SCHEMA), "raise SCHEMA in core/stage.py, then `make defaults`"
+    assert not defaults.problems(snapshot, now, SCHEMA), "raise SCHEMA in core/manifest.py, then `make defaults`"
     assert snapshot == {"schema": SCHEMA, "defaults": now}, "run `make defaults` and commit what it writes"
     assert len(now) > 250 and now["anomaly_gan.synthesis.methods.config.TrainConfig.steps"] == TrainConfig().steps
 

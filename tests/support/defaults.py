@@ -2,7 +2,7 @@
 
 Keys leave defaults out (``Config.keyed``), so a default that changes would leave old products looking fresh. The
 snapshot ``tests/contracts/defaults.json`` notices: ``make defaults`` writes new fields into it, and a changed default
-only where ``anomaly_gan.core.stage.SCHEMA`` was raised.
+only where ``anomaly_gan.core.manifest.SCHEMA`` was raised.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> int:
         found = problems(json.loads(SNAPSHOT.read_text(encoding="utf-8")), now, SCHEMA)
         if found:
             print(*found, sep="\n", file=sys.stderr)  # noqa: T201
-            print("a default changed: raise SCHEMA in anomaly_gan/core/stage.py, then again", file=sys.stderr)  # noqa: T201
+            print("a default changed: raise SCHEMA in anomaly_gan/core/manifest.py, then again", file=sys.stderr)  # noqa: T201
             return 1
     SNAPSHOT.write_text(json.dumps({"schema": SCHEMA, "defaults": now}, indent=0, sort_keys=True) + "\n", "utf-8")
     return 0

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ...core.dataset import ImageRecord
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.masks import union
 from ...core.seeding import rng_for
 from ..interface import Generate, MethodInputs, PoolItem, Sample
@@ -53,7 +53,7 @@ def open_method(inputs: MethodInputs) -> Generate:
     gray = inputs.train.info.get("mode", "L") == "L"
 
     def pixels_of(image: ImageRecord) -> np.ndarray:
-        return read_pixels(inputs.train.path_of(image), gray)
+        return read_record(inputs.train, image, gray)
 
     def one(item: PoolItem, attempt: int) -> Sample:
         rng = rng_for(inputs.seed, "procedural", item.image.file_name, attempt)
