@@ -126,7 +126,9 @@ def test_killed_at_random_moments_the_run_ends_with_the_same_bytes(finished, tmp
 
 
 def test_status_tells_what_is_fresh(finished):
-    lines = call("status", str(finished)).stdout.splitlines()
+    done = call("status", str(finished), "--deep")
+    *lines, made = done.stdout.splitlines()
+    assert done.returncode == 0 and made.startswith("made by anomaly-gan ") and "torch" in made
     assert {line.split()[1] for line in lines} == {"fresh"}
     assert len(lines) == len(plan(read_run_config(DEMO, ["preset=smoke"])))
 
