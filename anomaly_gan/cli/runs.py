@@ -159,7 +159,7 @@ def _conclude(run: Path, steps: list[str], not_reached: tuple[str, ...], budget:
     """The last lines of a run, on stdout.
 
     Raises:
-        CheckFailed: what the run has measured says that its photographs are not to be used.
+        typer.Exit: 1, a category failed its gate.
     """
     if "compare" in steps and "compare" not in not_reached:
         for line in _verdicts(run / "compare" / "summary.json"):
@@ -168,6 +168,19 @@ def _conclude(run: Path, steps: list[str], not_reached: tuple[str, ...], budget:
         typer.echo(f"not reached within {budget}: {', '.join(not_reached)}")
     finished = run / "report.html" if steps[-1] == "report" else run / steps[-1]
     typer.echo(f"done: {finished}")
+    if steps[-1] == "report":
+        _close(run)
+
+
+def _close(run: Path) -> None:
+    """The verdict as the last lines of a run; exit code 1 where a category failed its gate."""
+    from ..report.verdict.build import close_run
+
+    end = close_run(run)
+    if end is not None:
+        typer.echo("\n".join(["", *end.lines]))
+        if end.exit_code:
+            raise typer.Exit(end.exit_code)
 
 
 def _compare_run(run: Path, settings: list[str], seed: int | None, device: str | None, time_budget: str | None) -> None:

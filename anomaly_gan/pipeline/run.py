@@ -66,7 +66,9 @@ SO_FAR = "report_so_far.html"
 
 
 def publish_report(run: Path) -> None:
-    """Lay a copy of the finished report at the top of the run folder, in the place of one made on the way."""
-    with atomic_path(run / "report.html") as temporary:
-        temporary.write_bytes((run / "report" / "report.html").read_bytes())
+    """Lay copies of the finished report and of its verdict at the top of the run folder, in the place of a report made
+    on the way."""
+    for name in ("report.html", "verdict.json"):
+        with atomic_path(run / name) as temporary:
+            temporary.write_bytes((run / "report" / name).read_bytes())
     (run / SO_FAR).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import random
 import subprocess
@@ -54,8 +55,10 @@ def tree(run: Path) -> dict[str, str]:
 def finished(tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("whole") / "run"
     done = call(*smoke(run))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"done: {run / 'report.html'}"
+    # six steps of training may well fail the gate, which the run says at its end
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert done.returncode == (0 if verdict["passed"] else 1), done.stderr
+    assert f"done: {run / 'report.html'}" in done.stdout.splitlines() and verdict["paragraph"] in done.stdout
     return run
 
 
@@ -97,7 +100,7 @@ def test_a_finished_run_is_left_alone_and_a_deleted_stage_comes_back_byte_for_by
     for path in sorted((finished / "generate@copy_paste").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     done = call(*smoke(finished))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     assert "generate@copy_paste: done" in done.stderr
     assert "train@anomaly_gan: fresh, skipped" in done.stderr
     assert tree(finished) == before

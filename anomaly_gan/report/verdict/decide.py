@@ -78,8 +78,9 @@ def _by_comparison(category: CategoryFacts, size: tuple[float | None, float | No
     if parts is None or parts.above or parts.below:
         return Decision(name, "cannot tell", f"more seeds are needed ({said})", None, *size)
     missing = needed(parts, category.test_objects)
-    why = f"you need about {_parts(missing)} more to test on ({said})" if missing else f"no difference of {WORTH_KNOWING:g} or more ({said})"
-    return Decision(name, "cannot tell", why, missing or None, *size)
+    if not missing:
+        return Decision(name, "cannot tell", f"no difference of {WORTH_KNOWING:g} or more ({said})", None, *size)
+    return Decision(name, "cannot tell", f"you need about {_parts(missing)} more to test on ({said})", missing, *size)
 
 
 def needed(interval: Interval, parts: int) -> int:
