@@ -11,7 +11,6 @@ from detection.scale import fitting_size, measure_scale
 
 from ...core.dataset import Dataset
 from ...synthesis.gate.results import CategoryResult, GateResult, MetricResult
-from ...synthesis.registry import training_of
 from ..folders import Run, StageFolder
 from ..tables import mapping
 
@@ -187,8 +186,10 @@ def objects_of(dataset: Dataset | None, split: str, name: str) -> int:
 
 
 def read_training(run: Run, arm: str) -> Training | None:
-    """The training that the arm paints with; None where its method learns nothing."""
-    stage = run.get(f"train@{training_of(arm.partition('@')[0]) or ''}")
+    """The training that the arm paints with, which its generation read; None where its method learns nothing."""
+    made = run.get(f"generate@{arm}")
+    read = mapping(made.manifest.get("inputs")) if made else {}
+    stage = run.get(next((name for name in read if name.startswith("train@")), ""))
     if stage is None or not isinstance(stage.metrics.get("steps"), int):
         return None
     steps, metrics = stage.metrics["steps"], stage.metrics
