@@ -15,9 +15,7 @@ one_class_app = typer.Typer(
 )
 Detector = Annotated[
     str,
-    typer.Option(
-        "--detector", help="patch_memory, iaead, iae_lstm_kl, cvgad, skip_ganomaly_pp ...; `one-class list` names all."
-    ),
+    typer.Option("--detector", help="patch_memory, padim, knn ...; `one-class list` names all, those of papers too."),
 ]
 Preset = Annotated[str, typer.Option("--preset", help="quick (sized for a CPU) or full (the paper's).")]
 
@@ -29,7 +27,7 @@ def one_class_list() -> None:
 
     for name, row in ONE_CLASS.items():
         traits = ", ".join(word for word, has in (("map", row.maps), ("onnx", row.exports)) if has) or "score only"
-        typer.echo(f"{name:18} {traits:10} {row.words}")
+        typer.echo(f"{name:18} {traits:10} {row.words}{' (for reproduction)' if row.reproduction else ''}")
 
 
 @one_class_app.command(
@@ -68,9 +66,14 @@ def one_class_train(
 ) -> None:
     """Learn what sound parts look like, and set the threshold for a false-alarm rate."""
     from detection.one_class.inspection.train import train_folder
+    from detection.one_class.registry import one_class
 
     from ..core.config import apply_settings
 
+    if one_class(detector).reproduction:
+        typer.echo(
+            f"warning: {detector} is here to reproduce its paper; on parts patch_memory or padim find more", err=True
+        )
     trained = train_folder(
         data,
         out,
@@ -125,6 +128,36 @@ def one_class_score(
     typer.echo(scored.line())
     if (problem := scored.problem()) is not None:
         raise CheckFailed(problem)
+
+
+@one_class_app.command(
+    "evaluate",
+    epilog="Example: anomaly-gan one-class evaluate --model models/bolts --good new_good --defects known_defects "
+    "--group-regex '(part\\d+)_'",
+)
+def one_class_evaluate(
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    good: Annotated[Path, typer.Option(help="Photographs of sound parts that the model has not learnt from.")],
+    defects: Annotated[Path, typer.Option(help="Photographs of defective parts; a folder for each kind, or one.")],
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV (file, group): which photographs show the same part.")
+    ] = None,
+    group_regex: Annotated[
+        str | None, typer.Option(help="Or a regular expression on the file name; its first group names the part.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write everything as JSON.")] = None,
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
+    """How many known defects the model finds at its threshold, and how many sound parts it flags."""
+    from detection.one_class.inspection.evaluate import evaluate_folders
+    from detection.one_class.inspection.normals import Grouping
+
+    done = evaluate_folders(model, good, defects, Grouping(groups, regex=group_regex), seed or 0, device or "auto", out)
+    for line in done.lines():
+        typer.echo(line)
+    if done.refused:
+        raise CheckFailed(f"{done.refused} photographs could not be read")
 
 
 @one_class_app.command(

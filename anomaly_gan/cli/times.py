@@ -38,6 +38,7 @@ TIMES = {
     "one-class list": "a second",
     "one-class train": "a minute (patch_memory) to hours (other detectors with --preset full)",
     "one-class score": "about 10 s for 100 photographs",
+    "one-class evaluate": "about 10 s for 100 photographs",
     "one-class recalibrate": "about 10 s for 100 photographs",
     "one-class export": "about 20 s",
     "one-class benchmark": "minutes (--preset quick) to days (--preset full)",

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.dataset import Dataset
-
-from .statistics import auroc
+from anomaly_gan.statistics.ranks import auroc
 
 FALSE_ALARM_RATES = ("0.05", "0.1", "0.2")
 """Shares of the normal photographs that may raise an alarm; the keys of ``image_recall``."""

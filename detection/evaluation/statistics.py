@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from anomaly_gan.statistics.intervals import central
+
 RECALLS = np.linspace(0.0, 1.0, 101)
 
 
@@ -25,13 +27,6 @@ class Interval:
 
     def excludes_zero(self) -> bool:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-
-
-def auroc(normal: np.ndarray, abnormal: np.ndarray) -> float:
-    """The share of (normal, abnormal) pairs in the right order, ties half (Mann and Whitney 1947)."""
-    ordered = np.sort(normal)
-    below = np.searchsorted(ordered, abnormal, "left") + np.searchsorted(ordered, abnormal, "right")
-    return float(below.mean() / (2 * len(normal)))
 
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
@@ -54,8 +49,7 @@ def percentile_interval(mean: float, resampled: Sequence[float], level: float = 
     """The central ``level`` of the resampled values around an observed mean."""
     if len(resampled) < 2:
         return Interval(mean, None, None)
-    low, high = np.quantile(np.asarray(resampled, np.float64), [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(mean, float(low), float(high))
+    return Interval(mean, *central(resampled, level))
 
 
 def verdict(difference: Interval) -> str:

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 
 from anomaly_gan.core.files import atomic_path
+from anomaly_gan.statistics.ranks import auroc
 
 from ..placement.reals import Scenes
 from .plausibility_shuffles import KINDS
-from .plausibility_trial import RatedParts, Verdict, auroc
+from .plausibility_trial import RatedParts, Verdict
 
 SHOWN = ("both", "shape", "place", "painted")
 COLUMNS = 8
@@ -31,7 +32,7 @@ def draw_rocs(verdicts: Sequence[Verdict], path: Path) -> None:
             real, fake = (np.array([getattr(one, side)[view] for one in chosen]) for side in ("real", "fake"))
             limits = np.unique(np.concatenate([real, fake]))[::-1]
             rates = [[0.0, *((side >= limit).mean() for limit in limits)] for side in (fake, real)]
-            axes.plot(*rates, label=f"{view} {auroc(real, fake):.2f}")
+            axes.plot(*rates, label=f"{view} {auroc(fake, real):.2f}")
         axes.set_title(f"real against {kind}")
         axes.set_xlabel("shuffled masks taken for real")
         axes.set_ylabel("real masks taken for real" if place == 1 else "")

@@ -12,6 +12,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.files import write_json, write_text
+from anomaly_gan.statistics.ranks import auroc
 
 from ..elements.expert import PASSABLE
 from ..elements.real import Element
@@ -25,7 +26,6 @@ from .plausibility_trial import (
     VIEWS,
     RatedParts,
     Verdict,
-    auroc,
     calibrated_unseen,
     cross_judge,
     held_out,
@@ -113,7 +113,7 @@ def _auroc_row(
     fake = np.array([one.fake[view] for one in chosen])
     groups = [one.pair.real.parent_group for one in chosen]
     interval = bootstrap(
-        groups, lambda index: auroc(real[index], fake[index]), resamples, seed, split, category, kind, view
+        groups, lambda index: auroc(fake[index], real[index]), resamples, seed, split, category, kind, view
     )
     return _row(
         "AUROC",
@@ -121,7 +121,7 @@ def _auroc_row(
         category,
         kind,
         view,
-        auroc(real, fake),
+        auroc(fake, real),
         interval,
         len({(one.pair.real.category, one.pair.real.parent) for one in chosen}),
         len(set(groups)),
@@ -158,7 +158,7 @@ def _score_pair(
 ) -> list[Row]:
     def separates(index: np.ndarray) -> float:
         good = scores[index] >= PASSABLE
-        return auroc(values[index][good], values[index][~good]) if 0 < good.sum() < len(good) else float("nan")
+        return auroc(values[index][~good], values[index][good]) if 0 < good.sum() < len(good) else float("nan")
 
     every = np.arange(len(values))
     rows = []

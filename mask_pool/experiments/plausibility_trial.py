@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.masks import grow
@@ -133,12 +133,6 @@ def near(altered: np.ndarray, mask_01: np.ndarray) -> float:
     window = grow(np.pad(mask_01, reach), reach)
     inside = window[reach:-reach, reach:-reach]
     return float(altered[inside > 0].sum()) / float(np.count_nonzero(window))
-
-
-def auroc(real: np.ndarray, fake: np.ndarray) -> float:
-    """Chance that a real mask (N,) is judged better than a shuffled one (M,), ties counted half."""
-    ranks = rankdata(np.concatenate([real, fake]))
-    return float((ranks[: len(real)].sum() - len(real) * (len(real) + 1) / 2) / (len(real) * len(fake)))
 
 
 def judge_rated(judge: Judge, rated: Sequence[Element], scenes: Scenes) -> list[RatedParts]:

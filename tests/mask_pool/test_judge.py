@@ -11,8 +11,9 @@ import pytest
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.images import write_png
+from anomaly_gan.statistics.ranks import auroc
 from mask_pool.experiments.plausibility_study import study
-from mask_pool.experiments.plausibility_trial import auroc, calibrated_unseen, cross_judge, judge_pairs, judge_rated
+from mask_pool.experiments.plausibility_trial import calibrated_unseen, cross_judge, judge_pairs, judge_rated
 from mask_pool.placement.maps import paint_out
 from mask_pool.placement.reals import Scenes, real_elements
 from mask_pool.plausibility.calibration import Calibration
@@ -94,7 +95,7 @@ def test_learns_the_half_on_which_defects_occur(sided):
         if one.pair.kind == "moved" and np.nonzero(one.pair.fake_01)[1].mean() > SIDE / 2
     ]
     real, fake = (np.array([getattr(one, side)["place"] for one in verdicts]) for side in ("real", "fake"))
-    assert auroc(real, fake) > 0.9
+    assert auroc(fake, real) > 0.9
 
 
 def test_learns_nothing_from_places_at_random_though_every_defect_is_glaring(tmp_path):
@@ -106,7 +107,7 @@ def test_learns_nothing_from_places_at_random_though_every_defect_is_glaring(tmp
         ]
         found.append(
             [
-                auroc(np.array([one.real[view] for one in verdicts]), np.array([one.fake[view] for one in verdicts]))
+                auroc(np.array([one.fake[view] for one in verdicts]), np.array([one.real[view] for one in verdicts]))
                 for view in ("place", "painted", "peek")
             ]
         )

@@ -147,7 +147,7 @@ def _first_pass(
     seen = _Pass()
     with atomic_path(out / "scores.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerow(COLUMNS)
-        for files, squares, marks, others in _batches(model, tree, names, ledger, min_side):
+        for files, squares, marks, others in squares_in_batches(model, tree, names, ledger, min_side):
             scores = score_batch(model.detector, squares, device).image.numpy().astype(np.float64)
             if not np.isfinite(scores).all():
                 raise InputError(
@@ -172,7 +172,7 @@ def _first_pass(
     return seen
 
 
-def _batches(
+def squares_in_batches(
     model: Model,
     tree: SourceTree,
     names: list[str],

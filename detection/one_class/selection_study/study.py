@@ -20,7 +20,8 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.tables import write_csv
-from detection.evaluation.statistics import Interval, auroc, percentile_interval, resampling_weights, verdict
+from anomaly_gan.statistics.ranks import auroc
+from detection.evaluation.statistics import Interval, percentile_interval, resampling_weights, verdict
 
 from ..inspection.calibration import calibrate
 from ..synthetic_filter.config import OneClassStageConfig

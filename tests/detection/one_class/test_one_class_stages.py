@@ -15,9 +15,9 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.statistics.ranks import auroc
 from detection.one_class.inspection.checkpoint import load_model
 from detection.one_class.selection_study.study import (
-    auroc,
     best_threshold,
     rates,
     resampled,
