@@ -70,10 +70,6 @@ def one_class_train(
 
     from ..core.config import apply_settings
 
-    if one_class(detector).reproduction:
-        typer.echo(
-            f"warning: {detector} is here to reproduce its paper; on parts patch_memory or padim find more", err=True
-        )
     trained = train_folder(
         data,
         out,
@@ -90,6 +86,10 @@ def one_class_train(
         device=device or "auto",
     )
     _say(trained.remarks)
+    if one_class(detector).reproduction:
+        typer.echo(
+            f"note: {detector} is here to reproduce its paper; on parts patch_memory or padim find more", err=True
+        )
     typer.echo(trained.line())
 
 

@@ -51,7 +51,7 @@ def good_parts(folder, count=60):
 
 @pytest.fixture
 def model(tmp_path, call):
-    code, said, _ = call(
+    code, said, noted = call(
         "train",
         good_parts(tmp_path / "good"),
         "--out",
@@ -62,7 +62,7 @@ def model(tmp_path, call):
         r"p(\d+)_",
         *SMALL,
     )
-    assert code == 0 and "threshold" in said
+    assert code == 0 and "threshold" in said and "cae is here to reproduce its paper" in noted
     return tmp_path / "model"
 
 
