@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,14 @@ class Course:
         self.current = ""
         if step in self.estimates:
             self.done[step] = seconds
+
+    @contextlib.contextmanager
+    def working(self, step: str) -> Iterator[None]:
+        """The body is the work of that step."""
+        began = self.clock()
+        self.begin(step)
+        yield
+        self.end(step, self.clock() - began)
 
     def refined(self, step: str) -> float:
         """The estimate of a step, corrected by what others of its kind took."""

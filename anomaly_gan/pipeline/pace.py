@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,12 +97,21 @@ def measure(wanted: Wanted) -> Pace:
         try:
             torch.set_num_threads(1)
             slower = _best(_convolution(), 5) / REFERENCE_CONVOLUTION
-            detectors = {name: _detector_step(item, wanted) for name, item in wanted.detectors.items()}
+            detectors = _each(wanted.detectors, lambda item: _detector_step(item, wanted))
             torch.set_num_threads(threads)
-            steps = {name: _training_step(item, wanted, threads) for name, item in wanted.trainings.items()}
+            steps = _each(wanted.trainings, lambda item: _training_step(item, wanted, threads))
         finally:
             torch.set_num_threads(threads)
     return Pace(round(slower, 3), cores(), steps, detectors)
+
+
+def _each(items: Mapping[str, Any], seconds: Callable[[Any], float]) -> dict[str, float]:
+    """Seconds of every item. One that cannot be built has none: its own stage will say why, if it comes to that."""
+    found = {}
+    for name, item in items.items():
+        with contextlib.suppress(Exception):
+            found[name] = seconds(item)
+    return found
 
 
 def _best(work: Callable[[], Any], times: int) -> float:

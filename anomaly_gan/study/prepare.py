@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 
 from ..core.config import dump_yaml
 from ..core.files import write_text
+from ..core.progress import stage
 from ..core.stage import finished_key, is_fresh, link_stage, run_lock, stage_key
 from ..core.workfolder import leftovers
+from ..pipeline.course import Course
 from ..pipeline.plan import Step
 from ..pipeline.run import outside_keys, run_step
 from . import failures
 from .clock import Clock
 from .config import MAIN
+from .estimate import name_of
 from .plan import StudyRun
 
 Say = Callable[[str], None]
@@ -29,6 +32,7 @@ class Workshop:
     say: Say
     started: float = field(default_factory=time.time)
     clock: Clock = field(default_factory=Clock)
+    course: Course = field(default_factory=lambda: Course({}))
     _outside: dict[str, dict[str, str]] = field(default_factory=dict)
     _done: dict[str, StudyRun] = field(default_factory=dict)
     """By key: a run in which this stage was seen finished."""
@@ -62,7 +66,7 @@ class Workshop:
                     failures.forget(run.folder, step.name)
 
     def _work(self, run: StudyRun, step: Step) -> None:
-        outside = self._outside_keys(step)
+        outside = self.outside_keys(step)
         keys = {name: finished_key(run.folder / folder) for name, folder in step.inputs.items()} | outside
         key = stage_key(step.name, step.config, run.config.seed, keys)
         target = run.folder / step.name
@@ -76,12 +80,13 @@ class Workshop:
             return
         self.say(f"{run.name}: {step.name} ...{self._left(run, step)}")
         begun = time.monotonic()
-        run_step(run.config, run.folder, step, outside)
+        with stage(f"{run.name}/{step.name}"), self.course.working(name_of(run, step)):
+            run_step(run.config, run.folder, step, outside)
         self.clock.took(step.name, time.monotonic() - begun)
         self._done[key] = run
         self.say(f"{run.name}: {step.name}: done → {target}")
 
-    def _outside_keys(self, step: Step) -> dict[str, str]:
+    def outside_keys(self, step: Step) -> dict[str, str]:
         """Reading all photographs of a source takes its time: once a study, not once a run."""
         name = json.dumps(
             [

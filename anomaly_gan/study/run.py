@@ -12,10 +12,12 @@ from typing import Any
 
 from ..core.errors import ConfigError, EnvironmentFailure, InputError, RunBusy
 from ..core.files import write_text
+from ..core.progress import stage, watched
 from ..core.stage import run_lock, run_stage
 from . import failures
 from .cells import StudyJob, comparison, in_order, jobs_of, settle
 from .config import StudyConfig, dump_study
+from .estimate import course_of, lines
 from .outcome import Outcome
 from .plan import StudyRun, plan_study, planned_cells
 from .prepare import Say, Workshop
@@ -95,6 +97,17 @@ class _Worker:
         off has whole runs to show. Each shard begins with another run; while all that is left is in other hands, it
         trains what there is."""
         shop = Workshop(self.runs, self.say, self.started)
+        course = course_of(self.runs, self.out, shop.outside_keys, self.shard[1], self.say)
+        for line in lines(course, self.runs):
+            self.say(line)
+        shop.course = course
+        with watched(course.words, lambda moment: None):
+            self._work_off(shop)
+        settle(self.jobs)
+        for run in self.runs:
+            self._close(run)
+
+    def _work_off(self, shop: Workshop) -> None:
         first = self.shard[0] % len(self.runs)
         left = [*self.runs[first:], *self.runs[:first]]
         while left:
@@ -106,7 +119,9 @@ class _Worker:
                     busy.append(run)
                     continue
                 self.jobs[run.name] = jobs_of(run, self.started)
-                self._train(self._waiting())
+                name = f"compare@{run.name}"
+                with stage(name), shop.course.working(name):
+                    self._train(self._waiting())
             if busy and self.shard[1] == 1:
                 raise EnvironmentFailure(
                     f"{busy[0].folder}: another process is working in this run; to share a study "
@@ -119,9 +134,6 @@ class _Worker:
             f"cells: {sum(job.finished() for of_run in self.jobs.values() for job in of_run.values())} of "
             f"{len(self.planned)} finished"
         )
-        settle(self.jobs)
-        for run in self.runs:
-            self._close(run)
 
     def _waiting(self) -> list[StudyJob]:
         """This shard's cells that are not finished, of the runs prepared so far, in the study's order."""

@@ -86,7 +86,7 @@ class Board:
         finished = sum(value >= 0 for value in seconds)
         left = seconds_left(self._plan, done, seconds, self._clock() - self._began)
         words = f"{self._plan.earlier_cells + finished}/{self._plan.earlier_cells + len(seconds)} cells"
-        self._bar.note, self._bar.left = words, left
+        self._bar.note, self._bar.left = words if any(done) or finished else f"{words}, starting", left
         if left:
             words += f", about {in_words(left)} left"
         self._bar.update(self._plan.earlier_steps + sum(done) - self._bar.n)
