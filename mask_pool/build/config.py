@@ -11,9 +11,14 @@ from anomaly_gan.core.config import Config
 from ..placement.config import PlaceConfig
 from ..plausibility.config import JudgeConfig
 from ..recombination.rules import CategoryRules, Growth, Positive, Rules, SeverityScale, in_pixels, ordered
+from ..recombination.spread import Spread
 from ..scoring.config import EvaluateConfig
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+PAPER = Spread("free", 0, 0, None, None, None, 180.0, (0.7, 1.4), True, 3)
+"""Where no real mask was looked at: turned freely, as the paper does."""
 
 
 class PoolConfig(Config):
@@ -43,14 +48,17 @@ class PoolConfig(Config):
     expert_share: Share = 0.5
     """Share of a category's items that are made of expert masks, where it has any."""
 
-    elements: tuple[int, int] = (1, 3)
-    """Fewest and most elements wanted in one item; each further one is half as likely."""
-    rotation: float = Field(180.0, ge=0.0, le=180.0)
-    """Rotation is uniform in ± this many degrees; 180 is the paper's 0-360°."""
-    scale: tuple[float, float] = (0.7, 1.4)
-    """Scale is log-uniform between these."""
-    flip: bool = True
-    """Mirror half of the elements."""
+    elements: tuple[int, int] | None = None
+    """Fewest and most elements wanted in one item; each further one is half as likely. None: from 1 to what nine of
+    ten real photographs show, at most 3."""
+    rotation: float | None = Field(None, ge=0.0, le=180.0)
+    """Rotation is uniform in ± this many degrees about an element's own direction; 180 is the paper's 0-360°. None:
+    as the real ones' directions spread, freely where they have no preferred one (``recombination.spread``). On a part
+    (``place``) it is about the pose that the part gives."""
+    scale: tuple[float, float] | None = None
+    """Scale is log-uniform between these. None: as the real ones' sizes spread."""
+    flip: bool | None = None
+    """Mirror half of the elements. None: where that keeps the real ones' direction."""
     severity: tuple[Share, Share] | None = None
     """Severity s of the items is uniform between these, and sets their sizes; None: sizes come from ``scale``."""
     severity_scale: SeverityScale = SeverityScale()
@@ -96,7 +104,7 @@ class PoolConfig(Config):
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        if not 1 <= self.elements[0] <= self.elements[1]:
+        if self.elements is not None and not 1 <= self.elements[0] <= self.elements[1]:
             raise ValueError("elements: must be [fewest, most] with 1 <= fewest <= most")
         ordered("severity", self.severity)
         ordered("grow", self.grow)
@@ -106,7 +114,7 @@ class PoolConfig(Config):
                     raise ValueError(f"rules.{name}.{field}: needs px_per_mm")
             if name in self.fixed_shape and rules.changing():
                 raise ValueError(f"fixed_shape, rules.{name}.{rules.changing()[0]}: a fixed shape is only moved")
-        if not 0 < self.scale[0] <= self.scale[1]:
+        if self.scale is not None and not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError("scale: must be [smallest, largest] with 0 < smallest <= largest")
         if not self.seat_scales or min(self.seat_scales) <= 0:
             raise ValueError("seat_scales: must hold at least one positive number")
@@ -114,17 +122,18 @@ class PoolConfig(Config):
             raise ValueError("expert_scores: needs expert_dir")
         return self
 
-    def rules_of(self, category: str) -> Rules:
-        """The rules of one category: its own, and the pool's where it has none."""
+    def rules_of(self, category: str, spread: Spread = PAPER) -> Rules:
+        """The rules of one category: its own, the pool's where it has none, and else what its real masks show."""
         own = self.rules.get(category, CategoryRules())
-        given = {name: value for name, value in own if value is not None}
-        turn = 0.0 if own.fixed_orientation else given.get("rotation", self.rotation)
+        given = {name: value for name, value in (*self, *own) if value is not None}
+        turn = 0.0 if own.fixed_orientation else given.get("rotation", spread.rotation)
+        kept = spread.flip if "rotation" not in given else True
         return Rules(
             fixed_shape=own.fixed_shape or category in self.fixed_shape,
             rotation=turn if isinstance(turn, tuple) else (-turn, turn),
-            flip=given.get("flip", self.flip and not own.fixed_orientation),
-            scale=given.get("scale", self.scale),
-            elements=given.get("elements", self.elements),
+            flip=_first(own.flip, False if own.fixed_orientation else None, self.flip, kept),
+            scale=given.get("scale", spread.scale),
+            elements=given.get("elements", (1, spread.number)),
             fewest=own.elements[0] if own.elements else 1,
             area_px=in_pixels(own.area_px, own.area_mm2, self.px_per_mm, 2),
             length_px=in_pixels(own.length_px, own.length_mm, self.px_per_mm, 1),
@@ -139,3 +148,8 @@ class PoolConfig(Config):
             min_area_px=self.min_area_px,
             keep_at_border=self.keep_at_border,
         )
+
+
+def _first(*values: bool | None) -> bool:
+    """The first value that is given."""
+    return next((value for value in values if value is not None), False)

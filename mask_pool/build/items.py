@@ -16,6 +16,9 @@ from anomaly_gan.core.masks import union
 from anomaly_gan.core.seeding import rng_for
 
 from ..elements.real import Element
+from ..part.habits import Habits
+from ..part.model import PartModel
+from ..placement.on_part import OnPart
 from ..placement.placer import Placer, open_placer
 from ..placement.reals import Scenes
 from ..placement.regions import Regions
@@ -24,6 +27,7 @@ from ..placement.seats import SeatFinder
 from ..recombination.recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
 from ..recombination.rules import Rules
 from ..recombination.shaping import Shaper
+from ..recombination.spread import Spread
 from .config import PoolConfig
 
 BASE_TRIES = 20
@@ -48,7 +52,8 @@ class CategoryBuilder:
     """Makes the items of one category; item ``index`` depends on the seed, the category and the index alone.
 
     ``finder`` is set for fixed-shape categories, whose elements are only moved. ``placer`` says where elements go;
-    what is on a seat or at a border is not placed by it, but must be allowed by it.
+    what is on a seat, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set where
+    the photographs show a part: elements lie on it as the category's real masks do.
     """
 
     category: str
@@ -59,6 +64,7 @@ class CategoryBuilder:
     expert: Sequence[Element]
     placer: Placer
     finder: SeatFinder | None = None
+    habits: Habits | None = None
 
     def item(self, index: int, attempt: int = 0) -> Item:
         """Item ``index``, or another candidate for it (``attempt`` from 1 on).
@@ -91,7 +97,13 @@ class CategoryBuilder:
     @cached_property
     def rules(self) -> Rules:
         """What this category's masks must keep to."""
-        return self.config.rules_of(self.category)
+        return self.config.rules_of(self.category, self.spread)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """What the category's real masks show of direction and size (the experts', where there are no real ones); of
+        direction against the part, where there is one."""
+        return self.habits.spread if self.habits is not None else Spread.of(self.prior or self.expert)
 
     @cached_property
     def shaper(self) -> Shaper:
@@ -123,6 +135,8 @@ class CategoryBuilder:
             elements = _fitting(elements, canvas)
         elif not self.shaper.may_fit(canvas.height, canvas.width, canvas.area_left):
             return []
+        if self.habits is not None and not fixed:
+            return self._on_part(self.habits, elements, number, normal, canvas, rng, severity)
 
         def turning(element: Element) -> Turned | None:
             return unturned(element) if fixed else self.shaper.shape(element, rng, severity)
@@ -132,6 +146,24 @@ class CategoryBuilder:
             return self._place(turned, canvas, normal, rng, fixed) if self.shaper.obeys(turned) else None
 
         return recombine(elements, rng, canvas, number if elements else 0, turning, placing)
+
+    def _on_part(
+        self,
+        habits: Habits,
+        elements: Sequence[Element],
+        number: int,
+        normal: ImageRecord,
+        canvas: Canvas,
+        rng: np.random.Generator,
+        severity: float | None,
+    ) -> list[Placed]:
+        """Elements on the photograph's part; none where it shows none."""
+        found = habits.model.on(normal.file_name)
+        known = [element for element in elements if element.parent in habits.seen]
+        if found is None or not known:
+            return []
+        drawing = OnPart(habits, self.shaper, *found, canvas, rng, severity)
+        return recombine(known, rng, canvas, number, drawing.turning, drawing.placing)
 
     def _place(
         self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator, fixed: bool
@@ -175,8 +207,10 @@ def open_builder(
     marks: Sequence[Element] = (),
     regions: Regions | None = None,
     scenes: Scenes | None = None,
+    part: PartModel | None = None,
 ) -> CategoryBuilder:
-    """The builder of one category over the training split ``train``; ``marks`` show where a fixed object sits.
+    """The builder of one category over the training split ``train``; ``marks`` show where a fixed object sits, ``part``
+    what the photographs show.
 
     ``scenes`` keeps painted-out photographs of ``train`` between categories.
 
@@ -202,6 +236,9 @@ def open_builder(
     # a fixed object off its seats may be anywhere: where it was missing elsewhere says nothing about this photograph
     place = config.place.model_copy(update={"strategy": "random"}) if fixed else config.place
     placer = open_placer(place, train, category, prior, seed, regions, scenes)
+    habits = None
+    if part is not None and not fixed:
+        habits = Habits.learn(part, [*prior, *expert], Spread.of(prior or expert))
     return CategoryBuilder(
         category,
         config,
@@ -211,6 +248,7 @@ def open_builder(
         expert,
         placer,
         open_finder(config, train, marks) if fixed and place.snap else None,
+        habits,
     )
 
 

@@ -12,12 +12,13 @@ from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord,
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes
 from anomaly_gan.core.images import encode_png
-from anomaly_gan.core.progress import track
+from anomaly_gan.core.progress import say, track
 from anomaly_gan.core.resources import expand
 from anomaly_gan.core.stage import Context
 
 from ..elements.expert import ExpertElements, gather_experts
 from ..elements.real import cut_prior, without_fragments
+from ..placement.on_part import open_part
 from ..placement.reals import Scenes
 from ..placement.regions import read_regions
 from ..plausibility.judge import Judge, Judgement
@@ -47,6 +48,8 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
     scenes = Scenes(ingest)
     judge = open_judge(config, ingest, context.seed, scenes) if config.judge.enabled else None
+    part = open_part(config.place, train, scenes, regions)
+    say(f"pool: {part if isinstance(part, str) else part.sentence()}")
     pool = Dataset(
         [],
         [],
@@ -67,8 +70,18 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         name = category.name
         prior, kept = without_fragments(cut[name], config.fragment_share), experts.kept.get(name, [])
         builder = open_builder(
-            name, config, context.seed, train, prior, kept, experts.marks.get(name, []), regions, scenes
+            name,
+            config,
+            context.seed,
+            train,
+            prior,
+            kept,
+            experts.marks.get(name, []),
+            regions,
+            scenes,
+            None if isinstance(part, str) else part,
         )
+        _tell(builder)
         own, verdicts = _fill(pool, category, builder, judge, train)
         metrics[name] = {
             "prior_elements": len(prior),
@@ -76,6 +89,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
             "expert_drawn": experts.drawn.get(name, 0),
             "expert_kept": len(kept),
             **_item_metrics(own),
+            "real": _learned(builder),
         }
         judged |= {name: _judge_metrics(verdicts)} if verdicts else {}
     prove_train_only(pool, ingest)
@@ -83,6 +97,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     write_statistics(pool, ingest, out, seed=context.seed, fragment_share=config.fragment_share)
     return {
         "categories": metrics,
+        "part": {"sentence": part} if isinstance(part, str) else part.record(),
         "items": len(pool.images),
         "instances": len(pool.annotations),
         "experts_used": bool(experts.kept),
@@ -92,6 +107,24 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         "judge": judged or None,
         "train_only": True,
     }
+
+
+def _learned(builder: CategoryBuilder) -> dict[str, Any]:
+    """What the category's real masks show of direction, size and place, as the pool follows it."""
+    habits = builder.habits
+    return {
+        "direction": {**builder.spread.record(), "sentence": builder.spread.sentence()},
+        "place": None if habits is None else habits.record(),
+    }
+
+
+def _tell(builder: CategoryBuilder) -> None:
+    """Say what was learned of a category."""
+    if builder.rules.fixed_shape:
+        return
+    say(f"pool {builder.category}: {builder.spread.sentence()}")
+    if builder.habits is not None:
+        say(f"pool {builder.category}: {builder.habits.sentence()}")
 
 
 def _fill(

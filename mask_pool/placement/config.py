@@ -14,12 +14,16 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class PlaceConfig(Config):
     """Where free elements go. The paper says "reposition"; where to is ours."""
 
-    strategy: Literal["random", "position", "prior"] = "position"
-    """``random``: anywhere. ``position``: near the place of a real defect on its photograph, as shares of width and
+    strategy: Literal["auto", "random", "position", "prior"] = "auto"
+    """``auto``: on the part where the sound photographs show one (``part``), and turned with it; else ``position``.
+    ``random``: anywhere. ``position``: near the place of a real defect on its photograph, as shares of width and
     height. ``prior``: where it looks like the places of real defects (position, border, brightness and texture
     around), learned from the training split with every defect painted out."""
     share: Share = 0.5
     """Share of the elements that follow the strategy; the others go anywhere, so that no place is impossible."""
+    part: Literal["auto", "none", "regions"] = "auto"
+    """``auto``: where the part is, is found on each photograph (``part.foreground``), if the sound ones agree that they
+    show one. ``regions``: the part is the legal region of all categories. ``none``: there is no part."""
     jitter: float = Field(0.05, ge=0.0)
     """``position``: standard deviation of the nearness, as a share of width and height."""
     candidates: int = Field(24, ge=2, le=1000)

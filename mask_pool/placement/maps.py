@@ -17,10 +17,10 @@ GROWN = 0.012
 """How much a mask grows before it is painted out, as a share of √(H·W), so that no rim of the defect stays."""
 
 
-def paint_out(gray: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
-    """The photograph (H, W) uint8 with the grown mask filled in from around it (Telea 2004)."""
-    reach = max(2, round(GROWN * float(np.sqrt(gray.size))))
-    return cv2.inpaint(gray, grow(mask_01, reach), 3, cv2.INPAINT_TELEA)
+def paint_out(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """The photograph (H, W) or (H, W, 3) uint8 with the grown mask filled in from around it (Telea 2004)."""
+    reach = max(2, round(GROWN * float(np.sqrt(mask_01.size))))
+    return cv2.inpaint(pixels, grow(mask_01, reach), 3, cv2.INPAINT_TELEA)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ class Placer:
         follows = rng.random() < self.config.share
         if follows and self.config.strategy == "prior" and self.ratio is not None:
             return self._by_ratio(turned, canvas, corners, image, rng, at_border)
-        if follows and self.config.strategy == "position" and len(self.positions):
+        if follows and self.config.strategy in ("auto", "position") and len(self.positions):
             found, how = self._near_real(turned.bitmap, canvas, corners, rng), "real"
         else:
             found, how = corners.draw(rng), "uniform"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from anomaly_gan.core.dataset import Dataset
+from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.images import read_record
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.seeding import rng_for
@@ -41,6 +41,22 @@ class Scenes:
             InputError: it cannot be read.
         """
         return read_record(self._dataset, self._images[file], gray=True)
+
+    def pixels(self, file: str) -> np.ndarray:
+        """The photograph in the data set's mode, (H, W) or (H, W, 3) uint8.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return read_record(self._dataset, self._images[file], gray=self._dataset.info.get("mode", "L") == "L")
+
+    def sound(self, file: str) -> np.ndarray:
+        """The same with its defects painted out."""
+        return paint_out(self.pixels(file), self.defects(file))
+
+    def image(self, file: str) -> ImageRecord:
+        """Its record."""
+        return self._images[file]
 
     def defects(self, file: str) -> np.ndarray:
         """mask_01 (H, W) of all defects of the photograph."""

@@ -216,11 +216,12 @@ def draw_turn(
     rng: np.random.Generator,
     rotation: float | tuple[float, float],
     scale: tuple[float, float],
-    flip: bool,
+    flip: float,
     min_area_px: int,
     keep_at_border: bool = False,
 ) -> Turned:
-    """A random turn: rotation uniform in ± ``rotation`` degrees (or between two), scale log-uniform, half mirrored.
+    """A random turn: rotation uniform in ± ``rotation`` degrees (or between two), scale log-uniform, mirrored with the
+    chance ``flip``.
 
     With ``keep_at_border``, an element that a border cut off is turned by the nearest quarter in that range.
 
@@ -241,7 +242,7 @@ def draw_linear(
     rng: np.random.Generator,
     rotation: float | tuple[float, float],
     scale: tuple[float, float],
-    flip: bool,
+    flip: float,
     keep_at_border: bool,
 ) -> tuple[float, float, bool]:
     """Rotation in degrees, scale and whether mirrored, as :func:`draw_turn` draws them."""
@@ -251,7 +252,7 @@ def draw_linear(
     if keep_at_border and element.cut_sides and quarters:
         degrees = min(quarters, key=lambda quarter: abs(quarter - degrees))
     factor = float(math.exp(rng.uniform(math.log(scale[0]), math.log(scale[1]))))
-    return degrees, factor, bool(rng.random() < 0.5) and flip
+    return degrees, factor, bool(rng.random() < flip)
 
 
 def shrink_to(turned: Turned, canvas: Canvas, max_area: int) -> Turned | None:

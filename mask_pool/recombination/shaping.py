@@ -27,11 +27,13 @@ SEEDS = 2**31
 class Shaper:
     """Turns and deforms the elements of one category.
 
-    ``typical`` are the category's median area in pixels and elongation, to which severity is relative.
+    ``typical`` are the category's median area in pixels and elongation, to which severity is relative. ``always_flip``:
+    what the rules let be mirrored is mirrored each time.
     """
 
     rules: Rules
     typical: tuple[float, float]
+    always_flip: bool = False
 
     @classmethod
     def of(cls, rules: Rules, elements: Sequence[Element]) -> Shaper:
@@ -57,10 +59,16 @@ class Shaper:
             return unturned(element)
         if rules.plain:
             return draw_turn(
-                element, rng, rules.rotation, rules.scale, rules.flip, rules.min_area_px, rules.keep_at_border
+                element,
+                rng,
+                rules.rotation,
+                rules.scale,
+                self._flip,
+                rules.min_area_px,
+                rules.keep_at_border,
             )
         degrees, factor, mirrored = draw_linear(
-            element, rng, rules.rotation, rules.scale, rules.flip, rules.keep_at_border
+            element, rng, rules.rotation, rules.scale, self._flip, rules.keep_at_border
         )
         wanted = self._wanted_area(element, factor, severity, rng)
         longer = None if severity is None else rules.severity_scale.elongation_at(severity, self.typical[1])
@@ -78,6 +86,11 @@ class Shaper:
         if longer is not None:
             transforms["stretch"] = _clip(longer / measure(element.bitmap).elongation, STRETCHES)
         return self._sized(element, transforms, wanted, longer)
+
+    @property
+    def _flip(self) -> float:
+        """Chance of being mirrored."""
+        return (1.0 if self.always_flip else 0.5) if self.rules.flip else 0.0
 
     def obeys(self, turned: Turned) -> bool:
         """Whether the bitmap has the size, and the turn the angle, that the rules allow."""

@@ -61,7 +61,7 @@ def test_thin_lines_are_never_lost() -> None:
     line = np.zeros((60, 60), np.uint8)
     line[30, 5:50] = 1
     for index in range(200):
-        turned = draw_turn(element(line), rng_for(1, index), 180, (0.4, 1.4), True, 4)
+        turned = draw_turn(element(line), rng_for(1, index), 180, (0.4, 1.4), 0.5, 4)
         assert turned.area >= max(4, 0.5 * turned.transforms["scale"] ** 2 * 45)
 
 
@@ -97,7 +97,7 @@ def test_elements_lie_inside_keep_their_distance_and_the_share(scene: SimpleName
             rng,
             canvas,
             3,
-            lambda one: draw_turn(one, rng, 180, (0.7, 1.4), True, 4),  # noqa: B023
+            lambda one: draw_turn(one, rng, 180, (0.7, 1.4), 0.5, 4),  # noqa: B023
             lambda one: placer.place(one, canvas, image, rng),  # noqa: B023
         )
         assert placed
@@ -124,7 +124,7 @@ def test_what_a_border_cut_off_stays_at_a_border(corner: tuple[int, int]) -> Non
     assert len(one.cut_sides) == (corner in {(0, 40), (52, 0)}) + 2 * (corner in {(1, 86), (105, 0)})
     degrees = set()
     for index in range(40):
-        turned = draw_turn(one, rng_for(4, index), 180, (0.7, 1.4), True, 4, keep_at_border=True)
+        turned = draw_turn(one, rng_for(4, index), 180, (0.7, 1.4), 0.5, 4, keep_at_border=True)
         degrees.add(turned.transforms["rotation_deg"])
         left, top = slide_to_border(canvas, turned, 30, 30)
         h, w = turned.bitmap.shape

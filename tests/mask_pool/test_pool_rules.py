@@ -101,9 +101,10 @@ def test_a_fixed_shape_is_the_parents_own_pixels(train: Dataset, where: str) -> 
 
 def test_what_is_off_by_default_changes_no_draw(train: Dataset) -> None:
     """A category without rules is built as beside one that has some; and so is one whose rules say the same."""
-    plain = placed(builder(train, "scrap"), 20)
-    same = placed(builder(train, "scrap", own={"scale": (0.7, 1.4), "rotation": 180.0, "elements": (1, 3)}), 20)
-    beside = PoolConfig(rules={"crack": CategoryRules(severity=(0.0, 1.0))})
+    paper: dict[str, Any] = {"scale": (0.7, 1.4), "rotation": 180.0, "elements": (1, 3)}
+    plain = placed(builder(train, "scrap", **paper), 20)
+    same = placed(builder(train, "scrap", own=paper), 20)
+    beside = PoolConfig(rules={"crack": CategoryRules(severity=(0.0, 1.0))}, **paper)
     other = open_builder("scrap", beside, 1, train, cut_prior(train)["scrap"], [])
     for found in (same, placed(other, 20)):
         assert [one.affine() for one in found] == [one.affine() for one in plain]

@@ -102,7 +102,7 @@ def test_the_affine_on_record_turns_the_parent_into_the_element(ingest: Path, tm
 
 
 def test_irregular_elements_vary_in_turn_size_place_and_number(ingest: Path, tmp_path: Path) -> None:
-    pool = build(ingest, tmp_path / "pool", count=60)
+    pool = build(ingest, tmp_path / "pool", count=60, rotation=180.0, scale=(0.7, 1.4), flip=True, elements=(1, 3))
     images = {image.id: image for image in pool.images}
     scraps = [one for one in pool.annotations if images[one.image_id].extra["category"] == "scrap"]
     turns = [one.provenance["transforms"] for one in scraps]
