@@ -231,7 +231,7 @@ def test_fixed_masks_go_onto_seats(
     scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
 ) -> None:
     screw_drawing(scene, draw)
-    config = PoolConfig(count=30, fixed_shape=("screw",), expert_dir=str(experts))
+    config = PoolConfig(count=30, fixed_shape=("screw",), expert_dir=str(experts), elements=(1, 3))
     metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")
     assert set(metrics["categories"]["screw"]["elements_by_place"]) == {"seat", "expert_seat"}
     assert metrics["categories"]["screw"]["mean_elements"] > 1
