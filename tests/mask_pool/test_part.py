@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from mask_pool.build.config import PoolConfig
 from mask_pool.build.items import open_builder
@@ -107,8 +108,8 @@ def bolts(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
             pixels = np.where(scratch & mask, 190, pixels).astype(np.uint8)
             annotations.append(Annotation.from_mask(len(annotations) + 1, number + 1, 1, scratch))
         name = f"{number}.png"
-        write_png(folder / "images" / name, pixels)
-        images.append(ImageRecord(number + 1, name, SIDE, SIDE, name, "train", "real", name))
+        digest = sha256_bytes(write_png(folder / "images" / name, pixels))
+        images.append(ImageRecord(number + 1, name, SIDE, SIDE, name, "train", "real", digest))
     return Dataset(images, annotations, [Category(1, "scratch")], {"mode": "L"}, folder)
 
 
