@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 
 HEIGHT, WIDTH = 96, 120
@@ -51,8 +52,8 @@ def ingest(tmp_path: Path) -> Path:
         pixels = np.clip(110 + rng.normal(0, 6, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8)
         for x, y in SEATS.get(name, []):
             screw(pixels, x, y)
-        write_png(folder / "images" / f"{name}.png", pixels)
-        image = ImageRecord(len(images) + 1, f"{name}.png", WIDTH, HEIGHT, f"object_{name}", split, "real", name)
+        digest = sha256_bytes(write_png(folder / "images" / f"{name}.png", pixels))
+        image = ImageRecord(len(images) + 1, f"{name}.png", WIDTH, HEIGHT, f"object_{name}", split, "real", digest)
         images.append(image)
         for category, x, y in defects:
             annotations.append(

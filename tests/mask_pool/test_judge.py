@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.statistics.ranks import auroc
 from mask_pool.experiments.plausibility_study import study
@@ -45,8 +46,8 @@ def make(
         mask_01 = blob(x, int(rng.integers(size, SIDE - size)), size)
         pixels[mask_01 != 0] = 15
         name = f"{index:03d}.png"
-        write_png(folder / "images" / name, np.clip(pixels, 0, 255).astype(np.uint8))
-        images.append(ImageRecord(index + 1, name, SIDE, SIDE, f"object_{index // 2}", "train", "real", name))
+        digest = sha256_bytes(write_png(folder / "images" / name, np.clip(pixels, 0, 255).astype(np.uint8)))
+        images.append(ImageRecord(index + 1, name, SIDE, SIDE, f"object_{index // 2}", "train", "real", digest))
         annotations.append(Annotation.from_mask(index + 1, index + 1, 1 + index % len(categories), mask_01))
     return Dataset(
         images, annotations, [Category(i, name) for i, name in enumerate(categories, 1)], {"mode": "L"}, folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.stats import energy_distance
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.experiments.placement_study import Energy, study
@@ -41,7 +43,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
             mask_01[y : y + 7, x : x + 7] = 1
             pixels[mask_01 > 0] = 20
             annotations.append(Annotation.from_mask(len(annotations) + 1, index + 1, category, mask_01))
-        write_png(folder / "images" / name, pixels)
+        images[-1] = replace(images[-1], sha256=sha256_bytes(write_png(folder / "images" / name, pixels)))
     return Dataset(images, annotations, [Category(1, "rim"), Category(2, "free")], {"mode": "L"}, folder)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.seeding import rng_for
 from mask_pool.build.config import PoolConfig
@@ -121,7 +122,8 @@ def test_dark_and_bright_ground_is_illegal(ingest: Path) -> None:
         for image in data.images:
             pixels = cv2.GaussianBlur(np.full((HEIGHT, WIDTH), 110, np.uint8), (0, 0), 1)
             pixels[:, 84:] = level
-            write_png(data.path_of(image), pixels)
+            data.images[image.id - 1] = replace(image, sha256=sha256_bytes(write_png(data.path_of(image), pixels)))
+        data.save(ingest)
         made = builder(ingest, "scrap", None, place={"strategy": "random", "background": kind})
         right = [
             np.nonzero(one.full_mask(HEIGHT, WIDTH))[1].max() for index in range(40) for one in made.item(index).placed
@@ -138,7 +140,9 @@ def stripes(folder: Path, *, on_stripe: bool, seed: int = 8) -> tuple[Dataset, l
         pixels = np.clip(rng.normal(90, 5, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8)
         left = int(rng.integers(4, WIDTH - 28))
         pixels[:, left : left + 24] += 80
-        image = ImageRecord(index + 1, f"{index:03d}.png", WIDTH, HEIGHT, f"g{index}", "train", "real", f"{left}")
+        image = ImageRecord(
+            index + 1, f"{index:03d}.png", WIDTH, HEIGHT, f"g{index}", "train", "real", "", {"left": left}
+        )
         images.append(image)
         if index >= 6:
             x = left + 12 if on_stripe else int(rng.integers(8, WIDTH - 8))
@@ -146,7 +150,7 @@ def stripes(folder: Path, *, on_stripe: bool, seed: int = 8) -> tuple[Dataset, l
             cv2.circle(mask_01, (x, int(rng.integers(8, HEIGHT - 8))), 4, 1, -1)
             pixels[mask_01 > 0] = 20
             annotations.append(Annotation.from_mask(len(annotations) + 1, index + 1, 1, mask_01))
-        write_png(folder / "images" / image.file_name, pixels)
+        images[-1] = replace(image, sha256=sha256_bytes(write_png(folder / "images" / image.file_name, pixels)))
     data = Dataset(images, annotations, [Category(1, "spot")], {"mode": "L"}, folder)
     return data, cut_prior(data)["spot"]
 
@@ -155,7 +159,7 @@ def share_on_stripe(data: Dataset, reals: list[Element], strategy: str) -> float
     config = PlaceConfig.model_validate({"strategy": strategy, "share": 1.0})
     placer, hits = open_placer(config, data, "spot", reals, 3), []
     for image in data.images[:6]:
-        left = int(image.sha256)
+        left = int(image.extra["left"])
         for draw in range(40):
             found = placer.place(
                 unturned(reals[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), image, rng_for(1, strategy, image.id, draw)
