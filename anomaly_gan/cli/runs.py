@@ -204,13 +204,14 @@ def _study(
     shard: str | None,
     tables_only: bool,
 ) -> None:
+    from ..core.progress import say
     from ..study.config import read_study
     from ..study.run import read_shard, run_study
 
     part = read_shard(shard)
     study, base = read_study(config, settings, seed, device)
     folder = out or Path("runs") / study.name
-    done = run_study(study, base, folder, lambda line: typer.echo(line, err=True), part, tables_only)
+    done = run_study(study, base, folder, say, part, tables_only)
     for line in done.summary["sentences"]:
         typer.echo(line)
     typer.echo(f"{done.finished} of {done.expected} cells: {', '.join(done.written)} → {folder}")

@@ -72,8 +72,9 @@ def say_times(app: typer.Typer, above: str = "") -> None:
     """Let ``--help`` of every verb end with the time it takes; ``above``: the verbs' common first word."""
     for command in app.registered_commands:
         name = command.name or (command.callback.__name__ if command.callback else "")
-        takes = f"Takes: {TIMES[f'{above} {name}'.strip()]}. ({ORDINARY_PC}.)"
-        command.epilog = "\n\n".join(part for part in (takes, command.epilog) if part)
+        takes = TIMES.get(f"{above} {name}".strip())
+        words = f"Takes: {takes}. ({ORDINARY_PC}.)" if takes else None
+        command.epilog = "\n\n".join(part for part in (words, command.epilog) if part)
     for group in app.registered_groups:
         if group.typer_instance is not None:
             say_times(group.typer_instance, f"{above} {group.name or ''}".strip())

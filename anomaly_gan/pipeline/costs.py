@@ -9,7 +9,8 @@ from typing import Any
 
 from detection.detectors.config import OWN_CROPS
 
-from ..core.stage import CELLS
+from ..core.manifest import read_manifest
+from ..core.workfolder import CELLS, next_to
 from ..synthesis.registry import training_of
 from .pace import Pace, side_of
 from .plan import Step
@@ -61,14 +62,17 @@ def _train(work: Work) -> float:
     step = work.pace.steps.get(config.method)
     if step is None:
         step = 0.1 * work.pace.slower * config.batch * config.size**2 / 64**2
-    left = config.steps - _newest_step(work.run / work.step.name / "checkpoints")
+    left = config.steps - _newest_step(work.run / work.step.name)
     aware = 0.06 * config.aware_steps * step if config.compares_features else 0.0
     reading = 0.02 * work.sizes.train * work.sizes.megapixels * work.pace.slower
     return START_UP * work.pace.slower + reading + aware + 1.03 * step * left
 
 
-def _newest_step(checkpoints: Path) -> int:
-    return max((int(path.stem.rpartition("-")[2]) for path in checkpoints.glob("step-*.pt")), default=0)
+def _newest_step(folder: Path) -> int:
+    """Steps that an unfinished training has behind it, be it in its folder or beside a finished one."""
+    places = (folder, next_to(folder)) if read_manifest(folder) else (folder,)
+    found = [path for place in places for path in (place / "checkpoints").glob("step-*.pt")]
+    return max((int(path.stem.rpartition("-")[2]) for path in found), default=0)
 
 
 def _generate(work: Work) -> float:
