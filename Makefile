@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo docs setup test lint clean defaults
+.PHONY: help demo docs setup test lint clean defaults faults fuzz
 
 PY ?= python3
 JOBS ?= 2
@@ -40,6 +40,14 @@ lint: $(READY)
 # what the defaults were when core.manifest.SCHEMA was last decided; a changed default needs another SCHEMA
 defaults: $(READY)
 	$(BIN)/python tests/support/defaults.py
+
+# docs/faults.md from the table of fault codes
+faults: $(READY)
+	$(BIN)/python -c "from pathlib import Path; from anomaly_gan.core.faults import page; Path('docs/faults.md').write_text(page(), 'utf-8')"
+
+# all readers against changed files, with an oracle (minutes); `make test` does a small share
+fuzz: $(READY)
+	FUZZ=20000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/ingest/test_fuzz_oracle.py
 
 # → site/index.html, readable without a network; a broken link stops it
 docs: $(READY)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed, ConfigError
+from ..ingest.formats.table import reading, writing
 from .options import (
     Device,
     MethodName,
@@ -28,13 +29,28 @@ verbs = typer.Typer()
 )
 def ingest(
     source: Annotated[str, typer.Argument(help="Folder of labelled photographs, or a COCO JSON file.")],
-    out: Annotated[Path, typer.Option(help="Folder of the data set to write.")],
-    format: Annotated[str, typer.Option(help="auto, labelme, mask-png, coco or mvtec.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder of the data set to write.")] = None,
+    format: Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(reading())}.")] = "auto",
+    images: Annotated[str | None, typer.Option(help="Folder of the photographs, where labels lie elsewhere.")] = None,
+    object: Annotated[str | None, typer.Option(help="Which object of a set with several, as in MVTec AD.")] = None,
+    mask_name: Annotated[
+        str | None, typer.Option(metavar="{stem}_label.bmp", help="How the mask of a photograph is called.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="1=crack,255=ignore", help="What values or colours of masks mean; or a file.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="OLD=NEW,…", help="Rename, merge, leave out (OLD=) labels; or a file.")
+    ] = None,
     groups: Annotated[
         str | None, typer.Option(help="CSV (file, group[, fold]): which photographs show the same object.")
     ] = None,
     group_regex: Annotated[
         str | None, typer.Option(help="Or a regular expression on the file name; its first group names the object.")
+    ] = None,
+    suggest_groups: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Only propose which photographs show one object."),
     ] = None,
     settings: Settings = [],
     seed: Seed = None,
@@ -45,8 +61,17 @@ def ingest(
     from ..ingest.stage import IngestConfig, run, source_key
     from ..ingest.summary import summary_lines
 
-    given = {"root": source, "format": format, "groups": groups, "group_regex": group_regex}
+    given = {"root": source, "format": format, "images": images, "object": object, "mask_name": mask_name}
+    given |= {"classes": classes, "labels": labels, "groups": groups, "group_regex": group_regex}
     config = build(IngestConfig, apply_settings({k: v for k, v in given.items() if v is not None}, settings), "ingest")
+    if suggest_groups is not None:
+        from ..ingest.suggest import suggest
+
+        for line in suggest(config, suggest_groups):
+            typer.echo(line)
+        return
+    if out is None:
+        raise ConfigError("ingest: say where the data set shall be written: --out FOLDER")
     run_stage("ingest", run, config, Context(seed or 0), out, source_key(config))
     for line in summary_lines(out):
         typer.echo(line)
@@ -122,15 +147,45 @@ def gate(
         raise CheckFailed(f"gate: {', '.join(failed)} did not pass; see {run / f'gate@{method}' / 'metrics.json'}")
 
 
-@verbs.command(epilog="Example: anomaly-gan export --run runs/mine --method anomaly_gan --format coco")
+@verbs.command(
+    epilog="Examples: anomaly-gan export --run runs/mine --method anomaly_gan;  "
+    "anomaly-gan export --run runs/mine --format yolo-seg;  "
+    "anomaly-gan export --data runs/mine/ingest --format labelme --to drawn"
+)
 def export(
-    run: RunFolder,
+    run: Annotated[Path | None, typer.Option("--run", help="Run folder that holds the stages.")] = None,
     method: MethodName = "anomaly_gan",
-    format: Annotated[str, typer.Option(help="coco")] = "coco",
+    format: Annotated[str, typer.Option(help=f"One of: {', '.join(writing())}.")] = "coco",
+    data: Annotated[Path | None, typer.Option(help="Or any data set folder of this project, such as ingest's.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to write; default: beside the stage, by format.")] = None,
     settings: Settings = [],
     seed: Seed = None,
 ) -> None:
-    """Real training photographs and accepted synthetic ones as one COCO data set."""
-    if format != "coco":
-        raise ConfigError(f"--format {format}: only coco is written so far")
-    work_stage(run, f"export@{method}", "export", settings, method, seed)
+    """Real training photographs and accepted synthetic ones, or any data set, in the format that you use."""
+    if (run is None) == (data is None):
+        raise ConfigError("export: give --run RUN, or --data FOLDER (one of the two)")
+    if format not in writing():
+        raise ConfigError(f"--format {format}: is not written; one of: {', '.join(writing())}")
+    if run is not None:
+        work_stage(run, f"export@{method}", "export", settings, method, seed)
+        if format == "coco" and to is None:
+            return
+        data, to = run / f"export@{method}", to or run / f"export@{method}.{format}"
+    if data is None or to is None:
+        raise ConfigError("export: say where to write: --to FOLDER")
+    from ..core.dataset import load_dataset
+    from ..ingest.writing import write_format
+
+    done = write_format(load_dataset(data), format, to)
+    for name, value in done.items():
+        if name not in {"format", "photographs", "annotations", "keeps"} and value:
+            typer.echo(f"mind: {name.replace('_', ' ')}: {value}")
+    typer.echo(f"{format}: {done['photographs']} photographs, {done['annotations']} annotations → {to}")
+
+
+@verbs.command(epilog="Example: anomaly-gan explain B14")
+def explain(code: Annotated[str, typer.Argument(help="A fault code, as messages have it: B14.")]) -> None:
+    """What a fault code means, what is done about it, and what you can do."""
+    from ..core.faults import explain as words
+
+    typer.echo(words(code))

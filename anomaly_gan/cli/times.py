@@ -32,6 +32,7 @@ TIMES = {
     "generate": "about a minute for 100 photographs",
     "gate": "one to a few minutes for 100 photographs of each category",
     "export": "seconds for 100 photographs",
+    "explain": "less than a second",
     "evaluate": "about a minute for 100 pictures a side",
     "detect train": "about 10 min for 600 steps at 256 px",
     "detect eval": "about 10 s for 100 photographs",

@@ -23,7 +23,9 @@ from ..core.errors import ConfigError
 
 WORDS = "mask|masks|gt|groundtruth|ground_truth|label|labels|lbl|seg|segmentation|annotation|anno|ann|target|msk"
 MASK_FOLDERS = frozenset(WORDS.split("|")) | {"annotations", "segmentations", "segmentationmasks", "annots", "truth"}
-IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "photo", "photos", "jpegimages", "data", "rgb", "input"})
+IMAGE_FOLDERS = frozenset(
+    {"image", "images", "img", "imgs", "photo", "photos", "jpegimages", "data", "rgb", "raw", "input"}
+)
 SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})[_\-. ]?\d{{0,4}}$", re.IGNORECASE | re.DOTALL)
 BEGINNING = re.compile(

@@ -38,7 +38,7 @@ def source_key(config: IngestConfig) -> dict[str, str]:
     Raises:
         InputError: the source or the groups file is missing, or cannot be read.
     """
-    tree, _ = open_source(expand(config.root), config.format, Ledger(), _images(config))
+    tree, _ = open_source(expand(config.root), config.format, Ledger(), images_folder(config))
     lines = [f"{sha256_bytes(tree.read(name, 2**40))}  {name}" for name in tree.files]
     keys = {"source": sha256_bytes("\n".join(lines).encode())}
     for name, told in (("groups", config.groups), ("classes", config.classes), ("labels", config.labels)):
@@ -50,7 +50,7 @@ def source_key(config: IngestConfig) -> dict[str, str]:
     return keys
 
 
-def _images(config: IngestConfig) -> Path | None:
+def images_folder(config: IngestConfig) -> Path | None:
     """The folder of ``images``, seen from the root where it is there."""
     if config.images is None:
         return None
@@ -67,10 +67,13 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
         ConfigError: ``out`` lies in the source, or ``categories`` names none of the source's.
     """
     ledger = Ledger()
-    images = _images(config)
+    images = images_folder(config)
     tree, format_name = open_source(expand(config.root), config.format, ledger, images)
-    if out.resolve().is_relative_to(tree.root):
-        raise ConfigError(f"ingest: {out} lies inside the source {tree.root}: choose an output folder elsewhere")
+    for source in (expand(config.root), images):
+        if source is not None and out.resolve().is_relative_to(
+            (source if source.is_dir() else source.parent).resolve()
+        ):
+            raise ConfigError(f"ingest: {out} lies inside the source {source}: choose an output folder elsewhere")
     grouping = read_grouping(
         expand(config.groups) if config.groups else None,
         config.group_column,

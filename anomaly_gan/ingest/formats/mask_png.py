@@ -12,7 +12,8 @@ Written: ``images/<name>.png`` and ``masks/<name>.png``, values 1, 2, 3 ... by c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +35,7 @@ from ..source_tree import SourceTree, ignore_others
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
 from .sidefile import copy_photo, write_side_file
 
+NUMBERED_CLASSES = frozenset({"", "class", "defect", "type", "category", "cat", "label", "kind", "c", "error", "fault"})
 UNNAMED = "defect"
 """The category of photographs in no folder."""
 
@@ -50,17 +52,32 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
     for mask, expected in sorted(pairs.lost.items()):
         ledger.found += 1
         ledger.reject(mask, refuse(mask, "B11", "no photograph has this mask's stem", f"expected {expected}"))
+    if pairs.pattern is not None and options.mask_name is None:
+        ledger.remark(f"Masks are taken to be called {pairs.pattern}: every such picture has its photograph.")
+    parts = parts_of(pairs.masks)
+    if parts:
+        ledger.remark(f"Folders {min(parts)} to {max(parts)} count as parts, not as categories: each is one object.")
     items = []
     for photo, masks in sorted(pairs.masks.items()):
         for mask in masks:
             ledger.ignore("mask of a photograph", mask)
         ledger.found += 1
         category = category_of(photo)
+        group = category if category in parts else None
+        category = None if category in parts else category
         read = partial(read_mask_label, tree, options, photo, masks, category)
         if photo in pairs.rivals and masks:
             read = partial(_refuse_rivals, photo, masks[0], pairs.rivals[photo])
-        items.append(Item(photo, read, known_categories(options, category), by_folder=category is not None))
+        items.append(Item(photo, read, known_categories(options, category), group, by_folder=category is not None))
     return items
+
+
+def parts_of(photos: Iterable[str]) -> set[str]:
+    """The folders that are parts, one by one, and no categories: at least three, named alike but for a number."""
+    folders = {category for photo in photos if (category := category_of(photo)) is not None}
+    names = {re.sub(r"[\W_]*\d+$", "", folder).casefold() for folder in folders}
+    numbered = all(folder[-1].isdigit() for folder in folders)
+    return folders if len(folders) >= 3 and numbered and len(names) == 1 and not names & NUMBERED_CLASSES else set()
 
 
 def known_categories(options: ReadOptions, category: str | None) -> tuple[str, ...] | None:
@@ -116,6 +133,7 @@ def read_mask_label(
     if defective and normal:
         raise _contradiction(masks[0], str(category), True)
     told = category is not None and options.classes is None
+    told = told and options.unlabelled != "sound"
     if not defective and not normal and told and all(parts.ignore is None for parts in read.values()):
         raise _contradiction(masks[0], str(category), False)
     empty = not defective and all(parts.ignore is None for parts in read.values())
@@ -140,7 +158,7 @@ def _contradiction(mask: str, category: str, normal: bool) -> InputError:
         mask,
         "B7",
         f"is all zero, but lies in the defect folder {category!r}",
-        "draw the defect, or move the photograph to a normal folder",
+        "draw the defect, move the photograph to a normal folder, or, where such masks mean sound, set unlabelled=sound",
     )
 
 

@@ -1,0 +1,267 @@
+"""Layouts as people have them, each a minimal tree: read without an option, with the pixels that were drawn."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from drawn_photos import HEIGHT, WIDTH, ingest, photo, save
+from PIL import Image
+
+from anomaly_gan.core.dataset import Dataset
+from anomaly_gan.core.errors import ConfigError, InputError
+
+BOX = (10, 8, 30, 20)
+AREA = (BOX[2] - BOX[0]) * (BOX[3] - BOX[1])
+FLAT = [10, 8, 30, 8, 30, 20, 10, 20]
+Build = Callable[[Path], None]
+
+
+def mask(value: int = 255) -> np.ndarray:
+    array = np.zeros((HEIGHT, WIDTH), np.uint8)
+    array[BOX[1] : BOX[3], BOX[0] : BOX[2]] = value
+    return array
+
+
+def black() -> np.ndarray:
+    return np.zeros((HEIGHT, WIDTH), np.uint8)
+
+
+def put(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+
+def pairs(photo_name: str, mask_name: str, sound: str = "", black_masks: bool = False) -> Build:
+    """Three photographs with a mask, two sound ones; names take {n}."""
+
+    def build(root: Path) -> None:
+        for n in range(3):
+            save(root / photo_name.format(n=n), photo(n))
+            save(root / mask_name.format(n=n), mask())
+        for n in range(3, 5):
+            save(root / (sound or photo_name).format(n=n), photo(n))
+            if black_masks:
+                save(root / mask_name.format(n=n), black())
+
+    return build
+
+
+def coco(json_name: str, photo_name: str, file_name: str, **extra: Any) -> Build:
+    def build(root: Path) -> None:
+        for n in range(5):
+            save(root / photo_name.format(n=n), photo(n))
+        put(
+            root / json_name,
+            {
+                "images": [
+                    {"id": n, "file_name": file_name.format(n=n), "height": HEIGHT, "width": WIDTH} for n in range(5)
+                ],
+                "categories": [{"id": 1, "name": "defect"}],
+                "annotations": [
+                    {"id": n, "image_id": n, "category_id": 1, "segmentation": [FLAT], "iscrowd": 0, **extra}
+                    for n in range(3)
+                ],
+            },
+        )
+
+    return build
+
+
+def yolo(images: str, labels: str, line: str, names: str = "data.yaml") -> Build:
+    def build(root: Path) -> None:
+        for n in range(5):
+            save(root / images.format(n=n), photo(n))
+            put(root / labels.format(n=n), f"0 {line}\n" if n < 3 else "")
+        put(root / names, yaml.safe_dump({"names": ["defect"]}) if names.endswith("yaml") else "defect\n")
+
+    return build
+
+
+SHARES = " ".join(f"{value / (WIDTH if at % 2 == 0 else HEIGHT):.6f}" for at, value in enumerate(FLAT))
+BOX_SHARES = f"{20 / WIDTH:.6f} {14 / HEIGHT:.6f} {20 / WIDTH:.6f} {12 / HEIGHT:.6f}"
+
+
+def voc(with_masks: bool) -> Build:
+    def build(root: Path) -> None:
+        for n in range(5):
+            save(root / f"JPEGImages/{n}.jpg", photo(n))
+            left, top, right, bottom = BOX
+            box = f"<bndbox><xmin>{left}</xmin><ymin>{top}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox>"
+            item = f"<object><name>defect</name>{box}</object>" if n < 3 else ""
+            size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>"
+            put(root / f"Annotations/{n}.xml", f"<annotation><filename>{n}.jpg</filename>{size}{item}</annotation>")
+            if with_masks and n < 3:
+                save(root / f"SegmentationObject/{n}.png", mask(1))
+
+    return build
+
+
+def labelme(json_name: str, photo_name: str, image_path: str) -> Build:
+    def build(root: Path) -> None:
+        for n in range(5):
+            save(root / photo_name.format(n=n), photo(n))
+            shape = {"label": "defect", "points": np.reshape(FLAT, (4, 2)).tolist(), "shape_type": "polygon"}
+            content = {"shapes": [shape] if n < 3 else [], "imagePath": image_path.format(n=n), "imageData": None}
+            put(root / json_name.format(n=n), content)
+
+    return build
+
+
+def runs(root: Path) -> None:
+    lines = ["ImageId,ClassId,EncodedPixels"]
+    for n in range(5):
+        save(root / f"train_images/{n}.jpg", photo(n))
+        starts = [f"{x * HEIGHT + BOX[1] + 1} {BOX[3] - BOX[1]}" for x in range(BOX[0], BOX[2])]
+        lines.append(f"{n}.jpg,defect,{' '.join(starts)}" if n < 3 else f"{n}.jpg,,")
+    put(root / "train.csv", "\n".join(lines) + "\n")
+
+
+def visa(root: Path) -> None:
+    for n in range(5):
+        save(root / f"candle/Data/Images/{'Anomaly' if n < 3 else 'Normal'}/{n}.JPG", photo(n))
+        if n < 3:
+            save(root / f"candle/Data/Masks/Anomaly/{n}.png", mask(n + 1))
+
+
+def loco(root: Path) -> None:
+    for n in range(3):
+        save(root / f"test/logical/{n}.png", photo(n))
+        for part in range(2):
+            half = mask(188)
+            half[:, 20:] = 0 if part == 0 else half[:, 20:]
+            half[:, :20] = 0 if part == 1 else half[:, :20]
+            save(root / f"ground_truth/logical/{n}/{part:03}.png", half)
+    save(root / "train/good/3.png", photo(3))
+    save(root / "validation/good/4.png", photo(4))
+
+
+LAYOUTS: dict[str, tuple[Build, str]] = {
+    "images and masks, black for sound": (pairs("images/{n}.jpg", "masks/{n}.png", black_masks=True), "mask-png"),
+    "train_images and train_masks": (
+        pairs("train_images/{n}.jpg", "train_masks/{n}.png", black_masks=True),
+        "mask-png",
+    ),
+    "images and labels under train": (
+        pairs("train/images/{n}.jpg", "train/labels/{n}.png", black_masks=True),
+        "mask-png",
+    ),
+    "_GT beside": (pairs("crack/{n}.jpg", "crack/{n}_GT.png", "ok/{n}.jpg"), "mask-png"),
+    "-mask beside": (pairs("crack/{n}.png", "crack/{n}-mask.png", "ng_free/{n}.png"), "mask-png"),
+    "_label.bmp in one folder a part": (
+        pairs("kos{n}/Part0.jpg", "kos{n}/Part0_label.bmp", black_masks=True),
+        "mask-png",
+    ),
+    "_seg beside": (pairs("crack/{n}.png", "crack/{n}_seg.png", "healthy/{n}.png"), "mask-png"),
+    "_mask0 beside": (pairs("crack/{n}.png", "crack/{n}_mask0.png", "no_defect/{n}.png"), "mask-png"),
+    "mask_ before": (pairs("crack/{n}.png", "crack/mask_{n}.png", "defect_free/{n}.png"), "mask-png"),
+    "photograph's whole name": (pairs("crack/{n}.jpg", "crack/{n}.jpg.png", "正常/{n}.jpg"), "mask-png"),
+    "an ending nobody knows": (pairs("{n}.png", "{n}_zz.png", black_masks=True), "mask-png"),
+    "the same stem in BMP": (pairs("crack/{n}.jpg", "crack/{n}.bmp", "normal_1/{n}.jpg"), "mask-png"),
+    "MVTec AD": (pairs("test/crack/{n}.png", "ground_truth/crack/{n}_mask.png", "train/good/{n}.png"), "mvtec"),
+    "BTAD": (pairs("test/ko/{n}.bmp", "ground_truth/ko/{n}.bmp", "train/ok/{n}.bmp"), "mvtec"),
+    "MVTec AD 2": (
+        pairs("test_public/bad/{n}.png", "test_public/ground_truth/bad/{n}_mask.png", "train/good/{n}.png"),
+        "mvtec",
+    ),
+    "MVTec LOCO": (loco, "mvtec"),
+    "one of MVTec's objects in a folder above": (
+        pairs("bolt/test/crack/{n}.png", "bolt/ground_truth/crack/{n}_mask.png", "bolt/train/good/{n}.png"),
+        "mvtec",
+    ),
+    "VisA": (visa, "visa"),
+    "Real-IAD": (
+        pairs("b/NG/HS/S{n}/b_{n}_C1.jpg", "b/NG/HS/S{n}/b_{n}_C1.png", "b/OK/S{n}/b_{n}_C1.jpg"),
+        "real-iad",
+    ),
+    "COCO beside": (coco("annotations.json", "{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO as CVAT writes it": (coco("annotations/instances_default.json", "images/default/{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO train2017": (coco("annotations/instances_train2017.json", "train2017/{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO as Label Studio writes it": (coco("result.json", "images/{n}.jpg", "images/{n}.jpg"), "coco"),
+    "COCO with a server's paths": (coco("result.json", "images/{n}.jpg", "../../media/upload/1/{n}.jpg"), "coco"),
+    "COCO as Roboflow writes it": (coco("train/_annotations.coco.json", "train/{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO as FiftyOne writes it": (coco("labels.json", "data/{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO as Supervisely writes it": (coco("ds/ann/instances.json", "ds/img/{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO as labelme2coco writes it": (coco("annotations.json", "JPEGImages/{n}.jpg", "JPEGImages/{n}.jpg"), "coco"),
+    "COCO with the parent folder": (coco("coco/x.json", "photos/{n}.jpg", "photos/{n}.jpg"), "coco"),
+    "COCO with other letters": (coco("x.json", "photos/{n}.JPG", "{n}.jpg"), "coco"),
+    "COCO with boxes alone": (coco("x.json", "{n}.jpg", "{n}.jpg", segmentation=[], bbox=[10, 8, 20, 12]), "coco"),
+    "YOLO outlines": (yolo("images/train/{n}.jpg", "labels/train/{n}.txt", SHARES), "yolo-seg"),
+    "YOLO boxes": (yolo("train/images/{n}.jpg", "train/labels/{n}.txt", BOX_SHARES), "yolo-seg"),
+    "YOLO beside": (yolo("{n}.jpg", "{n}.txt", SHARES, "classes.txt"), "yolo-seg"),
+    "VOC boxes": (voc(False), "voc"),
+    "VOC masks": (voc(True), "voc"),
+    "labelme beside": (labelme("{n}.json", "{n}.jpg", "{n}.jpg"), "labelme"),
+    "labelme in a folder of its own": (labelme("json/{n}.json", "photos/{n}.jpg", "{n}.jpg"), "labelme"),
+    "labelme with another folder's path": (labelme("{n}.json", "{n}.jpg", "..\\im\\{n}.jpg"), "labelme"),
+    "labelme with other letters": (labelme("{n}.json", "{n}.jpg", "{n}.JPG"), "labelme"),
+    "run lengths in a table": (runs, "csv"),
+}
+
+
+def areas(dataset: Dataset) -> list[int]:
+    """The pixels covered in every photograph, sorted."""
+    found: dict[int, np.ndarray] = defaultdict(lambda: np.zeros((HEIGHT, WIDTH), np.uint8))
+    for item in dataset.annotations:
+        found[item.image_id] |= item.mask()
+    return sorted(int(covered.sum()) for covered in found.values())
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_is_recognised_and_read_to_the_pixel(name: str, tmp_path: Path) -> None:
+    build, expected = LAYOUTS[name]
+    build(tmp_path / "source")
+    dataset = ingest(tmp_path / "source", tmp_path / "out")
+    assert dataset.info["source_format"] == expected
+    assert areas(dataset) == [AREA] * 3 and len(dataset.normals()) == 2
+
+
+def test_masks_told_by_a_pattern(tmp_path: Path) -> None:
+    pairs("raw/{n}.png", "out/x-{n}-y.png", black_masks=True)(tmp_path / "source")
+    dataset = ingest(tmp_path / "source", tmp_path / "out", format="mask-png", mask_name="out/x-{stem}-y.png")
+    assert areas(dataset) == [AREA] * 3 and len(dataset.normals()) == 2
+    with pytest.raises(ConfigError, match="needs"):
+        ingest(tmp_path / "source", tmp_path / "no", format="mask-png", mask_name="x")
+
+
+def test_several_objects_in_one_root_ask_for_one(tmp_path: Path) -> None:
+    for name in ("bolt", "nut"):
+        LAYOUTS["MVTec AD"][0](tmp_path / "source" / name)
+    with pytest.raises(InputError, match="OBJECT: holds 2 objects: bolt, nut: pick one: --object bolt"):
+        ingest(tmp_path / "source", tmp_path / "no")
+    assert areas(ingest(tmp_path / "source", tmp_path / "out", object="nut")) == [AREA] * 3
+    with pytest.raises(ConfigError, match="did you mean 'nut'"):
+        ingest(tmp_path / "source", tmp_path / "no", object="nud")
+
+
+def test_photographs_elsewhere_are_told(tmp_path: Path) -> None:
+    coco("labels/x.json", "far/away/{n}.jpg", "{n}.jpg")(tmp_path)
+    dataset = ingest(tmp_path / "labels", tmp_path / "out", images=str(tmp_path / "far"))
+    assert areas(dataset) == [AREA] * 3
+    assert areas(ingest(tmp_path / "labels/x.json", tmp_path / "one", images=str(tmp_path / "far"))) == [AREA] * 3
+
+
+def test_any_picture_that_can_be_read_is_read_whatever_its_name(tmp_path: Path) -> None:
+    root = tmp_path / "source"
+    pairs("crack/{n}.jpg", "crack/{n}.png", "good/{n}.jpg")(root)
+    for at, (kind, suffix) in enumerate(
+        [("JPEG", ".jfif"), ("WEBP", ".webp"), ("PPM", ".pgm"), ("GIF", ".gif"), ("JPEG2000", ".jp2"), ("BMP", ".dib")]
+    ):
+        Image.fromarray(photo(40 + at)).save(root / f"good/x{at}{suffix}", kind)
+    save(root / "good/y.png", photo(60))
+    (root / "good/y.png").rename(root / "good/no_suffix")
+    dataset = ingest(root, tmp_path / "out")
+    assert len(dataset.normals()) == 2 + 6 + 1
+
+
+def test_a_published_object_is_not_mistaken_for_sound_parts(tmp_path: Path) -> None:
+    """Masks in a folder of sound parts are masks, whatever their ending."""
+    pairs("good/{n}.png", "good/{n}_label.png", black_masks=True)(tmp_path / "source")
+    with pytest.raises(InputError, match="B7"):  # a mask that marks a defect in a folder of sound parts
+        ingest(tmp_path / "source", tmp_path / "out")
