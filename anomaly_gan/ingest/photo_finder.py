@@ -23,8 +23,10 @@ PLACES = ("", "images", "JPEGImages", "img", "data", "imgs", "image")
 class PhotoFinder:
     """``images``: the folder (relative to the source) where photographs are looked for first."""
 
-    def __init__(self, tree: SourceTree, images: str | None = None, code: str = "D14") -> None:
-        self._photos = set(tree.photos())
+    def __init__(
+        self, tree: SourceTree, images: str | None = None, code: str = "D14", leave_out: Iterable[str] = ()
+    ) -> None:
+        self._photos = set(tree.photos()) - set(leave_out)
         self._images = images.strip("/") if images else None
         self._code = code
         self.guessed: set[str] = set()

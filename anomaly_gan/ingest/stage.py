@@ -69,11 +69,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     ledger = Ledger()
     images = images_folder(config)
     tree, format_name = open_source(expand(config.root), config.format, ledger, images)
-    for source in (expand(config.root), images):
-        if source is not None and out.resolve().is_relative_to(
-            (source if source.is_dir() else source.parent).resolve()
-        ):
-            raise ConfigError(f"ingest: {out} lies inside the source {source}: choose an output folder elsewhere")
+    _refuse_inside(out, expand(config.root), images)
     grouping = read_grouping(
         expand(config.groups) if config.groups else None,
         config.group_column,
@@ -103,6 +99,13 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
         "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used),
         **intake.asked,
     }
+
+
+def _refuse_inside(out: Path, *sources: Path | None) -> None:
+    for source in sources:
+        folder = source if source is None or source.is_dir() else source.parent
+        if folder is not None and out.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(f"ingest: {out} lies inside the source {source}: choose an output folder elsewhere")
 
 
 def read_options(config: IngestConfig, tree: SourceTree, images: Path | None) -> ReadOptions:

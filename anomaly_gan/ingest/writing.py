@@ -6,13 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ..core.config import nearest
 from ..core.dataset import Dataset
 from ..core.errors import ConfigError
-from ..core.files import write_json
+from ..core.files import write_text
 from .formats.table import FORMATS, writing
 
-MARK = "export.json"
+MARK = "export.yaml"
 """Says of a folder that it was written here, and what the format could not keep."""
 
 
@@ -41,7 +43,7 @@ def write_format(dataset: Dataset, name: str, out: Path) -> dict[str, Any]:
         "keeps": FORMATS[name].keeps,
         **lost,
     }
-    write_json(part / MARK, result)
+    write_text(part / MARK, yaml.safe_dump(result, allow_unicode=True))
     if out.exists():
         shutil.rmtree(out)
     part.rename(out)

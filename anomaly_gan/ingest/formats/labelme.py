@@ -3,7 +3,7 @@
 A photograph belongs to the JSON whose ``imagePath`` names it (seen from the JSON's folder), else beside the JSON or
 anywhere in the source by that name, else the one of the JSON's own stem; a JSON without such a file gives the
 photograph in its ``imageData``. The copy in ``imageData`` must show the photograph: labelme 3 to 5 save JPEGs again at
-quality 75, so that gray levels differ, but the two correlate. No shapes: no defect (C12). A
+quality 75, so the photograph is saved again likewise, and compared. No shapes: no defect (C12). A
 photograph without JSON is without defect where its folder's name is in ``normal``; elsewhere nobody has looked at
 it, and it is skipped. One bad shape refuses its whole photograph: a defect left out would be learnt as background.
 Shapes labelled ``_background_`` count as nothing; ``__ignore__`` and ``ignore`` are kept as crowd.
@@ -11,6 +11,7 @@ Shapes labelled ``_background_`` count as nothing; ``__ignore__`` and ``ignore``
 
 from __future__ import annotations
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,11 +20,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from PIL import Image, JpegImagePlugin
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ...core.files import write_text
-from ..image_files import Picture, decode_photo, orient
+from ..image_files import BAD_CONTENT, Picture, decode_photo, orient
 from ..json_reader import MAX_JSON_BYTES, kind_of, parse_json
 from ..labels import EVERY
 from ..ledger import Ledger, Notes, printable, refuse
@@ -290,19 +292,39 @@ def _draw(
 
 def _verify(tree: SourceTree, name: str, photo: str, bits: int | None, picture: Picture) -> None:
     """Compare the embedded copy with the photograph; raises C3 where they are unlike, C4 where it does not decode."""
+    content = embedded_picture(tree, name)
     try:
-        copy = decode_photo("copy", embedded_picture(tree, name), Notes(), bits)
+        copy = decode_photo("copy", content, Notes(), bits)
     except InputError as error:
         raise refuse(
             f"{name}[imageData]", "C4", f"does not decode: {error.reason}", "save the label file again"
         ) from error
     shown = orient(copy.pixels, copy.orientation)
     for pixels in (orient(picture.pixels, picture.orientation), picture.pixels):
-        if shown.shape[:2] == pixels.shape[:2] and _same(shown, pixels):
+        if shown.shape[:2] == pixels.shape[:2] and (_same(shown, pixels) or _same(shown, saved_as(pixels, content))):
             return
     raise refuse(
         f"{name}[imageData]", "C3", f"shows another picture than {photo}", "remove imageData, or correct imagePath"
     )
+
+
+def saved_as(pixels: np.ndarray, content: bytes) -> np.ndarray:
+    """The photograph saved again as ``content`` was: with the same quantisation, where that is a JPEG.
+
+    Grain is what JPEG alters most, and alters alike where the picture is the same.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as copy:
+            tables = getattr(copy, "quantization", None)
+            if copy.format not in {"JPEG", "MPO"} or not tables:
+                return pixels
+            picture = Image.fromarray(pixels).convert(copy.mode)
+            sampling = JpegImagePlugin.get_sampling(copy)
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", qtables=tables, subsampling=sampling)
+        return np.asarray(Image.open(stream))
+    except BAD_CONTENT:
+        return pixels
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:

@@ -158,7 +158,7 @@ def _contradiction(mask: str, category: str, normal: bool) -> InputError:
         mask,
         "B7",
         f"is all zero, but lies in the defect folder {category!r}",
-        "draw the defect, move the photograph to a normal folder, or, where such masks mean sound, set unlabelled=sound",
+        "draw the defect, move the photograph to a normal folder, or, where this means sound, set unlabelled=sound",
     )
 
 

@@ -48,8 +48,9 @@ def fits(tree: SourceTree) -> bool:
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
     """One item per photograph that an XML file names; others are sound in a folder of sound parts, else skipped."""
-    finder = PhotoFinder(tree, options.images, "C2")
     masks = {kind: _by_stem(tree, kind) for kind in ("SegmentationObject", "SegmentationClass")}
+    of_masks = {mask for found in masks.values() for mask in found.values()}
+    finder = PhotoFinder(tree, options.images, "C2", of_masks)
     used: dict[str, str] = {}
     items: list[Item] = []
     for name in [name for name in tree.files if suffix_of(name) == ".xml"]:
@@ -68,7 +69,6 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         stem = PurePosixPath(photo).stem
         own = masks["SegmentationObject"].get(stem), masks["SegmentationClass"].get(stem)
         items.append(Item(photo, partial(_read_label, tree, options, name, root, own)))
-    of_masks = {mask for found in masks.values() for mask in found.values()}
     for photo in tree.photos():
         if photo in of_masks:
             ledger.ignore("mask of a photograph", photo)
