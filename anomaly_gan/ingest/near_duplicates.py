@@ -20,7 +20,7 @@ from PIL import Image
 from scipy import fft
 
 SMALL = 192
-"""Longest side in pixels at which photographs are registered."""
+"""Longest side in pixels at which the set's middling photograph is registered; all are scaled alike."""
 FRAME = 384
 NEIGHBOURS = 8
 FARTHEST = 22
@@ -45,10 +45,10 @@ class Seen:
     hashes: np.ndarray
 
 
-def see(pixels: np.ndarray) -> Seen:
-    """What is compared of a photograph, uint8 (H, W) or (H, W, 3)."""
+def see(pixels: np.ndarray, scale: float = 1.0) -> Seen:
+    """What is compared of a photograph, uint8 (H, W) or (H, W, 3); ``scale`` is the set's own (``scale_of``)."""
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    scale = SMALL / max(gray.shape)
+    scale = min(scale, FRAME / max(gray.shape))
     if scale < 1:
         size = max(8, round(gray.shape[1] * scale)), max(8, round(gray.shape[0] * scale))
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
@@ -59,6 +59,11 @@ def see(pixels: np.ndarray) -> Seen:
     shown = (small.astype(np.int16) + 128).astype(np.uint8)
     hashes = [imagehash.phash(Image.fromarray(np.ascontiguousarray(flip(shown)))).hash.ravel() for flip in FLIPS]
     return Seen(small, np.array(hashes))
+
+
+def scale_of(longest_sides: Sequence[int]) -> float:
+    """By how much a set is scaled down, at most 1: one number for all, else two crops of one part would not fit."""
+    return min(1.0, SMALL / float(np.median(longest_sides))) if len(longest_sides) else 1.0
 
 
 def alike(seen: Sequence[Seen]) -> list[tuple[int, int, float]]:

@@ -27,7 +27,7 @@ from .formats.base import Item
 from .formats.registry import open_source, reader
 from .image_files import BAD_CONTENT, FORMATS, decode_photo, orient
 from .ledger import Ledger, Notes
-from .near_duplicates import Seen, alike, see
+from .near_duplicates import Seen, alike, scale_of, see
 from .source_tree import MAX_PHOTO_BYTES, SourceTree
 from .splits import Groups
 from .stage import images_folder, read_options
@@ -69,6 +69,7 @@ def _look(tree: SourceTree, items: Sequence[Item], bits: int) -> tuple[list[str]
     files: list[str] = []
     seen: list[Seen] = []
     times: list[datetime | None] = []
+    scale = scale_of([side for item in items if item.content is None and (side := _longest(tree.path(item.file)))])
     for item in track(sorted(items, key=lambda item: item.file), "groups"):
         try:
             content = tree.read(item.file, MAX_PHOTO_BYTES) if item.content is None else item.content()
@@ -76,9 +77,18 @@ def _look(tree: SourceTree, items: Sequence[Item], bits: int) -> tuple[list[str]
         except InputError:
             continue  # ingest refuses it by name
         files.append(item.file)
-        seen.append(see(orient(picture.pixels, picture.orientation)))
+        seen.append(see(orient(picture.pixels, picture.orientation), scale))
         times.append(taken(content))
     return files, seen, times
+
+
+def _longest(path: Path) -> int:
+    """The longest side of a picture in pixels by its header; 0 where it has none."""
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            return max(picture.size)
+    except BAD_CONTENT:
+        return 0
 
 
 def taken(content: bytes) -> datetime | None:
