@@ -11,7 +11,12 @@ class ReportConfig(Config):
     """Pictures in ``report.html``: how many, how large, and when to stop adding them."""
 
     rows: int = Field(4, ge=1, le=24, description="example rows per category and method")
-    cell_px: int = Field(168, ge=32, le=512, description="longest side of an example picture, pixels")
+    cell_px: int = Field(
+        192, ge=32, le=512, description="crops are shown at native scale, enlarged by whole factors up to this side"
+    )
     categories: int = Field(12, ge=1, le=100, description="categories shown in pictures; tables name all of them")
-    jpeg_quality: int = Field(85, ge=40, le=98)
+    jpeg_quality: int = Field(92, ge=40, le=98)
     picture_megabytes: float = Field(6.0, gt=0, le=9, description="further pictures are left out, and counted")
+    photograph_megabytes: float = Field(
+        3.0, ge=0, le=9, description="whole photographs that open at a click; further ones are named by their file"
+    )

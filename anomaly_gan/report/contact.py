@@ -11,12 +11,12 @@ from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import write_png
 from .folders import Run
 from .nearest import NearestReal
-from .pictures import cut, enlarge, largest, load_pixels, union_mask, window_around
+from .pictures import cut, largest, load_pixels, magnify, native_window, union_mask
 from .sections.generated import base_pixels
 from .tables import evenly
 
 HEADER = ("normal", "mask", "generated", "nearest real")
-CELL_PX = 112
+CELL_PX = 192
 
 
 def write_sheets(run: Run, rows: int, out: Path) -> list[str]:
@@ -47,13 +47,25 @@ def block(made: Dataset, train: Dataset, reals: NearestReal, category_id: int, r
             continue
         mask = union_mask(own, *pixels.shape[:2])
         shown_mask = largest(own).mask()
-        window = window_around(shown_mask)
+        window = native_window(shown_mask, CELL_PX)
         shown = [np.full_like(pixels, 255) if base is None else base, mask * np.uint8(255), pixels]
-        line = [enlarge(cut(picture, window), CELL_PX, smooth=picture is not shown[1]) for picture in shown]
+        line = [framed(cut(picture, window)) for picture in shown]
         nearest = reals.find(pixels, shown_mask, name)
-        pictures.append([*line, enlarge(nearest.pixels, CELL_PX)] if nearest else line)
+        pictures.append([*line, framed(nearest.around(CELL_PX))] if nearest else line)
     pictures += [[]] * (rows - len(pictures))
     return contact_sheet(pictures, [*HEADER[:2], name, HEADER[3]], cell=CELL_PX)
+
+
+def framed(pixels: np.ndarray) -> np.ndarray:
+    """A square of ``CELL_PX``: the middle of a larger picture at native scale, a smaller one magnified by a whole
+    factor, on paper."""
+    height, width = pixels.shape[:2]
+    top, left = max(0, (height - CELL_PX) // 2), max(0, (width - CELL_PX) // 2)
+    shown = magnify(pixels[top : top + CELL_PX, left : left + CELL_PX], CELL_PX)
+    square = np.full((CELL_PX, CELL_PX, *shown.shape[2:]), 255, np.uint8)
+    y, x = (CELL_PX - shown.shape[0]) // 2, (CELL_PX - shown.shape[1]) // 2
+    square[y : y + shown.shape[0], x : x + shown.shape[1]] = shown
+    return square
 
 
 def instances(dataset: Dataset, category_id: int) -> list[tuple[ImageRecord, list[Annotation]]]:

@@ -13,16 +13,22 @@ import numpy as np
 from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.masks import windowed
 from ..metrics.texture import distances, mirrored, unit, upright_texture
-from .pictures import cut, load_pixels, window_around
+from .pictures import cut, load_pixels, native_window
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The window around a real defect, its photograph, and the correlation (-1 .. 1) with the generated one."""
+    """A real defect: its photograph's ``pixels``, its ``mask_01``, and the correlation (-1 .. 1) with the generated
+    one."""
 
     pixels: np.ndarray
+    mask_01: np.ndarray
     image: ImageRecord
     correlation: float
+
+    def around(self, cell_px: int) -> np.ndarray:
+        """The window around it at native scale (``pictures.native_window``)."""
+        return cut(self.pixels, native_window(self.mask_01, cell_px))
 
 
 @dataclass
@@ -44,7 +50,7 @@ class NearestReal:
         image, annotation = owners[at]
         real = load_pixels(self.train, image)
         assert real is not None, "it has been read for its texture"
-        return Nearest(cut(real, window_around(annotation.mask())), image, 1.0 - float(found[at]))
+        return Nearest(real, annotation.mask(), image, 1.0 - float(found[at]))
 
     def _read(self, category: str) -> tuple[np.ndarray, list[tuple[ImageRecord, Annotation]]]:
         """Unit textures (N, 4, K) of the category's defects that are no splinters, and whose they are."""

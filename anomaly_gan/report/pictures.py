@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,13 @@ import numpy as np
 from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import encode_png
 
+LEAST_PX = 48
+"""A window shows at least so many pixels around a small defect."""
 OUTLINE_RGB = (255, 64, 96)
 """A colour that neither gray metal nor any sequential colour map holds."""
+
+FULL_COLOUR = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+WHOLE_QUALITY = 85
 
 Window = tuple[int, int, int, int]
 """(x, y, width, height) in pixels of one image."""
@@ -31,19 +37,27 @@ class Picture:
 
 
 class Album:
-    """Turns arrays into pictures while the sum of their bytes stays within a budget; counts those left out."""
+    """Turns arrays into pictures while the sum of their bytes stays within a budget; counts those left out.
 
-    def __init__(self, budget_bytes: int, jpeg_quality: int) -> None:
-        self.budget_bytes, self.jpeg_quality = budget_bytes, jpeg_quality
+    Whole photographs, which open at a click, have a budget of their own (``whole_bytes``).
+    """
+
+    def __init__(self, budget_bytes: int, jpeg_quality: int, whole_bytes: int = 0) -> None:
+        self.budget_bytes, self.jpeg_quality, self.whole_bytes = budget_bytes, jpeg_quality, whole_bytes
         self.used_bytes = self.left_out = 0
 
     def photo(self, pixels: np.ndarray, alt: str) -> Picture | None:
-        """A JPEG of uint8 (H, W) or (H, W, 3) RGB; None where the budget is spent."""
-        ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        done, content = cv2.imencode(".jpg", ordered, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])
-        if not done:
-            raise ValueError(f"cannot encode an array of shape {pixels.shape} as JPEG")
-        return self._add(content.tobytes(), "jpeg", pixels.shape, alt)
+        """A JPEG of uint8 (H, W) or (H, W, 3) RGB, colours at full resolution; None where the budget is spent."""
+        return self._add(_jpeg(pixels, self.jpeg_quality), "jpeg", pixels.shape, alt)
+
+    def whole(self, pixels: np.ndarray, alt: str) -> Picture | None:
+        """A whole photograph at its own size; None where there is no room left for such, which is not counted."""
+        content = _jpeg(pixels, WHOLE_QUALITY)
+        size = 4 * math.ceil(len(content) / 3)
+        if size > self.whole_bytes:
+            return None
+        self.whole_bytes -= size
+        return _picture(content, "jpeg", pixels.shape, alt)
 
     def drawing(self, pixels: np.ndarray, alt: str) -> Picture | None:
         """A PNG: for masks, heat maps and anything with hard edges."""
@@ -60,6 +74,20 @@ class Album:
             return None
         self.used_bytes += len(text)
         return Picture(f"data:image/{kind};base64,{text}", int(shape[1]), int(shape[0]), alt)
+
+
+def _picture(content: bytes, kind: str, shape: Sequence[int], alt: str) -> Picture:
+    text = base64.b64encode(content).decode("ascii")
+    return Picture(f"data:image/{kind};base64,{text}", int(shape[1]), int(shape[0]), alt)
+
+
+def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
+    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, FULL_COLOUR]
+    done, content = cv2.imencode(".jpg", ordered, settings)
+    if not done:
+        raise ValueError(f"cannot encode an array of shape {pixels.shape} as JPEG")
+    return content.tobytes()
 
 
 def load_pixels(dataset: Dataset, image: ImageRecord) -> np.ndarray | None:
@@ -120,6 +148,36 @@ def window_around(mask_01: np.ndarray, margin: float = 0.75, least_px: int = 48)
     return x, y, wide, high
 
 
+def native_window(mask_01: np.ndarray, cell_px: int, margin: float = 0.5) -> Window:
+    """A window around the mask to be shown at native scale, or enlarged by a whole factor to ``cell_px``.
+
+    It is never larger than two cells: of a longer defect it shows the piece around the mask pixel that is nearest to
+    its middle. An empty mask gives the middle of the image.
+    """
+    height, width = mask_01.shape
+    y, x = np.nonzero(mask_01)
+    if len(y) == 0:
+        y, x = np.array([height // 2]), np.array([width // 2])
+    box = int(max(np.ptp(y), np.ptp(x))) + 1
+    wanted = max(round(box * (1 + 2 * margin)), LEAST_PX)
+    side = cell_px // max(1, cell_px // wanted) if wanted <= cell_px else min(wanted, 2 * cell_px)
+    middle = (int(y.min()) + int(y.max())) / 2, (int(x.min()) + int(x.max())) / 2
+    if box > side:
+        at = int(np.argmin((y - y.mean()) ** 2 + (x - x.mean()) ** 2))
+        middle = float(y[at]), float(x[at])
+    wide, high = min(side, width), min(side, height)
+    left = min(max(round(middle[1] - wide / 2), 0), width - wide)
+    top = min(max(round(middle[0] - high / 2), 0), height - high)
+    return left, top, wide, high
+
+
+def magnify(pixels: np.ndarray, cell_px: int) -> np.ndarray:
+    """Every pixel as a square of a whole number of pixels, so many that the longer side comes up to ``cell_px``; as it
+    is where it is larger already: nothing is ever shrunk or smoothed."""
+    factor = max(1, cell_px // max(pixels.shape[:2]))
+    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
 def cut(pixels: np.ndarray, window: Window) -> np.ndarray:
     x, y, width, height = window
     return pixels[y : y + height, x : x + width]
@@ -135,10 +193,12 @@ def enlarge(pixels: np.ndarray, side_px: int, smooth: bool = True) -> np.ndarray
 
 
 def outlined(pixels: np.ndarray, mask_01: np.ndarray, side_px: int) -> np.ndarray:
-    """The photograph at ``side_px`` with the contour of the mask drawn on it: RGB uint8."""
-    picture = enlarge(pixels, side_px)
+    """The picture, magnified to ``side_px`` where it is smaller, with the contour of the mask on it: RGB uint8."""
+    picture = magnify(pixels, side_px)
     picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture.copy()
-    cv2.drawContours(picture, outlines(mask_01, side_px), -1, OUTLINE_RGB, 1, cv2.LINE_AA)
+    mask = magnify((mask_01 != 0).astype(np.uint8), side_px)
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, contours, -1, OUTLINE_RGB, 1)
     return picture
 
 
@@ -157,6 +217,8 @@ def heat_map(masks_01: Sequence[np.ndarray], side_px: int = 168, grid: int = 32)
     for mask in masks_01:
         total += cv2.resize(mask.astype(np.float32), (grid, grid), interpolation=cv2.INTER_AREA)
     peak = total.max()
-    scaled = np.rint(255 * total / peak).astype(np.uint8) if peak > 0 else np.zeros((grid, grid), np.uint8)
+    if peak == 0:
+        return None
+    scaled = np.rint(255 * total / peak).astype(np.uint8)
     coloured = cv2.applyColorMap(scaled, cv2.COLORMAP_VIRIDIS)
     return enlarge(cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB), side_px, smooth=False)

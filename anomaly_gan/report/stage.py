@@ -38,7 +38,7 @@ def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> di
         CheckFailed: the page would be larger than 10 MB.
     """
     found = open_run(context, note)
-    album = Album(int(config.picture_megabytes * 1e6), config.jpeg_quality)
+    album = Album(int(config.picture_megabytes * 1e6), config.jpeg_quality, int(config.photograph_megabytes * 1e6))
     page = render(found, album, config).encode("utf-8")
     if len(page) > LARGEST_BYTES:
         raise CheckFailed(

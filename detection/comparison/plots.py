@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from anomaly_gan.core.contact_sheet import contact_sheet
-from anomaly_gan.core.dataset import Dataset, ImageRecord
+from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord
 from anomaly_gan.core.files import atomic_path
 from anomaly_gan.core.images import read_record, write_png
 from anomaly_gan.core.masks import decode_rle
@@ -21,7 +21,7 @@ from ..evaluation.metric_names import TITLES
 SHOWN = ("map50", "map", "miou", "image_recall_at_5")
 ON_MASKS = ("map50", "map", "miou")
 TRUE_RGB, FOUND_RGB = (0, 158, 115), (213, 94, 0)  # a green and a red that colour-blind readers tell apart
-ROWS, CELL = 6, 224
+ROWS, CELL = 6, 256
 
 
 def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
@@ -59,25 +59,21 @@ def _draw_arms(axes: Any, arms: Mapping[str, Any], name: str) -> None:
 
 
 def write_detections(path: Path, test: Dataset, found: Mapping[str, list[dict[str, Any]]], threshold: float) -> None:
-    """A few test photographs: the truth beside what each arm's detector finds at ``threshold``."""
+    """A few test photographs at native scale: the truth beside what each arm's detector finds at ``threshold``."""
     shown = _shown_images(test)
     truth = test.by_image()
     rows = []
     for image in shown:
         pixels = _rgb(test, image)
-        row = [_outlined(pixels, [(item.segmentation, item.bbox, "") for item in truth.get(image.id, [])], TRUE_RGB)]
+        own = truth.get(image.id, [])
+        row = [_cell(_outlined(pixels, [(item.segmentation, item.bbox, "") for item in own], TRUE_RGB), own)]
         for detections in found.values():
-            row.append(
-                _outlined(
-                    pixels,
-                    [
-                        (item.get("segmentation"), item["bbox"], f"{item['score']:.2f}")
-                        for item in detections
-                        if item["image_id"] == image.id and item["score"] >= threshold
-                    ],
-                    FOUND_RGB,
-                )
-            )
+            sure = [
+                (item.get("segmentation"), item["bbox"], f"{item['score']:.2f}")
+                for item in detections
+                if item["image_id"] == image.id and item["score"] >= threshold
+            ]
+            row.append(_cell(_outlined(pixels, sure, FOUND_RGB), own))
         rows.append(row)
     write_png(path, contact_sheet(rows, ("truth", *found), cell=CELL))
 
@@ -109,18 +105,31 @@ def _outlined(
     instances: Sequence[tuple[dict[str, Any] | None, Sequence[float], str]],
     colour: tuple[int, int, int],
 ) -> np.ndarray:
-    """The photograph with each instance's outline (its box where it has no mask) and label, at the sheet's size."""
-    scale = CELL / max(pixels.shape[:2])
-    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
-    drawn = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    """The photograph, at its own size, with each instance's outline (its box where it has no mask) and label."""
+    drawn = pixels.copy()
     for rle, box, label in instances:
-        x, y, width, height = (round(value * scale) for value in box)
+        x, y, width, height = (round(value) for value in box)
         if rle is None:
             cv2.rectangle(drawn, (x, y), (x + width, y + height), colour, 1)
         else:
-            mask = cv2.resize(decode_rle(rle), size, interpolation=cv2.INTER_NEAREST)
-            outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            outlines, _ = cv2.findContours(decode_rle(rle), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(drawn, outlines, -1, colour, 1)
         if label:
             cv2.putText(drawn, label, (x, max(9, y - 2)), cv2.FONT_HERSHEY_SIMPLEX, 0.35, colour, 1, cv2.LINE_AA)
     return drawn
+
+
+def _cell(drawn: np.ndarray, items: Sequence[Annotation]) -> np.ndarray:
+    """The sheet's cell: the photograph at native scale around its largest true defect (its middle where it has none);
+    one smaller than the cell stands on paper, enlarged by a whole factor where two fit."""
+    height, width = drawn.shape[:2]
+    x, y, w, h = max(items, key=lambda item: item.area).bbox if items else (0, 0, width, height)
+    left = min(max(x + w // 2 - CELL // 2, 0), max(0, width - CELL))
+    top = min(max(y + h // 2 - CELL // 2, 0), max(0, height - CELL))
+    shown = drawn[top : top + CELL, left : left + CELL]
+    factor = max(1, CELL // max(shown.shape[:2]))
+    shown = shown.repeat(factor, axis=0).repeat(factor, axis=1)
+    cell = np.full((CELL, CELL, 3), 255, np.uint8)
+    above, beside = (CELL - shown.shape[0]) // 2, (CELL - shown.shape[1]) // 2
+    cell[above : above + shown.shape[0], beside : beside + shown.shape[1]] = shown
+    return cell

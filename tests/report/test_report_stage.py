@@ -12,7 +12,7 @@ import pytest
 from anomaly_gan.core.config import build
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import write_text
+from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.report.config import ReportConfig
@@ -224,6 +224,10 @@ def test_a_name_leading_out_of_the_run_is_not_followed(build_run, tmp_path):
     write_png(made.folder / "secret.png", secret)
     path = made.folder / "generate@copy_paste" / "annotations.json"
     before, _ = report(made.context(), tmp_path / "a")
+    manifest = path.parent / "manifest.json"
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content["files"] = [item for item in content["files"] if item["path"] != "annotations.json"]
+    write_json(manifest, content)
     write_text(path, re.sub(r'"base": "[^"]*"', '"base": "../../secret.png"', path.read_text(encoding="utf-8")))
     after, _ = report(made.context(), tmp_path / "b")
     assert before.count("<img") - after.count("<img") == 4  # the normals of 2 categories x 2 rows are gaps
@@ -231,7 +235,9 @@ def test_a_name_leading_out_of_the_run_is_not_followed(build_run, tmp_path):
 
 def test_pictures_beyond_the_budget_are_counted(whole, tmp_path):
     made, _, _ = whole
-    small, metrics = report(made.context(), tmp_path / "out", ReportConfig(cell_px=48, picture_megabytes=0.02))
+    small, metrics = report(
+        made.context(), tmp_path / "out", ReportConfig(cell_px=48, picture_megabytes=0.02, photograph_megabytes=0)
+    )
     assert metrics["pictures_left_out"] > 0
     assert f"{metrics['pictures_left_out']} pictures were left out" in small
     assert len(small) < 80_000

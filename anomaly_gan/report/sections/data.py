@@ -10,7 +10,7 @@ from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...ingest.splits import NORMAL_ROW, counts
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
-from ..pictures import Album, Picture, cut, largest, load_pixels, outlined, union_mask, window_around
+from ..pictures import Album, Picture, cut, largest, load_pixels, native_window, outlined, union_mask
 from ..tables import Table, evenly, metric_tables, table
 
 NORMAL = "normal (no defect)"
@@ -31,11 +31,10 @@ class Examples:
         if pixels is None:
             return
         mask = union_mask(annotations, *pixels.shape[:2])
-        self.whole.append(album.photo(outlined(pixels, mask, side_px), f"{self.name}: {image.file_name}"))
-        if annotations:
-            window = window_around(largest(annotations).mask())
-            shown = outlined(cut(pixels, window), cut(mask, window), side_px)
-            self.near.append(album.photo(shown, f"{self.name}, enlarged: {image.file_name}"))
+        self.whole.append(album.whole(outlined(pixels, mask, 1), f"{self.name}: {image.file_name}"))
+        window = native_window(largest(annotations).mask() if annotations else mask, side_px)
+        shown = outlined(cut(pixels, window), cut(mask, window), side_px)
+        self.near.append(album.photo(shown, f"{self.name}: {image.file_name}, around its largest defect"))
 
 
 def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from ...core.files import write_bytes
 from ..charts import histograms
 from ..config import ReportConfig
 from ..folders import Run
-from ..pictures import Album, Picture, cut, load_below, outlined, union_mask, window_around
+from ..pictures import Album, Picture, cut, load_below, native_window, outlined, union_mask
 from ..tables import Table, evenly, figure, metric_tables, table
 from .decisions import Refused, read_decisions
 
@@ -95,7 +95,8 @@ def certificate_histogram(run: Run, method: str, config: ReportConfig) -> tuple[
             accepted.setdefault(name, []).extend(map(float, values))
         if not row.get("attempt") and not row.get("spare"):
             first.setdefault(name, []).extend(map(float, values))
-    names = list(dict.fromkeys([*first, *accepted]))[: config.categories]
+    names = [name for name in dict.fromkeys([*first, *accepted]) if first.get(name) or accepted.get(name)]
+    names = names[: config.categories]
     if certify is None or not names:
         return None
     real: dict[str, list[float]] = {}
@@ -198,7 +199,7 @@ def refused_pictures(
         pixels = load_below(gate.folder, str(item.file))
         if pixels is not None:
             mask = union_mask(masks_of.get(item.pool_item, []), *pixels.shape[:2])
-            window = window_around(mask)
+            window = native_window(mask, config.cell_px)
             shown = outlined(cut(pixels, window), cut(mask, window), config.cell_px)
             found.append((item.reason, album.photo(shown, f"refused {item.pool_item}")))
     return found

@@ -12,7 +12,7 @@ from ...core.dataset import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
 from ..nearest import Nearest, NearestReal
-from ..pictures import Album, Picture, cut, enlarge, largest, load_named, load_pixels, union_mask, window_around
+from ..pictures import Album, Picture, cut, largest, load_named, load_pixels, magnify, native_window, union_mask
 from ..tables import evenly, metric_tables, table
 from .decisions import read_decisions
 
@@ -25,6 +25,7 @@ class Row:
     mask: Picture | None
     generated: Picture | None
     real: Picture | None
+    whole: Picture | None
     likeness: float | None
     file_name: str
     refused: bool
@@ -99,21 +100,22 @@ def row(
 ) -> Row:
     pixels = load_pixels(made, image)
     if pixels is None:
-        return Row(None, None, None, None, None, image.file_name, refused)
+        return Row(None, None, None, None, None, None, image.file_name, refused)
     mask = union_mask(annotations, *pixels.shape[:2])
     shown = largest([item for item in annotations if item.category_id == category_id])
-    window = window_around(shown.mask())
+    window = native_window(shown.mask(), config.cell_px)
     base = base_pixels(image, train)
     normal = None
     if base is not None and base.shape[:2] == pixels.shape[:2]:
-        normal = album.photo(enlarge(cut(base, window), config.cell_px), f"normal under {image.file_name}")
-    shown_mask = enlarge(cut(mask * 255, window), config.cell_px, smooth=False)
+        normal = album.photo(magnify(cut(base, window), config.cell_px), f"normal under {image.file_name}")
+    shown_mask = magnify(cut(mask * 255, window), config.cell_px)
     nearest = reals.find(pixels, shown.mask(), made.category_names()[category_id]) if reals else None
     return Row(
         normal,
         album.drawing(shown_mask, f"mask of {image.file_name}"),
-        album.photo(enlarge(cut(pixels, window), config.cell_px), f"generated {image.file_name}"),
+        album.photo(magnify(cut(pixels, window), config.cell_px), f"generated {image.file_name}"),
         real_picture(nearest, album, config),
+        album.whole(pixels, f"generated {image.file_name}, whole"),
         nearest.correlation if nearest else None,
         image.file_name,
         refused,
@@ -124,7 +126,7 @@ def real_picture(nearest: Nearest | None, album: Album, config: ReportConfig) ->
     if nearest is None:
         return None
     return album.photo(
-        enlarge(nearest.pixels, config.cell_px),
+        magnify(nearest.around(config.cell_px), config.cell_px),
         f"nearest real, r = {nearest.correlation:.2f}: {nearest.image.file_name}",
     )
 

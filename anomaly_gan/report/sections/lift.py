@@ -28,7 +28,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "note": summary.get("note"),
         "detector": summary.get("detector"),
         "judged_on": summary.get("judged_on"),
-        "chart": chart(stage, album),
+        "chart": chart(stage, album) if len([arm for arm in arms.values() if arm.get("map50")]) > 1 else None,
         "detections": detections(stage, album),
         "arms": arm_table(arms),
         "categories": category_table(arms),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
-from ..pictures import Album, Picture, cut, load_pixels, outlined, union_mask, window_around
+from ..pictures import Album, Picture, cut, load_pixels, native_window, outlined, union_mask
 from ..tables import Table, evenly, figure, mapping, table
 
 WORDS = {"defect_not_unusual": "defect not unusual", "background_unusual": "background unusual"}
@@ -127,7 +127,7 @@ def pictures(
         pixels = load_pixels(dataset, image)
         if pixels is not None:
             mask = union_mask(annotations.get(image.id, []), *pixels.shape[:2])
-            window = window_around(mask)
+            window = native_window(mask, config.cell_px)
             shown = outlined(cut(pixels, window), cut(mask, window), config.cell_px)
             found.append((caption(line), album.photo(shown, f"suspicious {image.file_name}")))
     return found

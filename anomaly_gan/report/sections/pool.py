@@ -10,7 +10,7 @@ import numpy as np
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
-from ..pictures import Album, Picture, cut, heat_map, load_named, load_pixels, outlined, union_mask, window_around
+from ..pictures import Album, Picture, cut, heat_map, load_named, load_pixels, native_window, outlined, union_mask
 from ..tables import Table, evenly, figure, flatten, metric_tables, table
 from . import pool_statistics
 
@@ -29,7 +29,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
     return {
         "simulated": str(stage.config.get("expert_dir")).startswith("embedded:"),
         "counts": count_table(pool, of_category),
-        "overlays": [(name, overlays(pool, real, items, album, config)) for name, items in shown] if real else [],
+        "overlays": [(name, *overlays(pool, real, items, album, config)) for name, items in shown] if real else [],
         "heat": [(name, *heat_pair(name, items, pool, real, album, config)) for name, items in shown],
         "ancestry": ancestry(pool, real, of_category, album, config) if real else None,
         "metrics": metric_tables(stage.metrics, skip=("evaluation", "judge")),
@@ -72,16 +72,18 @@ def count_table(pool: Dataset, of_category: dict[str, list[ImageRecord]]) -> Tab
 
 def overlays(
     pool: Dataset, real: Dataset, items: list[ImageRecord], album: Album, config: ReportConfig
-) -> list[Picture | None]:
-    """Pool masks outlined on the normal photographs they were placed on."""
+) -> tuple[list[Picture | None], list[Picture | None]]:
+    """Pool masks outlined on the normal photographs they were placed on: around the mask, and whole."""
     by_image = pool.by_image()
     pictures: list[Picture | None] = []
-    for item in evenly(items, config.rows + 2):
+    whole: list[Picture | None] = []
+    for item in evenly(items, config.rows):
         pixels = load_named(real, str(item.extra.get("normal_file", "")))
         if pixels is not None:
             mask = union_mask(by_image.get(item.id, []), *pixels.shape[:2])
-            pictures.append(album.photo(outlined(pixels, mask, config.cell_px), f"pool mask {item.file_name}"))
-    return pictures
+            pictures.append(near(pixels, mask, f"pool mask {item.file_name}", album, config))
+            whole.append(album.whole(outlined(pixels, mask, 1), f"pool mask {item.file_name}, whole photograph"))
+    return pictures, whole
 
 
 def heat_pair(
@@ -148,7 +150,7 @@ def followed(
 
 def near(pixels: np.ndarray, mask_01: np.ndarray, alt: str, album: Album, config: ReportConfig) -> Picture | None:
     """The surroundings of a mask, outlined."""
-    window = window_around(mask_01)
+    window = native_window(mask_01, config.cell_px)
     return album.photo(outlined(cut(pixels, window), cut(mask_01, window), config.cell_px), alt)
 
 

@@ -48,7 +48,8 @@ def curves(stage: StageFolder, album: Album, file: str, what: str) -> Picture | 
         return None
     names = [name for name in rows[0] if name and name != "step"]
     terms = {name: [number(row.get(name, "")) for row in rows] for name in names}
-    drawn = {name: values for name, values in terms.items() if any(map(math.isfinite, values))}
+    # a curve needs two points: what was logged once is a figure, and stands in the table
+    drawn = {name: values for name, values in terms.items() if sum(map(math.isfinite, values)) > 1}
     if not drawn:
         return None
     content, width, height = loss_curves([number(row.get("step", "")) for row in rows], drawn)
