@@ -16,6 +16,7 @@ from . import evaluate, runs, stages
 from .control import add_control
 from .detect import detect_app
 from .features import add_features
+from .lift import add_lift
 from .one_class import one_class_app
 from .pool import pool_app
 from .times import Verbs, say_times
@@ -41,6 +42,7 @@ app.add_typer(one_class_app, name="one-class")
 app.add_typer(weights_app, name="weights")
 add_control(app)
 add_features(app)
+add_lift(app)
 say_times(app)
 
 

@@ -34,6 +34,7 @@ TIMES = {
     "export": "seconds for 100 photographs",
     "explain": "less than a second",
     "evaluate": "about a minute for 100 pictures a side",
+    "lift": "days for the whole study, minutes for --max-cells 1; every cell is kept, the same command goes on",
     "detect train": "about 10 min for 600 steps at 256 px",
     "detect eval": "about 10 s for 100 photographs",
     "one-class list": "a second",

@@ -1,0 +1,40 @@
+"""The verb ``anomaly-gan lift``: what generated defects really add to a detector, and from how many real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Settings
+
+
+def add_lift(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command(
+        "lift",
+        epilog="Example: anomaly-gan lift anomaly_gan/configs/lift.yaml --set data.root=magnetic_tile --out runs/lift",
+    )(lift)
+
+
+def lift(
+    config: Annotated[Path, typer.Argument(help="YAML of a study of the lift; see anomaly_gan/configs/lift.yaml.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the study; default runs/NAME.")] = None,
+    max_cells: Annotated[int | None, typer.Option(min=1, help="Train at most so many cells in this call.")] = None,
+    tables_only: Annotated[bool, typer.Option("--tables-only", help="Train nothing, write the tables.")] = False,
+    settings: Settings = [],
+) -> None:
+    """A learning curve of real photographs alone, then arms × objects × draws × folds, every cell resumable.
+
+    Writes table.csv, curve.png, lift.png, found.jpg, missed.jpg, alarms.jpg and summary.json.
+    """
+    from ..study.lift.config import read_lift
+    from ..study.lift.run import run_lift
+
+    study = read_lift(config, settings)
+    folder = out or Path("runs") / study.name
+    summary = run_lift(study, folder, lambda line: typer.echo(line, err=True), max_cells, tables_only)
+    for line in summary["sentences"]:
+        typer.echo(line)
+    typer.echo(f"{summary['cells']} cells of {summary['arms_tried']} arms → {folder}")

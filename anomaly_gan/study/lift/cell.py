@@ -1,0 +1,221 @@
+"""One cell: a detector trained on a share's photographs and an arm's banks, judged on the fold's test photographs.
+
+A finished cell stays valid as long as its setting does, whatever the code looks like: ``result.json`` records the
+whole setting, and fields that came later count as long as they have their default.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from detection.detectors.config import DetectConfig
+
+from ...core.config import Config
+from ...core.dataset import Dataset, load_dataset
+from ...core.files import sha256_bytes, write_json
+from ...core.seeding import seed_for
+from .config import LiftArm, LiftConfig
+from .plan import LiftCell
+from .prepare import Prepared
+
+SCHEMA = 1
+RESULT, DETECTIONS, STARTED = "result.json", "detections.json", "started.json"
+COLUMNS = (
+    "dataset",
+    "objects",
+    "draw",
+    "fold",
+    "arm",
+    "detector",
+    "seed",
+    "exposures",
+    "ap50",
+    "ap30",
+    "pixel_ap",
+    "miou",
+    "auroc",
+    "recall5",
+)
+
+
+def setting(config: LiftConfig, cell: LiftCell) -> dict[str, Any]:
+    """Everything a cell's figures depend on, as JSON; the data set's own content is in ``train_hash``."""
+    arm = config.arms[cell.arm]
+    return {
+        "schema": SCHEMA,
+        "cell": json.loads(json.dumps(asdict(cell))),
+        "dataset": config.dataset,
+        "seed": config.seed,
+        "data": {key: value for key, value in config.data.items() if key not in ("root", "groups")},
+        "detect": _shown(config.detector_of(cell.arm, cell.exposures)),
+        "arm": _shown(arm.model_copy(update={"detect": {}})),
+        "bank": _shown(config.bank) if arm.bank or arm.first else {},
+        "pool": config.pool if arm.bank or arm.first else {},
+        "train": config.train if arm.bank == "anomaly_gan" else {},
+    }
+
+
+def still_holds(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a finished cell is the wanted one: all that was recorded is wanted still, and what it did not know of
+    has its default."""
+    defaults = {"detect": _shown(DetectConfig()), "arm": _shown(LiftArm())}
+    return all(_same(recorded.get(key), value, defaults.get(key)) for key, value in wanted.items())
+
+
+def _same(old: Any, new: Any, default: Any) -> bool:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(
+            _same(old[key], value, default.get(key) if isinstance(default, dict) else None)
+            if key in old
+            else isinstance(default, dict) and value == default.get(key)
+            for key, value in new.items()
+        )
+    return bool(old == new)
+
+
+def _shown(config: Config) -> dict[str, Any]:
+    return json.loads(json.dumps(config.model_dump(mode="json")))
+
+
+def read_result(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """A finished cell of that setting, or None."""
+    try:
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if still_holds(result.get("setting", {}), wanted) else None
+
+
+def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Path) -> dict[str, Any]:
+    """Train and judge; a training that was cut off goes on from its checkpoint.
+
+    Raises:
+        InputError, ConfigError, NumericalFailure: as training and the stages before it raise them.
+    """
+    import torch
+
+    from anomaly_gan.engine.loop import make_fabric
+    from detection.detectors.registry import detector
+    from detection.evaluation.evaluate import judge
+    from detection.evaluation.reading import read_detections
+    from detection.scale import fitted
+    from detection.training.finetune import train_detector
+
+    torch.set_num_threads(config.threads)
+    arm, began, used = config.arms[cell.arm], time.monotonic(), time.process_time()
+    wanted, detect = setting(config, cell), config.detector_of(cell.arm, cell.exposures)
+    data = load_dataset(prepared.ingest)
+    train, test = data.split("train"), data.split("test")
+    detect = fitted(detect, train)
+    bank, first = prepared.banks_of(arm)
+    _claim(folder, wanted)
+    fabric, seed = make_fabric(config.device), seed_for(config.seed, "lift", cell.share.name, cell.seed)
+    start = _stage_one(config, arm, train, detect, fabric, folder, seed, first) if first else None
+    trained = train_detector(
+        train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, start=start
+    )
+    learnt = time.process_time() - used
+    seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device)
+    figures = judge(
+        test, seen.rows, detector(detect.detector).segments, detect.score_threshold, seen.scores, seen.pixels
+    )
+    rows = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
+    write_json(folder / DETECTIONS, rows)
+    result = {
+        "setting": wanted,
+        "train_hash": data_hash(train),
+        "test_hash": data_hash(test),
+        "row": table_row(config, cell, detect.detector, figures),
+        "figures": figures,
+        "report": trained.report,
+        "real_defective": len(train.images) - len(train.normals()),
+        "seconds": {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)},
+        "wall_seconds": round(time.monotonic() - began, 1),
+    }
+    write_json(folder / RESULT, result)
+    _tidy(folder)
+    return result
+
+
+def _stage_one(
+    config: LiftConfig,
+    arm: LiftArm,
+    train: Dataset,
+    detect: DetectConfig,
+    fabric: Any,
+    folder: Path,
+    seed: int,
+    bank: Path,
+) -> Path:
+    """A detector that has seen painted defects on sound photographs alone; its folder."""
+    from detection.training.checkpoint import save_detector
+    from detection.training.finetune import train_detector
+
+    out = folder / "first"
+    if not (out / "model.json").is_file():
+        dense = detect.dense.model_copy(update={"bank_per_batch": detect.dense.batch, "sham_share": 0.0})
+        alone = detect.model_copy(update={"iterations": arm.first_steps, "dense": dense})
+        sound = {image.id for image in train.normals()}
+        trained = train_detector(
+            train.select(lambda image: image.id in sound), alone, fabric, out, seed=seed, where=str(bank), bank=bank
+        )
+        save_detector(out, trained, alone, train.info.get("mode", "RGB"))
+    return out
+
+
+def table_row(config: LiftConfig, cell: LiftCell, detector: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """The cell's line of ``table.csv``."""
+    return {
+        "dataset": config.dataset,
+        "objects": cell.share.objects or "all",
+        "draw": cell.share.draw,
+        "fold": cell.share.fold,
+        "arm": cell.arm,
+        "detector": detector,
+        "seed": cell.seed,
+        "exposures": cell.exposures,
+        "ap50": figures.get("map50"),
+        "ap30": figures.get("ap30"),
+        "pixel_ap": figures.get("pixel_ap"),
+        "miou": figures.get("miou"),
+        "auroc": figures.get("image_auroc"),
+        "recall5": (figures.get("image_recall") or {}).get("0.05"),
+    }
+
+
+def data_hash(part: Dataset) -> str:
+    """Hash of the photographs of a split and what is labelled in them."""
+    content = [[image.sha256, image.file_name] for image in part.images]
+    return sha256_bytes(json.dumps([content, [vars(item) for item in part.annotations]], sort_keys=True).encode())
+
+
+def _claim(folder: Path, wanted: dict[str, Any]) -> None:
+    """Go on with a cell of this setting, throw away any other."""
+    marker = folder / STARTED
+    try:
+        begun = json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        begun = None
+    if begun != wanted and folder.exists():
+        shutil.rmtree(folder)
+    write_json(marker, wanted)
+
+
+def _tidy(folder: Path) -> None:
+    """Keep what tables are made of; checkpoints and the first stage are large."""
+    for path in folder.iterdir():
+        if path.name in (RESULT, DETECTIONS, "losses.csv"):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+Say = Callable[[str], None]

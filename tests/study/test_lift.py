@@ -1,0 +1,174 @@
+"""The study of the lift: plans, keys, a whole small study with its tables, and going on after a kill."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from small_run import shape, texture
+
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.images import write_png
+from anomaly_gan.study.lift import run as lift_run
+from anomaly_gan.study.lift.cell import COLUMNS, setting, still_holds
+from anomaly_gan.study.lift.config import LiftConfig, read_lift
+from anomaly_gan.study.lift.plan import LiftCell, Share, curve_cells, round_cells, survivors
+from anomaly_gan.study.lift.summary import mean_lifts
+
+TINY = {
+    "widths": [8, 8, 8, 8],
+    "finest": 4,
+    "crop": 32,
+    "batch": 2,
+    "held_out": 0.0,
+    "looks": 0,
+    "bank_per_batch": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Six objects with a bright spot and six sound ones; the last two of either are fold 0."""
+    root, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    lines = ["file,group,fold"]
+    for number in range(6):
+        for folder, defect in (("spot", True), ("good", False)):
+            name, pixels, mask = f"{folder}{number}", texture(rng), shape(1, rng)
+            if defect:
+                pixels[mask != 0] = 200
+                write_png(root / folder / f"{name}_mask.png", mask * np.uint8(255))
+            write_png(root / folder / f"{name}.png", pixels)
+            lines.append(f"{name}.png,{name},{int(number < 4)}")
+    (root / "groups.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def config(photographs, **changes):
+    data = {"root": str(photographs), "format": "mask-png", "groups": str(photographs / "groups.csv")}
+    content = {
+        "dataset": "spots",
+        "data": data,
+        "pool": {"count": 2, "judge": {"enabled": False}},
+        "bank": {"count": 2, "size": 40, "sham_sets": 1},
+        "detect": {"detector": "dense", "exposures": 1.0, "warmup": 0, "dense": TINY},
+        "curve": {"exposures": [0.5], "objects": [1], "folds": [0]},
+        "arms": {
+            "none": {},
+            "copy_paste": {"bank": "copy_paste"},
+            "procedural_first": {"first": "procedural", "first_steps": 1},
+        },
+        "rounds": [{"objects": [2]}],
+        "bootstrap": 10,
+    }
+    return LiftConfig(**content | changes)
+
+
+@pytest.fixture(scope="module")
+def study(photographs, tmp_path_factory):
+    out, said = tmp_path_factory.mktemp("lift") / "study", []
+    first = lift_run.run_lift(config(photographs), out, said.append, max_cells=2)
+    return out, said, first
+
+
+def test_a_study_ends_after_as_many_cells_as_asked_and_goes_on_from_there(study, photographs):
+    out, said, first = study
+    assert first["cells"] == 2 and any("2 cells trained" in line for line in said)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/result.json")}
+    summary = lift_run.run_lift(config(photographs), out, said.append)
+    assert summary["cells"] == 4 and summary["failed"] == 0 and summary["arms_tried"] == 3
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    with (out / "table.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 4
+    assert {row["arm"] for row in rows} == {"none", "copy_paste", "procedural_first"}
+    assert {(row["objects"], row["exposures"]) for row in rows} == {("1", "0.500000"), ("2", "1.000000")}
+    for name in ("curve.png", "lift.png", "summary.json", "lift.yaml"):
+        assert (out / name).stat().st_size > 0
+    assert any((out / name).is_file() for name in ("found.jpg", "missed.jpg"))
+    (row,) = summary["lifts"]
+    assert row["reference"] == "none" and {arm["arm"] for arm in row["arms"]} == {"copy_paste", "procedural_first"}
+    assert not list(out.glob("data/*/bank@*"))  # they can be made again
+
+
+def test_the_same_cells_give_the_same_tables(study, photographs):
+    out = study[0]
+    names = ("table.csv", "summary.json", "curve.png", "lift.png")
+    before = {name: (out / name).read_bytes() for name in names}
+    lift_run.run_lift(config(photographs), out, lambda line: None, tables_only=True)
+    assert before == {name: (out / name).read_bytes() for name in names}
+
+
+def test_the_bank_was_seen_and_nothing_real_was_displaced(study):
+    out = study[0]
+    results = [json.loads(path.read_text()) for path in out.glob("cells/fold0-k2-d0/*/result.json")]
+    seen = {result["row"]["arm"]: result["report"]["exposure"] for result in results}
+    assert seen["copy_paste"]["real_defect"] == seen["none"]["real_defect"]
+    assert seen["none"]["synthetic"]["shown"] == 0 < seen["copy_paste"]["synthetic"]["shown"]
+
+
+def test_a_finished_cell_holds_while_its_setting_does(photographs):
+    cell = LiftCell(Share(0, 2, 0), "copy_paste", 1.0, 0)
+    recorded = setting(config(photographs), cell)
+    assert still_holds(recorded, recorded)
+    older = json.loads(json.dumps(recorded))
+    del older["detect"]["clip_norm"]  # a field that came later, at its default
+    assert still_holds(older, recorded)
+    changed = config(photographs, detect={"detector": "dense", "exposures": 1.0, "clip_norm": 1.0, "dense": TINY})
+    assert not still_holds(older, setting(changed, cell))
+    other_bank = config(photographs, bank={"count": 3, "size": 40, "sham_sets": 1})
+    assert not still_holds(recorded, setting(other_bank, cell))
+    moved = config(photographs)
+    moved.data["root"] = "/elsewhere"
+    assert still_holds(recorded, setting(moved, cell))
+
+
+def test_the_curve_comes_first_and_short_trainings_before_long_ones(photographs):
+    curve = {"exposures": [30, 2.4], "objects": [1, None], "folds": [0, 1]}
+    cells = curve_cells(config(photographs, curve=curve))
+    assert [(cell.share.fold, cell.exposures, cell.share.objects) for cell in cells][:4] == [
+        (0, 2.4, 1),
+        (0, 2.4, 0),
+        (0, 30, 1),
+        (0, 30, 0),
+    ]
+    assert {cell.arm for cell in cells} == {"none"} and len(cells) == 8
+
+
+def test_all_objects_have_one_draw_and_arms_of_a_share_stand_together(photographs):
+    study = config(photographs, rounds=[{"objects": [2, None], "draws": [0, 1]}])
+    cells = round_cells(study, study.rounds[0], ["none", "copy_paste"])
+    assert [(cell.share.name, cell.arm) for cell in cells] == [
+        (share, arm) for share in ("fold0-k2-d0", "fold0-k2-d1", "fold0-kall") for arm in ("none", "copy_paste")
+    ]
+
+
+def test_halving_keeps_the_references_and_the_best():
+    arms = ["none", "none_without_normals", "geometric", "a", "b", "c"]
+    assert survivors(arms, {"a": -0.1, "b": 0.2, "c": None}, 1) == ["none", "none_without_normals", "geometric", "b"]
+    assert survivors(arms, {"a": 0.1}, None) == arms
+
+
+def test_a_lift_is_over_the_better_reference():
+    share = Share(0, 2, 0)
+    values = {"none": 0.2, "geometric": 0.3, "a": 0.35}
+    done = {LiftCell(share, arm, 60.0, 0): {"row": {"ap50": value}} for arm, value in values.items()}
+    assert mean_lifts(done, ["a"])["a"] == pytest.approx(0.05)
+
+
+def test_what_cannot_be_is_refused(photographs):
+    with pytest.raises(ValueError, match="no method 'copypaste'"):
+        config(photographs, arms={"none": {}, "x": {"bank": "copypaste"}})
+    with pytest.raises(ValueError, match="needs none"):
+        config(photographs, arms={"copy_paste": {"bank": "copy_paste"}})
+    with pytest.raises(ConfigError, match="arms.x.detect"):
+        config(photographs, arms={"none": {}, "x": {"detect": {"dense": {"widht": 3}}}})
+
+
+def test_the_study_in_the_package_is_read():
+    from anomaly_gan.core.resources import PACKAGE
+
+    study = read_lift(PACKAGE / "configs" / "lift.yaml", ["data.root=photos"])
+    assert {"none", "none_without_normals", "geometric", "copy_paste", "exemplars", "anomaly_gan"} <= set(study.arms)
+    assert study.detector_of("none_without_normals").dense.sound_share == 0
+    assert study.detector_of("copy_paste_without_shams").dense.sham_share == 0
+    assert study.detector_of("none").dense.bank_per_batch == 0
