@@ -160,7 +160,7 @@ def test_what_cannot_be_is_refused(photographs):
         config(photographs, arms={"none": {}, "x": {"bank": "copypaste"}})
     with pytest.raises(ValueError, match="needs none"):
         config(photographs, arms={"copy_paste": {"bank": "copy_paste"}})
-    with pytest.raises(ConfigError, match="arms.x.detect"):
+    with pytest.raises(ConfigError, match=r"arms\.x\.detect"):
         config(photographs, arms={"none": {}, "x": {"detect": {"dense": {"widht": 3}}}})
 
 
