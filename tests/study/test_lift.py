@@ -103,7 +103,7 @@ def test_the_bank_was_seen_and_nothing_real_was_displaced(study):
     results = [json.loads(path.read_text()) for path in out.glob("cells/fold0-k2-d0/*/result.json")]
     seen = {result["row"]["arm"]: result["report"]["exposure"] for result in results}
     assert seen["copy_paste"]["real_defect"] == seen["none"]["real_defect"]
-    assert seen["none"]["synthetic"]["shown"] == 0 < seen["copy_paste"]["synthetic"]["shown"]
+    assert "synthetic" not in seen["none"] and seen["copy_paste"]["synthetic"] and seen["copy_paste"]["sham"]
 
 
 def test_a_finished_cell_holds_while_its_setting_does(photographs):

@@ -18,8 +18,10 @@ from detection.detectors.config import DetectConfig
 
 from ...core.config import Config
 from ...core.dataset import Dataset, load_dataset
-from ...core.files import sha256_bytes, write_json
+from ...core.errors import InputError
+from ...core.files import link_file, sha256_bytes, write_json, write_text
 from ...core.seeding import seed_for
+from ...synthesis.bank.writer import read_lines
 from .config import LiftArm, LiftConfig
 from .plan import LiftCell
 from .prepare import Prepared
@@ -162,11 +164,29 @@ def _stage_one(
         dense = detect.dense.model_copy(update={"bank_per_batch": detect.dense.batch, "sham_share": 0.0})
         alone = detect.model_copy(update={"iterations": arm.first_steps, "dense": dense})
         sound = {image.id for image in train.normals()}
-        trained = train_detector(
-            train.select(lambda image: image.id in sound), alone, fabric, out, seed=seed, where=str(bank), bank=bank
-        )
+        part, view = train.select(lambda image: image.id in sound), _view(bank, train, folder / "first_bank")
+        trained = train_detector(part, alone, fabric, out, seed=seed, where=str(bank), bank=view)
         save_detector(out, trained, alone, train.info.get("mode", "RGB"))
     return out
+
+
+def _view(bank: Path, train: Dataset, folder: Path) -> Path:
+    """The bank for a training that sees sound photographs alone, and so knows the groups of those alone.
+
+    Raises:
+        InputError: E4, something in the bank is of no training object.
+    """
+    groups = {image.group_id for image in train.images}
+    sound = {image.group_id for image in train.normals()}
+    lines = read_lines(bank)
+    foreign = sorted({source for line in lines for source in line["sources"]} - groups)
+    if foreign:
+        raise InputError(str(bank), "E4", f"was made from {foreign[0]!r}, no training object", "make the bank again")
+    for shard in {line["shard"] for line in lines}:
+        link_file(bank / shard, folder / shard)
+    rows = [{**line, "sources": [source for source in line["sources"] if source in sound]} for line in lines]
+    write_text(folder / "bank.jsonl", "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+    return folder
 
 
 def table_row(config: LiftConfig, cell: LiftCell, detector: str, figures: dict[str, Any]) -> dict[str, Any]:

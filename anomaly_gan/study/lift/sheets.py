@@ -13,7 +13,7 @@ import numpy as np
 from ...core.contact_sheet import contact_sheet
 from ...core.dataset import Annotation, Dataset, load_dataset
 from ...core.files import write_bytes
-from ...core.images import read_pixels
+from ...core.images import read_record
 from ...core.masks import decode_rle
 from .cell import DETECTIONS
 from .plan import LiftCell
@@ -78,7 +78,7 @@ def _spaced(items: list[Annotation]) -> list[Annotation]:
 def _drawn(
     test: Dataset, image: Any, truth: Sequence[Annotation], found: Sequence[Mapping[str, Any]], box: Sequence[float]
 ) -> np.ndarray:
-    pixels = read_pixels(test.path_of(image), gray=False)
+    pixels = read_record(test, image, gray=False)
     for rles, colour in (
         ([item.segmentation for item in truth], TRUE_RGB),
         ([row["segmentation"] for row in found], FOUND_RGB),

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...core.dataset import Dataset, ImageRecord
 from ...core.errors import InputError
-from ...core.files import link_file
+from ...core.files import link_file, sha256_bytes
 from ...core.images import read_record, write_png
 from ...core.seeding import rng_for
 
@@ -44,8 +44,8 @@ def sham_split(train: Dataset, folder: Path, seed: int, number: int) -> Dataset:
             continue
         rng = rng_for(seed, "sham", image.file_name, number)
         texture = _texture(image, normals, rng)
-        write_png(target, _fitted(read_record(train, texture, gray), (image.height, image.width), rng))
-        images.append(replace(image, group_id=texture.group_id))
+        pixels = _fitted(read_record(train, texture, gray), (image.height, image.width), rng)
+        images.append(replace(image, group_id=texture.group_id, sha256=sha256_bytes(write_png(target, pixels))))
     return replace(train, images=images, folder=folder)
 
 

@@ -160,9 +160,11 @@ class _Maker:
     def _sources(self, sample: Sample, item: PoolItem, textures: set[str]) -> set[str]:
         """The groups of everything that went in. What a method that learns was taught is in all it paints."""
         found = {one.provenance["parent_group"] for one in item.annotations if "parent_group" in one.provenance}
-        donors = sample.provenance.get("donors")
+        donors, texture = sample.provenance.get("donors"), sample.provenance.get("texture_group")
         if sample.base is not None:
             found.add(self.groups[item.image.extra["normal_file"]])
+        if texture is not None:
+            return found | {texture}
         if donors is not None:
             return found | {donor["group"] for donor in donors}
         return found | textures | self.learnt_from.get(self.ids[item.image.extra["category"]], set())

@@ -59,7 +59,8 @@ def open_method(inputs: MethodInputs) -> Generate:
         rng = rng_for(inputs.seed, "procedural", item.image.file_name, attempt)
         category = item.image.extra["category"]
         base = pixels_of(by_name[item.image.extra["normal_file"]])
-        other = pixels_of(normals[int(rng.integers(len(normals)))])
+        texture = normals[int(rng.integers(len(normals)))]
+        other = pixels_of(texture)
         boxes = [annotation.bbox for annotation in item.annotations] or [_anywhere(base.shape, rng)]
         labels = [annotation.category_id for annotation in item.annotations] or [ids[category]]
         pixels, masks, kinds = base, [], []
@@ -73,6 +74,7 @@ def open_method(inputs: MethodInputs) -> Generate:
             "method": "procedural",
             "label": "generated",
             "kinds": kinds,
+            "texture_group": texture.group_id,
             "support_px": _beyond(changed, union(masks, *base.shape[:2])),
         }
         instances = [(label, mask) for label, mask in zip(labels, masks, strict=True) if mask.any()]
