@@ -44,9 +44,8 @@ def exported(small: SmallRun, folder, **config):
 def test_an_export_that_repeats_nothing_reads_no_pool():
     steps = {step.name: step for step in plan(read_run_config(PACKAGE / "configs" / "demo.yaml", []))}
     assert "pool" not in steps["export@copy_paste"].inputs
-    steps = {
-        step.name: step for step in plan(read_run_config(PACKAGE / "configs" / "demo.yaml", ["export.real_times=2"]))
-    }
+    pools = read_run_config(PACKAGE / "configs" / "demo_pool_ablation.yaml", ["export.real_times=2"])
+    steps = {step.name: step for step in plan(pools)}
     assert steps["export@anomaly_gan@prior"].inputs["pool"] == "pool@prior"
 
 
