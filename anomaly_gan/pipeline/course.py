@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.durations import seconds_of
 from ..core.files import write_json
 from ..core.live import Moment, clock_words, in_words
 from ..core.stage import LOGS
@@ -84,7 +85,12 @@ class Course:
 
     def words(self, moment: Moment) -> str:
         of = f" of {self.total}" if self.total else ""
-        return f"whole run {clock_words(self.spent())}{of}, about {in_words(self.left(moment))} left"
+        return f"whole run {clock_words(self.spent())}{of}, about {in_words(self.planned_left(moment))} left"
+
+    def planned_left(self, moment: Moment) -> float:
+        """``left``, but not beyond what a budget allows."""
+        left = self.left(moment)
+        return min(left, max(0.0, seconds_of(self.total) - self.spent())) if self.total else left
 
 
 def _to_the_end(moment: Moment) -> bool:
@@ -137,7 +143,7 @@ def write_progress(run: Path, course: Course, moment: Moment) -> None:
             "seconds": round(moment.seconds, 1),
             "stage_left": None if moment.left is None else round(moment.left, 1),
             "spent": round(course.spent(), 1),
-            "left": round(course.left(moment), 1),
+            "left": round(course.planned_left(moment), 1),
             "total": course.total,
             "done": {step: round(seconds, 1) for step, seconds in course.done.items()},
         },

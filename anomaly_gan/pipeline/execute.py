@@ -61,6 +61,7 @@ class _Worker:
     pace: Pace = field(default_factory=lambda: Pace(cores=cores()))
     foreseen: dict[str, Foreseen] = field(default_factory=dict)
     not_reached: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
     def work(self, keep_config: bool) -> Outcome:
         where = f"{self.config.device}, {cores()} core{'s' if cores() > 1 else ''}"
@@ -74,7 +75,7 @@ class _Worker:
             say("measuring this machine ...")
             self.pace = pace_of(self.run, self._wanted(todo))
         course = Course(self._estimates(), self.budget.total if self.budget else "")
-        course.before = self.budget.before if self.budget else 0.0
+        course.began, course.before = self.began, self.budget.before if self.budget else 0.0
         for line in plan_lines(self.names, course.estimates):
             say(line)
         with watched(course.words, lambda moment: self._look(course, moment)):

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ..core.errors import CheckFailed
 from ..core.files import write_json, write_text
+from ..core.progress import track
 from ..core.stage import Context
 from .config import ReportConfig
 from .contact import write_sheets
@@ -69,7 +70,7 @@ def render(found: Run, album: Album, config: ReportConfig) -> str:
     """The page. Sections are built in order of importance, so that a spent picture budget cuts the last ones."""
     content: dict[str, Any] = {"verdict": verdict.build(found), "lift": lift.build(found, album, config)}
     content["generated"] = generated.build(found, album, config)
-    for section in (training, data, pool, gates, one_class, control):
+    for section in track((training, data, pool, gates, one_class, control), "sections"):
         content[section.__name__.rpartition(".")[2]] = section.build(found, album, config)
     content["exports"] = exports.build(found)
     content["reproduce"] = reproduce.build(found)

@@ -81,3 +81,13 @@ def test_ctrl_c_says_that_nothing_is_lost(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "interrupted: nothing is lost; the same command goes on from here"
+
+
+def test_help_starts_without_what_only_work_needs():
+    script = (
+        "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli.main as c\n"
+        "try: c.main()\nexcept SystemExit: pass\n"
+        "print('loaded:', *[m for m in ('rich', 'pydantic', 'numpy', 'yaml', 'tqdm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["loaded:"]
