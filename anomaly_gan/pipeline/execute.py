@@ -72,8 +72,7 @@ class _Worker:
         self.foreseen = foresee(self.config, self.run, self.steps())
         todo = [step for step in self.steps() if not self.foreseen[step.name].fresh]
         if any(step.stage.name in MEASURED for step in todo):
-            say("measuring this machine ...")
-            self.pace = pace_of(self.run, self._wanted(todo))
+            self.pace = pace_of(self.run, self._wanted(todo), say)
         course = Course(self._estimates(), self.budget.total if self.budget else "")
         course.began, course.before = self.began, self.budget.before if self.budget else 0.0
         for line in plan_lines(self.names, course.estimates):

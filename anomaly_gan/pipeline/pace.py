@@ -74,7 +74,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pace_of(run: Path, wanted: Wanted) -> Pace:
+def pace_of(run: Path, wanted: Wanted, say: Callable[[str], None]) -> Pace:
     """Measured now, or as this run has measured it before on as many cores."""
     path, key = run / FILE, wanted.key()
     try:
@@ -83,6 +83,7 @@ def pace_of(run: Path, wanted: Wanted) -> Pace:
             return Pace(**content)
     except (OSError, ValueError, KeyError, TypeError):
         pass
+    say("measuring this machine ...")
     pace = measure(wanted)
     write_json(path, {"key": key, **asdict(pace)})
     return pace

@@ -88,7 +88,6 @@ def _pace(runs: Sequence[StudyRun], out: Path, todo: Sequence[Step], say: Callab
     """One step of every method and detector, as the first run that needs it trains it."""
     if not any(step.stage.name in MEASURED for step in todo):
         return Pace()
-    say("measuring this machine ...")
     first = runs[0]
     sizes: Sizes = sizes_of(first.config.data, first.folder)
     trainings: dict[str, Any] = {}
@@ -104,6 +103,6 @@ def _pace(runs: Sequence[StudyRun], out: Path, todo: Sequence[Step], say: Callab
         1 if sizes.gray else 3,
         min(sizes.width, sizes.height) / max(sizes.width, sizes.height),
     )
-    pace = pace_of(out, wanted)
+    pace = pace_of(out, wanted, say)
     workers = compare.workers or pace.cores
     return replace(pace, cores=workers)
