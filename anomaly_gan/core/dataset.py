@@ -17,7 +17,7 @@ import numpy as np
 from .errors import InputError
 from .files import sha256_bytes, write_json
 from .manifest import check_product
-from .masks import decode_rle, encode_rle, encode_rle_box, mask_area, mask_box_xywh
+from .masks import decode_rle, encode_rle_box, mask_area, mask_box_xywh
 
 SCHEMA = 1
 """Of ``annotations.json``; stage keys and manifests have their own (``core.manifest``)."""
@@ -65,16 +65,9 @@ class Annotation:
         cls, id: int, image_id: int, category_id: int, mask_01: np.ndarray, provenance: dict[str, Any] | None = None
     ) -> Annotation:
         """Build an annotation whose RLE, box and area all come from the same pixels."""
-        return cls(
-            id,
-            image_id,
-            category_id,
-            encode_rle(mask_01),
-            mask_box_xywh(mask_01),
-            mask_area(mask_01),
-            0,
-            provenance or {},
-        )
+        x, y, w, h = mask_box_xywh(mask_01)
+        size_hw = (int(mask_01.shape[0]), int(mask_01.shape[1]))
+        return cls.from_box(id, image_id, category_id, mask_01[y : y + h, x : x + w], x, y, size_hw, provenance)
 
     @classmethod
     def from_box(

@@ -162,8 +162,12 @@ class Intake:
             if category is None or (asked is not None and category not in {*asked, EVERY}):
                 left_out[told] += 1
                 continue
-            mask_01 = orient(instance.mask_01, turn)
-            annotation = Annotation.from_mask(0, 0, 0, mask_01, instance.origin)
+            if instance.box is not None and turn == 1:
+                x, y, w, h = instance.box
+                part, size = instance.mask_01[y : y + h, x : x + w], instance.mask_01.shape
+                annotation = Annotation.from_box(0, 0, 0, part, x, y, (size[0], size[1]), instance.origin)
+            else:
+                annotation = Annotation.from_mask(0, 0, 0, orient(instance.mask_01, turn), instance.origin)
             kept.append((category, replace(annotation, iscrowd=1 if category == EVERY else instance.iscrowd)))
         if left_out and all(name == EVERY for name, _ in kept):
             return None

@@ -20,6 +20,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -27,7 +29,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .ledger import Notes, refuse
-from .png_structure import SIGNATURE, png_bit_depth, png_fault
+from .png_structure import SIGNATURE, png_bit_depth, png_fault, short_data
 from .source_tree import suffix_of
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "TGA", "PCX", "SGI", "AVIF")
@@ -51,6 +53,8 @@ SOFT_ALPHA = 0.05
 """Share of pixels that are neither clear nor opaque from which on alpha is a map, not a cut-out."""
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
+LONGEST_SIDE = 65_500
+"""Pixels: no JPEG is longer, and PNG readers differ beyond."""
 ORIENTATION = 274
 BITS_PER_SAMPLE = 258
 INVERSE = {6: 8, 8: 6}
@@ -109,8 +113,12 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16,
     Raises:
         InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19, A26 (see the module's words and ``docs/faults.md``).
     """
-    image, orientation = open_image(name, content, notes, min_side)
+    image, orientation = open_image(name, content, notes, min_side, load=False)
+    seen = read_back(content, image.mode == "L") if image.mode in {"L", "RGB"} and image.format in AS_STORED else None
+    if seen is not None and image.format == "PNG" and png_bit_depth(content) == 8 and "transparency" not in image.info:
+        return Picture(seen, orientation, False)  # libpng is strict: nothing that Pillow would add
     with _guard(name):
+        _load(name, image, content)
         if image.mode == "F":
             raise refuse(name, "A7", "has floating-point pixels, whose range is not declared", "save it as 16 bits")
         deep = deep_samples(image, content)
@@ -121,7 +129,35 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16,
     if image.format == "TIFF":  # Pillow and OpenCV have turned it while loading, and only it
         pixels = orient(pixels, INVERSE.get(orientation, orientation))
     converted = deep is not None or image.mode not in {"L", "RGB"} or image.format not in AS_STORED
+    if not converted:
+        if seen is None or seen.shape != pixels.shape:
+            notes.repair("A12", "written anew as PNG: a later reader would not take it")
+            converted = True
+        elif image.format in {"BMP", "TIFF"} and not np.array_equal(seen, pixels):
+            notes.repair("A12", "written anew as PNG: a later reader would see other pixels")
+            converted = True
+        else:
+            pixels = seen
     return Picture(pixels, orientation, converted)
+
+
+def read_back(content: bytes, gray: bool) -> np.ndarray | None:
+    """The pixels as every later stage reads them (``core.images``); None where it would not."""
+    flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    with quiet():
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+    return pixels if pixels is None or gray else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """OpenCV writes raw lines on what it does not read; the refusal says it in ours."""
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
 
 
 def is_gray(pixels: np.ndarray) -> bool:
@@ -131,8 +167,11 @@ def is_gray(pixels: np.ndarray) -> bool:
     )
 
 
-def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tuple[Image.Image, int]:
-    """Open and fully load an image, with its EXIF orientation; header checks come before any pixel is decoded."""
+def open_image(
+    name: str, content: bytes, notes: Notes, min_side: int = 1, load: bool = True
+) -> tuple[Image.Image, int]:
+    """Open and, under ``load``, fully load an image, with its EXIF orientation; header checks come before any pixel is
+    decoded."""
     if not content:
         raise refuse(name, "A15", "is empty (0 bytes)", "fetch the file again")
     if content.startswith(SIGNATURE) and (fault := png_fault(content)) is not None:
@@ -147,6 +186,10 @@ def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tu
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise refuse(name, "A17", f"has {width}x{height} pixels, more than {MAX_PIXELS:,}", "cut it into tiles")
+        if max(width, height) > LONGEST_SIDE:
+            raise refuse(
+                name, "A17", f"has a side of {max(width, height)} pixels, more than {LONGEST_SIDE:,}", "cut it"
+            )
         if min(width, height) < min_side:
             raise refuse(
                 name,
@@ -157,11 +200,19 @@ def open_image(name: str, content: bytes, notes: Notes, min_side: int = 1) -> tu
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: the first frame is the photograph
             raise refuse(name, "A11", f"holds {getattr(image, 'n_frames', 1)} pictures", "export one of them")
         orientation = orientation_of(image, notes)  # before load(), which forgets it for TIFF
-        image.load()
+        if load:
+            _load(name, image, content)
     kind = "JPEG" if image.format == "MPO" else image.format
     if CONTENT_OF_SUFFIX.get(suffix_of(name), kind) != kind:
         notes.warn("A16", f"the content is {kind}")
     return image, orientation
+
+
+def _load(name: str, image: Image.Image, content: bytes) -> None:
+    """All pixels; A14 where a PNG holds fewer than it says, which Pillow takes for black."""
+    if image.format == "PNG" and (fault := short_data(content)) is not None:
+        raise refuse(name, *fault, "fetch the file again")
+    image.load()
 
 
 class _guard:  # noqa: N801 - a context manager, used as a function

@@ -19,7 +19,7 @@ def printable(name: str) -> str:
 
 def refuse(where: str, code: str, reason: str, remedy: str = "") -> InputError:
     """The typed refusal of one record, its place printed on one line."""
-    return InputError(printable(where), code, printable(reason), remedy)
+    return InputError(printable(where), code, printable(reason), printable(remedy))
 
 
 @dataclass

@@ -32,6 +32,9 @@ JPEG_NOISE = 48
 """Gray levels by which JPEG may blur a mask beside its edges."""
 
 
+Box = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class MaskParts:
     """What a mask picture says: mask_01 (H, W) by category, and ``ignore`` (H, W), the region that counts as nothing.
@@ -199,8 +202,17 @@ def components(name: str, mask_01: np.ndarray) -> Iterator[np.ndarray]:
     Raises:
         InputError: B10 so many parts that this is noise, not a drawn mask.
     """
-    count, labels = cv2.connectedComponents(np.ascontiguousarray(mask_01), connectivity=8)
+    for part, _ in boxed_components(name, mask_01):
+        yield part
+
+
+def boxed_components(name: str, mask_01: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
+    """The same with each part's tight box (x, y, w, h); only the box is looked at, so that specks cost little."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask_01), connectivity=8)
     if count - 1 > MAX_PARTS:
         raise refuse(name, "B10", f"falls into {count - 1} parts", "remove the noise from the mask")
     for index in range(1, count):
-        yield (labels == index).astype(np.uint8)
+        x, y, w, h = (int(value) for value in stats[index, :4])
+        part = np.zeros(mask_01.shape, np.uint8)  # untouched pages of it cost nothing
+        part[y : y + h, x : x + w] = labels[y : y + h, x : x + w] == index
+        yield part, (x, y, w, h)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -28,6 +29,53 @@ def png_fault(content: bytes) -> tuple[str, str] | None:
             return None
         position = end
     return "A14", "has no IEND chunk: the file is cut off"
+
+
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+
+def _image_data(content: bytes) -> Iterator[memoryview]:
+    position, whole = len(SIGNATURE), memoryview(content)
+    while position + 12 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, position)
+        if kind == b"IDAT":
+            yield whole[position + 8 : position + 8 + length]
+        position += 12 + length
+
+
+PIECE = 2**20
+"""Bytes inflated at a time."""
+
+
+def png_bytes(content: bytes) -> int | None:
+    """How many bytes the image data of a PNG must inflate to; None for an interlaced or unknown one."""
+    if len(content) < 33 or content[12:16] != b"IHDR":
+        return None
+    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", content, 16)
+    if interlace or colour not in CHANNELS:
+        return None
+    return height * (1 + (width * depth * CHANNELS[colour] + 7) // 8)
+
+
+def short_data(content: bytes) -> tuple[str, str] | None:
+    """A14 where the image data of a PNG of sound chunks ends before the picture does: Pillow takes the rest for
+    black."""
+    wanted = png_bytes(content)
+    if wanted is None:
+        return None
+    inflate, found = zlib.decompressobj(), 0
+    try:
+        for part in _image_data(content):
+            rest: bytes | memoryview = part
+            while rest and not inflate.eof:
+                found += len(inflate.decompress(rest, PIECE))
+                rest = inflate.unconsumed_tail
+                if found >= wanted:
+                    return None
+        found += len(inflate.flush())
+    except zlib.error as error:
+        return "A14", f"its image data is damaged ({error})"
+    return None if found >= wanted else ("A14", f"holds {found} of {wanted} bytes of image data")
 
 
 def png_bit_depth(content: bytes) -> int:

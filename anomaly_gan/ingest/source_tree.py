@@ -18,6 +18,8 @@ PHOTO_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tif", ".t
 REFUSED_SUFFIXES = frozenset(
     {".eps", ".ps", ".psd", ".fits", ".fit", ".fpx", ".svg", ".pdf", ".heic", ".heif", ".apng", ".ico", ".dcm"}
 )
+LABELS = frozenset({".json", ".txt", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".names", ".data", ".npy", ".mat"})
+"""Of what labels are read from."""
 NO_PICTURES = frozenset(
     {
         *(".json", ".txt", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".md", ".html", ".htm", ".log", ".py", ".zip"),

@@ -26,7 +26,7 @@ from .formats.registry import open_source, reader, relative
 from .groups import read_grouping
 from .labels import LabelMap, read_labels
 from .ledger import Ledger
-from .source_tree import SourceTree
+from .source_tree import LABELS, SourceTree, suffix_of
 from .splits import counts
 
 __all__ = ["IngestConfig", "run", "source_key"]
@@ -39,7 +39,7 @@ def source_key(config: IngestConfig) -> dict[str, str]:
         InputError: the source or the groups file is missing, or cannot be read.
     """
     tree, _ = open_source(expand(config.root), config.format, Ledger(), images_folder(config))
-    lines = [f"{sha256_bytes(tree.read(name, 2**40))}  {name}" for name in tree.files]
+    lines = [f"{_fingerprint(tree, name)}  {name}" for name in tree.files]
     keys = {"source": sha256_bytes("\n".join(lines).encode())}
     for name, told in (("groups", config.groups), ("classes", config.classes), ("labels", config.labels)):
         if told is None or (name != "groups" and not expand(told).is_file()):
@@ -48,6 +48,17 @@ def source_key(config: IngestConfig) -> dict[str, str]:
             raise InputError(str(expand(told)), "MISSING", f"no such {name} file", "check the path")
         keys[name] = sha256_file(expand(told))
     return keys
+
+
+def _fingerprint(tree: SourceTree, name: str) -> str:
+    """Of a file that some reader may read, in pieces; of videos, archives and the like the name is enough. One that
+    cannot be read is refused by name when its turn comes."""
+    if not tree.is_photo(name) and suffix_of(name) not in LABELS:
+        return "not read"
+    try:
+        return sha256_file(tree.path(name))
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
 def images_folder(config: IngestConfig) -> Path | None:

@@ -26,6 +26,8 @@ class Instance:
     mask_01: np.ndarray
     iscrowd: int = 0
     origin: dict[str, Any] = field(default_factory=dict)
+    box: tuple[int, int, int, int] | None = None
+    """(x, y, w, h) where the mask's tight box is known: then nothing outside it is looked at."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ..classes import GROUND, IGNORE
 from ..image_files import MAX_BYTES
 from ..labels import EVERY
 from ..ledger import Ledger, Notes, refuse
-from ..mask_files import MaskParts, components, decode_parts
+from ..mask_files import MaskParts, boxed_components, decode_parts
 from ..mask_names import MASK_FOLDERS, category_of, pair_up
 from ..source_tree import SourceTree, ignore_others
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
@@ -145,8 +145,8 @@ def read_mask_label(
 def _draw(read: dict[str, MaskParts], category: str) -> Iterator[Instance]:
     for mask, parts in read.items():
         for name, mask_01 in parts.defects.items():
-            for part in components(mask, mask_01):
-                yield Instance(name or category, part, origin={"mask": mask})
+            for part, box in boxed_components(mask, mask_01):
+                yield Instance(name or category, part, origin={"mask": mask}, box=box)
         if parts.ignore is not None:
             yield Instance(EVERY, parts.ignore, 1, {"mask": mask})
 

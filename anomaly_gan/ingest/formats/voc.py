@@ -24,7 +24,7 @@ from ...core.files import write_bytes, write_text
 from ..image_files import MAX_BYTES, open_image
 from ..labels import EVERY
 from ..ledger import Ledger, Notes, refuse
-from ..mask_files import components, decode_parts
+from ..mask_files import boxed_components, decode_parts
 from ..mask_values import VOID, values_of
 from ..photo_finder import PhotoFinder
 from ..polygons import ShapeFault, fill_ring
@@ -207,14 +207,14 @@ def _of_classes(
     if parts is None:
         image, _ = open_image(mask, content, notes)
         values = values_of(mask, image, notes).values
-        for part in components(mask, ((values != 0) & (values != 255)).astype(np.uint8)):
-            yield Instance(next(iter(names)), part, origin={"voc": mask})
+        for part, box in boxed_components(mask, ((values != 0) & (values != 255)).astype(np.uint8)):
+            yield Instance(next(iter(names)), part, origin={"voc": mask}, box=box)
         if (values == 255).any() and ((values != 0) & (values != 255)).any():
             yield Instance(EVERY, (values == 255).astype(np.uint8), 1, {"voc": mask})
         return
     for label, mask_01 in parts.defects.items():
-        for part in components(mask, mask_01):
-            yield Instance(label or "defect", part, origin={"voc": mask})
+        for part, box in boxed_components(mask, mask_01):
+            yield Instance(label or "defect", part, origin={"voc": mask}, box=box)
     if parts.ignore is not None:
         yield Instance(EVERY, parts.ignore, 1, {"voc": mask})
 
