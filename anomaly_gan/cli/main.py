@@ -58,7 +58,9 @@ INTERRUPTED = 128 + signal.SIGINT
 
 def main() -> None:
     """Run the command line; every error a user can act on is one line, without a traceback."""
-    signal.signal(signal.SIGTERM, _stop)
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, too
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(getattr(signal, name), _stop)
     try:
         code = app(standalone_mode=False) or 0
         if code == INTERRUPTED:  # typer turns Ctrl-C into this number and says nothing
@@ -76,6 +78,36 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EnvironmentFailure.exit_code)
+    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
+        told = out_of_memory(error)
+        if told is None:
+            raise
+        typer.echo(f"error: {told}", err=True)
+        sys.exit(EnvironmentFailure.exit_code)
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """One line where memory is short, on the machine or on its GPU; None where the error is another."""
+    words = " ".join(str(error).split())
+    lower = words.lower()
+    if type(error).__name__ == "OutOfMemoryError" or "cuda out of memory" in lower or "cudnn_status_alloc" in lower:
+        return (
+            f"the GPU has too little memory ({words[:120]}): free it, or set a smaller batch; the same command goes on"
+        )
+    if "cuda error" in lower or "no cuda gpus" in lower:
+        return f"the GPU is gone ({words[:120]}): the same command goes on from the last checkpoint"
+    short = (
+        "cannot allocate memory",
+        "can't allocate memory",
+        "failed to map segment",
+        "not enough memory",
+        "std::bad_alloc",
+    )
+    if isinstance(error, MemoryError) or any(part in lower for part in short):
+        return (
+            f"too little memory ({words[:120] or 'none left'}): close other programs or raise the limit, then run again"
+        )
+    return None
 
 
 def _say_interrupted() -> None:

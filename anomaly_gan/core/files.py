@@ -81,8 +81,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    with atomic_path(path) as temporary:
+def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
+    with atomic_path(path, private) as temporary:
         temporary.write_bytes(content)
 
 
@@ -90,9 +90,10 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, private: bool = False) -> None:
     """Write JSON with sorted keys and a final newline; NaN and infinity are refused (ValueError)."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode("utf-8"), private)
 
 
 def link_file(source: Path, target: Path) -> None:

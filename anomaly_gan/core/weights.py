@@ -6,9 +6,9 @@ The folder is ``$ANOMALY_GAN_WEIGHTS``, else ``~/.cache/anomaly-gan/weights``.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
+import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import Any
 
 from .config import nearest
 from .errors import ConfigError, EnvironmentFailure, InputError
-from .files import atomic_path, sha256_file
+from .files import make_folder, sha256_file, sync_folder
 from .progress import progress_bar
 
 FOLDER_VARIABLE = "ANOMALY_GAN_WEIGHTS"
@@ -151,26 +151,60 @@ def fetch(names: Iterable[str] = (), folder: Path | None = None) -> list[Path]:
     return paths
 
 
+TRIES = 4
+
+
 def _download(name: str, weight: WeightFile, path: Path) -> None:
-    digest = hashlib.sha256()
-    with atomic_path(path) as temporary:
+    """Into ``path.part``, which a download that was cut off leaves and the next one goes on with; over ``path`` only
+    where the hash is right."""
+    part = path.with_name(f"{path.name}.part")
+    for attempt in range(TRIES):
         try:
-            answer = urllib.request.urlopen(weight.url, timeout=60)
-        except (OSError, http.client.HTTPException) as error:
+            _append(name, weight, path, part)
+            break
+        except EnvironmentFailure:
+            if attempt == TRIES - 1 or not part.is_file():
+                raise
+    digest = sha256_file(part)
+    if digest != weight.sha256:
+        part.unlink()
+        raise InputError(
+            weight.url,
+            "I6",
+            f"what arrived has SHA-256 {digest[:12]}..., must be {weight.sha256[:12]}...",
+            "try again; nothing was kept",
+        )
+    with part.open("rb") as stream:
+        os.fsync(stream.fileno())
+    part.replace(path)
+    sync_folder(path.parent)
+
+
+def _append(name: str, weight: WeightFile, path: Path, part: Path) -> None:
+    there = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(weight.url, headers={"Range": f"bytes={there}-"} if there else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # nothing is left to fetch: the hash decides
             raise _unreachable(weight, path, error) from error
-        total = int(answer.headers.get("Content-Length") or 0)
-        with answer, temporary.open("wb") as target, progress_bar(name, total) as bar:
+        return
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(weight, path, error) from error
+    resumed = bool(there) and getattr(answer, "status", None) == 206
+    left = int(answer.headers.get("Content-Length") or 0)
+    make_folder(part.parent)
+    try:
+        with answer, part.open("ab" if resumed else "wb") as target, progress_bar(name, left) as bar:
+            arrived = 0
             while chunk := _read(answer, weight, path):
                 target.write(chunk)
-                digest.update(chunk)
+                arrived += len(chunk)
                 bar.update(len(chunk))
-        if digest.hexdigest() != weight.sha256:
-            raise InputError(
-                weight.url,
-                "I6",
-                f"what arrived has SHA-256 {digest.hexdigest()[:12]}..., must be {weight.sha256[:12]}...",
-                "try again; nothing was kept",
-            )
+    except OSError as error:
+        raise EnvironmentFailure(f"{part}: cannot be written: {error.strerror or error}") from error
+    if left and arrived < left:
+        raise _unreachable(weight, path, OSError(f"cut off after {arrived} of {left} bytes"))
 
 
 def _read(answer: Any, weight: WeightFile, path: Path) -> bytes:

@@ -30,6 +30,7 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.core.tables import neutral_row
 
 from ..elements.real import Element
 from ..placement.config import PlaceConfig
@@ -119,7 +120,7 @@ def study(
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(neutral_row(row) for row in rows)
     write_text(out / "table.csv", stream.getvalue())
     draw_bars(rows, out / "placement.png")
     for trial in trials:

@@ -13,6 +13,7 @@ import numpy as np
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.statistics.ranks import auroc
+from anomaly_gan.core.tables import neutral_row
 
 from ..elements.expert import PASSABLE
 from ..elements.real import Element
@@ -193,5 +194,5 @@ def _csv(rows: Sequence[Row]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(neutral_row(row) for row in rows)
     return stream.getvalue()

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import socket
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,7 @@ def serve(
     store = Store(folder, config.busy_seconds)
     try:
         if what != WHAT:
-            write_json(folder / CRITERIA, config.criteria)
+            write_json(folder / CRITERIA, config.criteria, private=True)
         token = None if no_token else keep_token(token_file or folder / "token")
         store.backup(config.backups)
         store.keep(config.backups, config.backup_every, config.backup_minutes)
@@ -179,7 +179,7 @@ def _listen(config: RateConfig) -> Iterator[socket.socket]:
 
 
 def _uvicorn_config(desk: Desk) -> uvicorn.Config:
-    guarded = type("LimitedProtocol", (LimitedProtocol,), {"limits": desk.config, "open_by_address": Counter()})
+    guarded = type("LimitedProtocol", (LimitedProtocol,), {"limits": desk.config, "open_by_address": defaultdict(dict)})
     return uvicorn.Config(
         build_app(desk),
         http=guarded,
@@ -222,23 +222,30 @@ class LimitedProtocol(H11Protocol):
     """Bounds the number of connections, and the time in which a request must have arrived (slow clients, F15)."""
 
     limits: RateConfig
-    open_by_address: Counter[str]
+    open_by_address: dict[str, dict[LimitedProtocol, None]]
     _address = ""
     _alarm: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._address = (transport.get_extra_info("peername") or ("",))[0]
-        self.open_by_address[self._address] += 1
+        mine = self.open_by_address[self._address]
+        mine[self] = None
         super().connection_made(transport)
-        if self.open_by_address.total() > self.limits.connections or self.open_by_address[self._address] > max(
+        if sum(map(len, self.open_by_address.values())) > self.limits.connections or len(mine) > max(
             1, self.limits.connections // 2
         ):
-            transport.abort()
-            return
+            # the one that has waited longest without a whole request makes room: nobody shuts an address out
+            oldest = next((one for one in mine if one is not self and not one.is_working()), self)
+            mine.pop(oldest, None)
+            oldest.transport.abort()
+            if oldest is self:
+                return
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.open_by_address[self._address] -= 1
+        self.open_by_address[self._address].pop(self, None)
+        if not self.open_by_address[self._address]:
+            del self.open_by_address[self._address]
         if self._alarm is not None:
             self._alarm.cancel()
         super().connection_lost(exc)
@@ -252,9 +259,12 @@ class LimitedProtocol(H11Protocol):
             self._alarm.cancel()
         self._alarm = self.loop.call_later(self.limits.request_seconds + 5, self._too_slow)
 
+    def is_working(self) -> bool:
+        """Whether a whole request has arrived that is not answered yet."""
+        return self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
+
     def _too_slow(self) -> None:
-        working = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
-        if working:
+        if self.is_working():
             self._await_request()
         else:
             self.transport.abort()

@@ -311,10 +311,11 @@ def test_the_real_server_survives_bad_clients(server: Running) -> None:
         client.sendall(b"GET / HTTP/1.1\r\nHo")
     assert server.ask("/api/session")[0] == 200, "slow clients do not keep the others out"
     many = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
-    late = many[-1]
-    late.settimeout(5)
+    assert server.ask("/api/session")[0] == 200, "half-open connections never shut their own address out"
+    oldest = slow[0]
+    oldest.settimeout(5)
     with contextlib.suppress(ConnectionResetError):
-        assert late.recv(10) == b"", "one too many is turned away"
+        assert oldest.recv(10) == b"", "the one that has waited longest makes room"
     for client in (*slow, *many):
         client.close()
     for _ in range(50):

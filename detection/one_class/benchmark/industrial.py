@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -79,7 +80,8 @@ class Source:
                 raise InputError(
                     str(place), "A12", f"is no whole zip file ({error})", "copy the data set anew"
                 ) from error
-            self._read, names = archive.read, archive.namelist()
+            names = _bounded(place, archive.infolist())
+            self._read = archive.read
         self.names = sorted(names)
         self._known = set(self.names)
         if not any(name.startswith(f"{marker}/") for name in self.names):
@@ -110,6 +112,35 @@ class Source:
         if pixels is None:
             raise InputError(f"{self.place}/{name}", "A12", "does not decode as an image", "copy the data set anew")
         return pixels
+
+
+MOST_MEMBERS, LARGEST_MEMBER, LARGEST_ARCHIVE, MOST_PACKED = 500_000, 2**28, 2**36, 200
+
+
+def _bounded(place: Path, members: list[zipfile.ZipInfo]) -> list[str]:
+    """Names of the regular files of an archive.
+
+    Raises:
+        InputError: S11 more files, larger ones, or tighter packed ones than photographs are.
+    """
+    files = [
+        member
+        for member in members
+        if not member.is_dir() and stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG)
+    ]
+    worst = max(files, key=lambda member: member.file_size, default=None)
+    if len(files) > MOST_MEMBERS or sum(member.file_size for member in files) > LARGEST_ARCHIVE:
+        raise InputError(str(place), "S11", f"holds {len(files)} files, too much for a data set", "unpack it yourself")
+    if worst is not None and worst.file_size > LARGEST_MEMBER:
+        raise InputError(
+            f"{place}/{worst.filename}", "S11", f"unpacks to {worst.file_size} bytes", "unpack it yourself"
+        )
+    for member in files:
+        if member.file_size > 2**20 and member.file_size > MOST_PACKED * max(1, member.compress_size):
+            raise InputError(
+                f"{place}/{member.filename}", "S11", "is packed tighter than any photograph", "unpack it yourself"
+            )
+    return [member.filename for member in files]
 
 
 def load_industrial(dataset: str, root: Path, size: int, fold: int = 0) -> IndustrialSplit:

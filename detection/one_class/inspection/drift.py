@@ -42,12 +42,18 @@ def compare(
     if len(scores) < LEAST or len(held_out) < LEAST:
         return Drift(
             None,
-            (f"drift: {len(scores)} photographs are too few to compare with calibration (at least {LEAST})",),
+            (_too_few(len(scores), len(held_out)),),
             {"photographs": len(scores)},
         )
     alarms = int((scores > threshold.value).sum())
     independent = effective_size(held_out, held_out_groups)
     return (_good if known_good else _unknown)(held_out, independent, threshold, scores, alarms)
+
+
+def _too_few(new: int, held_out: int) -> str:
+    if new < LEAST:
+        return f"drift: {new} photographs are too few to compare with calibration (at least {LEAST})"
+    return f"drift: the model was calibrated on {held_out} normals, too few to compare with (at least {LEAST})"
 
 
 def _good(held_out: np.ndarray, independent: int, threshold: Threshold, scores: np.ndarray, alarms: int) -> Drift:

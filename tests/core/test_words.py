@@ -1,0 +1,216 @@
+"""One line for what used to be a traceback; tables that no spreadsheet obeys; archives and downloads within bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anomaly_gan.cli.main import out_of_memory
+from anomaly_gan.core import weights
+from anomaly_gan.core.errors import EnvironmentFailure, InputError
+from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.tables import write_csv
+from detection.one_class.benchmark.industrial import Source
+from detection.one_class.inspection.calibration import calibrate
+from detection.one_class.inspection.drift import compare
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "too little memory"),
+        (np._core._exceptions._ArrayMemoryError((10**6, 10**6), np.dtype(np.int64)), "too little memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "too little memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+            "too little memory",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU has too little memory"),
+        (RuntimeError("CUDA error: unspecified launch failure"), "the GPU is gone"),
+        (RuntimeError("shapes do not match"), None),
+        (ImportError("No module named 'onnx'"), None),
+    ],
+)
+def test_short_memory_is_one_line_and_other_errors_stay_errors(error, words):
+    told = out_of_memory(error)
+    assert told is None if words is None else (told.startswith(words) and "\n" not in told)
+
+
+def test_a_command_without_memory_ends_in_one_line_with_exit_code_4(tmp_path):
+    code = (
+        "from anomaly_gan.cli import main; import anomaly_gan.cli.main as place\n"
+        "def none(*_, **__): raise MemoryError\n"
+        "place.app = none; place.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 4 and done.stderr.startswith("error: too little memory") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_stop_and_a_closed_terminal_say_that_nothing_is_lost(name):
+    code = (
+        "import time; import anomaly_gan.cli.main as place\n"
+        "def wait(*_, **__):\n    print('ready', flush=True); time.sleep(60)\n"
+        "place.app = wait; place.main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + getattr(signal, name) and "nothing is lost" in told
+
+
+def test_drift_says_which_side_is_too_few():
+    held_out = np.linspace(0, 1, 5)
+    threshold = calibrate(np.linspace(0, 1, 40), 0.05)
+    few = compare(held_out, None, threshold, np.linspace(0, 1, 30), False).sentences[0]
+    assert "calibrated on 5 normals" in few
+    assert (
+        "3 photographs are too few" in compare(np.linspace(0, 1, 40), None, threshold, held_out[:3], False).sentences[0]
+    )
+
+
+def test_no_cell_of_any_table_is_a_formula(tmp_path):
+    write_csv(tmp_path / "t.csv", ["category", "=x"], [["=1+1", -0.5], ["@SUM(A1)", None], ["-cmd", 3], ["crack", 1.0]])
+    assert (tmp_path / "t.csv").read_text().splitlines() == [
+        "category,'=x",
+        "'=1+1,-0.500000",
+        "'@SUM(A1),",
+        "'-cmd,3",
+        "crack,1.000000",
+    ]
+
+
+def test_every_table_is_written_by_the_neutral_writers():
+    """``csv.writer`` of one's own would write names as they are."""
+    allowed = {
+        "anomaly_gan/core/tables.py",
+        "detection/one_class/inspection/score.py",  # ./ before names, as paths stay usable
+        "mask_pool/scoring/sheets.py",
+        "anomaly_gan/ingest/formats/csv.py",  # labels for programs, to be read back as they are
+    }
+    own = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("anomaly_gan", "mask_pool", "detection")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"csv\.(writer|DictWriter)\(", path.read_text(encoding="utf-8"))
+    }
+    names_of_users = {name for name in own - allowed if "category" in (ROOT / name).read_text(encoding="utf-8")}
+    assert not {name for name in names_of_users if "neutral" not in (ROOT / name).read_text(encoding="utf-8")}
+
+
+def test_nets_and_checkpoints_are_their_owners_alone_and_other_products_readable(tmp_path):
+    before = os.umask(0)
+    try:
+        for name in ("net.safetensors", "step-1.pt", "model.onnx"):
+            write_bytes(tmp_path / name, b"x")
+        write_bytes(tmp_path / "criteria.bin", b"x", private=True)
+        write_json(tmp_path / "metrics.json", {})
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes.pop("metrics.json") == 0o644 and set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("kind", ["large", "tight", "link"])
+def test_an_archive_is_bounded_before_anything_is_unpacked(tmp_path, kind, monkeypatch):
+    place = tmp_path / "set.zip"
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Rail_Surface/a.png", b"x")
+        if kind == "link":
+            link = zipfile.ZipInfo("Rail_Surface/passwd.png")
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(link, "/etc/passwd")
+        else:
+            archive.writestr("Rail_Surface/b.png", b"\0" * (2**21 if kind == "tight" else 2**20))
+    if kind == "large":
+        monkeypatch.setattr("detection.one_class.benchmark.industrial.LARGEST_MEMBER", 2**19)
+    if kind == "link":
+        assert Source(place, "Rail_Surface").names == ["Rail_Surface/a.png"]
+        return
+    with pytest.raises(InputError, match="S11"):
+        Source(place, "Rail_Surface")
+
+
+CONTENT = bytes(range(256)) * 4000
+
+
+class Cutting(http.server.BaseHTTPRequestHandler):
+    """Sends 300,000 bytes at most, and goes on where it is asked to."""
+
+    asked: list[str] = []  # noqa: RUF012
+    spoil = False
+
+    def do_GET(self):
+        told = self.headers.get("Range")
+        self.asked.append(told or "")
+        start = int(told.removeprefix("bytes=").removesuffix("-")) if told else 0
+        part = CONTENT[start:]
+        self.send_response(206 if told else 200)
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(bytes([part[0] ^ self.spoil]) + part[1:300_000])
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_download_that_is_cut_off_goes_on_and_wrong_bytes_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "folder"))
+    server = http.server.HTTPServer(("127.0.0.1", 0), Cutting)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/small.pth"
+    row = weights.WeightFile("small.pth", url, "none", "tests", hashlib.sha256(CONTENT).hexdigest())
+    monkeypatch.setattr(weights, "WEIGHTS", {"small": row})
+    Cutting.asked.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "TRIES", 2)
+        with pytest.raises(EnvironmentFailure, match=r"cut off|cannot be fetched"):
+            weights.fetch()
+    assert weights.find("small") is None and (tmp_path / "folder" / "small.pth.part").stat().st_size == 600_000
+    weights.fetch()
+    assert weights.find("small") == tmp_path / "folder" / "small.pth"
+    assert Cutting.asked == ["", "bytes=300000-", "bytes=600000-", "bytes=900000-"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["small.pth"]
+    monkeypatch.setattr(weights, "WEIGHTS", {"other": replace(row, file_name="other.pth", sha256="0" * 64)})
+    with pytest.raises(InputError, match="I6"):
+        weights.fetch()
+    assert not (tmp_path / "folder" / "other.pth.part").exists()
+    server.shutdown()
+    server.server_close()
+
+
+def test_lower_bounds_leave_out_versions_with_known_holes():
+    import tomllib
+
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    least = {re.split(r"[>=]", line)[0]: line for line in told}
+    for name, bound in (("pillow", 13), ("starlette", 1), ("torch", 2), ("jinja2", 3), ("tqdm", 4)):
+        number = re.search(r">=([\d.]+)", least[name])
+        assert number is not None and int(number[1].split(".")[0]) >= bound, name
+
+
+def test_no_module_unpickles_evaluates_or_loads_more_than_weights():
+    banned = re.compile(r"\b(eval|exec)\(|pickle\.loads?\(|yaml\.load\(|shell=True|os\.system\(|allow_pickle=True")
+    for package in ("anomaly_gan", "mask_pool", "detection"):
+        for path in (ROOT / package).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert not banned.search(text.replace(".eval()", "").replace("model.eval(", "")), path
+            for call in re.finditer(r"torch\.load\(", text):
+                assert "weights_only=True" in text[call.start() : call.start() + 200], path
