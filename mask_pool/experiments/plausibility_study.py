@@ -12,8 +12,8 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.files import write_json, write_text
-from anomaly_gan.statistics.ranks import auroc
 from anomaly_gan.core.tables import neutral_row
+from anomaly_gan.statistics.ranks import auroc
 
 from ..elements.expert import PASSABLE
 from ..elements.real import Element
