@@ -35,7 +35,7 @@ def test_an_arm_with_its_own_pool_is_paired_with_its_method_on_the_shared_pool(
 ) -> None:
     write_dataset(tmp_path / "ingest")
     test = load_dataset(tmp_path / "ingest").split("test")
-    config = CompareConfig(arms=tuple(MAP50), seeds=3, bootstrap=0)
+    config = CompareConfig(arms=tuple(MAP50), seeds=3, bootstrap=0, detectors=("mask_rcnn",))
     rows = [cell(arm, seed, value) for arm, values in MAP50.items() for seed, value in enumerate(values)]
     arms = summarise(rows, {}, test, config, seed=0)["arms"]
     paired = arms["anomaly_gan@bare"]["difference_to_shared_pool"]
