@@ -122,7 +122,7 @@ def test_a_finished_cell_holds_while_its_setting_does(photographs):
     assert still_holds(recorded, setting(moved, cell))
 
 
-def test_the_curve_comes_first_and_short_trainings_before_long_ones(photographs):
+def test_the_curve_works_fold_by_fold_and_begins_with_what_costs_least(photographs):
     curve = {"exposures": [30, 2.4], "objects": [1, None], "folds": [0, 1]}
     cells = curve_cells(config(photographs, curve=curve))
     assert [(cell.share.fold, cell.exposures, cell.share.objects) for cell in cells][:4] == [

@@ -9,6 +9,10 @@ from pathlib import Path
 from .config import CURVE_ARM, REFERENCES, LiftConfig, Round
 
 
+ALL_COUNT = 12
+"""All objects of a category count as so many where cells are ordered by cost."""
+
+
 @dataclass(frozen=True, order=True)
 class Share:
     """What a training may learn from: a fold's training side, ``objects`` of each category (0: all), which draw."""
@@ -40,15 +44,16 @@ class LiftCell:
 
 
 def curve_cells(config: LiftConfig) -> list[LiftCell]:
-    """The learning curve: fold by fold, short trainings first, few objects first."""
+    """The learning curve: fold by fold, the cheapest first (exposures times objects)."""
     curve = config.curve
-    return [
+    cells = [
         LiftCell(share, CURVE_ARM, exposures, seed)
         for fold in curve.folds
         for exposures in sorted(curve.exposures)
         for share in _shares(fold, curve.objects, curve.draws)
         for seed in curve.seeds
     ]
+    return sorted(cells, key=lambda cell: (cell.share.fold, cell.exposures * (cell.share.objects or ALL_COUNT)))
 
 
 def round_cells(config: LiftConfig, one: Round, arms: Sequence[str]) -> list[LiftCell]:
