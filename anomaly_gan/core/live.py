@@ -121,6 +121,8 @@ class Live:
             self._end_where_idle()
 
     def say(self, line: str) -> None:
+        if self.quiet:
+            return
         with self._lock:
             self._clear()
             print(line, file=sys.stderr, flush=True)  # noqa: T201

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.files import write_json
+from ..core.progress import say
 from ..core.stage import LOGS
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -165,4 +165,4 @@ def _kept(folder: Path) -> str | None:
 @lru_cache(maxsize=256)
 def _say(line: str) -> None:
     """On stderr, once a process: many small trainings would otherwise say it as often."""
-    sys.stderr.write(line + "\n")
+    say(line)

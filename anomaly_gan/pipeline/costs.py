@@ -50,7 +50,7 @@ def _flat(reference: float) -> Callable[[Work], float]:
 
 
 def _ingest(work: Work) -> float:
-    return work.pace.slower * (1 + work.sizes.photographs * (0.004 + 0.03 * work.sizes.megapixels))
+    return work.pace.slower * (0.3 + work.sizes.photographs * (0.002 + 0.02 * work.sizes.megapixels))
 
 
 def _pool(work: Work) -> float:
@@ -77,7 +77,7 @@ def _newest_step(folder: Path) -> int:
 
 def _generate(work: Work) -> float:
     paints = training_of(work.config.method) is not None
-    return work.pace.slower * (2 + work.generated * (0.15 if paints else 0.05))
+    return work.pace.slower * (1 + work.generated * (0.015 if paints else 0.008))
 
 
 def _certify(work: Work) -> float:
@@ -87,7 +87,7 @@ def _certify(work: Work) -> float:
 
 
 def _gate(work: Work) -> float:
-    return work.pace.slower * (8 + 0.15 * work.generated + 0.1 * min(work.sizes.train, 400))
+    return work.pace.slower * (3 + 0.05 * work.generated + 0.02 * min(work.sizes.train, 400))
 
 
 def _features(work: Work) -> float:

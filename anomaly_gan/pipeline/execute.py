@@ -93,9 +93,10 @@ class _Worker:
     def _step(self, name: str, course: Course, keep_config: bool) -> None:
         step = next(step for step in self.steps() if step.name == name)
         if not self.foreseen[name].fresh and self.budget and self._out_of_reach(step):
+            if not self.not_reached:
+                say(f"{self.budget.total} are over: {name} and what comes after it is not begun, but for the report")
             self.not_reached.append(name)
             course.estimates.pop(name, None)
-            say(f"{name}: not reached within {self.budget.total}")
             return
         course.begin(name)
         if not self.foreseen[name].fresh and self.budget:
