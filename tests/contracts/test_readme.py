@@ -13,6 +13,8 @@ import yaml
 from anomaly_gan.cli.main import app
 from anomaly_gan.pipeline.config import RunConfig, read_run_config
 from anomaly_gan.study.config import is_study, read_study
+from anomaly_gan.study.lift.config import read_lift
+from anomaly_gan.study.lift.plan import curve_cells
 from anomaly_gan.study.plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +61,9 @@ def test_the_documents_name_every_verb():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_configuration_and_preset_loads(path):
+    if path.name.startswith("lift"):
+        assert curve_cells(read_lift(path, []))
+        return
     if is_study(path):
         assert plan_study(*read_study(path, []), Path("study"))
         return
