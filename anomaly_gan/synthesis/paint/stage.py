@@ -25,7 +25,7 @@ from ..methods.painting.severity_scale import parse_severity, wanted_severity
 from ..relighting.model import Light, LightModel, light_beside, load_light, parse_light, relight, resolved
 from .config import PaintConfig
 from .placement import Instances, Placement, parse_at, parse_turn, place
-from .user_files import read_mask, read_photograph
+from .user_files import bits_of, read_mask, read_photograph
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
     brush, channels = open_painter(sources.model, device)
     if severity is not None and not brush.painter.controls:
         raise ConfigError("--severity: this model was trained without (noise: false)")
-    pixels, content = read_photograph(sources.photograph)
+    pixels, content = read_photograph(sources.photograph, config.bits or bits_of(sources.model))
     if channels == 1 and pixels.ndim == 3:
         raise InputError(
             str(sources.photograph),

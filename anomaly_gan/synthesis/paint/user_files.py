@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.config import nearest
+from ...core.dataset import load_dataset
 from ...core.errors import InputError
 from ...core.masks import union
 from ...ingest.formats.labelme import (
@@ -40,14 +41,20 @@ def read_content(path: Path, most: int) -> bytes:
         raise InputError(str(path), "A21", f"cannot be read ({error.strerror})") from error
 
 
-def read_photograph(path: Path) -> tuple[np.ndarray, bytes]:
+def bits_of(trained: Path) -> int | None:
+    """What deep photographs of the model's data set were scaled from; None where nothing says so."""
+    path = trained.parent / "ingest" / "annotations.json"
+    return load_dataset(path.parent).info.get("bits") if path.is_file() else None
+
+
+def read_photograph(path: Path, bits: int | None = None) -> tuple[np.ndarray, bytes]:
     """A photograph the way a viewer shows it, (H, W) where it holds no colour, else RGB; and its file's bytes.
 
     Raises:
         InputError: A-codes of ``core.image_files``.
     """
     content = read_content(path, MAX_BYTES)
-    picture = decode_photo(str(path), content, Notes(), min_side=8)
+    picture = decode_photo(str(path), content, Notes(), bits, min_side=8)
     pixels = orient(picture.pixels, picture.orientation)
     if pixels.ndim == 3 and is_gray(pixels):
         pixels = np.ascontiguousarray(pixels[..., 0])

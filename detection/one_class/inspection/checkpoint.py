@@ -50,6 +50,8 @@ class Model:
     map_scale: tuple[float, float] | None = None
     held_out_highest: np.ndarray | None = None
     precision: str | None = None
+    bits: int | None = None
+    """What photographs of more than 8 bits are scaled from; None: found over those that are shown."""
 
     @property
     def flatten(self) -> bool:
@@ -70,6 +72,7 @@ def save_model(folder: Path, model: Model) -> None:
             "channels": model.channels,
             "mode": model.mode,
             "preprocess": model.preprocess,
+            **({"bits": model.bits} if model.bits is not None else {}),
             "threshold": asdict(model.threshold) if model.threshold else None,
             "map_threshold": asdict(model.map_threshold) if model.map_threshold else None,
             "map_scale": list(model.map_scale) if model.map_scale else None,
@@ -142,4 +145,5 @@ def _read(content: dict[str, Any], where: str) -> Model:
         (float(scale[0]), float(scale[1])) if scale else None,
         np.array(highest, np.float64) if highest is not None else None,
         content.get("precision"),
+        content.get("bits"),
     )

@@ -140,7 +140,7 @@ class _Side:
 
 
 def _side(model: Model, data: Path, grouping: Grouping, ledger: Ledger, min_side: int, device: Any) -> _Side:
-    tree, names = list_photographs(data, ledger)
+    tree, names = list_photographs(data, ledger, model.bits)
     files: list[str] = []
     marks: list[str] = []
     scores: list[float] = []

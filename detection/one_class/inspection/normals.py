@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from anomaly_gan.ingest.ledger import Ledger
 from anomaly_gan.ingest.splits import merge_duplicates
 
 from .images import to_mode, to_square
-from .photographs import MIN_SIDE, Photograph, list_photographs, read_photographs
+from .photographs import MIN_SIDE, Photograph, list_photographs, read_photographs, refuse_defects
 
 Mode = Literal["L", "RGB"]
 
@@ -52,6 +52,8 @@ class GoodParts:
     key: str
     grouped: bool
     remarks: list[str] = field(default_factory=list)
+    bits: int | None = None
+    """What photographs of more than 8 bits were scaled from; None where there were none."""
 
 
 class _Collector:
@@ -98,6 +100,7 @@ def gather(
     ledger: Ledger,
     min_side: int = MIN_SIDE,
     mode: Mode | None = None,
+    bits: int | None = None,
 ) -> GoodParts:
     """All normals under ``data``; refused photographs stand in ``ledger``. ``mode`` None: gray where all are gray.
 
@@ -113,7 +116,7 @@ def gather(
             raise ConfigError(f"{data} is a data set that knows its objects: leave out --groups and --group-regex")
         return _from_dataset(data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), ledger)
     return _from_folder(
-        data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), grouping, ledger, min_side
+        data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), grouping, ledger, min_side, bits
     )
 
 
@@ -133,14 +136,17 @@ def _from_dataset(data: Path, collector: _Collector, ledger: Ledger) -> GoodPart
         collector.take(image.file_name, image.group_id, pixels, gray, image.sha256)
     ledger.found += len(images)
     ledger.accepted += len(images)
-    return collector.done(True, collector.groups, [])
+    return replace(collector.done(True, collector.groups, []), bits=dataset.info.get("bits"))
 
 
-def _from_folder(data: Path, collector: _Collector, grouping: Grouping, ledger: Ledger, min_side: int) -> GoodParts:
+def _from_folder(
+    data: Path, collector: _Collector, grouping: Grouping, ledger: Ledger, min_side: int, bits: int | None
+) -> GoodParts:
     if grouping.table is not None and grouping.regex is not None:
         raise ConfigError("give --groups or --group-regex, not both")
     objects = read_grouping(grouping.table, grouping.column, grouping.regex, fold_needed=False)
-    tree, names = list_photographs(data, ledger)
+    tree, names = list_photographs(data, ledger, bits)
+    refuse_defects(data, tree, names)
     fingerprints: list[str] = []
     for photograph in read_photographs(tree, names, ledger, "read", min_side):
         _take(collector, photograph, objects.of(photograph.file).group)
@@ -153,7 +159,7 @@ def _from_folder(data: Path, collector: _Collector, grouping: Grouping, ledger: 
             "every photograph counts as an object of its own: where several show one part, tell with "
             "--group-regex or --groups, else the false-alarm rate promised is too certain"
         )
-    return collector.done(grouping.known(), groups, remarks)
+    return replace(collector.done(grouping.known(), groups, remarks), bits=tree.bits)
 
 
 def _take(collector: _Collector, photograph: Photograph, group: str) -> None:

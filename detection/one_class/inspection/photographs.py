@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,12 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.progress import track
+from anomaly_gan.ingest.depth import find_depth
+from anomaly_gan.ingest.formats.mvtec import objects_of
 from anomaly_gan.ingest.image_files import MAX_BYTES, decode_photo, is_gray, orient
 from anomaly_gan.ingest.ledger import Ledger, Notes, refuse
-from anomaly_gan.ingest.source_tree import PHOTO_SUFFIXES, SourceTree, list_tree, suffix_of
+from anomaly_gan.ingest.mask_names import pair_up
+from anomaly_gan.ingest.source_tree import MAGIC, PHOTO_SUFFIXES, SourceTree, ignore_others, list_tree, suffix_of
 
 MIN_SIDE = 16
 """Pixels; smaller photographs are refused (A19)."""
@@ -44,25 +47,45 @@ class Photograph:
         return sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
 
 
-def list_photographs(data: Path, ledger: Ledger) -> tuple[SourceTree, list[str]]:
+def list_photographs(data: Path, ledger: Ledger, bits: int | None = None) -> tuple[SourceTree, list[str]]:
     """The folder ``data`` (or one photograph) and the photographs in it at any depth; each is found in the ledger.
+
+    ``bits``: what photographs of more than 8 bits are scaled from; None: found over these photographs.
 
     Raises:
         InputError: no such folder, no photograph in it, A20 a single file of another kind, A22 twin names.
     """
     if data.is_file():
-        if suffix_of(data.name) not in PHOTO_SUFFIXES:
-            raise refuse(str(data), "A20", "is not a PNG, JPEG, BMP or TIFF photograph", "convert it to PNG")
         tree = SourceTree(data.parent.resolve(), [data.name])
+        if suffix_of(data.name) not in PHOTO_SUFFIXES and not MAGIC.match(tree.head(data.name)):
+            raise refuse(str(data), "A20", "is not a photograph that is read", "convert it to PNG")
+        tree = replace(tree, pictures=frozenset([data.name]))
     else:
         tree = list_tree(data, ledger)
     photos = tree.photos()
-    for _ in range(len(tree.files) - len(photos)):
-        ledger.ignore("not a photograph")
+    ignore_others(tree, ledger)
     ledger.found += len(photos)
     if ledger.found == 0:
-        raise InputError(str(data), "MISSING", "holds no photographs (.png, .jpg, .bmp, .tif)", "check the path")
-    return tree, photos
+        raise InputError(str(data), "MISSING", "holds no photographs", "check the path")
+    depth = find_depth(photos, tree.head, tree.read_photo, bits)
+    return replace(tree, bits=depth.bits if depth.files or bits is not None else None), photos
+
+
+def refuse_defects(data: Path, tree: SourceTree, photos: list[str]) -> None:
+    """Stop where a folder is no folder of good parts: a published set with its defects, or masks among photographs.
+
+    Raises:
+        InputError: B16, with the first that shows it.
+    """
+    if objects_of(tree):
+        remedy = f"give {data}/train/good, or run ingest first and give what it wrote"
+        raise refuse(
+            str(data), "B16", "holds a set with test photographs and ground truth, not good parts alone", remedy
+        )
+    masks = [mask for found in pair_up(photos).masks.values() for mask in found]
+    if masks:
+        remedy = "move masks and defects away, or run ingest first and give what it wrote"
+        raise refuse(str(data), "B16", f"holds {len(masks)} masks by their names, first {masks[0]}", remedy)
 
 
 def content_hash(tree: SourceTree, names: Iterable[str]) -> str:
@@ -83,7 +106,7 @@ def read_photograph(tree: SourceTree, name: str, notes: Notes, min_side: int = M
         InputError: it cannot be read (A21, A24) or decoded (A7 to A19).
     """
     content = tree.read(name, MAX_BYTES)
-    picture = decode_photo(name, content, notes, min_side=min_side)
+    picture = decode_photo(name, content, notes, tree.bits, min_side)
     return Photograph(
         name, orient(picture.pixels, picture.orientation), content, picture.converted or picture.orientation != 1
     )

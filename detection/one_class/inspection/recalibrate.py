@@ -50,6 +50,7 @@ def recalibrate_folder(
         ledger,
         min_side,
         judge.mode,
+        judge.bits,
     )
     if (why := too_many_refused(ledger, max_bad)) is not None:
         raise InputError(str(data), "MAX-BAD", why, "mend them, or raise --max-bad")

@@ -108,7 +108,7 @@ def score_folder(
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
     ledger = Ledger()
-    tree, names = list_photographs(data, ledger)
+    tree, names = list_photographs(data, ledger, judge.bits)
     started = {
         "model": sha256_file(model / "model.json"),
         "photographs": sha256_bytes("\0".join(names).encode()),

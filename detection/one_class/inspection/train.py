@@ -131,7 +131,16 @@ def _train(
     train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
     model = calibrated(
-        Model(detector, name, settings, squares.shape[1], parts.mode, preprocess=preprocess, precision=precision),
+        Model(
+            detector,
+            name,
+            settings,
+            squares.shape[1],
+            parts.mode,
+            preprocess=preprocess,
+            precision=precision,
+            bits=parts.bits,
+        ),
         squares[aside],
         groups,
         false_alarm,
