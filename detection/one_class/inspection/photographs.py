@@ -79,9 +79,7 @@ def refuse_defects(data: Path, tree: SourceTree, photos: list[str]) -> None:
     """
     if objects_of(tree):
         remedy = f"give {data}/train/good, or run ingest first and give what it wrote"
-        raise refuse(
-            str(data), "B16", "holds a set with test photographs and ground truth, not good parts alone", remedy
-        )
+        raise refuse(str(data), "B16", "holds test photographs and ground truth, not good parts alone", remedy)
     masks = [mask for found in pair_up(photos).masks.values() for mask in found]
     if masks:
         remedy = "move masks and defects away, or run ingest first and give what it wrote"

@@ -341,9 +341,9 @@ def test_nothing_to_score_is_a_typed_error(plant: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"MAX-BAD: none of 1 .*A15"):
         score_folder(plant / "model", tmp_path / "bad", tmp_path / "b", device="cpu")
     assert not (tmp_path / "b" / "scores.csv").exists()
-    (tmp_path / "x.gif").write_bytes(b"GIF89a")
+    (tmp_path / "x.svg").write_bytes(b"<svg/>")
     with pytest.raises(InputError, match="A20"):
-        score_folder(plant / "model", tmp_path / "x.gif", tmp_path / "c", device="cpu")
+        score_folder(plant / "model", tmp_path / "x.svg", tmp_path / "c", device="cpu")
 
 
 def test_a_damaged_model_is_refused(plant: Path, tmp_path: Path) -> None:
