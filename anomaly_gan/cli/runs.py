@@ -121,6 +121,7 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")], settings: S
         return
     publish_report(run)
     typer.echo(f"report: {run / 'report.html'}")
+    typer.echo("\n".join(["", *verdict_lines(run)]))
 
 
 def _report_so_far(run: Path, settings: list[str]) -> None:
@@ -169,8 +170,7 @@ def _conclude(run: Path, steps: list[str], not_reached: tuple[str, ...], budget:
         typer.echo(f"not reached within {budget}: {', '.join(_kinds(not_reached))}")
     finished = run / "report.html" if steps[-1] == "report" else run / steps[-1]
     typer.echo(f"done: {finished}")
-    if steps[-1] == "report":
-        _close(run)
+    _close(run, steps)
 
 
 def _kinds(steps: tuple[str, ...]) -> list[str]:
@@ -179,15 +179,23 @@ def _kinds(steps: tuple[str, ...]) -> list[str]:
     return [f"{kind} ({number})" if number > 1 else kind for kind, number in counts.items()]
 
 
-def _close(run: Path) -> None:
-    """The verdict as the last lines of a run; exit code 1 where a category failed its gate."""
+def verdict_lines(run: Path) -> list[str]:
+    """The verdict of a run whose report is written, for the console."""
     from ..report.verdict.build import close_run
 
     end = close_run(run)
-    if end is not None:
+    return list(end.lines) if end else []
+
+
+def _close(run: Path, steps: list[str]) -> None:
+    """The verdict as the last lines of a run; exit code 1 where a category failed its gate."""
+    from ..report.verdict.build import close_gates, close_run
+
+    end = (close_run(run) if "report" in steps else None) or close_gates(run, steps)
+    if end.lines:
         typer.echo("\n".join(["", *end.lines]))
-        if end.exit_code:
-            raise typer.Exit(end.exit_code)
+    if end.exit_code:
+        raise typer.Exit(end.exit_code)
 
 
 def _compare_run(run: Path, settings: list[str], seed: int | None, device: str | None, time_budget: str | None) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_gan.report.verdict.build import Closing, close_run, closing, judge, paragraph
+from anomaly_gan.report.verdict.build import Closing, close_gates, close_run, closing, judge, paragraph
 from anomaly_gan.report.verdict.decide import Decision, decide, needed
 from anomaly_gan.report.verdict.facts import CategoryFacts, Facts, Interval, Training
 from anomaly_gan.report.verdict.result import Verdict
 from anomaly_gan.report.verdict.rules import RULES, advise
 from anomaly_gan.synthesis.gate.category_metrics import CATEGORY_METRICS
-from anomaly_gan.synthesis.gate.results import CategoryResult, Counts, MetricResult, worst
+from anomaly_gan.synthesis.gate.results import CategoryResult, Counts, GateResult, MetricResult, worst
 
 BETTER, BROAD = Interval(0.08, 0.05, 0.11), Interval(0.08, 0.02, 0.2)
 COUNTS = Counts(20, 20, 0, 20, 20, 0, 0)
@@ -213,3 +213,15 @@ def test_the_verdict_goes_to_json_and_back_and_closes_a_run_folder(mixed, tmp_pa
     assert close_run(tmp_path) is None
     (tmp_path / "verdict.json").write_text(json.dumps(content))
     assert close_run(tmp_path) == closing(mixed)
+
+
+def test_a_run_that_ends_before_its_report_still_says_what_its_gates_failed(tmp_path: Path):
+    bad = GateResult("anomaly_gan", {}, {"crack": gate(metric("tone"))}, ["crack"])
+    good = GateResult("copy_paste", {}, {"crack": gate()})
+    for name, result in (("gate@anomaly_gan@prior", bad), ("gate@copy_paste", good)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text(json.dumps(result.to_json()))
+    assert close_gates(tmp_path, ["ingest", "gate@copy_paste"]) == Closing((), 0)
+    end = close_gates(tmp_path, ["gate@anomaly_gan@prior", "gate@copy_paste", "export@copy_paste"])
+    assert end.exit_code == 1
+    assert end.lines == ("The gate failed anomaly_gan@prior: crack (left out of the training sets). Exit code 1.",)

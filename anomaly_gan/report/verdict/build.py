@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import InputError
+from ...synthesis.gate.results import GateResult
 from ..folders import Run
 from .decide import Call, decide
 from .facts import Facts, read_facts
@@ -84,11 +86,30 @@ def closing(verdict: Verdict) -> Closing:
         lines += [f"  {advice.sentence}" for advice in first.advice[:MOST_ADVICE]]
         left = len(first.advice) - MOST_ADVICE
         lines += [f"  and {left} more in the report"] if left > 0 else []
-    failed = [f"{arm.arm}: {', '.join(arm.failed)}" for arm in verdict.arms if arm.failed]
-    if failed:
-        kept = "left out of the training sets" if any(arm.dropped for arm in verdict.arms) else "kept (gate.on_fail)"
-        lines.append(f"The gate failed {'; '.join(failed)} ({kept}). Exit code 1.")
+    lines += gate_lines({arm.arm: (arm.failed, bool(arm.dropped)) for arm in verdict.arms})
     return Closing(tuple(lines), 0 if verdict.passed else 1)
+
+
+def gate_lines(arms: Mapping[str, tuple[Sequence[str], bool]]) -> list[str]:
+    """What failed by arm (its categories, and whether they were dropped), as one line; none where nothing failed."""
+    failed = [f"{arm}: {', '.join(names)}" for arm, (names, _) in arms.items() if names]
+    if not failed:
+        return []
+    kept = "left out of the training sets" if any(dropped for _, dropped in arms.values()) else "kept (gate.on_fail)"
+    return [f"The gate failed {'; '.join(failed)} ({kept}). Exit code 1."]
+
+
+def close_gates(run: Path, stages: Sequence[str]) -> Closing:
+    """The closing of a run that ends before its report: what its gates among ``stages`` failed."""
+    arms = {}
+    for name in stages:
+        path = run / name / "metrics.json"
+        if name.startswith("gate@") and path.is_file():
+            result = GateResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+            failed = [key for key, item in result.categories.items() if item.level == "fail"]
+            arms[name.removeprefix("gate@")] = (failed, bool(result.dropped))
+    lines = gate_lines(arms)
+    return Closing(tuple(lines), 1 if lines else 0)
 
 
 def close_run(run: Path) -> Closing | None:
