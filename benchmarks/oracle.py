@@ -143,6 +143,8 @@ def main() -> int:
     # width 32: no heads practised on drawn shapes (warm_start), which would know a bar without having seen one
     config = DetectConfig(
         detector="mask_rcnn",
+        view="whole",
+        schedule="linear",
         backbone="efficientnet_lite0",
         image_size=SIDE,
         iterations=chosen.iterations,

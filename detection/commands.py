@@ -3,44 +3,98 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anomaly_gan.core.config import dump_yaml
 from anomaly_gan.core.dataset import load_dataset
-from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
 from anomaly_gan.core.workfolder import work_folder
 
 from .detectors.config import DetectConfig
 from .scale import fitted
 
+if TYPE_CHECKING:
+    from .inspection.alarm import SoundScores
 
-def detect_train(data: Path, out: Path, config: DetectConfig, seed: int = 0, device: str = "auto") -> dict[str, Any]:
-    """Train on the split ``train`` of a data set folder (an ingest or an export); returns what training looked at.
+
+def detect_train(
+    data: Path, out: Path, config: DetectConfig, seed: int = 0, device: str = "auto", false_alarm: float = 0.05
+) -> dict[str, Any]:
+    """Train on the split ``train`` of a data set (an ingest, an export, or a run folder, whose ingest is taken);
+    returns what training looked at, with the alarm ``threshold`` where sound objects could be held out to set it.
 
     Writes ``model.safetensors``, ``model.json``, ``losses.csv``, ``metrics.json`` and ``config.yaml`` to ``out``;
     a training that was cut off goes on from its checkpoint.
 
     Raises:
         InputError: no training data; J6, ``out`` holds the work of another configuration or data set.
+        ConfigError: ``false_alarm`` is no share.
     """
     from anomaly_gan.engine.loop import make_fabric
 
+    from .dense.inner import hold_out_sound
+    from .detectors.registry import detector
+    from .evaluation.reading import read_detections
+    from .inspection.alarm import SoundScores
     from .training.checkpoint import save_detector
     from .training.finetune import train_detector
 
+    if not 0 < false_alarm < 1:
+        raise ConfigError(f"--false-alarm {false_alarm:g}: must lie between 0 and 1, for example 0.05")
+    data = data_folder(data)
     dataset = load_dataset(data).split("train")
     config = fitted(config, dataset)
     started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
-    with work_folder(out, "detect train", started) as work:
+    with work_folder(out, "detect train", {**started, "false_alarm": false_alarm}) as work:
         if work.fresh:
             return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-        trained = train_detector(dataset, config, make_fabric(device), work.place, seed=seed, where=str(data))
-        save_detector(work.place, trained, config, dataset.info.get("mode", "RGB"))
+        held = None
+        if not detector(config.detector).trainer:
+            dataset, held = hold_out_sound(dataset, config.dense, seed)
+        fabric = make_fabric(device)
+        trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
+        held = held or trained.held_out
+        sound = SoundScores()
+        if held is not None and held.normals():
+            sane = {image.id for image in held.normals()}
+            alone = held.select(lambda image: image.id in sane)
+            seen = read_detections(trained.net, alone, trained.categories, config.longest, fabric.device)
+            sound = SoundScores.of(alone, seen)
+        report = trained.report | {"threshold": _threshold(sound, false_alarm)}
+        mode = dataset.info.get("mode", "RGB")
+        save_detector(work.place, trained, config, mode, sound.to_json(), false_alarm, report["threshold"])
         write_text(work.place / "config.yaml", dump_yaml(config))
-        write_json(work.place / "metrics.json", trained.report)
-    return trained.report
+        write_json(work.place / "metrics.json", report)
+    return report
+
+
+def _threshold(sound: SoundScores, false_alarm: float) -> dict[str, Any] | None:
+    """The threshold and what it promises; None where too few sound photographs were held out."""
+    try:
+        found = sound.threshold(false_alarm)
+    except InputError:
+        return None
+    return {**asdict(found), "words": found.words()}
+
+
+def data_folder(data: Path) -> Path:
+    """The data set that a path names: itself, or the ingest of a run folder.
+
+    Raises:
+        InputError: MISSING, there is none.
+    """
+    for folder in (data, data / "ingest"):
+        if (folder / "annotations.json").is_file():
+            return folder
+    raise InputError(
+        str(data),
+        "MISSING",
+        "holds no data set",
+        "run `anomaly-gan ingest` first, or name an ingest, an export or a run",
+    )
 
 
 def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device: str = "auto") -> dict[str, Any]:
@@ -58,6 +112,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
 
     fabric = make_fabric(device)
     net, categories, config = load_detector(model, fabric.device)
+    data = data_folder(data)
     dataset = load_dataset(data).split(split)
     if not dataset.images:
         raise InputError(str(data), "K8", f"split {split!r} holds no photograph", "name another split with --split")

@@ -104,9 +104,10 @@ def read_resized(dataset: Dataset, image: ImageRecord, longest: int) -> np.ndarr
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def load_examples(dataset: Dataset, categories: CategoryMap, longest: int) -> Examples:
-    """Decode every image of ``dataset``. Crowd regions, and instances that vanish at working size, are dropped
-    and counted; an image that has lost all its instances so stays out, lest a defect be taught as background.
+def load_examples(dataset: Dataset, categories: CategoryMap, longest: int | None) -> Examples:
+    """Decode every image of ``dataset``, at its own size where ``longest`` is None. Crowd regions, and instances that
+    vanish at working size, are dropped and counted; an image that has lost all its instances so stays out, lest a
+    defect be taught as background.
     """
     by_image = dataset.by_image()
     dropped: Counter[str] = Counter()
@@ -115,7 +116,9 @@ def load_examples(dataset: Dataset, categories: CategoryMap, longest: int) -> Ex
         masks, labels = [], []
         annotations = by_image.get(image.id, [])
         for annotation in annotations:
-            mask_01, reason = _resized_mask(annotation, working_size(image.width, image.height, longest))
+            own = (image.width, image.height)
+            size = own if longest is None else working_size(*own, longest)
+            mask_01, reason = _resized_mask(annotation, size)
             if mask_01 is None:
                 dropped[reason] += 1
             else:
@@ -124,7 +127,8 @@ def load_examples(dataset: Dataset, categories: CategoryMap, longest: int) -> Ex
         if annotations and not labels:
             dropped["image_left_without_instances"] += 1
         else:
-            items.append(Example(read_resized(dataset, image, longest), masks, labels, image.source))
+            pixels = read_resized(dataset, image, longest or max(image.width, image.height))
+            items.append(Example(pixels, masks, labels, image.source))
     return Examples(items, dropped)
 
 
@@ -137,6 +141,41 @@ def _resized_mask(annotation: Annotation, size: tuple[int, int]) -> tuple[np.nda
     if not mask_01.any():
         return None, "vanished_at_working_size"
     return mask_01, ""
+
+
+SHOWN = 0.2
+"""An instance of which a tile shows less than this share is not taught there."""
+
+
+def cut_tile(example: Example, side: int, rng: np.random.Generator) -> Example:
+    """A tile of ``side`` pixels at the photograph's own scale, near an instance drawn at random where it shows one;
+    black beyond the photograph's edge. Instances cut off for the most part are left out, unless nothing else is there.
+    """
+    height, width = example.pixels.shape[:2]
+    corner = [int(rng.integers(0, max(1, length - side + 1))) for length in (height, width)]
+    if example.masks:
+        ys, xs = np.nonzero(example.masks[int(rng.integers(len(example.masks)))])
+        pick = int(rng.integers(len(ys)))
+        shift = rng.uniform(0.2, 0.8, 2) * side
+        wanted = (ys[pick] - shift[0], xs[pick] - shift[1])
+        limits = (max(0, height - side), max(0, width - side))
+        corner = [int(np.clip(value, 0, limit)) for value, limit in zip(wanted, limits, strict=True)]
+    place = (slice(corner[0], corner[0] + side), slice(corner[1], corner[1] + side))
+    shares = [float(mask[place].sum()) / float(mask.sum()) for mask in example.masks]
+    least = min(SHOWN, max(shares, default=0.0))
+    kept = [number for number, share in enumerate(shares) if share > 0 and share >= least]
+    return Example(
+        padded_tile(example.pixels[place], side),
+        [padded_tile(example.masks[number][place], side) for number in kept],
+        [example.labels[number] for number in kept],
+        example.source,
+    )
+
+
+def padded_tile(array: np.ndarray, side: int) -> np.ndarray:
+    """(h, w[, 3]) in the upper left of a black square of ``side``."""
+    below, right = side - array.shape[0], side - array.shape[1]
+    return np.pad(array, ((0, below), (0, right), *[(0, 0)] * (array.ndim - 2)))
 
 
 def augment(example: Example, flip: bool, gamma: float, rng: np.random.Generator) -> Example:

@@ -21,7 +21,7 @@ class DenseConfig(Config):
     widths: tuple[int, ...] = Field((64, 48, 32, 24), description="decoder channels at strides 16, 8, 4 and 2")
     finest: Literal[2, 4] = Field(2, description="stride at which the maps are drawn")
 
-    crop: int = Field(160, ge=32, le=1024, description="side of a training crop")
+    crop: int = Field(160, ge=32, le=1024, multiple_of=32, description="side of a training crop")
     batch: int = Field(8, ge=1, description="real crops a step")
     sound_share: float = Field(0.375, ge=0.0, le=0.9, description="share of the real crops from sound photographs")
     scale: tuple[float, float] = Field((0.75, 1.33), description="enlargement of a crop, log-uniform")
@@ -57,11 +57,11 @@ class DenseConfig(Config):
     prior: bool = Field(False, description="a one-class map as a further input")
     views: int = Field(12, ge=1, description="of `cached`: augmented views kept of each defect")
 
-    tile: int = Field(512, ge=64, le=4096, description="largest side worked on at once when predicting")
+    tile: int = Field(512, ge=64, le=4096, multiple_of=32, description="largest side worked on at once when predicting")
     overlap: int = Field(96, ge=0)
     mirrored: bool = Field(False, description="average with the mirrored photograph when predicting")
-    low: float = Field(0.3, gt=0, lt=1, description="an instance reaches as far as its map is above this ...")
-    high: float = Field(0.4, gt=0, lt=1, description="... if it is above this somewhere")
+    low: float = Field(0.5, gt=0, lt=1, description="an instance reaches as far as its map is above this ...")
+    high: float = Field(0.6, gt=0, lt=1, description="... if it is above this somewhere")
     smallest: int = Field(6, ge=1, description="least area of an instance")
 
     @field_validator("widths")

@@ -58,6 +58,17 @@ def inner_split(dataset: Dataset, config: DenseConfig, seed: int) -> InnerSplit:
     )
 
 
+def hold_out_sound(dataset: Dataset, config: DenseConfig, seed: int) -> tuple[Dataset, Dataset]:
+    """(the rest, held out): the share ``held_out`` of the objects without any defect, where there are enough."""
+    labelled = {item.image_id for item in dataset.annotations}
+    bad = {image.group_id for image in dataset.images if image.id in labelled}
+    split = inner_split(
+        dataset.select(lambda image: image.group_id not in bad and image.source == "real"), config, seed
+    )
+    held = {image.id for image in split.held.images}
+    return dataset.select(lambda image: image.id not in held), split.held
+
+
 def _groups(provenance: object) -> list[object]:
     """Every group named anywhere in a record of ancestry."""
     if isinstance(provenance, dict):

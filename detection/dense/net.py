@@ -101,26 +101,24 @@ class DenseNet(nn.Module):
         images = torch.cat([colour, images_BCHW[:, 3:]], 1) if self.config.prior else colour
         return self.body(images.contiguous(memory_format=torch.channels_last))
 
-    def decode(self, features: list[Tensor], size_hw: tuple[int, int]) -> Logits:
-        """Maps of an input of ``size_hw`` from the trunk's features."""
+    def decode(self, features: list[Tensor]) -> Logits:
+        """Maps from the trunk's features. Factors, not sizes, so that a traced graph takes any size."""
         value, coarse = self.top(features[4]), None
         for level, block in zip(self.levels, self.decoder, strict=True):
             beside = features[level]
-            value = block(torch.cat([F.interpolate(value, size=beside.shape[-2:]), beside], 1))
+            value = block(torch.cat([F.interpolate(value, scale_factor=2), beside], 1))
             coarse = self.coarse(value) if coarse is None else coarse
         assert coarse is not None
-        maps = F.interpolate(self.maps(value), size=size_hw, mode="bilinear", align_corners=False)
+        maps = F.interpolate(self.maps(value), scale_factor=self.config.finest, mode="bilinear", align_corners=False)
         return Logits(maps, coarse)
 
     def forward(self, images_BCHW: Tensor) -> Logits:
-        height, width = images_BCHW.shape[-2:]
-        return self.decode(self.features(images_BCHW), (height, width))
+        return self.decode(self.features(images_BCHW))
 
     def shares(self, images_BCHW: Tensor) -> Tensor:
         """(B, 2K, H, W) in [0, 1]: the maps, then the coarse head's, all at the input's size."""
         logits = self(images_BCHW)
-        size = (int(images_BCHW.shape[-2]), int(images_BCHW.shape[-1]))
-        coarse = F.interpolate(logits.coarse_BKhw, size=size, mode="bilinear", align_corners=False)
+        coarse = F.interpolate(logits.coarse_BKhw, scale_factor=COARSE, mode="bilinear", align_corners=False)
         return torch.sigmoid(torch.cat([logits.maps_BKHW, coarse], 1))
 
     def look(self, pixels: np.ndarray, device: torch.device, prior: np.ndarray | None = None) -> Seen:

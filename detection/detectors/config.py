@@ -19,6 +19,7 @@ from ..dense.config import DenseConfig
 from .registry import DETECTORS
 
 NO_AUGMENTATION = "none"
+LEAN_ANCHORS, COCO_ANCHORS = (8, 16, 32, 64, 128), (32, 64, 128, 256, 512)
 OWN_CROPS = ("dense", "cached")
 """Detectors that choose their own crops, with the settings of ``dense``."""
 
@@ -28,11 +29,14 @@ class DetectConfig(Config):
 
     The defaults of ``lr``, ``normal_share``, ``frozen_stages`` and ``backbone_lr_factor`` were chosen on objects held
     out of the sample set's training split, never on a test split.
-    ``image_size`` is the longest side in pixels that the net sees; results are judged at the original size.
+    ``image_size`` is the side in pixels of what the net sees; results are judged at the original size.
     """
 
     detector: str = "dense"
     backbone: Literal["auto", "efficientnet_lite0", "resnet50_coco"] = "auto"
+    view: Literal["tiles", "whole"] = Field(
+        "tiles", description="tiles of image_size at the photograph's own scale, or the whole shrunk to that size"
+    )
     image_size: Annotated[int, Field(ge=32, le=2048)] | Literal["auto"] = Field(
         "auto", description="auto: at least 256, and so that the thinnest category's median defect keeps its shape"
     )
@@ -55,6 +59,9 @@ class DetectConfig(Config):
     frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of EfficientNet-Lite0 that stay as they are")
     backbone_lr_factor: float = Field(0.3, ge=0.0, le=1.0, description="the pretrained part learns this much slower")
     weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["linear", "steps"] = Field(
+        "steps", description="a tenth of the rate after 2/5 and 4/5 of the steps, or linear to zero from constant_share"
+    )
     warmup: int = Field(50, ge=0, description="steps of linear warm-up; a cold head diverges without")
     constant_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the steps before the rate falls to zero")
     clip_norm: float = Field(5.0, gt=0)
@@ -62,7 +69,10 @@ class DetectConfig(Config):
     gamma: float = Field(0.2, ge=0.0, lt=1.0, description="gamma is drawn log-uniformly from 1/(1+gamma) .. 1+gamma")
     width: int = Field(64, ge=8, description="channels of the feature pyramid")
     head_width: int = Field(256, ge=8, description="width of the box head")
-    anchor_sizes: tuple[int, ...] = Field((8, 16, 32, 64, 128), description="anchor side in pixels at strides 4 to 64")
+    anchor_sizes: tuple[int, ...] | None = Field(
+        None,
+        description="anchor side in pixels at strides 4 to 64; without: what the backbone's heads were trained with",
+    )
     rpn_samples: int = Field(128, ge=2)
     rpn_positive_iou: float = Field(0.7, gt=0.3, le=1.0, description="overlap at which an anchor counts as a hit")
     roi_samples: int = Field(64, ge=2)
@@ -79,6 +89,12 @@ class DetectConfig(Config):
         """The longest side in pixels; the smallest that ``auto`` gives, where no data set has been asked
         (:func:`detection.scale.fitted`)."""
         return 256 if self.image_size == "auto" else self.image_size
+
+    def anchors(self, coco: bool) -> tuple[int, ...]:
+        """Anchor sides at strides 4 to 64. The region proposals of the COCO weights were trained for 32 to 512 pixels:
+        under other anchors their boxes and scores mean nothing.
+        """
+        return self.anchor_sizes or (COCO_ANCHORS if coco else LEAN_ANCHORS)
 
     def steps(self, defective: int) -> int:
         """Steps of a training on so many real photographs with a defect, were they all that is shown."""
@@ -108,8 +124,8 @@ class DetectConfig(Config):
 
     @field_validator("anchor_sizes")
     @classmethod
-    def _five_levels(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        if len(sizes) != 5 or any(size < 1 for size in sizes):
+    def _five_levels(cls, sizes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if sizes is not None and (len(sizes) != 5 or any(size < 1 for size in sizes)):
             raise ValueError("needs five positive sizes, one for each of the strides 4, 8, 16, 32 and 64")
         return sizes
 

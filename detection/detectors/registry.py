@@ -25,7 +25,10 @@ class Detector:
     trainer: str = ""
 
     def build(self, categories: int, config: Any, pretrained: bool = True) -> Any:
-        return _function(self.builder)(categories, config, pretrained)
+        net = _function(self.builder)(categories, config, pretrained)
+        if not self.trainer and getattr(config, "view", None) == "tiles":
+            net.native_tile = config.longest  # how it reads photographs, whoever holds it
+        return net
 
     def train(self, *arguments: Any, **more: Any) -> Any:
         """Call the row's own trainer."""

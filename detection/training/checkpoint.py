@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json
 from anomaly_gan.core.manifest import check_product
 
 from ..data import CategoryMap
@@ -21,20 +23,46 @@ from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 from .finetune import Trained
 
-SCHEMA = 1
+SCHEMA = 2
+PREPROCESSING = "RGB in [0, 1], (B, 3, H, W); gray as three equal channels; sides mirrored out to multiples of 32"
 
 
-def save_detector(folder: Path, trained: Trained, config: DetectConfig, mode: str) -> None:
-    """Write the weights and, last, what is needed to read them: categories, configuration, backbone, image mode."""
-    write_bytes(
-        folder / "model.safetensors",
-        save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()}),
-    )
+@dataclass(frozen=True)
+class Model:
+    """A trained detector as it lies on disk: the net in evaluation mode, the categories its labels stand for, the
+    configuration it was trained with, the image mode (``L`` or ``RGB``), and the scores of the sound photographs that
+    were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for.
+    """
+
+    net: nn.Module
+    categories: CategoryMap
+    config: DetectConfig
+    mode: str
+    sound: dict[str, Any]
+    false_alarm: float
+
+
+def save_detector(
+    folder: Path,
+    trained: Trained,
+    config: DetectConfig,
+    mode: str,
+    sound: dict[str, Any] | None = None,
+    false_alarm: float = 0.05,
+    threshold: dict[str, Any] | None = None,
+) -> None:
+    """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, image
+    mode, preprocessing, and the scores of held-out sound photographs with the threshold they give.
+    """
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()})
+    write_bytes(folder / "model.safetensors", content)
     write_json(
         folder / "model.json",
         {
             "schema": SCHEMA,
             "mode": mode,
+            "weights_sha256": sha256_bytes(content),
+            "preprocessing": PREPROCESSING,
             "categories": [
                 {"label": label, "id": key, "name": name}
                 for label, (key, name) in enumerate(
@@ -42,17 +70,26 @@ def save_detector(folder: Path, trained: Trained, config: DetectConfig, mode: st
                 )
             ],
             "config": {**config.model_dump(mode="json"), "backbone": choose_backbone(config.backbone)},
+            "sound": sound or {"scores": [], "objects": []},
+            "false_alarm": false_alarm,
+            "threshold": threshold,
         },
     )
 
 
 def load_detector(folder: Path, device: torch.device | None = None) -> tuple[nn.Module, CategoryMap, DetectConfig]:
-    """The net in evaluation mode, the categories its labels stand for, and the configuration it was trained with.
+    """Net, categories and configuration of :func:`read_model`."""
+    model = read_model(folder, device)
+    return model.net, model.categories, model.config
+
+
+def read_model(folder: Path, device: torch.device | None = None) -> Model:
+    """The detector in a folder that ``detect train`` wrote.
 
     Raises:
-        InputError: a file is missing or is not one of ours.
+        InputError: a file is missing or is not one of ours; A13 the weights are not those that were written.
     """
-    path = folder / "model.json"
+    path, weights_path = folder / "model.json", folder / "model.safetensors"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
@@ -63,18 +100,22 @@ def load_detector(folder: Path, device: torch.device | None = None) -> tuple[nn.
             tuple(item["id"] for item in content["categories"]), tuple(item["name"] for item in content["categories"])
         )
         config = build(DetectConfig, content["config"], str(path))
-        weights = load_file(folder / "model.safetensors")
+        raw = weights_path.read_bytes()
+        weights = load(raw)
+        mode = str(content["mode"])
     except FileNotFoundError as error:
         raise InputError(
             str(error.filename or folder), "MISSING", "no such file", "train with `anomaly-gan detect train`"
         ) from error
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
         raise InputError(str(path), "FORMAT", f"not a detector of this project ({error})", "train again") from error
+    if content.get("weights_sha256", sha256_bytes(raw)) != sha256_bytes(raw):
+        raise InputError(str(weights_path), "A13", "is not the file that model.json describes", "copy the model again")
     net: nn.Module = detector(config.detector).build(len(categories), config, pretrained=False)
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise InputError(
-            str(folder / "model.safetensors"), "FORMAT", "the weights do not fit model.json", "train again"
-        ) from error
-    return net.to(device or torch.device("cpu")).eval(), categories, config
+        raise InputError(str(weights_path), "FORMAT", "the weights do not fit model.json", "train again") from error
+    sound = content.get("sound") or {"scores": [], "objects": []}
+    net = net.to(device or torch.device("cpu")).eval()
+    return Model(net, categories, config, mode, sound, float(content.get("false_alarm", 0.05)))

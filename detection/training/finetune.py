@@ -16,7 +16,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.engine.task import Losses, Update
 
-from ..data import CategoryMap, Example, Examples, augment, boxes_xyxy, load_examples
+from ..data import CategoryMap, Example, Examples, augment, boxes_xyxy, cut_tile, load_examples
 from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 from .sampling import BatchSampler, exposure
@@ -97,12 +97,10 @@ class Batches:
     def __call__(self, step: int) -> Batch:
         images, targets = [], []
         for slot, index in enumerate(self.sampler.batch(step)):
-            example = augment(
-                self.examples.items[index],
-                self.config.flip,
-                self.config.gamma,
-                rng_for(self.seed, "augment", step, slot),
-            )
+            rng, example = rng_for(self.seed, "augment", step, slot), self.examples.items[index]
+            if self.config.view == "tiles":
+                example = cut_tile(example, self.config.longest, rng)
+            example = augment(example, self.config.flip, self.config.gamma, rng)
             images.append(image_tensor(example.pixels).to(self.device))
             targets.append({name: value.to(self.device) for name, value in target_tensors(example).items()})
         return images, targets
@@ -149,6 +147,19 @@ def train_detector(
     return _train_on_photographs(dataset, config, fabric, folder, seed, where, on_step)
 
 
+def tenths(steps: int, warmup: int) -> Callable[[int], float]:
+    """Linear warm-up, then a tenth of the rate after two fifths and another after four fifths of the way: the paper's
+    schedule (every 2,000 of 5,000).
+    """
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return 10.0 ** -(int(step >= 0.4 * steps) + int(step >= 0.8 * steps))
+
+    return rate
+
+
 def _train_on_photographs(
     dataset: Dataset,
     config: DetectConfig,
@@ -164,7 +175,11 @@ def _train_on_photographs(
     if not categories.ids:
         raise InputError(where, "K4", "the data set declares no category", "label some defects, then run ingest")
     categories.check(dataset, where)
+<<<<<<< HEAD
     examples = load_examples(dataset, categories, config.longest)
+=======
+    examples = load_examples(dataset, categories, None if config.view == "tiles" else config.longest)
+>>>>>>> aa51cee (detect predict and export, an alarm threshold from held-out sound objects; Mask R-CNN on native tiles, the paper's schedule, its COCO start)
     kinds = {
         "real_defect": examples.indices("real", True),
         "real_normal": examples.indices("real", False),
@@ -197,6 +212,7 @@ def _train_on_photographs(
             constant_share=config.constant_share,
             clip_norm=config.clip_norm,
             label=f"train {config.detector}",
+            rate=tenths(steps, config.warmup) if config.schedule == "steps" else None,
         ),
         fabric,
         folder,

@@ -88,6 +88,8 @@ def tiny() -> DetectConfig:
     """Two steps of the smallest net that has every part."""
     return DetectConfig(
         detector="mask_rcnn",
+        view="whole",
+        schedule="linear",
         backbone="efficientnet_lite0",
         image_size=64,
         iterations=2,

@@ -37,7 +37,7 @@ def test_the_scale_keeps_the_thinnest_category_four_pixels_wide(width: int, want
 
 def test_only_what_was_left_open_is_chosen_and_generated_photographs_have_no_say() -> None:
     assert fitted(DetectConfig(detector="mask_rcnn", image_size=96), lines(8)).image_size == 96
-    assert fitted(DetectConfig(detector="mask_rcnn"), lines(8)).longest == 512
-    assert fitted(DetectConfig(detector="mask_rcnn"), lines(8, source="synthetic")).longest == 256
+    assert fitted(DetectConfig(detector="mask_rcnn", view="whole"), lines(8)).longest == 512
+    assert fitted(DetectConfig(detector="mask_rcnn", view="whole"), lines(8, source="synthetic")).longest == 256
     assert fitted(DetectConfig(detector="dense"), lines(8)).image_size == "auto"
     assert DetectConfig().image_size == "auto" and DetectConfig().longest == 256

@@ -40,17 +40,16 @@ def mask_rcnn(categories: int, config: DetectConfig, pretrained: bool = True) ->
         mask_roi_pool=MultiScaleRoIAlign(levels, output_size=14, sampling_ratio=2),
         mask_head=MaskRCNNHeads(width, [width, width], dilation=1),
         mask_predictor=MaskRCNNPredictor(width, width, categories + 1),
-        **_common(config),
+        **_common(config, coco=False),
     )
-    # torchvision's own start gives a mask loss of 6 where a coin toss gives 0.7, and that gradient drowns the rest
-    nn.init.normal_(net.roi_heads.mask_predictor.mask_fcn_logits.weight, std=0.001)
+    _quiet_mask_start(net)
     if config.warm_start and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
         apply_warm_start(net, categories + 1)
     return net
 
 
 def _coco_mask_rcnn(categories: int, config: DetectConfig, state: dict[str, Tensor] | None) -> nn.Module:
-    net = MaskRCNN(resnet_pyramid(state), num_classes=categories + 1, **_common(config))
+    net = MaskRCNN(resnet_pyramid(state), num_classes=categories + 1, **_common(config, coco=True))
     if state is None:
         return net
     kept = {name: tensor for name, tensor in state.items() if not name.startswith(NEW_FOR_EVERY_DATASET)}
@@ -58,13 +57,21 @@ def _coco_mask_rcnn(categories: int, config: DetectConfig, state: dict[str, Tens
     wrong = [name for name in missing if not name.startswith(NEW_FOR_EVERY_DATASET)] + list(unexpected)
     if wrong:
         raise ValueError(f"not the state of torchvision's Mask R-CNN: {', '.join(wrong[:5])}")
+    _quiet_mask_start(net)
     return net
 
 
-def _common(config: DetectConfig) -> dict[str, Any]:
+def _quiet_mask_start(net: MaskRCNN) -> None:
+    """torchvision's own start of the new mask layer gives a mask loss of 2 to 6 where a coin toss gives 0.7, and that
+    gradient drowns the rest.
+    """
+    nn.init.normal_(net.roi_heads.mask_predictor.mask_fcn_logits.weight, std=0.001)
+
+
+def _common(config: DetectConfig, coco: bool) -> dict[str, Any]:
     return {
         **input_side(config),
-        "rpn_anchor_generator": AnchorGenerator(tuple((size,) for size in config.anchor_sizes), (ASPECT_RATIOS,) * 5),
+        "rpn_anchor_generator": AnchorGenerator(tuple((size,) for size in config.anchors(coco)), (ASPECT_RATIOS,) * 5),
         "rpn_pre_nms_top_n_train": config.proposals_before_nms,
         "rpn_pre_nms_top_n_test": config.proposals_before_nms,
         "rpn_post_nms_top_n_train": config.proposals,

@@ -21,10 +21,10 @@ def retinanet(categories: int, config: DetectConfig, pretrained: bool = True) ->
     """
     if choose_backbone(config.backbone, pretrained) == RESNET_COCO:
         pyramid: nn.Module = resnet_pyramid(coco_state() if pretrained else None)
-        sizes = config.anchor_sizes
+        sizes = config.anchors(coco=True)
     else:
         pyramid = EfficientNetPyramid(config.width, config.frozen_stages, strides_from=8)
-        sizes = config.anchor_sizes[1:]
+        sizes = config.anchors(coco=False)[1:]
     anchors = AnchorGenerator(
         tuple(tuple(max(1, round(size * 2 ** (-part / 3))) for part in (2, 1, 0)) for size in sizes),
         (ASPECT_RATIOS,) * len(sizes),

@@ -1,0 +1,214 @@
+"""``detect predict``: new photographs looked at by a saved detector, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.masks import encode_rle_box
+from anomaly_gan.core.tables import write_csv
+from anomaly_gan.ingest.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingest.ledger import Ledger
+
+from ..dense.instances import Found, Inspected
+from ..one_class.inspection.photographs import Photograph, list_photographs, read_photographs
+from .alarm import SoundScores
+from .drawing import draw_found
+
+if TYPE_CHECKING:
+    from ..training.checkpoint import Model
+
+COLUMNS = ("file", "score", "decision", "instances", "category", "instance_score")
+DEFECT, SOUND, UNDECIDED = "defect", "sound", "undecided"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a run over photographs came to."""
+
+    out: Path
+    photographs: int
+    alarms: int
+    refused: int
+    threshold: float | None
+    words: str
+
+    def line(self) -> str:
+        """The last line of ``detect predict``."""
+        said = (
+            "no threshold, so no decision"
+            if self.threshold is None
+            else f"{self.alarms} of {self.photographs} photographs raise an alarm"
+        )
+        return f"{said}; scores.csv, detections.json, labelme/ and overlays/ written to {self.out}"
+
+    def problem(self) -> str | None:
+        """Why the command must not end with 0: photographs that nobody has looked at."""
+        return (
+            f"{self.refused} photographs could not be read, see {self.out / 'rejects.jsonl'}" if self.refused else None
+        )
+
+
+@dataclass
+class _Coco:
+    """COCO results as they grow: images, annotations with scores."""
+
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, photograph: Photograph, score: float, found: list[Found], category_ids: tuple[int, ...]) -> None:
+        height, width = photograph.pixels.shape[:2]
+        number = len(self.images) + 1
+        self.images.append(
+            {"id": number, "file_name": photograph.file, "width": width, "height": height, "score": round(score, 6)}
+        )
+        for item in found:
+            self.annotations.append(
+                {
+                    "id": len(self.annotations) + 1,
+                    "image_id": number,
+                    "category_id": category_ids[item.label - 1],
+                    "score": round(item.score, 6),
+                    "iscrowd": 0,
+                    "area": int(item.bitmap_01.sum()),
+                    "bbox": [item.x, item.y, item.bitmap_01.shape[1], item.bitmap_01.shape[0]],
+                    "segmentation": encode_rle_box(item.bitmap_01, item.x, item.y, (height, width)),
+                }
+            )
+
+
+def predict_folder(
+    model: Path,
+    photos: Path,
+    out: Path,
+    *,
+    false_alarm: float | None = None,
+    threshold: float | None = None,
+    min_score: float | None = None,
+    overlays: int = 200,
+    device: str = "auto",
+) -> Predicted:
+    """Look at the photographs in ``photos`` (a folder at any depth, or one file) with the detector in ``model``.
+
+    Writes ``scores.csv`` (:data:`COLUMNS`), ``detections.json`` (COCO with scores), ``labelme/`` (what was found, for
+    a drawing program or for ``ingest``), ``overlays/`` (photographs that raise an alarm, the first ``overlays``), and
+    ``rejects.jsonl``. The threshold is the one given, or the model's for the asked false-alarm rate, or the one it was
+    trained with. ``min_score``: instances below it are left out. One photograph is in memory at a time.
+
+    Raises:
+        InputError: no model, no photographs, none that can be used, K5 no threshold for that rate, J6 ``out`` holds
+            other files.
+        ConfigError: ``out`` lies among the photographs.
+    """
+    from anomaly_gan.engine.loop import make_fabric
+
+    from ..training.checkpoint import read_model
+
+    if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
+        raise ConfigError(f"{out} lies inside {photos}: choose an output folder elsewhere")
+    _claim(out)
+    fabric = make_fabric(device)
+    judge = read_model(model, fabric.device)
+    least = judge.config.score_threshold if min_score is None else min_score
+    limit, words = _limit(judge, false_alarm, threshold)
+    ledger = Ledger()
+    tree, names = list_photographs(photos, ledger)
+    coco, rows, drawn = _Coco(), [], 0
+    for photograph in read_photographs(tree, names, ledger, "predict"):
+        seen = inspected(judge, photograph, fabric.device)
+        found = [item for item in seen.found if item.score >= least]
+        score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
+        decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
+        rows.append(_row(photograph, score, decision, found, judge.categories.names))
+        coco.add(photograph, score, found, judge.categories.ids)
+        if found:
+            _write_labelme(out / "labelme", photograph, found, judge.categories.names)
+        if (decision == DEFECT or (limit is None and found)) and drawn < overlays:
+            line = f"{decision}, score {score:.3f}" + ("" if limit is None else f" (alarm above {limit:.3f})")
+            content = draw_found(photograph.pixels, found, judge.categories.names, line)
+            write_bytes(out / "overlays" / f"{photograph.file}.jpg", content)
+            drawn += 1
+    if not rows:
+        raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / 'rejects.jsonl'}")
+    _write_tables(out, rows, coco, judge, limit, ledger)
+    return Predicted(out, len(rows), sum(row[2] == DEFECT for row in rows), len(ledger.rejected), limit, words)
+
+
+def inspected(judge: Model, photograph: Photograph, device: Any) -> Inspected:
+    """What the detector finds, the photograph given in the model's colours."""
+    from ..evaluation.reading import inspect_pixels
+
+    pixels = photograph.pixels
+    if judge.mode == "L" and pixels.ndim == 3:
+        pixels = pixels[..., 0] if photograph.gray else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    elif judge.mode != "L" and pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    return inspect_pixels(judge.net, pixels, judge.config.longest, device)
+
+
+def _limit(judge: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:
+    if threshold is not None:
+        if false_alarm is not None:
+            raise ConfigError("give --threshold or --false-alarm, not both")
+        return threshold, f"threshold {threshold:g} as given"
+    sound = SoundScores.from_json(judge.sound)
+    if false_alarm is None and not sound.scores:
+        return None, "the model has no threshold: it was trained without sound photographs to set aside"
+    found = sound.threshold(judge.false_alarm if false_alarm is None else false_alarm)
+    return found.value, found.words()
+
+
+def _row(photograph: Photograph, score: float, decision: str, found: list[Found], names: tuple[str, ...]) -> list[Any]:
+    best = found[0] if found else None
+    return [
+        photograph.file,
+        float(score),
+        decision,
+        len(found),
+        names[best.label - 1] if best else "",
+        best.score if best else None,
+    ]
+
+
+def _write_labelme(folder: Path, photograph: Photograph, found: list[Found], names: tuple[str, ...]) -> None:
+    """The photograph's own bytes, or a PNG where they do not hold the pixels as seen, and its label file."""
+    from anomaly_gan.core.images import encode_png
+
+    path = folder / photograph.file
+    if photograph.converted:
+        path = path.with_name(path.name + ".png")
+    write_bytes(path, encode_png(photograph.pixels) if photograph.converted else photograph.content)
+    height, width = photograph.pixels.shape[:2]
+    shapes = []
+    for item in found:
+        mask = np.zeros((height, width), np.uint8)
+        mask[item.y : item.y + item.bitmap_01.shape[0], item.x : item.x + item.bitmap_01.shape[1]] = item.bitmap_01
+        shapes.append(mask_shape(names[item.label - 1], mask, f"score {item.score:.4f}"))
+    write_json(path.with_suffix(".json"), label_content(path.name, (height, width), shapes))
+
+
+def _write_tables(
+    out: Path, rows: list[list[Any]], coco: _Coco, judge: Model, limit: float | None, ledger: Ledger
+) -> None:
+    ledger.close(out / "rejects.jsonl")
+    categories = [
+        {"id": key, "name": name} for key, name in zip(judge.categories.ids, judge.categories.names, strict=True)
+    ]
+    content = {"info": {"threshold": limit}, "images": coco.images, "categories": categories}
+    write_json(out / "detections.json", {**content, "annotations": coco.annotations})
+    write_csv(out / "scores.csv", COLUMNS, rows)
+
+
+def _claim(out: Path) -> None:
+    """A new or empty folder, or one of an earlier prediction."""
+    held: Iterator[Path] = out.iterdir() if out.is_dir() else iter(())
+    if any(held) and not (out / "predict.json").is_file():
+        raise InputError(str(out), "J6", "the output folder holds other files", "choose an empty or new folder")
+    write_json(out / "predict.json", {"made_by": "detect predict"})

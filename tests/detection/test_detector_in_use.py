@@ -1,0 +1,122 @@
+"""What an engineer takes into the plant: a model folder, decisions on new photographs, a graph that says the same."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from anomaly_gan.cli.detect import detect_app
+from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.images import write_png
+from detection.commands import detect_train
+from detection.dense.config import DenseConfig
+from detection.detectors.config import DetectConfig
+from detection.inspection.alarm import SoundScores
+from detection.inspection.export import export_detector
+from detection.inspection.predict import predict_folder
+from detection.training.checkpoint import read_model
+
+from .conftest import CATEGORIES, finish, paint
+
+RATE = 0.4
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny data set, a detector of it (``model``) and new photographs (``photos``)."""
+    from anomaly_gan.core.dataset import Dataset
+
+    root = tmp_path_factory.mktemp("plant")
+    kinds = ["square", "bar", "normal", "normal", "normal", "square", "bar", "normal"]
+    painted = [paint(root / "run" / "ingest", number, "train", kind) for number, kind in enumerate(kinds, start=1)]
+    images, annotations = [image for image, _ in painted], [item for _, items in painted for item in items]
+    Dataset(images, annotations, CATEGORIES, {"mode": "L"}).save(root / "run" / "ingest")
+    finish(root / "run" / "ingest", "ingest")
+    dense = DenseConfig(crop=64, batch=4, widths=(16, 16, 8, 8), held_out=0.5, fewest=3, looks=0, low=0.005, high=0.006)
+    config = DetectConfig(iterations=2, dense=dense, score_threshold=0.001)
+    detect_train(root / "run", root / "model", config, device="cpu", false_alarm=RATE)
+    for number, kind in ((20, "square"), (21, "normal")):
+        paint(root / "photos_source", number, "new", kind)
+    (root / "photos" / "line_a").mkdir(parents=True)
+    for number, path in enumerate(sorted((root / "photos_source" / "images").iterdir())):
+        (root / "photos" / "line_a" / f"{number}.png").write_bytes(path.read_bytes())
+    return root
+
+
+def test_a_model_knows_its_weights_its_categories_and_its_threshold(trained: Path) -> None:
+    facts = json.loads((trained / "model" / "model.json").read_text())
+    assert [item["name"] for item in facts["categories"]] == ["square", "bar"]
+    assert facts["threshold"]["held_out"] == 2 and facts["threshold"]["groups"] == 2
+    assert facts["sound"]["scores"] == sorted(facts["sound"]["scores"])
+    model = read_model(trained / "model")
+    assert SoundScores.from_json(model.sound).threshold(RATE).value == facts["threshold"]["value"]
+    with pytest.raises(InputError, match="K5"):
+        SoundScores.from_json(model.sound).threshold(0.01)
+
+
+def test_photographs_of_a_folder_get_scores_decisions_masks_and_overlays(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = predict_folder(trained / "model", trained / "photos", out, threshold=0.0, device="cpu")
+    assert (done.photographs, done.alarms, done.refused) == (2, 2, 0)
+    rows = list(csv.DictReader((out / "scores.csv").open()))
+    assert [row["file"] for row in rows] == ["line_a/0.png", "line_a/1.png"]
+    assert all(row["decision"] == "defect" and 0 < float(row["score"]) < 1 for row in rows)
+    coco = json.loads((out / "detections.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["line_a/0.png", "line_a/1.png"]
+    assert coco["annotations"] and all(item["area"] >= 6 for item in coco["annotations"])
+    label = json.loads((out / "labelme" / "line_a" / "0.json").read_text())
+    assert {shape["label"] for shape in label["shapes"]} <= {"square", "bar"}
+    assert cv2.imread(str(out / "overlays" / "line_a" / "0.png.jpg")) is not None
+    first = (out / "detections.json").read_bytes()
+    predict_folder(trained / "model", trained / "photos", out, threshold=0.0, device="cpu")
+    assert (out / "detections.json").read_bytes() == first
+    asked = predict_folder(trained / "model", trained / "photos" / "line_a" / "1.png", tmp_path / "one", device="cpu")
+    facts = json.loads((trained / "model" / "model.json").read_text())
+    assert asked.threshold == facts["threshold"]["value"] and "false alarms" in asked.words
+
+
+def test_a_photograph_that_cannot_be_read_is_named_and_the_command_ends_with_1(trained: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    write_png(photos / "good.png", np.full((40, 40), 90, np.uint8))
+    (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    arguments = [str(photos), "--model", str(trained / "model"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    result = CliRunner().invoke(detect_app, ["predict", *arguments])
+    assert result.exit_code == 1 and "1 photographs could not be read" in str(result.exception)
+    assert "broken.png" in (tmp_path / "out" / "rejects.jsonl").read_text()
+    assert len(list(csv.DictReader((tmp_path / "out" / "scores.csv").open()))) == 1
+
+
+def test_wrong_inputs_are_one_line_each(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"MISSING"):
+        detect_train(tmp_path / "nowhere", tmp_path / "m", DetectConfig(iterations=1), device="cpu")
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        detect_train(trained / "run", tmp_path / "m", DetectConfig(iterations=1), device="cpu", false_alarm=5)
+    with pytest.raises(InputError, match="J6"):
+        predict_folder(trained / "model", trained / "photos", trained / "run", device="cpu")
+    with pytest.raises(ConfigError, match="lies inside"):
+        predict_folder(trained / "model", trained / "photos", trained / "photos" / "out", device="cpu")
+    with pytest.raises(ConfigError, match="not both"):
+        predict_folder(
+            trained / "model", trained / "photos", tmp_path / "b", threshold=0.1, false_alarm=0.1, device="cpu"
+        )
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    content = bytearray((trained / "model" / "model.safetensors").read_bytes())
+    content[-5] ^= 1
+    (damaged / "model.safetensors").write_bytes(content)
+    (damaged / "model.json").write_bytes((trained / "model" / "model.json").read_bytes())
+    with pytest.raises(InputError, match="A13"):
+        read_model(damaged)
+
+
+def test_the_onnx_graph_says_the_same_at_any_size(trained: Path, tmp_path: Path) -> None:
+    done = export_detector(trained / "model", tmp_path / "plant.onnx")
+    assert done.gap < 1e-5 and done.out.is_file()
+    import onnx
+
+    facts = {item.key: item.value for item in onnx.load(str(done.out)).metadata_props}
+    assert json.loads(facts["categories"]) == ["square", "bar"] and float(facts["threshold"]) > 0
