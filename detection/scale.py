@@ -61,7 +61,7 @@ def fitting_size(scales: Mapping[str, CategoryScale]) -> int:
 
 def fitted(config: DetectConfig, train: Dataset) -> DetectConfig:
     """The configuration with ``image_size: auto`` replaced by what fits the real photographs of ``train``, so that
-    every arm of a comparison sees the same scale. Detectors that look at crops or tiles at native scale have no such size."""
+    every arm of a comparison sees the same scale. Detectors of crops or tiles at native scale have no such size."""
     if config.image_size != "auto" or config.detector in OWN_CROPS or config.view == "tiles":
         return config
     real = train.select(lambda image: image.source == "real")

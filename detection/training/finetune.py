@@ -175,11 +175,7 @@ def _train_on_photographs(
     if not categories.ids:
         raise InputError(where, "K4", "the data set declares no category", "label some defects, then run ingest")
     categories.check(dataset, where)
-<<<<<<< HEAD
-    examples = load_examples(dataset, categories, config.longest)
-=======
     examples = load_examples(dataset, categories, None if config.view == "tiles" else config.longest)
->>>>>>> aa51cee (detect predict and export, an alarm threshold from held-out sound objects; Mask R-CNN on native tiles, the paper's schedule, its COCO start)
     kinds = {
         "real_defect": examples.indices("real", True),
         "real_normal": examples.indices("real", False),
