@@ -201,19 +201,13 @@ def convolution_peak(dtype: torch.dtype, device: torch.device) -> float:
     return best
 
 
-def counted_operations(config: TrainConfig, batch: Batch, device: str) -> int:
-    """Floating-point operations of one of our steps, as torch counts them (two per multiply-add)."""
-    ours = Ours(config, device)
-    with FlopCounterMode(display=False) as counter:
-        ours.step(batch)
-    return int(counter.get_total_flops())
-
-
-def loss_difference(config: TrainConfig, batch: Batch, device: str) -> float:
-    """Largest absolute difference of any loss of the first step, both sides at float32 from the same weights."""
+def first_step(config: TrainConfig, batch: Batch, device: str) -> tuple[float, int]:
+    """Of the first step of both sides at float32 from the same weights: the largest absolute difference of any loss,
+    and our floating-point operations, as torch counts them (two per multiply-add)."""
     plain = Plain(config, device).step(batch)
-    ours = {name.split("/")[-1]: value for name, value in Ours(config, device).step(batch).items()}
-    return max(abs(ours[name] - value) for name, value in plain.items())
+    with FlopCounterMode(display=False) as counter:
+        ours = {name.split("/")[-1]: value for name, value in Ours(config, device).step(batch).items()}
+    return max(abs(ours[name] - value) for name, value in plain.items()), int(counter.get_total_flops())
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -221,7 +215,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     chosen = decide("auto", options.device)
     exact, fast = config_of(options, "32-true"), config_of(options, chosen.precision)
     batches = [random_batch(exact, step, device) for step in range(options.rounds + 1)]
-    difference = loss_difference(exact, copy.deepcopy(batches[0]), options.device)
+    difference, operations = first_step(exact, copy.deepcopy(batches[0]), options.device)
     sides: dict[str, Any] = {"ours": Ours(fast, options.device), "reference": Plain(exact, options.device)}
     if options.float32:
         sides["ours_float32"] = Ours(exact, options.device)
@@ -238,7 +232,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             if turn:
                 times[name].append(elapsed)
     middle = {name: statistics.median(values) for name, values in times.items()}
-    operations = counted_operations(exact, batches[0], options.device)
     kinds = {"float32": torch.float32, **({"bf16": torch.bfloat16} if chosen.precision == BF16 else {})}
     peaks = {name: convolution_peak(dtype, device) for name, dtype in kinds.items()}
     reached = 1000 * operations / middle["ours"]
