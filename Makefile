@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo docs setup test lint clean defaults faults fuzz
+.PHONY: help demo docs setup test lint clean defaults faults fuzz kill-sweep
 
 PY ?= python3
 JOBS ?= 2
@@ -53,6 +53,12 @@ fuzz: $(READY)
 docs: $(READY)
 	$(call sync_into,--inexact --group docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+
+# kill -9 before the I/O events of every stage, and every event of the folder mechanism; the same bytes afterwards
+EVERY ?= 10
+kill-sweep: $(EXTRAS)
+	ANOMALY_GAN_KILL_EVERY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/core/test_workfolder.py
+	$(BIN)/python benchmarks/kill_sweep.py --every $(EVERY)
 
 clean:
 	rm -rf site .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -23,11 +23,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from .guarded import guarded
 from .ledger import Notes, refuse
 from .png_structure import SIGNATURE, png_bit_depth, png_fault, short_data
 from .source_tree import suffix_of
@@ -53,6 +55,8 @@ SOFT_ALPHA = 0.05
 """Share of pixels that are neither clear nor opaque from which on alpha is a map, not a cut-out."""
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
+ORDINARY = 24_000_000
+"""Pixels of a PNG, or bytes, up to which a photograph is decoded in this process."""
 LONGEST_SIDE = 65_500
 """Pixels: no JPEG is longer, and PNG readers differ beyond."""
 ORIENTATION = 274
@@ -108,6 +112,37 @@ def orient(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16, min_side: int = 1) -> Picture:
+    """Decode the bytes of the photograph ``name``; in a process of its own where they are large or of a rare format.
+
+    Raises: as :func:`decode_here`.
+    """
+    if not is_dear(content):
+        return decode_here(name, content, notes, bits, min_side)
+
+    def work() -> tuple[dict[str, Any], list[np.ndarray]]:
+        own = Notes()
+        made = decode_here(name, content, own, bits, min_side)
+        told = {"orientation": made.orientation, "converted": made.converted}
+        return {**told, "repairs": own.repairs, "warnings": own.warnings}, [made.pixels]
+
+    told, (pixels,) = guarded(name, work)
+    for code, words in told["repairs"].items():
+        notes.repair(code, words)
+    for code, words in told["warnings"].items():
+        notes.warn(code, words)
+    return Picture(pixels, told["orientation"], told["converted"])
+
+
+def is_dear(content: bytes) -> bool:
+    """Whether decoding may take much or meets a rarely used decoder: its head says other than a PNG, JPEG or BMP of
+    ordinary size."""
+    if content.startswith(SIGNATURE) and len(content) > 24:
+        width, height = struct.unpack_from(">II", content, 16)
+        return ORDINARY < width * height <= MAX_PIXELS and max(width, height) <= LONGEST_SIDE
+    return len(content) > ORDINARY or not content.startswith((b"\xff\xd8\xff", b"BM", SIGNATURE))
+
+
+def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, min_side: int = 1) -> Picture:
     """Decode the bytes of the photograph ``name``.
 
     Raises:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -19,7 +21,8 @@ from PIL import Image
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.core.stage import Context, run_stage
-from anomaly_gan.ingest.image_files import decode_photo
+from anomaly_gan.ingest.guarded import guarded
+from anomaly_gan.ingest.image_files import decode_here, decode_photo, is_dear
 from anomaly_gan.ingest.ledger import Notes, refuse
 from anomaly_gan.ingest.mask_files import boxed_components, decode_mask
 from anomaly_gan.ingest.polygons import ShapeFault, fill_ring
@@ -163,8 +166,6 @@ def test_a_huge_file_beside_the_photographs_is_not_read(tmp_path):
 def test_one_unreadable_photograph_is_refused_and_the_others_are_taken(tmp_path, monkeypatch):
     sound_masks(tmp_path / "source")
     victim = sorted(path for path in (tmp_path / "source").rglob("*.png") if "mask" not in path.name)[0]
-    import os
-
     from anomaly_gan.core import files
     from anomaly_gan.ingest import stage
 
@@ -190,3 +191,62 @@ def test_one_unreadable_photograph_is_refused_and_the_others_are_taken(tmp_path,
 def test_a_refusal_is_one_line_whatever_the_name():
     refused = refuse("a\nb.png", "B11", "no photograph for a\nb", "expected crack/a\nb.jpg")
     assert "\n" not in str(refused)
+
+
+def answer(number: int = 3):
+    return {"told": number}, [np.arange(6, dtype=np.uint8).reshape(2, 3)]
+
+
+def refused():
+    raise refuse("x.tif", "A7", "is floating", "save it as 16 bits")
+
+
+def greedy():
+    return {}, [np.ones(3 * 2**30, np.uint8)]
+
+
+def crashing():
+    os.kill(os.getpid(), signal.SIGSYS)
+
+
+def endless():
+    while True:
+        pass
+
+
+def asleep():
+    time.sleep(100)
+
+
+def test_work_in_a_process_of_its_own_comes_back_whole():
+    told, (array,) = guarded("x.tif", answer)
+    assert told == {"told": 3} and np.array_equal(array, answer()[1][0])
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (refused, r"x\.tif: A7: is floating: save it as 16 bits"),
+        (greedy, "A17: needs more than 1024 MiB"),
+        (crashing, r"A12: its decoder crashed .signal 31"),
+        (endless, "A17: takes more than"),
+        (asleep, "A17: takes more than"),
+    ],
+)
+def test_a_decoder_that_misbehaves_is_a_refusal_and_never_the_end(work, words, monkeypatch):
+    monkeypatch.setattr("anomaly_gan.ingest.guarded.MOST_SECONDS", 1)
+    monkeypatch.setattr("anomaly_gan.ingest.guarded.GRACE", 4 if work is not endless else 60)
+    with pytest.raises(InputError, match=words):
+        guarded("x.tif", work)
+
+
+def test_rare_formats_and_large_pictures_are_decoded_there_with_the_same_result(monkeypatch):
+    stream = io.BytesIO()
+    Image.fromarray(pixels(5, (40, 48))).save(stream, "TIFF")
+    for content, dear in ((png(pixels(5, (40, 48))), False), (stream.getvalue(), True)):
+        assert is_dear(content) is dear
+        notes, plain = Notes(), Notes()
+        there, here = decode_photo("x", content, notes), decode_here("x", content, plain)
+        assert np.array_equal(there.pixels, here.pixels) and notes == plain
+        assert (there.orientation, there.converted) == (here.orientation, here.converted)
+    assert is_dear(short_png("L", 8000, 8000, 1)) and not is_dear(short_png("L", 4000, 3000, 1))
