@@ -5,7 +5,7 @@
 
 The run is the embedded sample set in its shortest form with a label check and a one-class detector. Each stage is done
 in a fork that ends itself before its k-th call that changes a file system (``tests/support/kills.py``); then it is
-done again, and the folder must hold the bytes of the undisturbed stage and no leftovers. Exit code 1 where one does not.
+done again, and the folder must hold the bytes of the undisturbed stage and no leftovers. Exit code 1 if not.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def link_file(source: Path, target: Path) -> None:
     Raises:
         FileNotFoundError: there is no ``source``.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     target.unlink(missing_ok=True)
     try:
         target.hardlink_to(source)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, dump_yaml
-from .files import link_file, sha256_bytes, write_json, write_text
+from .files import link_file, sha256_bytes, sync_folder, write_json, write_text
 from .manifest import BOOKKEEPING, LOGS, SCHEMA, STARTED, check_product, finished_key, is_fresh, read_manifest
 from .workfolder import (
     CELLS,
@@ -162,5 +162,9 @@ def link_tree(source: Path, target: Path, last: str, leave_out: Sequence[str] = 
         and path.relative_to(source).as_posix() not in (last, *leave_out)
         and not path.name.startswith(".tmp-")
     ]
-    for path in [*paths, source / last]:
+    for path in paths:
         link_file(path, target / path.relative_to(source))
+    for folder in sorted({target / path.relative_to(source).parent for path in paths}):
+        sync_folder(folder)
+    link_file(source / last, target / last)
+    sync_folder(target)

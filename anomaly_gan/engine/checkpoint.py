@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ..core.files import atomic_path, sha256_file, write_text
+from ..core.progress import say
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> None:
@@ -30,6 +31,7 @@ def newest_path(folder: Path) -> Path | None:
         recorded = path.with_suffix(".sha256")
         if recorded.is_file() and recorded.read_text(encoding="ascii").strip() == sha256_file(path):
             return path
+        say(f"{path}: damaged or cut off; the checkpoint before it is used")
     return None
 
 
