@@ -5,15 +5,17 @@ import json
 
 import numpy as np
 import pytest
-from small_run import shape, texture
+from small_run import build_run, shape, texture
 
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.images import write_png
 from anomaly_gan.study.lift import run as lift_run
 from anomaly_gan.study.lift.cell import COLUMNS, setting, still_holds
-from anomaly_gan.study.lift.config import LiftConfig, read_lift
+from anomaly_gan.study.lift.config import MISSED_WEIGHT, LiftConfig, read_lift
+from anomaly_gan.study.lift.misses import aim_at, inner_halves, with_hard_sound
 from anomaly_gan.study.lift.plan import LiftCell, Share, curve_cells, round_cells, survivors
 from anomaly_gan.study.lift.summary import mean_lifts
+from anomaly_gan.synthesis.bank.writer import Crop, read_lines, write_shards
 
 TINY = {
     "widths": [8, 8, 8, 8],
@@ -43,6 +45,11 @@ def photographs(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    return build_run(tmp_path_factory.mktemp("run"))
+
+
 def config(photographs, **changes):
     data = {"root": str(photographs), "format": "mask-png", "groups": str(photographs / "groups.csv")}
     content = {
@@ -56,6 +63,7 @@ def config(photographs, **changes):
             "none": {},
             "copy_paste": {"bank": "copy_paste"},
             "procedural_first": {"first": "procedural", "first_steps": 1},
+            "aimed": {"bank": "copy_paste", "aim": True, "hard_sound": True, "look_exposures": 0.5},
         },
         "rounds": [{"objects": [2]}],
         "bootstrap": 10,
@@ -75,18 +83,22 @@ def test_a_study_ends_after_as_many_cells_as_asked_and_goes_on_from_there(study,
     assert first["cells"] == 2 and any("2 cells trained" in line for line in said)
     before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/result.json")}
     summary = lift_run.run_lift(config(photographs), out, said.append)
-    assert summary["cells"] == 4 and summary["failed"] == 0 and summary["arms_tried"] == 3
+    assert summary["cells"] == 5 and summary["failed"] == 0 and summary["arms_tried"] == 4
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
     with (out / "table.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert tuple(rows[0]) == COLUMNS and len(rows) == 4
-    assert {row["arm"] for row in rows} == {"none", "copy_paste", "procedural_first"}
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 5
+    assert {row["arm"] for row in rows} == {"none", "copy_paste", "procedural_first", "aimed"}
     assert {(row["objects"], row["exposures"]) for row in rows} == {("1", "0.500000"), ("2", "1.000000")}
     for name in ("curve.png", "lift.png", "summary.json", "lift.yaml"):
         assert (out / name).stat().st_size > 0
     assert any((out / name).is_file() for name in ("found.jpg", "missed.jpg"))
     (row,) = summary["lifts"]
-    assert row["reference"] == "none" and {arm["arm"] for arm in row["arms"]} == {"copy_paste", "procedural_first"}
+    assert row["reference"] == "none" and {arm["arm"] for arm in row["arms"]} == {
+        "copy_paste",
+        "procedural_first",
+        "aimed",
+    }
     assert not list(out.glob("data/*/bank@*"))  # they can be made again
 
 
@@ -172,3 +184,34 @@ def test_the_study_in_the_package_is_read():
     assert study.detector_of("none_without_normals").dense.sound_share == 0
     assert study.detector_of("copy_paste_without_shams").dense.sham_share == 0
     assert study.detector_of("none").dense.bank_per_batch == 0
+
+
+def test_halves_share_out_every_category_and_one_object_cannot_be_halved(small_run):
+    train = small_run.ingest.split("train")
+    halves = inner_halves(train, 0)
+    assert not halves[0] & halves[1] and halves[0] | halves[1] == {image.group_id for image in train.images}
+    assert abs(len(halves[0]) - len(halves[1])) <= 1
+    one = sorted({image.group_id for image in train.images})[0]
+    with pytest.raises(ConfigError, match="but one object"):
+        inner_halves(train.select(lambda image: image.group_id == one), 0)
+
+
+def test_what_was_missed_weighs_more_and_hard_sound_places_become_shams(small_run, tmp_path):
+    train = small_run.ingest.split("train")
+    first, sound = train.annotations[0], train.normals()[0]
+    hit = {"image_id": first.image_id, "category_id": first.category_id, "score": 0.9}
+    hit |= {"bbox": first.bbox, "segmentation": first.segmentation}
+    alarm = {**hit, "image_id": sound.id}
+    aim = aim_at(train, [hit, alarm])
+    assert aim[first.id] == 1.0 and {aim[item.id] for item in train.annotations[1:]} == {MISSED_WEIGHT}
+    bank = tmp_path / "bank"
+    write_shards([0], lambda _: Crop(np.zeros((40, 40), np.uint8), np.ones((40, 40), np.uint8), LINE), bank, "bank")
+    view = with_hard_sound(bank, train, [hit, alarm], tmp_path / "view", 5, 0)
+    lines = read_lines(view)
+    assert [line["method"] for line in lines] == ["x", "hard_sound"] and lines[1]["sham"]
+    assert lines[1]["sources"] == [sound.group_id]
+    shard = np.load(view / lines[1]["shard"])
+    assert shard["pixels"].shape == (1, 40, 40) and not shard["masks"].any()
+
+
+LINE = {"sham": False, "category": "spot", "method": "x", "sources": ["a"], "weight": 1.0}

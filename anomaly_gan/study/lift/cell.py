@@ -22,7 +22,8 @@ from ...core.errors import InputError
 from ...core.files import link_file, sha256_bytes, write_json, write_text
 from ...core.seeding import seed_for
 from ...synthesis.bank.writer import read_lines
-from .config import LiftArm, LiftConfig
+from .config import CURVE_ARM, LiftArm, LiftConfig
+from .misses import aim_at, out_of_fold, with_hard_sound
 from .plan import LiftCell
 from .prepare import Prepared
 
@@ -115,9 +116,12 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     data = load_dataset(prepared.ingest)
     train, test = data.split("train"), data.split("test")
     detect = fitted(detect, train)
-    bank, first = prepared.banks_of(arm)
-    _claim(folder, wanted)
     fabric, seed = make_fabric(config.device), seed_for(config.seed, "lift", cell.share.name, cell.seed)
+    rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
+    bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)
+    _claim(folder, wanted)
+    if arm.hard_sound and bank is not None:
+        bank = with_hard_sound(bank, train, rows, folder / "bank", config.bank.count, config.seed)
     start = _stage_one(config, arm, train, detect, fabric, folder, seed, first) if first else None
     trained = train_detector(
         train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, start=start
@@ -127,8 +131,8 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     figures = judge(
         test, seen.rows, detector(detect.detector).segments, detect.score_threshold, seen.scores, seen.pixels
     )
-    rows = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
-    write_json(folder / DETECTIONS, rows)
+    found = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
+    write_json(folder / DETECTIONS, found)
     result = {
         "setting": wanted,
         "train_hash": data_hash(train),
@@ -143,6 +147,13 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     write_json(folder / RESULT, result)
     _tidy(folder)
     return result
+
+
+def _looked(config: LiftConfig, arm: LiftArm, train: Dataset, prepared: Prepared, fabric: Any) -> list[dict[str, Any]]:
+    """What a plain detector says of training objects that it has not learnt from."""
+    detect = config.detector_of(CURVE_ARM, arm.look_exposures)
+    seed = seed_for(config.seed, "lift", prepared.share.name, "look")
+    return out_of_fold(train, detect, seed, fabric, prepared.folder / "out_of_fold", str(prepared.ingest))
 
 
 def _stage_one(

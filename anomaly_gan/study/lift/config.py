@@ -16,6 +16,8 @@ from ...synthesis.registry import METHODS
 REFERENCES = ("none", "geometric")
 """An arm's lift is its difference from the better of these."""
 CURVE_ARM = "none"
+MISSED_WEIGHT = 4.0
+"""How much more often a defect that was missed is painted (``aim``)."""
 
 
 class LiftArm(Config):
@@ -23,8 +25,9 @@ class LiftArm(Config):
 
     ``bank``: a method whose crops are added to every real batch; ``shams``: with sham pastes of it. ``first``: a
     method whose crops alone the detector learns from at first, for ``first_steps`` steps, before it sees a real
-    photograph. ``aim``: the bank paints more often what a detector missed on training objects it had not learnt from.
-    ``hard_sound``: sound places that such a detector took for defects join the shams. ``detect``: what differs in the
+    photograph. ``aim``: the bank paints more often what a detector missed on training objects it had not learnt from
+    (in ``look_exposures``). ``hard_sound``: sound places that such a detector took for defects join the shams, at
+    most so many as the bank has crops of a category. ``detect``: what differs in the
     detector's own settings.
     """
 
@@ -34,6 +37,7 @@ class LiftArm(Config):
     first_steps: int = Field(300, ge=1)
     aim: bool = False
     hard_sound: bool = False
+    look_exposures: float = Field(20.0, gt=0)
     detect: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("bank", "first")

@@ -46,9 +46,9 @@ class Prepared:
         run_stage(name, stage.run, config, Context(self.config.seed, self.config.device, inputs), folder)
         return folder
 
-    def banks_of(self, arm: LiftArm) -> tuple[Path | None, Path | None]:
+    def banks_of(self, arm: LiftArm, aim: dict[int, float] | None = None) -> tuple[Path | None, Path | None]:
         """(the bank that is added to the batches, the bank of stage one)."""
-        added = self.bank(arm.bank, arm.with_shams) if arm.bank else None
+        added = self.bank(arm.bank, arm.with_shams, aim) if arm.bank else None
         return added, self.bank(arm.first, False) if arm.first else None
 
     def drop_banks(self) -> None:
