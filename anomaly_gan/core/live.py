@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import threading
 import time
@@ -165,17 +164,18 @@ class Live:
             return
         from tqdm import tqdm
 
-        if self._line is None:
-            tqdm.monitor_interval = 0  # this thread is enough
-            self._line = tqdm(total=1, leave=False, dynamic_ncols=True, file=sys.stderr)
         bar = moment.bars[0] if moment.bars else None
         text = self._text(moment)
-        if len(moment.stage) + len(text) + 15 > shutil.get_terminal_size().columns:
+        if len(moment.stage) + len(text) + 15 > _columns():
             text = self._text(moment, brief=True)
         parts = [moment.stage, "{bar:12}" if bar and bar.total else "", text.replace("{", "{{").replace("}", "}}")]
+        form = " ".join(part for part in parts if part)
+        if self._line is None:
+            tqdm.monitor_interval = 0  # this thread is enough
+            self._line = tqdm(total=1, bar_format=form, leave=False, dynamic_ncols=True, file=sys.stderr)
         self._line.total = bar.total if bar and bar.total else 1
         self._line.n = bar.n if bar else 0
-        self._line.bar_format = " ".join(part for part in parts if part)
+        self._line.bar_format = form
         self._line.refresh()
 
     def _text(self, moment: Moment, brief: bool = False) -> str:
@@ -187,6 +187,13 @@ class Live:
         if self._line is not None:
             self._line.close()
             self._line = None
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 LIVE = Live()

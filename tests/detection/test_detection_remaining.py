@@ -1,9 +1,13 @@
 """The time left, from measured cells."""
 
+from pathlib import Path
+
 import pytest
 
 from anomaly_gan.core.progress import in_words
+from detection.comparison.clock import Allowance
 from detection.comparison.progress import Board, Plan, seconds_left
+from detection.comparison.workers import run_here
 
 KINDS, STEPS = ["a", "a", "b", "b"], [10, 10, 10, 10]
 
@@ -43,3 +47,33 @@ def test_a_log_gets_a_line_per_finished_cell_and_no_bar(capsys: pytest.CaptureFi
         board.show([10, 10, 10, 10], [60.0] * 4)
     assert lines == ["compare: 3/6 cells, about 3 min left", "compare: 6/6 cells"]
     assert capsys.readouterr().err == ""
+
+
+class Slow:
+    """A cell of a hundred steps."""
+
+    steps = 100
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def run(self, on_step=lambda: None) -> None:
+        for _ in range(self.steps):
+            on_step()
+            self.made += 1
+
+
+def test_a_cell_stops_where_its_time_is_over_and_the_next_is_not_begun() -> None:
+    first, second = Slow(), Slow()
+    run_here([first, second], over=lambda: first.made >= 3)
+    assert (first.made, second.made) == (3, 0)
+
+
+def test_the_time_of_a_comparison_counts_on_after_a_kill(tmp_path: Path) -> None:
+    earlier = Allowance(60.0, tmp_path)
+    earlier.began -= 45
+    assert not earlier.over()  # and this is where it is killed
+    later = Allowance(60.0, tmp_path)
+    assert later.spent() == pytest.approx(45, abs=1) and not later.over()
+    later.began -= 20
+    assert later.over()

@@ -1,0 +1,79 @@
+"""A run within its time, and a look into one that works, on the embedded sample set."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anomaly_gan.core.manifest import read_manifest
+from anomaly_gan.core.resources import PACKAGE
+from anomaly_gan.pipeline import execute as room
+from anomaly_gan.pipeline.config import RunConfig, read_run_config
+from anomaly_gan.pipeline.course import Course, write_progress
+from anomaly_gan.pipeline.execute import Outcome, execute
+from anomaly_gan.pipeline.foresight import foresee
+from anomaly_gan.pipeline.pace import Pace
+from anomaly_gan.pipeline.plan import plan
+
+SETTINGS = ["preset=smoke", "compare.arms=[none]", "pool.count=2"]
+
+
+@pytest.fixture(scope="module")
+def cut_short(tmp_path_factory) -> tuple[Path, RunConfig, Outcome, str]:
+    """A run whose time is over as soon as its photographs are read."""
+    run = tmp_path_factory.mktemp("budget") / "run"
+    config = read_run_config(PACKAGE / "configs" / "demo.yaml", SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "pace_of", lambda *_: Pace())  # torch is not what this is about
+        said: list[str] = []
+        patch.setattr(room, "say", said.append)
+        outcome = execute(config, run, plan(config), "1s")
+    return run, config, outcome, "\n".join(said)
+
+
+def test_where_the_time_is_over_the_report_is_written_all_the_same(cut_short):
+    run, _, outcome, said = cut_short
+    assert outcome.not_reached == ("pool", "compare")
+    assert [bool(read_manifest(run / name)) for name in ("ingest", "pool", "compare", "report")] == [1, 0, 0, 1]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Unfinished run." in page and "compare" in page
+    assert "1s are over: pool and what comes after it is not begun" in said
+
+
+def test_a_run_begins_with_its_plan_and_prints_what_ingest_found(cut_short):
+    said = cut_short[3].splitlines()
+    assert said[0].startswith("demo → ") and "within 1s" in said[0]
+    assert said[1].startswith("plan: 4 stages; about ")
+    assert any("200 photographs found, 200 accepted" in line for line in said)
+
+
+def test_what_will_be_fresh_is_known_before_anything_starts(cut_short):
+    run, config, _, _ = cut_short
+    fresh = {name: item.fresh for name, item in foresee(config, run, plan(config)).items()}
+    assert fresh["ingest"] and not fresh["pool"] and not fresh["compare"]
+    other = config.model_copy(update={"seed": 1})
+    assert not foresee(other, run, plan(other))["ingest"].fresh
+
+
+def test_a_report_is_made_while_another_process_holds_the_run(cut_short):
+    run, _config, _, _ = cut_short
+    course = Course({"pool": 60.0})
+    course.begin("pool")
+    write_progress(run, course, room.Moment("pool", 12.0, (), 0.0))
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+    with (run / ".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        calls = [
+            subprocess.run([sys.executable, "-m", "anomaly_gan", verb, str(run)], capture_output=True, text=True)
+            for verb in ("status", "report")
+        ]
+    assert [done.returncode for done in calls] == [0, 0], calls
+    assert "pool                     working: 0:12" in calls[0].stdout
+    page = (run / "report_so_far.html").read_text(encoding="utf-8")
+    assert "This run is still working" in page and "Not yet: pool, compare" in page
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path.name != ".lock")
+    assert not list(run.glob(".tmp-*"))
