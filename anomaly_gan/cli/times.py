@@ -37,6 +37,8 @@ TIMES = {
     "lift": "days for the whole study, minutes for --max-cells 1; every cell is kept, the same command goes on",
     "detect train": "about 10 min for 600 steps at 256 px",
     "detect eval": "about 10 s for 100 photographs",
+    "detect predict": "about 10 s for 100 photographs",
+    "detect export": "about half a minute",
     "one-class list": "a second",
     "one-class train": "a minute (patch_memory) to hours (other detectors with --preset full)",
     "one-class score": "about 10 s for 100 photographs",
