@@ -11,7 +11,7 @@ from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.masks import grow, mask_box_xywh, union
 from anomaly_gan.synthesis.generate.stage import pool_items
 from anomaly_gan.synthesis.interface import MethodInputs
-from anomaly_gan.synthesis.methods.copy_paste.blending import SUPPORT_PX, blend, light_gain, relit, ring
+from anomaly_gan.synthesis.methods.copy_paste.blending import SUPPORT_PX, blend
 from anomaly_gan.synthesis.registry import method
 
 METHODS = ["geometric", "copy_paste"]
@@ -61,12 +61,6 @@ def test_copy_paste_changes_the_photograph_under_the_pools_mask_and_nowhere_else
         assert np.array_equal(sample.pixels[support == 0], sample.base[support == 0])
         inside = union(masks, *sample.pixels.shape) != 0
         assert np.abs(sample.pixels[inside].astype(int) - sample.base[inside]).mean() > 40
-    assert {sample.provenance["blend"] for sample in samples} == set(SUPPORT_PX)
-    assert all(
-        sample.provenance["blend"] != "poisson"
-        for item, sample in zip(items, samples, strict=True)
-        if item.annotations[0].provenance["kind"] == "expert"
-    )
 
 
 @pytest.mark.parametrize("mode", list(SUPPORT_PX))
@@ -82,19 +76,6 @@ def test_a_photograph_blended_into_itself_is_itself(mode, corner, colour):
     other = blend(base, 255 - base, mask, mode)
     assert np.array_equal(other[grow(mask, SUPPORT_PX[mode]) == 0], base[grow(mask, SUPPORT_PX[mode]) == 0])
     assert not np.array_equal(other, base)
-
-
-def test_light_is_matched_between_the_rings_but_never_into_saturation():
-    rng = np.random.default_rng(4)
-    mask = np.zeros((60, 60), np.uint8)
-    mask[25:35, 25:35] = 1
-    around = ring(mask)
-    dark, bright = (rng.normal(mean, 3, (60, 60)).astype(np.uint8) for mean in (80, 120))
-    lit = relit(dark, light_gain(dark, around, mask, bright, around))
-    assert lit[around != 0].mean() == pytest.approx(bright[around != 0].mean(), abs=0.6)
-    dark[mask != 0] = 200
-    lit = relit(dark, light_gain(dark, around, mask, bright, around))
-    assert 200 < lit[mask != 0].max() <= 240
 
 
 def test_a_parent_outside_the_training_split_is_refused(small_run):

@@ -22,6 +22,7 @@ from anomaly_gan.synthesis.pairs.exemplar import (
     REACH_PX,
     Example,
     Strip,
+    as_bank,
     lay,
     lay_both,
     load_examples,
@@ -63,9 +64,51 @@ def grain() -> np.ndarray:
     return cv2.GaussianBlur(noise, (0, 0), 1.5).clip(0, 255).astype(np.uint8)
 
 
-def test_a_defect_under_its_own_mask_is_what_it_was(grain):
+def test_a_defect_laid_back_on_its_own_surface_is_what_it_was(grain):
     mask = ellipse(64, (30, 34), (17, 8), 30)
-    assert np.abs(lay(Example(grain, mask), grain, mask).astype(int) - grain).max() <= 1
+    shown = np.where(mask > 0, grain // 3, grain).astype(np.uint8)
+    laid = lay(Example(shown, mask, sound=grain), grain, mask)
+    apart = np.abs(laid.astype(int) - shown)
+    assert apart[mask > 0].mean() < 2.5 and apart.mean() < 0.5
+
+
+def test_a_defect_that_fills_a_part_of_its_label_leaves_the_rest_alone(grain):
+    """Nothing ends at the outline of a loose label, and the grain of the new surface goes on through it."""
+    label, core = ellipse(64, (32, 32), (22, 14), 0), ellipse(64, (32, 32), (18, 3), 0)
+    surface = cv2.GaussianBlur(grain, (0, 0), 4)
+    defect = np.where(core > 0, 40, surface).astype(np.uint8)
+    ground = np.roll(grain, 9, axis=1)
+    laid = lay(Example(defect, label), ground, label)
+    rest = (label > 0) & (grow(core, 4) == 0)
+    assert laid[core > 0].mean() < 60
+    assert np.abs(laid[rest].astype(int) - ground[rest]).mean() < 1.5
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_how_far_brightness_follows_the_surface_is_learned(follows):
+    """Cracks are darker than their surface under any light; paper is as bright on dark steel as on bright."""
+    mask, bank = ellipse(64, (32, 32), (12, 6), 0), []
+    for surface in (60, 90, 120, 150):
+        level = surface * 0.5 if follows else 190
+        bank.append(Example(np.where(mask > 0, level, surface).astype(np.uint8), mask))
+    learned = as_bank(bank)[0]
+    assert learned.follows > 0.6 if follows else learned.follows < 0.3
+    striped = np.full((64, 64), 70, np.uint8)
+    striped[:, 24:40] = 130
+    laid = lay(learned, striped, mask).astype(float)
+    stripes = laid[30:34, 26:38].mean() - laid[30:34, 42:44].mean()
+    assert stripes > 15 if follows else abs(stripes) < 20  # what paper hides does not show through
+
+
+def test_a_gray_photograph_in_three_channels_gets_no_colour():
+    mask = ellipse(64, (32, 32), (12, 6), 0)
+    defect = np.full((64, 64, 3), 120, np.uint8)
+    defect[mask > 0] = (150, 60, 30)
+    ground = np.full((64, 64, 3), 100, np.uint8)
+    laid = lay(Example(defect, mask), ground, mask)
+    assert np.ptp(laid.astype(int), axis=2).max() == 0 and laid[mask > 0].mean() < 95
+    ground[:, :, 2] = 60
+    assert np.ptp(lay(Example(defect, mask), ground, mask).astype(int), axis=2)[mask > 0].mean() > 50
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -153,7 +196,7 @@ def test_one_example_fades_into_the_other_along_the_mask(grain):
     ground = np.full((64, 64), 120, np.uint8)
     laid = lay_both((dark, bright), ground, bar)
     middle = laid[32, 12:53].astype(int)
-    assert middle[:10].max() < 60 and middle[-10:].min() > 180 and (np.diff(middle) >= 0).all()
+    assert middle[:10].max() < 60 and middle[-10:].min() > 180 and (np.diff(middle) >= -4).all()
     assert (laid[grow(bar, REACH_PX) == 0] == 120).all()
     colours = [Example(np.dstack([one.pixels] * 3), bar) for one in (dark, bright)]
     coloured = lay_both((colours[0], colours[1]), np.dstack([ground] * 3), bar)
@@ -165,11 +208,11 @@ def test_one_example_fades_into_the_other_along_the_mask(grain):
 def test_a_round_mask_is_not_turned(grain):
     """Elongated ones turn with their axis; light keeps its side on round ones."""
     disc, other = ellipse(64, (30, 30), (12, 11), 0), ellipse(64, (34, 36), (11, 12), 0)
-    lit = np.where(np.arange(64)[None] > 30, 200, 60).astype(np.uint8) * np.ones((64, 1), np.uint8)
+    lit = np.where(disc > 0, np.where(np.arange(64)[None] > 30, 200, 60), 120).astype(np.uint8)
     laid = lay(Example(lit, disc), np.full((64, 64), 120, np.uint8), other)
     left, right = other.copy(), other.copy()
     left[:, 33:], right[:, :36] = 0, 0
-    assert laid[right > 0].min() > laid[left > 0].max() + 60
+    assert laid[right > 0].mean() > laid[left > 0].mean() + 60
 
 
 def test_examples_are_kept_as_they_were(tmp_path, grain):

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from ...nets.composite import composite, feather
 
+SHOWN, NEAR_PX = 0.06, 2
+"""A change of the example by so much (8 grey levels, in [-1, 1]) shows; a generator may refine so far around it."""
+
 
 def _layered(images_BCHW: Tensor, output: Tensor) -> Tensor:
     """A layer of the defect's own substance over the photograph, with its opacity, and a difference on top.
@@ -28,7 +31,16 @@ def _from_example(images_BCHW: Tensor, output: Tensor, example_BCHW: Tensor) -> 
     """As ``_layered``, but what lies over the photograph is an example; it starts as mostly hiding it."""
     difference, opacity = output.split([images_BCHW.shape[1], 1], dim=1)
     opacity = torch.sigmoid(4 * opacity + 1)
-    return (images_BCHW * (1 - opacity) + example_BCHW * opacity + difference).clamp(-1, 1)
+    near = _near(images_BCHW, example_BCHW)
+    return (images_BCHW * (1 - opacity) + example_BCHW * opacity + near * difference).clamp(-1, 1)
+
+
+def _near(images_BCHW: Tensor, example_BCHW: Tensor) -> Tensor:
+    """(B, 1, H, W) in [0, 1]: where, and near where, the example shows. A generator that could paint all of a loosely
+    drawn mask would end at the mask's outline, which is no edge of a defect."""
+    shown = ((example_BCHW - images_BCHW).abs().amax(1, keepdim=True) / SHOWN).clamp(0, 1)
+    grown = F.max_pool2d(shown, 2 * NEAR_PX + 1, stride=1, padding=NEAR_PX)
+    return F.avg_pool2d(grown, 2 * NEAR_PX + 1, stride=1, padding=NEAR_PX, count_include_pad=False)
 
 
 PAINTINGS: dict[str, Callable[..., Tensor]] = {

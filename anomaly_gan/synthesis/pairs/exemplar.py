@@ -2,13 +2,13 @@
 
 Not in the paper. From a mask and a category alone a generator learns the mean of all defects, a tint through which the
 photograph shows; the relief of a break and the grain of a fracture are in the photographs of real ones. Here one of
-them is stretched to the mask and brought into the light of its new place; what stretching spoils, and what does not
-fit, is left to the generator.
+them, as a layer with an alpha of its own (``layer``), is stretched to the mask and brought into the light of its new
+place; what stretching spoils, and what does not fit, is left to the generator.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.manifest import check_product
-from ...core.masks import grow
+from .layer import FLOOR, REACH_PX, Layer, learn_follows, surroundings
 
 FILE = "examples.safetensors"
 
@@ -31,12 +31,8 @@ become a comb."""
 ROUND = 1.3
 """Masks no longer than so many times their width have no direction: they are stretched upright, and keep the side that
 light falls from."""
-REACH_PX, RING_PX = 3, 4
-"""How far beyond the mask a defect is laid, and the width of the ring beyond that whose light is compared."""
 FADE = 0.4
 """The share of a mask's length over which one example fades into another."""
-FLOOR = 64.0
-"""Added to grey levels before their ratio is taken, so that dark surroundings do not blow it up."""
 
 
 @dataclass(frozen=True)
@@ -103,30 +99,76 @@ class Strip:
 
 @dataclass(frozen=True)
 class Example:
-    """A real defect's window as the net saw it in training: uint8 pixels, and its mask."""
+    """A real defect's window as the net saw it in training: uint8 pixels, and its mask. ``follows``: how far the
+    brightness of its category's defects follows the surface's (``layer.learn_follows``);
+    ``sound``: the window without the defect, where that is known."""
 
     pixels: np.ndarray
     mask_01: np.ndarray
+    follows: float = 1.0
+    sound: np.ndarray | None = None
 
     @cached_property
     def strip(self) -> Strip:
         return Strip.of(self.mask_01)
 
+    @cached_property
+    def layer(self) -> Layer:
+        """The defect without the surface it is on."""
+        return Layer.of(self.pixels, self.mask_01, self.sound)
+
+    @cached_property
+    def levels(self) -> tuple[float, float] | None:
+        """Logarithms of its brightness and of its surroundings'."""
+        return self.layer.levels(self.pixels, self.mask_01)
+
 
 def lay(defect: Example, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
-    """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect laid under the mask and ``REACH_PX`` beyond: stretched
-    from its own mask to this one, and as bright against its surroundings as it was. Either mask empty: ``ground``."""
+    """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect laid under the mask, stretched from its own mask to this
+    one with its alpha, and as strong against this light as it was against its own. It fades out within ``REACH_PX``
+    beyond the mask. Either mask empty: ``ground``."""
+    moved = warped(defect, mask_01)
+    return ground if moved is None else _lit(moved, defect, ground, mask_01)
+
+
+def lay_through(defect: Example, ground: np.ndarray, mask_01: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """As ``lay``, but the defect is moved as a whole by the affine (2, 3), its window's pixel -> the ground's."""
+    size = ground.shape[1], ground.shape[0]
+    shown, surface = (
+        cv2.warpAffine(plane, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        for plane in (defect.layer.shown, defect.layer.surface)
+    )
+    alpha = cv2.warpAffine(defect.layer.alpha, affine, size, flags=cv2.INTER_LINEAR)
+    return _lit(Layer(shown, surface, _faded(alpha, mask_01)), defect, ground, mask_01)
+
+
+def _lit(moved: Layer, defect: Example, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """A moved layer on the ground, in its light."""
+    light = 0.0
+    if defect.follows < 1 and defect.levels is not None and (ring := surroundings(mask_01)).any():
+        light = float(np.log(ground[ring].mean() + FLOOR)) - defect.levels[1]
+    return moved.on(ground, defect.follows, light)
+
+
+def _faded(alpha: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """Alpha that fades out within ``REACH_PX`` beyond the mask."""
+    beyond = cv2.distanceTransform((mask_01 == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    return alpha * np.clip(1 - beyond / (REACH_PX + 0.5), 0, 1) * (beyond <= REACH_PX)
+
+
+def warped(defect: Example, mask_01: np.ndarray) -> Layer | None:
+    """The defect's layer stretched to another mask; None where either mask is empty."""
     if not (mask_01.any() and defect.mask_01.any()):
-        return ground
-    near = grow(mask_01, REACH_PX) > 0
-    points = np.argwhere(np.ones_like(near))[:, ::-1]
+        return None
+    points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
     source = Strip.of(mask_01).to(defect.strip, points).astype(np.float32)
-    columns, rows = source.T.reshape(2, *near.shape)
-    moved = cv2.remap(defect.pixels, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    here, there = _light_around(ground, mask_01), _light_around(defect.pixels, defect.mask_01)
-    lit = (moved.astype(np.float32) + FLOOR) * (here + FLOOR) / (there + FLOOR) - FLOOR
-    chosen = near if ground.ndim == 2 else near[:, :, None]
-    return np.where(chosen, lit.round().clip(0, 255), ground).astype(np.uint8)
+    columns, rows = source.T.reshape(2, *mask_01.shape)
+    shown, surface = (
+        cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        for plane in (defect.layer.shown, defect.layer.surface)
+    )
+    alpha = cv2.remap(defect.layer.alpha, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return Layer(shown, surface, _faded(alpha, mask_01))
 
 
 def nearest_in_size(mask_01: np.ndarray, examples: list[Example]) -> list[int]:
@@ -171,11 +213,20 @@ def load_examples(path: Path, categories: list[str]) -> dict[str, list[Example]]
     check_product(path)
     tensors = load_file(path)
     return {
-        category: [
-            Example(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"], strict=True)
-        ]
+        category: as_bank(
+            [Example(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"], strict=True)]
+        )
         for category in categories
     }
+
+
+def as_bank(examples: list[Example]) -> list[Example]:
+    """A category's examples, each knowing how far their brightness follows their surfaces'."""
+    follows = learn_follows([example.levels for example in examples])
+    bank = [replace(example, follows=follows) for example in examples]
+    for example, known in zip(bank, examples, strict=True):
+        example.__dict__["layer"] = known.layer  # not estimated twice
+    return bank
 
 
 def _smooth(side: np.ndarray) -> np.ndarray:
@@ -183,9 +234,3 @@ def _smooth(side: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(np.isfinite(side))
     filled = np.interp(np.arange(PLACES), known, side[known])
     return np.convolve(np.pad(filled, len(SMOOTH) // 2, mode="edge"), SMOOTH, "valid")
-
-
-def _light_around(pixels: np.ndarray, mask_01: np.ndarray) -> float:
-    """Mean grey level of a ring around the mask, of the whole picture where the mask leaves no ring."""
-    ring = grow(mask_01, REACH_PX + RING_PX) > grow(mask_01, REACH_PX)
-    return float(pixels[ring].mean() if ring.any() else pixels.mean())

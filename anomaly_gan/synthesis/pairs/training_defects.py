@@ -6,7 +6,7 @@ import numpy as np
 
 from ...core.dataset import Dataset
 from ...losses.severity import severity
-from .exemplar import Example
+from .exemplar import Example, as_bank
 from .windows import Framing, PairSource, to_pixels
 
 
@@ -25,7 +25,7 @@ def training_defects(
             measured[names[index]].append([round(number, 5) for number in values[row].tolist()])
             mask_01 = batch.abnormal_mask_B1HW[row, 0].numpy().astype(np.uint8)
             examples[names[index]].append(Example(to_pixels(batch.abnormal_BCHW[row]), mask_01))
-    return measured, examples
+    return measured, {name: as_bank(bank) for name, bank in examples.items()}
 
 
 def exemplar_windows(

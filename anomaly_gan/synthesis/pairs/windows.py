@@ -20,6 +20,10 @@ from ...core.masks import decode_rle, grow
 from ...core.progress import track
 from ...core.seeding import rng_for
 from .exemplar import Example, lay
+from .layer import learn_follows
+
+LOOKED_AT = 64
+"""Real defects of a category from which it is learned how far their brightness follows the surface's."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,7 @@ class PairSource:
         self.normal: dict[int, list[tuple[str, Annotation]]] = {}
         for annotation in whole_masks(pool.annotations) if framing.whole else pool.annotations:
             self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
+        self.follows = {category.id: self._follows(category.id) for category in train.categories} if examples else {}
         for category in train.categories:
             if not self.abnormal.get(category.id) or not self.normal.get(category.id):
                 raise InputError(
@@ -160,6 +165,17 @@ class PairSource:
                     "no training defect or no pool mask of this category",
                     "label at least one, or leave the category out",
                 )
+
+    def _follows(self, category: int) -> float:
+        """How far the brightness of a category's defects follows that of their surroundings."""
+        found = [one for group in sorted(self.abnormal.get(category, {})) for one in self.abnormal[category][group]]
+        rng, levels = rng_for(self.seed, "follows", category), []
+        for file, annotation in found[:: max(1, len(found) // LOOKED_AT)][:LOOKED_AT]:
+            pixels, mask = cut_window(
+                self.pixels[file], decode_rle(annotation.segmentation), annotation.bbox, self.framing, rng
+            )
+            levels.append(Example(pixels, mask).levels)
+        return learn_follows(levels)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -191,17 +207,20 @@ class PairSource:
             np.array(index),
             noise,
             to_signed(pseudo),
-            *self.laid(normal, Window(abnormal, abnormal_mask, real_file), pseudo),
+            *self.laid(normal, Window(abnormal, abnormal_mask, real_file), pseudo, self.follows.get(category, 1.0)),
         )
         return Row(columns, f"{real_file}[annotation {real.id}] with {normal.name}")
 
-    def laid(self, normal: Window, defect: Window, painted_out: np.ndarray) -> tuple[np.ndarray, ...]:
-        """A row's two examples; none where nobody asked for them."""
+    def laid(
+        self, normal: Window, defect: Window, painted_out: np.ndarray, follows: float = 1.0
+    ) -> tuple[np.ndarray, ...]:
+        """A row's two examples; none where nobody asked for them. ``follows``: as an ``Example``'s."""
         if not self.examples:
             return ()
         mask, own_mask = normal.mask_1HW[0], defect.mask_1HW[0]
-        there = lay(Example(defect.pixels, own_mask), normal.pixels, mask)
-        return to_signed(there), to_signed(lay(Example(there, mask), painted_out, own_mask))
+        there = lay(Example(defect.pixels, own_mask, follows), normal.pixels, mask)
+        back = lay(Example(there, mask, follows, normal.pixels), painted_out, own_mask)
+        return to_signed(there), to_signed(back)
 
     def normal_window(self, category: int, rng: np.random.Generator) -> Window:
         """A window of a normal photograph with one of the pool's masks of that category (an id)."""

@@ -10,8 +10,6 @@ from ....core.masks import grow
 SUPPORT_PX = {"hard": 0, "feather": 2, "poisson": 2}
 """How far beyond the mask (pixels, in x or y) each blend may change the photograph."""
 
-NEARLY_WHITE = 240.0
-
 
 def blend(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray, mode: str) -> np.ndarray:
     """``patch`` inside the mask, ``base`` elsewhere; all (H, W) or (H, W, 3) uint8 of one size.
@@ -56,29 +54,3 @@ def _poisson(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray) -> np.nda
 
 def _three(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2))
-
-
-def light_gain(
-    source: np.ndarray, source_ring_01: np.ndarray, defect_01: np.ndarray, base: np.ndarray, base_ring_01: np.ndarray
-) -> float:
-    """Exposure gain, one half to two, that brings the mean of the defect's surroundings to that of its new ones.
-
-    It does not brighten a defect into saturation: its 95th percentile stays below white, or where it was. 1 where
-    a ring is empty.
-    """
-    if not (source_ring_01.any() and base_ring_01.any()):
-        return 1.0
-    gain = base[base_ring_01 != 0].mean() / max(source[source_ring_01 != 0].mean(), 1.0)
-    brightest = max(float(np.percentile(source[defect_01 != 0], 95)), 1.0)
-    return float(np.clip(min(gain, max(1.0, NEARLY_WHITE / brightest)), 0.5, 2.0))
-
-
-def relit(image: np.ndarray, gain: float) -> np.ndarray:
-    """``image * gain``, rounded and clipped to uint8."""
-    return np.clip(np.rint(image.astype(np.float32) * gain), 0, 255).astype(np.uint8)
-
-
-def ring(mask_01: np.ndarray, avoid_01: np.ndarray | None = None, inner_px: int = 2, outer_px: int = 8) -> np.ndarray:
-    """mask_01 of the surroundings between the two distances, without ``avoid_01``."""
-    around = grow(mask_01, outer_px) - grow(mask_01, inner_px)
-    return around if avoid_01 is None else (around * (grow(avoid_01, inner_px) == 0)).astype(np.uint8)

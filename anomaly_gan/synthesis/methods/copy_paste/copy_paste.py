@@ -1,26 +1,25 @@
-"""Copy-paste with the mask pool: real defect texture under the very masks the GAN methods get.
+"""Copy-paste with the mask pool: real defects under the very masks the GAN methods get.
 
-An element cut from a real defect carries that defect's own texture, through the element's affine. An element drawn
-by an expert is filled with the texture of a random training defect of its category, laid along its main axis.
-The blend is drawn per photograph, so that no detector can learn one kind of seam (Dwibedi et al. 2017).
+An element cut from a real defect carries that very defect, through the element's affine. An element drawn by an expert,
+or deformed, is filled with a training defect of its category that fits its size, stretched to it. Either is laid with
+the alpha it has in its own photograph (``pairs.layer``): nothing ends at the mask's outline unless the defect did, and
+there is no seam whose kind a detector could learn (Dwibedi et al. 2017 draw kinds of blending for that).
 """
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from ....core.dataset import Annotation
 from ....core.errors import InputError
-from ....core.masks import union
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
-from .blending import SUPPORT_PX, blend, light_gain, relit, ring
-from .donors import Donors
+from ...pairs.exemplar import lay, lay_through, nearest_in_size
+from ...pairs.layer import REACH_PX as SUPPORT_PX
+from .donors import MARGIN_PX, Donors, box_around
 
-STRETCH = (0.4, 2.5)
-"""Limits to the scale, per axis, by which a donor is fitted to an expert's mask."""
-CORE_SHARE = 0.3
-"""Least share of a defect that must remain for its rim to be left out."""
+CANDIDATES = 4
+"""Training defects drawn for an expert's mask, of which the nearest in size fills it."""
 
 
 def open_method(inputs: MethodInputs) -> Generate:
@@ -46,94 +45,43 @@ def _sample(item: PoolItem, rng: np.random.Generator, donors: Donors) -> Sample:
         )
     base = donors.pixels(donors.by_name[file_name])
     masks = [annotation.mask() for annotation in item.annotations]
-    everything = union(masks, *base.shape[:2])
-    blend_mode, pasted, used = _blend_mode(item, rng), base, []
+    pasted, used = base, []
     for annotation, mask in zip(item.annotations, masks, strict=True):
-        patch, record = _patch(annotation.provenance, annotation.category_id, mask, base, everything, donors, rng)
-        pasted = blend(pasted, patch, mask, blend_mode)
+        pasted, record = _paste(pasted, annotation.provenance, annotation.category_id, mask, donors, rng)
         used.append(record)
     instances = [(annotation.category_id, mask) for annotation, mask in zip(item.annotations, masks, strict=True)]
-    provenance = {
-        "method": "copy_paste",
-        "base": file_name,
-        "blend": blend_mode,
-        "donors": used,
-        "support_px": SUPPORT_PX[blend_mode],
-    }
+    provenance = {"method": "copy_paste", "base": file_name, "donors": used, "support_px": SUPPORT_PX}
     return Sample(pasted, instances, provenance, base)
 
 
-def _blend_mode(item: PoolItem, rng: np.random.Generator) -> str:
-    """Expert elements have no surroundings of their own, and without a gradient at the rim Poisson erases them."""
-    real = all(annotation.provenance.get("kind") == "prior" for annotation in item.annotations)
-    modes = ["hard", "feather", "poisson"] if real else ["hard", "feather"]
-    return modes[int(rng.integers(len(modes)))]
-
-
-def _patch(
+def _paste(
+    base: np.ndarray,
     provenance: dict,
     category_id: int,
     mask: np.ndarray,
-    base: np.ndarray,
-    everything: np.ndarray,
     donors: Donors,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, dict]:
-    """A picture of the photograph's size with the defect where the mask is, and the record of its donor."""
+    """The photograph with the defect where the mask is, and the record of its donor. Only boxes are looked at."""
     parent = donors.of_parent(provenance)
-    donor = parent or donors.draw(category_id, rng)
-    image = donors.image_of(donor)
-    texture, donor_mask = donors.pixels(image), donor.mask()
-    defects = union([other.mask() for other in donors.by_image[image.id]], *donor_mask.shape)
-    gain = light_gain(texture, ring(donor_mask, defects), donor_mask, base, ring(mask, everything))
-    if parent is not None:
-        affine = np.array(provenance["affine"], np.float64)
-        if provenance.get("transforms", {}).get("deform"):  # the mask may reach beyond the defect it was made from
-            texture = _spread(texture, donor_mask)
+    donor = parent or _nearest(mask, category_id, donors, rng)
+    example, corner = donors.example(donor)
+    rows, columns = box_around(mask, MARGIN_PX)
+    ground, piece = base[rows, columns], mask[rows, columns]
+    deformed = bool(provenance.get("transforms", {}).get("deform"))  # the mask may reach beyond its parent
+    if parent is None or deformed:
+        laid = lay(example, ground, piece)
     else:
-        affine = _along_axis(donor_mask, mask, turned=bool(rng.integers(2)))
-        texture = _spread(texture, donor_mask)
-    patch = cv2.warpAffine(
-        relit(texture, gain),
-        affine,
-        (base.shape[1], base.shape[0]),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
-    return patch, {"annotation": donor.id, "image": image.file_name, "group": image.group_id}
+        affine = np.array(provenance["affine"], np.float64)
+        affine[:, 2] += affine[:, :2] @ corner - np.array([columns.start, rows.start])
+        laid = lay_through(example, ground, piece, affine)
+    pasted = base.copy()
+    pasted[rows, columns] = laid
+    image = donors.image_of(donor)
+    return pasted, {"annotation": donor.id, "image": image.file_name, "group": image.group_id}
 
 
-def _along_axis(donor_mask: np.ndarray, mask: np.ndarray, turned: bool) -> np.ndarray:
-    """2x3 affine, donor pixel -> photograph pixel, that lays the donor's main axes and spreads on the mask's."""
-    donor_centre, donor_axes, donor_spread = _axes(donor_mask)
-    centre, axes, spread = _axes(mask)
-    stretch = np.clip(spread / donor_spread, *STRETCH) * (-1.0 if turned else 1.0)
-    linear = axes @ np.diag(stretch) @ donor_axes.T
-    return np.column_stack([linear, centre - linear @ donor_centre])
-
-
-def _axes(mask_01: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre (x, y), main axes as columns (a rotation), and standard deviations along them (pixels)."""
-    rows, columns = np.nonzero(mask_01)
-    points = np.stack([columns, rows]).astype(np.float64)
-    # 1/12 is a pixel's own spread: a mask one pixel thin still has a width
-    values, axes = np.linalg.eigh(np.cov(points, bias=True) + np.eye(2) / 12.0)
-    if np.linalg.det(axes) < 0:
-        axes = axes * np.array([1.0, -1.0])
-    return points.mean(axis=1), axes, np.sqrt(values)
-
-
-def _spread(texture: np.ndarray, donor_mask: np.ndarray) -> np.ndarray:
-    """The donor's picture with every pixel outside its defect taken from the nearest one inside.
-
-    The defect's own rim is half background, so it is left out where enough remains.
-    """
-    core = cv2.erode(donor_mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
-    if np.count_nonzero(core) < CORE_SHARE * np.count_nonzero(donor_mask):
-        core = donor_mask
-    _, labels = cv2.distanceTransformWithLabels(
-        (core == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    lookup = np.zeros((int(labels.max()) + 1, *texture.shape[2:]), np.uint8)
-    lookup[labels[core != 0]] = texture[core != 0]
-    return lookup[labels]
+def _nearest(mask: np.ndarray, category_id: int, donors: Donors, rng: np.random.Generator) -> Annotation:
+    """Of some donors drawn the one that is least stretched to fill the mask."""
+    drawn = [donors.draw(category_id, rng) for _ in range(CANDIDATES)]
+    return drawn[nearest_in_size(mask, [donors.example(one)[0] for one in drawn])[0]]

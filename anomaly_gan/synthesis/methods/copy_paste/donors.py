@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ....core.dataset import Annotation, Dataset, ImageRecord
 from ....core.errors import InputError
 from ....core.images import read_record
+from ....core.masks import mask_box_xywh
+from ...pairs.exemplar import Example
+from ...pairs.layer import learn_follows
+
+MARGIN_PX = 16
+"""Surroundings of a defect that are looked at with it."""
+LOOKED_AT = 64
+"""Objects of a category from which it is learned how its defects follow the light of their surroundings."""
 
 
 class Donors:
@@ -20,6 +30,8 @@ class Donors:
         self.images = {image.id: image for image in train.images}
         self.by_name = {image.file_name: image for image in train.images}
         self.by_id = {annotation.id: annotation for annotation in train.annotations}
+        self._examples: dict[int, tuple[Example, np.ndarray]] = {}
+        self._follows: dict[int, float] = {}
         self._groups: dict[int, dict[str, list[Annotation]]] = {}
         for annotation in train.annotations:
             if not annotation.iscrowd:
@@ -57,9 +69,38 @@ class Donors:
             )
         return parent
 
+    def example(self, annotation: Annotation) -> tuple[Example, np.ndarray]:
+        """The defect in its surroundings, and the corner (x, y) of that window in its photograph."""
+        if annotation.id not in self._examples:
+            follows = self._follows_of(annotation.category_id)
+            example, corner = self._window(annotation)
+            self._examples[annotation.id] = replace(example, follows=follows), corner
+        return self._examples[annotation.id]
+
+    def _follows_of(self, category_id: int) -> float:
+        """How far the brightness of the category's defects follows their surroundings', learned once."""
+        if category_id not in self._follows:
+            own = [members[0] for _, members in sorted(self._groups.get(category_id, {}).items())][:LOOKED_AT]
+            self._follows[category_id] = learn_follows([self._window(one)[0].levels for one in own])
+        return self._follows[category_id]
+
+    def _window(self, annotation: Annotation) -> tuple[Example, np.ndarray]:
+        mask = annotation.mask()
+        rows, columns = box_around(mask, MARGIN_PX)
+        pixels = np.ascontiguousarray(self.pixels(self.image_of(annotation))[rows, columns])
+        window = Example(pixels, np.ascontiguousarray(mask[rows, columns]))
+        return window, np.array([columns.start, rows.start])
+
     def image_of(self, annotation: Annotation) -> ImageRecord:
         return self.images[annotation.image_id]
 
     def pixels(self, image: ImageRecord) -> np.ndarray:
         """uint8 (H, W) or (H, W, 3), as the data set's mode says."""
         return read_record(self.train, image, self.gray)
+
+
+def box_around(mask_01: np.ndarray, margin_px: int) -> tuple[slice, slice]:
+    """Rows and columns of a non-empty mask's box with a margin, inside the photograph."""
+    x, y, width, height = mask_box_xywh(mask_01)
+    rows = slice(max(0, y - margin_px), min(mask_01.shape[0], y + height + margin_px))
+    return rows, slice(max(0, x - margin_px), min(mask_01.shape[1], x + width + margin_px))

@@ -24,6 +24,7 @@ from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
 from ...pairs.exemplar import FILE as EXAMPLES_FILE
 from ...pairs.exemplar import Example, lay_both, load_examples, nearest_in_size
+from ...pairs.layer import is_gray
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
 from .networks import build_framing, build_generator, build_painter
@@ -286,7 +287,10 @@ def _take(pixels: np.ndarray, mask: np.ndarray, top: int, left: int, side: int) 
 def _paste(
     pixels: np.ndarray, window: np.ndarray, difference_CHW: np.ndarray, alpha: np.ndarray, top: int, left: int
 ) -> np.ndarray:
-    """``pixels`` with alpha times the difference added; where alpha is 0 every pixel stays the same byte."""
+    """``pixels`` with alpha times the difference added; where alpha is 0 every pixel stays the same byte. A gray
+    photograph stored in three channels gets no colour."""
+    if window.ndim == 3 and is_gray(window):
+        difference_CHW = np.broadcast_to(difference_CHW.mean(axis=0, keepdims=True), difference_CHW.shape)
     change = difference_CHW[0] * alpha if window.ndim == 2 else (difference_CHW * alpha).transpose(1, 2, 0)
     mixed = (window.astype(np.float32) + change * 127.5).round().clip(0, 255).astype(np.uint8)
     result = pixels.copy()
