@@ -11,7 +11,7 @@ that it has not seen. It bounds from below: a stronger probe might find more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -60,15 +60,28 @@ def probe_auroc(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> f
     ``rows`` (N, D); ``truth`` (N,) of zeros and ones.
     """
     wins = pairs = 0.0
-    for train, test in GroupKFold(FOLDS).split(rows, truth, groups):
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-        probe.fit(rows[train], truth[train])
-        scores = probe.decision_function(rows[test])
+    for test, scores in _by_fold(rows, truth, groups):
         high, low = scores[truth[test] == 1], scores[truth[test] == 0]
         difference = high[:, None] - low[None]
         wins += float((difference > 0).sum() + 0.5 * (difference == 0).sum())
         pairs += difference.size
     return wins / pairs
+
+
+def probe_scores(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """(N,) the probe's score of each row, as a share of its own fold's scores that lie below: folds compare."""
+    found = np.zeros(len(rows))
+    for test, scores in _by_fold(rows, truth, groups):
+        found[test] = (scores[:, None] > scores[None]).mean(axis=1)
+    return found
+
+
+def _by_fold(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each fold over whole groups its rows' places and their scores."""
+    for train, test in GroupKFold(FOLDS).split(rows, truth, groups):
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+        probe.fit(rows[train], truth[train])
+        yield test, probe.decision_function(rows[test])
 
 
 @torch.inference_mode()
@@ -77,10 +90,10 @@ def trace_features(crop: np.ndarray, backbone: Backbone) -> np.ndarray:
     maps = backbone.network(square_input(crop, max(crop.shape[:2])).to(backbone.device))[1][:LEVELS]
     seen = [torch.cat([one.mean((2, 3))[0], one.std((2, 3), correction=0)[0]]) for one in maps]
     gray = crop if crop.ndim == 2 else crop.mean(axis=2)
-    return np.concatenate([torch.cat(seen).double().cpu().numpy(), _grain(gray)])
+    return np.concatenate([torch.cat(seen).double().cpu().numpy(), grain_bands(gray)])
 
 
-def _grain(gray: np.ndarray, rings: int = 8) -> np.ndarray:
+def grain_bands(gray: np.ndarray, rings: int = 8) -> np.ndarray:
     """(rings,): log power of the picture in bands of rising frequency."""
     plane = gray.astype(np.float64) - gray.mean()
     power = (

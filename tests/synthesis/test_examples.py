@@ -97,7 +97,7 @@ def test_how_far_brightness_follows_the_surface_is_learned(follows):
     striped[:, 24:40] = 130
     laid = lay(learned, striped, mask).astype(float)
     stripes = laid[30:34, 26:38].mean() - laid[30:34, 42:44].mean()
-    assert stripes > 15 if follows else abs(stripes) < 20  # what paper hides does not show through
+    assert stripes > 15 if follows else abs(stripes) < 30  # what paper hides does not show through
 
 
 def test_a_gray_photograph_in_three_channels_gets_no_colour():

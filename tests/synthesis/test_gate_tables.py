@@ -43,6 +43,15 @@ def good():
     return Candidate(pixels, [(1, mask)], base, 2)
 
 
+def reddened():
+    """The good one, stored in three channels, with a red cast under its mask."""
+    candidate = good()
+    base = np.repeat(candidate.base[..., None], 3, axis=2)
+    pixels = np.repeat(candidate.pixels[..., None], 3, axis=2)
+    pixels[candidate.masks[0] != 0, 0] += 20
+    return replace(candidate, pixels=pixels, base=base)
+
+
 def seen(candidate):
     met = Seen()
     met.add(candidate.pixels, "training photograph a.png")
@@ -61,6 +70,7 @@ BAD = {
     "repeated": (good(), Setting(CONFIG, seen(good()))),
     "outside": (corner(good()), Setting(CONFIG)),
     "change": (replace(good(), pixels=good().base), Setting(CONFIG)),
+    "cast": (reddened(), Setting(CONFIG)),
     "label": (good(), Setting(CONFIG, inspector=StubInspector((Finding("H7", "not found"),)))),
 }
 """For every row a candidate that it, and no row before it, rejects. A new row brings its own."""

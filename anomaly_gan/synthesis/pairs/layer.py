@@ -85,10 +85,11 @@ class Layer:
     def levels(self, pixels: np.ndarray, mask_01: np.ndarray) -> tuple[float, float] | None:
         """Logarithms of the mean grey level of the defect and of the ring around it; None where one cannot be seen."""
         around = surroundings(mask_01)
-        if self.alpha.sum() < LEAST_SEEN or not around.any():
+        seen = self.alpha * (mask_01 != 0)
+        if seen.sum() < LEAST_SEEN or not around.any():
             return None
         gray = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
-        inside = float((gray * self.alpha).sum() / self.alpha.sum())
+        inside = float((gray * seen).sum() / seen.sum())
         return float(np.log(inside + FLOOR)), float(np.log(gray[around].mean() + FLOOR))
 
 

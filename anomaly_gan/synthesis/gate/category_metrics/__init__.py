@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..results import Level, MetricResult
-from . import accepted, colour, direction, distance, diversity, label, place, size, tone
+from . import accepted, colour, direction, distance, diversity, label, outline, place, size, tone, two_sample
 from .data import CategoryData
 
 
@@ -36,6 +36,10 @@ CATEGORY_METRICS: tuple[CategoryMetric, ...] = (
     CategoryMetric("place", place.measure),
     CategoryMetric("tone", tone.measure),
     CategoryMetric("colour", colour.measure),
+    CategoryMetric("outline", outline.outline, "warn"),
+    CategoryMetric("grain", outline.grain, "warn"),
+    CategoryMetric("rim", outline.rim, "warn"),
+    CategoryMetric("two_sample", two_sample.measure, "warn"),
     CategoryMetric("label", label.found, "warn"),
     CategoryMetric("empty", label.empty, "warn"),
     CategoryMetric("copies", label.copies, "warn"),

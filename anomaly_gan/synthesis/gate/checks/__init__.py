@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..candidate import Candidate, Outcome, Setting
-from . import change, form, label, masks, outside, repeated
+from . import cast, change, form, label, masks, outside, repeated
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     Check("repeated", repeated.check),
     Check("outside", outside.check, outside.MEASURES, needs_base=True),
     Check("change", change.check, change.MEASURES, needs_base=True),
+    Check("cast", cast.check, cast.MEASURES, needs_base=True),
     Check("label", label.check, label.MEASURES, needs_inspector=True, costly=True),
 )
 
