@@ -26,6 +26,7 @@ from .config import CURVE_ARM, LiftArm, LiftConfig
 from .misses import aim_at, out_of_fold, with_hard_sound
 from .plan import LiftCell
 from .prepare import Prepared
+from .priors import one_class_maps
 
 SCHEMA = 1
 RESULT, DETECTIONS, STARTED = "result.json", "detections.json", "started.json"
@@ -122,12 +123,13 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     _claim(folder, wanted)
     if arm.hard_sound and bank is not None:
         bank = with_hard_sound(bank, train, rows, folder / "bank", config.bank.count, config.seed)
+    priors = one_class_maps(data, config.seed, config.device, prepared.folder / "priors") if arm.prior else None
     start = _stage_one(config, arm, train, detect, fabric, folder, seed, first) if first else None
     trained = train_detector(
-        train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, start=start
+        train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, priors=priors, start=start
     )
     learnt = time.process_time() - used
-    seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device)
+    seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device, priors)
     figures = judge(
         test, seen.rows, detector(detect.detector).segments, detect.score_threshold, seen.scores, seen.pixels
     )

@@ -27,8 +27,8 @@ class LiftArm(Config):
     method whose crops alone the detector learns from at first, for ``first_steps`` steps, before it sees a real
     photograph. ``aim``: the bank paints more often what a detector missed on training objects it had not learnt from
     (in ``look_exposures``). ``hard_sound``: sound places that such a detector took for defects join the shams, at
-    most so many as the bank has crops of a category. ``detect``: what differs in the
-    detector's own settings.
+    most so many as the bank has crops of a category. ``prior``: a one-class map of every photograph is a further
+    input. ``detect``: what differs in the detector's own settings.
     """
 
     bank: str | None = None
@@ -38,6 +38,7 @@ class LiftArm(Config):
     aim: bool = False
     hard_sound: bool = False
     look_exposures: float = Field(20.0, gt=0)
+    prior: bool = False
     detect: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("bank", "first")
@@ -51,6 +52,8 @@ class LiftArm(Config):
     def _sensible(self) -> LiftArm:
         if (self.aim or self.hard_sound) and self.bank is None:
             raise ValueError("aim and hard_sound need a bank")
+        if self.prior and (self.bank or self.first):
+            raise ValueError("prior: crops of a bank have no one-class maps yet; use it without bank and first")
         return self
 
     @property
@@ -125,6 +128,8 @@ class LiftConfig(Config):
         content = merge(self.detect.model_dump(mode="json"), self.arms[arm].detect)
         if exposures is not None:
             content["exposures"] = exposures
+        if self.arms[arm].prior:
+            content = merge(content, {"dense": {"prior": True}})
         if self.arms[arm].bank is None:
             content = merge(content, {"dense": {"bank_per_batch": 0}})
         elif not self.arms[arm].with_shams:
