@@ -87,7 +87,7 @@ def _certify(work: Work) -> float:
 
 
 def _gate(work: Work) -> float:
-    return work.pace.slower * (3 + 0.05 * work.generated + 0.02 * min(work.sizes.train, 400))
+    return work.pace.slower * (1 + 0.06 * work.generated + 0.025 * min(work.sizes.train, 400))
 
 
 def _features(work: Work) -> float:
@@ -103,7 +103,7 @@ def _opinion(work: Work) -> float:
 
 
 def _export(work: Work) -> float:
-    return work.pace.slower * (1 + 0.02 * (work.generated + work.sizes.train) * max(0.3, work.sizes.megapixels))
+    return work.pace.slower * (0.3 + (work.generated + work.sizes.train) * (0.0005 + 0.02 * work.sizes.megapixels))
 
 
 def _compare(work: Work) -> float:
@@ -144,7 +144,7 @@ def cell_seconds(work: Work, detector: str, share: float = 1.0) -> float:
 
 
 def _report(work: Work) -> float:
-    return work.pace.slower * 10
+    return work.pace.slower * 4
 
 
 COSTS: dict[str, Callable[[Work], float]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from ..core.errors import AnomalyGanError
@@ -22,6 +23,7 @@ def report_so_far(config: RunConfig, run: Path, step: Step) -> Path:
 
     They are read from links of their own, so the run may replace a stage at any moment. ``step``: the report's.
     """
+    began = time.time()
     with tempfile.TemporaryDirectory(prefix=".tmp-report-", dir=run) as name:
         copy = Path(name)
         folders = {**step.inputs, **asked_for(run, step)}
@@ -30,7 +32,11 @@ def report_so_far(config: RunConfig, run: Path, step: Step) -> Path:
         if "compare" not in there and _compared_so_far(config, run, copy, context):
             context = Context(config.seed, config.device, {**there, "compare": copy / "compare"})
         write_report(config.report, context, copy / "report", note(run, folders, context))
-        write_bytes(run / SO_FAR, (copy / "report" / "report.html").read_bytes())
+        page = (copy / "report" / "report.html").read_bytes()
+    final = run / "report.html"
+    if final.is_file() and final.stat().st_mtime >= began:  # the run has come to its end meanwhile
+        return final
+    write_bytes(run / SO_FAR, page)
     return run / SO_FAR
 
 
