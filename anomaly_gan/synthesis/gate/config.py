@@ -51,7 +51,7 @@ class GateConfig(Config):
     judged_objects: int = Field(6, ge=2)
     """With fewer real objects of a category in the training split than this its verdict is "too few to say": halves of
     two or three objects are no yardstick. Nothing of it is dropped for a figure."""
-    warn_outside: float = Field(0.25, ge=0, le=1)
+    warn_outside: float = Field(0.2, ge=0, le=1)
     fail_outside: float = Field(0.5, ge=0, le=1)
     """A category is warned or failed where this share of its generated defects has a direction, size, place, tone or
     colour outside everything real, beyond the share of a further real object's defects that would be outside too."""
