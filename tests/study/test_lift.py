@@ -125,6 +125,8 @@ def test_a_finished_cell_holds_while_its_setting_does(photographs):
     assert still_holds(older, recorded)
     changed = config(photographs, detect={"detector": "dense", "exposures": 1.0, "clip_norm": 1.0, "dense": TINY})
     assert not still_holds(older, setting(changed, cell))
+    of_others = {"detector": "dense", "exposures": 1.0, "warmup": 0, "roi_samples": 8, "dense": TINY}
+    assert still_holds(recorded, setting(config(photographs, detect=of_others), cell))
     other_bank = config(photographs, bank={"count": 3, "size": 40, "sham_sets": 1})
     assert not still_holds(recorded, setting(other_bank, cell))
     moved = config(photographs)

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from detection.detectors.config import DetectConfig
+from detection.detectors.config import OWN_CROPS, DetectConfig
 
 from ...core.config import Config
 from ...core.dataset import Dataset, load_dataset
@@ -29,6 +29,18 @@ from .prepare import Prepared
 from .priors import one_class_maps
 
 SCHEMA = 1
+OF_OWN_CROPS = (
+    "detector",
+    "exposures",
+    "iterations",
+    "warmup",
+    "clip_norm",
+    "flip",
+    "gamma",
+    "score_threshold",
+    "dense",
+)
+"""Settings besides ``dense`` that a detector reads which chooses its own crops."""
 RESULT, DETECTIONS, STARTED = "result.json", "detections.json", "started.json"
 COLUMNS = (
     "dataset",
@@ -57,12 +69,20 @@ def setting(config: LiftConfig, cell: LiftCell) -> dict[str, Any]:
         "dataset": config.dataset,
         "seed": config.seed,
         "data": {key: value for key, value in config.data.items() if key not in ("root", "groups")},
-        "detect": _shown(config.detector_of(cell.arm, cell.exposures)),
+        "detect": _used(config.detector_of(cell.arm, cell.exposures)),
         "arm": _shown(arm.model_copy(update={"detect": {}})),
         "bank": _shown(config.bank) if arm.bank or arm.first else {},
         "pool": config.pool if arm.bank or arm.first else {},
         "train": config.train if arm.bank == "anomaly_gan" else {},
     }
+
+
+def _used(detect: DetectConfig) -> dict[str, Any]:
+    """The settings that the detector reads: those of the others may change without touching its cells."""
+    shown = _shown(detect)
+    if detect.detector in OWN_CROPS:
+        return {name: shown[name] for name in OF_OWN_CROPS if name in shown}
+    return {name: value for name, value in shown.items() if name not in ("dense", "checkpoint_every")}
 
 
 def still_holds(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
