@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,14 @@ from .perceptual import lpips_backbone, pooled_and_embedded
 EMBEDDED = "EffLite0"
 EMBEDDED_SIZE = 160
 """Side in pixels for EfficientNet-Lite0: its features change little above, its time grows with the square."""
+MOST_KEPT_BYTES = 200_000_000
+"""Of features that are remembered; what is read beyond them is read again when it is needed again."""
 LPIPS_SIZE = 128
 INCEPTION_SIZE = 299
+
+
+Features = tuple[np.ndarray, np.ndarray]
+"""Pooled (N, D) and perceptual (N, K), row for row."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,18 @@ class Extractors:
     perceptual: Backbone
     level_weights: Sequence[torch.Tensor | None] | None
     names: dict[str, str]
+    kept: dict[Hashable, Features] = field(default_factory=dict, compare=False, repr=False)
 
-    def read(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def once(self, key: Hashable, pictures: Callable[[], Sequence[np.ndarray]]) -> Features:
+        """``read(pictures())``, remembered under ``key`` for who asks again in this process: the next arm of a run."""
+        if key in self.kept:
+            return self.kept[key]
+        found = self.read(pictures())
+        if sum(part.nbytes for side in (*self.kept.values(), found) for part in side) <= MOST_KEPT_BYTES:
+            self.kept[key] = found
+        return found
+
+    def read(self, images: Sequence[np.ndarray]) -> Features:
         """Pooled features (N, D) and perceptual embeddings (N, K) of uint8 images, each looked at once."""
         pooled, embedded = pooled_and_embedded(images, self.perceptual, self.level_weights)
         if self.frechet is not self.perceptual:
@@ -44,8 +61,12 @@ def build_extractors(device: str) -> Extractors:
     Raises:
         InputError: I6, a weight file is damaged.
     """
-    place = place_of(device)
-    inception, alexnet = weight_files.find("inception_fid"), weight_files.find("alexnet_lpips")
+    return _extractors(place_of(device), weight_files.find("inception_fid"), weight_files.find("alexnet_lpips"))
+
+
+@lru_cache(maxsize=1)
+def _extractors(place: str, inception: Path | None, alexnet: Path | None) -> Extractors:
+    """Kept for the stages that follow in this process."""
     embedded = None if inception and alexnet else embedded_backbone(place)
     frechet = _inception(inception, place) if inception else embedded
     perceptual: Backbone | None = embedded

@@ -7,8 +7,10 @@ import torchvision
 
 from anomaly_gan.core import weights
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.metrics.backbones import build_extractors
-from anomaly_gan.synthesis.gate.config import source_keys
+from anomaly_gan.metrics.backbones import Extractors, build_extractors
+from anomaly_gan.metrics.features import Backbone
+from anomaly_gan.synthesis.gate.config import GateConfig, source_keys
+from anomaly_gan.synthesis.gate.views import CategoryViews
 
 
 class Layers(torch.nn.Module):
@@ -61,3 +63,22 @@ def test_a_damaged_weight_file_stops_the_gate(folder):
     (folder / weights.WEIGHTS["inception_fid"].file_name).write_bytes(b"cut short")
     with pytest.raises(InputError, match="I6"):
         build_extractors("cpu")
+
+
+def test_the_real_side_is_looked_at_once_for_all_arms(small_run):
+    looked = []
+
+    def network(images_BCHW):
+        looked.append(len(images_BCHW))
+        return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
+
+    toy = Backbone("Toy", 8, network)
+    extractors = Extractors(toy, toy, None, {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"})
+    train, config = small_run.ingest.split("train"), GateConfig(method="copy_paste", repeats=2, min_n=5)
+    arms = [CategoryViews(train, train, extractors, config, seed=3).figures("spot") for _ in range(2)]
+    shown = 3 * len(train.showing(1))  # of each photograph the whole, the defect's surroundings, the defect
+    assert arms[0] == arms[1] and sum(looked) == 3 * shown, "real and generated, then generated alone"
+    fewer = train.select(lambda image: not image.group_id.endswith("0"))
+    before = sum(looked)
+    CategoryViews(fewer, fewer, extractors, config, seed=3).figures("spot")
+    assert sum(looked) - before == 6 * len(fewer.showing(1)), "other photographs are not those remembered"

@@ -6,6 +6,9 @@ Small sets of whole photographs differ by their scenes; only the last kind tells
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,21 @@ from .config import GateConfig
 from .distances import View, figures
 
 VIEWS = ("image", "crop", "defect")
+
+
+class Pictures:
+    """Rows of pictures of all kinds, made when one is first asked for."""
+
+    def __init__(self, make: Callable[[], list[tuple[np.ndarray, ...]]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _rows(self) -> list[tuple[np.ndarray, ...]]:
+        return self._make()
+
+    def of(self, position: int) -> list[np.ndarray]:
+        """All pictures of the kind at ``position`` in ``VIEWS``."""
+        return [row[position] for row in self._rows]
 
 
 class CategoryViews:
@@ -37,11 +55,13 @@ class CategoryViews:
         real = self._chosen(self.train, name, "real")
         fake = self._chosen(self.accepted, name, "fake")
         groups = [image.group_id for image, _ in real]
-        real_pictures = [self._pictures(self.train, image, largest) for image, largest in real]
+        real_pictures = Pictures(lambda: [self._pictures(self.train, image, largest) for image, largest in real])
         fake_pictures = [self._pictures(self.accepted, image, largest) for image, largest in fake]
+        shown = tuple((image.sha256, json.dumps(largest.segmentation)) for image, largest in real)
         result = {}
         for position, view_name in enumerate(VIEWS):
-            real_side = self.extractors.read([pictures[position] for pictures in real_pictures])
+            key = (view_name, self.gray, self.config.crop_margin, shown)
+            real_side = self.extractors.once(key, partial(real_pictures.of, position))
             fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
             view = View(real_side[0], real_side[1], groups, fake_side[0], fake_side[1])
             result[view_name] = figures(
