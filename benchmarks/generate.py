@@ -35,7 +35,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
-from anomaly_gan.core.files import write_json
+from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import Context
 from anomaly_gan.nets.resnet import ResNetGenerator
@@ -69,8 +69,8 @@ def build_inputs(folder: Path, count: int) -> dict[str, Path]:
     normals, masks, annotations = [], [], []
     for number in range(1, count + 1):
         name = f"{number:06d}.png"
-        write_png(folder / "ingest" / "images" / name, photograph(rng))
-        normals.append(ImageRecord(number, name, SIDE, SIDE, f"g{number}", "train", "real", name))
+        digest = sha256_bytes(write_png(folder / "ingest" / "images" / name, photograph(rng)))
+        normals.append(ImageRecord(number, name, SIDE, SIDE, f"g{number}", "train", "real", digest))
         centre = tuple(int(value) for value in rng.integers(64, SIDE - 64, 2))
         mask = spot(SIDE, centre, rng)
         write_png(folder / "pool" / "images" / CATEGORY.name / name, mask * np.uint8(255))
