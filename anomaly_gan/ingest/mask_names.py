@@ -13,10 +13,12 @@ Pairs are made by the exact stem (B12), never by order.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from ..core.errors import ConfigError
@@ -59,7 +61,12 @@ def pair_up(names: Iterable[str], told: str | None = None) -> Pairs:
     Raises:
         ConfigError: ``told`` has no ``{stem}``.
     """
-    names = sorted(names)
+    return _paired(tuple(sorted(names)), told)
+
+
+@lru_cache(maxsize=2)
+def _paired(every: tuple[str, ...], told: str | None) -> Pairs:
+    names = list(every)
     if told is not None:
         return _told(names, told)
     pattern = None
@@ -103,20 +110,25 @@ def _known(names: list[str]) -> dict[str, str | None]:
     stems: dict[str, list[str]] = defaultdict(list)
     for name in names:
         stems[_stem(name)].append(name)
+    of_masks = {folder: _in_mask_folder(folder) for folder in {name.rpartition("/")[0] for name in names}}
     masks: dict[str, str | None] = {}
     for name in names:
-        path = PurePosixPath(name)
-        if any(_mask_folder(part) is not None for part in path.parts[:-1]):
+        folder, slash, file = name.rpartition("/")
+        if of_masks[folder]:
             masks[name] = None
             continue
-        inner = WHOLE_NAME.match(path.stem)
-        if inner and str(path.with_name(path.stem)) in whole:
-            masks[name] = str(path.with_name(path.stem))
+        stem, above = posixpath.splitext(file)[0], folder + slash
+        if WHOLE_NAME.match(stem) and above + stem in whole:
+            masks[name] = above + stem
             continue
-        own = _without_word(path.stem)
-        partners = [other for stem in own for other in stems.get(str(path.with_name(stem)), []) if other != name]
-        partners += [other for stem in own for other in stems.get(str(path.with_name(f"{stem}_image")), [])]
-        if partners or path.stem.lower().endswith(("_mask", "-mask")):
+        partners = [
+            other
+            for own in _without_word(stem)
+            for place in (above + own, f"{above}{own}_image")
+            for other in stems.get(place, [])
+            if other != name
+        ]
+        if partners or stem.lower().endswith(("_mask", "-mask")):
             masks[name] = None
     named = bool(masks)
     for twins in stems.values():
@@ -131,6 +143,10 @@ def _known(names: list[str]) -> dict[str, str | None]:
             if min(ranks) == 0 and len(ranks) == 2:
                 masks[ranks[0]] = None
     return masks
+
+
+def _in_mask_folder(folder: str) -> bool:
+    return any(_mask_folder(part) is not None for part in folder.split("/") if part)
 
 
 def _found(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
@@ -194,7 +210,7 @@ def _told(names: list[str], told: str) -> Pairs:
 
 
 def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
+    return posixpath.splitext(name)[0]
 
 
 def _without_word(stem: str) -> list[str]:
@@ -216,13 +232,14 @@ def _mask_folder(part: str) -> str | None:
 
 
 def _photo_key(name: str) -> Key:
-    path = PurePosixPath(name)
-    return _plain(path.parts[:-1]), path.stem
+    folder, _, file = name.rpartition("/")
+    return _plain(folder), posixpath.splitext(file)[0]
 
 
-def _plain(folders: Iterable[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def _plain(folder: str) -> tuple[str, ...]:
     kept = []
-    for part in folders:
+    for part in folder.split("/"):
         left = _mask_folder(part)
         part = part if left is None else left
         match = PHOTO_ENDING.match(part)
@@ -233,16 +250,17 @@ def _plain(folders: Iterable[str]) -> tuple[str, ...]:
 
 
 def _mask_keys(name: str) -> tuple[tuple[str, ...], list[str]]:
-    path = PurePosixPath(name)
-    return _plain(path.parts[:-1]), [path.stem, *_without_word(path.stem)]
+    folder, _, file = name.rpartition("/")
+    stem = posixpath.splitext(file)[0]
+    return _plain(folder), [stem, *_without_word(stem)]
 
 
 def _fitting(mask: str, by_key: dict[Key, list[str]]) -> list[str]:
     folders, stems = _mask_keys(mask)
-    own_folder = str(PurePosixPath(mask).parent)
+    own_folder = mask.rpartition("/")[0]
     for stem in (*stems, *(f"{stem}_image" for stem in stems[1:])):
         found = by_key.get((folders, stem), [])
-        near = [name for name in found if str(PurePosixPath(name).parent) == own_folder]
+        near = [name for name in found if name.rpartition("/")[0] == own_folder]
         if near or found:
             return near if near and stem != stems[0] else found
     if folders and (inner := by_key.get((folders[:-1], folders[-1]))):

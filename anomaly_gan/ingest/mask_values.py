@@ -139,6 +139,11 @@ def looks_blurred(values: np.ndarray) -> bool:
     low, top = int(values.min()), int(values.max())
     if low != 0 or top < _full(top) // 2:
         return False
+    rows, columns = np.nonzero((values > 0) & (values < top))
+    if not len(rows):
+        return True
+    near = slice(max(0, rows.min() - 3), rows.max() + 4), slice(max(0, columns.min() - 3), columns.max() + 4)
+    values = values[near]
     levels = values.astype(np.float32)
     middle = (values > 0) & (values < top)
     block, wide = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
@@ -146,7 +151,7 @@ def looks_blurred(values: np.ndarray) -> bool:
     flat[[0, -1]] = flat[:, [0, -1]] = False
     between = (cv2.dilate(levels, wide) > levels) & (cv2.erode(levels, wide) < levels)
     equal = np.zeros(values.shape, np.uint8)
-    padded = np.pad(values.astype(np.int64), 1, constant_values=-1)
+    padded = np.pad(values.astype(np.int32), 1, constant_values=-1)
     for row, column in ((r, c) for r in range(3) for c in range(3) if (r, c) != (1, 1)):
         equal += padded[row : row + values.shape[0], column : column + values.shape[1]] == values
     fits = between | (equal < 2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
 import unicodedata
 from collections.abc import Container
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ..core.errors import InputError
 from .ledger import Ledger, refuse
@@ -111,7 +112,7 @@ def ignore_others(tree: SourceTree, ledger: Ledger, used: Container[str] = ()) -
 
 
 def suffix_of(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    return posixpath.splitext(name)[1].lower()
 
 
 def is_inside(root: Path, path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -87,9 +88,15 @@ class ReadOptions:
 
     def is_normal(self, name: str) -> bool:
         """Whether a folder's name means "no defect", whatever its case, separators and number: ``OK_1``, ``ok``."""
-        return plain_name(name) in {plain_name(known) for known in self.normal}
+        return plain_name(name) in _plain_names(self.normal)
 
 
+@lru_cache(maxsize=8)
+def _plain_names(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(plain_name(name) for name in names)
+
+
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """A folder's name without case, separators and a number at its end."""
     return re.sub(r"[\s_\-.]+", "", name.casefold()).rstrip("0123456789")

@@ -41,7 +41,7 @@ def objects_of(tree: SourceTree) -> list[str]:
     """The folders of objects, ``""`` for the root itself."""
     parts: dict[str, set[str]] = defaultdict(set)
     for name in tree.files:
-        folders = PurePosixPath(name).parts[:-1]
+        folders = name.split("/")[:-1]
         for at, folder in enumerate(folders):
             if folder in {*PHOTOS, "ground_truth"}:
                 parts["/".join(folders[:at])].add(folder)

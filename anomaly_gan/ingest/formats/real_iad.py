@@ -24,7 +24,7 @@ def objects_of(tree: SourceTree) -> list[str]:
     """The folders that hold ``OK/<part>/`` and ``NG/<defect>/<part>/`` with photographs."""
     good, bad = set(), set()
     for name in tree.photos():
-        parts = PurePosixPath(name).parts
+        parts = name.split("/")
         for at, part in enumerate(parts):
             if part == "OK" and len(parts) == at + 3:
                 good.add("/".join(parts[:at]))

@@ -26,7 +26,7 @@ def objects_of(tree: SourceTree) -> list[str]:
     """The folders that hold ``Data/Images/Normal`` or ``Data/Images/Anomaly``; the root may be ``Data`` itself."""
     found = set()
     for name in tree.files:
-        parts = PurePosixPath(name).parts
+        parts = name.split("/")
         for at in range(len(parts) - 2):
             if parts[at] == "Images" and parts[at + 1] in {"Normal", "Anomaly"}:
                 found.add("/".join(parts[: at - 1] if at and parts[at - 1] == "Data" else parts[:at]))

@@ -8,6 +8,7 @@ that there is no defect; a photograph without one is skipped, as nobody has look
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -127,9 +128,10 @@ def _yaml_names(text: str) -> dict[int, str]:
 
 def _numbers(line: str) -> list[float] | None:
     try:
-        return [float(word) for word in line.split()]
+        numbers = [float(word) for word in line.split()]
     except ValueError:
         return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _lines(tree: SourceTree, text: str) -> list[list[float]] | str:
