@@ -176,3 +176,10 @@ def test_the_verb_writes_any_data_set(ours: Dataset, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0 and "voc: 7 photographs" in done.output
     assert yaml.safe_load((tmp_path / "voc/export.yaml").read_text())["format"] == "voc"
+
+
+def test_the_page_shows_every_row() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/own-data.md").read_text(encoding="utf-8")
+    for row in FORMATS.values():
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{row.name}` |"))
+        assert all(part in line for part in (*row.tree, row.sound, row.keeps))
