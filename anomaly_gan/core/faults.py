@@ -164,6 +164,7 @@ FAULTS: dict[str, Fault] = {
         Fault("F8", "a rating beyond the scale", R, "rate from 0 to 10"),
         Fault("F12", "the file of ratings is damaged", S, "put the newest backup in its place"),
         Fault("F14", "there is nothing to rate", S, "build the pool, or draw masks first"),
+        Fault("G8", "a training that was begun under other versions of its libraries", S, "delete it to start anew, or install those versions"),
         Fault("G13", "too few training defects or masks of a category", S, "label more, or leave it out"),
         Fault("H6", "the same picture as another one", X, "nothing: it is left out"),
         Fault("H7", "changed outside its mask, or too little inside", X, "train longer; see the report"),
@@ -176,6 +177,7 @@ FAULTS: dict[str, Fault] = {
         Fault("J1", "ids of an exported data set are not 1, 2, 3 ...", X, "report it"),
         Fault("J3", "an annotation does not agree with its pixels", X, "report it"),
         Fault("J6", "the output folder holds files that no stage wrote", S, "choose an empty or new folder"),
+        Fault("K1", "no photograph to be judged could be read", S, "see rejects.jsonl"),
         Fault("K3", "a category number beyond the model's", S, "train again"),
         Fault("K4", "categories in another order than the model's", S, "use the data set of its training"),
         Fault(
@@ -185,6 +187,7 @@ FAULTS: dict[str, Fault] = {
         Fault("R1", "no CSV of run lengths, or a row that is none", S, "name columns file, category, rle"),
         Fault("S5", "a path that leads out of its folder", S, "ingest again"),
         Fault("S6", "a category whose name cannot be typed or be a folder", S, "rename it and ingest again"),
+        Fault("S11", "an archive too large, or packed tighter than any photograph", S, "unpack it yourself"),
         Fault("V1", "not an XML annotation of Pascal VOC", R, "export it again"),
         Fault("V2", "an object whose box or number does not fit its mask", R, "export both together"),
         Fault("Y1", "a line of a YOLO label that is none", R, "export it again"),
