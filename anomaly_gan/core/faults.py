@@ -164,7 +164,12 @@ FAULTS: dict[str, Fault] = {
         Fault("F8", "a rating beyond the scale", R, "rate from 0 to 10"),
         Fault("F12", "the file of ratings is damaged", S, "put the newest backup in its place"),
         Fault("F14", "there is nothing to rate", S, "build the pool, or draw masks first"),
-        Fault("G8", "a training that was begun under other versions of its libraries", S, "delete it to start anew, or install those versions"),
+        Fault(
+            "G8",
+            "a training that was begun under other versions of its libraries",
+            S,
+            "delete it to start anew, or install those versions",
+        ),
         Fault("G13", "too few training defects or masks of a category", S, "label more, or leave it out"),
         Fault("H6", "the same picture as another one", X, "nothing: it is left out"),
         Fault("H7", "changed outside its mask, or too little inside", X, "train longer; see the report"),

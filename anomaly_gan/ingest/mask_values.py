@@ -38,7 +38,9 @@ class MaskValues:
     def table(self) -> list[tuple[int, int]]:
         """(value, pixels) of every value that occurs, in order."""
         if self.values.dtype == np.uint8 and self.values.size < 2**24:
-            every = cv2.calcHist([np.ascontiguousarray(self.values)], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+            every = (
+                cv2.calcHist([np.ascontiguousarray(self.values)], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+            )
             found = np.flatnonzero(every)
             counts = every[found]
         elif self.values.dtype.itemsize <= 2 and self.values.dtype.kind == "u":
