@@ -149,7 +149,9 @@ def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, 
         InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19, A26 (see the module's words and ``docs/faults.md``).
     """
     image, orientation = open_image(name, content, notes, min_side, load=False)
-    seen = read_back(content, image.mode == "L") if image.mode in {"L", "RGB"} and image.format in AS_STORED else None
+    plain = image.mode in {"L", "RGB"} and image.format in AS_STORED
+    of_jpeg = image.format in {"JPEG", "MPO"}  # Pillow and OpenCV read them by one library; Pillow alone is strict
+    seen = read_back(content, image.mode == "L") if plain and not of_jpeg else None
     if seen is not None and image.format == "PNG" and png_bit_depth(content) == 8 and "transparency" not in image.info:
         return Picture(seen, orientation, False)  # libpng is strict: nothing that Pillow would add
     with _guard(name):
@@ -164,7 +166,7 @@ def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, 
     if image.format == "TIFF":  # Pillow and OpenCV have turned it while loading, and only it
         pixels = orient(pixels, INVERSE.get(orientation, orientation))
     converted = deep is not None or image.mode not in {"L", "RGB"} or image.format not in AS_STORED
-    if not converted:
+    if not converted and not of_jpeg:
         if seen is None or seen.shape != pixels.shape:
             notes.repair("A12", "written anew as PNG: a later reader would not take it")
             converted = True
@@ -234,7 +236,9 @@ def open_image(
             )
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # MPO: the first frame is the photograph
             raise refuse(name, "A11", f"holds {getattr(image, 'n_frames', 1)} pictures", "export one of them")
-        orientation = orientation_of(image, notes)  # before load(), which forgets it for TIFF
+        told = image.format != "PNG" or any(word in content for word in (b"eXIf", b"exif", b"adobe.xmp"))
+        # before load(), which forgets it for TIFF; of a PNG only where there is some, as asking decodes all of it
+        orientation = orientation_of(image, notes) if told else 1
         if load:
             _load(name, image, content)
     kind = "JPEG" if image.format == "MPO" else image.format
