@@ -30,7 +30,9 @@ def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
     from matplotlib.figure import Figure
 
     parts = summary["detectors"]
-    metrics = [name for name in SHOWN if any(item[name] for part in parts.values() for item in part["arms"].values())]
+    arms = [item for part in parts.values() for item in part["arms"].values()]
+    # a panel of nothing but zeros shows nothing
+    metrics = [name for name in SHOWN if any(item[name] and any(item[name]["values"]) for item in arms)]
     columns = max(1, len(metrics))
     figure = Figure(figsize=(3.4 * columns, 3.4 * len(parts)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)

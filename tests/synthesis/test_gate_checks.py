@@ -211,6 +211,7 @@ def defects(ratio, diversity=1.0, p95=8.0):
         ({}, defects(None), "fail", "not a number"),
         ({}, defects(float("nan")), "fail", "limit"),
         ({}, defects(None, p95=-1.0), "pass", "FD-Toy of generated defects is 0.90 times"),
+        ({}, {**defects(2.6), "n": 8}, "too_few", "too few to say (8 of 9 photographs)"),
         ({}, defects(0.8, 0.2), "warn", "diversity"),
         ({}, defects(0.8, None), "warn", "diversity"),
         ({"shortfall": 3}, defects(0.8), "warn", "3 of 20"),

@@ -185,6 +185,12 @@ def test_a_fault_of_the_category_fails_its_metric_and_spares_the_others(name, re
     assert all(found[other].level == "pass" for other in spared if other in found)
 
 
+def test_what_lies_nearer_to_the_real_places_than_they_do_to_each_other_is_in_place(real_bars):
+    data = category(real_bars, real_bars)
+    found = {row.name: row.function(data) for row in CATEGORY_METRICS if row.name in ("place", "direction")}
+    assert {item.level for item in found.values()} == {"pass"} and found["place"].detail["below"] == 0.0
+
+
 def test_what_is_like_the_real_ones_passes_every_metric(real_bars, tmp_path):
     found = measure(category(real_bars, bars(tmp_path, 10, 1)))
     assert {item.level for item in found.values()} == {"pass"}

@@ -28,7 +28,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "note": summary.get("note"),
         "detector": summary.get("detector"),
         "judged_on": summary.get("judged_on"),
-        "chart": chart(stage, album) if len([arm for arm in arms.values() if arm.get("map50")]) > 1 else None,
+        "chart": chart(stage, album) if worth_drawing(arms) else None,
         "detections": detections(stage, album),
         "arms": arm_table(arms),
         "categories": category_table(arms),
@@ -140,6 +140,12 @@ def cell_table(stage: StageFolder) -> Table | None:
     """Every single training of the comparison, as ``table.csv`` holds it."""
     rows = stage.table("table.csv")
     return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else None
+
+
+def worth_drawing(arms: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a chart of the arms has something to set side by side: two arms, and a figure that is not 0."""
+    values = [value for arm in arms.values() for key in TITLES for value in (arm.get(key) or {}).get("values", [])]
+    return len(arms) > 1 and any(values)
 
 
 def chart(stage: StageFolder, album: Album) -> Picture | None:

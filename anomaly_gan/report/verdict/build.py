@@ -78,9 +78,9 @@ class Closing:
 def closing(verdict: Verdict) -> Closing:
     """Decision by category, then what to do, then, last, what the exit code says."""
     lines = [verdict.paragraph]
-    for arm in verdict.arms:
-        lines += [f"  {arm.arm}, {item.sentence}" for item in arm.decisions]
     first = verdict.arms[0] if verdict.arms else None
+    lines += [f"  {item.sentence}" for item in first.decisions] if first else []
+    lines += [f"  {arm.arm}: {in_short(arm)}" for arm in verdict.arms[1:]]
     if first is not None and first.advice:
         lines.append("What can be done:")
         lines += [f"  {advice.sentence}" for advice in first.advice[:MOST_ADVICE]]
@@ -88,6 +88,14 @@ def closing(verdict: Verdict) -> Closing:
         lines += [f"  and {left} more in the report"] if left > 0 else []
     lines += gate_lines({arm.arm: (arm.failed, bool(arm.dropped)) for arm in verdict.arms})
     return Closing(tuple(lines), 0 if verdict.passed else 1)
+
+
+def in_short(arm: ArmVerdict) -> str:
+    """One line on an arm that is not the first: ``use crack; cannot tell for break, chip``."""
+    if arm.nothing_passed:
+        return "nothing passed the gate"
+    named = {call: [item.category for item in arm.decisions if item.call == call] for call in CALLS}
+    return "; ".join(f"{CALLS[call]} {', '.join(names)}" for call, names in named.items() if names)
 
 
 def gate_lines(arms: Mapping[str, tuple[Sequence[str], bool]]) -> list[str]:

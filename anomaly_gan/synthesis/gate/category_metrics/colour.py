@@ -20,7 +20,7 @@ def measure(data: CategoryData) -> MetricResult | None:
         [(defect.group, point) for defect in side if (point := chroma(defect)) is not None]
         for side in (data.real, data.made)
     )
-    found = spread(*nearest(real, made))
+    found = spread(*nearest(real, made), one_sided=True)
     if found is None:
         return None
     shift = np.median([point for _, point in made], axis=0) - np.median([point for _, point in real], axis=0)

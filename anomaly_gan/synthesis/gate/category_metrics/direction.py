@@ -27,6 +27,7 @@ def measure(data: CategoryData) -> MetricResult | None:
     found = spread(
         [(group, abs(turn_deg(value, axis))) for group, value in angles],
         [(group, abs(turn_deg(value, axis))) for group, value in made],
+        one_sided=True,
     )
     if found is None:
         return None

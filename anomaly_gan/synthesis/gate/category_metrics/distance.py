@@ -38,6 +38,17 @@ def _measure(
         return MetricResult(
             name, "too_few", sentence, have=figures.get("n", 0), need=data.config.min_n, of="photographs"
         )
+    if figures["n"] < data.config.judged_n:
+        words = f"{figures['n']} photographs on either side decide nothing"
+        return MetricResult(
+            name,
+            "too_few",
+            words,
+            have=figures["n"],
+            need=data.config.judged_n,
+            of="photographs",
+            detail={"n": figures["n"]},
+        )
     kind = "kernel" if (kernel["real"]["p95"] or 0) > 0 else "frechet"
     ratio = figures[data.names[kind]]["over_p95"]
     detail = {"kind": kind, "n": figures["n"]}

@@ -18,7 +18,7 @@ def measure(data: CategoryData) -> MetricResult | None:
         [(defect.group, centre(defect)) for defect in data.real],
         [(defect.group, centre(defect)) for defect in data.made],
     )
-    found = spread(real, made)
+    found = spread(real, made, one_sided=True)
     if found is None:
         return None
     level = found.level(data.config)

@@ -42,8 +42,13 @@ class Spread:
         return {name: round(value, 6) for name, value in asdict(self).items()}
 
 
-def spread(real: Sequence[tuple[str, float]], made: Sequence[tuple[str, float]]) -> Spread | None:
-    """The comparison of (object, value) pairs; None where one side is empty or all real ones are of one object."""
+def spread(
+    real: Sequence[tuple[str, float]], made: Sequence[tuple[str, float]], one_sided: bool = False
+) -> Spread | None:
+    """The comparison of (object, value) pairs; None where one side is empty or all real ones are of one object.
+
+    ``one_sided``: a value is a distance, and only what lies above the real ones is outside.
+    """
     groups = sorted({group for group, _ in real})
     if not made or len(groups) < 2:
         return None
@@ -52,14 +57,15 @@ def spread(real: Sequence[tuple[str, float]], made: Sequence[tuple[str, float]])
     shares = []
     for group in groups:
         rest, own = values[owner != group], values[owner == group]
-        shares.append(float(np.mean((own < rest.min()) | (own > rest.max()))))
+        below = np.zeros(len(own), bool) if one_sided else own < rest.min()
+        shares.append(float(np.mean(below | (own > rest.max()))))
     low, high = float(values.min()), float(values.max())
     return Spread(
         float(np.median(values)),
         float(np.median(new)),
         low,
         high,
-        float(np.mean(new < low)),
+        0.0 if one_sided else float(np.mean(new < low)),
         float(np.mean(new > high)),
         float(np.mean(shares)),
         len(groups),

@@ -15,6 +15,8 @@ WARN = 0.75
 
 def measure(data: CategoryData) -> MetricResult | None:
     """AUROC of a classifier real against generated on objects it has not seen, with its interval over objects."""
+    if not data.made:
+        return None
     sides = [[defect for defect in side if defect.window.mask_01.any()] for side in (data.real, data.made)]
     if not all(sides):
         return None
