@@ -183,3 +183,27 @@ def test_the_page_shows_every_row() -> None:
     for row in FORMATS.values():
         line = next(line for line in page.splitlines() if line.startswith(f"| `{row.name}` |"))
         assert all(part in line for part in (*row.tree, row.sound, row.keeps))
+
+
+def test_other_programs_read_the_same_areas(ours: Dataset, tmp_path: Path) -> None:
+    """pycocotools reads our COCO; run lengths are decoded as competitions publish it."""
+    import contextlib
+    import io
+
+    from pycocotools import mask as coco_mask
+    from pycocotools.coco import COCO
+
+    write_format(ours, "coco", tmp_path / "coco")
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(tmp_path / "coco/annotations.json"))
+    found = sorted(int(coco.annToMask(row).sum()) for row in coco.anns.values())
+    assert found == sorted(item.area for item in ours.annotations)
+    write_format(ours, "csv", tmp_path / "csv")
+    for row in csv.DictReader((tmp_path / "csv/labels.csv").open()):
+        if row["rle"]:  # as competition notebooks decode it
+            flat = np.zeros(HEIGHT * WIDTH, np.uint8)
+            numbers = [int(word) for word in row["rle"].split()]
+            for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+                flat[start - 1 : start - 1 + length] = 1
+            mask = np.asfortranarray(flat.reshape(WIDTH, HEIGHT).T)
+            assert int(coco_mask.area(coco_mask.encode(mask))) in {item.area for item in ours.annotations}
