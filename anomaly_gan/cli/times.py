@@ -12,7 +12,7 @@ ORDER = ("demo", "run", "status", "report", "ingest", "compare", "pool", "train"
 
 ORDINARY_PC = "On two cores without bf16 arithmetic"
 TIMES = {
-    "demo": "about a quarter of an hour; it begins with an estimate for this machine. --time-budget 5m ends it earlier",
+    "demo": "5 to 15 minutes; it begins with an estimate for this machine. --time-budget 5m ends it earlier",
     "run": "minutes to hours; it begins with an estimate for this machine. --time-budget 45m holds it to that",
     "status": "a second, and a minute where gigabytes of photographs are to be compared with what was ingested",
     "report": "about 10 s, also while the run works",
