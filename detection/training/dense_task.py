@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from anomaly_gan.engine.task import Losses, Update
 from ..data import CategoryMap
 from ..dense.bank import Bank
 from ..dense.crops import Crop, draw_crop
+from ..dense.feature_cache import FeatureCache
 from ..dense.loss import dense_losses
 from ..dense.net import DenseNet
 from ..dense.photographs import Instance, Photographs
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DenseBatch:
-    """Crops: images (B, 3 or 4, S, S) in [0, 1], truth (B, K, S, S), valid (B, 1, S, S), weight (B,)."""
+    """Crops: images (B, 3 or 4, S, S) in [0, 1], truth (B, K, S, S), valid (B, 1, S, S), weight (B,).
+    ``keys``: what tells the crops apart, where they come up again."""
 
     images_BCHW: Tensor
     truth_BKHW: Tensor
     valid_B1HW: Tensor
     weight_B: Tensor
+    keys: tuple[Hashable, ...] = ()
 
 
 class DenseTask:
@@ -46,10 +50,13 @@ class DenseTask:
     def __init__(self, net: DenseNet, config: DetectConfig) -> None:
         average = copy.deepcopy(net).requires_grad_(False).eval()
         self.nets: dict[str, nn.Module] = {"detector": net.train(), "average": average}
-        self._config = config
+        self._config, self._net, self._cache = config, net, FeatureCache()
 
     def forward(self, batch: DenseBatch) -> Losses:
-        logits = self.nets["detector"](batch.images_BCHW)
+        if batch.keys:
+            logits = self._net.decode(self._cache.features(self._net, batch.images_BCHW, batch.keys))
+        else:
+            logits = self._net(batch.images_BCHW)
         return dense_losses(logits, batch.truth_BKHW, batch.valid_B1HW, batch.weight_B, self._config.dense)
 
     def updates(self) -> list[Update]:
@@ -86,8 +93,14 @@ class CropBatches:
 
     def __call__(self, step: int) -> DenseBatch:
         slots = self.sampler.batch(step, self.steps)
-        crops = [self.crop(slot, rng_for(self.seed, "crop", step, number)) for number, slot in enumerate(slots)]
-        return collate(crops, [self.weight(slot) for slot in slots], self.device)
+        weights = [self.weight(slot) for slot in slots]
+        if self.config.detector != "cached":
+            crops = [self.crop(slot, rng_for(self.seed, "crop", step, number)) for number, slot in enumerate(slots)]
+            return collate(crops, weights, self.device)
+        views = [int(rng_for(self.seed, "view", step, n).integers(self.config.dense.views)) for n in range(len(slots))]
+        keys = tuple((slot.kind, slot.place, view) for slot, view in zip(slots, views, strict=True))
+        crops = [self.crop(slot, rng_for(self.seed, *key)) for slot, key in zip(slots, keys, strict=True)]
+        return replace(collate(crops, weights, self.device), keys=keys)
 
     def weight(self, slot: Slot) -> float:
         line = self._bank_place(slot)
