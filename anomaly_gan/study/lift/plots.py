@@ -25,10 +25,13 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             if not known:
                 continue
             x, y = [one[0] for one in known], [one[1] for one in known]
-            axis.plot(x, y, "o-", color=f"C{number}", label=f"{objects} objects a category")
+            axis.plot(x, y, "o-", color=f"C{number}", label=f"{objects} object{'' if objects == 1 else 's'} a category")
             if figure_name == "ap50":
                 _bars(axis, x, y, [one[2]["ap50_interval"] for one in known], f"C{number}")
         axis.set_xscale("log")
+        lengths = sorted({row["exposures"] for row in own})
+        axis.set_xticks(lengths, [f"{length:g}" for length in lengths])
+        axis.minorticks_off()
         axis.set_xlabel("exposures of each real defect")
         axis.set_title(title)
         axis.grid(alpha=0.3)
