@@ -111,6 +111,7 @@ def test_the_same_cells_give_the_same_tables(study, photographs):
 def test_the_bank_was_seen_and_nothing_real_was_displaced(study):
     out = study[0]
     results = [json.loads(path.read_text()) for path in out.glob("cells/fold0-k2-d0/*/result.json")]
+    assert {result["row"]["arm"]: set(result["artefact_auroc"] or ()) for result in results}["copy_paste"] == {"spot"}
     seen = {result["row"]["arm"]: result["report"]["exposure"] for result in results}
     assert seen["copy_paste"]["real_defect"] == seen["none"]["real_defect"]
     assert "synthetic" not in seen["none"] and seen["copy_paste"]["synthetic"] and seen["copy_paste"]["sham"]

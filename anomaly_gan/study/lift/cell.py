@@ -140,6 +140,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     fabric, seed = make_fabric(config.device), seed_for(config.seed, "lift", cell.share.name, cell.seed)
     rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
     bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)
+    trace = json.loads((bank / "metrics.json").read_text(encoding="utf-8"))["artefact_auroc"] if bank else None
     _claim(folder, wanted)
     if arm.hard_sound and bank is not None:
         bank = with_hard_sound(bank, train, rows, folder / "bank", config.bank.count, config.seed)
@@ -162,6 +163,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
         "row": table_row(config, cell, detect.detector, figures),
         "figures": figures,
         "report": trained.report,
+        "artefact_auroc": trace,
         "real_defective": len(train.images) - len(train.normals()),
         "seconds": {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)},
         "wall_seconds": round(time.monotonic() - began, 1),
