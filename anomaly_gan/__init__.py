@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .core.errors import CheckFailed as CheckFailed
     from .core.errors import ConfigError as ConfigError
     from .core.errors import InputError as InputError
-    from .ingest.config import IngestConfig as IngestConfig
+    from .ingestion.config import IngestConfig as IngestConfig
     from .synthesis.gate.config import ExportConfig as ExportConfig
     from .synthesis.gate.config import GateConfig as GateConfig
     from .synthesis.generate.config import GenerateConfig as GenerateConfig
@@ -46,7 +46,7 @@ _PLACES = {
     "Gated": "anomaly_gan.api",
     "GenerateConfig": "anomaly_gan.synthesis.generate.config",
     "Generated": "anomaly_gan.api",
-    "IngestConfig": "anomaly_gan.ingest.config",
+    "IngestConfig": "anomaly_gan.ingestion.config",
     "InputError": "anomaly_gan.core.errors",
     "PoolConfig": "mask_pool.build.config",
     "TrainConfig": "anomaly_gan.synthesis.methods.config",

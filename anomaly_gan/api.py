@@ -58,7 +58,7 @@ def ingest(
     Raises:
         InputError: the source cannot be read as any format, or holds contradictions.
     """
-    from .ingest.stage import IngestConfig, run, source_key
+    from .ingestion.stage import IngestConfig, run, source_key
 
     given = {"root": str(source), "format": format, "group_regex": group_regex, **settings}
     given["groups"] = None if groups is None else str(groups)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed, ConfigError
-from ..ingest.formats.table import reading, writing
+from ..ingestion.formats.table import reading, writing
 from .options import (
     Device,
     MethodName,
@@ -58,14 +58,14 @@ def ingest(
     """Labelled photographs to one checked data set (COCO), split once, by physical object."""
     from ..core.config import apply_settings, build
     from ..core.stage import Context, run_stage
-    from ..ingest.stage import IngestConfig, run, source_key
-    from ..ingest.summary import summary_lines
+    from ..ingestion.stage import IngestConfig, run, source_key
+    from ..ingestion.summary import summary_lines
 
     given = {"root": source, "format": format, "images": images, "object": object, "mask_name": mask_name}
     given |= {"classes": classes, "labels": labels, "groups": groups, "group_regex": group_regex}
     config = build(IngestConfig, apply_settings({k: v for k, v in given.items() if v is not None}, settings), "ingest")
     if suggest_groups is not None:
-        from ..ingest.suggest import suggest
+        from ..ingestion.suggest import suggest
 
         for line in suggest(config, suggest_groups):
             typer.echo(line)
@@ -174,7 +174,7 @@ def export(
     if data is None or to is None:
         raise ConfigError("export: say where to write: --to FOLDER")
     from ..core.dataset import load_dataset
-    from ..ingest.writing import write_format
+    from ..ingestion.writing import write_format
 
     done = write_format(load_dataset(data), format, to)
     for name, value in done.items():

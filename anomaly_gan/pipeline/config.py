@@ -15,7 +15,7 @@ from mask_pool.build.config import PoolConfig
 
 from ..core.config import Config, build, choose_preset, merge, nearest, read_yaml
 from ..core.errors import ConfigError
-from ..ingest.stage import IngestConfig
+from ..ingestion.stage import IngestConfig
 from ..report.config import ReportConfig
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import ExportConfig, GateConfig

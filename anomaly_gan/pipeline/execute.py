@@ -11,7 +11,7 @@ from ..core.config import dump_yaml
 from ..core.files import write_text
 from ..core.live import Moment, in_words
 from ..core.progress import say, stage, watched
-from ..ingest.summary import summary_lines
+from ..ingestion.summary import summary_lines
 from .budget import Budget
 from .config import RunConfig
 from .costs import Work, seconds_of

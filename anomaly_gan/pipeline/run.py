@@ -9,7 +9,7 @@ from mask_pool.build.config import PoolConfig
 
 from ..core.files import atomic_path
 from ..core.stage import Context, read_manifest, run_stage
-from ..ingest.stage import IngestConfig, source_key
+from ..ingestion.stage import IngestConfig, source_key
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import GateConfig
 from ..synthesis.gate.config import source_keys as gate_keys

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.dataset import load_dataset
 from ..core.resources import expand
 from ..core.stage import read_manifest
-from ..ingest.config import IngestConfig
+from ..ingestion.config import IngestConfig
 
 PHOTOGRAPHS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 MOST_FILES = 200_000

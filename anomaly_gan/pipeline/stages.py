@@ -23,7 +23,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("ingest", "anomaly_gan.ingest.stage:run", "data"),
+    Stage("ingest", "anomaly_gan.ingestion.stage:run", "data"),
     Stage("pool", "mask_pool.build.stage:run", "pool", ("ingest",), "variant"),
     Stage("train", "anomaly_gan.synthesis.training.stage:run", "train", ("ingest", "pool"), "trained"),
     Stage("generate", "anomaly_gan.synthesis.generate.stage:run", "generate", ("ingest", "pool", "train"), "arm"),

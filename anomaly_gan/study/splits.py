@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.dataset import load_dataset
-from ..ingest.splits import counts
+from ..ingestion.splits import counts
 from .config import MAIN
 from .plan import StudyRun
 

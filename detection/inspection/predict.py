@@ -14,8 +14,8 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_bytes, write_json
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.tables import write_csv
-from anomaly_gan.ingest.formats.labelme_files import label_content, mask_shape
-from anomaly_gan.ingest.ledger import Ledger
+from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingestion.ledger import Ledger
 
 from ..dense.instances import Found, Inspected
 from ..one_class.inspection.photographs import Photograph, list_photographs, read_photographs

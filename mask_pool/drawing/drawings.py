@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.ingest.formats.labelme import (
+from anomaly_gan.ingestion.formats.labelme import (
     check_shape,
     declared_size,
     draw_group,
@@ -19,8 +19,8 @@ from anomaly_gan.ingest.formats.labelme import (
     is_background,
     read_label_file,
 )
-from anomaly_gan.ingest.ledger import Ledger, Notes
-from anomaly_gan.ingest.source_tree import SourceTree, list_tree, suffix_of
+from anomaly_gan.ingestion.ledger import Ledger, Notes
+from anomaly_gan.ingestion.source_tree import SourceTree, list_tree, suffix_of
 
 PHOTOGRAPHS = "photographs"
 """Folder beside drawings that holds the copies they were drawn on, as ``pool draw`` lays them out."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.files import write_json
-from anomaly_gan.ingest.formats.labelme_files import label_content
+from anomaly_gan.ingestion.formats.labelme_files import label_content
 
 from .drawings import PHOTOGRAPHS, Drawing, PhotographFinder, read_drawings, read_index
 

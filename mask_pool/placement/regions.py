@@ -24,10 +24,10 @@ import numpy as np
 from anomaly_gan.core.config import nearest
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.ingest.image_files import MAX_BYTES
-from anomaly_gan.ingest.ledger import Notes
-from anomaly_gan.ingest.mask_files import decode_mask
-from anomaly_gan.ingest.source_tree import suffix_of
+from anomaly_gan.ingestion.image_files import MAX_BYTES
+from anomaly_gan.ingestion.ledger import Notes
+from anomaly_gan.ingestion.mask_files import decode_mask
+from anomaly_gan.ingestion.source_tree import suffix_of
 
 from ..drawing.drawings import Drawing, PhotographFinder, list_drawings, read_drawings
 

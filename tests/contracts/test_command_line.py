@@ -16,7 +16,7 @@ from anomaly_gan.cli.main import app
 from anomaly_gan.cli.times import ORDER, TIMES
 from anomaly_gan.core.config import apply_settings, build
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.ingest.config import IngestConfig
+from anomaly_gan.ingestion.config import IngestConfig
 from detection.detectors.config import CompareConfig
 from mask_pool.build.config import PoolConfig
 

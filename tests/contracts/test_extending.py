@@ -114,8 +114,8 @@ def test_a_detector_gives_losses_and_detections(monkeypatch: pytest.MonkeyPatch)
 def test_a_format_is_recognised_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from anomaly_gan.core.dataset import load_dataset
     from anomaly_gan.core.images import write_png
-    from anomaly_gan.ingest.formats import table
-    from anomaly_gan.ingest.stage import IngestConfig, run
+    from anomaly_gan.ingestion.formats import table
+    from anomaly_gan.ingestion.stage import IngestConfig, run
 
     name, value = row("FORMATS", table.Format)
     monkeypatch.setitem(table.FORMATS, name, value)

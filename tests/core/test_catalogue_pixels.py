@@ -22,10 +22,10 @@ from anomaly_gan.core.dataset import Annotation, Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_record
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.image_files import decode_photo, orient
-from anomaly_gan.ingest.ledger import Notes
-from anomaly_gan.ingest.mask_files import decode_mask
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.image_files import decode_photo, orient
+from anomaly_gan.ingestion.ledger import Notes
+from anomaly_gan.ingestion.mask_files import decode_mask
+from anomaly_gan.ingestion.stage import IngestConfig, run
 from detection.data import _resized_mask
 from mask_pool.rating.store_check import TABLES
 
@@ -202,7 +202,7 @@ CANARY = """
 import sys, json
 from pathlib import Path
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.stage import IngestConfig, run
 seen = []
 def hook(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "os.system", "subprocess.Popen", "pickle.find_class"):

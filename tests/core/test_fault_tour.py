@@ -52,7 +52,7 @@ from PIL import Image
 
 from anomaly_gan.core.errors import AnomalyGanError, InputError
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.stage import IngestConfig, run
 
 CASES = [
     # A: image files

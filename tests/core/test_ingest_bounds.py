@@ -21,12 +21,12 @@ from PIL import Image
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.core.stage import Context, run_stage
-from anomaly_gan.ingest.guarded import guarded
-from anomaly_gan.ingest.image_files import decode_here, decode_photo, is_dear
-from anomaly_gan.ingest.ledger import Notes, refuse
-from anomaly_gan.ingest.mask_files import boxed_components, decode_mask
-from anomaly_gan.ingest.polygons import ShapeFault, fill_ring
-from anomaly_gan.ingest.stage import IngestConfig, run, source_key
+from anomaly_gan.ingestion.guarded import guarded
+from anomaly_gan.ingestion.image_files import decode_here, decode_photo, is_dear
+from anomaly_gan.ingestion.ledger import Notes, refuse
+from anomaly_gan.ingestion.mask_files import boxed_components, decode_mask
+from anomaly_gan.ingestion.polygons import ShapeFault, fill_ring
+from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
 COLOURS = {"L": (0, 1), "RGB": (2, 3), "LA": (4, 2), "RGBA": (6, 4), "P": (3, 1)}
 
@@ -151,7 +151,7 @@ def test_a_huge_file_beside_the_photographs_is_not_read(tmp_path):
     with (tmp_path / "source" / "labels.json").open("wb") as stream:
         stream.truncate(2**28)  # hashed in pieces
     code = (
-        "import resource, sys; from anomaly_gan.ingest.stage import IngestConfig, source_key\n"
+        "import resource, sys; from anomaly_gan.ingestion.stage import IngestConfig, source_key\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "source_key(IngestConfig(root=sys.argv[1], format='mask-png'))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
@@ -167,7 +167,7 @@ def test_one_unreadable_photograph_is_refused_and_the_others_are_taken(tmp_path,
     sound_masks(tmp_path / "source")
     victim = sorted(path for path in (tmp_path / "source").rglob("*.png") if "mask" not in path.name)[0]
     from anomaly_gan.core import files
-    from anomaly_gan.ingest import stage
+    from anomaly_gan.ingestion import stage
 
     opened, hashed = os.open, files.sha256_file
 
@@ -234,8 +234,8 @@ def test_work_in_a_process_of_its_own_comes_back_whole():
     ],
 )
 def test_a_decoder_that_misbehaves_is_a_refusal_and_never_the_end(work, words, monkeypatch):
-    monkeypatch.setattr("anomaly_gan.ingest.guarded.MOST_SECONDS", 1)
-    monkeypatch.setattr("anomaly_gan.ingest.guarded.GRACE", 4 if work is not endless else 60)
+    monkeypatch.setattr("anomaly_gan.ingestion.guarded.MOST_SECONDS", 1)
+    monkeypatch.setattr("anomaly_gan.ingestion.guarded.GRACE", 4 if work is not endless else 60)
     with pytest.raises(InputError, match=words):
         guarded("x.tif", work)
 

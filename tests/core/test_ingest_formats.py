@@ -32,10 +32,10 @@ from PIL import Image, ImageOps
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.image_files import decode_photo, orient
-from anomaly_gan.ingest.ledger import Notes
-from anomaly_gan.ingest.mask_files import decode_mask
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.image_files import decode_photo, orient
+from anomaly_gan.ingestion.ledger import Notes
+from anomaly_gan.ingestion.mask_files import decode_mask
+from anomaly_gan.ingestion.stage import IngestConfig, run
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

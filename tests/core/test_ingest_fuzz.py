@@ -16,10 +16,10 @@ from PIL import Image
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.image_files import decode_photo
-from anomaly_gan.ingest.ledger import Notes
-from anomaly_gan.ingest.mask_files import decode_mask
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.image_files import decode_photo
+from anomaly_gan.ingestion.ledger import Notes
+from anomaly_gan.ingestion.mask_files import decode_mask
+from anomaly_gan.ingestion.stage import IngestConfig, run
 
 HOSTILE: list[Any] = [
     None,

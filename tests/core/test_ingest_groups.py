@@ -13,7 +13,7 @@ from PIL import Image
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.stage import Context, run_stage
-from anomaly_gan.ingest.stage import IngestConfig, run, source_key
+from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
 
 def write_groups(path: Path, rows: list[tuple[str, str, str, str]]) -> str:
@@ -82,7 +82,7 @@ def test_the_stage_is_the_same_again_and_after_an_interruption(tmp_path: Path, m
     keys = source_key(config)
     assert run_stage("ingest", run, config, Context(seed=0), tmp_path / "whole", keys)
     assert not run_stage("ingest", run, config, Context(seed=0), tmp_path / "whole", keys)
-    from anomaly_gan.ingest import builder as intake
+    from anomaly_gan.ingestion import builder as intake
 
     stored, store = [], intake._store
 

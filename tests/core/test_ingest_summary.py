@@ -9,8 +9,8 @@ import numpy as np
 from drawn_photos import photo, ring_and_dot, save, write_masks
 
 from anomaly_gan.core.stage import Context, run_stage
-from anomaly_gan.ingest.stage import IngestConfig, run
-from anomaly_gan.ingest.summary import summary_lines
+from anomaly_gan.ingestion.stage import IngestConfig, run
+from anomaly_gan.ingestion.summary import summary_lines
 
 
 def said(source: Path, out: Path, **settings) -> list[str]:

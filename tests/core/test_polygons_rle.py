@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from anomaly_gan.core.masks import encode_rle
-from anomaly_gan.ingest.polygons import ShapeFault, ellipse_ring, fill_line, fill_ring, read_points
-from anomaly_gan.ingest.rle import read_rle
+from anomaly_gan.ingestion.polygons import ShapeFault, ellipse_ring, fill_line, fill_ring, read_points
+from anomaly_gan.ingestion.rle import read_rle
 
 
 def inside_by_crossings(points: list[tuple[float, float]], height: int, width: int) -> np.ndarray:

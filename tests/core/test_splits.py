@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.ingest.splits import NORMAL, bounds, merge_duplicates, prove_disjoint, split_by_fold, split_by_hash
+from anomaly_gan.ingestion.splits import (
+    NORMAL,
+    bounds,
+    merge_duplicates,
+    prove_disjoint,
+    split_by_fold,
+    split_by_hash,
+)
 
 photo = st.tuples(
     st.integers(0, 30).map("g{}".format),

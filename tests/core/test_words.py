@@ -103,7 +103,7 @@ def test_every_table_is_written_by_the_neutral_writers():
         "anomaly_gan/core/tables.py",
         "detection/one_class/inspection/score.py",  # ./ before names, as paths stay usable
         "mask_pool/scoring/sheets.py",
-        "anomaly_gan/ingest/formats/csv.py",  # labels for programs, to be read back as they are
+        "anomaly_gan/ingestion/formats/csv.py",  # labels for programs, to be read back as they are
     }
     own = {
         path.relative_to(ROOT).as_posix()

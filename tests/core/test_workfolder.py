@@ -20,7 +20,7 @@ from anomaly_gan.core.files import exchange, write_json, write_text
 from anomaly_gan.core.manifest import damage, finished_key, read_manifest
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, link_stage, run_stage, stage_key
 from anomaly_gan.core.workfolder import folder_lock, next_to, work_folder
-from anomaly_gan.ingest.stage import IngestConfig, run, source_key
+from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
 EVERY = bool(os.environ.get("ANOMALY_GAN_KILL_EVERY"))
 """Kill before every event, as `make kill-sweep` does."""

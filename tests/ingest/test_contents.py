@@ -19,10 +19,10 @@ from PIL import Image
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.image_files import decode_photo
-from anomaly_gan.ingest.labels import proposal, read_labels
-from anomaly_gan.ingest.ledger import Notes
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.image_files import decode_photo
+from anomaly_gan.ingestion.labels import proposal, read_labels
+from anomaly_gan.ingestion.ledger import Notes
+from anomaly_gan.ingestion.stage import IngestConfig, run
 
 FLAT = [10, 8, 30, 8, 30, 20, 10, 20]
 AREA = 20 * 12
@@ -294,7 +294,7 @@ def test_the_rule_looks_at_the_name_and_at_the_path_when_asked(tmp_path: Path) -
 
 
 def test_near_duplicates_are_proposed_as_groups(tmp_path: Path) -> None:
-    from anomaly_gan.ingest.near_duplicates import alike, see
+    from anomaly_gan.ingestion.near_duplicates import alike, see
 
     rng = np.random.default_rng(0)
 

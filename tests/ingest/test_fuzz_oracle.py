@@ -20,13 +20,13 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from anomaly_gan.core.errors import AnomalyGanError, InputError
-from anomaly_gan.ingest.formats.base import ReadOptions
-from anomaly_gan.ingest.formats.csv import draw_runs
-from anomaly_gan.ingest.formats.registry import reader
-from anomaly_gan.ingest.ledger import Ledger, Notes
-from anomaly_gan.ingest.mask_files import decode_parts
-from anomaly_gan.ingest.polygons import ShapeFault
-from anomaly_gan.ingest.source_tree import SourceTree, list_tree
+from anomaly_gan.ingestion.formats.base import ReadOptions
+from anomaly_gan.ingestion.formats.csv import draw_runs
+from anomaly_gan.ingestion.formats.registry import reader
+from anomaly_gan.ingestion.ledger import Ledger, Notes
+from anomaly_gan.ingestion.mask_files import decode_parts
+from anomaly_gan.ingestion.polygons import ShapeFault
+from anomaly_gan.ingestion.source_tree import SourceTree, list_tree
 
 COUNT = int(os.environ.get("FUZZ", "1000"))
 HEIGHT, WIDTH = 24, 32

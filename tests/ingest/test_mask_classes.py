@@ -13,10 +13,10 @@ from drawn_photos import HEIGHT, WIDTH, ingest, photo, save
 from PIL import Image
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.ingest.classes import ClassMap, of_file, read_classes
-from anomaly_gan.ingest.ledger import Notes
-from anomaly_gan.ingest.mask_files import decode_mask, decode_parts
-from anomaly_gan.ingest.mask_values import VOID
+from anomaly_gan.ingestion.classes import ClassMap, of_file, read_classes
+from anomaly_gan.ingestion.ledger import Notes
+from anomaly_gan.ingestion.mask_files import decode_mask, decode_parts
+from anomaly_gan.ingestion.mask_values import VOID
 
 
 def blocks(*values: Any, dtype: Any = np.uint8, touching: bool = False) -> np.ndarray:

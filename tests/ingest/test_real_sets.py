@@ -16,7 +16,7 @@ import pytest
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.stage import IngestConfig, run
 
 HERE = Path(__file__).resolve()
 PLACES = [Path(os.environ.get("REAL_SETS", "/nowhere")), *(folder / "shared/datasets" for folder in HERE.parents)]

@@ -13,10 +13,10 @@ from drawn_photos import HEIGHT, WIDTH, ingest, photo, ring_and_dot, save
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.ingest.formats.table import FORMATS, reading, writing
-from anomaly_gan.ingest.outlines import one_ring
-from anomaly_gan.ingest.polygons import fill_ring
-from anomaly_gan.ingest.writing import write_format
+from anomaly_gan.ingestion.formats.table import FORMATS, reading, writing
+from anomaly_gan.ingestion.outlines import one_ring
+from anomaly_gan.ingestion.polygons import fill_ring
+from anomaly_gan.ingestion.writing import write_format
 
 LOSSY_INSTANCES = {"mvtec", "mask-png"}
 """Formats that keep pixels by category, and not which of them are one instance."""
@@ -33,7 +33,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A data set with a hole, instances of two categories, a part of two pieces, a crowd, and sound photographs."""
     root = tmp_path_factory.mktemp("ours")
     rows = ["file,category,rle,height,width,crowd"]
-    from anomaly_gan.ingest.formats.csv import runs_of
+    from anomaly_gan.ingestion.formats.csv import runs_of
 
     ring, far, other = ring_and_dot(), block(40, 22, 50, 30), block(30, 5, 38, 9)
     for n in range(4):
@@ -157,7 +157,7 @@ def test_the_command_line_and_the_configuration_know_every_row() -> None:
     from typer.testing import CliRunner
 
     from anomaly_gan.cli.main import app
-    from anomaly_gan.ingest.config import IngestConfig
+    from anomaly_gan.ingestion.config import IngestConfig
 
     def words(verb: str) -> str:
         return "".join(CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "300"}).output.split())

@@ -17,8 +17,8 @@ import pytest
 from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
 from anomaly_gan.core.images import write_png
-from anomaly_gan.ingest.formats.labelme_files import label_content, mask_shape
-from anomaly_gan.ingest.polygons import ellipse_ring, fill_line, fill_ring
+from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingestion.polygons import ellipse_ring, fill_line, fill_ring
 from mask_pool.drawing import draw as drawing
 from mask_pool.drawing.draw import TakenUp, choose, draw, flat_name, lay_out, take_up
 from mask_pool.drawing.drawings import read_drawings

@@ -16,8 +16,8 @@ import pytest
 
 from anomaly_gan.core.dataset import Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.images import write_png
-from anomaly_gan.ingest.formats.labelme_files import label_content, mask_shape
-from anomaly_gan.ingest.polygons import fill_ring
+from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingestion.polygons import fill_ring
 from mask_pool.drawing.draw import draw, lay_out, open_ingest
 from mask_pool.drawing.drawings import PhotographFinder, read_drawings
 from mask_pool.drawing.label_files import prepare

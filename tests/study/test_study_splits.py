@@ -12,8 +12,8 @@ from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.resources import PACKAGE
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.splits import NORMAL, choose_objects, counts, split_by_image
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.splits import NORMAL, choose_objects, counts, split_by_image
+from anomaly_gan.ingestion.stage import IngestConfig, run
 from anomaly_gan.study.config import read_study
 from anomaly_gan.study.run import run_study
 

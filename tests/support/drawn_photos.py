@@ -11,7 +11,7 @@ from PIL import Image
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.stage import IngestConfig, run
 
 HEIGHT, WIDTH = 40, 60
 LAYOUTS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
-from ...ingest.splits import NORMAL_ROW, counts
+from ...ingestion.splits import NORMAL_ROW, counts
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, cut, largest, load_pixels, native_window, outlined, union_mask

@@ -10,7 +10,7 @@ from ...core.config import nearest
 from ...core.dataset import load_dataset
 from ...core.errors import InputError
 from ...core.masks import union
-from ...ingest.formats.labelme import (
+from ...ingestion.formats.labelme import (
     MAX_LABEL_BYTES,
     check_shape,
     declared_size,
@@ -18,10 +18,10 @@ from ...ingest.formats.labelme import (
     group_shapes,
     is_background,
 )
-from ...ingest.image_files import MAX_BYTES, decode_photo, is_gray, orient
-from ...ingest.json_reader import kind_of, parse_json
-from ...ingest.ledger import Notes, refuse
-from ...ingest.mask_files import COVERED, components, decode_mask
+from ...ingestion.image_files import MAX_BYTES, decode_photo, is_gray, orient
+from ...ingestion.json_reader import kind_of, parse_json
+from ...ingestion.ledger import Notes, refuse
+from ...ingestion.mask_files import COVERED, components, decode_mask
 from .placement import Instances
 
 

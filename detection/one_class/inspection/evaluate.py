@@ -12,8 +12,8 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.seeding import rng_for
-from anomaly_gan.ingest.groups import read_grouping
-from anomaly_gan.ingest.ledger import Ledger
+from anomaly_gan.ingestion.groups import read_grouping
+from anomaly_gan.ingestion.ledger import Ledger
 from anomaly_gan.statistics.intervals import over_objects, share
 from anomaly_gan.statistics.ranks import auroc
 

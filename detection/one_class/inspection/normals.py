@@ -15,9 +15,9 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import read_verified
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.seeding import seed_for
-from anomaly_gan.ingest.groups import read_grouping
-from anomaly_gan.ingest.ledger import Ledger
-from anomaly_gan.ingest.splits import merge_duplicates
+from anomaly_gan.ingestion.groups import read_grouping
+from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.splits import merge_duplicates
 
 from .images import to_mode, to_square
 from .photographs import MIN_SIDE, Photograph, list_photographs, read_photographs, refuse_defects

@@ -12,12 +12,12 @@ import numpy as np
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.progress import track
-from anomaly_gan.ingest.depth import find_depth
-from anomaly_gan.ingest.formats.mvtec import objects_of
-from anomaly_gan.ingest.image_files import MAX_BYTES, decode_photo, is_gray, orient
-from anomaly_gan.ingest.ledger import Ledger, Notes, refuse
-from anomaly_gan.ingest.mask_names import pair_up
-from anomaly_gan.ingest.source_tree import MAGIC, PHOTO_SUFFIXES, SourceTree, ignore_others, list_tree, suffix_of
+from anomaly_gan.ingestion.depth import find_depth
+from anomaly_gan.ingestion.formats.mvtec import objects_of
+from anomaly_gan.ingestion.image_files import MAX_BYTES, decode_photo, is_gray, orient
+from anomaly_gan.ingestion.ledger import Ledger, Notes, refuse
+from anomaly_gan.ingestion.mask_names import pair_up
+from anomaly_gan.ingestion.source_tree import MAGIC, PHOTO_SUFFIXES, SourceTree, ignore_others, list_tree, suffix_of
 
 MIN_SIDE = 16
 """Pixels; smaller photographs are refused (A19)."""

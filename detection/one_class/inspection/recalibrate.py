@@ -7,7 +7,7 @@ from pathlib import Path
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file
 from anomaly_gan.core.workfolder import refuse_foreign, work_folder
-from anomaly_gan.ingest.ledger import Ledger
+from anomaly_gan.ingestion.ledger import Ledger
 
 from .checkpoint import load_model, save_model
 from .normals import Grouping, gather

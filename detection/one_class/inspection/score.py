@@ -17,8 +17,8 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import atomic_path, sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.workfolder import work_folder
-from anomaly_gan.ingest.ledger import Ledger, Notes
-from anomaly_gan.ingest.source_tree import SourceTree
+from anomaly_gan.ingestion.ledger import Ledger, Notes
+from anomaly_gan.ingestion.source_tree import SourceTree
 
 from ..registry import one_class
 from .calibration import p_values

@@ -13,7 +13,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import link_tree
 from anomaly_gan.core.workfolder import refuse_foreign, work_folder
-from anomaly_gan.ingest.ledger import Ledger
+from anomaly_gan.ingestion.ledger import Ledger
 
 from ..interface import OneClassDetector
 from ..registry import one_class

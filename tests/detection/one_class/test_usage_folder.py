@@ -19,8 +19,8 @@ from anomaly_gan.core.manifest import damage
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.stage import Context
 from anomaly_gan.core.workfolder import folder_lock
-from anomaly_gan.ingest.ledger import Ledger
-from anomaly_gan.ingest.stage import IngestConfig, run
+from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.stage import IngestConfig, run
 from detection.one_class.inspection import score, train
 from detection.one_class.inspection.checkpoint import load_model
 from detection.one_class.inspection.labelme_export import places

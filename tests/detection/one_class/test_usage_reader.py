@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.ingest.ledger import Ledger
+from anomaly_gan.ingestion.ledger import Ledger
 from detection.one_class.inspection.normals import Grouping, gather
 
 
