@@ -19,8 +19,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6, help="synthetic photographs per category")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
-    groups = "embedded:sample/groups.csv" if chosen.source == "embedded:sample" else None
-    data = ag.ingest(chosen.source, chosen.out / "ingest", groups=groups, group_regex=chosen.group_regex)
+    sample = chosen.source == "embedded:sample"
+    data = ag.ingest(
+        chosen.source,
+        chosen.out / "ingest",
+        format="mask-png" if sample else "auto",
+        groups="embedded:sample/groups.csv" if sample else None,
+        group_regex=chosen.group_regex,
+    )
     pool = ag.build_pool(data, chosen.out / "pool", ag.PoolConfig(count=2 * chosen.count))
     made = ag.generate("copy_paste", pool, chosen.out / "generate@copy_paste", data=data, count=chosen.count)
     kept = ag.gate(made, data, chosen.out / "gate@copy_paste")

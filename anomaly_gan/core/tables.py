@@ -14,8 +14,17 @@ FORMULA = frozenset("=+-@|%\t\r＝＋－＠")
 
 
 def neutral(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it."""
-    return f"'{text}" if text[:1] in FORMULA else text
+    """A text that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it, unless it
+    is a number (``-0.25``)."""
+    return f"'{text}" if text[:1] in FORMULA and not _number(text) else text
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def neutral_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ VERBS = {
 def test_every_verb_names_its_time_and_no_other_is_named():
     assert set(TIMES) == set(VERBS)
     for verb, command in VERBS.items():
-        words = " ".join(command.get_help(typer.Context(command)).split())
-        assert f"Takes: {TIMES[verb]}" in words, verb
+        words = "".join(command.get_help(typer.Context(command)).split())  # lines break at hyphens too
+        assert "".join(f"Takes: {TIMES[verb]}".split()) in words, verb
 
 
 def test_the_main_verbs_come_first_in_whole_sentences():
@@ -79,7 +79,7 @@ def test_ctrl_c_says_that_nothing_is_lost(tmp_path):
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # within an import of C code; a shell says 130 to both
     assert said.splitlines()[-1] == "interrupted: nothing is lost; the same command goes on from here"
 
 

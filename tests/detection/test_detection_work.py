@@ -135,7 +135,10 @@ def test_a_real_tail_gives_other_cells_to_arms_with_generated_photographs_alone(
         ({"detectors": ["mask_rcn"]}, "did you mean 'mask_rcnn'"),
         ({"detectors": ["mask_rcnn"] * 2}, "named once"),
         ({"detector_settings": {"retinanet": {}}}, "not compared"),
-        ({"detector_settings": {"mask_rcnn": {"lr": -1}}}, "detector_settings.mask_rcnn.lr"),
+        (
+            {"detectors": ["mask_rcnn"], "detector_settings": {"mask_rcnn": {"lr": -1}}},
+            "detector_settings.mask_rcnn.lr",
+        ),
     ],
 )
 def test_detectors_are_checked_at_once(change: dict, message: str) -> None:

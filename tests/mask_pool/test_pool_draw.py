@@ -16,6 +16,7 @@ import pytest
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.ingestion.polygons import ellipse_ring, fill_line, fill_ring
@@ -110,9 +111,10 @@ def test_copies_have_the_same_bytes_are_read_only_and_map_back(ingest: Path, tmp
 
 def test_laying_out_again_adds_and_renames_nothing(ingest: Path, tmp_path: Path) -> None:
     out, data = tmp_path / "out", load_dataset(ingest)
-    images = [replace(data.images[0], file_name=name) for name in ("a/003.png", "b/003.png")]
-    for image in images:
-        write_png(ingest / "images" / image.file_name, np.zeros((HEIGHT, WIDTH), np.uint8))
+    images = []
+    for name in ("a/003.png", "b/003.png"):
+        content = write_png(ingest / "images" / name, np.zeros((HEIGHT, WIDTH), np.uint8))
+        images.append(replace(data.images[0], file_name=name, sha256=sha256_bytes(content)))
     lay_out(data, images[1:], ["crack"], out)
     lay_out(data, images, ["crack"], out)
     index = json.loads((out / "photographs" / "index.json").read_text())["photographs"]

@@ -228,3 +228,20 @@ def test_axes_are_averaged_round_the_half_turn_and_the_advised_rotation_keeps_mo
     assert turn_deg(175.0, 5.0) == pytest.approx(-10.0)
     assert advised_rotation([0.0, 5.0, -5.0], 40.0) in (35, 40)
     assert advised_rotation([0.0, 80.0], 89.5) == 180
+
+
+def test_what_is_short_is_named_real_parts_or_generated_photographs():
+    from types import SimpleNamespace
+
+    from anomaly_gan.synthesis.gate.category_metrics import distance
+
+    figures = {"defect": {"n": 6, "KID-Toy": {"real": {"p95": 1.0}, "over_p95": 0.5}}}
+
+    def of(accepted):
+        counts = SimpleNamespace(accepted=accepted)
+        data = SimpleNamespace(figures=figures, counts=counts, names=NAMES, config=CONFIG, objects=12)
+        return distance.defects(data)
+
+    real, made = of(30), of(6)
+    assert (real.of, real.have, real.need) == ("objects", 12, 18)
+    assert (made.of, made.have, made.need) == ("photographs", 6, CONFIG.judged_n)

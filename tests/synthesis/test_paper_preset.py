@@ -1,11 +1,14 @@
 """The paper preset is the paper: every loss term of both updates against eq. 1-8 written out on its own nets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from random_batch import random_batch
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.losses.adversarial import bce_d, bce_d2, bce_g, bce_g2
 from anomaly_gan.losses.aware import semantic_difference
@@ -187,8 +190,9 @@ def test_a_whole_photograph_is_masked_with_all_its_defects_of_one_kind(tmp_path)
         ImageRecord(number, f"{number}.png", 120, 100, str(number), "train", "real", "", {"normal_file": "1.png"})
         for number in (1, 2)
     ]
-    for image in images:
-        write_png(tmp_path / "images" / image.file_name, np.full((100, 120), 90, np.uint8))
+    content = write_png(tmp_path / "images" / "1.png", np.full((100, 120), 90, np.uint8))
+    images = [replace(image, sha256=sha256_bytes(content)) for image in images]
+    write_png(tmp_path / "images" / "2.png", np.full((100, 120), 90, np.uint8))
     annotations = [
         Annotation.from_mask(number + 1, 2, category, masks[number]) for number, category in enumerate((1, 1, 2))
     ]

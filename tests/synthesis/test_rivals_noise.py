@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from anomaly_gan.core.dataset import Annotation, load_dataset
+from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.masks import encode_rle, grow, union
 from anomaly_gan.core.stage import Context, run_stage
@@ -44,11 +45,12 @@ NAMES = ["cgan", "lsgan"]
 
 def open_in_colour(run, folder):
     """The small run's data sets in RGB."""
-    ingest = run.ingest
+    ingest, images = run.ingest, []
     for image in ingest.images:
-        gray = np.random.default_rng(image.id).integers(0, 256, (image.height, image.width, 3), dtype=np.uint8)
-        write_png(folder / "images" / image.file_name, gray)
-    replace(ingest, info={"mode": "RGB"}).save(folder)
+        pixels = np.random.default_rng(image.id).integers(0, 256, (image.height, image.width, 3), dtype=np.uint8)
+        content = write_png(folder / "images" / image.file_name, pixels)
+        images.append(replace(image, sha256=sha256_bytes(content)))
+    replace(ingest, images=images, info={"mode": "RGB"}).save(folder)
     return folder
 
 

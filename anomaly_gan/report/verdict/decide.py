@@ -48,13 +48,14 @@ def decide(category: CategoryFacts, facts: Facts) -> Decision:
     size = _size(category.over_objects, category.over_seeds)
     if gate is not None and gate.level == "fail":
         failing = ", ".join(metric for metric, item in gate.metrics.items() if item.level == "fail")
-        return Decision(name, "do not use", f"it fails the gate ({failing})", None, *size)
+        return Decision(name, "do not use", f"it fails the gate ({failing}); {_said(*size)}", None, *size)
     if gate is not None and gate.level == "too_few":
         short = [item for item in gate.metrics.values() if item.level == "too_few" and item.of == "objects"]
         missing = max([(item.need or 0) - (item.have or 0) for item in short], default=0)
         if missing:
-            return Decision(name, "cannot tell", f"you need {_parts(missing)} more to judge by", missing, *size)
-        return Decision(name, "cannot tell", "too few generated photographs to judge by", None, *size)
+            why = f"you need {_parts(missing)} more to judge by ({_said(*size)})"
+            return Decision(name, "cannot tell", why, missing, *size)
+        return Decision(name, "cannot tell", f"too few generated photographs to judge by ({_said(*size)})", None, *size)
     if not facts.compared or category.over_seeds is None:
         return Decision(name, "cannot tell", "no detector was compared", None, *size)
     return _by_comparison(category, size)

@@ -35,20 +35,10 @@ def _measure(
     kernel = figures.get(data.names["kernel"])
     if kernel is None:
         sentence = f"too few to judge: {figures.get('reason', 'no figure')}"
-        return MetricResult(
-            name, "too_few", sentence, have=figures.get("n", 0), need=data.config.min_n, of="photographs"
-        )
+        return _too_few(data, name, sentence, figures.get("n", 0), data.config.min_n)
     if figures["n"] < data.config.judged_n:
         words = f"{figures['n']} photographs on either side decide nothing"
-        return MetricResult(
-            name,
-            "too_few",
-            words,
-            have=figures["n"],
-            need=data.config.judged_n,
-            of="photographs",
-            detail={"n": figures["n"]},
-        )
+        return _too_few(data, name, words, figures["n"], data.config.judged_n)
     kind = "kernel" if (kernel["real"]["p95"] or 0) > 0 else "frechet"
     ratio = figures[data.names[kind]]["over_p95"]
     detail = {"kind": kind, "n": figures["n"]}
@@ -62,3 +52,12 @@ def _measure(
     if not ratio <= warn:
         return MetricResult(name, "warn", f"{said}, above {warn:g}", ratio, 1.0, warn, detail=detail)
     return MetricResult(name, "pass", said, ratio, 1.0, fail or warn, detail=detail)
+
+
+def _too_few(data: CategoryData, name: str, words: str, count: int, need: int) -> MetricResult:
+    """N on either side is the smaller of what was accepted and half of the real photographs, by object: what is short
+    is named, so that nobody generates more where real parts are missing."""
+    if count and data.counts.accepted > count:
+        more = -(-data.objects * need // count)  # objects whose halves hold ``need`` photographs
+        return MetricResult(name, "too_few", words, have=data.objects, need=more, detail={"n": count})
+    return MetricResult(name, "too_few", words, have=count, need=need, of="photographs", detail={"n": count})
