@@ -74,6 +74,8 @@ def test_ctrl_c_says_that_nothing_is_lost(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # a shell's background leaves Ctrl-C ignored, which a child inherits
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None and process.stderr.readline()
     time.sleep(0.3)

@@ -19,6 +19,14 @@ def test_no_default_changed_without_a_new_schema():
     assert len(now) > 250 and now["anomaly_gan.synthesis.methods.config.TrainConfig.steps"] == TrainConfig().steps
 
 
+def test_a_guest_in_a_package_is_no_section_of_the_project():
+    class Guest(Config):
+        steps: int = 3
+
+    Guest.__module__ = "detection.one_class.methods.laid_in_by_a_test"
+    assert Guest not in defaults.sections()
+
+
 @pytest.mark.parametrize(("schema", "refused"), [(2, True), (3, False)])
 def test_a_changed_default_is_named_until_the_schema_rises(schema, refused):
     snapshot = {"schema": 2, "defaults": {"A.steps": 5, "A.gone": 1}}

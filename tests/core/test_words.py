@@ -69,7 +69,14 @@ def test_a_stop_and_a_closed_terminal_say_that_nothing_is_lost(name):
         "def wait(*_, **__):\n    print('ready', flush=True); time.sleep(60)\n"
         "place.app = wait; place.main()"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # nohup and a shell's background leave signals ignored, which a child inherits
+        preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),
+    )
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(getattr(signal, name))
     _, told = process.communicate(timeout=60)

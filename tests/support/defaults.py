@@ -35,8 +35,14 @@ def sections() -> list[type[Config]]:
         below = queue.pop().__subclasses__()
         queue += below
         found += below
-    ours = {kind for kind in found if kind.__module__.partition(".")[0] in PACKAGES}
+    ours = {kind for kind in found if _in_sources(kind.__module__)}
     return sorted(ours, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+def _in_sources(module: str) -> bool:
+    """Whether a module is a file of the project; a guest that another test laid into a package is none."""
+    path = REPOSITORY.joinpath(*module.split("."))
+    return module.partition(".")[0] in PACKAGES and (path.with_suffix(".py").is_file() or path.is_dir())
 
 
 def defaults() -> dict[str, Any]:

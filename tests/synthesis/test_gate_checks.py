@@ -211,12 +211,12 @@ def defects(ratio, diversity=1.0, p95=8.0):
         ({}, defects(None), "fail", "not a number"),
         ({}, defects(float("nan")), "fail", "limit"),
         ({}, defects(None, p95=-1.0), "pass", "FD-Toy of generated defects is 0.90 times"),
-        ({}, {**defects(2.6), "n": 8}, "too_few", "too few to say (8 of 9 photographs)"),
+        ({}, {**defects(2.6), "n": 8}, "too_few", "too few to say (8 of 9 objects)"),
         ({}, defects(0.8, 0.2), "warn", "diversity"),
         ({}, defects(0.8, None), "warn", "diversity"),
         ({"shortfall": 3}, defects(0.8), "warn", "3 of 20"),
         ({"accepted": 0, "shortfall": 20}, defects(0.8), "fail", "none"),
-        ({}, {"n": 4, "KID-Toy": None, "reason": "4 photographs"}, "too_few", "too few to say (4 of 6 photographs)"),
+        ({}, {"n": 4, "KID-Toy": None, "reason": "4 photographs"}, "too_few", "too few to say (8 of 12 objects)"),
     ],
 )
 def test_verdicts(counts, figure, verdict, words):
