@@ -36,7 +36,7 @@ def same_photographs(entries: Sequence[Accepted]) -> list[tuple[Accepted, list[A
     for group in (group for group in alike.values() if len(group) > 1):
         labels = [marks_of(entry.instances) for entry in group]
         if len(set(labels)) == 1:
-            continue  # copies that agree: one group, as ever
+            continue  # copies that agree: one group, as before
         first = group[0]
         other, told = next((entry, label) for entry, label in zip(group, labels, strict=True) if label != labels[0])
         if not labels[0] or not told:

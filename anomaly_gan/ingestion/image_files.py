@@ -116,7 +116,7 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16,
 
     Raises: as :func:`decode_here`.
     """
-    if not is_dear(content):
+    if not is_costly(content):
         return decode_here(name, content, notes, bits, min_side)
 
     def work() -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -133,7 +133,7 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16,
     return Picture(pixels, told["orientation"], told["converted"])
 
 
-def is_dear(content: bytes) -> bool:
+def is_costly(content: bytes) -> bool:
     """Whether decoding may take much or meets a rarely used decoder: its head says other than a PNG, JPEG or BMP of
     ordinary size."""
     if content.startswith(SIGNATURE) and len(content) > 24:

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of image and mask together, its chance drawn beforehand from an explicit generator."""
+"""Differentiable augmentation of image and mask together, its chance drawn in advance from an explicit generator."""
 
 from __future__ import annotations
 

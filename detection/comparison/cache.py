@@ -1,4 +1,4 @@
-"""Finished cells are dear: they are found again by their key, wherever they lie, and never thrown away."""
+"""Finished cells are costly: they are found again by their key, wherever they lie, and never thrown away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The start of the lean detectors: heads practised on drawn shapes, since no detector weights travel with us.
+"""The start of the lean detectors: heads pretrained on drawn shapes, since no detector weights travel with us.
 
 With Mask R-CNN's, 150 steps on three quarters of the objects of the sample set's training split (44 photographs with
 a defect) reached AP@0.5 0.76 and 0.77 (two seeds) on the other quarter; from random heads 0.26 and 0.34 (two learning
@@ -6,7 +6,7 @@ rates). ``python -m detection.training.pretrain_heads`` draws the shapes, trains
 ships beside this module (about 2 MB, half precision; nothing of any data set went in). The backbone stays the
 ImageNet one and is not in the file.
 
-``--detector queryinst`` and ``--detector retinanet`` practise theirs; QueryInst's begins from Mask R-CNN's feature
+``--detector queryinst`` and ``--detector retinanet`` pretrain theirs; QueryInst's begins from Mask R-CNN's feature
 pyramid. Without, neither finds anything in the few hundred steps that the others need.
 """
 
@@ -26,11 +26,11 @@ PYRAMID = "backbone.fpn"
 
 @dataclass(frozen=True)
 class Start:
-    """What of a detector is practised, and how.
+    """What of a detector is pretrained, and how.
 
     ``per_class``: layers with so many outputs for every class; each class of a new data set starts from the mean of
     the shapes'. ``background``: classes ahead of the first shape in those layers. ``own``: what stays out of the file.
-    ``pyramid``: practise begins from Mask R-CNN's.
+    ``pyramid``: pretraining begins from Mask R-CNN's.
     """
 
     file: Path
@@ -72,7 +72,7 @@ STARTS = {
 
 
 def apply_warm_start(net: nn.Module, classes: int, path: Path | None = None, detector: str = "mask_rcnn") -> None:
-    """Load the practised heads into a lean net of ``classes`` classes (background included, where it is one)."""
+    """Load the pretrained heads into a lean net of ``classes`` classes (background included, where it is one)."""
     start = STARTS[detector]
     path = path or start.file
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
@@ -87,7 +87,7 @@ def apply_warm_start(net: nn.Module, classes: int, path: Path | None = None, det
 
 
 def apply_pyramid(net: nn.Module) -> None:
-    """Load Mask R-CNN's practised feature pyramid into another lean net."""
+    """Load Mask R-CNN's pretrained feature pyramid into another lean net."""
     net.get_submodule(PYRAMID).load_state_dict(
         {
             name.removeprefix(f"{PYRAMID}."): tensor.float()

@@ -49,7 +49,7 @@ def recall_at_false_alarms(defective: np.ndarray, normal: np.ndarray, rate: floa
     """Share of ``defective`` (D,) that score above :func:`alarm_threshold`; None where one kind is absent.
 
     The threshold is set on the normal photographs that are judged, for every arm alike: this is a point of the ROC
-    curve, not the promise of an alarm limit fixed beforehand.
+    curve, not the promise of an alarm limit fixed in advance.
     """
     threshold = alarm_threshold(normal, rate)
     return float((defective > threshold).mean()) if threshold is not None and len(defective) else None

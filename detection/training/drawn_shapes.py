@@ -1,4 +1,4 @@
-"""Drawn shapes on drawn surfaces: what the detector's heads practise on before they see any data set.
+"""Drawn shapes on drawn surfaces: what the detector's heads are pretrained on before they see any data set.
 
 Nothing here imitates a particular product; the point is that "something lies on a surface, here is its outline"
 can be learnt once, so that training on a few dozen photographs only has to learn which things are defects.

@@ -17,7 +17,7 @@ from ..detectors.config import DetectConfig
 from ..detectors.pretrained_heads import HEAD_WIDTH, STARTS, WIDTH, apply_pyramid
 
 
-def practise(steps: int, seed: int, device: str, folder: Path, detector: str = "mask_rcnn") -> nn.Module:
+def pretrain(steps: int, seed: int, device: str, folder: Path, detector: str = "mask_rcnn") -> nn.Module:
     """Train the heads on drawn shapes with the backbone held still; goes on from checkpoints in ``folder``."""
     from anomaly_gan.engine.loop import Schedule, fit, make_fabric
 
@@ -56,7 +56,7 @@ def practise(steps: int, seed: int, device: str, folder: Path, detector: str = "
             seed=seed,
             warmup=100,
             clip_norm=config.clip_norm,
-            label="practise",
+            label="pretrain",
             constant_share=0.4,
             checkpoint_every=200,
             log_every=50,
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder for checkpoints, to go on after an interruption")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        net = practise(chosen.steps, chosen.seed, chosen.device, chosen.work or Path(scratch), chosen.detector)
+        net = pretrain(chosen.steps, chosen.seed, chosen.device, chosen.work or Path(scratch), chosen.detector)
         save_warm_start(net, chosen.out or STARTS[chosen.detector].file, chosen.detector)
 
 

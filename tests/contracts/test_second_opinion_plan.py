@@ -1,4 +1,4 @@
-"""A run without one-class detectors is planned as ever; with them, two stages come in."""
+"""A run without one-class detectors is planned as before; with them, two stages come in."""
 
 from __future__ import annotations
 

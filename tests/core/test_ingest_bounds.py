@@ -22,7 +22,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.ingestion.guarded import guarded
-from anomaly_gan.ingestion.image_files import decode_here, decode_photo, is_dear
+from anomaly_gan.ingestion.image_files import decode_here, decode_photo, is_costly
 from anomaly_gan.ingestion.ledger import Notes, refuse
 from anomaly_gan.ingestion.mask_files import boxed_components, decode_mask
 from anomaly_gan.ingestion.polygons import ShapeFault, fill_ring
@@ -243,10 +243,10 @@ def test_a_decoder_that_misbehaves_is_a_refusal_and_never_the_end(work, words, m
 def test_rare_formats_and_large_pictures_are_decoded_there_with_the_same_result(monkeypatch):
     stream = io.BytesIO()
     Image.fromarray(pixels(5, (40, 48))).save(stream, "TIFF")
-    for content, dear in ((png(pixels(5, (40, 48))), False), (stream.getvalue(), True)):
-        assert is_dear(content) is dear
+    for content, costly in ((png(pixels(5, (40, 48))), False), (stream.getvalue(), True)):
+        assert is_costly(content) is costly
         notes, plain = Notes(), Notes()
         there, here = decode_photo("x", content, notes), decode_here("x", content, plain)
         assert np.array_equal(there.pixels, here.pixels) and notes == plain
         assert (there.orientation, there.converted) == (here.orientation, here.converted)
-    assert is_dear(short_png("L", 8000, 8000, 1)) and not is_dear(short_png("L", 4000, 3000, 1))
+    assert is_costly(short_png("L", 8000, 8000, 1)) and not is_costly(short_png("L", 4000, 3000, 1))

@@ -1,4 +1,4 @@
-"""The practised heads: drawn shapes are labelled right, and the file that ships fits and helps."""
+"""The pretrained heads: drawn shapes are labelled right, and the file that ships fits and helps."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from detection.detectors.config import DetectConfig
 from detection.detectors.pretrained_heads import FILE, STARTS, apply_warm_start
 from detection.training.drawn_shapes import KINDS, draw_example
 from detection.training.finetune import build_net, image_tensor
-from detection.training.pretrain_heads import practise, save_warm_start
+from detection.training.pretrain_heads import pretrain, save_warm_start
 
 SIZE = 160
 
@@ -33,20 +33,20 @@ def test_drawn_shapes_are_apart_visible_and_the_same_for_the_same_seed() -> None
 
 
 def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None:
-    net = practise(1, 0, "cpu", tmp_path / "work")
+    net = pretrain(1, 0, "cpu", tmp_path / "work")
     save_warm_start(net, tmp_path / "start.safetensors")
     fresh = build_net(2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", warm_start=False), seed=9)
     apply_warm_start(fresh, 3, tmp_path / "start.safetensors")
-    practised, started = net.state_dict(), fresh.state_dict()
+    pretrained, started = net.state_dict(), fresh.state_dict()
     name = "roi_heads.box_head.fc6.weight"
-    assert torch.allclose(practised[name], started[name], atol=1e-3)
+    assert torch.allclose(pretrained[name], started[name], atol=1e-3)
     mask_logits = "roi_heads.mask_predictor.mask_fcn_logits.weight"
-    mean = practised[mask_logits][1:].mean(0)
+    mean = pretrained[mask_logits][1:].mean(0)
     assert all(torch.allclose(started[mask_logits][label], mean, atol=1e-3) for label in range(3))
     box = "roi_heads.box_predictor.bbox_pred.bias"
-    assert torch.allclose(started[box][4:8], practised[box].reshape(-1, 4)[1:].mean(0), atol=1e-3)
+    assert torch.allclose(started[box][4:8], pretrained[box].reshape(-1, 4)[1:].mean(0), atol=1e-3)
     assert not torch.equal(
-        practised["roi_heads.box_predictor.cls_score.weight"][:3], started["roi_heads.box_predictor.cls_score.weight"]
+        pretrained["roi_heads.box_predictor.cls_score.weight"][:3], started["roi_heads.box_predictor.cls_score.weight"]
     ), "class scores start anew"
     small = build_net(
         2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", width=16, head_width=32), seed=9

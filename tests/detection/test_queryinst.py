@@ -117,11 +117,11 @@ def test_detections_lie_in_the_photograph_at_its_own_size(tiny: DetectConfig) ->
 
 def test_a_start_practised_on_five_shapes_fits_any_number_of_categories(tiny: DetectConfig, tmp_path: Path) -> None:
     config = tiny.model_copy(update={"detector": "queryinst"})
-    practised, fresh = build_net(5, config, 0), build_net(2, config, 1)
-    assert isinstance(practised, QueryInst) and isinstance(fresh, QueryInst)
-    save_warm_start(practised, tmp_path / "start.safetensors", "queryinst")
+    pretrained, fresh = build_net(5, config, 0), build_net(2, config, 1)
+    assert isinstance(pretrained, QueryInst) and isinstance(fresh, QueryInst)
+    save_warm_start(pretrained, tmp_path / "start.safetensors", "queryinst")
     apply_warm_start(fresh, 2, tmp_path / "start.safetensors", "queryinst")
-    before, after = practised.state_dict(), fresh.state_dict()
+    before, after = pretrained.state_dict(), fresh.state_dict()
     for name in ("first_queries", "stages.2.mask_conv.kernels.weight", "backbone.fpn.inner_blocks.0.0.weight"):
         assert torch.allclose(before[name], after[name], atol=2e-3), name
     for stage in range(3):

@@ -1,4 +1,4 @@
-"""Studies drawn from a known process of detection: who is better, and by how much, is known beforehand."""
+"""Studies drawn from a known process of detection: who is better, and by how much, is known in advance."""
 
 from __future__ import annotations
 

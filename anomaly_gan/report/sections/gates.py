@@ -144,7 +144,7 @@ def figure_table(metrics: Mapping[str, Any]) -> Table | None:
         for label, entry in figures_of(figures)
     ]
     return (
-        table(["category", "looked at", "figure", "generated", "real against real (yardstick)", "ratio", "N"], rows)
+        table(["category", "looked at", "figure", "generated", "real against real (reference)", "ratio", "N"], rows)
         if rows
         else None
     )

@@ -56,7 +56,7 @@ def categories_of(cells: Sequence[DrawnCell]) -> list[str]:
 def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
     """Per arm: every metric's mean and interval, AP at IoU 0.5 per category, and how many cells stand behind it.
 
-    Only ``map50``, chosen beforehand, has intervals over objects and gets verdicts; the others have one over seeds.
+    Only ``map50``, chosen in advance, has intervals over objects and gets verdicts; the others have one over seeds.
     """
     result = {}
     for arm, cells in arms.items():

@@ -40,7 +40,7 @@ COMPARISON_COLUMNS = (
 )
 GATE_COLUMNS = ("detector", "level", "gate", "rho", "low", "high", "predicts", "points", "arms", "folds", "reason")
 NOTES = (
-    "Primary figure, chosen beforehand: AP at IoU 0.5, the mean over folds of the mean over seeds; every fold is judged"
+    "Primary figure, chosen in advance: AP at IoU 0.5, the mean over folds of the mean over seeds; every fold is judged"
     " on its own held-out objects.",
     "Intervals are 95 % and come from drawing the test objects (not the photographs) and the seeds of each fold again,"
     " the same draw for all arms. What other training photographs would have done is not in them, but for the draw of"

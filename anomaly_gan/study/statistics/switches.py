@@ -32,7 +32,7 @@ Unit = tuple[int, int]
 class Aim:
     """A figure: where it stands among the gate's (None: among the cells'), and which way is better.
 
-    ``one``: the nearer to 1 the better. ``primary``: chosen beforehand; the verdict on a switch looks at these alone.
+    ``one``: the nearer to 1 the better. ``primary``: chosen in advance; the verdict on a switch looks at these alone.
     """
 
     name: str

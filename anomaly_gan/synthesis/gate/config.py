@@ -39,7 +39,7 @@ class GateConfig(Config):
     max_n: int = Field(100, ge=2)
     """Most photographs per category and side that are looked at."""
     repeats: int = Field(20, ge=1)
-    """Random halves of the real photographs (by group) behind each yardstick."""
+    """Random halves of the real photographs (by group) behind each reference."""
     crop_margin: float = Field(0.5, ge=0)
     """Surroundings of a defect crop, as a share of its box on each side."""
     warn_ratio: float = Field(1.0, gt=0)
@@ -50,7 +50,7 @@ class GateConfig(Config):
     At N = 6 a pass or a warning says little; a fail says something."""
     judged_objects: int = Field(6, ge=2)
     """With fewer real objects of a category in the training split than this its verdict is "too few to say": halves of
-    two or three objects are no yardstick. Nothing of it is dropped for a figure."""
+    two or three objects are no reference. Nothing of it is dropped for a figure."""
     judged_n: int = Field(9, ge=2)
     """With fewer photographs on either side a distance is given and decides nothing: at N = 6 pasted real defects have
     come to 3.9 times the 95th percentile of real against real."""

@@ -1,6 +1,6 @@
 """Figures of one category: generated against real, each beside real against real at the same N.
 
-The yardstick: the real training defects are split by physical object into random halves, several times. Both the
+The reference: the real training defects are split by physical object into random halves, several times. Both the
 real and the generated figure compare N photographs with the same N of one half, so both carry the same bias.
 """
 
@@ -72,8 +72,8 @@ def _distances(
     be negative; and ``over_p95``, the generated mean over the real 95th percentile: above 1 it is no chance."""
     real = [distance(view.real_pooled[half], view.real_pooled[other]) for half, other, _ in draws]
     fake = [distance(view.real_pooled[half], view.fake_pooled[chosen]) for half, _, chosen in draws]
-    yardstick = float(np.mean(real))
-    ratio = float(np.mean(fake)) / yardstick if distance is frechet_distance and yardstick > 0 else None
+    reference = float(np.mean(real))
+    ratio = float(np.mean(fake)) / reference if distance is frechet_distance and reference > 0 else None
     p95 = float(np.percentile(real, 95))
     return {
         "generated": _summary(fake),

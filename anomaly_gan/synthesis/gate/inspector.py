@@ -21,7 +21,7 @@ from .config import GateConfig
 
 
 class Inspector:
-    """Looks at candidates with the segmenters and the yardstick of a finished stage ``certify`` (``folder``).
+    """Looks at candidates with the segmenters and the reference of a finished stage ``certify`` (``folder``).
 
     Raises:
         InputError: the folder is not whole (FORMAT).

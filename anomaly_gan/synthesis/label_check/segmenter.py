@@ -1,10 +1,10 @@
 """The label certificate: do segmenters that saw real training photographs only find a defect where its mask is?
 
 Segmenters are trained by folds of the training split, whole objects in or out (stage ``certify``). A real defect is
-judged by the segmenter that has not seen its object: that is the yardstick. A generated defect is judged by the
+judged by the segmenter that has not seen its object: that is the reference. A generated defect is judged by the
 segmenter that has not seen the object its mask (or its texture) came from, so both stand before judges of the same
 knowledge. Deviation: issue and papers name one segmenter trained on everything; it would know the very defects that
-the masks were cut from, and the yardstick would be another segmenter's.
+the masks were cut from, and the reference would be another segmenter's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stage ``certify``: real training photographs -> segmenters by folds of objects, and what they reach: the yardstick.
+"""Stage ``certify``: real training photographs -> segmenters by folds of objects, and what they reach: the reference.
 
 Once per run; every gate reads it. No synthetic photograph and no test photograph comes in.
 """

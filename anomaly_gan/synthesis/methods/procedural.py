@@ -1,6 +1,6 @@
 """Defects drawn by rule on sound photographs: scratch, pit, crack, stain, and a patch of other texture.
 
-They need no photograph of a defect, so they serve whoever has none yet, and a detector can practise on them before it
+They need no photograph of a defect, so they serve whoever has none yet, and a detector can begin with them before it
 sees its first real one. The label is the drawn shape itself. A category whose name tells its kind (``crack``,
 ``scratches``, ``blowhole`` ...) is drawn as that; any other as every kind in turn of chance.
 

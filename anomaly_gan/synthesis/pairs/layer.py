@@ -32,7 +32,7 @@ FAINT = 0.95
 """Of the differences inside a faint defect, the quantile that counts as all defect."""
 RING_PX = 4
 BELIEVED = 0.04
-"""Sum of squares by which a slope of 1 is believed in beforehand: two defects on surfaces 15 % apart."""
+"""Sum of squares by which a slope of 1 is believed in before any is seen: two defects on surfaces 15 % apart."""
 LEAST_SEEN = 2.0
 """Pixels of a defect, by its alpha, below which its brightness is not known."""
 LOW_PX = 7

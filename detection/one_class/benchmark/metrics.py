@@ -47,7 +47,7 @@ def f1_at(labels: np.ndarray, scores: np.ndarray, threshold: float, positive: in
 
 
 def best_f1(labels: np.ndarray, scores: np.ndarray, positive: int) -> float | None:
-    """The best F1 over all thresholds: a statistic of the test set, which no one can know beforehand."""
+    """The best F1 over all thresholds: a statistic of the test set, which no one can know in advance."""
     if labels.min() == labels.max():
         return None
     signed = scores if positive else -scores

@@ -1,6 +1,6 @@
 """One number per defect, generated beside real: how many generated ones lie outside everything real?
 
-The yardstick is real against real: of every object, the share of its defects outside the range of all other objects.
+The reference is real against real: of every object, the share of its defects outside the range of all other objects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The abnormal aware network: VGG-16's first layers where the weights are at hand, else trained here and frozen.
 
 Deviation: the paper does not say how its network is initialised. Trained together with the generator the
-loss could be met by features of zero, so it is trained beforehand, as a classifier of real training crops
+loss could be met by features of zero, so it is trained in advance, as a classifier of real training crops
 (categories and normal), and frozen.
 """
 
