@@ -25,6 +25,7 @@ from ..metrics.frechet import frechet_distance
 from ..metrics.kernel import kernel_distance
 from ..metrics.perceptual import lpips_backbone, pairwise_distances, pooled_and_embedded
 from ..metrics.precision_recall import precision_recall
+from ..statistics.intervals import central
 
 METRICS = ("fid", "kid", "lpips", "precision-recall")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -249,8 +250,7 @@ def _interval(
 
 
 def _bounds(values: list[float]) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5]) if values else (float("nan"), float("nan"))
-    return float(low), float(high)
+    return central(values) if values else (float("nan"), float("nan"))
 
 
 def _warnings(wanted: list[str], counts: list[int], label: str) -> list[str]:

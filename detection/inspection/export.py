@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +19,7 @@ from anomaly_gan.core.files import atomic_path
 from anomaly_gan.core.seeding import rng_for
 
 from ..dense.net import DenseNet
+from ..one_class.inspection.quiet import quiet
 from ..training.checkpoint import PREPROCESSING, Model, read_model
 from .alarm import SoundScores
 
@@ -29,7 +27,7 @@ Format = Literal["onnx", "openvino"]
 PARITY = 1e-4
 """Greatest difference allowed between the graph's maps and the detector's, both in [0, 1]."""
 PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
-LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
+
 SIZES = ((256, 256), (160, 320))
 """Heights and widths of the images on which graph and detector are compared."""
 Run = Callable[[np.ndarray], np.ndarray]
@@ -142,7 +140,7 @@ def _write_onnx(judge: Model, path: Path) -> None:
     net = judge.net
     assert isinstance(net, DenseNet)
     axes = {0: "batch", 2: "rows", 3: "columns"}
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         try:
             torch.onnx.export(
                 _Graph(net).eval(),
@@ -176,22 +174,3 @@ def _metadata(judge: Model) -> dict[str, str]:
     with contextlib.suppress(Exception):
         facts |= {"threshold": sound.threshold(judge.false_alarm).value, "false_alarm": judge.false_alarm}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter's remarks on its own progress and on packages that are not there are no news to a user."""
-    levels = {name: logging.getLogger(name).level for name in LOGGERS}
-    try:
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

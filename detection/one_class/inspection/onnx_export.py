@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +21,7 @@ from anomaly_gan.core.seeding import rng_for
 from ..interface import OneClassDetector
 from ..registry import ONE_CLASS, one_class
 from .checkpoint import Model, load_model
+from .quiet import quiet
 from .scoring import score_batch
 
 PARITY = 1e-4
@@ -34,7 +30,6 @@ SPREAD_SHARE = 0.01
 """Greatest difference of scores allowed as a share of the held-out normals' standard deviation: where all scores are
 tiny, 1e-4 would let anything pass."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
 @dataclass(frozen=True)
@@ -112,7 +107,7 @@ def export_onnx(model: Path, out: Path) -> Exported:
 
 def _write(model: Model, example_BCHW: np.ndarray, maps: bool, path: Path) -> None:
     names = ["score", "map"] if maps else ["score"]
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         try:
             program: Any = torch.onnx.export(
                 _Graph(model.detector, maps).eval(),
@@ -192,22 +187,3 @@ def _examples(folder: Path, model: Model) -> np.ndarray:
         blurred = cv2.GaussianBlur(noise, (0, 0), 1 + number).reshape(size, size, channels)
         squares.append(blurred.transpose(2, 0, 1))
     return np.ascontiguousarray(np.stack(squares))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter's remarks on its own progress and on packages that are not there are no news to a user."""
-    levels = {name: logging.getLogger(name).level for name in LOGGERS}
-    try:
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
