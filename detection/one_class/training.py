@@ -46,6 +46,13 @@ def build_detector(name: str, channels: int, settings: Any, seed: int) -> OneCla
         return one_class(name).build(channels, settings)
 
 
+def precision_of(settings: Any, device: str, folder: Path, label: str) -> str:
+    """What the training in ``folder`` computes in (``engine.precision.settle``); float32 where no net is trained."""
+    from anomaly_gan.engine.precision import FLOAT32, settle
+
+    return settle(settings.precision, device, folder, label).precision if settings.TRAINS else FLOAT32
+
+
 def train_detector(
     detector: OneClassDetector,
     images_NCHW: Tensor,

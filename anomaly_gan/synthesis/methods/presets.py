@@ -46,7 +46,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-4,
         "betas": (0.5, 0.999),
         "ema": 0.0,
-        "precision": "32-true",
     },
 }
 PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}

@@ -100,9 +100,8 @@ def run_cell(job: CellJob) -> None:
     ``seconds`` of a cell that was cut off are those of its last run alone; it says ``resumed`` then.
     """
     from anomaly_gan.engine.loop import make_fabric
-    from anomaly_gan.engine.precision import settle
 
-    from ..training import build_detector, train_detector
+    from ..training import build_detector, precision_of, train_detector
 
     mend(job.folder, job.key, RESULT)
     if job.result() is not None:
@@ -114,7 +113,7 @@ def run_cell(job: CellJob) -> None:
     config, cell = job.config, job.cell
     settings = config.detector_settings(class_of(cell))
     trial = trial_of(config, cell, settings.size)
-    precision = settle(settings.precision, job.device, job.folder / "work", f"train {cell.detector}").precision
+    precision = precision_of(settings, job.device, job.folder / "work", f"train {cell.detector}")
     fabric = make_fabric(job.device, precision)
     train = as_squares(trial.train_NCHW, settings.size)
     examiner = Examiner(trial, settings.size, fabric.device, cell.protocol == "as_published")

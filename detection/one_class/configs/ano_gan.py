@@ -22,7 +22,6 @@ class AnoGanConfig(OneClassConfig):
         "width": 32,
         "search_steps": 20,
         "search_lr": 0.2,
-        "precision": "auto",
     }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 

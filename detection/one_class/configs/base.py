@@ -17,20 +17,22 @@ normal. ``transductive``: one class and a share of outliers, unlabelled, learned
 class OneClassConfig(Config):
     """Settings of one detector. ``size``: side of the square it looks at, in pixels; ``batch``: images per step.
 
-    ``precision``: of training (scoring is always float32). ``full`` is the paper's own run, in ``32-true``; ``quick``
-    says ``auto``: bf16, about twice as fast, where the device has it.
+    ``precision``: of training (scoring is always float32). ``auto``: bf16, about twice as fast, where the device has
+    it; ``32-true`` is what the papers computed in. A detector that trains no net has nothing to choose.
     """
 
     QUICK: ClassVar[dict[str, Any]] = {}
     """What ``--preset quick`` changes: the same method, sized for a CPU."""
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = {}
     """The paper's own kind of split, by data set; ``one_vs_rest`` where nothing is said."""
+    TRAINS: ClassVar[bool] = True
+    """Whether a net is trained, in some precision; features of a frozen one are always float32."""
     PICKS_EPOCH: ClassVar[bool] = False
     """Whether the published figures are those of the best epoch on the test set."""
 
     size: int = Field(32, ge=16)
     batch: int = Field(64, ge=1)
-    precision: Precision = "32-true"
+    precision: Precision = "auto"
 
     @classmethod
     def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class CvgadConfig(OneClassConfig):
     latent loss is below ``negative_below`` (the paper's T, no value stated; None: the median of the last 64 losses).
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 6, "width": 32, "precision": "auto"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 6, "width": 32}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
     size: int = Field(32, ge=16, multiple_of=8)

@@ -27,7 +27,6 @@ class DeepSvddConfig(OneClassConfig):
         "pretrain_drop": 15,
         "soft_from": 2,
         "pretrain_lr": 1e-3,
-        "precision": "auto",
     }
 
     batch: int = Field(200, ge=2)

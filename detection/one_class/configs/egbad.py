@@ -23,7 +23,6 @@ class EgbadConfig(OneClassConfig):
         "lr": 2e-4,
         "average": 0.99,
         "batch": 64,
-        "precision": "auto",
     }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 

@@ -21,6 +21,8 @@ class FeaturesConfig(OneClassConfig):
     right (``h``), or that and top to bottom and both (``hv``).
     """
 
+    TRAINS: ClassVar[bool] = False
+
     size: int = Field(256, ge=16)
     batch: int = Field(16, ge=1)
     layers: tuple[Layer, ...] = (3, 5)

@@ -49,7 +49,6 @@ class IaeLstmKlConfig(DeepSvddConfig):
         "pretrain_drop": 10,
         "soft_from": 2,
         "pretrain_lr": 1e-3,
-        "precision": "auto",
     }
 
     batch: int = Field(100, ge=2)

@@ -18,7 +18,7 @@ class CaeConfig(OneClassConfig):
     The learning rate is halved every ``halve_every`` epochs.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 10, "halve_every": 2, "batch": 32, "precision": "auto"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 10, "halve_every": 2, "batch": 32}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(DATASETS, "transductive")
 
     batch: int = Field(256, ge=2)

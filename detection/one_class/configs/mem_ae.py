@@ -18,7 +18,7 @@ class MemAeConfig(OneClassConfig):
     ``width``: channels of the first convolution. The paper states no epochs for images.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 40, "lr": 1e-3, "drop": 30, "precision": "auto"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 40, "lr": 1e-3, "drop": 30}
 
     epochs: int = Field(150, ge=1)
     drop: int = Field(100, ge=1)

@@ -20,7 +20,7 @@ class AdversarialConfig(OneClassConfig):
     ``epochs``: 15, and 25 in the parent's CIFAR-10 script.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 3, "width": 16, "precision": "auto"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 3, "width": 16}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = {"cifar10": "leave_one_out"}
     PICKS_EPOCH: ClassVar[bool] = True
 

@@ -14,7 +14,7 @@ class VaeConfig(OneClassConfig):
     ``reconstruction`` error from the mean code, or the ``elbo``'s negative. The comparison papers state neither epochs
     nor net; the learning rate falls to a tenth from epoch ``drop`` on."""
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 30, "drop": 22, "precision": "auto"}
+    QUICK: ClassVar[dict[str, Any]] = {"epochs": 30, "drop": 22}
 
     batch: int = Field(100, ge=2)
     epochs: int = Field(150, ge=1)

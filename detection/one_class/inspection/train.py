@@ -17,7 +17,7 @@ from anomaly_gan.ingestion.ledger import Ledger
 
 from ..interface import OneClassDetector
 from ..registry import one_class
-from ..training import build_detector, train_detector
+from ..training import build_detector, precision_of, train_detector
 from .calibration import Threshold, calibrate, needed
 from .checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
 from .normals import GoodParts, Grouping, gather, hold_out
@@ -121,11 +121,10 @@ def _train(
     device: str,
 ) -> Model:
     from anomaly_gan.engine.loop import make_fabric
-    from anomaly_gan.engine.precision import settle
 
     squares = parts.squares_NCHW
     kind = choose_device(device).type
-    precision = settle(settings.precision, kind, out / "training", f"train {name}").precision
+    precision = precision_of(settings, kind, out / "training", f"train {name}")
     fabric = make_fabric(kind, precision)
     detector = build_detector(name, squares.shape[1], settings, seed)
     train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)

@@ -16,7 +16,6 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_record
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.engine.loop import make_fabric
-from anomaly_gan.engine.precision import settle
 
 from ..inspection.calibration import calibrate
 from ..inspection.checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
@@ -24,7 +23,7 @@ from ..inspection.images import to_square
 from ..inspection.scoring import choose_device
 from ..interface import Scores, score_all
 from ..registry import one_class
-from ..training import build_detector, train_detector
+from ..training import build_detector, precision_of, train_detector
 from .config import OneClassStageConfig
 
 
@@ -88,7 +87,7 @@ def learn(
     gray = ingest.info.get("mode", "L") == "L"
     detector = build_detector(name, 1 if gray else 3, settings, seed)
     learned = read_square(ingest, normal.learn, settings.size, config.flatten)
-    precision = settle(settings.precision, device, folder / "training", f"one_class {name}").precision
+    precision = precision_of(settings, device, folder / "training", f"one_class {name}")
     train_detector(
         detector,
         learned,

@@ -165,3 +165,20 @@ def test_an_unknown_detector_or_preset_is_named_with_the_nearest():
         one_class("iaed")
     with pytest.raises(ConfigError, match="quick or full"):
         one_class("iaead").configure("fast")
+
+
+@pytest.mark.parametrize("preset", ["quick", "full"])
+@ROWS
+def test_every_preset_computes_as_the_device_does_best(name: str, preset: str) -> None:
+    assert one_class(name).configure(preset).precision == "auto"
+
+
+def test_a_detector_without_a_training_says_float32_whatever_the_device_has(tmp_path, monkeypatch) -> None:
+    from anomaly_gan.engine import precision
+    from detection.one_class.training import precision_of
+
+    monkeypatch.setattr(precision, "_of_processor", lambda: precision.Choice("bf16-mixed", "says the stub"))
+    found = {name: precision_of(one_class(name).configure("quick"), "cpu", tmp_path / name, name) for name in ONE_CLASS}
+    trained = {name for name in ONE_CLASS if one_class(name).settings_class().TRAINS}
+    assert {name for name, value in found.items() if value == "bf16-mixed"} == trained
+    assert {"patch_memory", "padim", "knn"}.isdisjoint(trained) and {"iaead", "deep_svdd"} <= trained
