@@ -162,7 +162,7 @@ FAULTS: dict[str, Fault] = {
         Fault("F2", "a rating that stands twice", R, "remove one"),
         Fault("F7", "a rating of a drawing that is not there, or has changed", S, "rate it again"),
         Fault("F8", "a rating beyond the scale", R, "rate from 0 to 10"),
-        Fault("F12", "the file of ratings is damaged", S, "put the newest backup in its place"),
+        Fault("F12", "the file of ratings is damaged", S, "copy what the message names in its place"),
         Fault("F14", "there is nothing to rate", S, "build the pool, or draw masks first"),
         Fault(
             "G8",
@@ -170,6 +170,7 @@ FAULTS: dict[str, Fault] = {
             S,
             "delete it to start anew, or install those versions",
         ),
+        Fault("G11", "a training that came to nothing: silent discriminators, one level, one look", W, "another seed"),
         Fault("G13", "too few training defects or masks of a category", S, "label more, or leave it out"),
         Fault("H6", "the same picture as another one", X, "nothing: it is left out"),
         Fault("H7", "changed outside its mask, or too little inside", X, "train longer; see the report"),

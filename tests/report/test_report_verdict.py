@@ -61,6 +61,10 @@ TRIGGERS = {
         "trained 4 of 2,000 steps, ended by time: give it 33 hours",
     ),
     "few_steps": (facts(training=Training(150, 150)), "trained 150 steps only: set train.steps"),
+    "collapsed": (
+        facts(training=Training(2000, 2000, warnings=("all generated defects look the same",))),
+        "in the training all generated defects look the same: train with another seed",
+    ),
     "few_parts": (
         facts(crack(metric("tone", "too_few", have=3, need=6))),
         "too few to say (3 of 6 parts with this defect): label 3 more",

@@ -79,6 +79,7 @@ def test_training_leaves_what_it_promises(trained):
     model = json.loads((trained / "model.json").read_text())
     assert model["categories"] == ["spot", "scratch"]
     assert all(ratio > 0.3 for ratio, _ in model["severity"]["spot"]), "the defects here are bright"
+    assert "warnings" not in json.loads((trained / "metrics.json").read_text()), "no sign of a collapse"
 
 
 def test_a_training_that_was_cut_off_ends_with_the_same_bytes(small_run, trained, tmp_path, monkeypatch):

@@ -47,6 +47,8 @@ class Training:
     ended_by: str = "steps"
     minutes: float | None = None
     """Its time budget, where it had one."""
+    warnings: tuple[str, ...] = ()
+    """Signs that it came to nothing (``synthesis.training.collapse``)."""
 
 
 @dataclass(frozen=True)
@@ -195,4 +197,6 @@ def read_training(run: Run, arm: str) -> Training | None:
     steps, metrics = stage.metrics["steps"], stage.metrics
     budget = stage.config.get("time_budget")
     minutes = float(budget) / 60 if isinstance(budget, int | float) else None
-    return Training(steps, int(metrics.get("planned_steps", steps)), str(metrics.get("ended_by", "steps")), minutes)
+    warnings = tuple(str(sentence) for sentence in metrics.get("warnings", ()))
+    planned = int(metrics.get("planned_steps", steps))
+    return Training(steps, planned, str(metrics.get("ended_by", "steps")), minutes, warnings)

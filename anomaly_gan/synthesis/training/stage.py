@@ -16,6 +16,7 @@ from ...core.durations import seconds_of
 from ...core.errors import ConfigError
 from ...core.files import write_json
 from ...core.images import write_png
+from ...core.progress import say
 from ...core.seeding import seed_for
 from ...core.stage import LOGS, Context
 from ...engine.budget import Clock, TimeBudget
@@ -38,9 +39,10 @@ from ..pairs.windows import Batch, PairSource
 from ..registry import method
 from ..relighting.fit import fit_light
 from ..relighting.model import FILE as LIGHT_FILE
+from .collapse import signs
 from .crop_kid import CropQuality
 from .pretraining import Pretraining
-from .previews import sample_grid
+from .previews import previews, sample_grid
 from .snapshots import keep_moment
 
 AWARE_SHARE = 0.2
@@ -126,7 +128,17 @@ def _train(
         if light:
             light.save(out / LIGHT_FILE)
         finish(out)
-    return _metrics(config, channels, origin, task, history, plateau)
+    return {**_metrics(config, channels, origin, task, history, plateau), **_warnings(config, task, source, history)}
+
+
+def _warnings(config: TrainConfig, task: MethodTask, source: PairSource, history: History) -> dict[str, Any]:
+    """``warnings``: signs that the training came to nothing (G11), said aloud too; no such key where all is well."""
+    judging = task.updates()[1].name
+    device = next(task.products()["generator"].parameters()).device
+    found = signs(history.rows, judging, previews(task, source.batch(-1).to(device)))
+    for sentence in found:
+        say(f"train {config.method}: G11: {sentence}")
+    return {"warnings": found} if found else {}
 
 
 def _sampler(

@@ -10,6 +10,7 @@ RULES: tuple[Rule, ...] = (
     Rule("nothing_passed", detector.nothing_passed),
     Rule("cut_short", training.cut_short),
     Rule("few_steps", training.few_steps),
+    Rule("collapsed", training.collapsed),
     Rule("few_parts", data.few_parts),
     Rule("direction", masks.direction, ("direction",)),
     Rule("tone", painting.tone, ("tone",)),

@@ -1,4 +1,4 @@
-"""Was the generator trained long enough?"""
+"""Was the generator trained long enough, and did the training come to something?"""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def few_steps(facts: Facts) -> list[Advice]:
     if training is None or training.ended_by == "time" or training.steps >= SHORT:
         return []
     return [Advice("few_steps", "", f"trained {training.steps:,} steps only", "set train.steps: 2000 or more")]
+
+
+def collapsed(facts: Facts) -> list[Advice]:
+    """Its own signs that it came to nothing: what it paints is one level, or always the same, or nothing judges it."""
+    if facts.training is None:
+        return []
+    remedy = "train with another seed, or lower train.learning_rate"
+    return [Advice("collapsed", "", f"in the training {sentence}", remedy) for sentence in facts.training.warnings]
