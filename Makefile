@@ -31,10 +31,15 @@ setup: $(READY)
 test: lint $(EXTRAS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
+# what others may import, and a program that does
+PUBLIC = $(addsuffix /__init__.py,anomaly_gan anomaly_gan/metrics mask_pool detection detection/one_class) \
+	$(addsuffix /api.py,anomaly_gan mask_pool detection detection/one_class) tests/support/typed_use.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict --cache-dir .mypy_cache/strict --follow-imports silent $(PUBLIC)
 	$(BIN)/lint-imports
 
 # what the defaults were when core.manifest.SCHEMA was last decided; a changed default needs another SCHEMA

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from mask_pool.api import build_pool as build_pool
     from mask_pool.build.config import PoolConfig as PoolConfig
 
     from . import metrics as metrics
     from .api import Gated as Gated
     from .api import Generated as Generated
     from .api import TrainedGenerator as TrainedGenerator
-    from .api import build_pool as build_pool
     from .api import export as export
     from .api import gate as gate
     from .api import generate as generate
@@ -51,7 +51,7 @@ _PLACES = {
     "PoolConfig": "mask_pool.build.config",
     "TrainConfig": "anomaly_gan.synthesis.methods.config",
     "TrainedGenerator": "anomaly_gan.api",
-    "build_pool": "anomaly_gan.api",
+    "build_pool": "mask_pool.api",
     "export": "anomaly_gan.api",
     "gate": "anomaly_gan.api",
     "generate": "anomaly_gan.api",

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .core.config import build
-from .core.dataset import Dataset, load_dataset
 from .core.errors import ConfigError, InputError
-from .core.stage import Context, StageFunction, read_manifest, run_lock, run_stage
+from .core.stage import Context, read_manifest
+from .core.stage_calls import dataset_of, run_into
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from mask_pool.build.config import PoolConfig
-
-    from .core.config import Config
+    from .core.dataset import Dataset
     from .synthesis.gate.config import ExportConfig, GateConfig
     from .synthesis.generate.config import GenerateConfig
     from .synthesis.label_check.config import CertifyConfig
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from .synthesis.methods.painting.generator import Brush
 
 Device = Literal["auto", "cpu", "cuda"]
+Pixels = NDArray[np.uint8]
 
 
 def ingest(
@@ -63,20 +63,7 @@ def ingest(
     given = {"root": str(source), "format": format, "group_regex": group_regex, **settings}
     given["groups"] = None if groups is None else str(groups)
     config = build(IngestConfig, {name: value for name, value in given.items() if value is not None}, "ingest")
-    return _dataset("ingest", run, config, Context(seed), out, source_key(config))
-
-
-def build_pool(data: Dataset, out: str | Path, config: PoolConfig | None = None, *, seed: int = 0) -> Dataset:
-    """Build the mask pool: masks cut from real training defects, and experts' drawings where ``config`` names some.
-
-    Returns:
-        One image of the pool for each mask: ``extra["normal_file"]`` is the sound photograph it lies on.
-    """
-    from mask_pool.build.config import PoolConfig
-    from mask_pool.build.stage import run, source_keys
-
-    config = config or PoolConfig()
-    return _dataset("pool", run, config, Context(seed, inputs={"ingest": data.folder}), out, source_keys(config))
+    return dataset_of("ingest", run, config, Context(seed), out, source_key(config))
 
 
 @dataclass(frozen=True)
@@ -125,13 +112,13 @@ class TrainedGenerator:
 
     def paint(
         self,
-        photo: np.ndarray,
-        mask: np.ndarray,
+        photo: Pixels,
+        mask: NDArray[Any],
         category: str,
         *,
         severity: float | str | None = None,
         seed: int = 0,
-    ) -> np.ndarray:
+    ) -> Pixels:
         """Paint one defect of ``category`` under ``mask`` on a sound photograph.
 
         Args:
@@ -148,8 +135,6 @@ class TrainedGenerator:
         Raises:
             ConfigError: an unknown category, an empty mask, or sizes that differ.
         """
-        import numpy as np
-
         from .synthesis.methods.painting.severity_scale import parse_severity
         from .synthesis.paint.stage import paint_instances
 
@@ -192,7 +177,7 @@ def train(
     given = config.given_to(method) if config is not None else {}
     wanted = build(TrainConfig, {**given, "method": method}, "train")
     context = Context(seed, device, {"ingest": data.folder, "pool": pool.folder})
-    _run(f"train@{method}", run, wanted, context, Path(out))
+    run_into(f"train@{method}", run, wanted, context, Path(out))
     return TrainedGenerator(
         Path(out), method, tuple(category.name for category in data.categories), device, data.folder, pool.folder
     )
@@ -250,7 +235,7 @@ def generate(
         inputs[f"train@{needed}"] = trained.folder
     wanted = (config or GenerateConfig()).model_copy(update={"method": name, "count": count})
     device = trained.device if trained is not None else "auto"
-    dataset = _dataset(f"generate@{name}", run, wanted, Context(seed, device, inputs), out)
+    dataset = dataset_of(f"generate@{name}", run, wanted, Context(seed, device, inputs), out)
     return Generated(dataset, name, inputs, seed, device)
 
 
@@ -296,7 +281,9 @@ def gate(
     inputs = {**made.inputs, f"generate@{made.method}": made.dataset.folder}
     if wanted.certificate:
         inputs["certify"] = _label_check(data, out.parent / "certify", label_check, made)
-    dataset = _dataset(f"gate@{made.method}", run, wanted, Context(made.seed, made.device, inputs), out, source_keys())
+    dataset = dataset_of(
+        f"gate@{made.method}", run, wanted, Context(made.seed, made.device, inputs), out, source_keys()
+    )
     return Gated(dataset, made.method, read_yaml(out / "metrics.json"), inputs)
 
 
@@ -304,7 +291,7 @@ def _label_check(data: Dataset, out: Path, config: CertifyConfig | None, made: G
     from .synthesis.label_check.config import CertifyConfig
     from .synthesis.label_check.stage import run
 
-    _run("certify", run, config or CertifyConfig(), Context(made.seed, made.device, {"ingest": data.folder}), out)
+    run_into("certify", run, config or CertifyConfig(), Context(made.seed, made.device, {"ingest": data.folder}), out)
     return out
 
 
@@ -324,28 +311,4 @@ def export(
         raise ConfigError(f"format {format}: this function writes coco; `anomaly-gan export --format` writes others")
     wanted = (config or ExportConfig()).model_copy(update={"method": kept.method})
     inputs = {"ingest": data.folder, f"gate@{kept.method}": kept.dataset.folder, "pool": kept.inputs["pool"]}
-    return _dataset(f"export@{kept.method}", run, wanted, Context(0, inputs=inputs), out)
-
-
-def _run(
-    stage: str,
-    function: StageFunction,
-    config: Config,
-    context: Context,
-    out: Path,
-    outside: Mapping[str, str] | None = None,
-) -> None:
-    with run_lock(out.resolve().parent):
-        run_stage(stage, function, config, context, out, outside)
-
-
-def _dataset(
-    stage: str,
-    function: StageFunction,
-    config: Config,
-    context: Context,
-    out: str | Path,
-    outside: Mapping[str, str] | None = None,
-) -> Dataset:
-    _run(stage, function, config, context, Path(out), outside)
-    return load_dataset(Path(out))
+    return dataset_of(f"export@{kept.method}", run, wanted, Context(0, inputs=inputs), out)

@@ -64,7 +64,7 @@ def detect_eval(
     model: Annotated[Path, typer.Option(help="Folder of a trained detector.")],
     data: Annotated[Path, typer.Option(help="Ingested data set with held-out photographs, or a run folder.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json and detections.json.")],
-    split: Annotated[str, typer.Option(help="Split to judge on.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to evaluate on.")] = "test",
     device: Device = None,
 ) -> None:
     """AP@0.5, COCO mAP and mIoU on held-out real photographs."""

@@ -12,7 +12,7 @@ from .options import Device, RunFolder, Seed, Settings, work_stage
 
 pool_app = typer.Typer(
     no_args_is_help=True,
-    help="The mask pool: draw, rate, evaluate, build, judge and look at the masks that steer the generator.",
+    help="The mask pool: draw, rate, evaluate, build and look at the masks that steer the generator.",
 )
 Sheet = Annotated[
     Path,
@@ -96,13 +96,13 @@ def pool_rate(
     presort: Annotated[
         bool,
         typer.Option(
-            "--presort", help="Show first what the automatic judge finds most plausible; else at random per rater."
+            "--presort", help="Show first what the plausibility model finds most plausible; else at random per rater."
         ),
     ] = False,
     settings: Settings = [],
     seed: Seed = None,
 ) -> None:
-    """Serve the page on which experts judge masks (or tell real from generated); ends with Ctrl-C, loses nothing."""
+    """Serve the page on which experts rate masks (or tell real from generated); ends with Ctrl-C, loses nothing."""
     from mask_pool.rating.config import RateConfig
     from mask_pool.rating.server import serve
 
@@ -230,12 +230,15 @@ def pool_show(
     typer.echo(show(run, item))
 
 
-@pool_app.command("study", epilog="Example: anomaly-gan pool study judge --run runs/mine --out runs/mine/study_judge")
+@pool_app.command(
+    "study", epilog="Example: anomaly-gan pool study plausibility --run runs/mine --out runs/mine/plausibility"
+)
 def pool_study(
     subject: Annotated[
         str,
         typer.Argument(
-            help="judge (does it tell real masks from shuffled ones?) or placement (random, prior, prior and regions)."
+            help="plausibility (does it tell real masks from shuffled ones?) "
+            "or placement (random, prior, prior and regions)."
         ),
     ],
     run: RunFolder,
@@ -244,7 +247,7 @@ def pool_study(
     seed: Seed = None,
     device: Device = None,
 ) -> None:
-    """Measure on your own photographs, by whole objects, what the automatic judge or the placement is worth."""
+    """Measure on your own photographs, by whole objects, what the plausibility model or the placement is worth."""
     from .pool_study import study
 
     for line in study(subject, run, out, settings, seed or 0):

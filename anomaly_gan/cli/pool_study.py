@@ -1,16 +1,18 @@
-"""``anomaly-gan pool study``: what the automatic judge and the placement are worth on a run's own photographs."""
+"""``anomaly-gan pool study``: what the plausibility model and the placement are worth on a run's own photographs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..core import renamed
 from ..core.config import apply_settings, build, nearest, read_yaml
 from ..core.dataset import load_dataset
 from ..core.errors import ConfigError
+from ..core.renamed import newest
 from ..core.resources import expand
 
-SUBJECTS = ("judge", "placement")
+SUBJECTS = ("plausibility", "placement")
 
 
 def study(subject: str, run: Path, out: Path, settings: list[str], seed: int) -> Iterator[str]:
@@ -22,16 +24,17 @@ def study(subject: str, run: Path, out: Path, settings: list[str], seed: int) ->
     """
     from mask_pool.build.config import PoolConfig
 
+    subject = newest(subject, renamed.SUBJECTS, "the subject")
     if subject not in SUBJECTS:
         raise ConfigError(f"study: no subject {subject!r}{nearest(subject, SUBJECTS)}")
     saved = run / "pool" / "config.yaml"
     config = build(PoolConfig, apply_settings(read_yaml(saved) if saved.is_file() else {}, settings), "pool")
     ingest = load_dataset(run / "ingest")
-    if subject == "judge":
+    if subject == "plausibility":
         from mask_pool.build.filling import rated_by_category
-        from mask_pool.experiments.plausibility_study import study as work_judge
+        from mask_pool.experiments.plausibility_study import study as work_plausibility
 
-        work_judge(ingest, out, rated=rated_by_category(config, ingest), config=config.judge, seed=seed)
+        work_plausibility(ingest, out, rated=rated_by_category(config, ingest), config=config.plausibility, seed=seed)
     else:
         from mask_pool.experiments.placement_study import study as work_placement
         from mask_pool.placement.regions import read_regions

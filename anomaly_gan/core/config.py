@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ConfigError
+from .renamed import KEYS, WORDS, newest, with_new_keys
 
 
 class Config(BaseModel):
@@ -36,8 +37,22 @@ class Config(BaseModel):
         fields = cls.model_fields
         return {
             name: _as_list(value, fields[name].annotation) if name in fields else value
-            for name, value in values.items()
+            for name, value in cls.renamed(values).items()
         }
+
+    @classmethod
+    def renamed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """``values`` with today's keys and words where older ones stand (``core.renamed``)."""
+        result = dict(values)
+        for name in (kind.__name__ for kind in cls.__mro__):
+            result = with_new_keys(result, KEYS[name], "the key") if name in KEYS else result
+            for key, words in WORDS.get(name, {}).items():
+                value = result.get(key)
+                if isinstance(value, str):
+                    result[key] = newest(value, words, f"{key}:")
+                elif isinstance(value, list | tuple):
+                    result[key] = [newest(one, words, f"{key}:") if isinstance(one, str) else one for one in value]
+        return result
 
 
 Section = TypeVar("Section", bound=Config)

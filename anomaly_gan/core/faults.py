@@ -183,7 +183,7 @@ FAULTS: dict[str, Fault] = {
         Fault("J1", "ids of an exported data set are not 1, 2, 3 ...", X, "report it"),
         Fault("J3", "an annotation does not agree with its pixels", X, "report it"),
         Fault("J6", "the output folder holds files that no stage wrote", S, "choose an empty or new folder"),
-        Fault("K1", "no photograph to be judged could be read", S, "see rejects.jsonl"),
+        Fault("K1", "no photograph could be read", S, "see rejects.jsonl"),
         Fault("K3", "a category number beyond the model's", S, "train again"),
         Fault("K4", "categories in another order than the model's", S, "use the data set of its training"),
         Fault(

@@ -4,7 +4,11 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .frechet import frechet_distance as frechet_distance
+    from .kernel import kernel_distance as kernel_distance
 
 _PLACES = {"frechet_distance": "frechet", "kernel_distance": "kernel"}
 __all__ = ["frechet_distance", "kernel_distance"]

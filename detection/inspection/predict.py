@@ -15,6 +15,7 @@ from anomaly_gan.core.files import write_bytes, write_json
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
+from anomaly_gan.ingestion.image_files import is_gray
 from anomaly_gan.ingestion.ledger import Ledger
 
 from ..dense.instances import Found, Inspected
@@ -141,16 +142,18 @@ def predict_folder(
     return Predicted(out, len(rows), sum(row[2] == DEFECT for row in rows), len(ledger.rejected), limit, words)
 
 
-def inspected(judge: Model, photograph: Photograph, device: Any) -> Inspected:
+def inspected(model: Model, photograph: Photograph, device: Any) -> Inspected:
     """What the detector finds, the photograph given in the model's colours."""
     from ..evaluation.reading import inspect_pixels
 
-    pixels = photograph.pixels
-    if judge.mode == "L" and pixels.ndim == 3:
-        pixels = pixels[..., 0] if photograph.gray else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    elif judge.mode != "L" and pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return inspect_pixels(judge.net, pixels, judge.config.longest, device)
+    return inspect_pixels(model.net, in_mode(photograph.pixels, model.mode), model.config.longest, device)
+
+
+def in_mode(pixels: np.ndarray, mode: str) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) RGB in the colours a model learnt from: (H, W) for ``L``, (H, W, 3) for ``RGB``."""
+    if mode == "L" and pixels.ndim == 3:
+        return pixels[..., 0] if is_gray(pixels) else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return np.repeat(pixels[..., None], 3, axis=2) if mode != "L" and pixels.ndim == 2 else pixels
 
 
 def _limit(judge: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:

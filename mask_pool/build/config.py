@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from anomaly_gan.core.config import Config
 
 from ..placement.config import PlaceConfig
-from ..plausibility.config import JudgeConfig
+from ..plausibility.config import PlausibilityConfig
 from ..recombination.rules import CategoryRules, Growth, Positive, Rules, SeverityScale, in_pixels, ordered
 from ..recombination.spread import Spread
 from ..scoring.config import EvaluateConfig
@@ -88,8 +88,8 @@ class PoolConfig(Config):
 
     place: PlaceConfig = PlaceConfig()
     """Where free elements go."""
-    judge: JudgeConfig = JudgeConfig()
-    """The automatic judge of the items' plausibility, which fills the pool where there are no experts."""
+    plausibility: PlausibilityConfig = PlausibilityConfig()
+    """The model of the items' plausibility, which fills the pool where there are no experts."""
 
     seat_score: float = Field(0.75, gt=0.0, le=1.0)
     """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""

@@ -1,4 +1,4 @@
-"""Filling the pool by plausibility: of several candidates for an item, the one that the automatic judge prefers."""
+"""Filling the pool by plausibility: of several candidates for an item, the one that the plausibility model prefers."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ from ..elements.expert import gather_experts
 from ..elements.real import Element
 from ..placement.reals import Scenes
 from ..plausibility.calibration import MIN_RATED
-from ..plausibility.judge import Judge, Judgement, presort
+from ..plausibility.model import Plausibility, PlausibilityModel, presort
 from ..rating.items import MASKS, load
 from .config import PoolConfig
 from .items import CategoryBuilder, Item
 
 ROUNDS = 5
-"""Times an item is made anew before the best that was seen is taken, however little the judge thinks of it."""
+"""Times an item is made anew before the best that was seen is taken, however little the model thinks of it."""
 
 
-def open_judge(config: PoolConfig, ingest: Dataset, seed: int, scenes: Scenes | None = None) -> Judge:
-    """The judge of the training split, calibrated against the experts' scores where these are asked for and given.
+def open_plausibility(
+    config: PoolConfig, ingest: Dataset, seed: int, scenes: Scenes | None = None
+) -> PlausibilityModel:
+    """The model of the training split, calibrated against the experts' scores where these are asked for and given.
 
     Raises:
         InputError: a photograph, a drawing or the score sheet cannot be read.
     """
-    judge = Judge.fit(ingest, config.judge, seed, scenes)
-    by_category = rated_by_category(config, ingest) if config.judge.calibrate else {}
+    model = PlausibilityModel.fit(ingest, config.plausibility, seed, scenes)
+    by_category = rated_by_category(config, ingest) if config.plausibility.calibrate else {}
     rated = [element for own in by_category.values() for element in own]
     if len(rated) < MIN_RATED:
-        return judge
+        return model
     scenes = scenes or Scenes(ingest)
-    parts = [judge.parts(scenes.gray(one.parent_image), one.full_mask(), one.category) for one in rated]
-    return judge.calibrated(np.stack(parts), np.array([one.score for one in rated], float))
+    parts = [model.parts(scenes.gray(one.parent_image), one.full_mask(), one.category) for one in rated]
+    return model.calibrated(np.stack(parts), np.array([one.score for one in rated], float))
 
 
 def rated_by_category(config: PoolConfig, ingest: Dataset) -> dict[str, list[Element]]:
@@ -58,28 +60,30 @@ def rated_by_category(config: PoolConfig, ingest: Dataset) -> dict[str, list[Ele
     return {name: [one for one in own if one.score is not None] for name, own in found.kept.items()}
 
 
-def most_plausible(builder: CategoryBuilder, judge: Judge, index: int, train: Dataset) -> tuple[Item, list[Judgement]]:
-    """Item ``index`` with what the judge says of each of its elements; an item is as plausible as its worst element.
+def most_plausible(
+    builder: CategoryBuilder, model: PlausibilityModel, index: int, train: Dataset
+) -> tuple[Item, list[Plausibility]]:
+    """Item ``index`` with what the model says of each of its elements; an item is as plausible as its worst element.
 
     Raises:
         InputError: no element fits any of the normals tried, or a photograph cannot be read.
     """
-    best: tuple[tuple[float, float], Item, list[Judgement]] | None = None
-    for attempt in range(ROUNDS * judge.config.candidates):
-        if best is not None and attempt % judge.config.candidates == 0 and best[0][0] >= judge.config.least_score:
+    best: tuple[tuple[float, float], Item, list[Plausibility]] | None = None
+    for attempt in range(ROUNDS * model.config.candidates):
+        if best is not None and attempt % model.config.candidates == 0 and best[0][0] >= model.config.least_score:
             break
         item = builder.item(index, attempt)
         gray = read_record(train, item.normal, gray=True)
-        judged = [judge.score(gray, placed.full_mask(*gray.shape), builder.category) for placed in item.placed]
-        worth = min(one.score for one in judged), min(one.plausibility for one in judged)
+        rated = [model.score(gray, placed.full_mask(*gray.shape), builder.category) for placed in item.placed]
+        worth = min(one.score for one in rated), min(one.plausibility for one in rated)
         if best is None or worth > best[0]:
-            best = worth, item, judged
+            best = worth, item, rated
     assert best is not None
     return best[1], best[2]
 
 
 def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mapping[tuple[str, int], float]:
-    """(file, shape) -> priority for the rating page: what the judge finds most plausible comes first.
+    """(file, shape) -> priority for the rating page: what the model finds most plausible comes first.
 
     Raises:
         ConfigError: real and generated photographs cannot be presorted.
@@ -89,7 +93,7 @@ def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mappin
         raise ConfigError(f"--presort: {what} are shown at random")
     saved = run / "pool" / "config.yaml"
     config = build(PoolConfig, read_yaml(saved), str(saved)) if saved.is_file() else PoolConfig()
-    judge = open_judge(config, load_dataset(run / "ingest"), seed)
+    model = open_plausibility(config, load_dataset(run / "ingest"), seed)
     found = {
         (item.mask.file, item.mask.shape): (
             read_verified(item.photograph, item.photograph_sha256, gray=True),
@@ -98,4 +102,4 @@ def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mappin
         )
         for item in load(run, what, drawings).items
     }
-    return {key: -float(rank) for key, rank in presort(judge, found).items()}
+    return {key: -float(rank) for key, rank in presort(model, found).items()}

@@ -21,12 +21,12 @@ from ..elements.real import cut_prior, without_fragments
 from ..placement.on_part import open_part
 from ..placement.reals import Scenes
 from ..placement.regions import read_regions
-from ..plausibility.judge import Judge, Judgement
+from ..plausibility.model import Plausibility, PlausibilityModel
 from ..recombination.recombine import Placed
 from ..recombination.rules import check_categories
 from ..statistics.stage import write as write_statistics
 from .config import PoolConfig
-from .filling import most_plausible, open_judge
+from .filling import most_plausible, open_plausibility
 from .items import CategoryBuilder, Item, open_builder
 from .leak_check import prove_train_only
 
@@ -47,7 +47,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest, context.seed)
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
     scenes = Scenes(ingest)
-    judge = open_judge(config, ingest, context.seed, scenes) if config.judge.enabled else None
+    model = open_plausibility(config, ingest, context.seed, scenes) if config.plausibility.enabled else None
     part = open_part(config.place, train, scenes, regions)
     say(f"pool: {part if isinstance(part, str) else part.sentence()}")
     pool = Dataset(
@@ -65,7 +65,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         out,
     )
     metrics: dict[str, Any] = {}
-    judged: dict[str, Any] = {}
+    plausible: dict[str, Any] = {}
     for category in ingest.categories:
         name = category.name
         prior, kept = without_fragments(cut[name], config.fragment_share), experts.kept.get(name, [])
@@ -82,7 +82,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
             None if isinstance(part, str) else part,
         )
         _tell(builder)
-        own, verdicts = _fill(pool, category, builder, judge, train)
+        own, verdicts = _fill(pool, category, builder, model, train)
         metrics[name] = {
             "prior_elements": len(prior),
             "fragments_left_out": len(cut[name]) - len(prior),
@@ -91,7 +91,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
             **_item_metrics(own),
             "real": _learned(builder),
         }
-        judged |= {name: _judge_metrics(verdicts)} if verdicts else {}
+        plausible |= {name: _plausibility_metrics(verdicts)} if verdicts else {}
     prove_train_only(pool, ingest)
     pool.save(out)
     write_statistics(pool, ingest, out, seed=context.seed, fragment_share=config.fragment_share)
@@ -104,7 +104,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         "experts_rated": experts.rated,
         "rejects": dict(sorted(experts.rejects.items())),
         "evaluation": experts.evaluation,
-        "judge": judged or None,
+        "plausibility": plausible or None,
         "train_only": True,
     }
 
@@ -128,19 +128,19 @@ def _tell(builder: CategoryBuilder) -> None:
 
 
 def _fill(
-    pool: Dataset, category: Category, builder: CategoryBuilder, judge: Judge | None, train: Dataset
-) -> tuple[list[tuple[ImageRecord, Item]], list[Judgement]]:
-    """Add the items of one category to the pool; what was added, and what the judge says of each element."""
+    pool: Dataset, category: Category, builder: CategoryBuilder, model: PlausibilityModel | None, train: Dataset
+) -> tuple[list[tuple[ImageRecord, Item]], list[Plausibility]]:
+    """Add the items of one category to the pool; what was added, and what the model says of each element."""
     own: list[tuple[ImageRecord, Item]] = []
-    verdicts: list[Judgement] = []
+    verdicts: list[Plausibility] = []
     count = builder.config.count
     for index in track(range(count), f"pool {category.name}", total=count):
-        item, judged = (builder.item(index), []) if judge is None else most_plausible(builder, judge, index, train)
+        item, rated = (builder.item(index), []) if model is None else most_plausible(builder, model, index, train)
         record = _write_item(item, category.name, index, len(pool.images) + 1, pool.folder)
         pool.images.append(record)
-        pool.annotations.extend(_annotate(item, judged, record.id, category, len(pool.annotations) + 1, builder.seed))
+        pool.annotations.extend(_annotate(item, rated, record.id, category, len(pool.annotations) + 1, builder.seed))
         own.append((record, item))
-        verdicts += judged
+        verdicts += rated
     return own, verdicts
 
 
@@ -196,7 +196,7 @@ def _write_item(item: Item, category: str, index: int, image_id: int, out: Path)
 
 
 def _annotate(
-    item: Item, judged: Sequence[Judgement], image_id: int, category: Category, first_id: int, seed: int
+    item: Item, rated: Sequence[Plausibility], image_id: int, category: Category, first_id: int, seed: int
 ) -> list[Annotation]:
     size_hw = item.normal.height, item.normal.width
     return [
@@ -208,17 +208,17 @@ def _annotate(
             placed.x,
             placed.y,
             size_hw,
-            provenance(placed, seed, judged[offset] if judged else None),
+            provenance(placed, seed, rated[offset] if rated else None),
         )
         for offset, placed in enumerate(item.placed)
     ]
 
 
-def provenance(placed: Placed, seed: int, judged: Judgement | None = None) -> dict[str, Any]:
+def provenance(placed: Placed, seed: int, rated: Plausibility | None = None) -> dict[str, Any]:
     """The ancestry of one placed element, with the 2x3 affine that maps its parent's pixels to the item's.
 
-    ``expert_score`` and ``raters`` (each one's mean) are the parent's, ``judge`` is what the automatic judge says of
-    the element where it lies.
+    ``expert_score`` and ``raters`` (each one's mean) are the parent's, ``plausibility`` is what its model says of the
+    element where it lies.
     """
     element = placed.turned.element
     found = {
@@ -232,18 +232,18 @@ def provenance(placed: Placed, seed: int, judged: Judgement | None = None) -> di
         "raters": {name: round(mean, 6) for name, mean in sorted(element.raters.items())},
         "seed": seed,
     }
-    if judged is not None:
-        found["judge"] = {
-            "score": round(judged.score, 4),
-            "shape": round(judged.shape, 4),
-            "place": round(judged.place, 4),
-            "reasons": list(judged.reasons),
+    if rated is not None:
+        found["plausibility"] = {
+            "score": round(rated.score, 4),
+            "shape": round(rated.shape, 4),
+            "place": round(rated.place, 4),
+            "reasons": list(rated.reasons),
         }
     return found
 
 
-def _judge_metrics(verdicts: Sequence[Judgement]) -> dict[str, Any]:
-    """Medians of what the judge said of a category's elements, 0..10."""
+def _plausibility_metrics(verdicts: Sequence[Plausibility]) -> dict[str, Any]:
+    """Medians of what the model said of a category's elements, 0..10."""
     return {
         "elements": len(verdicts),
         **{

@@ -1,4 +1,4 @@
-"""Pictures of a judge's trial; the same verdicts give the same bytes."""
+"""Pictures of a plausibility model's trial; the same verdicts give the same bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TILE_PX = 160
 
 
 def draw_rocs(verdicts: Sequence[Verdict], path: Path) -> None:
-    """One ROC diagram to the kind of shuffling, one curve to what is judged by."""
+    """One ROC diagram to the kind of shuffling, one curve to what is rated by."""
     figure = _figure(3.2 * len(KINDS), 3.5)
     for place, kind in enumerate(KINDS, start=1):
         axes = figure.add_subplot(1, len(KINDS), place)
@@ -61,7 +61,7 @@ def draw_scatter(rated: Sequence[RatedParts], unseen: np.ndarray, path: Path) ->
 
 
 def contact_sheet(verdicts: Sequence[Verdict], scenes: Scenes, path: Path) -> None:
-    """Four rows: the best and worst judged real masks, the best and worst judged shuffled ones, outlined."""
+    """Four rows: the best and worst rated real masks, the best and worst rated shuffled ones, outlined."""
     reals: dict[tuple[str, Any], Verdict] = {}
     for one in verdicts:
         reals.setdefault((one.pair.real.parent_image, one.pair.real.parent), one)

@@ -1,4 +1,4 @@
-"""Real masks put where they do not belong, to see whether a judge notices."""
+"""Real masks put where they do not belong, to see whether a model notices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well the automatic judge does: rank correlation with experts, and real against shuffled masks."""
+"""How well the plausibility model does: rank correlation with experts, and real against shuffled masks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from anomaly_gan.statistics.ranks import auroc
 from ..elements.expert import PASSABLE
 from ..elements.real import Element
 from ..placement.reals import Scenes
-from ..plausibility.config import JudgeConfig
-from ..plausibility.judge import Judge
+from ..plausibility.config import PlausibilityConfig
+from ..plausibility.model import PlausibilityModel
 from ..statistics.object_bootstrap import bootstrap
 from .plausibility_figures import contact_sheet, draw_rocs, draw_scatter
 from .plausibility_shuffles import KINDS
@@ -28,13 +28,13 @@ from .plausibility_trial import (
     RatedParts,
     Verdict,
     calibrated_unseen,
-    cross_judge,
+    cross_validate,
+    evaluate_rated,
     held_out,
-    judge_rated,
     spearman,
 )
 
-COLUMNS = ("question", "split", "category", "kind", "judged_by", "value", "low", "high", "masks", "objects")
+COLUMNS = ("question", "split", "category", "kind", "rated_by", "value", "low", "high", "masks", "objects")
 EVERY = "all"
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ def study(
     out: Path,
     *,
     rated: Mapping[str, Sequence[Element]] | None = None,
-    config: JudgeConfig | None = None,
+    config: PlausibilityConfig | None = None,
     folds: int = 5,
     draws: int = 2,
     resamples: int = 500,
@@ -53,8 +53,8 @@ def study(
     """Write ``table.csv``, ``summary.json``, ``roc.png``, ``sheet.png`` and, with ``rated``, ``scores.png``.
 
     Args:
-        dataset: an ingested data set; the training split is judged in ``folds`` parts by whole objects, the test
-            split, where it has masks, once by a judge of the whole training split.
+        dataset: an ingested data set; the training split is rated in ``folds`` parts by whole objects, the test
+            split, where it has masks, once by a model of the whole training split.
         rated: drawings with the experts' scores per category (``filling.rated_by_category``).
         draws: shuffled masks of every kind beside one real mask.
         resamples: bootstrap samples behind every interval.
@@ -66,9 +66,9 @@ def study(
         InputError: a photograph cannot be read.
         ValueError: the training split has no real masks.
     """
-    config = config or JudgeConfig()
+    config = config or PlausibilityConfig()
     scenes = Scenes(dataset)
-    crossed = cross_judge(dataset, config, scenes, folds, draws, seed)
+    crossed = cross_validate(dataset, config, scenes, folds, draws, seed)
     rows = auroc_rows(crossed, "train, unseen objects", resamples, seed)
     tested = held_out(dataset, config, scenes, draws, seed) if dataset.split("test").annotations else []
     rows += auroc_rows(tested, "test", resamples, seed)
@@ -76,7 +76,7 @@ def study(
     contact_sheet(crossed, scenes, out / "sheet.png")
     drawings = [one for own in (rated or {}).values() for one in own if one.score is not None]
     if drawings:
-        parts = judge_rated(Judge.fit(dataset, config, seed, scenes), drawings, scenes)
+        parts = evaluate_rated(PlausibilityModel.fit(dataset, config, seed, scenes), drawings, scenes)
         unseen = calibrated_unseen(parts)
         rows += score_rows(parts, unseen, resamples, seed)
         draw_scatter(parts, unseen, out / "scores.png")
@@ -132,8 +132,8 @@ def _auroc_row(
 def score_rows(parts: Sequence[RatedParts], unseen: np.ndarray, resamples: int, seed: int) -> list[Row]:
     """Rank correlation with the mean scores, and AUROC for passable against poor drawings.
 
-    The view ``ceiling`` is a judge that knows which drawings are passable and nothing else: where scores differ
-    among good drawings for no visible reason, no judge does better.
+    The view ``ceiling`` is a model that knows which drawings are passable and nothing else: where scores differ
+    among good drawings for no visible reason, no model does better.
     """
     scores = np.array([one.element.score for one in parts], float)
     views = {

@@ -1,4 +1,4 @@
-"""Putting a judge to the test: real masks against shuffled ones by whole objects, and drawings against their scores."""
+"""Putting a model to the test: real masks against shuffled ones by whole objects, and drawings against their scores."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..elements.real import Element
 from ..placement.maps import GROWN, PlaceMaps, paint_out
 from ..placement.reals import Scenes, real_elements
 from ..plausibility.calibration import MIN_RATED, Calibration
-from ..plausibility.config import JudgeConfig
-from ..plausibility.judge import Judge
+from ..plausibility.config import PlausibilityConfig
+from ..plausibility.model import PlausibilityModel
 from ..statistics.object_bootstrap import deal
 from .plausibility_shuffles import KINDS, Pair, shuffle
 
 VIEWS = ("both", "shape", "place", "painted", "smooth", "peek")
-"""What is judged by: both parts, one of them, and three controls. ``painted`` knows exactly which pixels were painted
+"""What is rated by: both parts, one of them, and three controls. ``painted`` knows exactly which pixels were painted
 out, and nothing else (their share in and around the mask): 0.5 is right where both masks are of one size; a larger
 mask has a larger share by itself. ``smooth`` sees how much less texture there
 is in the painted mask than around it; ``peek`` the same on the photograph as it is, defect and all."""
@@ -48,19 +48,19 @@ class RatedParts:
     plausibility: float
 
 
-def cross_judge(
-    dataset: Dataset, config: JudgeConfig, scenes: Scenes, folds: int, draws: int, seed: int
+def cross_validate(
+    dataset: Dataset, config: PlausibilityConfig, scenes: Scenes, folds: int, draws: int, seed: int
 ) -> list[Verdict]:
-    """Verdicts on the training split: every object is judged by a judge that has not seen it."""
+    """Verdicts on the training split: every object is rated by a model that has not seen it."""
     elements = real_elements(dataset, "train", config.fragment_share)
     groups = deal(elements, seed)
     verdicts: list[Verdict] = []
     for fold in range(min(folds, len(groups))):
         held = set(groups[fold::folds])
-        judge = Judge.fit(_without(dataset, held), config, seed, scenes)
+        model = PlausibilityModel.fit(_without(dataset, held), config, seed, scenes)
         part = {name: [one for one in own if one.parent_group in held] for name, own in elements.items()}
-        # a donor that the judge had learned from would look better to it than any unseen real mask
-        verdicts += judge_pairs(judge, part, part, scenes, draws, seed)
+        # a donor that the model had learned from would look better to it than any unseen real mask
+        verdicts += evaluate_pairs(model, part, part, scenes, draws, seed)
     return verdicts
 
 
@@ -68,46 +68,46 @@ def _without(dataset: Dataset, groups: set[str]) -> Dataset:
     return dataset.select(lambda image: image.group_id not in groups)
 
 
-def held_out(dataset: Dataset, config: JudgeConfig, scenes: Scenes, draws: int, seed: int) -> list[Verdict]:
-    """Verdicts on the test split, by a judge of the whole training split; only test masks are shuffled."""
+def held_out(dataset: Dataset, config: PlausibilityConfig, scenes: Scenes, draws: int, seed: int) -> list[Verdict]:
+    """Verdicts on the test split, by a model of the whole training split; only test masks are shuffled."""
     elements = real_elements(dataset, "test", config.fragment_share)
-    return judge_pairs(Judge.fit(dataset, config, seed, scenes), elements, elements, scenes, draws, seed)
+    return evaluate_pairs(PlausibilityModel.fit(dataset, config, seed, scenes), elements, elements, scenes, draws, seed)
 
 
-def judge_pairs(
-    judge: Judge,
+def evaluate_pairs(
+    model: PlausibilityModel,
     elements: dict[str, list[Element]],
     donors: dict[str, list[Element]],
     scenes: Scenes,
     draws: int,
     seed: int,
 ) -> list[Verdict]:
-    """Judge every real mask beside ``draws`` shuffled ones of every kind, on one and the same painted photograph."""
+    """Rate every real mask beside ``draws`` shuffled ones of every kind, on one and the same painted photograph."""
     others = [one for own in donors.values() for one in own]
     verdicts = []
-    for real in (one for own in elements.values() for one in own if one.category in judge.known):
+    for real in (one for own in elements.values() for one in own if one.category in model.known):
         gray, taken = scenes.gray(real.parent_image), scenes.defects(real.parent_image)
         for kind in KINDS:
             for draw in range(draws):
                 pair = shuffle(real, kind, others, taken, seed, draw)
                 if pair is not None:
-                    verdicts.append(_verdict(judge, pair, gray, taken))
+                    verdicts.append(_verdict(model, pair, gray, taken))
     return verdicts
 
 
-def _verdict(judge: Judge, pair: Pair, gray: np.ndarray, taken: np.ndarray) -> Verdict:
+def _verdict(model: PlausibilityModel, pair: Pair, gray: np.ndarray, taken: np.ndarray) -> Verdict:
     # both places are painted out in both pictures: that something was painted tells nothing
     painted = paint_out(gray, taken | pair.fake_01)
     maps = PlaceMaps.of(painted)
     altered = (taken | pair.fake_01).astype(np.float32)
     views, scores = [], []
     for mask_01 in (pair.real.full_mask(), pair.fake_01):
-        nats = judge.nats(maps, mask_01, pair.real.category)
-        parts = judge.known[pair.real.category].standard(nats)
-        scores.append(judge.judge(maps, mask_01, pair.real.category).score)
+        nats = model.nats(maps, mask_01, pair.real.category)
+        parts = model.known[pair.real.category].standard(nats)
+        scores.append(model.rate(maps, mask_01, pair.real.category).score)
         views.append(
             {
-                "both": float(judge.weigh(nats, pair.real.category)),
+                "both": float(model.weigh(nats, pair.real.category)),
                 "shape": float(parts[0]),
                 "place": float(parts[1]),
                 "painted": near(altered, mask_01),
@@ -135,15 +135,15 @@ def near(altered: np.ndarray, mask_01: np.ndarray) -> float:
     return float(altered[inside > 0].sum()) / float(np.count_nonzero(window))
 
 
-def judge_rated(judge: Judge, rated: Sequence[Element], scenes: Scenes) -> list[RatedParts]:
-    """What the judge says of rated drawings on their photographs."""
+def evaluate_rated(model: PlausibilityModel, rated: Sequence[Element], scenes: Scenes) -> list[RatedParts]:
+    """What the model says of rated drawings on their photographs."""
     result = []
     for element in rated:
         gray, mask_01 = scenes.gray(element.parent_image), element.full_mask()
-        nats = judge.nats(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, element.category)
+        nats = model.nats(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, element.category)
         result.append(
             RatedParts(
-                element, judge.known[element.category].standard(nats), float(judge.weigh(nats, element.category))
+                element, model.known[element.category].standard(nats), float(model.weigh(nats, element.category))
             )
         )
     return result

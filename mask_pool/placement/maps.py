@@ -1,4 +1,4 @@
-"""What a photograph looks like around a mask that is painted out, for the judge."""
+"""What a photograph looks like around a mask that is painted out, for the plausibility model."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Placer:
     ) -> tuple[int, int, dict[str, Any]] | None:
         """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none.
 
-        With ``at_border``, what a border cut off is moved to the border of this photograph, and judged there; only the
+        With ``at_border``, what a border cut off is moved to the border of this photograph, and rated there; only the
         prior then knows whether that place is legal.
         """
         corners = self.corners(turned.bitmap, canvas, image)

@@ -20,7 +20,7 @@ ANYWHERE = 6
 
 def real_elements(dataset: Dataset, split: str, fragment_share: float) -> dict[str, list[Element]]:
     """Per category the real masks of one split, splinters left out."""
-    # cut_prior reads what is called train; a judge is also put to the test on the other split
+    # cut_prior reads what is called train; the plausibility model is also put to the test on the other split
     part = replace(dataset, images=[replace(image, split="train") for image in dataset.images if image.split == split])
     return {name: without_fragments(own, fragment_share) for name, own in cut_prior(part).items()}
 

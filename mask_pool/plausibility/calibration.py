@@ -1,4 +1,4 @@
-"""From a judge's two parts to the scores that experts gave, learned from few rated masks."""
+"""From a plausibility's two parts to the scores that experts gave, learned from few rated masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configuration of the automatic judge of masks. Torch-free."""
+"""Configuration of the plausibility model of masks. Torch-free."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from anomaly_gan.core.config import Config
 Weight = Annotated[float, Field(ge=0.0)]
 
 
-class JudgeConfig(Config):
-    """How the plausibility of a mask on a photograph is judged without experts (the paper's future work).
+class PlausibilityConfig(Config):
+    """How the plausibility of a mask on a photograph is rated without experts (the paper's future work).
 
     The paper names the wish only; every number here is ours.
     """
 
     enabled: bool = False
-    """Judge candidates while the pool is filled, and before experts see them."""
+    """Rate candidates while the pool is filled, and before experts see them."""
     candidates: int = Field(4, ge=1, le=64)
     """Candidates made for one item of the pool, of which the most plausible is taken; 1 takes what comes."""
     least_score: float = Field(0.0, ge=0.0, le=10.0)
@@ -30,7 +30,7 @@ class JudgeConfig(Config):
     place_weight: Weight = 1.0
     """Weight of where it lies."""
     folds: int = Field(10, ge=2)
-    """Each real mask is judged by a judge that has not seen its object: by leaving out single objects, or, where a
+    """Each real mask is rated by a model that has not seen its object: by leaving out single objects, or, where a
     category has more of them than this, this many parts of them."""
     shrinkage: float = Field(8.0, ge=0.0)
     """Objects that the masks of all categories together are worth beside a category's own ones."""

@@ -1,4 +1,4 @@
-"""Why a mask was judged so, in plain words."""
+"""Why a mask was rated so, in plain words."""
 
 from __future__ import annotations
 

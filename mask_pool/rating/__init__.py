@@ -1,1 +1,1 @@
-"""The web page on which experts judge masks over their photograph."""
+"""The web page on which experts rate masks over their photograph."""

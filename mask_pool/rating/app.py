@@ -19,7 +19,7 @@ from anomaly_gan.core.errors import InputError
 from ..scoring.ratings import HIGHEST, LOWEST
 from .config import GRADE_NAMES, RateConfig
 from .export import RATER_CHARS, rater_name
-from .items import LAYERS, Catalogue, Judged
+from .items import LAYERS, Catalogue, RatingItem
 from .real_or_generated import CRITERION, GENERATED, REAL, WHAT, choose
 from .security import Guard, Policy
 from .store import Conflict, Event, Forbidden, Store, Unavailable
@@ -89,7 +89,7 @@ class Desk:
     def criteria(self) -> list[str]:
         return [CRITERION] if self.what == WHAT else list(self.config.criteria)
 
-    def mine(self, rater: int) -> tuple[list[str], dict[str, Judged]]:
+    def mine(self, rater: int) -> tuple[list[str], dict[str, RatingItem]]:
         """The rater's items in the rater's order, and all items."""
         items = self.catalogue.items()
         if self.what == WHAT:
@@ -219,7 +219,7 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         return desk.store.append(desk.event(x_rater, action))
 
 
-def _public(desk: Desk, one: str, item: Judged) -> dict[str, Any]:
+def _public(desk: Desk, one: str, item: RatingItem) -> dict[str, Any]:
     """What a rater may know of an item: no file, no source, nobody's grade."""
     height, width = item.rle["size"]
     return {

@@ -1,4 +1,4 @@
-"""What is judged: the experts' drawings, or the items of the pool, each on its photograph."""
+"""What is rated: the experts' drawings, or the items of the pool, each on its photograph."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ COLOUR_RGB = (255, 32, 96)
 """Of mask and outline: on none of the materials at hand, and far from grey."""
 MASK_ALPHA = 110
 MASKS = ("drawings", "pool")
-"""What holds masks to be judged."""
+"""What holds masks to be rated."""
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class RatingItem:
     """One mask (compressed RLE) over one photograph; the picture's bytes are made when asked for."""
 
     mask: RatedMask
@@ -66,9 +66,9 @@ def outline(mask_01: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What can be judged, what was left out and why, and the files it was read from."""
+    """What can be rated, what was left out and why, and the files it was read from."""
 
-    items: list[Judged]
+    items: list[RatingItem]
     left_out: dict[str, int]
     watched: Sequence[Path] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ def load_drawings(run: Path, folder: Path | None = None) -> Loaded:
             left_out[str(reason)] += 1
             continue
         rle = encode_rle(drawing.draw(found))
-        items.append(judged(ingest, found, drawing.file, drawing.index, drawing.label, rle))
+        items.append(rating_item(ingest, found, drawing.file, drawing.index, drawing.label, rle))
     return Loaded(items, dict(left_out), [folder, *sorted(folder.glob("*.json")), run / "ingest" / "annotations.json"])
 
 
@@ -127,7 +127,7 @@ def load_pool(run: Path) -> Loaded:
                 "build the pool again",
             )
         items.append(
-            judged(
+            rating_item(
                 ingest,
                 normal,
                 f"pool/{image.file_name}",
@@ -140,7 +140,7 @@ def load_pool(run: Path) -> Loaded:
 
 
 def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
-    """The masks to be judged: ``drawings``, or items of the ``pool``.
+    """The masks to be rated: ``drawings``, or items of the ``pool``.
 
     Raises:
         ConfigError: ``what`` is neither.
@@ -151,11 +151,15 @@ def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
     return load_pool(run) if what == "pool" else load_drawings(run, drawings)
 
 
-def judged(dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, Any]) -> Judged:
+def rating_item(
+    dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, Any]
+) -> RatingItem:
     """The item for a mask on a photograph of ``dataset``, whose file must lie inside its folder."""
     path = confined(dataset.folder / "images", image.file_name)
     sha256 = content_hash(image.sha256, label, decode_rle(rle))
-    return Judged(RatedMask(file, shape, label, sha256), path, image.sha256, dataset.info.get("mode", "L") == "L", rle)
+    return RatingItem(
+        RatedMask(file, shape, label, sha256), path, image.sha256, dataset.info.get("mode", "L") == "L", rle
+    )
 
 
 def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> dict[str, Any]:
@@ -186,9 +190,9 @@ class Catalogue:
         self._load, self._salt, self._lock = load, salt, threading.Lock()
         self._items, self._signature, self.left_out = self._read()
         if not self._items:
-            raise InputError("rate", "F14", "there is nothing to judge", "build the pool, or draw masks first")
+            raise InputError("rate", "F14", "there is nothing to rate", "build the pool, or draw masks first")
 
-    def items(self) -> dict[str, Judged]:
+    def items(self) -> dict[str, RatingItem]:
         """id -> item, as the files stand now.
 
         Raises:
@@ -199,12 +203,12 @@ class Catalogue:
                 self._items, self._signature, self.left_out = self._read()
             return self._items
 
-    def _read(self) -> tuple[dict[str, Judged], tuple[Any, ...], dict[str, int]]:
+    def _read(self) -> tuple[dict[str, RatingItem], tuple[Any, ...], dict[str, int]]:
         loaded = self._load()
         items = {self.sign(item.mask.file, str(item.mask.shape)): item for item in loaded.items}
         return items, _signature(tuple(loaded.watched)), loaded.left_out
 
-    def version(self, item: Judged) -> str:
+    def version(self, item: RatingItem) -> str:
         return self.sign("version", item.mask.sha256)[:16]
 
     def sign(self, *parts: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 
-from .items import Catalogue, Judged, Loaded, judged, rle_of_all
+from .items import Catalogue, Loaded, RatingItem, rating_item, rle_of_all
 from .store import NAME, newest_rows
 
 WHAT, CRITERION = "real_or_generated", "real"
@@ -36,7 +36,7 @@ def load_mixed(run: Path, method: str | None = None) -> Loaded:
     for folder, dataset in (("ingest", ingest.split("train")), (gate.name, accepted)):
         instances = dataset.by_image()
         items += [
-            judged(
+            rating_item(
                 dataset,
                 image,
                 f"{folder}/{image.file_name}",
@@ -75,7 +75,7 @@ def _gate(run: Path, method: str | None) -> Path:
     return run / wanted
 
 
-def choose(catalogue: Catalogue, items: dict[str, Judged], rater: int, pairs: int) -> list[str]:
+def choose(catalogue: Catalogue, items: dict[str, RatingItem], rater: int, pairs: int) -> list[str]:
     """What a rater is shown: per category as many real as generated photographs, ``pairs`` of each in all at most.
 
     The choice and its order are random, other for each rater, and the same whenever the rater comes back.

@@ -61,7 +61,7 @@ def serve(
 
     Raises:
         ConfigError: no token on another host than loopback; ``what`` is unknown.
-        InputError: there is nothing to judge, or it cannot be read; F12 the store is damaged.
+        InputError: there is nothing to rate, or it cannot be read; F12 the store is damaged.
         EnvironmentFailure: the port is taken, or another server has this run.
     """
     load = _loader(run, what, drawings, method)
@@ -97,7 +97,7 @@ def serve(
 
 def _loader(run: Path, what: str, drawings: Path | None, method: str | None) -> Callable[[], Loaded]:
     if what not in (*MASKS, WHAT):
-        raise ConfigError(f"rate: {what!r} cannot be judged (known: {', '.join((*MASKS, WHAT))})")
+        raise ConfigError(f"rate: {what!r} cannot be rated (known: {', '.join((*MASKS, WHAT))})")
     return partial(load_mixed, run, method) if what == WHAT else partial(load, run, what, drawings)
 
 

@@ -1,6 +1,6 @@
 """Where ratings are kept: one SQLite file, only ever appended to.
 
-Every grade, undo, comment and skip is a row with a sequence number. A *slot* is (rater, what is judged, mask with its
+Every grade, undo, comment and skip is a row with a sequence number. A *slot* is (rater, what is rated, mask with its
 content hash, criterion); the newest row of a slot is what counts, and ``grade`` NULL means "none". Nothing is
 updated or deleted (triggers refuse it), so a clock set back, a second tab or a retry can double or lose nothing.
 """

@@ -16,7 +16,7 @@ from anomaly_gan.core.seeding import rng_for
 from .agreement import Alpha, Concordance, kendall_w, krippendorff_alpha
 from .config import EvaluateConfig
 from .fuzzy import Scale, Verdict, assess, weighted_mean, weights_for
-from .outliers import UNINFORMATIVE, RaterReport, judge_raters
+from .outliers import UNINFORMATIVE, RaterReport, evaluate_raters
 from .ratings import RatedMask, Ratings
 from .selection import Candidate, Choice, select
 
@@ -146,7 +146,7 @@ def evaluate(ratings: Ratings, config: EvaluateConfig, seed: int = 0) -> Evaluat
     if ratings.criteria and not by_criterion.any():
         raise ConfigError("evaluate.weights: every criterion has weight 0: give one of them more")
     means = np.round(weighted_mean(ratings.grades, by_criterion), 9)
-    reports = judge_raters(means, ratings.raters, config.rule())
+    reports = evaluate_raters(means, ratings.raters, config.rule())
     dropped = tuple(one.name for one in reports if config.drop_outliers and one.flag in UNINFORMATIVE)
     by_rater = np.array([0.0 if name in dropped else config.rater_weights.get(name, 1.0) for name in ratings.raters])
     heard = by_rater > 0

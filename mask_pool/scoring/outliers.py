@@ -49,7 +49,7 @@ class RaterReport:
     reason: str | None
 
 
-def judge_raters(values: np.ndarray, names: Sequence[str], rule: OutlierRule) -> tuple[RaterReport, ...]:
+def evaluate_raters(values: np.ndarray, names: Sequence[str], rule: OutlierRule) -> tuple[RaterReport, ...]:
     """Compare each rater's values (N masks, R raters; NaN where missing) with the mean of the other raters.
 
     The worst uninformative rater is taken out and the rest compared again, until none is left, so that one bad rater

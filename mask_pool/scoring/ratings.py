@@ -18,7 +18,7 @@ OVERALL = "overall"
 
 @dataclass(frozen=True, order=True)
 class RatedMask:
-    """Names one mask that is judged: an expert's drawing (labelme file and index of the shape) or an item of the pool.
+    """Names one mask that is rated: an expert's drawing (labelme file and index of the shape) or an item of the pool.
 
     ``file`` of a pool item is ``pool/CATEGORY/000001.png`` and its ``shape`` is 0. ``sha256`` ties a rating to what
     was seen (``content_hash``); empty where a sheet from elsewhere does not give it.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,62 @@ def test_the_public_names_are_these_and_each_is_there() -> None:
         ag.paint  # noqa: B018
 
 
+PACKAGES = {
+    "detection": [
+        "CompareConfig",
+        "DetectConfig",
+        "Detector",
+        "Inspection",
+        "Instance",
+        "evaluate",
+        "load_detector",
+        "train_detector",
+    ],
+    "detection.one_class": ["OneClass", "Scores", "load_one_class", "train_one_class"],
+    "mask_pool": [
+        "EvaluateConfig",
+        "Evaluation",
+        "Plausibility",
+        "PlausibilityConfig",
+        "PlausibilityModel",
+        "PoolConfig",
+        "Ratings",
+        "build_pool",
+        "evaluate",
+        "read_ratings",
+        "shape_statistics",
+    ],
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_other_packages_offer_these_names(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__all__ == PACKAGES[package]
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    with pytest.raises(AttributeError, match="no attribute 'paint'"):
+        module.paint  # noqa: B018
+
+
+def test_no_import_and_no_name_loads_torch_before_it_is_used() -> None:
+    script = (
+        "import sys, anomaly_gan, detection, detection.one_class, mask_pool\n"
+        "first = sorted({'torch', 'cv2', 'pydantic'} & set(sys.modules))\n"
+        "for package in (anomaly_gan, detection, detection.one_class, mask_pool):\n"
+        "    for name in package.__all__:\n"
+        "        if name != 'metrics': getattr(package, name)\n"
+        "print(first, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[] False", done.stdout + done.stderr
+
+
+def test_every_package_that_ships_says_that_it_is_typed() -> None:
+    root = DOCS.parent
+    shipped = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert [name for name in shipped["wheel"]["packages"] if not (root / name / "py.typed").is_file()] == []
+
+
 def test_functions_stay_functions_whatever_is_imported() -> None:
     """A package of the same name would take their place once it is imported."""
     script = (
@@ -62,6 +120,8 @@ def test_functions_stay_functions_whatever_is_imported() -> None:
 def test_every_public_name_is_on_its_page() -> None:
     page = (DOCS / "api.md").read_text(encoding="utf-8")
     assert [name for name in PUBLIC if f"ag.{name}" not in page and name != "__version__"] == []
+    others = [name for names in PACKAGES.values() for name in names]
+    assert [name for name in others if f"`{name}`" not in page] == []
 
 
 def test_the_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

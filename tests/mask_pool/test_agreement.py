@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from mask_pool.scoring.agreement import kendall_w, krippendorff_alpha
-from mask_pool.scoring.outliers import OutlierRule, judge_raters
+from mask_pool.scoring.outliers import OutlierRule, evaluate_raters
 
 NAN = float("nan")
 
@@ -120,14 +120,14 @@ def test_w_is_friedmans_test_in_another_scale(seed: int) -> None:
     assert kendall_w(np.hstack([values, np.full((12, 1), NAN)])) == kendall_w(values), "a rater without grades is none"
 
 
-def judged(values: np.ndarray) -> dict[str, str]:
+def flags_of(values: np.ndarray) -> dict[str, str]:
     names = [f"r{index}" for index in range(values.shape[1])]
-    return {one.name: one.flag for one in judge_raters(values, names, OutlierRule()) if one.flag}
+    return {one.name: one.flag for one in evaluate_raters(values, names, OutlierRule()) if one.flag}
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_good_raters_are_not_flagged(seed: int) -> None:
-    assert judged(noisy(seed)) == {} and judged(with_gaps(noisy(seed, 60), seed, 0.4)) == {}
+    assert flags_of(noisy(seed)) == {} and flags_of(with_gaps(noisy(seed, 60), seed, 0.4)) == {}
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -137,7 +137,7 @@ def test_each_kind_of_bad_rater_is_flagged_as_such(seed: int) -> None:
     values[:, 3] = 10 - values[:, 0]
     values[:, 5] = rng.integers(0, 11, 60)
     values[:, 8] = np.clip(values[:, 8] - 3, 0, 10)
-    assert judged(values) == {"r1": "constant", "r3": "inverted", "r5": "careless", "r8": "harsh"}
+    assert flags_of(values) == {"r1": "constant", "r3": "inverted", "r5": "careless", "r8": "harsh"}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -145,32 +145,32 @@ def test_one_inverted_of_three_does_not_take_the_others_along(seed: int) -> None
     """The mean of a good and an inverted rater is flat: without starting anew, the good ones would look careless."""
     values = noisy(seed, 60, 3, 0.5)
     values[:, 2] = 10 - values[:, 2]
-    assert judged(values) == {"r2": "inverted"}
-    reports = judge_raters(values, ["a", "b", "c"], OutlierRule())
+    assert flags_of(values) == {"r2": "inverted"}
+    reports = evaluate_raters(values, ["a", "b", "c"], OutlierRule())
     assert min(one.correlation for one in reports[:2]) > 0.8 and reports[2].correlation < -0.8
 
 
 def test_a_panel_that_disagrees_as_a_whole_is_not_thrown_out() -> None:
     values = np.random.default_rng(3).uniform(0, 10, (50, 8))
-    flags = judged(values)
+    flags = flags_of(values)
     assert not set(flags.values()) & {"careless", "inverted", "constant"}
 
 
-def test_raters_that_cannot_be_judged_say_why() -> None:
+def test_raters_that_cannot_be_rated_say_why() -> None:
     """Two raters, one rater, no grade, equal grades, few shared masks: no flag, no NaN, a reason."""
     values = noisy(1, 20, 4)
     values[:, 1] = NAN
     values[3:, 2] = NAN
-    one = judge_raters(values, list("abcd"), OutlierRule())
+    one = evaluate_raters(values, list("abcd"), OutlierRule())
     assert [report.flag for report in one] == [None] * 4
     assert one[1].reason == "gave no grade" and one[1].mean is None and one[1].correlation is None
     assert one[2].reason == "shares 3 masks with others, needs 5" and one[2].graded == 3
     opposed = np.stack([np.arange(10.0), 9 - np.arange(10.0)], axis=1)
-    assert judged(opposed) == {}, "of two nobody can say who is wrong"
-    assert judged(np.full((10, 4), 6.0)) == {}, "where all agree, a constant rater is no outlier"
-    assert judge_raters(np.full((10, 4), 6.0), list("abcd"), OutlierRule())[0].reason == "all grades are equal"
-    alone = judge_raters(noisy(1, 20, 1), ["a"], OutlierRule())[0]
+    assert flags_of(opposed) == {}, "of two nobody can say who is wrong"
+    assert flags_of(np.full((10, 4), 6.0)) == {}, "where all agree, a constant rater is no outlier"
+    assert evaluate_raters(np.full((10, 4), 6.0), list("abcd"), OutlierRule())[0].reason == "all grades are equal"
+    alone = evaluate_raters(noisy(1, 20, 1), ["a"], OutlierRule())[0]
     assert alone.flag is None and alone.bias is None and alone.reason == "shares 0 masks with others, needs 5"
-    assert judge_raters(np.zeros((0, 0)), [], OutlierRule()) == ()
+    assert evaluate_raters(np.zeros((0, 0)), [], OutlierRule()) == ()
     constant = np.stack([np.arange(10.0), np.full(10, 5.0)], axis=1)
-    assert judged(constant) == {"r1": "constant"}
+    assert flags_of(constant) == {"r1": "constant"}

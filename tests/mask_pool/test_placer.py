@@ -74,7 +74,7 @@ def test_what_is_kept_at_a_border_is_legal_there(ingest: Path, strategy: str) ->
             assert legal[mask].all() and one.place["at_border"]
             if "log_ratio" in one.place:
                 at = made.placer.log_ratios(one.turned.bitmap, [(one.x, one.y)], item.normal)
-                assert one.place["log_ratio"] == round(float(at[0]), 4), "it was judged before it was moved"
+                assert one.place["log_ratio"] == round(float(at[0]), 4), "it was rated before it was moved"
             sides |= {
                 name
                 for name, edge in (("left", mask[:, 0]), ("right", mask[:, -1]), ("top", mask[0]), ("bottom", mask[-1]))

@@ -115,16 +115,17 @@ def test_the_weights_that_the_page_was_served_with_count(say: Say, tmp_path: Pat
         assert json.loads((tmp_path / "e.json").read_text())["masks"][0]["score"] == score
 
 
-def test_the_judge_fills_the_pool_and_says_why(say: Say, tmp_path: Path) -> None:
-    plain = say("pool build --set count=3 --set fixed_shape=[screw] --set judge.enabled=true --set judge.candidates=1")
+def test_the_plausibility_model_fills_the_pool_and_says_why(say: Say, tmp_path: Path) -> None:
+    filled = "pool build --set count=3 --set fixed_shape=[screw] --set plausibility.enabled=true"
+    plain = say(f"{filled} --set plausibility.candidates=1")
     assert plain[0] == 0
-    first = [one.provenance["judge"] for one in load_dataset(tmp_path / "pool").annotations]
+    first = [one.provenance["plausibility"] for one in load_dataset(tmp_path / "pool").annotations]
     assert all(0 <= one["score"] <= 10 and one["reasons"] for one in first)
-    say("pool build --set count=3 --set fixed_shape=[screw] --set judge.enabled=true --set judge.candidates=4")
-    chosen = [one.provenance["judge"] for one in load_dataset(tmp_path / "pool").annotations]
+    say(f"{filled} --set plausibility.candidates=4")
+    chosen = [one.provenance["plausibility"] for one in load_dataset(tmp_path / "pool").annotations]
     assert sum(one["score"] for one in chosen) / len(chosen) > sum(one["score"] for one in first) / len(first)
-    judged = json.loads((tmp_path / "pool" / "metrics.json").read_text())["judge"]
-    assert judged["crack"]["elements"] >= 3 and 0 <= judged["crack"]["median_score"] <= 10
+    found = json.loads((tmp_path / "pool" / "metrics.json").read_text())["plausibility"]
+    assert found["crack"]["elements"] >= 3 and 0 <= found["crack"]["median_score"] <= 10
 
 
 def test_draw_without_a_screen_lays_out_and_checks(say: Say, tmp_path: Path) -> None:
@@ -156,9 +157,9 @@ def test_drawings_made_elsewhere_are_laid_out_to_be_changed(
         ("pool evaluate --set approval=god", 2, "did you mean 'good'"),
         ("pool export-scores --out x.csv", 2, "nobody has rated here yet"),
         ("pool rate --host 0.0.0.0 --no-token --what pool", 2, "it needs a token"),
-        ("pool rate --what paintings", 2, "cannot be judged"),
+        ("pool rate --what paintings", 2, "cannot be rated"),
         ("pool rate --what real-or-generated --presort", 2, "shown at random"),
-        ("pool study judges --out s", 2, "did you mean 'judge'"),
+        ("pool study plausible --out s", 2, "did you mean 'plausibility'"),
         (["pool build", "--set", "rules={crak: {flip: false}}"], 2, "did you mean 'crack'"),
         (["pool build", "--set", "rules={crack: {length_mm: [1, 2]}}"], 2, "needs px_per_mm"),
         ("pool build --set place.regions=nowhere", 2, "no such folder of regions"),

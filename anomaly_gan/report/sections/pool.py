@@ -32,7 +32,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "overlays": [(name, *overlays(pool, real, items, album, config)) for name, items in shown] if real else [],
         "heat": [(name, *heat_pair(name, items, pool, real, album, config)) for name, items in shown],
         "ancestry": ancestry(pool, real, of_category, album, config) if real else None,
-        "metrics": metric_tables(stage.metrics, skip=("evaluation", "judge")),
+        "metrics": metric_tables(stage.metrics, skip=("evaluation", "plausibility")),
         **pool_statistics.build(stage, album, config),
     }
 

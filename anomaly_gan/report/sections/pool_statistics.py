@@ -1,4 +1,4 @@
-"""The pool's statistics, the experts' agreement and the judge's verdicts, where a run has them (older ones do not)."""
+"""The pool's statistics, the experts' agreement and the masks' plausibility, where a run has them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def build(stage: StageFolder, album: Album, config: ReportConfig) -> dict[str, A
         "table": measured(categories) if categories else None,
         "pictures": [(name, found) for name in shown if (found := picture(stage, name, album)) is not None],
         "agreement": agreement(stage.metrics.get("evaluation")),
-        "judge": metric_tables(judged) if isinstance(judged := stage.metrics.get("judge"), dict) else [],
+        "plausibility": metric_tables(found) if isinstance(found := stage.metrics.get("plausibility"), dict) else [],
     }
 
 

@@ -1,4 +1,4 @@
-"""The automatic judge: it learns places and shapes where there is something to learn, and nothing elsewhere."""
+"""The plausibility model: it learns places and shapes where there is something to learn, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.statistics.ranks import auroc
 from mask_pool.experiments.plausibility_study import study
-from mask_pool.experiments.plausibility_trial import calibrated_unseen, cross_judge, judge_pairs, judge_rated
+from mask_pool.experiments.plausibility_trial import calibrated_unseen, cross_validate, evaluate_pairs, evaluate_rated
 from mask_pool.placement.maps import paint_out
 from mask_pool.placement.reals import Scenes, real_elements
 from mask_pool.plausibility.calibration import Calibration
-from mask_pool.plausibility.config import JudgeConfig
-from mask_pool.plausibility.judge import Judge, choose, presort
+from mask_pool.plausibility.config import PlausibilityConfig
+from mask_pool.plausibility.model import PlausibilityModel, choose, presort
 from mask_pool.statistics.object_bootstrap import deal
 from mask_pool.statistics.shape_statistics import NAMES, shape_statistics
 
@@ -60,8 +60,8 @@ def sided(tmp_path_factory) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def judge(sided) -> Judge:
-    return Judge.fit(sided, JudgeConfig(), 0)
+def model(sided) -> PlausibilityModel:
+    return PlausibilityModel.fit(sided, PlausibilityConfig(), 0)
 
 
 def test_shape_statistics_are_defined_for_one_pixel_and_do_not_depend_on_the_photographs_size():
@@ -92,7 +92,7 @@ def test_learns_the_half_on_which_defects_occur(sided):
     # moved masks may land on the right half or, legally, on the left one: only the former can be told
     verdicts = [
         one
-        for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 4, 3, 0)
+        for one in cross_validate(dataset, PlausibilityConfig(), Scenes(dataset), 4, 3, 0)
         if one.pair.kind == "moved" and np.nonzero(one.pair.fake_01)[1].mean() > SIDE / 2
     ]
     real, fake = (np.array([getattr(one, side)["place"] for one in verdicts]) for side in ("real", "fake"))
@@ -104,7 +104,9 @@ def test_learns_nothing_from_places_at_random_though_every_defect_is_glaring(tmp
     for seed in range(3):
         dataset = make(tmp_path / str(seed), 24, left_only=False, seed=seed)
         verdicts = [
-            one for one in cross_judge(dataset, JudgeConfig(), Scenes(dataset), 3, 1, 0) if one.pair.kind == "moved"
+            one
+            for one in cross_validate(dataset, PlausibilityConfig(), Scenes(dataset), 3, 1, 0)
+            if one.pair.kind == "moved"
         ]
         found.append(
             [
@@ -117,44 +119,44 @@ def test_learns_nothing_from_places_at_random_though_every_defect_is_glaring(tmp
     assert abs(peek - 0.5) > 0.3, "the defects do show where nothing is painted out"
 
 
-def test_does_not_see_what_lies_under_the_mask(judge, sided):
+def test_does_not_see_what_lies_under_the_mask(model, sided):
     gray = np.full((SIDE, SIDE), 120, np.uint8)
     mask_01 = blob(20, 30)
     marked = gray.copy()
     marked[mask_01 != 0] = 0
     assert np.array_equal(paint_out(gray, mask_01), paint_out(marked, mask_01))
-    assert judge.score(gray, mask_01, "scratch") == judge.score(marked, mask_01, "scratch")
+    assert model.score(gray, mask_01, "scratch") == model.score(marked, mask_01, "scratch")
 
 
-def test_a_wrong_size_scores_less_and_is_named(judge, sided):
+def test_a_wrong_size_scores_less_and_is_named(model, sided):
     gray = Scenes(sided).gray("000.png")
-    usual, huge = (judge.score(gray, blob(20, 36, size), "scratch") for size in (5, 19))
+    usual, huge = (model.score(gray, blob(20, 36, size), "scratch") for size in (5, 19))
     assert usual.score > huge.score and usual.shape > huge.shape
     assert any(reason.startswith("larger than") for reason in huge.reasons)
     assert all(0 <= value <= 10 for one in (usual, huge) for value in (one.score, one.shape, one.place))
 
 
-def test_the_same_judge_again_and_from_its_state(judge, sided):
+def test_the_same_model_again_and_from_its_state(model, sided):
     gray, mask_01 = Scenes(sided).gray("001.png"), blob(50, 20)
-    again = Judge.fit(sided, JudgeConfig(), 0)
-    stored = Judge.from_state(json.loads(json.dumps(judge.state())))
-    assert judge.score(gray, mask_01, "scratch") == again.score(gray, mask_01, "scratch")
-    assert judge.score(gray, mask_01, "scratch") == stored.score(gray, mask_01, "scratch")
+    again = PlausibilityModel.fit(sided, PlausibilityConfig(), 0)
+    stored = PlausibilityModel.from_state(json.loads(json.dumps(model.state())))
+    assert model.score(gray, mask_01, "scratch") == again.score(gray, mask_01, "scratch")
+    assert model.score(gray, mask_01, "scratch") == stored.score(gray, mask_01, "scratch")
 
 
 def test_one_pixel_one_real_mask_and_none(tmp_path):
     dataset = make(tmp_path, 1, left_only=True)
     dataset.categories.append(Category(2, "never seen"))
-    judge = Judge.fit(dataset, JudgeConfig(), 0)
+    model = PlausibilityModel.fit(dataset, PlausibilityConfig(), 0)
     dot = np.zeros((SIDE, SIDE), np.uint8)
     dot[3, 4] = 1
     gray = Scenes(dataset).gray("000.png")
     for category in ("scratch", "never seen"):
-        assert 0 <= judge.score(gray, dot, category).score <= 10
+        assert 0 <= model.score(gray, dot, category).score <= 10
     with pytest.raises(ValueError, match="did you mean 'scratch'"):
-        judge.score(gray, dot, "scratches")
+        model.score(gray, dot, "scratches")
     with pytest.raises(ValueError, match="at least one real mask"):
-        Judge.fit(dataset.select(lambda image: False), JudgeConfig(), 0)
+        PlausibilityModel.fit(dataset.select(lambda image: False), PlausibilityConfig(), 0)
 
 
 def test_never_looks_at_the_test_split(sided):
@@ -162,17 +164,19 @@ def test_never_looks_at_the_test_split(sided):
         image if index < 20 else ImageRecord(**{**vars(image), "split": "test", "file_name": "missing.png"})
         for index, image in enumerate(sided.images)
     ]
-    Judge.fit(Dataset(images, sided.annotations, sided.categories, sided.info, sided.folder), JudgeConfig(), 0)
+    PlausibilityModel.fit(
+        Dataset(images, sided.annotations, sided.categories, sided.info, sided.folder), PlausibilityConfig(), 0
+    )
 
 
-def test_chooses_and_presorts(judge, sided):
+def test_chooses_and_presorts(model, sided):
     gray = Scenes(sided).gray("002.png")
     masks = [blob(55, 30, 19), blob(20, 30, 5), blob(60, 60, 2)]
-    assert choose(judge, [(gray, mask, "scratch") for mask in masks]) == 1
-    order = presort(judge, {name: (gray, mask, "scratch") for name, mask in zip("abc", masks, strict=True)})
+    assert choose(model, [(gray, mask, "scratch") for mask in masks]) == 1
+    order = presort(model, {name: (gray, mask, "scratch") for name, mask in zip("abc", masks, strict=True)})
     assert order["b"] == 0 and sorted(order.values()) == [0, 1, 2]
     with pytest.raises(ValueError, match="no candidates"):
-        choose(judge, [])
+        choose(model, [])
 
 
 def test_calibration_is_monotone_and_stays_on_the_scale():
@@ -188,16 +192,16 @@ def test_calibration_is_monotone_and_stays_on_the_scale():
         Calibration.fit(parts[:3], scores[:3])
 
 
-def test_calibrated_scores_never_use_the_own_photograph(judge, sided):
+def test_calibrated_scores_never_use_the_own_photograph(model, sided):
     drawings = [
         type(one)(**{**vars(one), "score": 3.0 + index % 5})
         for index, one in enumerate(real_elements(sided, "train", 0.0)["scratch"][:12])
     ]
     scenes = Scenes(sided)
-    rated = judge_rated(judge, drawings, scenes)
+    rated = evaluate_rated(model, drawings, scenes)
     before = calibrated_unseen(rated)
     changed = [*drawings[:-1], type(drawings[-1])(**{**vars(drawings[-1]), "score": 10.0})]
-    after = calibrated_unseen(judge_rated(judge, changed, scenes))
+    after = calibrated_unseen(evaluate_rated(model, changed, scenes))
     assert before[-1] == after[-1] and not np.array_equal(before[:-1], after[:-1])
 
 
@@ -207,8 +211,10 @@ def test_a_donor_is_as_unseen_as_the_real_mask(tmp_path):
     groups = deal(elements, 0)
     assert sorted(groups) == sorted({image.group_id for image in dataset.images})
     held = {name: [one for one in own if one.parent_group in groups[:4]] for name, own in elements.items()}
-    judge = Judge.fit(dataset.select(lambda image: image.group_id not in groups[:4]), JudgeConfig(), 0)
-    verdicts = judge_pairs(judge, held, held, Scenes(dataset), 1, 0)
+    model = PlausibilityModel.fit(
+        dataset.select(lambda image: image.group_id not in groups[:4]), PlausibilityConfig(), 0
+    )
+    verdicts = evaluate_pairs(model, held, held, Scenes(dataset), 1, 0)
     areas = {one.area for own in held.values() for one in own}
     assert {one.pair.kind for one in verdicts} == {"moved", "swapped", "foreign", "resized"}
     assert all(np.count_nonzero(one.pair.fake_01) in areas for one in verdicts if one.pair.kind != "resized")

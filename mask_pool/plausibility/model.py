@@ -1,9 +1,9 @@
-"""The automatic judge of masks: how plausible is this mask on this photograph, learned from few real masks.
+"""How plausible is this mask on this photograph, learned from few real masks.
 
-Anomaly-GAN names it as future work. Two parts are judged: what the mask looks like (``shape_density``), and where it
-lies (``place_ratio``). Nothing that is judged has seen the defect itself: whatever
-lies under a mask is painted out before the photograph is looked at, in learning as in judging, on photographs with a
-defect and without. A judge that saw the defect would be a defect detector, and useless on normal photographs.
+Anomaly-GAN names it as future work. Two parts are rated: what the mask looks like (``shape_density``), and where it
+lies (``place_ratio``). No part has seen the defect itself: whatever
+lies under a mask is painted out before the photograph is looked at, in learning as in use, on photographs with a
+defect and without. A model that saw the defect would be a defect detector, and useless on normal photographs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..scoring.ratings import HIGHEST
 from ..statistics.shape_density import ShapeDensity, object_weights, robust_spread, weighted_quantile
 from ..statistics.shape_statistics import shape_statistics
 from .calibration import Calibration
-from .config import JudgeConfig
+from .config import PlausibilityConfig
 from .wording import place_words, shape_words
 
 Key = TypeVar("Key", bound=Hashable)
@@ -35,11 +35,11 @@ LEAST_SPREAD = np.array([1.0, 0.5])
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What the judge says of one mask.
+class Plausibility:
+    """What the model says of one mask.
 
     ``score``, ``shape`` and ``place`` are 0 to 10: the share of the category's real masks that are less plausible,
-    each judged without its own object; calibrated, ``score`` is what the experts would give. ``plausibility`` orders
+    each rated without its own object; calibrated, ``score`` is what the experts would give. ``plausibility`` orders
     masks where the score saturates. ``reasons`` are plain words, the weightiest first.
     """
 
@@ -52,7 +52,7 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """One category: its shapes, its places (None without real masks), and what its real masks were judged unseen.
+    """One category: its shapes, its places (None without real masks), and what its real masks were rated unseen.
 
     ``reference`` (N, 2) holds shape and place of the real masks in nats, ``weights`` (N,) sum to 1.
     """
@@ -75,15 +75,15 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """Judges masks of the categories of ``known``; immutable, made by ``fit``."""
+class PlausibilityModel:
+    """Rates masks of the categories of ``known``; immutable, made by ``fit``."""
 
-    config: JudgeConfig
+    config: PlausibilityConfig
     known: dict[str, Known]
     calibration: Calibration | None = None
 
     @classmethod
-    def fit(cls, train: Dataset, config: JudgeConfig, seed: int, scenes: Scenes | None = None) -> Self:
+    def fit(cls, train: Dataset, config: PlausibilityConfig, seed: int, scenes: Scenes | None = None) -> Self:
         """Learn from the real masks of the training split of ``train``; the rest of it is not looked at.
 
         ``scenes`` keeps painted-out photographs between fits on parts of one data set.
@@ -95,7 +95,7 @@ class Judge:
         elements = real_elements(train, "train", config.fragment_share)
         every = [element for own in elements.values() for element in own]
         if not every:
-            raise ValueError("a judge needs at least one real mask in the training split")
+            raise ValueError("a plausibility model needs at least one real mask in the training split")
         source = _Source(every, scenes or Scenes(train), config, seed)
         return cls(config, {name: source.know(name) for name in elements})
 
@@ -110,17 +110,17 @@ class Judge:
         weights = np.array([self.config.shape_weight, self.config.place_weight])
         return self._known(category).standard(nats) @ (weights / weights.sum())
 
-    def score(self, gray: np.ndarray, mask_01: np.ndarray, category: str) -> Judgement:
-        """Judge mask_01 (H, W) of ``category`` on the photograph ``gray`` (H, W) uint8.
+    def score(self, gray: np.ndarray, mask_01: np.ndarray, category: str) -> Plausibility:
+        """Rate mask_01 (H, W) of ``category`` on the photograph ``gray`` (H, W) uint8.
 
         Raises:
             ValueError: the mask is empty or of another size, or the category is unknown.
         """
         if gray.shape != mask_01.shape or not mask_01.any():
             raise ValueError(f"a mask {mask_01.shape} of {np.count_nonzero(mask_01)} pixels, a photograph {gray.shape}")
-        return self.judge(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, category)
+        return self.rate(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, category)
 
-    def judge(self, maps: PlaceMaps, mask_01: np.ndarray, category: str) -> Judgement:
+    def rate(self, maps: PlaceMaps, mask_01: np.ndarray, category: str) -> Plausibility:
         """As ``score``, on a photograph in which whatever lies under the mask is painted out already."""
         known, nats = self._known(category), self.nats(maps, mask_01, category)
         plausibility = float(self.weigh(nats, category))
@@ -134,19 +134,19 @@ class Judge:
         reasons = shape_words(known.shapes, shape_statistics(mask_01)) + (
             place_words(below, len(known.weights)) if known.places is not None else ()
         )
-        return Judgement(score, parts[0], parts[1], plausibility, reasons or ("like the real masks",))
+        return Plausibility(score, parts[0], parts[1], plausibility, reasons or ("like the real masks",))
 
     def parts(self, gray: np.ndarray, mask_01: np.ndarray, category: str) -> np.ndarray:
         """The two standardised parts (2,) that ``calibrated`` learns from."""
         nats = self.nats(PlaceMaps.of(paint_out(gray, mask_01)), mask_01, category)
         return self._known(category).standard(nats)
 
-    def calibrated(self, parts: np.ndarray, scores: np.ndarray) -> Judge:
-        """This judge, calibrated on the ``parts`` (N, 2) of rated masks with their mean ``scores`` (N,)."""
+    def calibrated(self, parts: np.ndarray, scores: np.ndarray) -> PlausibilityModel:
+        """This model, calibrated on the ``parts`` (N, 2) of rated masks with their mean ``scores`` (N,)."""
         return replace(self, calibration=Calibration.fit(parts, scores))
 
     def state(self) -> dict[str, Any]:
-        """Everything as JSON-able values; ``from_state`` gives the same judge."""
+        """Everything as JSON-able values; ``from_state`` gives the same model."""
         return {
             "config": self.config.model_dump(mode="json"),
             "calibration": self.calibration.state() if self.calibration else None,
@@ -173,18 +173,18 @@ class Judge:
             for name, one in state["known"].items()
         }
         calibration = Calibration.from_state(state["calibration"]) if state["calibration"] else None
-        return cls(JudgeConfig(**state["config"]), known, calibration)
+        return cls(PlausibilityConfig(**state["config"]), known, calibration)
 
     def _known(self, category: str) -> Known:
         if category not in self.known:
-            raise ValueError(f"the judge knows no category {category!r}{nearest(category, self.known)}")
+            raise ValueError(f"the plausibility model knows no category {category!r}{nearest(category, self.known)}")
         return self.known[category]
 
 
 class _Source:
     """The real masks of all categories, from which any part can be left out."""
 
-    def __init__(self, every: Sequence[Element], scenes: Scenes, config: JudgeConfig, seed: int) -> None:
+    def __init__(self, every: Sequence[Element], scenes: Scenes, config: PlausibilityConfig, seed: int) -> None:
         self.every, self.scenes, self.config, self.seed = list(every), scenes, config, seed
         self.shapes = np.stack([shape_statistics(element.full_mask()) for element in every])
         found = [places_of(scenes, element, seed) for element in every]
@@ -197,20 +197,20 @@ class _Source:
     def know(self, category: str) -> Known:
         own = [index for index, element in enumerate(self.every) if element.category == category]
         # a category without masks of its own is measured against all the others'
-        judged = own or list(range(len(self.every)))
-        reference = np.zeros((len(judged), 2))
-        folds = [self.fold_of[self.every[index].parent_group] for index in judged]
+        rated = own or list(range(len(self.every)))
+        reference = np.zeros((len(rated), 2))
+        folds = [self.fold_of[self.every[index].parent_group] for index in rated]
         for fold in sorted(set(folds)):
             seen = [index for index, element in enumerate(self.every) if self.fold_of[element.parent_group] != fold]
-            shapes, places = self._learn(category, seen or judged)
-            for row, index in enumerate(judged):
+            shapes, places = self._learn(category, seen or rated)
+            for row, index in enumerate(rated):
                 if folds[row] == fold:
                     reference[row] = (
                         shapes.log_density(self.shapes[index]),
                         0.0 if places is None else places.score(self.places[index]),
                     )
         shapes, places = self._learn(category, list(range(len(self.every))))
-        return Known(shapes, places, reference, object_weights([self.every[index].parent_group for index in judged]))
+        return Known(shapes, places, reference, object_weights([self.every[index].parent_group for index in rated]))
 
     def _learn(self, category: str, seen: Sequence[int]) -> tuple[ShapeDensity, PlaceRatio | None]:
         own = [index for index in seen if self.every[index].category == category]
@@ -233,23 +233,23 @@ Candidate = tuple[np.ndarray, np.ndarray, str]
 """A photograph (H, W) uint8, a mask_01 (H, W) on it, and its category."""
 
 
-def choose(judge: Judge, candidates: Sequence[Candidate]) -> int:
+def choose(model: PlausibilityModel, candidates: Sequence[Candidate]) -> int:
     """Index of the most plausible candidate, the first of equals: fills a pool where there are no experts.
 
     Raises:
-        ValueError: there are no candidates, or one cannot be judged.
+        ValueError: there are no candidates, or one cannot be rated.
     """
     if not candidates:
         raise ValueError("no candidates to choose from")
-    return int(np.argmax([_order(judge.score(*candidate)) for candidate in candidates]))
+    return int(np.argmax([_order(model.score(*candidate)) for candidate in candidates]))
 
 
-def presort(judge: Judge, items: Mapping[Key, Candidate]) -> dict[Key, int]:
+def presort(model: PlausibilityModel, items: Mapping[Key, Candidate]) -> dict[Key, int]:
     """Item -> priority: 0 is the most plausible, which experts see first; equals keep the order of ``items``."""
-    worth = {key: _order(judge.score(*candidate)) for key, candidate in items.items()}
+    worth = {key: _order(model.score(*candidate)) for key, candidate in items.items()}
     return {key: rank for rank, key in enumerate(sorted(worth, key=lambda key: -worth[key]))}
 
 
-def _order(judgement: Judgement) -> float:
+def _order(rated: Plausibility) -> float:
     # the plausibility decides where a calibrated score is cut off at an end of the scale
-    return judgement.score + 1e-6 * judgement.plausibility
+    return rated.score + 1e-6 * rated.plausibility

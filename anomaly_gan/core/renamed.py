@@ -1,0 +1,48 @@
+"""Older names, understood for one more release: a line of notice, once a process, and the new name is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+KEYS: dict[str, dict[str, str]] = {
+    "PoolConfig": {"judge": "plausibility"},
+}
+"""Section's class -> what a key of it was called before -> its name."""
+WORDS: dict[str, dict[str, dict[str, str]]] = {}
+"""Section's class -> key -> a word that was its value before -> the word."""
+SUBJECTS = {"judge": "plausibility"}
+"""Of ``pool study``."""
+
+_SAID: set[str] = set()
+
+
+def notice(what: str, new: str) -> None:
+    """Say on stderr that ``what`` is now called ``new``; a second time nothing."""
+    line = f"note: {what} is now called {new}; the older name works until the next release"
+    if line not in _SAID:
+        _SAID.add(line)
+        from .progress import say
+
+        say(line)
+
+
+def newest(name: str, older: Mapping[str, str], what: str = "") -> str:
+    """``name``, or what it is called now; ``what`` says of which kind it is, for the notice."""
+    if name not in older:
+        return name
+    notice(f"{what} {name}".strip(), older[name])
+    return older[name]
+
+
+def with_new_keys(values: Mapping[str, Any], older: Mapping[str, str], where: str) -> dict[str, Any]:
+    """A mapping with every older key under its new name; of two names for one key, the one that stands later counts.
+
+    Sections (mappings) under both names are laid over each other.
+    """
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        name = newest(key, older, where) if isinstance(key, str) else key
+        below = result.pop(name, None)
+        result[name] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
