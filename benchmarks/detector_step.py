@@ -1,13 +1,14 @@
 """A training step of ``dense`` against one of Mask R-CNN, in turn, in one process.
 
-    python benchmarks/detector_step.py [--rounds 9] [--threads 1]
+    python benchmarks/detector_step.py [--rounds 9] [--threads 1] [--precision auto]
 
 Mask R-CNN as the published tables trained it: lean heads, whole photographs with the longest side at 256 pixels, two a
-step. ``dense`` with its defaults. Photographs are made up; what they show changes no time to speak of. Each time is the
-median over the rounds of a step's processor time, per photograph or crop shown, drawing and augmenting included. An
-ordinary processor is emulated with ``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2``.
+step, in float32 (bf16 is no faster for it). ``dense`` with its defaults, in the arithmetic that the processor has.
+Photographs are made up; what they show changes no time to speak of. Each time is the median over the rounds of a step's
+processor time, per photograph or crop shown, drawing and augmenting included. An ordinary processor is emulated with
+``ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2``.
 
-The last line is JSON: ``dense_ms_per_image``, ``mask_rcnn_ms_per_image``, ``ratio``.
+The last line is JSON: ``dense_ms_per_image``, ``mask_rcnn_ms_per_image``, ``ratio``, ``precision``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.engine.loop import make_fabric, train_step
+from anomaly_gan.engine.precision import decide
 from detection.data import CategoryMap, load_examples
 from detection.dense.net import DenseNet
 from detection.dense.photographs import Photographs
@@ -61,9 +63,10 @@ def photographs(folder: Path) -> Dataset:
     return Dataset(images, annotations, CATEGORIES, {"mode": "L"}, folder)
 
 
-def dense_step(data: Dataset) -> tuple[Callable[[int], None], int]:
+def dense_step(data: Dataset, precision: str) -> tuple[Callable[[int], None], int]:
     """A step, and the crops it shows."""
-    config, fabric, categories = DetectConfig(), make_fabric("cpu"), CategoryMap.of(CATEGORIES)
+    config, categories = DetectConfig(), CategoryMap.of(CATEGORIES)
+    fabric = make_fabric("cpu", precision)
     source = Photographs(data, categories)
     sources, defects, painted = training_sources(source, None, config.dense.smallest)
     sampler = CropSampler(sources, config.dense, 0)
@@ -108,13 +111,15 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--precision", default="auto", help="of dense: auto, 32-true or bf16-mixed")
     chosen = options.parse_args()
+    precision = decide(chosen.precision, "cpu").precision
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
     times: dict[str, list[float]] = {"dense": [], "mask_rcnn": []}
     with tempfile.TemporaryDirectory() as folder:
         data = photographs(Path(folder))
-        steps = {"dense": dense_step(data), "mask_rcnn": mask_rcnn_step(data)}
+        steps = {"dense": dense_step(data, precision), "mask_rcnn": mask_rcnn_step(data)}
         for number in range(chosen.rounds + 1):
             for name, (step, shown) in steps.items():
                 began = time.process_time()
@@ -122,8 +127,11 @@ def main() -> int:
                 if number:  # the first builds what later ones reuse
                     times[name].append(1000 * (time.process_time() - began) / shown)
             sys.stderr.write(f"round {number}\n")
-    found = {f"{name}_ms_per_image": round(statistics.median(values), 2) for name, values in times.items()}
-    found["ratio"] = round(found["mask_rcnn_ms_per_image"] / found["dense_ms_per_image"], 2)
+    found: dict[str, float | str] = {
+        f"{name}_ms_per_image": round(statistics.median(values), 2) for name, values in times.items()
+    }
+    found["ratio"] = round(statistics.median(times["mask_rcnn"]) / statistics.median(times["dense"]), 2)
+    found["precision"] = precision
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 

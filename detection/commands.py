@@ -27,7 +27,8 @@ def detect_train(
     returns what training looked at, with the alarm ``threshold`` where sound objects could be held out to set it.
 
     Writes ``model.safetensors``, ``model.json``, ``losses.csv``, ``metrics.json`` and ``config.yaml`` to ``out``;
-    a training that was cut off goes on from its checkpoint.
+    a training that was cut off goes on from its checkpoint. Whatever arithmetic it is trained in, the sound
+    photographs behind the threshold are looked at in float32, as ``detect predict`` does on every machine.
 
     Raises:
         InputError: no training data; J6, ``out`` holds the work of another configuration or data set.
@@ -39,6 +40,7 @@ def detect_train(
     from .detectors.registry import detector
     from .evaluation.reading import read_detections
     from .inspection.alarm import SoundScores
+    from .training.arithmetic import settled
     from .training.checkpoint import save_detector
     from .training.finetune import train_detector
 
@@ -54,7 +56,8 @@ def detect_train(
         held = None
         if not detector(config.detector).trainer:
             dataset, held = hold_out_sound(dataset, config.dense, seed)
-        fabric = make_fabric(device)
+        precision = settled(config, device, work.place)
+        fabric = make_fabric(device, precision)
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         held = held or trained.held_out
         sound = SoundScores()
@@ -63,7 +66,7 @@ def detect_train(
             alone = held.select(lambda image: image.id in sane)
             seen = read_detections(trained.net, alone, trained.categories, config.longest, fabric.device)
             sound = SoundScores.of(alone, seen)
-        report = trained.report | {"threshold": _threshold(sound, false_alarm)}
+        report = trained.report | {"precision": precision, "threshold": _threshold(sound, false_alarm)}
         mode = dataset.info.get("mode", "RGB")
         save_detector(work.place, trained, config, mode, sound.to_json(), false_alarm, report["threshold"])
         write_text(work.place / "config.yaml", dump_yaml(config))

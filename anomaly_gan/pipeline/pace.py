@@ -196,13 +196,14 @@ def _step_on_crops(config: DetectConfig, wanted: Wanted) -> float:
 
     from ..engine.loop import make_fabric
 
-    fabric = make_fabric(wanted.device)
+    fabric = make_fabric(wanted.device, config.precision)
     net = build_net(wanted.categories, config, 0).to(fabric.device).train()
     images = torch.rand(config.dense.batch, 3, config.dense.crop, config.dense.crop).to(fabric.device)
 
     def work() -> float:
         net.zero_grad(set_to_none=True)
-        maps = [value for value in vars(net(images)).values() if isinstance(value, torch.Tensor)]
+        with fabric.autocast():
+            maps = [value for value in vars(net(images)).values() if isinstance(value, torch.Tensor)]
         loss = torch.stack([value.float().square().mean() for value in maps]).sum()
         loss.backward()
         return float(loss.detach())

@@ -129,13 +129,14 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     """Train and judge; ``detections.json`` and then ``result.json`` appear in ``job.folder``.
 
     A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared
-    first, a finished one set aside.
+    first, a finished one set aside. All cells of a comparison are trained in the arithmetic of the first one.
     """
     from anomaly_gan.engine.loop import make_fabric
 
     from ..detectors.registry import detector
     from ..evaluation.evaluate import judge
     from ..evaluation.reading import read_detections
+    from ..training.arithmetic import settled
     from ..training.finetune import train_detector
 
     if job.finished():
@@ -144,11 +145,13 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     config = job.config
     test = load_dataset(job.ingest).split(job.split_test)
     train = training_data(job.cell.arm, job.ingest, job.train, test)
-    fabric = make_fabric(job.device)
+    precision = settled(config, job.device, job.folder.parent)
+    fabric = make_fabric(job.device, precision)
     seed = seed_for(job.seed, "compare", job.cell.seed)
     trained = train_detector(train, config, fabric, job.folder, seed=seed, where=str(job.train), on_step=on_step)
     trained.categories.check(test, str(job.ingest))
-    seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device)
+    with fabric.autocast():
+        seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device)
     segments = detector(config.detector).segments
     figures = judge(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(job.folder / "detections.json", seen.rows)
@@ -160,6 +163,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
             **made_by(job.folder),
             **figures,
             **trained.report,
+            "precision": precision,
             "n_real": sum(image.source == "real" for image in train.images),
             "n_synthetic": sum(image.source == "synthetic" for image in train.images),
             "test_hash": held_out_hash(test),

@@ -15,6 +15,7 @@ from anomaly_gan.core.locks import holder
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, finished_key
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.core.versions import mixture
+from anomaly_gan.engine.precision import FLOAT32
 
 from ..detectors.config import NO_AUGMENTATION, CompareConfig
 from ..evaluation.metric_names import figure
@@ -216,7 +217,7 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     left: dict[str, Any] = {"missing": missing} if missing else {}
     if empty:
         left["nothing_passed"] = empty
-    if mixed := mixture(results):
+    if mixed := mixture([_made_by(result) for result in results]):
         left["versions"] = mixed
     summary = summarise(results, found, test, config, context.seed) | left
     if missing and config.time_budget:
@@ -232,7 +233,13 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
             {job.cell.arm: found[job.cell.name] for job in done if (job.cell.detector, job.cell.seed) == (name, first)},
             config.detect_config(name).score_threshold,
         )
-    return _metrics(len(results), summary, empty) | left
+    used = sorted({_made_by(result)["versions"]["precision"] for result in results})
+    return _metrics(len(results), summary, empty) | {"precision": ", ".join(used)} | left
+
+
+def _made_by(result: Result) -> dict[str, Any]:
+    """A cell's versions, its arithmetic among them; cells without a word on it were trained in float32."""
+    return {"versions": {**(result.get("versions") or {}), "precision": result.get("precision", FLOAT32)}}
 
 
 def not_reached(config: CompareConfig, missing: Sequence[str], of: int) -> str:

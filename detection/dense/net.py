@@ -16,6 +16,7 @@ from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, TRUN
 from .config import DenseConfig
 from .instances import Inspected
 from .predict import Seen, look
+from .trunk import depthwise_kernels, trunk_features
 
 COARSE = 16
 """Stride of the coarse head."""
@@ -49,7 +50,8 @@ class DenseNet(nn.Module):
     """EfficientNet-Lite features at strides 2 to 32 and a U-Net decoder (Ronneberger et al. 2015).
 
     Input: images in [0, 1], (B, 3, H, W), or (B, 4, H, W) with a one-class map; H and W multiples of 32. Batch
-    statistics of the trunk are frozen, and so are its first ``frozen_stages`` stages.
+    statistics of the trunk are frozen, and so are its first ``frozen_stages`` stages and all its depthwise kernels: a
+    step's largest single cost on a processor would be the gradient of those of 5 × 5.
     """
 
     mean: Tensor
@@ -87,6 +89,8 @@ class DenseNet(nn.Module):
         for module in self.body.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.requires_grad_(False)
+        for weight in depthwise_kernels(self.body):
+            weight.requires_grad_(False)
         if stages:
             for part in (self.body.get_submodule("conv_stem"), *blocks[:stages]):
                 part.requires_grad_(False)
@@ -100,17 +104,22 @@ class DenseNet(nn.Module):
         """The trunk's maps at strides 2 to 32."""
         colour = (images_BCHW[:, :3] - self.mean) / self.std
         images = torch.cat([colour, images_BCHW[:, 3:]], 1) if self.config.prior else colour
-        return self.body(images.contiguous(memory_format=torch.channels_last))
+        return trunk_features(self.body, images.contiguous(memory_format=torch.channels_last))
 
     def decode(self, features: list[Tensor]) -> Logits:
-        """Maps from the trunk's features. Factors, not sizes, so that a traced graph takes any size."""
+        """Maps from the trunk's features, float32 in any arithmetic. Factors, not sizes, so that a traced graph takes
+        any size."""
         value, coarse = self.top(features[4]), None
         for level, block in zip(self.levels, self.decoder, strict=True):
             beside = features[level]
             value = block(torch.cat([F.interpolate(value, scale_factor=2), beside], 1))
-            coarse = self.coarse(value) if coarse is None else coarse
+            if coarse is None:
+                with torch.autocast(value.device.type, enabled=False):
+                    coarse = self.coarse(value.float())
         assert coarse is not None
-        maps = F.interpolate(self.maps(value), scale_factor=self.config.finest, mode="bilinear", align_corners=False)
+        with torch.autocast(value.device.type, enabled=False):
+            fine = self.maps(value.float())
+        maps = F.interpolate(fine, scale_factor=self.config.finest, mode="bilinear", align_corners=False)
         return Logits(maps, coarse)
 
     def forward(self, images_BCHW: Tensor) -> Logits:

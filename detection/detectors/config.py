@@ -82,6 +82,9 @@ class DetectConfig(Config):
     detections: int = Field(50, ge=1, le=100, description="most detections kept per image")
     score_threshold: float = Field(0.5, gt=0, lt=1, description="instances below this score stay out of the mIoU")
     checkpoint_every: int = Field(200, ge=1)
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        "auto", description="auto: dense and cached in bf16 where the device computes it, the others in float32"
+    )
     dense: DenseConfig = DenseConfig()
 
     @property

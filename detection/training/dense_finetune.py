@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.seeding import rng_for
@@ -141,7 +140,7 @@ def _plateau(
     return Plateau(
         every=max(1, steps // (2 * config.dense.looks)),
         patience=config.dense.patience,
-        measure=lambda: measured(net, inner.held, asked, categories, fabric.device, priors),
+        measure=lambda: measured(net, inner.held, asked, categories, fabric, priors),
         nets=lambda: {"average": net},
         after=steps // 2,
     )
@@ -162,7 +161,7 @@ def measured(
     dataset: Dataset,
     images: list[ImageRecord],
     categories: CategoryMap,
-    device: torch.device,
+    fabric: Fabric,
     priors: Path | None = None,
 ) -> dict[str, float]:
     """``missed``: 1 - mean pixel AP over the categories that the images show."""
@@ -173,7 +172,9 @@ def measured(
     net.eval()
     for image in images:
         pixels, truth = photographs.load(place_of[image.id])
-        seen = net.look(pixels, device, read_prior(priors, image) if net.config.prior else None)
+        prior = read_prior(priors, image) if net.config.prior else None
+        with fabric.autocast():
+            seen = net.look(pixels, fabric.device, prior)
         counts.add(seen.maps_KHW, None if image.id in sound else truth[:-1])
     known = [value for value in counts.average_precision() if value is not None]
     return {"missed": 1 - float(np.mean(known)) if known else 1.0}

@@ -69,7 +69,7 @@ class DenseTask:
         groups: list[dict[str, Any]] = [{"params": rest, "lr": config.lr}]
         if trunk:
             groups.append({"params": trunk, "lr": config.lr * config.trunk_lr_factor})
-        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
         return [Update("detector", optimizer, losses=lambda outputs: outputs)]
 
     def after_step(self, step: int) -> None:

@@ -11,6 +11,7 @@ from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_text
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.engine import precision
 from anomaly_gan.engine.loop import make_fabric
 from detection.data import CategoryMap
 from detection.dense.bank import read_bank
@@ -22,7 +23,9 @@ from detection.dense.loss import dice_loss
 from detection.dense.net import DenseNet
 from detection.dense.pixels import PixelCounts
 from detection.dense.sampling import BalancedDeck, CropSampler, Item, Sources
+from detection.dense.trunk import trunk_features
 from detection.detectors.config import DetectConfig
+from detection.training.arithmetic import settled
 from detection.training.finetune import Trained, train_detector
 
 from .conftest import WriteDataset
@@ -51,6 +54,43 @@ def write_bank(folder: Path, sources: list[str], shams: bool = True) -> Path:
 
 def train(data: Dataset, config: DetectConfig, folder: Path, **more: object) -> Trained:
     return train_detector(data, config, make_fabric("cpu"), folder, seed=0, **more)  # type: ignore[arg-type]
+
+
+def test_the_trunk_run_with_folded_norms_is_the_trunk() -> None:
+    net = DenseNet(2, DenseConfig(widths=(16, 16, 8, 8))).eval()
+    images = torch.from_numpy(rng_for(0, "images").random((1, 3, 64, 96), dtype=np.float32))
+    with torch.no_grad():
+        for own, timms in zip(trunk_features(net.body, images), net.body(images), strict=True):
+            assert own.shape == timms.shape and torch.allclose(own, timms, atol=1e-4, rtol=1e-4)
+    learn = {name for name, weight in net.body.named_parameters() if weight.requires_grad}
+    assert "blocks.6.0.conv_pw.weight" in learn and not any("conv_dw" in name or "bn" in name for name in learn)
+
+
+@pytest.mark.parametrize(("has", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_dense_learns_in_what_the_processor_computes_and_loses_nothing_in_its_maps(
+    has: bool, expected: str, data: Dataset, tiny_dense: DetectConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*precision.ONEDNN, precision.ATEN):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(precision, "_has_onednn", lambda: True)
+    monkeypatch.setattr(precision, "capabilities", lambda: {"avx512_bf16": has})
+    assert settled(tiny_dense, "cpu", tmp_path) == expected
+    monkeypatch.setattr(precision, "capabilities", lambda: {"avx512_bf16": not has})
+    assert settled(tiny_dense, "cpu", tmp_path) == expected, "as it began"
+    plain = tiny_dense.model_copy(update={"detector": "mask_rcnn"})
+    assert settled(plain, "cpu", tmp_path / "mask_rcnn") == "32-true"
+    fabric = make_fabric("cpu", expected)
+    seen: list[torch.dtype] = []
+    watch = lambda module, inputs, output: seen.append(output.dtype)  # noqa: E731
+    with fabric.autocast(), torch.no_grad():
+        net = DenseNet(2, tiny_dense.dense).eval()
+        net.decoder[0][0].register_forward_hook(watch)
+        logits = net(torch.zeros(1, 3, 64, 64))
+    assert seen == [torch.bfloat16 if has else torch.float32]
+    assert logits.maps_BKHW.dtype == logits.coarse_BKhw.dtype == torch.float32
+    config = tiny_dense.model_copy(update={"iterations": 1})
+    trained = train_detector(data, config, fabric, tmp_path / "training", seed=0)
+    assert all(value.dtype != torch.bfloat16 for value in trained.net.state_dict().values())
 
 
 @pytest.mark.parametrize("name", ["dense", "cached"])

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from anomaly_gan.cli.detect import detect_app
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import write_png
+from anomaly_gan.engine.precision import decide
 from detection.commands import detect_train
 from detection.dense.config import DenseConfig
 from detection.detectors.config import DetectConfig
@@ -50,6 +51,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_model_knows_its_weights_its_categories_and_its_threshold(trained: Path) -> None:
     facts = json.loads((trained / "model" / "model.json").read_text())
     assert [item["name"] for item in facts["categories"]] == ["square", "bar"]
+    metrics = json.loads((trained / "model" / "metrics.json").read_text())
+    assert metrics["precision"] == decide("auto", "cpu").precision
     assert facts["threshold"]["held_out"] == 2 and facts["threshold"]["groups"] == 2
     assert facts["sound"]["scores"] == sorted(facts["sound"]["scores"])
     model = read_model(trained / "model")

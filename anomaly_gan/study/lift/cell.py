@@ -129,6 +129,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     from detection.evaluation.evaluate import judge
     from detection.evaluation.reading import read_detections
     from detection.scale import fitted
+    from detection.training.arithmetic import settled
     from detection.training.finetune import train_detector
 
     torch.set_num_threads(config.threads)
@@ -137,7 +138,8 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     data = load_dataset(prepared.ingest)
     train, test = data.split("train"), data.split("test")
     detect = fitted(detect, train)
-    fabric, seed = make_fabric(config.device), seed_for(config.seed, "lift", cell.share.name, cell.seed)
+    precision = settled(detect, config.device, prepared.folder.parent)
+    fabric, seed = make_fabric(config.device, precision), seed_for(config.seed, "lift", cell.share.name, cell.seed)
     rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
     bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)
     trace = json.loads((bank / "metrics.json").read_text(encoding="utf-8"))["artefact_auroc"] if bank else None
@@ -150,7 +152,8 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
         train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, priors=priors, start=start
     )
     learnt = time.process_time() - used
-    seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device, priors)
+    with fabric.autocast():
+        seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device, priors)
     figures = judge(
         test, seen.rows, detector(detect.detector).segments, detect.score_threshold, seen.scores, seen.pixels
     )
@@ -163,6 +166,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
         "row": table_row(config, cell, detect.detector, figures),
         "figures": figures,
         "report": trained.report,
+        "precision": precision,
         "artefact_auroc": trace,
         "real_defective": len(train.images) - len(train.normals()),
         "seconds": {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)},
