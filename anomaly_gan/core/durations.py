@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 UNITS = {"h": 3600, "m": 60, "s": 1}
 PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
@@ -37,3 +40,7 @@ def canonical(text: object) -> str:
         count, left = divmod(left, unit)
         parts.append(f"{count}{name}" if count else "")
     return "".join(parts)
+
+
+TimeLimit = Annotated[str | None, BeforeValidator(lambda value: None if value is None else canonical(value))]
+"""A field of a configuration: None, or a length of time in its one spelling."""

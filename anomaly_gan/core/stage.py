@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from .config import Config, dump_yaml
+from .durations import canonical, seconds_of
 from .files import link_file, sha256_bytes, sync_folder, write_json, write_text
 from .manifest import BOOKKEEPING, LOGS, SCHEMA, STARTED, check_product, finished_key, is_fresh, read_manifest
+from .time_budget import TimeBudget
 from .workfolder import (
     CELLS,
     close_folder,
@@ -56,11 +58,20 @@ class Context:
     """What every stage is told besides its configuration: the seed, the device, and where its inputs lie.
 
     ``inputs`` maps the name of an upstream stage (``ingest``, ``generate@anomaly_gan`` ...) to its folder.
+    ``deadline``: what is left for the stage of a whole run's time.
     """
 
     seed: int
     device: str = "auto"
     inputs: Mapping[str, Path] = field(default_factory=dict)
+    deadline: TimeBudget | None = None
+
+    def watch(self, time_budget: str | None) -> TimeBudget | None:
+        """What a stage goes by that can end before all is done: its configured ``time_budget``, or the run's time.
+
+        A stage that it ends says ``ended_by: time`` in its metrics, and leaves what is done by then as its product.
+        """
+        return TimeBudget(seconds_of(time_budget)) if time_budget else self.deadline
 
 
 StageFunction = Callable[[Any, Context, Path], dict[str, Any]]
@@ -92,7 +103,8 @@ def run_stage(
     """Run one stage into ``folder`` unless it is fresh. Returns True where work was done.
 
     The manifest's inputs are ``input_keys`` and the keys of the stages in ``context.inputs``. The folder is locked for
-    as long as this works; a finished product in it stays until the new one is whole.
+    as long as this works; a finished product in it stays until the new one is whole. What ``context.deadline`` ended
+    is the product of a configuration with that ``time_budget``: asked for without, it is made anew.
 
     Raises:
         RunBusy: another process writes this folder.
@@ -108,10 +120,19 @@ def run_stage(
             return False
         place = open_folder(home, {"stage": stage, "key": key})
         metrics = function(config, context, folder if place == home else place)
+        if context.deadline is not None and metrics.get("ended_by") == "time":
+            config = ended(config, context.deadline)
+            key = stage_key(stage, config, context.seed, keys)
         write_text(place / "config.yaml", dump_yaml(config))
         write_json(place / "metrics.json", metrics)
         finish(place, home, {"stage": stage, "key": key, "seed": context.seed, "inputs": keys})
     return True
+
+
+def ended(config: Config, deadline: TimeBudget) -> Config:
+    """The configuration whose product a stage is that was ended by this deadline."""
+    given = getattr(config, "time_budget", None) or canonical(f"{deadline.seconds:.0f}s")
+    return config.model_copy(update={"time_budget": given})
 
 
 def begin_stage(stage: str, config: Config, context: Context, folder: Path) -> bool:

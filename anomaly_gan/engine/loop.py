@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 
 from ..core.errors import ConfigError, NumericalFailure
+from ..core.files import write_json
 from ..core.progress import progress_bar
 from ..core.seeding import seed_for
 from ..core.stage import LOGS
-from .budget import TimeBudget
+from ..core.time_budget import TimeBudget
 from .checkpoint import newest_checkpoint, remove_checkpoints, save_checkpoint
 from .distributed import average_gradients
 from .early_stopping import Plateau
@@ -28,6 +30,8 @@ from .task import Task, Update, frozen, learning_rate_factor
 SHARED = "ddp_spawn"
 """How Fabric starts processes that share a training. Forked ones would start sooner, but may hang on the threads of
 what ran before them."""
+ENDED = "ended.json"
+"""Beside the losses of a training that time ended: when."""
 Batches = Callable[[int], Any]
 """The batch of a step (0-based), from the step number alone; where processes share a batch, this one's part of it."""
 
@@ -39,6 +43,7 @@ class Schedule:
     ``rate``: the factor on every learning rate at a step; None: warm-up, constant, then linear to zero.
     ``budget``: the time after which the training ends, should ``steps`` not have been reached: the rate then goes by
     the share of the time that is gone where that is more than the share of the steps.
+    ``until``: a hard end besides, which no rate goes by.
     """
 
     steps: int
@@ -52,6 +57,7 @@ class Schedule:
     label: str = "train"
     rate: Callable[[int], float] | None = None
     budget: TimeBudget | None = None
+    until: TimeBudget | None = None
 
     def factor(self, step: int, time_gone: float = 0.0) -> float:
         """``time_gone``: the share of the time budget."""
@@ -64,6 +70,10 @@ class Schedule:
     def time_gone(self, fabric: Fabric) -> float:
         """By the first process's watch, for all; 0 without a budget."""
         return fabric.broadcast(self.budget.share()) if self.budget else 0.0
+
+    def time_up(self, fabric: Fabric) -> bool:
+        """Whether the hard end has come."""
+        return fabric.broadcast(self.until.over()) if self.until else False
 
 
 def make_fabric(device: str, precision: str = "32-true", logs: Path | None = None) -> Fabric:
@@ -157,6 +167,8 @@ def fit(
         plateau.settle()
     if fabric.is_global_zero:
         history.write(folder / "losses.csv")
+        if history.ended_by == "time":
+            write_json(folder / ENDED, {"ended_by": "time", "steps": history.steps, "planned_steps": schedule.steps})
     return history
 
 
@@ -165,7 +177,7 @@ def _ends(
 ) -> bool:
     """Whether the step just taken was the last one, and, where it was, why; the plateau looks when it is its turn."""
     last = history.steps == schedule.steps
-    if not last and time_gone >= 1:
+    if not last and (time_gone >= 1 or schedule.time_up(fabric)):
         last, history.ended_by = True, "time"
     if plateau and (last or plateau.due(history.steps)):
         if plateau.look(history.steps, fabric) and not last:
@@ -178,6 +190,15 @@ def _ends(
 def _stream(seed: int, step: int, rank: int) -> int:
     """Seed of the torch stream: processes that share a batch draw different numbers for different rows."""
     return seed_for(seed, "step", step, *(["rank", rank] if rank else [])) % 2**32
+
+
+def time_ended(folder: Path) -> dict[str, Any]:
+    """``ended_by``, ``steps`` and ``planned_steps`` of all trainings below ``folder`` that time ended, together; empty
+    where none was."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(ENDED))]
+    if not found:
+        return {}
+    return {"ended_by": "time", **{name: min(item[name] for item in found) for name in ("steps", "planned_steps")}}
 
 
 def finish(folder: Path) -> None:

@@ -8,6 +8,7 @@ same command goes on after a kill with the same shares, and with the seconds tha
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,8 +19,9 @@ from ..core.config import Config
 from ..core.durations import canonical, seconds_of
 from ..core.files import sha256_bytes, write_json
 from ..core.stage import LOGS
+from ..core.time_budget import TimeBudget
 from .config import RunConfig
-from .costs import Work, compare_seconds
+from .costs import Work, cell_seconds, compare_seconds, compare_workers
 from .course import Course
 from .plan import Step
 
@@ -29,6 +31,7 @@ MARGIN = 0.04
 COMFORT = 1.15
 """Trainings whose estimates fit this many times are not limited."""
 LEAST_TRAINING = 10.0
+LEAST_STAGE = 5.0
 LEAST_ITERATIONS = 0.1
 """Share of a detector's iterations below which nothing is cut: the clock ends such a comparison instead."""
 
@@ -89,6 +92,25 @@ class Budget:
             config = lay(config, own[name], known["values"]) if name in own else config
         return config
 
+    def deadline(self, step: Step, course: Course) -> TimeBudget | None:
+        """How long the step that is about to begin may take; None for one that cannot end early or has its own time.
+
+        All that what comes after it is not expected to need; where there is too little for all, its part.
+        """
+        if not _ends_early(step):
+            return None
+        own, later = course.refined(step.name), sum(course.refined(name) for name in course.pending())
+        left = self.left()
+        seconds = left - later if left - later >= own else left * own / max(1e-9, own + later)
+        return TimeBudget(float(round(max(LEAST_STAGE, seconds))), self.clock)
+
+    def note(self, config: RunConfig, step: Step, given: str) -> RunConfig:
+        """The configuration of what is there now that this time has ended the step, and that written down."""
+        values = {"time_budget": given}
+        self.decided[step.name] = {"of": _hash(step.config), "values": values}
+        self.save()
+        return lay(config, step, values)
+
     def decide(self, config: RunConfig, work: Work, course: Course) -> RunConfig:
         """The configuration with the share of the step that is about to begin, and that written down."""
         step = work.step
@@ -118,6 +140,8 @@ def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
     """``values`` of the step's section over the run's configuration."""
     if not values:
         return config
+    if step.stage.name not in ("train", "compare"):
+        return config.model_copy(update={"time_budgets": {**config.time_budgets, step.name: values["time_budget"]}})
     if step.stage.name == "train":
         method = step.config.method  # type: ignore[attr-defined]
         methods = {**config.train_methods, method: {**config.train_methods.get(method, {}), **values}}
@@ -126,12 +150,23 @@ def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
     return config.model_copy(update={"compare": type(config.compare)(**content)})
 
 
+def _ends_early(step: Step) -> bool:
+    """Whether the stage ends with what is done once its time is up. A comparison always has a share of its own; a
+    training that begins with pseudo-defects goes to its end, for else it might never see a real one."""
+    config: Any = step.config
+    if step.stage.name == "compare" or getattr(config, "pretrain_steps", 0):
+        return False
+    return hasattr(config, "time_budget") and config.time_budget is None
+
+
 def _hash(config: Config) -> str:
     return sha256_bytes(json.dumps(config.keyed(), sort_keys=True).encode())
 
 
 def _training_share(work: Work, course: Course, left: float) -> dict[str, Any]:
     """``time_budget`` of a training: none where everything fits, else its part of what the fixed stages leave."""
+    if work.config.pretrain_steps:
+        return {}
     pending = [work.step.name, *course.pending()]
     need = {name: course.refined(name) for name in dict.fromkeys(pending)}
     trainings = sum(seconds for name, seconds in need.items() if name.partition("@")[0] == "train")
@@ -157,7 +192,20 @@ def _compare_share(work: Work, left: float) -> dict[str, Any]:
         values["seeds"] = max(1, fit) if isinstance(config.seeds, int) else tuple(seeds[: max(1, fit)])
     if not fit:
         values |= _fewer_iterations(work, left)
+    if fit < 2:
+        values["detect"] = _with_a_clock(work, values.get("detect") or config.detect.model_dump(), left)
     return values
+
+
+def _with_a_clock(work: Work, detect: dict[str, Any], left: float) -> dict[str, Any]:
+    """One seed of every arm and detector, each training ended by its part of the time: whole where the estimate holds,
+    and where it does not, shorter for all alike instead of missing for some."""
+    names, config = work.config.detector_list(), work.config
+    rounds = math.ceil(len(names) * len(config.arms) / compare_workers(work))
+    beside = max(cell_seconds(work, name, 0.0) for name in names)
+    seconds = max(LEAST_STAGE, left / COMFORT / rounds - beside)
+    own = config.detect.time_budget
+    return detect | {"time_budget": canonical(f"{min(seconds, seconds_of(own)) if own else seconds:.0f}s")}
 
 
 def _fewer_iterations(work: Work, left: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from detection.one_class.synthetic_filter.config import OneClassStageConfig, Opi
 from mask_pool.build.config import PoolConfig
 
 from ..core.config import Config, build, choose_preset, merge, nearest, read_yaml
+from ..core.durations import TimeLimit
 from ..core.errors import ConfigError
 from ..ingestion.stage import IngestConfig
 from ..report.config import ReportConfig
@@ -69,6 +70,8 @@ class RunConfig(Config):
     export: ExportConfig = ExportConfig()
     compare: CompareConfig = CompareConfig()
     report: ReportConfig = ReportConfig()
+    time_budgets: dict[str, TimeLimit] = Field(default_factory=dict)
+    """``time_budget`` of single stage folders (``gate@anomaly_gan: 2m``): what ``--time-budget`` ended stands here."""
 
     @field_validator("pool_variants")
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.config import dump_yaml
+from ..core.config import dump_yaml, read_yaml
 from ..core.files import write_text
 from ..core.live import Moment, in_words
 from ..core.progress import say, stage, watched
@@ -99,13 +99,18 @@ class _Worker:
             course.estimates.pop(name, None)
             return
         course.begin(name)
+        deadline = None
         if not self.foreseen[name].fresh and self.budget:
             step = self._given(step, course, keep_config)
+            deadline = self.budget.deadline(step, course)
         with stage(name):
             began = time.monotonic()
-            worked = run_step(self.config, self.run, self._of_what_is_there(step), dict(self.foreseen[name].outside))
+            there, outside = self._of_what_is_there(step), dict(self.foreseen[name].outside)
+            worked = run_step(self.config, self.run, there, outside, deadline)
             seconds = time.monotonic() - began
         course.end(name, seconds)
+        if worked and deadline:
+            self._note_ended(step, keep_config)
         say(f"{name}: {f'done in {in_words(seconds)}' if worked else 'fresh, skipped'} → {self.run / name}")
         if worked and name == "ingest":
             for line in summary_lines(self.run / name):
@@ -138,6 +143,17 @@ class _Worker:
         given = next(other for other in self.steps() if other.name == step.name)
         say(f"{step.name}: {_share_words(step, given)}")
         return given
+
+    def _note_ended(self, step: Step, keep_config: bool) -> None:
+        """Where its time ended the step: its configuration is from now on that of what it left."""
+        assert self.budget is not None
+        given = read_yaml(self.run / step.name / "config.yaml").get("time_budget")
+        if given is None:
+            return
+        self.config = self.budget.note(self.config, step, given)
+        self._keep(keep_config)
+        self.foreseen = foresee(self.config, self.run, self.steps(), known=self.foreseen)
+        say(f"{step.name}: its {given} were over before all was done; what is done by then goes on")
 
     def _keep(self, keep: bool) -> None:
         if keep:
@@ -186,5 +202,7 @@ def _share_words(before: Step, given: Step) -> str:
         seeds = (len(old.seed_list()), len(new.seed_list()))  # type: ignore[attr-defined]
         parts += [f"{seeds[1]} of {seeds[0]} seeds"] if seeds[0] != seeds[1] else []
         share = new.detect.steps(1000) / old.detect.steps(1000)  # type: ignore[attr-defined]
+        if new.detect.time_budget != old.detect.time_budget:  # type: ignore[attr-defined]
+            parts.append(f"at most {new.detect.time_budget} a training")  # type: ignore[attr-defined]
         parts += [f"{share:.0%} of each training's steps, so its figures say little"] if share < 1 else []
     return ", ".join(parts)

@@ -59,7 +59,9 @@ class Wanted:
     def key(self) -> str:
         content = {
             "trainings": {name: item.keyed() | IN_NO_STEP for name, item in self.trainings.items()},
-            "detectors": {name: item.keyed() | {"iterations": 0} for name, item in self.detectors.items()},
+            "detectors": {
+                name: item.keyed() | {"iterations": 0, "time_budget": None} for name, item in self.detectors.items()
+            },
             "about": [self.device, self.channels, cores()],
         }
         return sha256_bytes(json.dumps(content, sort_keys=True, default=str).encode())

@@ -34,7 +34,7 @@ def plan(config: RunConfig) -> list[Step]:
         made[stage.name] = _runs_of(stage, config)
         for arm in made[stage.name]:
             steps.append(
-                Step(_folder(stage, arm), stage, _section(stage, arm, config), _inputs(stage, arm, made, config))
+                Step(_folder(stage, arm), stage, _limited(stage, arm, config), _inputs(stage, arm, made, config))
             )
     return steps
 
@@ -58,6 +58,12 @@ def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
 
 def _folder(stage: Stage, arm: Arm) -> str:
     return f"{stage.name}@{arm.name}" if arm != SHARED else stage.name
+
+
+def _limited(stage: Stage, arm: Arm, config: RunConfig) -> Config:
+    """The step's section, with the time that was set for just this folder."""
+    section, limit = _section(stage, arm, config), config.time_budgets.get(_folder(stage, arm))
+    return section.model_copy(update={"time_budget": limit}) if limit and hasattr(section, "time_budget") else section
 
 
 def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:

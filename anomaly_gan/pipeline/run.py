@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from mask_pool.build.config import PoolConfig
 
 from ..core.files import atomic_path
 from ..core.stage import Context, read_manifest, run_stage
+from ..core.time_budget import TimeBudget
 from ..ingestion.stage import IngestConfig, source_key
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import GateConfig
@@ -17,14 +19,21 @@ from .config import RunConfig
 from .plan import Step
 
 
-def run_step(config: RunConfig, run: Path, step: Step, outside: dict[str, str] | None = None) -> bool:
-    """Run one step unless it is fresh; True where work was done. ``outside``: its ``outside_keys``, where known."""
+def run_step(
+    config: RunConfig,
+    run: Path,
+    step: Step,
+    outside: dict[str, str] | None = None,
+    deadline: TimeBudget | None = None,
+) -> bool:
+    """Run one step unless it is fresh; True where work was done. ``outside``: its ``outside_keys``, where known;
+    ``deadline``: when it has to end with what is done."""
     module, _, function = step.stage.function.partition(":")
     return run_stage(
         step.name,
         getattr(import_module(module), function),
         step.config,
-        context_of(config, run, step),
+        replace(context_of(config, run, step), deadline=deadline),
         run / step.name,
         outside_keys(step) if outside is None else outside,
     )

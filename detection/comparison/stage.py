@@ -217,6 +217,8 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     left: dict[str, Any] = {"missing": missing} if missing else {}
     if empty:
         left["nothing_passed"] = empty
+    if by_time := sum(result.get("ended_by") == "time" for result in results):
+        left["ended_by_time"] = by_time
     if mixed := mixture([_made_by(result) for result in results]):
         left["versions"] = mixed
     summary = summarise(results, found, test, config, context.seed) | left

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from anomaly_gan.core.config import Config, nearest
-from anomaly_gan.core.durations import canonical
+from anomaly_gan.core.durations import TimeLimit
 
 from ..dense.config import DenseConfig
 from .registry import DETECTORS
@@ -85,6 +85,9 @@ class DetectConfig(Config):
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
         "auto", description="auto: dense and cached in bf16 where the device computes it, the others in float32"
     )
+    time_budget: TimeLimit = Field(
+        None, description="5m: the training ends by then, at the rate of its end; None: by its steps"
+    )
     dense: DenseConfig = DenseConfig()
 
     @property
@@ -150,7 +153,7 @@ class CompareConfig(Config):
     detect: DetectConfig = DetectConfig()
     detectors: tuple[str, ...] = ()
     detector_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    time_budget: str | None = Field(
+    time_budget: TimeLimit = Field(
         None, description="45m: ends by then with the cells that were reached; None: trains them all"
     )
 
@@ -165,11 +168,6 @@ class CompareConfig(Config):
         same whatever the others' tail."""
         content = self.detect.model_dump() | self.detector_settings.get(detector, {}) | {"detector": detector}
         return DetectConfig(**content | ({"real_tail": 0.0} if arm == NO_AUGMENTATION else {}))
-
-    @field_validator("time_budget", mode="before")
-    @classmethod
-    def _one_spelling(cls, value: Any) -> str | None:
-        return None if value is None else canonical(value)
 
     @field_validator("detectors")
     @classmethod

@@ -14,6 +14,7 @@ from torch import Tensor
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_bytes
 from anomaly_gan.core.seeding import rng_for, seed_for
+from anomaly_gan.core.time_budget import TimeBudget
 
 from .interface import Normals, OneClassDetector, Phase
 from .registry import one_class
@@ -60,10 +61,12 @@ def train_detector(
     folder: Path,
     seed: int,
     on_epoch: Callable[[int], None] | None = None,
+    until: TimeBudget | None = None,
 ) -> None:
     """Train on uint8 images (N, C, H, W); goes on in ``folder`` where an earlier call with the same data was cut off.
 
     ``on_epoch(number)`` is called after each epoch of the last phase, nets in whatever mode training leaves them.
+    ``until``: no phase goes on beyond its share of this time; a phase takes one step at least.
 
     Raises:
         InputError: K5, fewer than two images.
@@ -83,7 +86,14 @@ def train_detector(
     phases = detector.phases()
     for number, phase in enumerate(phases):
         _run_phase(
-            detector, phase, normals, fabric, folder / phase.name, seed, on_epoch if number == len(phases) - 1 else None
+            detector,
+            phase,
+            normals,
+            fabric,
+            folder / phase.name,
+            seed,
+            on_epoch if number == len(phases) - 1 else None,
+            until.part((number + 1) / len(phases)) if until else None,
         )
     detector.settle(normals)
 
@@ -96,6 +106,7 @@ def _run_phase(
     folder: Path,
     seed: int,
     on_epoch: Callable[[int], None] | None,
+    until: TimeBudget | None,
 ) -> None:
     from anomaly_gan.engine.loop import Schedule, finish, fit
 
@@ -116,6 +127,7 @@ def _run_phase(
         clip_norm=phase.clip_norm,
         rate=lambda step: phase.rate(step // epochs.steps),
         sample_every=epochs.steps if on_epoch else 0,
+        until=until,
     )
     sampled = (lambda step, last: on_epoch(step // epochs.steps)) if on_epoch else None
     fit(phase.task(), epochs, schedule, fabric, folder, sampled)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
+from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.core.time_budget import TimeBudget
 
 from ..data import CategoryMap
 from ..dense.bank import read_bank
@@ -86,6 +88,7 @@ def train_dense(
             clip_norm=config.clip_norm,
             label=f"train {config.detector}",
             rate=cosine(steps, config.warmup),
+            budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
         ),
         fabric,
         folder,
@@ -98,6 +101,7 @@ def train_dense(
         "exposure": exposure_report(sampler, history.steps, categories.names, [item.image for item in defects]),
         "dropped": {},
         "iterations": history.steps,
+        **({"ended_by": "time"} if history.ended_by == "time" else {}),
         "inner": {
             "held_out": _described(inner.held),
             "best": plateau.best if plateau else {},

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.dataset import Dataset
+from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.seeding import rng_for, seed_for
+from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.engine.task import Losses, Update
 
 from ..data import CategoryMap, Example, Examples, augment, boxes_xyxy, cut_tile, load_examples
@@ -197,7 +199,7 @@ def _train_on_photographs(
         on_step()
         return batches(step)
 
-    fit(
+    history = fit(
         task,
         next_batch,
         Schedule(
@@ -209,6 +211,7 @@ def _train_on_photographs(
             clip_norm=config.clip_norm,
             label=f"train {config.detector}",
             rate=tenths(steps, config.warmup) if config.schedule == "steps" else None,
+            budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
         ),
         fabric,
         folder,
@@ -217,9 +220,10 @@ def _train_on_photographs(
     shows = {index: {categories.names[label - 1] for label in item.labels} for index, item in enumerate(examples.items)}
     report = {
         "exposure": exposure(
-            sampler, steps, {index: kind for kind, indices in kinds.items() for index in indices}, shows
+            sampler, history.steps, {index: kind for kind, indices in kinds.items() for index in indices}, shows
         ),
         "dropped": dict(sorted(examples.dropped.items())),
-        "iterations": steps,
+        "iterations": history.steps,
+        **({"ended_by": "time"} if history.ended_by == "time" else {}),
     }
     return Trained(task.nets["detector"].eval(), categories, report)

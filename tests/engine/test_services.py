@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from anomaly_gan.core.errors import InputError, NumericalFailure
-from anomaly_gan.engine.budget import TimeBudget
+from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.engine.checkpoint import newest_checkpoint
 from anomaly_gan.engine.early_stopping import Plateau
 from anomaly_gan.engine.ema import add_average, average_paints, follow

@@ -84,6 +84,43 @@ def test_the_comparison_gives_up_seeds_and_then_steps(tmp_path):
     assert short.seeds == 1 and 10 <= short.detect.iterations < 50
 
 
+def test_where_one_seed_hardly_fits_each_training_of_a_detector_gets_a_clock(tmp_path):
+    seeds = [compare_seconds(work_on(CONFIG, "compare", tmp_path), list(range(n + 1))) for n in range(2)]
+    assert compared(seeds[1] + 5, tmp_path / "two").compare.detect.time_budget is None
+    for name, seconds in (("one", seeds[0] + 5), ("none", seeds[0] / 2)):
+        detect = compared(seconds, tmp_path / name).compare.detect
+        rounds = 2  # three arms, two cores
+        assert 0.4 * seconds / rounds < seconds_of(detect.time_budget) < seconds / rounds
+
+
+@pytest.mark.parametrize(("total", "gone", "expected"), [("30m", 0, 1728 - 720), ("20m", 600, 552 * 100 / 820)])
+def test_a_stage_may_take_what_those_after_it_will_not_need_or_else_its_part(total, gone, expected, tmp_path):
+    now = iter([0.0] + [gone] * 9)
+    budget = Budget.open(tmp_path, total, lambda: next(now))
+    course = begun("gate@anomaly_gan")
+    course.done["train@anomaly_gan"] = 1200.0
+    course.estimates["compare"] = 700.0
+    watch = budget.deadline(step_of(CONFIG, "gate@anomaly_gan"), course)
+    assert watch is not None and watch.seconds == pytest.approx(expected, abs=1)
+
+
+def test_what_cannot_end_early_or_has_its_own_time_has_no_deadline(tmp_path):
+    budget = Budget.open(tmp_path, "20m", lambda: 0.0)
+    own = CONFIG.model_copy(update={"time_budgets": {"gate@anomaly_gan": "1m"}})
+    for config, name in ((CONFIG, "compare"), (CONFIG, "ingest"), (CONFIG, "report"), (own, "gate@anomaly_gan")):
+        assert budget.deadline(step_of(config, name), begun(name)) is None
+    assert step_of(own, "gate@anomaly_gan").config.time_budget == "1m"
+    assert step_of(own, "gate@copy_paste").config.time_budget is None
+
+
+def test_a_training_that_begins_with_pseudo_defects_is_left_its_steps(tmp_path):
+    config = CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update={"pretrain_steps": 500})})
+    budget = Budget.open(tmp_path, "5m", lambda: 0.0)
+    work = work_on(config, "train@anomaly_gan", tmp_path)
+    assert budget.decide(config, work, begun("train@anomaly_gan")) == config
+    assert budget.deadline(work.step, begun("train@anomaly_gan")) is None
+
+
 def test_the_same_command_goes_on_with_its_shares_and_the_seconds_that_are_gone(tmp_path):
     now = iter([0.0, 0.0, 0.0, 400.0, 400.0])
     budget = Budget.open(tmp_path, "20m", lambda: next(now))

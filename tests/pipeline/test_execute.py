@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,14 @@ import pytest
 
 from anomaly_gan.core.manifest import read_manifest
 from anomaly_gan.core.resources import PACKAGE
+from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.pipeline import execute as room
 from anomaly_gan.pipeline.config import RunConfig, read_run_config
 from anomaly_gan.pipeline.course import Course, write_progress
 from anomaly_gan.pipeline.execute import Outcome, execute
 from anomaly_gan.pipeline.foresight import foresee
 from anomaly_gan.pipeline.pace import Pace
-from anomaly_gan.pipeline.plan import plan
+from anomaly_gan.pipeline.plan import plan, select
 
 SETTINGS = ["preset=smoke", "compare.arms=[none]", "pool.count=2"]
 
@@ -78,3 +80,39 @@ def test_a_report_is_made_while_another_process_holds_the_run(cut_short):
     assert "This run is still working" in page and "Not yet: pool, compare" in page
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path.name != ".lock")
     assert not list(run.glob(".tmp-*"))
+
+
+class Ticking:
+    """A clock on which every look takes a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def test_what_time_ended_goes_on_with_what_is_done_and_stays_fresh_under_the_same_budget(tmp_path, monkeypatch):
+    """Of two categories' photographs some are made; the same command finds all fresh."""
+    run, settings = tmp_path / "run", ["preset=smoke", "compare.arms=[none, copy_paste]", "pool.count=9"]
+    config = read_run_config(PACKAGE / "configs" / "demo.yaml", [*settings, "generate.count=6"])
+    steps = select(plan(config), None, "generate")
+    monkeypatch.setattr(room, "pace_of", lambda *_: Pace())
+    real = room.Budget.deadline
+
+    def short(self, step, course):
+        return TimeBudget(9.0, Ticking()) if step.stage.name == "generate" else real(self, step, course)
+
+    monkeypatch.setattr(room.Budget, "deadline", short)
+    said: list[str] = []
+    monkeypatch.setattr(room, "say", said.append)
+    outcome = execute(config, run, steps, "2h")
+    made = json.loads((run / "generate@copy_paste" / "metrics.json").read_text())
+    assert made["ended_by"] == "time" and made["count"] < made["planned"] == 24
+    assert outcome.config.time_budgets == {"generate@copy_paste": "9s"} and outcome.not_reached == ()
+    assert "generate@copy_paste: its 9s were over" in "\n".join(said)
+    said.clear()
+    execute(config, run, steps, "2h")
+    assert "all fresh: nothing to do" in "\n".join(said)
+    assert not foresee(config, run, steps)["generate@copy_paste"].fresh, "without a budget it is made whole"

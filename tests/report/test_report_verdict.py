@@ -65,6 +65,7 @@ TRIGGERS = {
         facts(training=Training(2000, 2000, warnings=("all generated defects look the same",))),
         "in the training all generated defects look the same: train with another seed",
     ),
+    "ended": (facts(ended=("12 of 40 photographs were generated",)), "for the time was over: give the run more time"),
     "few_parts": (
         facts(crack(metric("tone", "too_few", have=3, need=6))),
         "too few to say (3 of 6 parts with this defect): label 3 more",

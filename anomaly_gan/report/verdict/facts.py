@@ -10,6 +10,7 @@ from detection.detectors.config import NO_AUGMENTATION, OWN_CROPS
 from detection.scale import fitting_size, measure_scale
 
 from ...core.dataset import Dataset
+from ...core.durations import seconds_of
 from ...synthesis.gate.results import CategoryResult, GateResult, MetricResult
 from ..folders import Run, StageFolder
 from ..tables import mapping
@@ -87,6 +88,8 @@ class Facts:
     ap_real: float | None = None
     sound_test: int | None = None
     nothing_passed: bool = False
+    ended: tuple[str, ...] = ()
+    """What time ended before all was done, in words; the generator's training has its own figures."""
     pool: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -142,8 +145,25 @@ def read_arm(
         mapping(real.get("map50")).get("mean"),
         len(dataset.split("test").normals()) if dataset else None,
         bool(export and export.metrics.get("nothing_passed")),
+        ended_by_time(run, arm, summary),
         pool.config if pool else {},
     )
+
+
+def ended_by_time(run: Run, arm: str, summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """A clause for every stage of the arm that a time budget ended, and for the comparison."""
+    stages = {name: run.get(name) for name in (f"generate@{arm}", f"gate@{arm}", "certify")}
+    made, judged, checked = (
+        stage.metrics if stage and stage.metrics.get("ended_by") == "time" else {} for stage in stages.values()
+    )
+    found = [f"{made['count']} of {made['planned']} photographs were generated"] if made else []
+    left = sum(mapping(judged.get("not_judged")).values())
+    found += [f"{left} generated photographs were not looked at"] if left else []
+    found += [f"the label check was trained {checked['steps']} of {checked['planned_steps']} steps"] if checked else []
+    missing, short = len(summary.get("missing") or []), int(summary.get("ended_by_time") or 0)
+    found += [f"{missing} trainings of a detector were not reached"] if missing else []
+    found += [f"{short} trainings of a detector were shorter than planned"] if short else []
+    return tuple(found)
 
 
 def read_gate(stage: StageFolder | None) -> GateResult | None:
@@ -196,7 +216,7 @@ def read_training(run: Run, arm: str) -> Training | None:
         return None
     steps, metrics = stage.metrics["steps"], stage.metrics
     budget = stage.config.get("time_budget")
-    minutes = float(budget) / 60 if isinstance(budget, int | float) else None
+    minutes = seconds_of(budget) / 60 if budget else None
     warnings = tuple(str(sentence) for sentence in metrics.get("warnings", ()))
     planned = int(metrics.get("planned_steps", steps))
     return Training(steps, planned, str(metrics.get("ended_by", "steps")), minutes, warnings)

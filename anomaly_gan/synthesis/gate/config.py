@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...core import weights
 from ...core.config import Config
+from ...core.durations import TimeLimit
 from ...core.errors import ConfigError
 from ..registry import method
 
@@ -84,6 +85,8 @@ class GateConfig(Config):
     reject_copies: bool = True
     """Reject what is nearer to a training defect than real ones of different objects are to each other; not where a
     method pastes training defects by construction."""
+    time_budget: TimeLimit = None
+    """``5m``: no further photograph is looked at then, of each category a like share; None: all are."""
 
     @field_validator("method")
     @classmethod

@@ -22,6 +22,7 @@ from ...core.images import read_pixels, read_record, write_png
 from ...core.progress import track
 from ...core.seeding import rng_for
 from ...core.stage import Context
+from ...core.time_budget import TimeBudget
 from ...metrics.backbones import build_extractors, place_of
 from ..conditions import Control
 from ..generate.config import GenerateConfig
@@ -39,9 +40,14 @@ from .results import Counts, GateResult
 from .verdict import decide
 from .views import CategoryViews
 
+LOOKING_SHARE = 0.6
+"""Of a limited time, what looking at photographs one by one may take; the rest is for the categories' figures."""
+
 
 def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     """Judge ``generate@METHOD``; write accepted photographs, ``rejected/`` and ``decisions.jsonl``.
+
+    Photographs that time leaves no look at are neither accepted nor rejected, and not wanted; they are counted.
 
     The verdict is in the metrics; nothing is raised for a bad one. The bytes depend on the inputs and the seed alone.
 
@@ -61,8 +67,10 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
         by_category.setdefault(image.extra["category"], []).append(image)
     rows: dict[str, list[dict[str, Any]]] = {}
     counts: dict[str, tuple[Counts, dict[str, Any]]] = {}
-    for name, images in by_category.items():
-        rows[name], count, labels = keeper.category(name, images)
+    watch = context.watch(config.time_budget)
+    for place, (name, images) in enumerate(by_category.items(), start=1):
+        until = watch.part(LOOKING_SHARE * place / len(by_category)) if watch else None
+        rows[name], count, labels = keeper.category(name, images, until)
         counts[name] = count, labels
     write_text(
         out / "decisions.jsonl",
@@ -70,7 +78,8 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     )
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
-    return measure(config, context, keeper.reals, replace(accepted, folder=out), counts).to_json()
+    result = measure(config, context, keeper.reals, replace(accepted, folder=out), counts).to_json()
+    return result | ({"ended_by": "time", "not_judged": keeper.not_judged} if keeper.not_judged else {})
 
 
 def control_of(generated: Path) -> Control:
@@ -124,6 +133,7 @@ class Keeper:
     seen: Seen = field(default_factory=Seen)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     inspector: Inspector | None = None
+    not_judged: dict[str, int] = field(default_factory=dict)
     _generate: Generate | None = None
 
     def __post_init__(self) -> None:
@@ -137,17 +147,29 @@ class Keeper:
     def read_train(self, image: ImageRecord) -> Any:
         return read_record(self.inputs.train, image, self.gray)
 
-    def category(self, name: str, images: list[ImageRecord]) -> tuple[list[dict[str, Any]], Counts, dict[str, Any]]:
-        """Rows of the accepted photographs of one category, the counts, and figures of its label certificates."""
+    def category(
+        self, name: str, images: list[ImageRecord], until: TimeBudget | None = None
+    ) -> tuple[list[dict[str, Any]], Counts, dict[str, Any]]:
+        """Rows of the accepted photographs of one category, the counts, and figures of its label certificates.
+
+        At least one photograph is looked at, and none that comes after ``until``.
+        """
         items = {item.image.file_name: item for item in self.items.get(name, [])}
         used = {image.file_name for image in images}
         spares = [item for file_name, item in items.items() if file_name not in used][: self.config.max_spares]
         before, rows = len(self.decisions), []
-        for image in track(images, f"gate {name}"):
+        for place, image in enumerate(track(images, f"gate {name}")):
+            if place and until is not None and until.over():
+                self.not_judged[name] = len(images) - place
+                images = images[:place]
+                break
             row = self._first(image) or self._again(items[image.file_name], range(1, self.config.retries + 1), False)
             rows += [row] if row else []
         for item in spares:
             if len(rows) >= len(images):
+                break
+            if until is not None and until.over():
+                self.not_judged.setdefault(name, 0)
                 break
             row = self._again(item, range(self.config.retries + 1), True)
             rows += [row] if row else []

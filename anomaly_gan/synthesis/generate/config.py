@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ...core.config import Config
+from ...core.durations import TimeLimit
 from ..conditions import Control, LightDraw, SeverityWindow
 
 
@@ -22,6 +23,10 @@ class GenerateConfig(Config):
         None,
         description="{stops: [-0.5, 0.5], slope: 0.3}: photographs are relit before "
         "they are painted; None: as they are",
+    )
+
+    time_budget: TimeLimit = Field(
+        None, description="5m: ends by then with the photographs that are made, as many of each category; None: all"
     )
 
     @property

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ from .config import GenerateConfig
 
 def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     """Write ``config.count`` photographs per category. Each finished item leaves a note, so a run that was cut
-    off makes only what is missing; the bytes depend on (seed, method, item) alone."""
+    off makes only what is missing; the bytes depend on (seed, method, item) alone. Where time ends it, there are
+    fewer, and as many of each category."""
     if config.threads:
         import torch
 
@@ -36,12 +39,18 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
         inputs = without_pool(inputs, config)
     items = choose_items(inputs.pool, config)
     generate = method(config.method).open(inputs)
-    notes = out / "notes"
-    for item in track(items, f"generate {config.method}"):
+    notes, watch = out / "notes", context.watch(config.time_budget)
+    least = len({item.image.extra["category"] for item in items})
+    for number, item in enumerate(track(in_turns(items), f"generate {config.method}")):
         note = notes / f"{item.image.file_name}.json"
-        if not note.is_file():
-            sample = generate([item], 0)[0]
-            write_json(note, write_sample(sample, item, config.method, out))
+        if note.is_file():
+            continue
+        if watch is not None and number >= least and watch.over():
+            break
+        sample = generate([item], 0)[0]
+        write_json(note, write_sample(sample, item, config.method, out))
+    wanted = len(items)
+    items = [item for item in items if (notes / f"{item.image.file_name}.json").is_file()]
     rows = [json.loads((notes / f"{item.image.file_name}.json").read_text(encoding="utf-8")) for item in items]
     assemble(rows, inputs.train).save(out)
     shutil.rmtree(notes)
@@ -51,6 +60,7 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     return {
         "method": config.method,
         "count": len(rows),
+        **({} if len(rows) == wanted else {"ended_by": "time", "planned": wanted}),
         **about,
         "per_category": dict(sorted(Counter(item.image.extra["category"] for item in items).items())),
     }
@@ -122,6 +132,15 @@ def choose_items(pool: Dataset, config: GenerateConfig) -> list[PoolItem]:
             )
         chosen += items[: config.count]
     return chosen
+
+
+def in_turns(items: Sequence[PoolItem]) -> list[PoolItem]:
+    """The first item of each category, then the second of each: what is cut short leaves as many of each."""
+    by_category: dict[str, list[PoolItem]] = {}
+    for item in items:
+        by_category.setdefault(item.image.extra["category"], []).append(item)
+    turns = zip_longest(*by_category.values())
+    return [item for turn in turns for item in turn if item is not None]
 
 
 def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[str, Any]:

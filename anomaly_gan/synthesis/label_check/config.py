@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from ...core.config import Config
+from ...core.durations import TimeLimit
 from ...engine.precision import Precision
 
 
@@ -27,6 +28,7 @@ class CertifyConfig(Config):
     """Of training; what they find is computed in 32 bits."""
     checkpoint_every: int = Field(100, ge=1)
     threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")
+    time_budget: TimeLimit = Field(None, description="5m: all trainings together end by then; None: by their steps")
 
     @model_validator(mode="after")
     def _halves(self) -> CertifyConfig:

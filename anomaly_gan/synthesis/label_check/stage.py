@@ -23,14 +23,17 @@ from ...core.masks import mask_box_xywh
 from ...core.progress import track
 from ...core.seeding import seed_for
 from ...core.stage import Context
+from ...core.time_budget import TimeBudget
 from ...engine.checkpoint import save_weights
-from ...engine.loop import Schedule, finish, fit, make_fabric
+from ...engine.loop import Schedule, finish, fit, make_fabric, time_ended
 from ...engine.precision import settle
 from ...metrics.seam import seam_score
 from .config import CertifyConfig
 from .segmenter import EMPTY, SegmenterTask, build_segmenter, look, probabilities
 from .windows import Shown, Stock, WindowSource, assign_folds, learned, normal_windows, real_defects, scale_for
 
+YARDSTICK_SHARE = 0.5
+"""Of a limited time, what measuring the real defects gets, where each fold's training gets 1."""
 MOST_NORMALS = 300
 """Normal photographs that are looked at; more of them teach such small nets nothing more."""
 
@@ -61,7 +64,12 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
     stocks = make_stocks(train, shown, config, gray, seed)
     precision = settle(config.precision, context.device, out, "certify").precision
     fabric = make_fabric(context.device, precision)
-    nets = [_train(fold, stocks, fold_of, 1 if gray else 3, train, config, seed, fabric, out) for fold in range(folds)]
+    watch = context.watch(config.time_budget)
+    until = [watch.part((fold + 1) / (folds + YARDSTICK_SHARE)) if watch else None for fold in range(folds)]
+    nets = [
+        _train(fold, stocks, fold_of, 1 if gray else 3, train, config, seed, fabric, out, until[fold])
+        for fold in range(folds)
+    ]
     device = fabric.device.type
     lines = yardstick(nets, train, shown, fold_of, config, device)
     names = [category.name for category in train.categories]
@@ -86,6 +94,7 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
         "folds": folds,
         "objects": len(objects),
         "steps": config.steps,
+        **time_ended(out / "training"),
         "precision": precision,
         "parameters": sum(parameter.numel() for parameter in nets[0].parameters()),
         "objects_per_fold": [sum(fold_of[group] == fold for group in sorted(objects)) for fold in range(folds)],
@@ -116,6 +125,7 @@ def _train(
     seed: int,
     fabric: Any,
     out: Path,
+    until: TimeBudget | None = None,
 ) -> nn.Module:
     """The segmenter that sees no object of ``fold``."""
     net = build_segmenter(channels, len(train.categories), config.base_width, config.depth, seed_for(seed, "net", fold))
@@ -136,6 +146,7 @@ def _train(
             checkpoint_every=config.checkpoint_every,
             clip_norm=5.0,
             label=f"segmenter {fold + 1}",
+            until=until,
         )
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         folder = out / "training" / f"fold-{fold}"

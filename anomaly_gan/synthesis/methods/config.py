@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ...core.config import Config, nearest
-from ...core.durations import canonical
+from ...core.durations import TimeLimit
 from ...engine.precision import Precision
 from ..conditions import check_pattern
 from ..registry import METHODS
@@ -46,7 +46,7 @@ class TrainConfig(Config):
         description="keep the painting generator's weights every so many steps (a file "
         "of its size each), for `anomaly-gan features`; 0 keeps the last alone",
     )
-    time_budget: str | None = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
+    time_budget: TimeLimit = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
     early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
     early_stop_every: int = Field(200, ge=1, description="steps between evaluations")
     early_stop_windows: int = Field(64, ge=8, description="windows painted at each evaluation")
@@ -162,11 +162,6 @@ class TrainConfig(Config):
         if name not in PRESETS:
             raise ValueError(f"preset: no preset {name!r}{nearest(str(name), PRESETS)}")
         return {**laid_under(method, name), **values}
-
-    @field_validator("time_budget", mode="before")
-    @classmethod
-    def _one_spelling(cls, value: Any) -> str | None:
-        return None if value is None else canonical(value)
 
     @field_validator("exposures")
     @classmethod

@@ -19,7 +19,7 @@ from ...core.images import write_png
 from ...core.progress import say
 from ...core.seeding import seed_for
 from ...core.stage import LOGS, Context
-from ...engine.budget import Clock, TimeBudget
+from ...core.time_budget import Clock, TimeBudget
 from ...engine.checkpoint import save_weights
 from ...engine.distributed import launch, looks_across_rows
 from ...engine.early_stopping import Measure, Plateau
@@ -52,7 +52,8 @@ AWARE_SHARE = 0.2
 def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.monotonic) -> dict[str, Any]:
     """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
     ``samples/*.png``, ``moments/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
-    ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by."""
+    ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by; without one the training
+    ends where the run's time does, with the rate as it is."""
     budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
     precision = settle(config.precision, context.device, out, f"train {config.method}").precision
     fabric = plan_fabric(context.device, precision, out / LOGS, config.devices)
@@ -98,6 +99,7 @@ def _train(
             fabric,
             out,
             budget.part(AWARE_SHARE) if budget else None,
+            None if budget else context.deadline,
         )
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     if fabric.world_size > 1:
@@ -109,6 +111,7 @@ def _train(
         sample_every=gcd(config.sample_every, config.keep_every),
         label=f"train {config.method}",
         budget=budget,
+        until=None if budget else context.deadline,
     )
 
     course = Pretraining(source, config.pretrain_steps)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from anomaly_gan.core.config import Config
+from anomaly_gan.core.durations import TimeLimit
 from anomaly_gan.core.errors import ConfigError
 
 from ..registry import ONE_CLASS, one_class
@@ -18,6 +19,7 @@ class OneClassStageConfig(Config):
     ``settings`` changes single settings of a detector's preset: ``{"iaead": {"epochs": 60}}``. ``held_out`` is the
     share of the normal objects, whole, that no detector learns from; the thresholds are calibrated on them at
     ``false_alarm``. ``flatten``: scale each photograph by its border's brightness. ``threads``: 0 leaves them as is.
+    ``time_budget`` (``5m``): the trainings end by then, each with a like share of it.
     """
 
     detectors: tuple[str, ...] = ()
@@ -27,6 +29,7 @@ class OneClassStageConfig(Config):
     false_alarm: float = Field(0.05, gt=0, lt=1)
     flatten: bool = False
     threads: int = Field(1, ge=0)
+    time_budget: TimeLimit = None
 
     @field_validator("detectors")
     @classmethod

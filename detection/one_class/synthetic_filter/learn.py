@@ -15,6 +15,7 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_record
 from anomaly_gan.core.seeding import rng_for, seed_for
+from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.engine.loop import make_fabric
 
 from ..inspection.calibration import calibrate
@@ -73,7 +74,14 @@ def read_square(dataset: Dataset, images: Sequence[ImageRecord], size: int, flat
 
 
 def learn(
-    name: str, ingest: Dataset, normal: Normal, config: OneClassStageConfig, seed: int, device: str, folder: Path
+    name: str,
+    ingest: Dataset,
+    normal: Normal,
+    config: OneClassStageConfig,
+    seed: int,
+    device: str,
+    folder: Path,
+    until: TimeBudget | None = None,
 ) -> Model:
     """Train one detector, calibrate it, save it in ``folder``; a saved one is read, a cut-off training goes on.
 
@@ -94,6 +102,7 @@ def learn(
         make_fabric(device, precision),
         folder / "training",
         seed_for(seed, "one_class", name),
+        until=until,
     )
     held_out = read_square(ingest, normal.held_out, settings.size, config.flatten)
     scores = score_all(detector, held_out.to(choose_device(device)), 64)

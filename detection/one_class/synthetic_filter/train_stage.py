@@ -9,6 +9,7 @@ import torch
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.stage import Context
+from anomaly_gan.engine.loop import time_ended
 
 from .config import OneClassStageConfig
 from .learn import learn, part_normals, threshold_words
@@ -24,11 +25,23 @@ def run(config: OneClassStageConfig, context: Context, out: Path) -> dict[str, A
         torch.set_num_threads(config.threads)
     ingest = load_dataset(context.inputs["ingest"])
     normal = part_normals(ingest, config.held_out, context.seed)
+    watch, many = context.watch(config.time_budget), len(config.detectors)
     models = {
-        name: learn(name, ingest, normal, config, context.seed, context.device, out / name) for name in config.detectors
+        name: learn(
+            name,
+            ingest,
+            normal,
+            config,
+            context.seed,
+            context.device,
+            out / name,
+            watch.part((place + 1) / many) if watch else None,
+        )
+        for place, name in enumerate(config.detectors)
     }
     return {
         "detectors": list(config.detectors),
+        **time_ended(out),
         "precision": {name: model.precision for name, model in models.items()},
         "thresholds": threshold_words(models),
         "learned_from": {"photographs": len(normal.learn), "objects": len({i.group_id for i in normal.learn})},

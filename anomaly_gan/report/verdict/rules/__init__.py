@@ -11,6 +11,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cut_short", training.cut_short),
     Rule("few_steps", training.few_steps),
     Rule("collapsed", training.collapsed),
+    Rule("ended", training.ended),
     Rule("few_parts", data.few_parts),
     Rule("direction", masks.direction, ("direction",)),
     Rule("tone", painting.tone, ("tone",)),

@@ -24,6 +24,12 @@ def cut_short(facts: Facts) -> list[Advice]:
     return [Advice("cut_short", "", f"trained {training.steps:,} of {training.planned:,} steps, ended by time", remedy)]
 
 
+def ended(facts: Facts) -> list[Advice]:
+    """What else time ended."""
+    remedy = "give the run more time (--time-budget), or leave it out"
+    return [Advice("ended", "", f"{what}, for the time was over", remedy) for what in facts.ended]
+
+
 def few_steps(facts: Facts) -> list[Advice]:
     training = facts.training
     if training is None or training.ended_by == "time" or training.steps >= SHORT:

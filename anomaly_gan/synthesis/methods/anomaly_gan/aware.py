@@ -15,8 +15,8 @@ from lightning.fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ....core.time_budget import TimeBudget
 from ....core.weights import find
-from ....engine.budget import TimeBudget
 from ....engine.checkpoint import save_weights
 from ....engine.loop import Schedule, fit
 from ....engine.task import Losses, Update
@@ -64,6 +64,7 @@ def prepare_aware(
     fabric: Fabric,
     out: Path,
     budget: TimeBudget | None = None,
+    until: TimeBudget | None = None,
 ) -> tuple[AwareNet, str]:
     """The frozen network and where it came from (``vgg16``, ``training crops`` or ``random``).
 
@@ -81,7 +82,9 @@ def prepare_aware(
         net.load_vgg16(torch.load(vgg16, map_location="cpu", weights_only=True))
     elif steps:
         task = AwareTask(AwareClassifier(net, categories + 1), categories, size)
-        schedule = Schedule(steps, seed, log_every=10, checkpoint_every=steps, label="aware network", budget=budget)
+        schedule = Schedule(
+            steps, seed, log_every=10, checkpoint_every=steps, label="aware network", budget=budget, until=until
+        )
         fit(
             task,
             lambda step: source.batch(step).to(fabric.device),

@@ -1,4 +1,4 @@
-"""A time budget: how much of a training's time is gone. The clock is an argument."""
+"""A time budget: how much of the time for some work is gone. The clock is an argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Clock = Callable[[], float]
 
 @dataclass
 class TimeBudget:
-    """``seconds`` of work, counted from here on; ``before`` was spent by earlier processes of the same training.
+    """``seconds`` of work, counted from here on; ``before`` was spent by earlier processes of the same work.
 
     Time between two processes does not count, nor does what a killed one did after its last checkpoint.
     """
@@ -33,6 +33,10 @@ class TimeBudget:
     def share(self) -> float:
         """Spent over given; 1 and more: the time is up."""
         return self.spent() / self.seconds
+
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return self.share() >= 1
 
     def part(self, share: float) -> TimeBudget:
         """The same watch with a share of the time: for what comes before the training proper."""
