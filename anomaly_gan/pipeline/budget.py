@@ -154,7 +154,7 @@ def _ends_early(step: Step) -> bool:
     """Whether the stage ends with what is done once its time is up. A comparison always has a share of its own; a
     training that begins with pseudo-defects goes to its end, for else it might never see a real one."""
     config: Any = step.config
-    if step.stage.name == "compare" or getattr(config, "pretrain_steps", 0):
+    if step.stage.name == "compare" or bool(getattr(config, "pretrain_steps", False)):
         return False
     return hasattr(config, "time_budget") and config.time_budget is None
 
