@@ -177,6 +177,12 @@ FAULTS: dict[str, Fault] = {
         Fault("H8", "pixels of a wrong shape or type", X, "report it"),
         Fault("H9", "more was asked for than there is room or masks for", S, "enlarge the pool, or ask for less"),
         Fault("H10", "a model of other categories", S, "train again"),
+        Fault(
+            "H11",
+            "a defect that lies, or is turned, as no real one of its category",
+            X,
+            "build the pool again; gate.least_likely: 0 lets it pass",
+        ),
         Fault("I1", "too few pictures for a figure", S, "give more"),
         Fault("I2", "features that do not fit or are not finite", S, "use one backbone; look for damaged files"),
         Fault("I6", "a weight file is another one than recorded", S, "anomaly-gan weights fetch NAME"),

@@ -14,10 +14,10 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_record
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.part.model import PartModel
 
 from ..elements.real import Element
-from ..part.habits import Habits
-from ..part.model import PartModel
+from ..placement.habits import Habits
 from ..placement.on_part import OnPart
 from ..placement.placer import Placer, open_placer
 from ..placement.reals import Scenes

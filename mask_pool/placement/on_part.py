@@ -10,15 +10,15 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.part.foreground import Foreground, as_foreground, find_foreground
+from anomaly_gan.part.frame import Frame
+from anomaly_gan.part.model import PartModel
 
 from ..elements.real import Element
-from ..part.foreground import Foreground, as_foreground, find_foreground
-from ..part.frame import Frame
-from ..part.habits import Habits, Seen, centre_of, share_on
-from ..part.model import PartModel
 from ..recombination.recombine import Canvas, Turned
 from ..recombination.shaping import Shaper
 from .config import PlaceConfig
+from .habits import Habits, Seen, centre_of, share_on
 from .reals import Scenes
 from .regions import Regions
 

@@ -31,6 +31,10 @@ class GateConfig(Config):
     normal texture for normal texture is no defect."""
     min_area_px: int = Field(4, ge=1)
     max_area_share: float = Field(0.9, gt=0, le=1)
+    least_likely: float = Field(0.1, ge=0, le=1)
+    """A photograph is rejected where a defect's direction, place or distance to the border is less likely than so many
+    times that of the least likely real one, or less of it on the part than of any; 0: nothing is, and it is measured
+    all the same. Below ``judged_objects`` real objects nothing is asked."""
     retries: int = Field(2, ge=0)
     """New attempts for a rejected item; after them, spare items of the pool are tried."""
     max_spares: int = Field(100, ge=0)
@@ -64,6 +68,9 @@ class GateConfig(Config):
     accepted, as it was generated."""
     min_diversity: float = Field(0.5, ge=0)
     """Warn where pairs of generated crops are less unlike than this multiple of pairs of real ones."""
+    artefact: int = Field(24, ge=0)
+    """Shams (sound texture put in by the method) per category, from which a probe learns whether compositing can be
+    seen; 0: it is not asked."""
     certificate: bool = False
     """Ask the segmenters of stage ``certify``, which saw real training photographs only, whether they find each
     defect where its mask is, and look for copies of training defects."""

@@ -12,9 +12,15 @@ import numpy as np
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...core.images import read_record
 from ...core.seeding import rng_for
+from ...part.foreground import Foreground, find_foreground
+from ...part.frame import Frame
+from ...part.model import PartModel
+from .poses import Aspect, Likelihood, Pose, painted_out
 
 NEAR_PX = 24
 """Surroundings that a defect's window holds on each side."""
+LEAST_SHARE = 0.5
+"""Where a smaller share of the real defects has a direction, the category has none."""
 Value = TypeVar("Value")
 
 
@@ -86,6 +92,9 @@ class RealDefects:
     seed: int
     _found: dict[str, list[Defect]] = field(default_factory=dict)
     _values: dict[tuple[str, str], list[tuple[str, float]]] = field(default_factory=dict)
+    _poses: dict[str, list[tuple[str, Pose]]] = field(default_factory=dict)
+    _likelihoods: dict[tuple[str, str, int], Likelihood | None] = field(default_factory=dict)
+    _looked_at: tuple[np.ndarray, tuple[Foreground, Frame] | None] | None = None
 
     def of(self, category: str) -> list[Defect]:
         if category not in self._found:
@@ -103,6 +112,58 @@ class RealDefects:
         if key not in self._values:
             self._values[key] = known(self.of(category), measure)
         return self._values[key]
+
+    def poses(self, category: str) -> list[tuple[str, Pose]]:
+        """(object, pose) of every real defect of the category, where it can be told; looked for once."""
+        if category not in self._poses:
+            found = [(defect.group, self._pose(defect)) for defect in self.of(category) if defect.annotation.area]
+            self._poses[category] = [(group, pose) for group, pose in found if pose is not None]
+        return self._poses[category]
+
+    def likelihood(self, aspect: Aspect, category: str, objects: int) -> Likelihood | None:
+        """Of one aspect of a pose under the category's real ones; fitted once. None with fewer than ``objects`` objects
+        that have it, or where fewer than half of the real defects have."""
+        key = (aspect.name, category, objects)
+        if key not in self._likelihoods:
+            real = self.poses(category)
+            known = [(group, value) for group, pose in real if (value := aspect.of(pose)) is not None]
+            groups = [group for group, _ in known]
+            enough = len(set(groups)) >= objects and len(known) >= LEAST_SHARE * len(real)
+            self._likelihoods[key] = (
+                Likelihood.fit([value for _, value in known], groups, aspect.narrowest) if enough else None
+            )
+        return self._likelihoods[key]
+
+    @cached_property
+    def part(self) -> PartModel | None:
+        """The part that the sound training photographs show; None where they show a texture."""
+        gray = self.train.info.get("mode", "L") == "L"
+        normals = {image.file_name: image for image in self.train.normals() if image.source == "real"}
+        if not normals:
+            return None
+        found = PartModel.fit(
+            sorted(normals), lambda name, _: find_foreground(read_record(self.train, normals[name], gray))
+        )
+        return None if isinstance(found, str) else found
+
+    def part_on(self, pixels: np.ndarray) -> tuple[Foreground, Frame] | None:
+        """The part on any photograph of the same kind; None where it shows none."""
+        if self._looked_at is None or self._looked_at[0] is not pixels:
+            part = None if self.part is None else find_foreground(pixels)
+            self._looked_at = pixels, None if part is None or self.part is None else (part, self.part.frame(part))
+        return self._looked_at[1]
+
+    def _pose(self, defect: Defect) -> Pose | None:
+        mask = defect.mask()
+        if self.part is None:
+            return Pose.of(mask, None)
+        # a bright scratch is a hole in the part, a bent tip no part of the sound one: what either shows is the part
+        pixels = defect.pixels()
+        shown = [part for one in (pixels, painted_out(pixels, mask)) if (part := find_foreground(one)) is not None]
+        if not shown:
+            return None
+        whole = shown[0] if len(shown) == 1 else shown[0].joined(shown[1])
+        return Pose.of(mask, (whole, self.part.frame(whole)))
 
 
 def known(defects: Sequence[Defect], measure: Callable[[Defect], float | None]) -> list[tuple[str, float]]:

@@ -30,6 +30,7 @@ from ..generate.stage import assemble, method_inputs, parent_of, pool_items, wri
 from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import method
 from ..relighting.model import LightModel, light_beside, relit_again
+from .artefacts import artefacts
 from .candidate import Candidate, Finding, Seen, Setting
 from .category_metrics.data import CategoryData
 from .checks import check
@@ -72,6 +73,8 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
         until = watch.part(LOOKING_SHARE * place / len(by_category)) if watch else None
         rows[name], count, labels = keeper.category(name, images, until)
         counts[name] = count, labels
+    traces = artefacts(config, keeper.inputs, [item for name in by_category for item in keeper.items[name]], out)
+    counts = {name: (count, {**labels, **traces.get(name, {})}) for name, (count, labels) in counts.items()}
     write_text(
         out / "decisions.jsonl",
         "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in keeper.decisions),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..results import Level, MetricResult
-from . import accepted, colour, direction, distance, diversity, label, outline, place, size, tone, two_sample
+from . import accepted, artefact, colour, direction, distance, diversity, label, outline, place, size, tone, two_sample
 from .data import CategoryData
 
 
@@ -40,6 +40,7 @@ CATEGORY_METRICS: tuple[CategoryMetric, ...] = (
     CategoryMetric("grain", outline.grain, "warn"),
     CategoryMetric("rim", outline.rim, "warn"),
     CategoryMetric("two_sample", two_sample.measure, "warn"),
+    CategoryMetric("artefact", artefact.measure, "warn", needs_objects=False),
     CategoryMetric("label", label.found, "warn"),
     CategoryMetric("empty", label.empty, "warn"),
     CategoryMetric("copies", label.copies, "warn"),

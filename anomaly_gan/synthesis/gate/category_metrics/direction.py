@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..defects import Defect, known
+from ..defects import LEAST_SHARE, Defect, known
+from ..poses import axis_deg
 from ..results import MetricResult
 from .data import CategoryData
 from .spread import spread
 
-LONG = 2.0
-"""Only a defect so many times longer than wide has a direction."""
-LEAST_SHARE = 0.5
-"""Where a smaller share of the real defects has a direction, the category has none."""
 TOLERATED = 0.1
 """The rotation that is advised lets this share of turned real defects stand outside."""
 
@@ -50,14 +47,8 @@ def measure(data: CategoryData) -> MetricResult | None:
 
 
 def angle_deg(defect: Defect) -> float | None:
-    """Direction of the longer axis, degrees in [0, 180) from the horizontal; None where it is not ``LONG``."""
-    y, x = np.nonzero(defect.window.mask_01)
-    if len(x) < 5:
-        return None
-    values, vectors = np.linalg.eigh(np.cov(np.stack([x, y]).astype(float)) + np.eye(2) / 12)
-    if values[1] < LONG**2 * values[0]:
-        return None
-    return float(np.degrees(np.arctan2(-vectors[1, 1], vectors[0, 1])) % 180)
+    """Direction of the longer axis, see ``poses.axis_deg``."""
+    return axis_deg(defect.window.mask_01)
 
 
 def mean_axis_deg(angles: list[float]) -> float:

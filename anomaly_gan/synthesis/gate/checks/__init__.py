@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..candidate import Candidate, Outcome, Setting
-from . import cast, change, form, label, masks, outside, repeated
+from . import cast, change, direction, edge, form, label, masks, outside, part, place, repeated
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ CHECKS: tuple[Check, ...] = (
     Check("outside", outside.check, outside.MEASURES, needs_base=True),
     Check("change", change.check, change.MEASURES, needs_base=True),
     Check("cast", cast.check, cast.MEASURES, needs_base=True),
+    Check("part", part.check, part.MEASURES, needs_base=True, needs_reals=True),
+    Check("direction", direction.check, direction.MEASURES, needs_base=True, needs_reals=True),
+    Check("place", place.check, place.MEASURES, needs_base=True, needs_reals=True),
+    Check("edge", edge.check, edge.MEASURES, needs_base=True, needs_reals=True),
     Check("label", label.check, label.MEASURES, needs_inspector=True, costly=True),
 )
 

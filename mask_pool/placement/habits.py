@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from anomaly_gan.part.foreground import Foreground
+from anomaly_gan.part.frame import Frame
+from anomaly_gan.part.model import PartModel
+
 from ..elements.real import Element
 from ..recombination.severity import main_axes
 from ..recombination.spread import Spread, kernel_width, rayleigh
-from .foreground import Foreground
-from .frame import Frame
-from .model import PartModel
 
 PRIOR_PLACE = 0.05
 """Spread of places (shares of the part's length, or width) believed in before any is seen."""

@@ -1,0 +1,39 @@
+"""How a candidate's defects lie, for the checks that compare it with real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ....core.masks import windowed
+from ..candidate import Candidate, Finding, Outcome, Setting
+from ..defects import RealDefects
+from ..poses import Aspect, Pose
+
+
+def poses_of(candidate: Candidate, reals: RealDefects) -> Iterator[tuple[str, Pose]]:
+    """(category, pose) of every instance, splinters left out: where it lies on the untouched photograph's part, where
+    that is known. None where the data set shows a part and the photograph shows none."""
+    names = reals.train.category_names()
+    part = reals.part_on(candidate.pixels if candidate.base is None else candidate.base)
+    if reals.part is not None and part is None:
+        return
+    for at in windowed(candidate.masks):
+        number, mask = candidate.instances[at]
+        yield names[number], Pose.of(mask, part)
+
+
+def compare(candidate: Candidate, setting: Setting, aspect: Aspect, what: str) -> Outcome:
+    """Of the instance that is least likely under the real ones its likelihood over that of the least likely real one,
+    as ``ASPECT_likelihood``; H11 where that is below ``least_likely``."""
+    assert setting.reals is not None
+    ratios = []
+    for category, pose in poses_of(candidate, setting.reals):
+        found, value = setting.reals.likelihood(aspect, category, setting.config.judged_objects), aspect.of(pose)
+        if found is not None and value is not None:
+            ratios.append(found.ratio(value))
+    if not ratios:
+        return Outcome((), {f"{aspect.name}_likelihood": None})
+    worst = min(ratios)
+    words = f"{what}: {worst:.2g} times as likely as the least likely real one"
+    findings = (Finding("H11", words),) if worst < setting.config.least_likely else ()
+    return Outcome(findings, {f"{aspect.name}_likelihood": round(worst, 4)})
