@@ -59,8 +59,8 @@ docs: $(READY)
 	$(call sync_into,--inexact --group docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
-# kill -9 before the I/O events of every stage, and every event of the folder mechanism; the same bytes afterwards
-EVERY ?= 10
+# kill -9 before every I/O event of every verb and of the folder mechanism; the same bytes afterwards
+EVERY ?= 1
 kill-sweep: $(EXTRAS)
 	ANOMALY_GAN_KILL_EVERY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/core/test_workfolder.py
 	$(BIN)/python benchmarks/kill_sweep.py --every $(EVERY)

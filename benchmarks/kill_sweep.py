@@ -1,45 +1,34 @@
-"""kill -9 before the I/O events of every stage of a small run, and the same bytes after the same command again.
+"""kill -9 before every I/O event of every verb, and the same bytes after the same command again.
 
-    make kill-sweep                                        # every 10th event, and every one of the first and last
-    .venv/bin/python benchmarks/kill_sweep.py --every 1 ingest pool      # every event of two stages
+    make kill-sweep                                                   # every event of every verb
+    .venv/bin/python benchmarks/kill_sweep.py --every 10 ingest pool   # every 10th of two, and the first and last ones
 
-The run is the embedded sample set in its shortest form with a label check and a one-class detector. Each stage is done
-in a fork that ends itself before its k-th call that changes a file system (``tests/support/kills.py``); then it is
-done again, and the folder must hold the bytes of the undisturbed stage and no leftovers. Exit code 1 if not.
+Every verb works on so little (``tests/support/small_verbs.py``) that an event costs about half a second of processor
+time. The verb is done in a fork of a process that has imported everything; the fork ends itself before its k-th call
+that changes a file system (``tests/support/kills.py``); then the verb is done again, and all folders must hold the
+bytes of the undisturbed work and no leftovers. ``--fault full``: the disk is full from that event on, which must end
+with exit code 4; ``interrupt``: Ctrl-C is pressed there. ``--log FILE`` keeps what was tried, so that the sweep goes on
+where it was stopped, as ``--minutes`` stops it. Exit code 1 where an event failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
 import shutil
 import sys
 import time
-from importlib import import_module
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from kills import in_fork, in_memory, sweep
-
-from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.pipeline.config import read_run_config
-from anomaly_gan.pipeline.plan import Step, plan
-from anomaly_gan.pipeline.run import outside_keys, run_step
-
-SETTINGS = [
-    "preset=smoke",
-    "pool.count=6",
-    "generate.count=3",
-    "gate.certificate=true",
-    "gate.repeats=2",
-    "certify.steps=4",
-    "compare.arms=[none,copy_paste,anomaly_gan]",
-    "one_class.detectors=[knn]",
-    "device=cpu",
-]
+from kills import ENDS, Undisturbed, in_fork, in_memory, strike, undisturbed
+from small_verbs import Verb, copied, small_verbs, warm, write_source
 
 
 def say(line: str) -> None:
@@ -47,54 +36,99 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass
+class Sweep:
+    """``known``: verb -> event -> what went wrong there, or ""; of the events that were tried before."""
+
+    asked: argparse.Namespace
+    memory: Path
+    known: dict[str, dict[int, str]] = field(default_factory=dict)
+    number: Iterator[int] = field(default_factory=itertools.count)
+    began: float = field(default_factory=time.monotonic)
+
+    def verb(self, verb: Verb) -> int:
+        """Sweep one verb and lay its work into the base, for the verbs after it; how many events failed."""
+        base, log = self.memory / "base", self.memory / "said"
+        wanted = (
+            not self.asked.verbs or verb.name in self.asked.verbs or verb.name.partition("@")[0] in self.asked.verbs
+        )
+        failed = self._events(verb, log) if wanted else 0
+        if verb.keeps:
+            code, _ = in_fork(lambda: verb.work(base), base, log=log)
+            if code:
+                raise SystemExit(f"{verb.name}: exit code {code}\n{log.read_text(errors='replace')[-2000:]}")
+        return failed
+
+    def _events(self, verb: Verb, log: Path) -> int:
+        before, clock = _processor_seconds(), time.monotonic()
+        whole = undisturbed(verb.work, self._fresh, log)
+        if not isinstance(whole, Undisturbed):
+            say(f"{verb.name}: {whole}\n{log.read_text(errors='replace')[-2000:]}")
+            return 1
+        done = self.known.setdefault(verb.name, {})
+        todo = [at for at in range(1, whole.events + 1) if self._takes(at, whole.events) and at not in done]
+        for at in todo:
+            if self._over():
+                break
+            words = strike(verb.work, self._fresh, whole, at, self.asked.fault, log)
+            self._keep(verb.name, at, whole.events, words or "")
+            if words:
+                say(f"  {verb.name}: {words}\n{log.read_text(errors='replace')[-self.asked.tail :]}")
+        failed = sum(bool(words) for words in done.values())
+        seconds = _processor_seconds() - before
+        say(
+            f"{verb.name}: {len(done)} of {whole.events} events, {failed} failed "
+            f"({seconds:.0f} s of processor time, {time.monotonic() - clock:.0f} s)"
+        )
+        return failed
+
+    def _takes(self, at: int, events: int) -> bool:
+        every = self.asked.every
+        return every == 1 or at <= 12 or at > events - 6 or at % every == 0
+
+    def _over(self) -> bool:
+        return self.asked.minutes is not None and time.monotonic() - self.began > self.asked.minutes * 60
+
+    def _fresh(self) -> Path:
+        for old in self.memory.glob("try-*"):
+            shutil.rmtree(old)
+        return copied(self.memory / "base", self.memory / f"try-{next(self.number)}")
+
+    def _keep(self, name: str, at: int, events: int, words: str) -> None:
+        self.known[name][at] = words
+        if self.asked.log is not None:
+            row = {"verb": name, "fault": self.asked.fault, "event": at, "of": events, "failed": words}
+            with self.asked.log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
+
+
+def _processor_seconds() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("stages", nargs="*", help="stages to sweep; default all")
-    parser.add_argument("--every", type=int, default=10, help="try every N-th event (and the first 12 and last 6)")
-    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    parser.add_argument("verbs", nargs="*", help="verbs to sweep, as they are listed; default all")
+    parser.add_argument("--every", type=int, default=1, help="try every N-th event (and the first 12 and last 6)")
+    parser.add_argument("--fault", choices=sorted(ENDS), default="kill")
+    parser.add_argument("--log", type=Path, help="keep what was tried, one line an event, and leave it out next time")
+    parser.add_argument("--minutes", type=float, help="stop after so many minutes by the clock")
+    parser.add_argument("--tail", type=int, default=1500, help="characters of a failed command's words to show")
     asked = parser.parse_args()
-    config = read_run_config(PACKAGE / "configs" / "demo.yaml", SETTINGS + asked.settings)
-    failed = 0
     with in_memory() as memory:
-        base, number = memory / "base", itertools.count()
-        base.mkdir()
-        for step in plan(config):
-            import_module(step.stage.function.partition(":")[0])
-            outside = outside_keys(step)
-
-            def fresh() -> Path:
-                folder = memory / f"try-{next(number)}"
-                for old in memory.glob("try-*"):
-                    shutil.rmtree(old)
-                shutil.copytree(base, folder, copy_function=os.link)
-                return folder
-
-            def work(run: Path, step: Step = step, outside: dict[str, str] = outside) -> bool:
-                return run_step(config, run, step, outside)
-
-            if not asked.stages or step.stage.name in asked.stages or step.name in asked.stages:
-                failed += _report(step, work, fresh, asked.every)
-            code, _ = in_fork(lambda work=work: work(base), base)  # type: ignore[misc]
-            if code:
-                say(f"{step.name}: exit code {code}")
-                return 1
+        (memory / "base").mkdir()
+        source = write_source(memory / "in" / "source")
+        warm(source)
+        sweep = Sweep(asked, memory)
+        if asked.log is not None and asked.log.is_file():
+            for row in map(json.loads, asked.log.read_text(encoding="utf-8").splitlines()):
+                if row["fault"] == asked.fault:
+                    sweep.known.setdefault(row["verb"], {})[row["event"]] = row["failed"]
+        failed = sum([sweep.verb(verb) for verb in small_verbs(source)])
+    tried = sum(len(events) for events in sweep.known.values())
+    say(f"{tried} events in all, {failed} failed, {_processor_seconds():.0f} s of processor time")
     return 1 if failed else 0
-
-
-def _report(step: Step, work, fresh, every: int) -> int:
-    tried = [0, 0]
-
-    def wanted(at: int, events: int) -> bool:
-        take = at <= 12 or at > events - 6 or at % every == 0
-        tried[0], tried[1] = tried[0] + take, events
-        return take
-
-    began = time.monotonic()
-    found = sweep(work, fresh, wanted)
-    say(f"{step.name}: {tried[0]} of {tried[1]} events, {len(found)} failed, {time.monotonic() - began:.0f} s")
-    for line in found:
-        say(f"  {line}")
-    return len(found)
 
 
 if __name__ == "__main__":

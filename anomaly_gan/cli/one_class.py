@@ -256,20 +256,31 @@ def one_class_study(
     from detection.one_class.selection_study.study import study
 
     from ..core.config import apply_settings
+    from ..core.manifest import finished_key
+    from ..core.workfolder import work_folder
 
-    study(
-        run,
-        out,
-        arm,
-        detector,
-        seed or 0,
-        repeats=repeats,
-        preset=preset,
-        settings=apply_settings({}, settings),
-        false_alarm=false_alarm,
-        device=device or "auto",
-        say=lambda line: typer.echo(line),
-    )
+    changes = apply_settings({}, settings)
+    started = {
+        "inputs": {name: finished_key(run / name) for name in ("ingest", f"gate@{arm}")},
+        "detectors": list(detector),
+        "options": {"preset": preset, "settings": changes, "repeats": repeats, "false_alarm": false_alarm},
+        "seed": seed or 0,
+    }
+    with work_folder(out, "one-class study", started, fixed=()) as work:
+        if not work.fresh:
+            study(
+                run,
+                work.place,
+                arm,
+                detector,
+                seed or 0,
+                repeats=repeats,
+                preset=preset,
+                settings=changes,
+                false_alarm=false_alarm,
+                device=device or "auto",
+                say=lambda line: typer.echo(line),
+            )
     typer.echo(f"study → {out}")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import sha256_bytes, write_json
+from .files import json_text, sha256_bytes, write_text
 from .manifest import check_product
 from .masks import decode_rle, encode_rle_box, mask_area, mask_box_xywh
 
@@ -163,17 +163,20 @@ class Dataset:
     def save(self, folder: Path) -> Path:
         """Write ``folder/annotations.json`` atomically; the same data set gives the same bytes."""
         path = folder / "annotations.json"
-        write_json(
-            path,
+        write_text(path, self.text())
+        return path
+
+    def text(self) -> str:
+        """The content of ``annotations.json``."""
+        return json_text(
             {
                 "info": {"schema": SCHEMA, **self.info},
                 "licenses": [],
                 "categories": [vars(category) for category in self.categories],
                 "images": [_image_json(image) for image in self.images],
                 "annotations": [vars(annotation) for annotation in self.annotations],
-            },
+            }
         )
-        return path
 
 
 def _image_json(image: ImageRecord) -> dict[str, Any]:

@@ -92,8 +92,12 @@ def write_text(path: Path, content: str) -> None:
 
 def write_json(path: Path, value: Any, private: bool = False) -> None:
     """Write JSON with sorted keys and a final newline; NaN and infinity are refused (ValueError)."""
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    write_bytes(path, text.encode("utf-8"), private)
+    write_bytes(path, json_text(value).encode("utf-8"), private)
+
+
+def json_text(value: Any) -> str:
+    """JSON as every file of ours has it. NaN and infinity are refused (ValueError)."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def link_file(source: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import yaml
 
 from ..core.config import nearest
 from ..core.dataset import Dataset
-from ..core.errors import ConfigError
-from ..core.files import write_text
+from ..core.errors import ConfigError, EnvironmentFailure
+from ..core.files import exchange, make_folder, sha256_bytes, sync_folder, write_text
+from ..core.manifest import list_products
+from ..core.workfolder import folder_lock, next_to
 from .formats.table import FORMATS, writing
 
 MARK = "export.yaml"
@@ -21,20 +24,55 @@ MARK = "export.yaml"
 def write_format(dataset: Dataset, name: str, out: Path) -> dict[str, Any]:
     """Write ``dataset`` as the format ``name`` into the folder ``out``; returns the counts, and what was lost.
 
-    An earlier export in ``out`` is replaced.
+    An earlier export in ``out`` stays until this one is whole, and is then replaced; the same export again does
+    nothing.
 
     Raises:
-        ConfigError: no such format, or ``out`` holds something else than an export.
+        ConfigError: no such format; ``out`` holds something else than an export, or one that has been worked on.
         InputError: A24 a photograph is missing or has changed.
+        RunBusy: another process writes ``out``.
     """
     if name not in writing():
         known = ", ".join(writing())
         raise ConfigError(f"--format {name}: is not written{nearest(name, writing())}; one of: {known}")
-    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} holds something else than an export: choose another folder")
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    home = Path(os.path.realpath(out))
+    with folder_lock(home):
+        part = next_to(home)
+        shutil.rmtree(part, ignore_errors=True)
+        there, key = _there(home, out), sha256_bytes(f"{name}\n{dataset.text()}".encode())
+        if there.pop("of", None) == key:
+            return there
+        try:
+            return _write(dataset, name, key, part, home)
+        except OSError as error:
+            raise EnvironmentFailure(f"{out}: cannot be written: {error.strerror or error}") from error
+
+
+def _there(home: Path, out: Path) -> dict[str, Any]:
+    """What an earlier export says of itself; nothing where there is none.
+
+    Raises:
+        ConfigError: other files, or files that are no longer as they were exported: somebody's work.
+    """
+    if not (home / MARK).is_file():
+        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+            raise ConfigError(f"{out} holds something else than an export: choose another folder")
+        return {}
+    content = yaml.safe_load((home / MARK).read_text(encoding="utf-8"))
+    there: dict[str, Any] = content if isinstance(content, dict) else {}
+    if there.pop("files", None) not in (None, _files(home)):
+        raise ConfigError(f"{out} has been worked on since it was exported: choose another folder, or move it away")
+    return there
+
+
+def _files(folder: Path) -> str:
+    """One hash of all files but the mark."""
+    listed = [f"{item['sha256']} {item['path']}\n" for item in list_products(folder) if item["path"] != MARK]
+    return sha256_bytes("".join(listed).encode())
+
+
+def _write(dataset: Dataset, name: str, key: str, part: Path, home: Path) -> dict[str, Any]:
+    make_folder(part)
     lost = FORMATS[name].load().write(dataset, part)
     result = {
         "format": name,
@@ -43,8 +81,12 @@ def write_format(dataset: Dataset, name: str, out: Path) -> dict[str, Any]:
         "keeps": FORMATS[name].keeps,
         **lost,
     }
-    write_text(part / MARK, yaml.safe_dump(result, allow_unicode=True))
-    if out.exists():
-        shutil.rmtree(out)
-    part.rename(out)
+    hashes = {"of": key, "files": _files(part)}
+    write_text(part / MARK, yaml.safe_dump({**result, **hashes}, allow_unicode=True))
+    if home.exists():
+        exchange(part, home)
+        shutil.rmtree(part)
+    else:
+        part.rename(home)
+        sync_folder(home.parent)
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +13,16 @@ import cv2
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.tables import write_csv
+from anomaly_gan.core.workfolder import REJECTS, refuse_foreign, work_folder
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.ingestion.image_files import is_gray
 from anomaly_gan.ingestion.ledger import Ledger
 
 from ..dense.instances import Found, Inspected
-from ..one_class.inspection.photographs import Photograph, list_photographs, read_photographs
+from ..one_class.inspection.photographs import Photograph, content_hash, list_photographs, read_photographs
 from .alarm import SoundScores
 from .drawing import draw_found
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from ..training.checkpoint import Model
 
 COLUMNS = ("file", "score", "decision", "instances", "category", "instance_score")
+SUMMARY = "predict.json"
 DEFECT, SOUND, UNDECIDED = "defect", "sound", "undecided"
 
 
@@ -52,9 +56,7 @@ class Predicted:
 
     def problem(self) -> str | None:
         """Why the command must not end with 0: photographs that nobody has looked at."""
-        return (
-            f"{self.refused} photographs could not be read, see {self.out / 'rejects.jsonl'}" if self.refused else None
-        )
+        return f"{self.refused} photographs could not be read, see {self.out / REJECTS}" if self.refused else None
 
 
 @dataclass
@@ -101,7 +103,8 @@ def predict_folder(
     Writes ``scores.csv`` (:data:`COLUMNS`), ``detections.json`` (COCO with scores), ``labelme/`` (what was found, for
     a drawing program or for ``ingest``), ``overlays/`` (photographs that raise an alarm, the first ``overlays``), and
     ``rejects.jsonl``. The threshold is the one given, or the model's for the asked false-alarm rate, or the one it was
-    trained with. ``min_score``: instances below it are left out. One photograph is in memory at a time.
+    trained with. ``min_score``: instances below it are left out. One photograph is in memory at a time. The same
+    command again does nothing; another one's results stay until these are whole.
 
     Raises:
         InputError: no model, no photographs, none that can be used, K5 no threshold for that rate, J6 ``out`` holds
@@ -114,32 +117,68 @@ def predict_folder(
 
     if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
         raise ConfigError(f"{out} lies inside {photos}: choose an output folder elsewhere")
-    _claim(out)
+    refuse_foreign(out)
     fabric = make_fabric(device)
     judge = read_model(model, fabric.device)
-    least = judge.config.score_threshold if min_score is None else min_score
     limit, words = _limit(judge, false_alarm, threshold)
     ledger = Ledger()
     tree, names = list_photographs(photos, ledger)
+    started = {
+        "model": sha256_file(model / "model.json") + sha256_file(model / "model.safetensors"),
+        "photographs": sha256_bytes("\0".join(names).encode()),
+        "content": content_hash(tree, names),
+        "options": [limit, min_score, overlays],
+    }
+    with work_folder(out, "detect predict", started, fixed=()) as work:
+        if work.fresh:
+            return Predicted(out, **json.loads((out / SUMMARY).read_text(encoding="utf-8")))
+        for half in ("labelme", "overlays"):  # of a prediction that was cut off
+            shutil.rmtree(work.place / half, ignore_errors=True)
+        least = judge.config.score_threshold if min_score is None else min_score
+        coco, rows = _look(
+            judge, read_photographs(tree, names, ledger, "predict"), work.place, limit, least, overlays, fabric.device
+        )
+        ledger.close(work.place / REJECTS)
+        if not rows:
+            raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / REJECTS}")
+        _write_tables(work.place, rows, coco, judge, limit)
+        summary = {
+            "photographs": len(rows),
+            "alarms": sum(row[2] == DEFECT for row in rows),
+            "refused": len(ledger.rejected),
+            "threshold": limit,
+            "words": words,
+        }
+        write_json(work.place / SUMMARY, summary)
+    return Predicted(out, **summary)
+
+
+def _look(
+    judge: Model,
+    photographs: Iterator[Photograph],
+    place: Path,
+    limit: float | None,
+    least: float,
+    overlays: int,
+    device: Any,
+) -> tuple[_Coco, list[list[Any]]]:
+    """What was found, as COCO and as rows of the table; pictures and label files are written on the way."""
     coco, rows, drawn = _Coco(), [], 0
-    for photograph in read_photographs(tree, names, ledger, "predict"):
-        seen = inspected(judge, photograph, fabric.device)
+    for photograph in photographs:
+        seen = inspected(judge, photograph, device)
         found = [item for item in seen.found if item.score >= least]
         score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
         decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
         rows.append(_row(photograph, score, decision, found, judge.categories.names))
         coco.add(photograph, score, found, judge.categories.ids)
         if found:
-            _write_labelme(out / "labelme", photograph, found, judge.categories.names)
+            _write_labelme(place / "labelme", photograph, found, judge.categories.names)
         if (decision == DEFECT or (limit is None and found)) and drawn < overlays:
             line = f"{decision}, score {score:.3f}" + ("" if limit is None else f" (alarm above {limit:.3f})")
             content = draw_found(photograph.pixels, found, judge.categories.names, line)
-            write_bytes(out / "overlays" / f"{photograph.file}.jpg", content)
+            write_bytes(place / "overlays" / f"{photograph.file}.jpg", content)
             drawn += 1
-    if not rows:
-        raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / 'rejects.jsonl'}")
-    _write_tables(out, rows, coco, judge, limit, ledger)
-    return Predicted(out, len(rows), sum(row[2] == DEFECT for row in rows), len(ledger.rejected), limit, words)
+    return coco, rows
 
 
 def inspected(model: Model, photograph: Photograph, device: Any) -> Inspected:
@@ -197,21 +236,10 @@ def _write_labelme(folder: Path, photograph: Photograph, found: list[Found], nam
     write_json(path.with_suffix(".json"), label_content(path.name, (height, width), shapes))
 
 
-def _write_tables(
-    out: Path, rows: list[list[Any]], coco: _Coco, judge: Model, limit: float | None, ledger: Ledger
-) -> None:
-    ledger.close(out / "rejects.jsonl")
+def _write_tables(out: Path, rows: list[list[Any]], coco: _Coco, judge: Model, limit: float | None) -> None:
     categories = [
         {"id": key, "name": name} for key, name in zip(judge.categories.ids, judge.categories.names, strict=True)
     ]
     content = {"info": {"threshold": limit}, "images": coco.images, "categories": categories}
     write_json(out / "detections.json", {**content, "annotations": coco.annotations})
     write_csv(out / "scores.csv", COLUMNS, rows)
-
-
-def _claim(out: Path) -> None:
-    """A new or empty folder, or one of an earlier prediction."""
-    held: Iterator[Path] = out.iterdir() if out.is_dir() else iter(())
-    if any(held) and not (out / "predict.json").is_file():
-        raise InputError(str(out), "J6", "the output folder holds other files", "choose an empty or new folder")
-    write_json(out / "predict.json", {"made_by": "detect predict"})

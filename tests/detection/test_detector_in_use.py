@@ -10,12 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from anomaly_gan.cli.detect import detect_app
-from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.errors import ConfigError, InputError, RunBusy
 from anomaly_gan.core.images import write_png
+from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.engine.precision import decide
 from detection.commands import detect_train
 from detection.dense.config import DenseConfig
 from detection.detectors.config import DetectConfig
+from detection.inspection import predict
 from detection.inspection.alarm import SoundScores
 from detection.inspection.export import export_detector
 from detection.inspection.predict import predict_folder
@@ -80,6 +82,30 @@ def test_photographs_of_a_folder_get_scores_decisions_masks_and_overlays(trained
     asked = predict_folder(trained / "model", trained / "photos" / "line_a" / "1.png", tmp_path / "one", device="cpu")
     facts = json.loads((trained / "model" / "model.json").read_text())
     assert asked.threshold == facts["threshold"]["value"] and "false alarms" in asked.words
+
+
+def test_what_was_found_stays_until_the_next_look_is_whole(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, photos = tmp_path / "out", trained / "photos"
+    first = predict_folder(trained / "model", photos, out, threshold=0.0, device="cpu")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert predict_folder(trained / "model", photos, out, threshold=0.0, device="cpu") == first
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before, "the same again does nothing"
+    with monkeypatch.context() as patched:
+        patched.setattr(predict, "draw_found", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space left"):
+            predict_folder(trained / "model", photos, out, threshold=0.001, device="cpu")
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before, "nothing was touched"
+    with folder_lock(out), pytest.raises(RunBusy):
+        predict_folder(trained / "model", photos, out, threshold=0.002, device="cpu")
+    other = predict_folder(trained / "model", photos, out, threshold=2.0, device="cpu")
+    assert other.alarms == 0 and not (out / "overlays").exists() and not (tmp_path / ".out.next").exists()
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(InputError, match="K1"):
+        predict_folder(trained / "model", tmp_path / "none", tmp_path / "said", device="cpu")
+    assert "broken.png" in (tmp_path / "said" / "rejects.jsonl").read_text(), "the message names this file"
 
 
 def test_a_photograph_that_cannot_be_read_is_named_and_the_command_ends_with_1(trained: Path, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import yaml
 from drawn_photos import HEIGHT, WIDTH, ingest, photo, ring_and_dot, save
 
 from anomaly_gan.core.dataset import Dataset
-from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, RunBusy
+from anomaly_gan.core.workfolder import folder_lock
+from anomaly_gan.ingestion import writing as writing_module
 from anomaly_gan.ingestion.formats.table import FORMATS, reading, writing
 from anomaly_gan.ingestion.outlines import one_ring
 from anomaly_gan.ingestion.polygons import fill_ring
@@ -115,6 +117,32 @@ def test_an_export_is_replaced_and_nothing_else_is(ours: Dataset, tmp_path: Path
         write_format(ours, "csv", tmp_path / "mine")
     with pytest.raises(ConfigError, match="did you mean 'coco'"):
         write_format(ours, "cocoo", tmp_path / "y")
+
+
+def test_an_export_stays_until_its_successor_is_whole_and_nobodys_work_on_it_is_lost(
+    ours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "x"
+    made = write_format(ours, "labelme", out)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert write_format(ours, "labelme", out) == made, "the same again is told again"
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before, "and nothing is done"
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing_module, "write_text", full)
+        with pytest.raises(EnvironmentFailure, match="No space"):
+            write_format(ours, "csv", out)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    with folder_lock(out), pytest.raises(RunBusy):
+        write_format(ours, "csv", out)
+    label = next(out.rglob("*.json"))
+    label.write_text(label.read_text().replace("0", "1"))
+    with pytest.raises(ConfigError, match="worked on since"):
+        write_format(ours, "csv", out)
+    assert label.is_file() and not list(tmp_path.glob(".x.*"))[1:]
 
 
 def test_equal_data_gives_equal_bytes(ours: Dataset, tmp_path: Path) -> None:

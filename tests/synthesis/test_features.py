@@ -12,6 +12,7 @@ from anomaly_gan.cli.features import features as verb
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import write_json
+from anomaly_gan.core.manifest import check_product, list_products
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.metrics.backbones import Extractors
 from anomaly_gan.metrics.features import Backbone
@@ -76,8 +77,9 @@ def trained(tmp_path):
         path = folder / "moments" / f"step-{step:06d}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"step": torch.tensor(float(step))}, path)
+    save_file({"step": torch.tensor(20.0)}, folder / "generator.safetensors")
     write_json(folder / "model.json", {})
-    write_json(folder / "manifest.json", {"key": "k", "files": []})
+    write_json(folder / "manifest.json", {"key": "k", "files": list_products(folder)})
     return folder
 
 
@@ -86,6 +88,7 @@ def learner(monkeypatch):
     """A method that paints nothing at step 0, half the way at 10, and real brightness at 20."""
 
     def open_it(inputs):
+        check_product(inputs.trained / "generator.safetensors")  # as every method does
         step = float(load_file(inputs.trained / "generator.safetensors")["step"])
 
         def generate(items, attempt):

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from ...core.files import link_file
+from ...core.manifest import BOOKKEEPING, check_product
 from ...engine.checkpoint import save_weights
 
 FOLDER = "moments"
@@ -26,9 +27,16 @@ def moments_of(trained: Path) -> list[tuple[int, Path]]:
 
 
 def as_training(trained: Path, weights: Path, folder: Path) -> Path:
-    """``folder`` as a training that ended at that moment: for opening a method with its generator of then."""
+    """``folder`` as a training that ended at that moment: for opening a method with its generator of then.
+
+    It is without the training's manifest, which knows another generator.
+
+    Raises:
+        InputError: A13, the kept weights have changed.
+    """
+    check_product(weights)
     for path in trained.glob("*"):
-        if path.is_file() and path.name != "generator.safetensors":
+        if path.is_file() and path.name != "generator.safetensors" and path.name not in BOOKKEEPING:
             link_file(path, folder / path.name)
     link_file(weights, folder / "generator.safetensors")
     return folder

@@ -1,0 +1,293 @@
+"""Every verb that writes files, on so little that its whole work takes a fraction of a second of processor time.
+
+Four photographs of each of two categories and eight sound ones, 72 x 90 pixels; nets of a few channels, trainings of
+two steps. The gate looks at coarse pictures in place of a net's features, and the cells of a comparison are trained in
+this process: neither changes what is written, nor in which order. Verbs stand in the order in which each finds its
+inputs.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from small_run import HEIGHT, WIDTH, shape, texture
+
+from anomaly_gan.core.images import write_png
+from anomaly_gan.core.stage import run_lock
+from anomaly_gan.pipeline.config import RunConfig
+from anomaly_gan.pipeline.plan import plan
+
+OBJECTS = 4
+CAE = {"size": 16, "epochs": 2, "batch": 4, "precision": "32-true"}
+DENSE = {"held_out": 0, "crop": 32, "batch": 2, "bank_per_batch": 1, "widths": [8, 8, 8, 8], "frozen_stages": 6}
+LEAST = {
+    "steps": 2,
+    "batch": 2,
+    "size": 32,
+    "local_size": 8,
+    "base_width": 4,
+    "depth": 2,
+    "widths": [4, 4, 4],
+    "features": 4,
+    "patch_width": 4,
+    "aware_width": 4,
+    "aware_size": 8,
+    "aware_steps": 1,
+    "checkpoint_every": 1,
+    "sample_every": 2,
+    "keep_every": 1,
+    "threads": 1,
+    "precision": "32-true",
+}
+SETTINGS: dict[str, Any] = {
+    "name": "small",
+    "device": "cpu",
+    "pool": {"count": 3},
+    "train": LEAST,
+    "generate": {"count": 2, "threads": 1},
+    "certify": {"steps": 1},
+    "gate": {"certificate": True, "repeats": 1, "min_n": 2, "retries": 1, "max_spares": 1},
+    "one_class": {"detectors": ["cae"], "settings": {"cae": CAE}, "held_out": 0.5, "false_alarm": 0.5},
+    "compare": {
+        "arms": ["none", "anomaly_gan"],
+        "seeds": 1,
+        "workers": 1,
+        "bootstrap": 2,
+        "detect": {"iterations": 2, "dense": DENSE},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """``work(folder)`` is the command, in a folder that the verbs before it have left as they do.
+
+    ``keeps``: what it makes stays for the verbs after it.
+    """
+
+    name: str
+    work: Callable[[Path], Any]
+    keeps: bool = True
+
+
+def write_source(folder: Path) -> Path:
+    """Photographs with masks beside them, by category; sound ones of the same objects."""
+    rng = np.random.default_rng(3)
+    for number in range(OBJECTS):
+        for kind, name in ((1, "spot"), (2, "scratch")):
+            pixels, mask = texture(rng), shape(kind, rng)
+            pixels[mask != 0] = 200
+            write_png(folder / name / f"g{number}_{kind}.png", pixels)
+            write_png(folder / name / f"g{number}_{kind}_mask.png", mask * np.uint8(255))
+        for sound in (0, 9):
+            write_png(folder / "good" / f"g{number}_{sound}.png", texture(rng))
+    for number in range(3):
+        write_png(folder.parent / "new" / f"n{number}.png", texture(rng))
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[30:36, 40:52] = 255
+    write_png(folder.parent / "mask.png", mask)
+    return folder
+
+
+def config_of(source: Path, **changes: Any) -> RunConfig:
+    data = {"root": str(source), "format": "mask-png", "group_regex": r"g(\d+)_"}
+    return RunConfig(**{"data": data, **SETTINGS, **changes})
+
+
+def small_verbs(source: Path) -> list[Verb]:
+    """The whole table; ``source`` as :func:`write_source` left it."""
+    config = config_of(source)
+    anew = config_of(source, seed=1)
+    stages = [Verb(step.name, partial(_step, config, step.name)) for step in plan(config)]
+    new, mask = source.parent / "new", source.parent / "mask.png"
+    return [
+        *stages,
+        Verb("report to the run folder", _publish),
+        Verb("export --to labelme", partial(_write, "labelme", "ingest")),
+        Verb("export --to yolo-seg", partial(_write, "yolo-seg", "ingest")),
+        Verb("paint", partial(_paint, new / "n0.png", mask)),
+        Verb("control-card", _card),
+        Verb("detect train", _detect_train),
+        Verb("detect eval", _detect_eval),
+        Verb("detect predict", partial(_predict, new, 0.01)),
+        Verb("detect export", _detect_export),
+        Verb("one-class train", partial(_one_class_train, source / "good", 0.5)),
+        Verb("one-class score", partial(_score, new, True)),
+        Verb("one-class recalibrate", partial(_recalibrate, new)),
+        Verb("one-class export", _one_class_export),
+        Verb("ingest, made anew", partial(_step, anew, "ingest"), keeps=False),
+        Verb("export, made anew", partial(_step, anew, "export@anomaly_gan"), keeps=False),
+        Verb("compare, made anew", partial(_step, anew, "compare"), keeps=False),
+        Verb("export --to, made anew", partial(_write, "labelme", "export@anomaly_gan"), keeps=False),
+        Verb("one-class train, made anew", partial(_one_class_train, source / "good", 0.6), keeps=False),
+        Verb("one-class score, made anew", partial(_score, new, False), keeps=False),
+        Verb("detect predict, made anew", partial(_predict, new, 0.02), keeps=False),
+    ]
+
+
+def without_heavy_nets() -> None:
+    """Put coarse pictures in the place of the gate's nets, and this process in the place of a comparison's workers."""
+    from anomaly_gan.metrics.backbones import Extractors
+    from anomaly_gan.metrics.features import Backbone
+    from anomaly_gan.synthesis.control_card import stage as card
+    from anomaly_gan.synthesis.feature_drift import stage as drift
+    from anomaly_gan.synthesis.gate import stage as gate
+    from detection.comparison import workers
+
+    def network(images_BCHW: Any) -> Any:
+        return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
+
+    toy = Backbone("Toy", 8, network)
+    found = Extractors(toy, toy, None, {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"})
+    for module in (gate, drift):
+        if hasattr(module, "build_extractors"):
+            module.build_extractors = lambda device: found  # type: ignore[attr-defined]
+    card.embedded_backbone = lambda place: toy  # type: ignore[attr-defined]
+
+    def here(jobs: Any, count: int, *rest: Any, **named: Any) -> None:
+        workers.run_here(jobs, **{key: value for key, value in named.items() if key in ("plan", "say", "over")})
+
+    workers.run_in_processes = here
+
+
+def warm(source: Path) -> None:
+    """Import everything that a verb will import, so that forks need not."""
+    import torch
+
+    torch.set_num_threads(1)
+    for step in plan(config_of(source)):
+        import_module(step.stage.function.partition(":")[0])
+    for name in (
+        "detection.commands",
+        "detection.inspection.predict",
+        "detection.inspection.export",
+        "detection.training.finetune",
+        "detection.training.checkpoint",
+        "detection.dense.trainer",
+        "detection.comparison.plots",
+        "detection.comparison.summary",
+        "detection.comparison.workers",
+        "detection.one_class.inspection.train",
+        "detection.one_class.inspection.score",
+        "detection.one_class.inspection.recalibrate",
+        "detection.one_class.inspection.onnx_export",
+        "anomaly_gan.synthesis.paint.stage",
+        "anomaly_gan.synthesis.control_card.stage",
+        "anomaly_gan.report.verdict.build",
+        "anomaly_gan.ingestion.writing",
+        "matplotlib.pyplot",
+    ):
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name not in (name, "onnx", "onnxruntime"):
+                raise
+    without_heavy_nets()
+
+
+def _step(config: RunConfig, name: str, folder: Path) -> None:
+    from anomaly_gan.pipeline.run import run_step
+
+    step = next(step for step in plan(config) if step.name == name)
+    with run_lock(folder):
+        run_step(config, folder, step)
+
+
+def _publish(folder: Path) -> None:
+    from anomaly_gan.pipeline.run import publish_report
+
+    publish_report(folder)
+
+
+def _write(name: str, data: str, folder: Path) -> None:
+    from anomaly_gan.core.dataset import load_dataset
+    from anomaly_gan.ingestion.writing import write_format
+
+    write_format(load_dataset(folder / data), name, folder / f"as-{name}")
+
+
+def _paint(photograph: Path, mask: Path, folder: Path) -> None:
+    from anomaly_gan.synthesis.paint.config import PaintConfig
+    from anomaly_gan.synthesis.paint.stage import Sources, paint
+
+    sources = Sources(photograph, mask, folder / "train@anomaly_gan")
+    paint(sources, PaintConfig(category="spot", count=2), 0, "cpu", folder / "painted")
+
+
+def _card(folder: Path) -> None:
+    from anomaly_gan.synthesis.control_card.config import CardConfig
+    from anomaly_gan.synthesis.control_card.stage import make_card
+
+    config = CardConfig(method="anomaly_gan", masks=2, levels=3)
+    make_card(folder, config, 0, "cpu", folder / "control@anomaly_gan")
+
+
+def _detect_train(folder: Path) -> None:
+    from detection.commands import detect_train
+    from detection.detectors.config import DetectConfig
+
+    config = DetectConfig(iterations=3, dense={**DENSE, "held_out": 0.3})  # type: ignore[arg-type]
+    detect_train(folder / "ingest", folder / "detector", config, 0, "cpu", 0.5)
+
+
+def _detect_eval(folder: Path) -> None:
+    from detection.commands import detect_eval
+
+    detect_eval(folder / "detector", folder / "ingest", folder / "judged", "test", "cpu")
+
+
+def _predict(photographs: Path, threshold: float, folder: Path) -> None:
+    from detection.inspection.predict import predict_folder
+
+    predict_folder(
+        folder / "detector", photographs, folder / "predicted", threshold=threshold, min_score=0.01, device="cpu"
+    )
+
+
+def _detect_export(folder: Path) -> None:
+    from detection.inspection.export import export_detector
+
+    export_detector(folder / "detector", folder / "detector.onnx")
+
+
+def _one_class_train(good: Path, false_alarm: float, folder: Path) -> None:
+    from detection.one_class.inspection.train import train_folder
+
+    train_folder(
+        good, folder / "model", "cae", "quick", CAE, false_alarm, group_regex=r"g(\d+)_", held_out=0.5, device="cpu"
+    )
+
+
+def _score(photographs: Path, everything: bool, folder: Path) -> None:
+    from detection.one_class.inspection.score import score_folder
+
+    score_folder(folder / "model", photographs, folder / "scored", overlay_all=everything, device="cpu")
+
+
+def _recalibrate(photographs: Path, folder: Path) -> None:
+    from detection.one_class.inspection.recalibrate import recalibrate_folder
+
+    recalibrate_folder(folder / "model", photographs, folder / "recalibrated", 0.4, device="cpu")
+
+
+def _one_class_export(folder: Path) -> None:
+    from detection.one_class.inspection.onnx_export import export_onnx
+
+    export_onnx(folder / "model", folder / "model.onnx")
+
+
+def copied(base: Path, folder: Path) -> Path:
+    """The base as a new folder: hard links, since no write of ours changes a file in place."""
+    shutil.copytree(base, folder, copy_function=_link, symlinks=True)
+    return folder
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)
