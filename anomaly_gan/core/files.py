@@ -86,6 +86,29 @@ def write_bytes(path: Path, content: bytes, private: bool = False) -> None:
         temporary.write_bytes(content)
 
 
+def write_one_of_many(path: Path, content: bytes) -> None:
+    """As :func:`write_bytes`, but the caller syncs the folder, once for all files in it (:func:`sync_folder`).
+
+    Raises:
+        EnvironmentFailure: the disk is full, or the folder cannot be written; the old file stays as it was.
+    """
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name[-100:]}")
+    try:
+        make_folder(path.parent)
+        with open(temporary, "wb") as stream:  # noqa: PTH123 - pathlib costs as much as the writing
+            stream.write(content)
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise EnvironmentFailure(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
+
+
 def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,19 @@ def finished_key(folder: Path) -> str:
 
 def list_products(folder: Path) -> list[dict[str, Any]]:
     """(path, size, sha256) of every file that counts, in order of the paths."""
+    names: list[tuple[str, ...]] = []
+    for above, folders, files in os.walk(folder):
+        parts = Path(above).relative_to(folder).parts
+        folders[:] = [name for name in folders if name != LOGS]
+        names += [
+            (*parts, name)
+            for name in files
+            if name not in (*BOOKKEEPING, ".lock", LOGS) and not name.startswith(TEMPORARY)
+        ]
     return [
-        {"path": path.relative_to(folder).as_posix(), "size": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and path.name not in (*BOOKKEEPING, ".lock")
-        and not path.name.startswith(TEMPORARY)
-        and LOGS not in path.relative_to(folder).parts
+        {"path": "/".join(parts), "size": path.stat().st_size, "sha256": sha256_file(path)}
+        for parts in sorted(names)
+        if (path := folder.joinpath(*parts)).is_file()
     ]
 
 

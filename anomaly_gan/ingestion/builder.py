@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.dataset import Annotation, Category, Dataset, ImageRecord
 from ..core.errors import InputError
-from ..core.files import sha256_bytes, write_bytes
+from ..core.files import sha256_bytes, sync_folder, write_one_of_many
 from ..core.images import encode_png
 from .accepted import Accepted
 from .config import IngestConfig
@@ -66,6 +66,7 @@ class Intake:
         self.joins = 0
         self.asked: dict[str, Any] = {}
         """What ``split: images`` and ``objects`` did; empty where neither was asked for."""
+        self._folders: set[Path] = set()
         self._stems = Counter(_stem(file) for file in files)
 
     def take(self, item: Item) -> None:
@@ -100,6 +101,8 @@ class Intake:
         Raises:
             InputError: B14, D18, E10.
         """
+        for folder in sorted(self._folders):
+            sync_folder(folder)
         self.checks.stop(str(self.tree.root))
         gone: set[int] = set()
         for first, others in same_photographs(self.accepted):
@@ -129,7 +132,9 @@ class Intake:
         file = item.file if same_bytes else self._png_name(item.file)
         if not same_bytes:
             content = encode_png(pixels)
-        _store(self.out / "images" / file, content)
+        stored = self.out / "images" / file
+        _store(stored, content)
+        self._folders.add(stored.parent)
         plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
         fingerprint = sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
         size_hw = (int(pixels.shape[0]), int(pixels.shape[1]))
@@ -330,4 +335,4 @@ def _extra(source: str, same_bytes: bool, notes: Notes) -> dict[str, Any]:
 def _store(path: Path, content: bytes) -> None:
     """Write unless a run of the same key that was cut off has left just these bytes."""
     if not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
-        write_bytes(path, content)
+        write_one_of_many(path, content)

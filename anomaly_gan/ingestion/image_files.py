@@ -31,7 +31,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .guarded import guarded
 from .ledger import Notes, refuse
-from .png_structure import SIGNATURE, png_bit_depth, png_fault, short_data
+from .png_structure import SIGNATURE, is_plain, png_bit_depth, png_fault, short_data
 from .source_tree import suffix_of
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "TGA", "PCX", "SGI", "AVIF")
@@ -148,6 +148,8 @@ def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, 
     Raises:
         InputError: A7, A8, A11, A12, A14, A15, A17, A18, A19, A26 (see the module's words and ``docs/faults.md``).
     """
+    if (pixels := plain_png(name, content)) is not None and min(pixels.shape[:2]) >= min_side:
+        return Picture(pixels, 1, False)
     image, orientation = open_image(name, content, notes, min_side, load=False)
     plain = image.mode in {"L", "RGB"} and image.format in AS_STORED
     of_jpeg = image.format in {"JPEG", "MPO"}  # Pillow and OpenCV read them by one library; Pillow alone is strict
@@ -176,6 +178,20 @@ def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, 
         else:
             pixels = seen
     return Picture(pixels, orientation, converted)
+
+
+def plain_png(name: str, content: bytes) -> np.ndarray | None:
+    """uint8 (H, W) or (H, W, 3) of an ordinary PNG, most of what people have, without the way through Pillow.
+
+    None where it is anything else, or anything is wrong with it: ``open_image`` then says what.
+    """
+    if suffix_of(name) != ".png" or is_costly(content) or not is_plain(content):
+        return None
+    width, height = struct.unpack_from(">II", content, 16)
+    if max(width, height) > LONGEST_SIDE or width * height > ORDINARY:
+        return None
+    pixels = read_back(content, content[25] == 0)  # libpng is strict: nothing that Pillow would add
+    return pixels if pixels is not None and pixels.shape[:2] == (height, width) else None
 
 
 def read_back(content: bytes, gray: bool) -> np.ndarray | None:

@@ -22,9 +22,9 @@ import numpy as np
 
 from ..core.errors import InputError
 from .classes import FOLDER, GROUND, IGNORE, ClassMap
-from .image_files import open_image
+from .image_files import open_image, plain_png
 from .ledger import Notes, refuse
-from .mask_values import VOID, MaskValues, looks_blurred, looks_photographed, values_of
+from .mask_values import VOID, MaskValues, looks_blurred, looks_photographed, values_of, values_of_pixels
 
 COVERED = 0.9
 MAX_PARTS = 10_000
@@ -77,11 +77,7 @@ def decode_parts(
         InputError: A-codes where it does not decode; B3, B4, B8, B14, B16 as said above; B6 a colour mode that masks
             have not; A2 where it carries an orientation.
     """
-    image, orientation = open_image(name, content, notes)
-    if orientation != 1:
-        raise refuse(name, "A2", "the mask carries an EXIF orientation", "save it without EXIF")
-    lossy = image.format in {"JPEG", "MPO"}
-    held = values_of(name, image, notes, classes is not None and bool(classes.colours))
+    lossy, held = _held(name, content, notes, classes is not None and bool(classes.colours))
     if lossy:
         parts = _of_jpeg(name, held, notes, strict)
     elif classes is not None:
@@ -96,6 +92,17 @@ def decode_parts(
             raise refuse(name, "B8", f"{covered:.0%} of the mask is defect", "invert it if it is inverted")
         notes.warn("B8", f"{covered:.0%} of the mask is defect; is it inverted?")
     return parts
+
+
+def _held(name: str, content: bytes, notes: Notes, by_colour: bool) -> tuple[bool, MaskValues]:
+    """Whether the mask was stored with loss, and its values."""
+    pixels = plain_png(name, content)
+    if pixels is not None:
+        return False, values_of_pixels(name, pixels, notes, by_colour)
+    image, orientation = open_image(name, content, notes)
+    if orientation != 1:
+        raise refuse(name, "A2", "the mask carries an EXIF orientation", "save it without EXIF")
+    return image.format in {"JPEG", "MPO"}, values_of(name, image, notes, by_colour)
 
 
 def _of_jpeg(name: str, held: MaskValues, notes: Notes, strict: bool) -> MaskParts:
@@ -208,11 +215,15 @@ def components(name: str, mask_01: np.ndarray) -> Iterator[np.ndarray]:
 
 def boxed_components(name: str, mask_01: np.ndarray) -> Iterator[tuple[np.ndarray, Box]]:
     """The same with each part's tight box (x, y, w, h); only the box is looked at, so that specks cost little."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask_01), connectivity=8)
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask_01))
+    if width == 0:
+        return
+    near = np.ascontiguousarray(mask_01[top : top + height, left : left + width])
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
     if count - 1 > MAX_PARTS:
         raise refuse(name, "B10", f"falls into {count - 1} parts", "remove the noise from the mask")
     for index in range(1, count):
         x, y, w, h = (int(value) for value in stats[index, :4])
         part = np.zeros(mask_01.shape, np.uint8)  # untouched pages of it cost nothing
-        part[y : y + h, x : x + w] = labels[y : y + h, x : x + w] == index
-        yield part, (x, y, w, h)
+        part[top + y : top + y + h, left + x : left + x + w] = labels[y : y + h, x : x + w] == index
+        yield part, (left + x, top + y, w, h)

@@ -79,9 +79,12 @@ def values_of(name: str, image: Image.Image, notes: Notes, by_colour: bool = Fal
         return MaskValues(array.astype(np.uint8), False, {})
     if image.mode in {"RGBA", "LA", "La", "RGBa"}:
         array = _without_alpha(array, notes)
-    if array.ndim == 3:
-        return _of_colours(array, by_colour)
-    return _of_numbers(name, array, notes)
+    return values_of_pixels(name, array, notes, by_colour)
+
+
+def values_of_pixels(name: str, array: np.ndarray, notes: Notes, by_colour: bool = False) -> MaskValues:
+    """The values of a mask from its pixels (H, W) or (H, W, 3); raises as :func:`values_of`."""
+    return _of_colours(array, by_colour) if array.ndim == 3 else _of_numbers(name, array, notes)
 
 
 def _of_palette(image: Image.Image) -> MaskValues:

@@ -9,14 +9,28 @@ from collections.abc import Iterator
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def png_fault(content: bytes) -> tuple[str, str] | None:
-    """(code, reason) of what is wrong with the chunks of a PNG, or None.
+PLAIN = frozenset({b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD"})
+"""Chunks that say nothing of how pixels are to be read, and hold nothing that a reader could choke on."""
+
+
+def is_plain(content: bytes) -> bool:
+    """Whether a PNG is whole, of 8 bits, gray or RGB, and without any chunk but ``PLAIN`` ones."""
+    if not content.startswith(SIGNATURE) or len(content) < 33 or content[24] != 8 or content[25] not in (0, 2):
+        return False
+    kinds: set[bytes] = set()
+    return png_fault(content, kinds) is None and kinds <= PLAIN
+
+
+def png_fault(content: bytes, kinds: set[bytes] | None = None) -> tuple[str, str] | None:
+    """(code, reason) of what is wrong with the chunks of a PNG, or None. ``kinds``: takes the chunks' names.
 
     A14: a chunk is cut off, its CRC is wrong, or IEND is missing. A11: the file is an animation.
     """
     position = len(SIGNATURE)
+    kinds = set() if kinds is None else kinds
     while position + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)
+        kinds.add(kind)
         end = position + 12 + length
         if end > len(content):
             return "A14", f"chunk {kind.decode('ascii', 'replace')} is cut off"

@@ -62,7 +62,7 @@ class SourceTree:
 
     def head(self, name: str, count: int = 64) -> bytes:
         """The first bytes of a listed file; none where it cannot be read."""
-        return _head(self.root / name, count)
+        return _head(f"{self.root}/{name}", count)
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -77,7 +77,7 @@ class SourceTree:
         Raises:
             InputError: A21 not readable, A24 vanished, A17 larger than ``limit`` bytes.
         """
-        path = self.root / name
+        path = f"{self.root}/{name}"
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO put there since the listing must not hang us
             with os.fdopen(handle, "rb") as stream:
@@ -93,7 +93,7 @@ class SourceTree:
             raise refuse(name, "A21", f"cannot be read ({error.strerror})", "make it readable or remove it") from error
 
 
-def _head(path: Path, count: int) -> bytes:
+def _head(path: str, count: int) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -134,28 +134,28 @@ def list_tree(root: Path, ledger: Ledger) -> SourceTree:
     root = root.resolve()
     files: list[str] = []
     pictures: set[str] = set()
-    pending = [root]
+    pending = [""]
     while pending:
-        folder = pending.pop()
+        above = pending.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(root / above), key=lambda entry: entry.name)
         except OSError as error:
             ledger.found += 1
-            name = folder.relative_to(root).as_posix()
+            name = above.rstrip("/") or "."
             ledger.reject(name, refuse(name, "A21", f"folder cannot be read ({error.strerror})", "make it readable"))
             continue
         for entry in entries:
-            name = Path(entry.path).relative_to(root).as_posix()
+            name = above + entry.name
             if entry.name.lower() in SYSTEM_NAMES or entry.name.startswith("."):
                 ledger.ignore("system file", name)
             elif entry.is_dir(follow_symlinks=False) and suffix_of(name) not in PHOTO_SUFFIXES:
-                pending.append(Path(entry.path))
+                pending.append(f"{name}/")
             elif (refusal := _refusal(root, name, entry)) is not None:
                 ledger.found += 1
                 ledger.reject(name, refusal)
             else:
                 files.append(name)
-                if suffix_of(name) not in PHOTO_SUFFIXES | NO_PICTURES and MAGIC.match(_head(Path(entry.path), 32)):
+                if suffix_of(name) not in PHOTO_SUFFIXES | NO_PICTURES and MAGIC.match(_head(entry.path, 32)):
                     pictures.add(name)
     files.sort()
     _stop_at_twins(files)
