@@ -60,8 +60,8 @@ class DenseConfig(Config):
     tile: int = Field(512, ge=64, le=4096, multiple_of=32, description="largest side worked on at once when predicting")
     overlap: int = Field(96, ge=0)
     mirrored: bool = Field(False, description="average with the mirrored photograph when predicting")
-    low: float = Field(0.5, gt=0, lt=1, description="an instance reaches as far as its map is above this ...")
-    high: float = Field(0.6, gt=0, lt=1, description="... if it is above this somewhere")
+    faintest: float = Field(0.05, gt=0, lt=1, description="an instance's map reaches this somewhere ...")
+    reach: float = Field(0.4, gt=0, lt=1, description="... and the instance as far as this share of its peak")
     smallest: int = Field(6, ge=1, description="least area of an instance")
 
     @field_validator("widths")
@@ -75,8 +75,6 @@ class DenseConfig(Config):
     def _ordered(self) -> DenseConfig:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError("scale: needs the smaller enlargement first, both above 0")
-        if self.low > self.high:
-            raise ValueError("low: must not be above high")
         if self.overlap * 2 > self.tile:
             raise ValueError("overlap: at most half of tile")
         if self.bank_from > self.bank_until:

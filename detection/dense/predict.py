@@ -28,7 +28,7 @@ class Seen:
 
     def read(self, config: DenseConfig) -> Inspected:
         """Instances and score."""
-        found = instances(self.maps_KHW, self.coarse_KHW, config)
+        found = instances(self.maps_KHW, config)
         return Inspected(found, image_score(self.maps_KHW, self.coarse_KHW), self.maps_KHW)
 
 

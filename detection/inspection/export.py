@@ -167,7 +167,8 @@ def _metadata(judge: Model) -> dict[str, str]:
         "categories": list(judge.categories.names),
         "input": PREPROCESSING,
         "output": "(B, 2K, H, W) in [0, 1]: a map for each category, then the coarse head for each",
-        "instances": f"regions above {dense.low:g} that reach {dense.high:g}, of {dense.smallest} pixels or more",
+        "instances": f"around every peak of {dense.faintest:g} or more, as far as the map is above {dense.reach:g} of "
+        f"the peak; {dense.smallest} pixels or more; peaks that meet above that are one",
         "mode": judge.mode,
     }
     sound = SoundScores.from_json(judge.sound)

@@ -173,16 +173,20 @@ def test_whole_objects_are_held_out_and_few_are_left_alone(data: Dataset) -> Non
     assert not inner_split(data, DenseConfig(held_out=0.25, fewest=5), 0).held.images
 
 
-def test_a_faint_stretch_does_not_break_a_crack_and_faint_regions_alone_do_not_count() -> None:
+def test_a_net_that_is_not_sure_yet_draws_the_outlines_of_one_that_is() -> None:
     maps = np.zeros((1, 40, 60), np.float32)
-    maps[0, 10, 5:25], maps[0, 10, 25:30], maps[0, 10, 30:50] = 0.9, 0.35, 0.8
-    maps[0, 30, 5:25] = 0.35
-    coarse = np.ones_like(maps)
-    found = instances(maps, coarse, DenseConfig(low=0.3, high=0.6, smallest=4))
-    assert [(item.x, item.y, item.bitmap_01.shape) for item in found] == [(5, 10, (1, 45))]
-    doubted = instances(maps, coarse * 0.25, DenseConfig(low=0.3, high=0.6, smallest=4))
-    assert doubted[0].score == pytest.approx(found[0].score / 2)
-    speck = np.zeros_like(maps)
+    maps[0, 10, 5:25], maps[0, 10, 25:30], maps[0, 10, 30:50] = 0.9, 0.45, 0.8  # one crack with a faint stretch
+    maps[0, 20, 5:25], maps[0, 20, 25:30], maps[0, 20, 30:50] = 0.9, 0.1, 0.8  # two
+    maps[0, 30, 5:25] = 0.3
+    expected = {(5, 10, 45), (5, 20, 20), (30, 20, 20), (5, 30, 20)}
+    for factor in (1.0, 0.2):
+        found = instances(maps * np.float32(factor), DenseConfig(smallest=4))
+        assert {(item.x, item.y, item.bitmap_01.shape[1]) for item in found} == expected
+        scores = [item.score / factor for item in found]
+        assert scores == pytest.approx([0.9, (20 * 0.9 + 5 * 0.45 + 20 * 0.8) / 45, 0.8, 0.3])
+    assert not instances(maps * np.float32(0.05), DenseConfig(smallest=4)), "no peak reaches `faintest`"
+    assert [item.y for item in instances(maps, DenseConfig(smallest=21))] == [10]
+    speck, coarse = np.zeros_like(maps), np.ones_like(maps)
     speck[0, 5, 5] = 1.0
     assert image_score(maps, coarse) > image_score(speck, coarse)
 

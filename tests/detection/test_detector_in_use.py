@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images, annotations = [image for image, _ in painted], [item for _, items in painted for item in items]
     Dataset(images, annotations, CATEGORIES, {"mode": "L"}).save(root / "run" / "ingest")
     finish(root / "run" / "ingest", "ingest")
-    dense = DenseConfig(crop=64, batch=4, widths=(16, 16, 8, 8), held_out=0.5, fewest=3, looks=0, low=0.005, high=0.006)
+    dense = DenseConfig(crop=64, batch=4, widths=(16, 16, 8, 8), held_out=0.5, fewest=3, looks=0, faintest=0.006)
     config = DetectConfig(iterations=2, dense=dense, score_threshold=0.001)
     detect_train(root / "run", root / "model", config, device="cpu", false_alarm=RATE)
     for number, kind in ((20, "square"), (21, "normal")):
