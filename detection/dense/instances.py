@@ -67,15 +67,14 @@ def regions(map_HW: np.ndarray, config: DenseConfig) -> Iterator[tuple[tuple[int
         count, numbers, stats, _ = cv2.connectedComponentsWithStats((map_HW > level).astype(np.uint8), connectivity=8)
         for number in range(1, count):
             x, y, width, height, area = (int(value) for value in stats[number])
-            if area < config.smallest:
-                continue
             place = (slice(y, y + height), slice(x, x + width))
             inside = numbers[place] == number
             highest = float(map_HW[place][inside].max())
             if highest < config.faintest or level > config.reach * highest or claimed[place][inside].any():
                 continue
             claimed[place] |= inside
-            yield (x, y), inside
+            if area >= config.smallest:
+                yield (x, y), inside
 
 
 def image_score(maps_KHW: np.ndarray, coarse_KHW: np.ndarray) -> float:

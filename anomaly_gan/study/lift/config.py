@@ -65,6 +65,7 @@ class Round(Config):
     """Cells of every arm that is still in the race: numbers of objects (null: all) × draws of them × folds × seeds.
 
     ``keep``: how many arms besides the references go on from the round before, the best ones by their mean lift.
+    ``arms``: of the first round, which ones it begins with (none named: all); of a later one, which ones join.
     """
 
     objects: tuple[int | None, ...] = (2, 4, None)

@@ -49,6 +49,8 @@ class Race:
             arms = first_arms(self.config, one) if number == 0 else before
             if number and one.keep is not None:
                 arms = survivors(before, mean_lifts(self.done, before), one.keep)
+            arms = [name for name in self.config.arms if name in {*arms, *one.arms}]
+            if number and (one.keep is not None or one.arms):
                 self.say(f"round {number + 1}: goes on with {', '.join(arms)} of {len(before)} arms")
             cells = round_cells(self.config, one, arms)
             self._work(cells, train)
