@@ -91,17 +91,17 @@ class Detector:
 
         Args:
             photo: uint8 (H, W) or (H, W, 3), RGB, at its own size.
-            min_score: leave out instances below this score; None: the detector's ``score_threshold``.
+            min_score: leave out instances below this score; None: each category's own, chosen on held-out objects.
         """
         from .evaluation.reading import inspect_pixels
         from .inspection.predict import in_mode
 
-        least = self.model.config.score_threshold if min_score is None else min_score
+        least = self.model.least if min_score is None else (min_score,) * len(self.model.least)
         seen = inspect_pixels(self.model.net, in_mode(photo, self.model.mode), self.model.config.longest, self.device)
         kept = tuple(
             Instance(self.categories[one.label - 1], one.score, one.x, one.y, one.bitmap_01)
             for one in seen.found
-            if one.score >= least
+            if one.score >= least[one.label - 1]
         )
         score = seen.score if seen.score is not None else max((one.score for one in kept), default=0.0)
         threshold = self.threshold

@@ -39,6 +39,7 @@ def detect_train(
     from .dense.inner import hold_out_sound
     from .detectors.registry import detector
     from .evaluation.reading import read_detections
+    from .evaluation.thresholds import least_scores
     from .inspection.alarm import SoundScores
     from .training.arithmetic import settled
     from .training.checkpoint import save_detector
@@ -61,14 +62,28 @@ def detect_train(
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         held = held or trained.held_out
         sound = SoundScores()
-        if held is not None and held.normals():
-            sane = {image.id for image in held.normals()}
-            alone = held.select(lambda image: image.id in sane)
-            seen = read_detections(trained.net, alone, trained.categories, config.longest, fabric.device)
-            sound = SoundScores.of(alone, seen)
+        least: dict[int, tuple[float, int]] = {}
+        if held is not None and held.images:
+            seen = read_detections(trained.net, held, trained.categories, config.longest, fabric.device)
+            segments = detector(config.detector).segments
+            least = least_scores(held, seen.rows, segments, config.score_threshold)
+            sound = SoundScores.of(held, seen)
         report = trained.report | {"precision": precision, "threshold": _threshold(sound, false_alarm)}
+        report["least_scores"] = {
+            trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
+            for key, (score, count) in least.items()
+        }
         mode = dataset.info.get("mode", "RGB")
-        save_detector(work.place, trained, config, mode, sound.to_json(), false_alarm, report["threshold"])
+        save_detector(
+            work.place,
+            trained,
+            config,
+            mode,
+            sound.to_json(),
+            false_alarm,
+            report["threshold"],
+            {key: value for key, (value, _) in least.items()},
+        )
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report
@@ -111,10 +126,11 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     from .detectors.registry import detector
     from .evaluation.evaluate import judge
     from .evaluation.reading import read_detections
-    from .training.checkpoint import load_detector
+    from .training.checkpoint import read_model
 
     fabric = make_fabric(device)
-    net, categories, config = load_detector(model, fabric.device)
+    trained = read_model(model, fabric.device)
+    categories, config = trained.categories, trained.config
     data = data_folder(data)
     dataset = load_dataset(data).split(split)
     if not dataset.images:
@@ -125,8 +141,9 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     with work_folder(out, "detect eval", started) as work:
         if work.fresh:
             return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-        seen = read_detections(net, dataset, categories, config.longest, fabric.device)
-        figures = judge(dataset, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
+        seen = read_detections(trained.net, dataset, categories, config.longest, fabric.device)
+        least = dict(zip(categories.ids, trained.least, strict=True))
+        figures = judge(dataset, seen.rows, segments, least, seen.scores, seen.pixels)
         write_json(work.place / "detections.json", seen.rows)
         write_json(work.place / "metrics.json", figures)
     return figures

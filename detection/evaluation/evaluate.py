@@ -46,7 +46,7 @@ def judge(
     dataset: Dataset,
     rows: list[DetectionRow],
     segments: bool,
-    score_threshold: float,
+    score_threshold: float | Mapping[int, float],
     scores: Mapping[int, float] | None = None,
     pixels: PixelCounts | None = None,
 ) -> dict[str, Any]:
@@ -54,7 +54,8 @@ def judge(
 
     ``map50`` is AP at IoU 0.5 and ``map`` the COCO mean over IoU 0.5 to 0.95, of masks where the detector gives
     them (``judged_on``), else of boxes; ``*_box`` are always of boxes. ``miou`` is the mean over categories of
-    |P and T| / |P or T|, P the union of instances scoring at least ``score_threshold``, T that of the true ones,
+    |P and T| / |P or T|, P the union of instances scoring at least ``score_threshold`` (of all, or by
+    category id), T that of the true ones,
     pixels pooled over all images. ``ap30`` is AP at IoU 0.3, fairer to thin and loosely drawn categories, ``pixel_ap``
     the mean over categories of the average precision of pixels, of detectors that give maps (``pixels``). A category
     without a true instance has no figures. ``image_*`` are those of :mod:`.image_level`, from ``scores`` of whole
@@ -193,13 +194,16 @@ def matched_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) ->
     return matched, sorted(alone)
 
 
-def pixel_iou(dataset: Dataset, rows: list[DetectionRow], score_threshold: float) -> dict[int, float | None]:
+def pixel_iou(
+    dataset: Dataset, rows: list[DetectionRow], score_threshold: float | Mapping[int, float]
+) -> dict[int, float | None]:
     """IoU of the union of instances, per category id, over the pixels of all images together."""
     inside = dict.fromkeys(dataset.category_names(), 0)
     either, true_pixels = dict(inside), dict(inside)
     predicted: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for row in rows:
-        if row["score"] >= score_threshold:
+        least = score_threshold if isinstance(score_threshold, float) else score_threshold[row["category_id"]]
+        if row["score"] >= least:
             predicted[row["image_id"]].append((row["category_id"], row["segmentation"]))
     actual = dataset.by_image()
     for image in dataset.images:

@@ -134,7 +134,7 @@ def predict_folder(
             return Predicted(out, **json.loads((out / SUMMARY).read_text(encoding="utf-8")))
         for half in ("labelme", "overlays"):  # of a prediction that was cut off
             shutil.rmtree(work.place / half, ignore_errors=True)
-        least = judge.config.score_threshold if min_score is None else min_score
+        least = judge.least if min_score is None else (min_score,) * len(judge.least)
         coco, rows = _look(
             judge, read_photographs(tree, names, ledger, "predict"), work.place, limit, least, overlays, fabric.device
         )
@@ -158,7 +158,7 @@ def _look(
     photographs: Iterator[Photograph],
     place: Path,
     limit: float | None,
-    least: float,
+    least: tuple[float, ...],
     overlays: int,
     device: Any,
 ) -> tuple[_Coco, list[list[Any]]]:
@@ -166,7 +166,7 @@ def _look(
     coco, rows, drawn = _Coco(), [], 0
     for photograph in photographs:
         seen = inspected(judge, photograph, device)
-        found = [item for item in seen.found if item.score >= least]
+        found = [item for item in seen.found if item.score >= least[item.label - 1]]
         score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
         decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
         rows.append(_row(photograph, score, decision, found, judge.categories.names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ PREPROCESSING = "RGB in [0, 1], (B, 3, H, W); gray as three equal channels; side
 class Model:
     """A trained detector as it lies on disk: the net in evaluation mode, the categories its labels stand for, the
     configuration it was trained with, the image mode (``L`` or ``RGB``), and the scores of the sound photographs that
-    were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for.
+    were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for. ``least``: the score
+    from which on an instance of each label counts.
     """
 
     net: nn.Module
@@ -40,6 +42,7 @@ class Model:
     mode: str
     sound: dict[str, Any]
     false_alarm: float
+    least: tuple[float, ...]
 
 
 def save_detector(
@@ -50,9 +53,11 @@ def save_detector(
     sound: dict[str, Any] | None = None,
     false_alarm: float = 0.05,
     threshold: dict[str, Any] | None = None,
+    least: Mapping[int, float] | None = None,
 ) -> None:
     """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, image
-    mode, preprocessing, and the scores of held-out sound photographs with the threshold they give.
+    mode, preprocessing, the scores of held-out sound photographs with the threshold they give, and by category id from
+    which score on an instance counts (``least``; without it ``score_threshold``).
     """
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()})
     write_bytes(folder / "model.safetensors", content)
@@ -64,7 +69,12 @@ def save_detector(
             "weights_sha256": sha256_bytes(content),
             "preprocessing": PREPROCESSING,
             "categories": [
-                {"label": label, "id": key, "name": name}
+                {
+                    "label": label,
+                    "id": key,
+                    "name": name,
+                    "least_score": (least or {}).get(key, config.score_threshold),
+                }
                 for label, (key, name) in enumerate(
                     zip(trained.categories.ids, trained.categories.names, strict=True), start=1
                 )
@@ -103,6 +113,7 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         raw = weights_path.read_bytes()
         weights = load(raw)
         mode = str(content["mode"])
+        least = tuple(float(item.get("least_score", config.score_threshold)) for item in content["categories"])
     except FileNotFoundError as error:
         raise InputError(
             str(error.filename or folder), "MISSING", "no such file", "train with `anomaly-gan detect train`"
@@ -118,4 +129,4 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         raise InputError(str(weights_path), "FORMAT", "the weights do not fit model.json", "train again") from error
     sound = content.get("sound") or {"scores": [], "objects": []}
     net = net.to(device or torch.device("cpu")).eval()
-    return Model(net, categories, config, mode, sound, float(content.get("false_alarm", 0.05)))
+    return Model(net, categories, config, mode, sound, float(content.get("false_alarm", 0.05)), least)
