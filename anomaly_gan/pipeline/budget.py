@@ -32,6 +32,9 @@ COMFORT = 1.15
 """Trainings whose estimates fit this many times are not limited."""
 LEAST_TRAINING = 10.0
 LEAST_STAGE = 5.0
+ELASTIC = ("train", "compare")
+"""Stages that get shares of what the others leave."""
+AT_LEAST = 0.3
 LEAST_ITERATIONS = 0.1
 """Share of a detector's iterations below which nothing is cut: the clock ends such a comparison instead."""
 
@@ -95,13 +98,17 @@ class Budget:
     def deadline(self, step: Step, course: Course) -> TimeBudget | None:
         """How long the step that is about to begin may take; None for one that cannot end early or has its own time.
 
-        All that what comes after it is not expected to need; where there is too little for all, its part.
+        What it needs by the estimate, and of the rest what trainings and the comparison to come are not expected to
+        need, or ``AT_LEAST`` of it, for they can do with less; where not even the stages of a fixed length fit, its
+        part among them.
         """
         if not _ends_early(step):
             return None
-        own, later = course.refined(step.name), sum(course.refined(name) for name in course.pending())
-        left = self.left()
-        seconds = left - later if left - later >= own else left * own / max(1e-9, own + later)
+        own, left, pending = course.refined(step.name), self.left(), course.pending()
+        elastic = sum(course.refined(name) for name in pending if name.partition("@")[0] in ELASTIC)
+        fixed = sum(course.refined(name) for name in pending) - elastic
+        rest = left - fixed - own
+        seconds = own + max(rest - elastic, AT_LEAST * rest) if rest > 0 else left * own / max(1e-9, own + fixed)
         return TimeBudget(float(round(max(LEAST_STAGE, seconds))), self.clock)
 
     def note(self, config: RunConfig, step: Step, given: str) -> RunConfig:

@@ -17,6 +17,9 @@ from anomaly_gan.core.seeding import rng_for
 from mask_pool.scoring.ratings import RatedMask, Ratings
 from mask_pool.scoring.score_sheet import write_ratings
 
+TAUGHT = 5
+"""Test objects of a kind of defect that ``groups_half.csv`` has in the training fold: 15 to learn from, 15 to test on."""
+
 EXPERT_README = """# Simulated expert drawings
 
 No expert drew or scored anything here: the renderer made these files (`data/render/expert.py`), so that the path
@@ -46,21 +49,29 @@ def write_set(out: Path, plan: list[Shot], seed: int, size: int, quality: int) -
         written += _write_photo(out, shot, photo, quality)
         if shot.folder == "normal" and shot.fold == 1 and shot.shot == 0:
             seats[shot.number] = photo.seats
-    rows = [f"{shot.stem}.jpg,{shot.group},{shot.fold}" for shot in plan]
-    write_text(out / "groups.csv", "\n".join(["file,group,fold", *rows]) + "\n")
+    write_text(out / "groups.csv", table(plan))
+    write_text(out / "groups_half.csv", table(plan, TAUGHT))
     write_experts(out / "expert", seats, seed, size)
     write_json(out / "regions" / "all.json", regions("../normal/000.jpg", size))
     return written
+
+
+def table(plan: list[Shot], taught: int = 0) -> str:
+    """``file,group,fold``, a row a photograph; the first ``taught`` test objects of every kind of defect are in the
+    training fold."""
+    folds = [1 if shot.folder != "normal" and shot.item < taught else shot.fold for shot in plan]
+    rows = [f"{shot.stem}.jpg,{shot.group},{fold}" for shot, fold in zip(plan, folds, strict=True)]
+    return "\n".join(["file,group,fold", *rows]) + "\n"
 
 
 def clear(out: Path) -> None:
     """Remove an earlier set, as its groups.csv names it, so that nothing of it is left among the new files."""
     if not out.is_dir() or not any(out.iterdir()):
         return
-    table = out / "groups.csv"
-    if not table.is_file():
+    groups = out / "groups.csv"
+    if not groups.is_file():
         raise FileExistsError(f"{out} holds files, but no rendered set: give an empty folder")
-    for line in table.read_text(encoding="utf-8").splitlines()[1:]:
+    for line in groups.read_text(encoding="utf-8").splitlines()[1:]:
         photo = out / line.split(",")[0]
         photo.unlink(missing_ok=True)
         photo.with_suffix(".png").unlink(missing_ok=True)

@@ -126,6 +126,21 @@ def test_no_object_lies_in_both_folds_and_some_are_photographed_twice(groups):
         assert any(count == 2 for group, count in members.items() if group.startswith(folder + "-"))
 
 
+def test_the_second_table_moves_whole_objects_alone_and_teaches_fifteen_of_each_kind(groups):
+    with (SAMPLE / "groups_half.csv").open(encoding="utf-8", newline="") as stream:
+        half = list(csv.DictReader(stream))
+    assert [(row["file"], row["group"]) for row in half] == [(row["file"], row["group"]) for row in groups]
+    moved = {row["group"] for row, before in zip(half, groups, strict=True) if row["fold"] != before["fold"]}
+    folds, taught = defaultdict(set), defaultdict(set)
+    for row in half:
+        folds[row["group"]].add(row["fold"])
+        if row["fold"] == "1":
+            taught[row["file"].split("/")[0]].add(row["group"])
+    assert all(len(values) == 1 for values in folds.values())
+    assert all(name.endswith(tuple(f"-test-00{item}" for item in range(5))) for name in moved) and len(moved) == 20
+    assert all(len(taught[name]) == 15 for name in CATEGORIES) and len(taught["normal"]) == 36
+
+
 def test_the_sample_has_its_promised_counts_and_size(groups):
     count = defaultdict(int)
     for row in groups:
