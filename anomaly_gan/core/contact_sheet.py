@@ -1,4 +1,4 @@
-"""Contact sheets: a grid of small pictures with a header, as one uint8 array."""
+"""Contact sheets: a grid of small pictures with a header, as one uint8 array. Nothing on them is ever shrunk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 GAP = 4
 HEADER_HEIGHT = 20
 PAPER, INK = 255, 0
+LARGEST_CELL = 512
+"""Of a picture with a longer side its middle is shown."""
 
 
 def contact_sheet(rows: Sequence[Sequence[np.ndarray]], header: Sequence[str] = (), cell: int = 96) -> np.ndarray:
@@ -18,7 +20,8 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], header: Sequence[str] = 
     Args:
         rows: pictures, each uint8 (H, W) or (H, W, 3); rows may be of unlike length, missing cells stay paper white.
         header: one label per column, drawn above the first row (no labels: no header band).
-        cell: side of a cell in pixels; a picture keeps its aspect ratio and is centred in it.
+        cell: least side of a cell in pixels. Cells are as large as the largest picture, up to ``LARGEST_CELL``; a
+            smaller picture is magnified by a whole factor and stands in the middle of its cell.
 
     Returns:
         uint8 (H, W) where every picture is gray, else (H, W, 3) RGB. The same pictures give the same bytes.
@@ -28,6 +31,8 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], header: Sequence[str] = 
     """
     if cell < 1:
         raise ValueError(f"cell: must be at least 1 pixel, is {cell}")
+    sides = [max(picture.shape[:2]) for row in rows for picture in row if picture.size]
+    cell = max(cell, min(LARGEST_CELL, max(sides, default=0)))
     columns = max([len(row) for row in rows] + [len(header), 1])
     colour = any(picture.ndim == 3 for row in rows for picture in row)
     top = HEADER_HEIGHT if header else 0
@@ -45,14 +50,19 @@ def contact_sheet(rows: Sequence[Sequence[np.ndarray]], header: Sequence[str] = 
 
 
 def _fit(picture: np.ndarray, cell: int, colour: bool) -> np.ndarray:
-    """The picture scaled to fit a square of ``cell`` pixels: area average down, nearest up (pixels stay honest)."""
+    """The picture in a square of ``cell`` pixels: every pixel a square of whole ones, or the middle at its own size."""
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.size == 0:
         raise ValueError(f"a picture must be uint8 (H, W) or (H, W, 3), is {picture.dtype} {picture.shape}")
-    height, width = picture.shape[:2]
-    scale = cell / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    top, left = (max(0, (size - cell) // 2) for size in picture.shape[:2])
+    fitted = magnify(picture[top : top + cell, left : left + cell], cell)
     return cv2.cvtColor(fitted, cv2.COLOR_GRAY2RGB) if colour and fitted.ndim == 2 else fitted
+
+
+def magnify(pixels: np.ndarray, cell_px: int) -> np.ndarray:
+    """Every pixel as a square of a whole number of pixels, so many that the longer side comes up to ``cell_px``; as it
+    is where it is larger already: nothing is ever shrunk or smoothed."""
+    factor = max(1, cell_px // max(pixels.shape[:2]))
+    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _write_label(sheet: np.ndarray, label: str, x: int, width: int) -> None:

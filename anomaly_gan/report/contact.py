@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.contact_sheet import contact_sheet
+from ..core.contact_sheet import contact_sheet, magnify
 from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import write_png
 from .folders import Run
 from .nearest import NearestReal
-from .pictures import cut, largest, load_pixels, magnify, native_window, union_mask
+from .pictures import cut, largest, load_pixels, native_window, union_mask
 from .sections.generated import base_pixels
 from .tables import evenly
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..core.contact_sheet import magnify
 from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import encode_png
 
@@ -169,13 +170,6 @@ def native_window(mask_01: np.ndarray, cell_px: int, margin: float = 0.5) -> Win
     left = min(max(round(middle[1] - wide / 2), 0), width - wide)
     top = min(max(round(middle[0] - high / 2), 0), height - high)
     return left, top, wide, high
-
-
-def magnify(pixels: np.ndarray, cell_px: int) -> np.ndarray:
-    """Every pixel as a square of a whole number of pixels, so many that the longer side comes up to ``cell_px``; as it
-    is where it is larger already: nothing is ever shrunk or smoothed."""
-    factor = max(1, cell_px // max(pixels.shape[:2]))
-    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def cut(pixels: np.ndarray, window: Window) -> np.ndarray:

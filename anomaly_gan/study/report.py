@@ -30,8 +30,9 @@ from .report_tables import (
 )
 from .statistics.comparisons import NONE, OURS, base_method, main_comparisons
 from .worst import Worst
+from .worst_sheets import whole
 
-PICTURE_BYTES, QUALITY = 6_000_000, 85
+PICTURE_BYTES, QUALITY, WHOLE_BYTES = 6_000_000, 85, 3_000_000
 TITLES = {
     "lift.png": "Each arm's difference to none",
     "leak.png": "Random split of photographs against split by objects",
@@ -55,7 +56,7 @@ def write_report(
 ) -> None:
     """Write the page from the summary, the gates' figures, the splits, and the plots and failure pictures beside it;
     the same of these, the same bytes."""
-    album = Album(PICTURE_BYTES, QUALITY)
+    album = Album(PICTURE_BYTES, QUALITY, WHOLE_BYTES)
     content = {
         "study": study.name,
         "headline": headline(study, summary),
@@ -69,7 +70,10 @@ def write_report(
             ["run", "what", "message"], [[row["run"], row["what"], row["message"]] for row in summary["failures"]]
         ),
         "gates": gate_figure_tables(study, gate_figures),
-        "worst": [(one.sentence(), one.detector, sheet(out / name, one, album)) for name, one in worst.items()],
+        "worst": [
+            (one.sentence(), one.detector, sheet(out / name, one, album), photographs(one, album))
+            for name, one in worst.items()
+        ],
         "quality": [(part["sentences"], switch_tables(part)) for part in (summary.get("quality"),) if part],
         "switches": summary.get("switches"),
         "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
@@ -191,6 +195,17 @@ def plot(path: Path, album: Album) -> Picture | None:
 def sheet(path: Path, worst: Worst, album: Album) -> Picture | None:
     pixels = load_file(path)
     return None if pixels is None else album.photo(pixels, f"where {worst.arm} loses most against none")
+
+
+def photographs(worst: Worst, album: Album) -> list[Picture]:
+    """The whole photographs behind the sheet of an arm, in its order, as far as there is room."""
+    found = []
+    for loss in worst.losses:
+        pixels = whole(loss, worst.arm)
+        words = f"{loss.kind} of {worst.arm}: {loss.image.file_name}"
+        picture = album.whole(pixels, words) if pixels is not None else None
+        found += [picture] if picture else []
+    return found
 
 
 def settings(study: StudyConfig, runs: Sequence[StudyRun]) -> str:

@@ -12,13 +12,13 @@ from detection.comparison.plots import FOUND_RGB, TRUE_RGB
 from detection.detectors.config import NO_AUGMENTATION
 from detection.evaluation.evaluate import DetectionRow
 
-from ..core.contact_sheet import PAPER, contact_sheet
+from ..core.contact_sheet import PAPER, contact_sheet, magnify
 from ..core.images import write_png
 from ..core.masks import decode_rle
-from ..report.pictures import Window, cut, enlarge, load_pixels, outlines, window_around
+from ..report.pictures import Window, cut, load_pixels, native_window
 from .worst import Judged, Loss, Worst
 
-CELL = 128
+CELL = 192
 VISIBLE = 0.25
 """Detections below this score are drawn only where a miss or a false alarm is about them."""
 LABELS = 3
@@ -58,33 +58,52 @@ def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def sheet_row(loss: Loss, arm: str) -> np.ndarray | None:
-    """Photograph | truth | none | arm, the last three in a window around the place; None where it cannot be read."""
+    """Truth | none | arm in a window around the place, at native scale, or enlarged by a whole factor where that is
+    small; None where it cannot be read."""
     test = loss.fold.test
     pixels = load_pixels(test, loss.image)
     if pixels is None:
         return None
-    place = np.zeros(pixels.shape[:2], np.uint8)
-    x, y, width, height = (round(value) for value in loss.box_xywh)
-    place[max(0, y) : y + max(1, height), max(0, x) : x + max(1, width)] = 1
-    window = window_around(place, margin=1.0, least_px=64)
-    truth = [(item.mask(), "") for item in test.by_image().get(loss.image.id, []) if not item.iscrowd]
-    whole = drawn(pixels, (0, 0, *pixels.shape[1::-1]), truth, TRUE_RGB)
-    scale = CELL / max(pixels.shape[:2])
-    left, top, wide, high = (round(value * scale) for value in window)
-    cv2.rectangle(whole, (left, top), (left + wide - 1, top + high - 1), WINDOW_RGB, 1)
+    window = window_of(loss, pixels.shape[:2])
     sides = [
         drawn(pixels, window, _shown(cells[loss.seed], loss), FOUND_RGB) for cells in (loss.fold.none, loss.fold.arm)
     ]
     name = test.category_names()[loss.category]
     header = [
-        f"{loss.kind}: {name}",
-        f"truth, fold {loss.fold.fold} s{loss.seed}",
+        f"{loss.kind}: {name}, fold {loss.fold.fold} s{loss.seed}",
         f"{NO_AUGMENTATION}: {loss.none:.2f}",
         f"{arm}: {loss.arm:.2f}",
     ]
     return contact_sheet(
-        [[_colour(picture) for picture in (whole, drawn(pixels, window, truth, TRUE_RGB), *sides)]], header, cell=CELL
+        [[_colour(picture) for picture in (drawn(pixels, window, _truth(loss), TRUE_RGB), *sides)]], header, cell=CELL
     )
+
+
+def whole(loss: Loss, arm: str) -> np.ndarray | None:
+    """The photograph at its own size, RGB, with the truth, what the arm finds, and the sheet's window; None where it
+    cannot be read."""
+    pixels = load_pixels(loss.fold.test, loss.image)
+    if pixels is None:
+        return None
+    picture, everything = _colour(pixels).copy(), (0, 0, *pixels.shape[1::-1])
+    for shown, colour in ((_truth(loss), TRUE_RGB), (_shown(loss.fold.arm[loss.seed], loss), FOUND_RGB)):
+        picture = drawn(picture, everything, shown, colour, cell=1)
+    x, y, width, height = window_of(loss, pixels.shape[:2])
+    cv2.rectangle(picture, (x, y), (x + width - 1, y + height - 1), WINDOW_RGB, 1)
+    return picture
+
+
+def window_of(loss: Loss, shape: Sequence[int]) -> Window:
+    """The part of the photograph that the sheet shows."""
+    place = np.zeros(tuple(shape), np.uint8)
+    x, y, width, height = (round(value) for value in loss.box_xywh)
+    place[max(0, y) : y + max(1, height), max(0, x) : x + max(1, width)] = 1
+    return native_window(place, CELL)
+
+
+def _truth(loss: Loss) -> list[tuple[np.ndarray, str]]:
+    items = loss.fold.test.by_image().get(loss.image.id, [])
+    return [(item.mask(), "") for item in items if not item.iscrowd]
 
 
 def _colour(picture: np.ndarray) -> np.ndarray:
@@ -116,15 +135,20 @@ def _mask(row: DetectionRow, loss: Loss) -> np.ndarray:
 
 
 def drawn(
-    pixels: np.ndarray, window: Window, instances: Sequence[tuple[np.ndarray, str]], colour: tuple[int, int, int]
+    pixels: np.ndarray,
+    window: Window,
+    instances: Sequence[tuple[np.ndarray, str]],
+    colour: tuple[int, int, int],
+    cell: int = CELL,
 ) -> np.ndarray:
-    """A window of the photograph at the sheet's size with the outlines in it, and below what the first of them are:
-    RGB."""
-    picture = _colour(enlarge(cut(pixels, window), CELL)).copy()
+    """A window of the photograph, magnified to ``cell`` where it is smaller, with the outlines in it, and below what
+    the first of them are: RGB."""
+    picture = _colour(magnify(cut(pixels, window), cell)).copy()
     labels = []
     for mask, label in instances:
-        found = outlines(cut(mask, window), CELL)
-        cv2.drawContours(picture, found, -1, colour, 1, cv2.LINE_AA)
+        part = magnify((cut(mask, window) != 0).astype(np.uint8), cell)
+        found, _ = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, found, -1, colour, 1)
         labels += [label] if found and label else []
     for line, label in enumerate(reversed(labels[:LABELS])):
         place = 3, picture.shape[0] - 4 - 11 * line

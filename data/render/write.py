@@ -18,7 +18,7 @@ from mask_pool.scoring.ratings import RatedMask, Ratings
 from mask_pool.scoring.score_sheet import write_ratings
 
 TAUGHT = 5
-"""Test objects of a kind of defect that ``groups_half.csv`` has in the training fold: 15 to learn from, 15 to test on."""
+"""Test objects of a kind of defect that ``groups_half.csv`` has in the training fold: 15 to learn and 15 to test."""
 
 EXPERT_README = """# Simulated expert drawings
 

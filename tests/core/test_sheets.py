@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomaly_gan.core.contact_sheet import GAP, HEADER_HEIGHT, contact_sheet
+from anomaly_gan.core.contact_sheet import GAP, HEADER_HEIGHT, LARGEST_CELL, contact_sheet
 
 
 def test_every_picture_lies_in_its_own_cell():
@@ -49,3 +49,16 @@ def test_no_rows_is_an_empty_sheet_and_bad_pictures_are_refused():
         contact_sheet([[np.zeros((3, 3), np.float32)]], ["a"])
     with pytest.raises(ValueError, match="cell"):
         contact_sheet([], [], cell=0)
+
+
+def test_nothing_is_shrunk_and_what_is_small_is_magnified_by_a_whole_factor():
+    rng = np.random.default_rng(0)
+    large, small = (rng.integers(0, 256, (side, side), dtype=np.uint8) for side in (150, 40))
+    sheet = contact_sheet([[large, small]], ["a", "b"], cell=96)
+    y, x = HEADER_HEIGHT + GAP, GAP
+    assert (sheet[y : y + 150, x : x + 150] == large).all()
+    assert (sheet[y + 15 : y + 135, 2 * GAP + 150 + 15 : 2 * GAP + 150 + 135] == small.repeat(3, 0).repeat(3, 1)).all()
+    huge = rng.integers(0, 256, (700, 900), dtype=np.uint8)
+    top, left = (700 - LARGEST_CELL) // 2, (900 - LARGEST_CELL) // 2
+    shown = contact_sheet([[huge]], cell=96)[GAP : GAP + LARGEST_CELL, GAP : GAP + LARGEST_CELL]
+    assert (shown == huge[top : top + LARGEST_CELL, left : left + LARGEST_CELL]).all()

@@ -93,7 +93,10 @@ def test_where_one_seed_hardly_fits_each_training_of_a_detector_gets_a_clock(tmp
         assert 0.4 * seconds / rounds < seconds_of(detect.time_budget) < seconds / rounds
 
 
-@pytest.mark.parametrize(("total", "gone", "expected"), [("30m", 0, 1728 - 720), ("20m", 600, 100 + 0.3 * 432), ("20m", 1092, 60 * 100 / 120)])
+@pytest.mark.parametrize(
+    ("total", "gone", "expected"),
+    [("30m", 0, 1728 - 720), ("20m", 600, 100 + 0.3 * 432), ("20m", 1092, 60 * 100 / 120)],
+)
 def test_a_stage_may_take_what_those_after_it_will_not_need_or_else_its_part(total, gone, expected, tmp_path):
     now = iter([0.0] + [gone] * 9)
     budget = Budget.open(tmp_path, total, lambda: next(now))

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.contact_sheet import magnify
 from anomaly_gan.report.config import ReportConfig
 from anomaly_gan.report.contact import CELL_PX, framed
-from anomaly_gan.report.pictures import Album, cut, heat_map, magnify, native_window, outlined
+from anomaly_gan.report.pictures import Album, cut, heat_map, native_window, outlined
 from anomaly_gan.report.stage import run
 from anomaly_gan.report.verdict.build import close_run
 

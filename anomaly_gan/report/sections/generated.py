@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ...core.contact_sheet import magnify
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ..config import ReportConfig
 from ..folders import Run
 from ..nearest import Nearest, NearestReal
-from ..pictures import Album, Picture, cut, largest, load_named, load_pixels, magnify, native_window, union_mask
+from ..pictures import Album, Picture, cut, largest, load_named, load_pixels, native_window, union_mask
 from ..tables import evenly, metric_tables, table
 from .decisions import read_decisions
 

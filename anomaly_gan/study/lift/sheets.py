@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...core.contact_sheet import contact_sheet
+from ...core.contact_sheet import LARGEST_CELL, contact_sheet
 from ...core.dataset import Annotation, Dataset, load_dataset
 from ...core.files import write_bytes
 from ...core.images import read_record
@@ -87,7 +87,7 @@ def _drawn(
             outlines, _ = cv2.findContours(decode_rle(dict(rle)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(pixels, outlines, -1, colour, 1)
     x, y, width, height = (round(value) for value in box)
-    side = max(CELL, round(1.4 * max(width, height)))
+    side = min(LARGEST_CELL, max(CELL, round(1.4 * max(width, height))))
     top = int(np.clip(y + height // 2 - side // 2, 0, max(0, image.height - side)))
     left = int(np.clip(x + width // 2 - side // 2, 0, max(0, image.width - side)))
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
