@@ -35,6 +35,8 @@ LEAST_STAGE = 5.0
 ELASTIC = ("train", "compare")
 """Stages that get shares of what the others leave."""
 AT_LEAST = 0.3
+FIXED_SHARE = 0.5
+"""The most of the time that is left for stages of a fixed length, where trainings or the comparison are to come."""
 LEAST_ITERATIONS = 0.1
 """Share of a detector's iterations below which nothing is cut: the clock ends such a comparison instead."""
 
@@ -99,16 +101,19 @@ class Budget:
         """How long the step that is about to begin may take; None for one that cannot end early or has its own time.
 
         What it needs by the estimate, and of the rest what trainings and the comparison to come are not expected to
-        need, or ``AT_LEAST`` of it, for they can do with less; where not even the stages of a fixed length fit, its
-        part among them.
+        need, or ``AT_LEAST`` of it, for they can do with less; where the stages of a fixed length do not fit, its part
+        among them.
         """
         if not _ends_early(step):
             return None
         own, left, pending = course.refined(step.name), self.left(), course.pending()
         elastic = sum(course.refined(name) for name in pending if name.partition("@")[0] in ELASTIC)
         fixed = sum(course.refined(name) for name in pending) - elastic
-        rest = left - fixed - own
-        seconds = own + max(rest - elastic, AT_LEAST * rest) if rest > 0 else left * own / max(1e-9, own + fixed)
+        rest, room = left - fixed - own, left * (FIXED_SHARE if elastic else 1.0)
+        if own + fixed <= room:
+            seconds = own + max(rest - elastic, AT_LEAST * rest)
+        else:
+            seconds = room * own / max(1e-9, own + fixed)
         return TimeBudget(float(round(max(LEAST_STAGE, seconds))), self.clock)
 
     def note(self, config: RunConfig, step: Step, given: str) -> RunConfig:
@@ -178,7 +183,7 @@ def _training_share(work: Work, course: Course, left: float) -> dict[str, Any]:
     need = {name: course.refined(name) for name in dict.fromkeys(pending)}
     trainings = sum(seconds for name, seconds in need.items() if name.partition("@")[0] == "train")
     compare = need.get("compare", 0.0)
-    free = left - (sum(need.values()) - trainings - compare)
+    free = left - min(sum(need.values()) - trainings - compare, FIXED_SHARE * left)
     if trainings + compare <= free / COMFORT:
         return {}
     reserved = min(compare / max(1, work.seeds), 0.6 * free)  # of the comparison, one seed of every arm

@@ -62,6 +62,15 @@ def test_time_that_is_gone_makes_the_share_smaller_but_never_nothing(tmp_path):
     assert training_gets("2m", tmp_path / "c", gone=110) == 10
 
 
+def test_stages_of_a_fixed_length_that_would_take_all_leave_half_to_what_can_do_with_less(tmp_path):
+    course = begun("train@anomaly_gan")
+    course.estimates["gate@anomaly_gan"] = 5000.0
+    budget = Budget.open(tmp_path, "20m", lambda: 0.0)
+    config = budget.decide(CONFIG, work_on(CONFIG, "train@anomaly_gan", tmp_path), course)
+    given = seconds_of(config.training("anomaly_gan").time_budget)
+    assert given == pytest.approx(1200 * 0.96 / 2 - 200, abs=1), "half, less one seed of the comparison"
+
+
 def test_a_users_own_shorter_budget_for_the_training_stays(tmp_path):
     config = CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update={"time_budget": "1m"})})
     budget = Budget.open(tmp_path, "20m", lambda: 0.0)
@@ -95,7 +104,7 @@ def test_where_one_seed_hardly_fits_each_training_of_a_detector_gets_a_clock(tmp
 
 @pytest.mark.parametrize(
     ("total", "gone", "expected"),
-    [("30m", 0, 1728 - 720), ("20m", 600, 100 + 0.3 * 432), ("20m", 1092, 60 * 100 / 120)],
+    [("30m", 0, 1728 - 720), ("20m", 600, 100 + 0.3 * 432), ("20m", 1092, 30 * 100 / 120)],
 )
 def test_a_stage_may_take_what_those_after_it_will_not_need_or_else_its_part(total, gone, expected, tmp_path):
     now = iter([0.0] + [gone] * 9)
