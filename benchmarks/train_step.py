@@ -50,25 +50,32 @@ from anomaly_gan.engine.loop import make_fabric, train_step
 from anomaly_gan.engine.precision import BF16, decide
 from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
+from anomaly_gan.synthesis.methods.anomaly_gan.config import AnomalyGanConfig
 from anomaly_gan.synthesis.methods.anomaly_gan.task import AnomalyGanTask
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.pairs.windows import Batch
 
 SEED = 7
-DISCRIMINATOR = {"features": 192, "widths": (32, 64, 128, 256, 256, 256, 256)}
+FEATURES, WIDTHS = 192, (32, 64, 128, 256, 256, 256, 256)
+"""Of the discriminators."""
 
 
 def config_of(options: argparse.Namespace, precision: str) -> TrainConfig:
     """The published recipe at the benchmark's size: at 128 px 46 M parameters in all with the released generator."""
     unet = {} if options.preset == "paper_released" else {"depth": options.depth, "base_width": options.base_width}
     return TrainConfig(
-        preset=options.preset, size=options.size, batch=options.batch, precision=precision, **unet, **DISCRIMINATOR
+        preset=options.preset,
+        size=options.size,
+        batch=options.batch,
+        precision=precision,
+        nets={**unet, "widths": WIDTHS},
+        recipe={"features": FEATURES},
     )
 
 
 def make_task(config: TrainConfig, device: torch.device) -> AnomalyGanTask:
     torch.manual_seed(SEED)
-    aware = AwareNet(config.channels if config.channels != "auto" else 3, config.aware_width)
+    aware = AwareNet(config.channels if config.channels != "auto" else 3, config.own(AnomalyGanConfig).aware_width)
     freeze(aware)
     return build_task(config, 3, 1, aware, SEED, device)
 
@@ -123,7 +130,8 @@ class Plain:
         self.optimizers = task.optimizers
 
     def step(self, batch: Batch) -> dict[str, float]:
-        return reference_step(self.nets, self.optimizers, batch, self.config.local_size, self.config.aware_size)
+        recipe = self.config.own(AnomalyGanConfig)
+        return reference_step(self.nets, self.optimizers, batch, recipe.local_size, recipe.aware_size)
 
 
 class Upstream:

@@ -54,12 +54,19 @@ def _spelling(parameter: Any) -> str:
 def configuration() -> str:
     """Every section of a run's YAML, and every field with type and default."""
     from anomaly_gan.pipeline.config import RunConfig
+    from anomaly_gan.synthesis.registry import METHODS
 
     lines = ["# Configuration", "", "The sections of a run's YAML. `--set train.steps=400` changes one value.", ""]
     for name, field in RunConfig.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += [f"## {name}", "", inspect.cleandoc(section.__doc__ or ""), "", *_fields(section, name), ""]
+    lines += ["## train_methods", "", "What one method alone reads; whatever of `train` may stand here too.", ""]
+    for name, row in METHODS.items():
+        if row.trainable:
+            section = row.settings()
+            words = inspect.cleandoc(section.__doc__ or "")
+            lines += [f"### {name}", "", words, "", *_fields(section, f"train_methods.{name}"), ""]
     return "\n".join(lines)
 
 

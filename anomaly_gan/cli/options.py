@@ -83,7 +83,11 @@ def read_section(
 
     saved = run / "run.yaml"
     content: dict[str, Any] = read_yaml(saved) if saved.is_file() else {"data": {"root": str(run / "ingest")}}
-    content[section] = apply_settings(content.get(section) or {}, settings)
+    if section == "train" and method:
+        trainings = content.get("train_methods") or {}
+        content["train_methods"] = {**trainings, method: apply_settings(trainings.get(method) or {}, settings)}
+    else:
+        content[section] = apply_settings(content.get(section) or {}, settings)
     content |= {key: value for key, value in (("seed", seed), ("device", device)) if value is not None}
     config = build(RunConfig, content, str(saved))
     if method and method not in config.compare.arms:

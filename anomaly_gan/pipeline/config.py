@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +17,15 @@ from mask_pool.build.config import PoolConfig
 from ..core.config import Config, build, choose_preset, merge, nearest, read_yaml
 from ..core.durations import TimeLimit
 from ..core.errors import ConfigError
+from ..core.progress import say
 from ..ingestion.stage import IngestConfig
 from ..report.config import ReportConfig
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import ExportConfig, GateConfig
 from ..synthesis.generate.config import GenerateConfig
 from ..synthesis.label_check.config import CertifyConfig
-from ..synthesis.methods.config import TrainConfig
+from ..synthesis.methods import old_keys
+from ..synthesis.methods.config import TrainConfig, sections
 from ..synthesis.registry import method
 
 
@@ -60,7 +63,7 @@ class RunConfig(Config):
     """Other pools for the arms ``METHOD@VARIANT``: what differs from ``pool``. Every generator learns on ``pool``."""
     train: TrainConfig = TrainConfig()
     train_methods: dict[str, dict[str, Any]] = Field({})
-    """What differs from ``train`` for single methods."""
+    """By method: its own settings, which no other method reads, and what of ``train`` is different for it."""
     generate: GenerateConfig = GenerateConfig()
     certify: CertifyConfig = CertifyConfig()
     gate: GateConfig = GateConfig()
@@ -72,6 +75,15 @@ class RunConfig(Config):
     report: ReportConfig = ReportConfig()
     time_budgets: dict[str, TimeLimit] = Field(default_factory=dict)
     """``time_budget`` of single stage folders (``gate@anomaly_gan: 2m``): what ``--time-budget`` ended stands here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_old_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+        train, methods = values.get("train"), values.get("train_methods")
+        line = old_keys.notice(train if isinstance(train, dict) else {}, methods if isinstance(methods, dict) else {})
+        if line:
+            _say_once(line)
+        return values
 
     @field_validator("pool_variants")
     @classmethod
@@ -103,8 +115,11 @@ class RunConfig(Config):
                     f"compare.arms: {arm.name}: no pool variant {arm.variant!r}"
                     f"{nearest(arm.variant, self.pool_variants)}"
                 )
-            if arm.method == "examples" and self.training("anomaly_gan").painting != "example":
-                raise ConfigError("compare.arms: examples: anomaly_gan starts from none; set train.painting: example")
+            if arm.method == "examples" and not self.training("anomaly_gan").recipe.exemplars:
+                raise ConfigError(
+                    "compare.arms: examples: anomaly_gan starts from none; set "
+                    "train_methods.anomaly_gan.painter.painting: example"
+                )
         return arms
 
     def variant(self, name: str) -> PoolConfig:
@@ -117,8 +132,14 @@ class RunConfig(Config):
     def training(self, name: str) -> TrainConfig:
         """The training of one method: its own recipe, what ``train`` gives and the recipe leaves open, and what
         ``train_methods`` gives it by name."""
-        content = {**self.train.given_to(name), **self.train_methods.get(name, {}), "method": name}
+        over = sections(self.train_methods.get(name, {}), method(name).settings())
+        content = merge(self.train.given_to(name), over) | {"method": name}
         return build(TrainConfig, content, f"train_methods.{name}" if name in self.train_methods else "train")
+
+
+@lru_cache
+def _say_once(line: str) -> None:
+    say(line)
 
 
 OPTIONAL = ("one_class", "opinion")

@@ -63,7 +63,7 @@ def _train(work: Work) -> float:
     if step is None:
         step = 0.1 * work.pace.slower * config.batch * config.size**2 / 64**2
     left = config.steps - _newest_step(work.run / work.step.name)
-    aware = 0.06 * config.aware_steps * step if config.compares_features else 0.0
+    aware = 0.06 * config.recipe.steps_before * step
     reading = 0.02 * work.sizes.train * work.sizes.megapixels * work.pace.slower
     return START_UP * work.pace.slower + reading + aware + 1.03 * step * left
 

@@ -145,6 +145,7 @@ def _training_step(config: TrainConfig, wanted: Wanted, threads: int) -> float:
 
     from ..engine.loop import plan_fabric, train_step
     from ..nets.aware import AwareNet, freeze
+    from ..synthesis.methods.anomaly_gan.config import AnomalyGanConfig
     from ..synthesis.registry import method
 
     torch.set_num_threads(config.threads or threads)
@@ -153,7 +154,7 @@ def _training_step(config: TrainConfig, wanted: Wanted, threads: int) -> float:
     channels = wanted.channels if config.channels == "auto" else config.channels
     aware = None
     if method(config.method).aware:
-        aware = AwareNet(channels, config.aware_width)
+        aware = AwareNet(channels, config.own(AnomalyGanConfig).aware_width)
         freeze(aware)
     rows = config.batch if config.batch * config.size**2 <= 4 * LARGEST_ROWS else 2
     task = method(config.method).build(config, channels, wanted.categories, aware, 0, fabric.device)
@@ -172,7 +173,7 @@ def _batch(config: TrainConfig, rows: int, channels: int, categories: int) -> An
     masks = torch.zeros(rows, 1, side, side)
     masks[:, :, side // 4 : side // 2, side // 4 : side // 2] = 1
     pictures = [torch.rand(rows, channels, side, side) * 2 - 1 for _ in range(5)]
-    examples = pictures[3:] if config.painting == "example" else [None, None]
+    examples = pictures[3:] if config.recipe.exemplars else [None, None]
     return Batch(
         pictures[0],
         masks,

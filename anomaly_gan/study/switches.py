@@ -7,6 +7,7 @@ from typing import Any
 
 from detection.evaluation.metric_names import figure
 
+from ..report.tables import flatten
 from ..synthesis.registry import training_of
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
@@ -42,7 +43,7 @@ def what_changes(over: Mapping[str, Any]) -> str:
     if not set(over) <= SWITCHING:
         return ""
     parts = [(over.get("train") or {}), *((over.get("train_methods") or {}).values())]
-    return ", ".join(f"{name}: {value}" for part in parts for name, value in part.items())
+    return ", ".join(f"{name}: {value}" for part in parts for name, value in flatten(part))
 
 
 def _touched(study: StudyConfig, runs: Sequence[StudyRun], changed: Mapping[str, str]) -> set[str]:

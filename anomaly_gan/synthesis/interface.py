@@ -1,19 +1,18 @@
-"""What a generation method is given and what it gives."""
+"""What a generation method is given, what it gives, and the base of its own settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from pydantic import model_validator
 
+from ..core.config import Config, merge
 from ..core.dataset import Annotation, Dataset, ImageRecord
 from .conditions import Control
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -58,3 +57,42 @@ class MethodInputs:
 
 Generate = Callable[[list[PoolItem], int], list[Sample]]
 """(pool items, attempt number) -> one sample each; the same arguments give the same bytes on a CPU."""
+
+
+class MethodConfig(Config):
+    """Base of a method's own settings, and what the training stage asks of them.
+
+    A method's published values are the defaults of its class, so nothing that is given to another method reaches them.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_keep_their_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """``painter: {noise: true}`` changes the noise of this method's painter and nothing else of it."""
+        return laid_over_defaults(cls, values)
+
+    @property
+    def paints_out(self) -> bool:
+        """Whether batches also hold real defects' photographs with the defect inpainted."""
+        return False
+
+    @property
+    def exemplars(self) -> bool:
+        """Whether batches also hold real defects warped to the masks."""
+        return False
+
+    @property
+    def steps_before(self) -> int:
+        """Steps of whatever this method trains before its own nets."""
+        return 0
+
+
+def laid_over_defaults(kind: type[Config], values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with every part that is given as a mapping laid over the field's own default."""
+    fields = kind.model_fields
+    return {
+        name: merge(fields[name].default.model_dump(), value)
+        if name in fields and isinstance(value, dict) and isinstance(fields[name].default, Config)
+        else value
+        for name, value in values.items()
+    }

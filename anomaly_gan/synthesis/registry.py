@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.config import nearest
 from ..core.errors import ConfigError
-from .interface import Generate, MethodInputs
+from .interface import Generate, MethodConfig, MethodInputs
 
 if TYPE_CHECKING:
     from .method_task import MethodTask
@@ -29,6 +29,8 @@ class Method:
     ``aware``: the builder wants the abnormal aware network. ``shams``: all it paints with it takes from the training
     defects' pixels, so that with sound texture in their place it leaves no defect (``bank.shams``). ``needs_pool``: it
     fills the pool's masks; a method that draws its own gets sound photographs alone where there is no pool.
+    ``config``: of a method that learns, the class of its own settings, a ``MethodConfig``; ``preset``:
+    what its paper fixes beyond them.
     """
 
     opener: str
@@ -38,15 +40,18 @@ class Method:
     aware: bool = False
     shams: bool = False
     needs_pool: bool = True
-    recipe: str | None = None
+    config: str | None = None
+    preset: str = "default"
 
     @property
     def trainable(self) -> bool:
         return self.builder is not None
 
-    def recipe_values(self) -> dict[str, Any]:
-        """Fields of ``TrainConfig`` that the method's paper fixes, and their values."""
-        return dict(_named(self.recipe)) if self.recipe else {}
+    def settings(self) -> type[MethodConfig]:
+        """The class of the method's own settings, the published values its defaults."""
+        assert self.config is not None
+        kind: type[MethodConfig] = _named(self.config)
+        return kind
 
     def open(self, inputs: MethodInputs) -> Generate:
         return _named(self.opener)(inputs)
@@ -70,37 +75,39 @@ METHODS = {
         "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
         aware=True,
         shams=True,
+        config="anomaly_gan.synthesis.methods.anomaly_gan.config:AnomalyGanConfig",
     ),
     "anomaly_gan_paper": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.anomaly_gan.build:build_task",
         aware=True,
-        recipe="anomaly_gan.synthesis.methods.presets:PAPER",
+        config="anomaly_gan.synthesis.methods.anomaly_gan.config:AnomalyGanConfig",
+        preset="paper",
     ),
     "cyclegan": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.cyclegan.task:build_cyclegan",
-        recipe="anomaly_gan.synthesis.methods.cyclegan.recipe:CYCLEGAN",
+        config="anomaly_gan.synthesis.methods.cyclegan.config:CycleGanConfig",
     ),
     "fd_cyclegan": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.cyclegan.task:build_fd_cyclegan",
-        recipe="anomaly_gan.synthesis.methods.cyclegan.recipe:FD_CYCLEGAN",
+        config="anomaly_gan.synthesis.methods.cyclegan.config:FdCycleGanConfig",
     ),
     "pix2pix": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_method",
         "anomaly_gan.synthesis.methods.pix2pix.task:build_pix2pix",
-        recipe="anomaly_gan.synthesis.methods.pix2pix.recipe:PIX2PIX",
+        config="anomaly_gan.synthesis.methods.pix2pix.config:Pix2PixConfig",
     ),
     "cgan": Method(
         "anomaly_gan.synthesis.methods.from_noise.generate:open_cgan",
         "anomaly_gan.synthesis.methods.from_noise.task:build_cgan",
-        recipe="anomaly_gan.synthesis.methods.from_noise.recipe:CGAN",
+        config="anomaly_gan.synthesis.methods.from_noise.config:NoiseConfig",
     ),
     "lsgan": Method(
         "anomaly_gan.synthesis.methods.from_noise.generate:open_lsgan",
         "anomaly_gan.synthesis.methods.from_noise.task:build_lsgan",
-        recipe="anomaly_gan.synthesis.methods.from_noise.recipe:LSGAN",
+        config="anomaly_gan.synthesis.methods.from_noise.config:NoiseConfig",
     ),
     "examples": Method(
         "anomaly_gan.synthesis.methods.painting.method:open_examples",

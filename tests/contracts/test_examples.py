@@ -34,7 +34,9 @@ def test_photographs_become_coco_and_one_defect_is_painted(
     exported = ag.load_dataset(run / "export@copy_paste")
     assert any(image.source == "synthetic" for image in exported.images)
     assert str(run / "export@copy_paste") in capsys.readouterr().out
-    tiny = ag.TrainConfig(steps=2, aware_steps=2, sample_every=0, size=32, local_size=16, batch=2, base_width=8)
+    tiny = ag.TrainConfig(
+        steps=2, sample_every=0, size=32, batch=2, nets={"base_width": 8}, recipe={"aware_steps": 2, "local_size": 16}
+    )
     ag.train(ag.load_dataset(run / "ingest"), ag.load_dataset(run / "pool"), run / "train@anomaly_gan", config=tiny)
     start("paint_one_defect.py", monkeypatch, "--run", str(run), "--out", str(tmp_path / "strip.png"))
     strip = read_pixels(tmp_path / "strip.png", gray=False)

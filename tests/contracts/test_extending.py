@@ -67,8 +67,8 @@ def test_a_learned_method_trains_and_paints(tmp_path: Path, monkeypatch: pytest.
     name, value = row("METHODS", registry.Method)
     monkeypatch.setitem(registry.METHODS, name, value)
     run = build_run(tmp_path / "run", per_category=2)
-    config = TrainConfig(method=name, steps=2, batch=2, size=32, local_size=16, base_width=8, sample_every=0)
-    assert (config.paired, config.noise) == (10.0, False), "the recipe lies under the training"
+    config = TrainConfig(method=name, steps=2, batch=2, size=32, nets={"base_width": 8}, sample_every=0)
+    assert config.recipe.l1 == 10.0 and not config.recipe.painter.noise, "its settings are its own"
     run_stage("train", train, config, Context(0, "cpu", run.inputs()), run.folder / f"train@{name}")
     context = Context(0, "cpu", run.inputs(f"train@{name}"))
     metrics = generate(GenerateConfig(method=name, count=1), context, run.folder / "made")

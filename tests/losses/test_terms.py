@@ -49,7 +49,7 @@ def test_mode_seeking_punishes_one_image_for_two_codes():
 
 def test_the_full_objective_is_equation_8():
     """The paper's weights on its printed terms, worked out by hand; CycleGAN's cycle weight is ten times that."""
-    paper, tenfold = TrainConfig(preset="paper"), TrainConfig(preset="paper_cycle10")
+    paper, tenfold = TrainConfig(preset="paper").recipe, TrainConfig(preset="paper_cycle10").recipe
     logits = {"abnormal": torch.tensor([0.25, -3.0]), "normal": torch.tensor([1.0, 0.0])}
     total = sum(
         bce_g(side) + paper.lambda_1 * bce_g2(side) + paper.cycle * 0.2 + paper.aware * 0.5 for side in logits.values()

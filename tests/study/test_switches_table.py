@@ -13,6 +13,7 @@ from scipy import stats
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.resources import PACKAGE
+from anomaly_gan.report.tables import flatten
 from anomaly_gan.study.config import read_study, split_repeat
 from anomaly_gan.study.plan import plan_study
 from anomaly_gan.study.run import run_study
@@ -29,7 +30,7 @@ repeats: 2
 until: gate
 set: {preset: smoke, compare: {arms: [anomaly_gan, copy_paste]}}
 variants:
-  r1: {train: {r1: 1.0}}
+  r1: {train_methods: {anomaly_gan: {r1: 1.0}}}
   no_ema: {train: {ema: 0}}
   leak: {data: {split: images}}
 """
@@ -87,7 +88,7 @@ def test_repeats_train_every_variant_again_from_another_seed(finished):
     assert [run.name for run in runs[:5]] == ["main/fold0", "r1/fold0", "no_ema/fold0", "leak/fold0", "main/fold1"]
     assert runs[12].name == "main.r1/fold0" and len(runs) == 24, "a stopped study holds whole repeats"
     configs = {run.name: run.config for run in runs}
-    assert configs["r1.r1/fold2"].train.r1 == 1 and configs["r1.r1/fold2"].train.repeat == 1
+    assert configs["r1.r1/fold2"].training("anomaly_gan").recipe.r1 == 1 and configs["r1.r1/fold2"].train.repeat == 1
     assert configs["r1/fold2"].train.repeat == 0
     for name in ("data", "pool", "seed", "generate"):
         assert getattr(configs["r1.r1/fold2"], name) == getattr(configs["main/fold2"], name), "the same photographs"
@@ -198,5 +199,6 @@ def test_the_studies_of_the_package_change_what_they_say(name, tmp_path):
     for variant, over in study.variants.items():
         config = runs[f"{variant}/fold0"].training(learner)
         values = {**over.get("train", {}), **over.get("train_methods", {}).get(learner, {})}
-        changed = {key for key, value in config if value != getattr(main, key)}
-        assert changed == set(values), f"{variant} changes something else, or nothing"
+        before, after = (dict(flatten(one.model_dump())) for one in (main, config))
+        changed = {key.removeprefix("recipe.") for key in before if before[key] != after[key]}
+        assert changed == {key for key, _ in flatten(values)}, f"{variant} changes something else, or nothing"

@@ -296,6 +296,9 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
 
 
 def test_methods_that_cannot_paint_from_examples_say_so():
-    for wrong in ({"method": "cyclegan"}, {"preset": "paper"}):
-        with pytest.raises(ValidationError, match="painting: only anomaly_gan with framing: window"):
-            TrainConfig(**wrong, painting="example")
+    for wrong, words in (
+        ({"method": "cyclegan"}, "only anomaly_gan paints"),
+        ({"preset": "paper"}, "only framing: window"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            TrainConfig(**wrong, recipe={"painter": {"painting": "example"}})

@@ -54,7 +54,7 @@ def judged(task: AnomalyGanTask, name: str, image: torch.Tensor, mask: torch.Ten
 def test_the_preset_builds_the_networks_of_the_specification():
     config = TrainConfig(preset="paper")
     with torch.device("meta"):
-        task = build_task(config, 3, 4, freeze(AwareNet(3, config.aware_width)), seed=0)
+        task = build_task(config, 3, 4, freeze(AwareNet(3, config.recipe.aware_width)), seed=0)
         fake = task.nets["generator"](torch.empty(2, 4, 512, 512))
         logits = task.nets["d1_normal"](torch.empty(2, 3, 64, 64), torch.empty(2, 3, 512, 512))
     count = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}

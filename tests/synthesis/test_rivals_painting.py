@@ -242,15 +242,17 @@ def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):
         Context(5, "cpu", small_run.inputs()),
         folder,
     )
-    with pytest.raises(ConfigError, match=r"train with train\.painting"):
+    with pytest.raises(ConfigError, match=r"train with painter\.painting"):
         opened(small_run, lambda name: folder, "examples")
 
 
 def test_an_arm_of_examples_where_there_are_none_is_refused_before_anything_is_trained():
     arms = {"compare": {"arms": ["none", "examples"]}}
     assert [arm.name for arm in run_config(**arms).arms()] == ["examples"]
-    with pytest.raises(ConfigError, match=r"compare.arms: examples: .* set train.painting: example"):
-        run_config(**arms, train={"painting": "residual"}).arms()
+    with pytest.raises(
+        ConfigError, match=r"compare.arms: examples: .* set train_methods\.anomaly_gan\.painter\.painting: example"
+    ):
+        run_config(**arms, train_methods={"anomaly_gan": {"painter": {"painting": "residual"}}}).arms()
 
 
 def run_config(**sections):
@@ -288,27 +290,84 @@ def test_each_method_learns_by_its_own_recipe_what_is_given_goes_to_all_and_a_sa
     config = run_config(train={"steps": 7, "learning_rate": 1e-3}, train_methods={"pix2pix": {"steps": 9}})
     for read in (config, RunConfig(**config.model_dump(mode="json"))):
         trains = {step.config.method: step.config for step in plan(read) if step.stage.name == "train"}
-        assert (trains["anomaly_gan"].cycle, trains["cyclegan"].cycle, trains["cyclegan"].identity) == (2.0, 10.0, 5.0)
-        assert (trains["cyclegan"].steps, trains["pix2pix"].steps, trains["pix2pix"].paired) == (7, 9, 100.0)
+        cyclegan = trains["cyclegan"].recipe
+        assert (trains["anomaly_gan"].recipe.cycle, cyclegan.cycle, cyclegan.identity) == (2.0, 10.0, 5.0)
+        assert (trains["cyclegan"].steps, trains["pix2pix"].steps, trains["pix2pix"].recipe.l1) == (7, 9, 100.0)
         assert {one.learning_rate for one in trains.values()} == {1e-3}
     assert run_config(train={"preset": "paper"}).training("cyclegan").size == 512
 
 
 def test_values_meant_for_one_method_leave_anothers_recipe_alone():
-    config = run_config(train={"paired": 1, "steps": 7, "adversarial": "hinge"}, train_methods={})
-    assert config.training("anomaly_gan").paired == 1
-    assert (config.training("pix2pix").paired, config.training("pix2pix").adversarial) == (100.0, "bce")
-    assert config.training("pix2pix").steps == 7
-    named = run_config(train_methods={"pix2pix": {"paired": 50}, "anomaly_gan_paper": {"preset": "paper_released"}})
-    assert named.training("pix2pix").paired == 50
+    config = run_config(
+        train={"steps": 7, "size": 32, "recipe": {"paired": 1, "lambda_1": 0.5}},
+        train_methods={"pix2pix": {"l1": 50, "painter": {"dropout": 0.3}, "batch": 4}},
+    )
+    ours, paper, pix2pix = (config.training(name) for name in ("anomaly_gan", "anomaly_gan_paper", "pix2pix"))
+    assert (ours.recipe.paired, ours.recipe.lambda_1, ours.size, ours.batch) == (1, 0.5, 32, 16)
+    assert (paper.recipe.paired, paper.recipe.lambda_1, paper.size, paper.steps) == (0, 0.5, 512, 7), "its paper's"
+    assert (pix2pix.recipe.l1, pix2pix.recipe.painter.dropout, pix2pix.batch, pix2pix.steps) == (50, 0.3, 4, 7)
+    assert not pix2pix.recipe.painter.noise, "one value of the painter leaves its others as the recipe has them"
+    assert run_config(train={"recipe": {"paired": 1}}).training("pix2pix").recipe.l1 == 100.0
+
+
+def test_every_recipe_stays_its_own_whatever_is_given_to_others():
+    """Each method's own settings, under a training that changes every field of all other methods' settings."""
+    plain = run_config(train_methods={})
+    learners = [name for name in METHODS if METHODS[name].trainable]
+    for name in learners:
+        other = {
+            rival: {"recipe": {field: _another(value) for field, value in TrainConfig(method=rival).recipe}}
+            for rival in learners
+            if METHODS[rival].settings() is not METHODS[name].settings()
+        }
+        assert run_config(train_methods=other).training(name) == plain.training(name)
+
+
+def _another(value):
+    return value + 1 if isinstance(value, float) else value
+
+
+def test_presets_of_the_papers_sizes_lie_over_its_recipe():
+    named = run_config(train_methods={"anomaly_gan_paper": {"preset": "paper_released"}})
     paper = named.training("anomaly_gan_paper")
-    assert (paper.generator, paper.size, paper.adversarial) == ("resnet", 256, "bce")
-    assert run_config(train={"preset": "paper_cycle10"}).training("anomaly_gan_paper").cycle == 10.0
-    assert run_config().training("anomaly_gan_paper").generator == "unet"
+    assert (paper.nets.generator, paper.size, paper.recipe.adversarial) == ("resnet", 256, "bce")
+    assert run_config(train={"preset": "paper_cycle10"}).training("anomaly_gan_paper").recipe.cycle == 10.0
+    assert run_config().training("anomaly_gan_paper").nets.generator == "unet"
+    cyclegan = TrainConfig(method="cyclegan", preset="paper")
+    assert (cyclegan.recipe.cycle, cyclegan.nets.generator) == (10.0, "unet"), "it lends the rivals sizes and nets"
 
 
-def test_presets_and_recipes_that_lie_under_a_training_are_readable():
-    assert TrainConfig(method="cyclegan", preset="paper").cycle == 10.0
+def test_old_flat_keys_are_read_once_more_with_one_line_that_says_where_they_belong(capsys):
+    old = run_config(
+        train={"paired": 1, "adversarial": "bce", "base_width": 8, "painting": "layered", "blocks": 9, "identity": 1},
+        train_methods={"pix2pix": {"paired": 50, "dropout": 0.1, "depth": 2}},
+    )
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "train.paired is train_methods.anomaly_gan.paired" in said
+    assert "train.base_width is train.nets.base_width" in said and "train.blocks is fixed at 9" in said
+    new = run_config(
+        train={"nets": {"base_width": 8}},
+        train_methods={
+            "anomaly_gan": {"paired": 1, "adversarial": "bce", "painter": {"painting": "layered"}},
+            "pix2pix": {"l1": 50, "painter": {"dropout": 0.1}, "nets": {"depth": 2}},
+        },
+    )
+    for name in ("anomaly_gan", "pix2pix", "cyclegan"):
+        assert old.training(name) == new.training(name)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"anomaly_gan": {"recipe": {"pared": 1}}}, "pared: unknown key \\(did you mean 'paired'\\?\\)"),
+        ({"pix2pix": {"l2": 1}}, "recipe: l2: unknown key \\(known: painter, l1, discriminator_norm"),
+        ({"cyclegan": {"painter": {"painting": "example"}}}, "only anomaly_gan paints from examples"),
+    ],
+)
+def test_a_wrong_setting_of_a_method_is_named(values, words):
+    with pytest.raises(ConfigError, match=words):
+        run_config(train_methods=values).training(next(iter(values)))
 
 
 @pytest.mark.parametrize(

@@ -308,9 +308,9 @@ def test_switches_that_cannot_work_are_refused():
 
 
 def test_the_aware_network_learns_wherever_its_features_are_compared():
-    assert TrainConfig(aware=0).compares_features, "pairs compare them too"
-    assert not TrainConfig(aware=0, paired=0).compares_features
-    assert not TrainConfig(aware_compare="pixels", paired=0).compares_features
+    assert TrainConfig(aware=0).recipe.steps_before == 150, "pairs compare them too"
+    assert not TrainConfig(aware=0, paired=0).recipe.steps_before
+    assert not TrainConfig(aware_compare="pixels", paired=0).recipe.steps_before
 
 
 def test_a_plateau_does_not_look_while_pretraining():

@@ -32,7 +32,7 @@ def judge_masks(model: Model, subjects: Sequence[Subject], config: CardConfig) -
         painted, _ = paint_instances(
             model.brush, model.channels, subject.base, placed, None, seed_for(model.seed, "moved", subject.name)
         )
-        rows.append(measure(painted, subject.base, placed, model.brush.config.support_px, config.changed_by))
+        rows.append(measure(painted, subject.base, placed, model.brush.settings.support_px, config.changed_by))
     if not rows:
         return {"paintings": 0}
     shifts = [value for row in rows for value in row["shift_px"]]

@@ -1,11 +1,15 @@
-"""The paper's own values, and those of its released code: what ``preset`` names. No torch here."""
+"""The paper's own values, and those of its released code: what ``preset`` names. No torch here.
+
+``recipe`` holds Anomaly-GAN's own settings; the rest (sizes, optimiser, nets) is what every method can share.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
+from ...core.config import merge
+
+PAPER: dict[str, Any] = {
     # Liu et al. 2023: whole photographs at 512 px, U-Net of depth 8, local and global discriminators as Iizuka's, BCE.
     # Deviation: learning rate 2e-4, usual for such nets; the paper prints "2 x e^-3". `paper_rate` has 2e-3; which of
     # the two paints better has not been measured.
@@ -15,25 +19,27 @@ PRESETS: dict[str, dict[str, Any]] = {
     # trains one net a category: `data.categories: [crack]` does the same.
     # Deviation: half of the steps at a constant rate, then linear to 0; betas 0.5 and 0.999, weight decay 0.01. The
     # paper gives none of them.
-    "paper": {
-        "framing": "whole",
-        "size": 512,
-        "batch": 16,
-        "channels": 3,
+    "framing": "whole",
+    "size": 512,
+    "batch": 16,
+    "channels": 3,
+    "learning_rate": 2e-4,
+    "betas": (0.5, 0.999),
+    "ema": 0.0,
+    "nets": {
         "generator": "unet",
         "base_width": 64,
         "depth": 8,
         "norm": "batch",
         "widths": (64, 128, 256, 512, 512, 512, 512),
+    },
+    "recipe": {
+        "painter": {"conditional": False, "noise": False, "composite": False, "painting": "image"},
         "features": 1024,
         "local_size": 64,
+        "masked_local": True,
         "discriminator_norm": "batch",
         "adversarial": "bce",
-        "conditional": False,
-        "noise": False,
-        "composite": False,
-        "painting": "image",
-        "masked_local": True,
         "aware_width": 64,
         "aware_size": 64,
         "aware_compare": "positions",
@@ -43,19 +49,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "severity": 0.0,
         "mismatch": 0.0,
         "paired": 0.0,
-        "learning_rate": 2e-4,
-        "betas": (0.5, 0.999),
-        "ema": 0.0,
     },
 }
-PRESETS["paper_cycle10"] = {**PRESETS["paper"], "cycle": 10.0}
-# What the released code and its checkpoints hold: a ResNet of nine blocks at 256 px.
-PRESETS["paper_released"] = {
-    **PRESETS["paper"],
-    "generator": "resnet",
-    "size": 256,
-    "widths": (64, 128, 256, 512, 512, 512),
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": PAPER,
+    "paper_cycle10": merge(PAPER, {"recipe": {"cycle": 10.0}}),
+    # What the released code and its checkpoints hold: a ResNet of nine blocks at 256 px.
+    "paper_released": merge(
+        PAPER, {"size": 256, "nets": {"generator": "resnet", "widths": (64, 128, 256, 512, 512, 512)}}
+    ),
+    "paper_rate": merge(PAPER, {"learning_rate": 2e-3}),
 }
-PRESETS["paper_rate"] = {**PRESETS["paper"], "learning_rate": 2e-3}
-PAPER = PRESETS["paper"]
-"""The recipe of the method ``anomaly_gan_paper``, before a preset of the paper's other sizes."""

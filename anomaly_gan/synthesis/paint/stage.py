@@ -183,7 +183,7 @@ def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[s
         "mask": sources.mask.name,
         "mask_sha256": job.keys["mask"],
         "generator_sha256": job.keys["generator"],
-        "support_px": job.brush.config.support_px,
+        "support_px": job.brush.settings.support_px,
     }
     if job.light:
         about["light"] = {**job.light.record(), "asked": config.light}

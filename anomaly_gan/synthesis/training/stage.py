@@ -30,6 +30,7 @@ from ...metrics.backbones import embedded_backbone
 from ...nets.image_pool import ImageHistory
 from ..method_task import MethodTask
 from ..methods.anomaly_gan.aware import prepare_aware
+from ..methods.anomaly_gan.config import AnomalyGanConfig
 from ..methods.config import TrainConfig
 from ..methods.painting.networks import build_framing
 from ..pairs.exemplar import FILE as EXAMPLES_FILE
@@ -73,7 +74,7 @@ def _train(
         raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
     channels = 1 if gray else 3
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
-    examples = config.painting == "example"
+    recipe = config.recipe
     source = PairSource(
         train,
         pool,
@@ -82,19 +83,20 @@ def _train(
         seed,
         gray,
         config.flips,
-        paint_out=config.paired > 0 or examples,
-        examples=examples,
+        paint_out=recipe.paints_out,
+        examples=recipe.exemplars,
     )
     light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
     row, aware, origin = method(config.method), None, None
     if row.aware:
+        own = config.own(AnomalyGanConfig)
         aware, origin = prepare_aware(
             source,
             channels,
             len(train.categories),
-            config.aware_width,
-            config.aware_size,
-            config.aware_steps if config.compares_features else 0,
+            own.aware_width,
+            own.aware_size,
+            own.steps_before,
             seed_for(seed, "aware"),
             fabric,
             out,
@@ -136,7 +138,8 @@ def _train(
 
 def _warnings(config: TrainConfig, task: MethodTask, source: PairSource, history: History) -> dict[str, Any]:
     """``warnings``: signs that the training came to nothing (G11), said aloud too; no such key where all is well."""
-    judging = task.updates()[1].name
+    updates = task.updates()
+    judging = updates[1].name if len(updates) > 1 else "no discriminators"
     device = next(task.products()["generator"].parameters()).device
     found = signs(history.rows, judging, previews(task, source.batch(-1).to(device)))
     for sentence in found:

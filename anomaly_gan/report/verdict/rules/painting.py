@@ -68,7 +68,7 @@ def variety(facts: Facts) -> list[Advice]:
             "variety",
             category.name,
             f"generated defects are {metric.value or 0:.0%} as unlike each other as real ones",
-            "raise pool.count for more masks, or set train.mode_seeking: 0.05",
+            "raise pool.count for more masks, or set train_methods.anomaly_gan.mode_seeking: 0.05",
         )
         for category, metric in told(facts, "diversity")
     ]

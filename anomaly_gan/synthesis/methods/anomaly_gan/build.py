@@ -1,4 +1,4 @@
-"""From a configuration to a task: the only place where TrainConfig meets the nets."""
+"""From a configuration to a task: the only place where it meets the nets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ....nets.discriminator import GlobalDiscriminator, LocalGlobalDiscriminator
 from ....nets.lean_unet import LeanUNet
 from ..config import TrainConfig
 from ..painting.networks import adamw, build_generator, build_painter, make_ready
+from .config import AnomalyGanConfig
 from .consistency import Consistency
 from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Judging, Weights
 
@@ -58,49 +59,50 @@ def build_task(
 ) -> AnomalyGanTask:
     """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
     assert aware is not None, "the registry's row asks for it"
+    recipe = config.own(AnomalyGanConfig)
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = channels + (painter.categories or 0)
-    named = categories if config.consistency_names else 0
+    named = categories if recipe.consistency_names else 0
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
         **{name: build_discriminator(config, seen) for name in DISCRIMINATORS},
         "aware": aware,
     }
-    if config.consistency:  # the last to be drawn: all others start as they do without it
+    if recipe.consistency:  # the last to be drawn: all others start as they do without it
         nets["segmenter"] = LeanUNet(channels, named or 1, SEGMENTER_WIDTH, SEGMENTER_DEPTH, head_scale=1.0)
     make_ready(nets, config, device)
     optimizers: dict[str, torch.optim.Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
-        "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config, config.discriminator_rate),
+        "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config),
     }
     weights = Weights(
-        config.lambda_1,
-        config.cycle,
-        config.inside,
-        config.aware,
-        config.severity,
-        config.mismatch,
-        config.paired,
-        config.mode_seeking,
+        recipe.lambda_1,
+        recipe.cycle,
+        recipe.inside,
+        recipe.aware,
+        recipe.severity,
+        recipe.mismatch,
+        recipe.paired,
+        recipe.mode_seeking,
     )
-    judging = Judging(config.r1, config.r1_every, AugmentPolicy(chance=config.augment) if config.augment else None)
+    judging = Judging(recipe.r1, recipe.r1_every, AugmentPolicy(chance=recipe.augment) if recipe.augment else None)
     consistency = None
-    if config.consistency:
-        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), config.consistency, named)
+    if recipe.consistency:
+        consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), recipe.consistency, named)
     return AnomalyGanTask(
         nets,
         painter,
-        ADVERSARIES[config.adversarial],
+        ADVERSARIES[recipe.adversarial],
         weights,
         optimizers,
-        config.local_size if config.discriminator_view == "both" else None,
-        config.aware_size,
-        config.masked_local,
+        recipe.local_size if recipe.discriminator_view == "both" else None,
+        recipe.aware_size,
+        recipe.masked_local,
         config.ema,
-        judge_apart=config.discriminator_norm == "batch",
-        aware_compare=config.aware_compare,
+        judge_apart=recipe.discriminator_norm == "batch",
+        aware_compare=recipe.aware_compare,
         judging=judging,
         consistency=consistency,
     )
@@ -108,9 +110,9 @@ def build_task(
 
 def build_discriminator(config: TrainConfig, channels: int) -> nn.Module:
     """One of the four, on pictures of ``channels`` with their mask maps."""
-    assert config.discriminator_norm != "instance", "TrainConfig refuses it"
-    if config.discriminator_view == "global":
-        return GlobalDiscriminator(channels, config.size, config.widths, config.features, config.discriminator_norm)
+    recipe, widths = config.own(AnomalyGanConfig), config.nets.widths
+    if recipe.discriminator_view == "global":
+        return GlobalDiscriminator(channels, config.size, widths, recipe.features, recipe.discriminator_norm)
     return LocalGlobalDiscriminator(
-        channels, config.local_size, config.size, config.widths, config.features, config.discriminator_norm
+        channels, recipe.local_size, config.size, widths, recipe.features, recipe.discriminator_norm
     )

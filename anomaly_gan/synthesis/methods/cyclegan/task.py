@@ -36,6 +36,7 @@ from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig
 from ..painting.networks import adamw, build_generator, build_painter, make_ready
+from .config import CycleGanConfig, FdCycleGanConfig
 
 HISTORY = 50
 
@@ -155,7 +156,7 @@ def build_cyclegan(
     device: torch.device | None = None,
 ) -> UnpairedTask:
     """Two discriminators."""
-    return _build(config, channels, categories, seed, device, ("d1_abnormal", "d1_normal"), 0.0)
+    return _build(config, channels, categories, seed, device, ("d1_abnormal", "d1_normal"), "lsgan", 0.0)
 
 
 def build_fd_cyclegan(
@@ -168,7 +169,8 @@ def build_fd_cyclegan(
 ) -> UnpairedTask:
     """Four; ``lambda_1`` weighs the second pair in the generators' objective."""
     names = ("d1_abnormal", "d1_normal", "d2_abnormal", "d2_normal")
-    return _build(config, channels, categories, seed, device, names, config.lambda_1)
+    second = config.own(FdCycleGanConfig).lambda_1
+    return _build(config, channels, categories, seed, device, names, "d2gan", second)
 
 
 def _build(
@@ -178,14 +180,18 @@ def _build(
     seed: int,
     device: torch.device | None,
     discriminators: tuple[str, ...],
+    adversarial: str,
     second: float,
 ) -> UnpairedTask:
+    recipe = config.own(CycleGanConfig)
     torch.manual_seed(seed % 2**32)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
         **{
-            name: PatchDiscriminator(channels, layers_for(config.size), config.patch_width, config.discriminator_norm)
+            name: PatchDiscriminator(
+                channels, layers_for(config.size), config.nets.patch_width, recipe.discriminator_norm
+            )
             for name in discriminators
         },
     }
@@ -194,14 +200,14 @@ def _build(
         nets[f"history_{side}"] = ImageHistory(HISTORY, channels, config.size).to(device)
     optimizers: dict[str, Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
-        "discriminators": adamw([nets[name] for name in discriminators], config, config.discriminator_rate),
+        "discriminators": adamw([nets[name] for name in discriminators], config),
     }
     return UnpairedTask(
         nets,
         build_painter(config, categories),
-        ADVERSARIES[config.adversarial],
-        config.cycle,
-        config.identity,
+        ADVERSARIES[adversarial],
+        recipe.cycle,
+        recipe.identity,
         second,
         optimizers,
         config.ema,

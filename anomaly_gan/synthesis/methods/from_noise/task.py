@@ -27,6 +27,7 @@ from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig
 from ..painting.networks import make_ready, opponents
+from .config import NoiseConfig
 
 LATENT = 64
 """Length of the latent vector; the first numbers of a batch's noise maps."""
@@ -105,7 +106,7 @@ def split_picture(made_BCHW: Tensor, channels: int) -> tuple[Tensor, Tensor | No
 def build_noise_generator(config: TrainConfig, channels: int, categories: int, masked: bool) -> NoiseGenerator:
     """CGAN's generator (``masked``), or LSGAN's with the mask as one more channel."""
     return NoiseGenerator(
-        channels if masked else channels + 1, categories, config.size, LATENT, config.base_width, masked
+        channels if masked else channels + 1, categories, config.size, LATENT, config.nets.base_width, masked
     )
 
 
@@ -117,8 +118,8 @@ def build_cgan(
     seed: int,
     device: torch.device | None = None,
 ) -> NoiseTask:
-    """Mirza & Osindero's eq. 2 (its recipe's ``adversarial`` is cross entropy), the condition mask and category."""
-    return _build(config, channels, categories, seed, device, masked=True)
+    """Mirza & Osindero's eq. 2 with cross entropy, the condition mask and category."""
+    return _build(config, channels, categories, seed, device, "bce", masked=True)
 
 
 def build_lsgan(
@@ -129,12 +130,18 @@ def build_lsgan(
     seed: int,
     device: torch.device | None = None,
 ) -> NoiseTask:
-    """Mao et al.'s eq. 9 (its recipe's ``adversarial`` is least squares) on picture and mask together."""
-    return _build(config, channels, categories, seed, device, masked=False)
+    """Mao et al.'s eq. 9 with least squares, on picture and mask together."""
+    return _build(config, channels, categories, seed, device, "lsgan", masked=False)
 
 
 def _build(
-    config: TrainConfig, channels: int, categories: int, seed: int, device: torch.device | None, masked: bool
+    config: TrainConfig,
+    channels: int,
+    categories: int,
+    seed: int,
+    device: torch.device | None,
+    adversarial: str,
+    masked: bool,
 ) -> NoiseTask:
     torch.manual_seed(seed % 2**32)
     nets: dict[str, nn.Module] = {
@@ -143,9 +150,9 @@ def _build(
             channels,
             categories,
             config.size,
-            tuple(WIDER * width for width in config.widths),
-            config.discriminator_norm,
+            tuple(WIDER * width for width in config.nets.widths),
+            config.own(NoiseConfig).discriminator_norm,
         ),
     }
     make_ready(nets, config, device)
-    return NoiseTask(nets, ADVERSARIES[config.adversarial], opponents(nets, config), channels, config.ema)
+    return NoiseTask(nets, ADVERSARIES[adversarial], opponents(nets, config), channels, config.ema)

@@ -27,7 +27,7 @@ from ...pairs.exemplar import Example, lay_both, load_examples, nearest_in_size
 from ...pairs.layer import is_gray
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
-from .networks import build_framing, build_generator, build_painter
+from .networks import SOFTNESS_PX, build_framing, build_generator, build_painter, painter_settings
 
 CANDIDATES = 4
 """Training defects drawn for a mask, of which the two nearest in size are its examples."""
@@ -57,7 +57,7 @@ class Brush:
     ) -> None:
         self.net, self.config, self.categories, self.severities = net, config, categories, severities
         self.device, self.examples = device, examples
-        self.framing = build_framing(config)
+        self.framing, self.settings = build_framing(config), painter_settings(config)
         # The net's whole answer is wanted here: it is pasted at native resolution, under a native feather.
         self.painter = replace(build_painter(config, len(categories)), support_px=None)
 
@@ -69,7 +69,7 @@ class Brush:
         for annotation in annotations:
             pixels, asked = self.paint(pixels, annotation.mask(), annotation.bbox, names[annotation.category_id], rng)
             severities.append(asked)
-        return Painting(pixels, severities, self.config.support_px)
+        return Painting(pixels, severities, self.settings.support_px)
 
     def paint_windows(
         self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str], rng: np.random.Generator
@@ -126,7 +126,7 @@ class Brush:
         that do not fit one window."""
         scale = self.framing.scale_for(box_xywh)
         width, height = box_xywh[2:]
-        unit = scale * 2**self.config.depth
+        unit = scale * 2**self.config.nets.depth
         native = max(self.framing.size * scale, -(-(max(width, height) + 16 * scale) // unit) * unit)
         return *corner(box_xywh, native, shape), native, scale
 
@@ -175,16 +175,16 @@ class Brush:
             style = np.broadcast_to(rng.standard_normal(), (1, *mask.shape))
             noise = torch.from_numpy(np.concatenate([grain, style]).astype(np.float32))[None].to(self.device)
             maps.append(self.painter.control_maps(masks, target, noise))
-        with _own_chance(rng) if self.config.dropout else nullcontext():
+        with _own_chance(rng) if self.settings.dropout else nullcontext():
             output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1), laid)
         return output[0].cpu().numpy(), [round(float(value), 4) for value in target[0]]
 
     def _alpha(self, mask: np.ndarray) -> np.ndarray:
         """(H, W) in [0, 1]: where the painting shows; 0 outside the support, 1 everywhere without a composite."""
-        if not self.config.composite:
+        if not self.settings.composite:
             return np.ones(mask.shape, np.float32)
         masks = torch.from_numpy(mask[None, None].astype(np.float32))
-        return feather(masks, self.config.support_px, self.config.softness_px)[0, 0].numpy()
+        return feather(masks, self.settings.support_px, SOFTNESS_PX)[0, 0].numpy()
 
     @torch.no_grad()
     def paint_whole(
@@ -203,10 +203,10 @@ class Brush:
             painted = painted.mean(0, keepdims=True)
         back: np.ndarray = ((painted.transpose(1, 2, 0) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
         back = cv2.resize(back, pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        if self.config.composite:
+        if self.settings.composite:
             alpha = self._alpha(mask) > 0
             back = np.where(alpha if back.ndim == 2 else alpha[:, :, None], back, pixels)
-        return Painting(back, [asked], self.config.support_px if self.config.composite else None)
+        return Painting(back, [asked], self.settings.support_px if self.settings.composite else None)
 
 
 def read_model(trained: Path, categories: list[str]) -> dict[str, Any]:
@@ -241,7 +241,7 @@ def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tupl
     config = TrainConfig(**model["config"])
     net = build_generator(config, model["channels"], len(categories))
     device = load_net(net, trained, wanted_device)
-    examples = load_examples(trained / EXAMPLES_FILE, categories) if config.painting == "example" else None
+    examples = load_examples(trained / EXAMPLES_FILE, categories) if config.recipe.exemplars else None
     return Brush(net, config, model["categories"], model["severity"], device, examples), model["channels"]
 
 

@@ -61,7 +61,7 @@ def open_examples(inputs: MethodInputs) -> Generate:
         return _untrained(inputs)
     brush, channels = _load(inputs)
     if brush.examples is None:
-        raise ConfigError("method examples: this training has none: train with train.painting: example")
+        raise ConfigError("method examples: this training has none: train with painter.painting: example")
     brush.net = Bare(channels)
     return _painting(inputs, brush, channels, "examples")
 
@@ -79,7 +79,7 @@ def _load(inputs: MethodInputs) -> tuple[Brush, int]:
 
 def _untrained(inputs: MethodInputs) -> Generate:
     """Examples laid by a brush that has no training: windows as large as a training's would be by default."""
-    config, gray = TrainConfig(painting="example"), inputs.train.info.get("mode", "L") == "L"
+    config, gray = TrainConfig(), inputs.train.info.get("mode", "L") == "L"
     split = inputs.train if inputs.exemplars is None else inputs.exemplars
     severities, examples = exemplar_windows(split, inputs.pool, build_framing(config), inputs.seed, gray)
     channels, names = 1 if gray else 3, [category.name for category in inputs.train.categories]
@@ -117,7 +117,7 @@ def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> G
             provenance["control"] = steered
         if drawn:
             provenance["light"] = {**drawn[0].record(), "seed": drawn[1]}
-        if brush.config.noise:
+        if brush.settings.noise:
             provenance["severity"] = painting.severities
         if painting.support_px is not None:
             provenance["support_px"] = painting.support_px
@@ -135,6 +135,6 @@ def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> G
 def _paint(brush: Brush, base: np.ndarray, item: PoolItem, names: dict[int, str], rng: np.random.Generator) -> Painting:
     if brush.framing.whole:
         return brush.paint_whole(base, item.annotations, item.image.extra["category"], rng)
-    if brush.config.composite:
+    if brush.settings.composite:
         return brush.paint_masks(base, item.annotations, names, rng)
     return brush.paint_windows(base, item.annotations, names, rng)

@@ -12,6 +12,11 @@ from ....nets.unet import UNet
 from ...pairs.compositing import Painter, painting_channels
 from ...pairs.windows import Framing
 from ..config import TrainConfig
+from ..painter import PaintedConfig, PainterConfig
+
+SOFTNESS_PX = 1
+"""Over twice so many pixels a pasted painting fades out."""
+WEIGHT_DECAY = 0.01
 
 
 def build_framing(config: TrainConfig) -> Framing:
@@ -19,13 +24,19 @@ def build_framing(config: TrainConfig) -> Framing:
 
 
 def build_painter(config: TrainConfig, categories: int) -> Painter:
+    recipe = painter_settings(config)
     return Painter(
-        categories if config.conditional else 0,
-        config.noise,
-        config.painting,
-        config.support_px if config.composite else None,
-        config.softness_px,
+        categories if recipe.conditional else 0,
+        recipe.noise,
+        recipe.painting,
+        recipe.support_px if recipe.composite else None,
+        SOFTNESS_PX,
     )
+
+
+def painter_settings(config: TrainConfig) -> PainterConfig:
+    """How the method of this training paints; every method but those from noise has such settings."""
+    return config.own(PaintedConfig).painter
 
 
 def build_generator(config: TrainConfig, channels: int, categories: int, steered: bool = True) -> nn.Module:
@@ -33,13 +44,12 @@ def build_generator(config: TrainConfig, channels: int, categories: int, steered
     painter = build_painter(config, categories)
     inputs = channels + painter.extra_channels(steered, channels)
     outputs = painting_channels((painter if steered else painter.restorer).painting, channels)
-    if config.generator == "lean_unet":
-        return LeanUNet(inputs, outputs, config.base_width, config.depth, dropout=config.dropout)
-    if config.generator == "resnet":
-        return ResNetGenerator(inputs, outputs, config.base_width, config.blocks, config.norm)
-    return UNet(
-        inputs, outputs, depth=config.depth, base_width=config.base_width, norm=config.norm, dropout=config.dropout
-    )
+    nets, dropout = config.nets, painter_settings(config).dropout
+    if nets.generator == "lean_unet":
+        return LeanUNet(inputs, outputs, nets.base_width, nets.depth, dropout=dropout)
+    if nets.generator == "resnet":
+        return ResNetGenerator(inputs, outputs, nets.base_width, norm=nets.norm)
+    return UNet(inputs, outputs, depth=nets.depth, base_width=nets.base_width, norm=nets.norm, dropout=dropout)
 
 
 def make_ready(nets: dict[str, nn.Module], config: TrainConfig, device: torch.device | None) -> None:
@@ -54,15 +64,15 @@ def opponents(nets: dict[str, nn.Module], config: TrainConfig) -> dict[str, torc
     """One AdamW for the generator and one for its discriminator."""
     return {
         "generator": adamw([nets["generator"]], config),
-        "discriminator": adamw([nets["discriminator"]], config, config.discriminator_rate),
+        "discriminator": adamw([nets["discriminator"]], config),
     }
 
 
-def adamw(modules: list[nn.Module], config: TrainConfig, factor: float = 1.0) -> torch.optim.AdamW:
+def adamw(modules: list[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
     """Weight decay for matrices and kernels only (off for norms and biases)."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=factor * config.learning_rate, betas=config.betas)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)

@@ -81,7 +81,7 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
 
 
 def _keeps_to_the_mask(brush: Brush) -> bool:
-    return brush.config.composite and not brush.framing.whole
+    return brush.settings.composite and not brush.framing.whole
 
 
 def can_be_steered(brush: Brush) -> bool:
@@ -159,4 +159,4 @@ def fill_between(
         pixels = filled.pixels
         asked.append(filled.asked)
         shown.append(round(filled.shown, 4))
-    return Painting(pixels, asked, brush.config.support_px), shown
+    return Painting(pixels, asked, brush.settings.support_px), shown

@@ -31,6 +31,7 @@ from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary
 from ..config import TrainConfig
 from ..painting.networks import build_generator, build_painter, make_ready, opponents
+from .config import Pix2PixConfig
 
 
 @dataclass
@@ -112,17 +113,16 @@ def build_pix2pix(
     seed: int,
     device: torch.device | None = None,
 ) -> PairedTask:
-    """``paired`` is eq. 4's lambda: the stage paints defects out where it is not 0."""
+    """Cross entropy, as in eq. 1."""
+    recipe = config.own(Pix2PixConfig)
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
     seen = 2 * channels + painter.extra_channels(False, channels)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "discriminator": PatchDiscriminator(
-            seen, layers_for(config.size), config.patch_width, config.discriminator_norm
+            seen, layers_for(config.size), config.nets.patch_width, recipe.discriminator_norm
         ),
     }
     make_ready(nets, config, device)
-    return PairedTask(
-        nets, painter, ADVERSARIES[config.adversarial], config.paired, opponents(nets, config), config.ema
-    )
+    return PairedTask(nets, painter, ADVERSARIES["bce"], recipe.l1, opponents(nets, config), config.ema)
