@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo docs setup test lint clean defaults faults fuzz kill-sweep
+.PHONY: help cluster demo docs setup test lint clean defaults faults fuzz kill-sweep
 
 PY ?= python3
 JOBS ?= 2
@@ -59,6 +59,10 @@ docs: $(READY)
 	$(call sync_into,--inexact --group docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
+# 10,000 photographs by a Ray cluster of two nodes, one of them killed half-way: the bytes of one machine
+cluster: $(EXTRAS)
+	CLUSTER_COUNT=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/synthesis/test_cluster.py
+
 # kill -9 before every I/O event of every verb and of the folder mechanism; the same bytes afterwards
 EVERY ?= 1
 kill-sweep: $(EXTRAS)
@@ -99,6 +103,6 @@ endef
 $(READY): pyproject.toml uv.lock
 	$(call sync,)
 
-# labelme, the drawing program, and the ONNX tools are extras; the tests use the real ones
+# labelme, the drawing program, the ONNX tools and Ray are extras; the tests use the real ones
 $(EXTRAS): $(READY)
-	$(call sync,--extra draw --extra onnx)
+	$(call sync,--extra draw --extra onnx --extra scale)

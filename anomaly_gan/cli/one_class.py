@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed
-from .options import Device, RunFolder, Seed, Settings
+from .options import Address, Device, EngineName, RunFolder, Seed, Settings
 
 one_class_app = typer.Typer(
     no_args_is_help=True, help="Detectors that learn from sound parts alone: train, score, export, benchmark, study."
@@ -219,14 +219,19 @@ def one_class_benchmark(
     seeds: Annotated[int | None, typer.Option(min=1, help="Default 3.")] = None,
     settings: Settings = [],
     device: Device = None,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> None:
     """Every class in turn, every seed: AUROC, AUPR, F1, seconds; beside the paper's figures. Resumes cell by cell."""
     from detection.one_class.benchmark.config import benchmark_config
     from detection.one_class.benchmark.run import run_benchmark
 
+    from ..engine import cluster
+
     asked = [f"device={device}"] if device else []
     config = benchmark_config(detector, dataset, protocol, preset, normal, seeds, [*settings, *asked])
-    run_benchmark(config, out)
+    with cluster.engine(engine, address):
+        run_benchmark(config, out)
     typer.echo((out / "summary.csv").read_text(encoding="utf-8").rstrip())
     typer.echo(f"report: {out / 'report.html'}")
 

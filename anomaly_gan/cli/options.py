@@ -39,6 +39,15 @@ RunBudget = Annotated[
         "it ends with a report. Counts on where the same command goes on.",
     ),
 ]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="local: this machine's own processes; ray: tasks of a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto", help="With --engine ray: auto, or HOST:6379; default: a cluster of this machine alone."
+    ),
+]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 

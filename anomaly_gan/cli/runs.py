@@ -10,8 +10,10 @@ import typer
 
 from ..core.errors import ConfigError
 from .options import (
+    Address,
     ConfigFile,
     Device,
+    EngineName,
     RunBudget,
     Seed,
     Settings,
@@ -49,9 +51,14 @@ def run_(
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> None:
     """All stages of a run: skips what is fresh, resumes what was cut off."""
-    _run(config, out, settings, seed, device, first, last, time_budget)
+    from ..engine import cluster
+
+    with cluster.engine(engine, address):
+        _run(config, out, settings, seed, device, first, last, time_budget)
 
 
 @verbs.command(epilog="Example: anomaly-gan status runs/demo")
@@ -91,21 +98,27 @@ def compare(
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> None:
     """Folds × variants × arms × detectors × seeds: whole runs with one table and one report, every cell resumable.
 
     With --run: the comparison of one run.
     """
+    from ..engine import cluster
+
     if (config is None) == (run is None):
         raise ConfigError("compare: give the YAML of a study, or --run with the folder of one run")
     if run is not None:
         if out is not None or shard is not None or tables_only:
             raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with --run")
-        _compare_run(run, settings, seed, device, time_budget)
+        with cluster.engine(engine, address):
+            _compare_run(run, settings, seed, device, time_budget)
     elif config is not None:
         if time_budget is not None:
             raise ConfigError("compare: --time-budget goes with --run; a study goes on where it was stopped")
-        _study(config, out, settings, seed, device, shard, tables_only)
+        with cluster.engine(engine, address):
+            _study(config, out, settings, seed, device, shard, tables_only)
 
 
 @verbs.command(epilog="Example: anomaly-gan report runs/mine")

@@ -10,7 +10,9 @@ import typer
 from ..core.errors import CheckFailed, ConfigError
 from ..ingestion.formats.table import reading, writing
 from .options import (
+    Address,
     Device,
+    EngineName,
     MethodName,
     RunFolder,
     Seed,
@@ -113,19 +115,23 @@ def generate(
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> None:
     """Labelled defect photographs from training normals and pool masks.
 
     --method procedural draws scratches, pits, cracks, stains and patches by rule: it needs neither a training nor a
     pool, nor any photograph of a defect.
     """
+    from ..engine import cluster
     from ..synthesis.registry import method as row
 
     asked = ([f"count={count}"] if count is not None else []) + (
         [f"categories=[{','.join(category)}]"] if category else []
     )
     lenient = not row(method).needs_pool
-    work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device, lenient)
+    with cluster.engine(engine, address):
+        work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device, lenient)
 
 
 @verbs.command(epilog="Example: anomaly-gan gate --run runs/mine --method anomaly_gan")
@@ -135,9 +141,14 @@ def gate(
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
+    engine: EngineName = "local",
+    address: Address = None,
 ) -> None:
     """Check every generated photograph and every category; exit code 1 where a category fails."""
-    work_stage(run, f"gate@{method}", "gate", settings, method, seed, device)
+    from ..engine import cluster
+
+    with cluster.engine(engine, address):
+        work_stage(run, f"gate@{method}", "gate", settings, method, seed, device)
     failed = [
         name
         for name, row in sorted(read_metrics(run / f"gate@{method}").get("categories", {}).items())

@@ -12,10 +12,10 @@ from pathlib import Path
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.files import write_json
+from anomaly_gan.engine.board import Plan
 
 from .cache import adopt, finished_cells
 from .cell import CellJob
-from .progress import Plan
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _train(
     say: Callable[[str], None],
     over: Callable[[], bool],
 ) -> None:
-    from .workers import run_here, run_in_processes
+    from anomaly_gan.engine.workers import run_all
 
     if not todo:
         return
@@ -92,10 +92,7 @@ def _train(
         sum(job.steps for job in finished),
         _times(finished),
     )
-    if not on_cpu and workers == 1:
-        run_here(todo, plan=plan, say=say, over=over)
-    else:
-        run_in_processes(todo, workers, plan=plan, say=say, over=over)
+    run_all(todo, 0 if not on_cpu and workers == 1 else workers, plan=plan, say=say, over=over)
 
 
 def _times(finished: Sequence[CellJob]) -> dict[str, float]:

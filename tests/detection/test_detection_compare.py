@@ -15,9 +15,9 @@ import pytest
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.engine import workers
 from detection.comparison import cell as cells
 from detection.comparison import stage as compare
-from detection.comparison import workers
 from detection.comparison.cell import training_data
 from detection.comparison.stage import COLUMNS
 from detection.detectors.config import CompareConfig, DetectConfig
@@ -65,7 +65,9 @@ def test_stage_products_in_worker_processes_and_resumed_in_this_one(
         run_cell(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cells, "run_cell", power_cut)
-    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: workers.run_here(jobs, **more))
+    monkeypatch.setattr(
+        workers, "run_in_processes", lambda jobs, count, *, remedy, **more: workers.run_here(jobs, **more)
+    )
     with pytest.raises(KeyboardInterrupt):
         run_stage("compare", compare.run, config, context, cut)
     finished = {path: path.stat().st_mtime_ns for path in cut.glob("cells/*/result.json")}
@@ -202,7 +204,7 @@ def test_what_stops_a_worker_stops_its_parent(
 
 ORPHANAGE = """
 import multiprocessing, os, sys, threading, time
-from detection.comparison.workers import _die_with_parent
+from anomaly_gan.engine.workers import _die_with_parent
 
 def child(path):
     threading.Thread(target=_die_with_parent, daemon=True).start()

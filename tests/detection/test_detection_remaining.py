@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from anomaly_gan.core.progress import in_words
+from anomaly_gan.engine.board import Board, Plan, seconds_left
+from anomaly_gan.engine.workers import run_here
 from detection.comparison.clock import Allowance
-from detection.comparison.progress import Board, Plan, seconds_left
-from detection.comparison.workers import run_here
 
 KINDS, STEPS = ["a", "a", "b", "b"], [10, 10, 10, 10]
 

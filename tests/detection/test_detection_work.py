@@ -10,10 +10,10 @@ from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.locks import claimed
 from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.engine import workers
 from detection.comparison import cell as cells
 from detection.comparison import plots as plot
 from detection.comparison import stage as compare
-from detection.comparison import workers
 from detection.comparison.cell import CellJob, held_out_hash
 from detection.comparison.queue import Worked, work
 from detection.comparison.stage import assemble, begin, plan, tidy
@@ -65,7 +65,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         )
 
     monkeypatch.setattr(cells, "run_cell", run_cell)
-    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: workers.run_here(jobs, **more))
+    monkeypatch.setattr(
+        workers, "run_in_processes", lambda jobs, count, *, remedy, **more: workers.run_here(jobs, **more)
+    )
     return names
 
 

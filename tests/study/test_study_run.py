@@ -18,12 +18,12 @@ from anomaly_gan.cli import main as cli
 from anomaly_gan.core.errors import CheckFailed, EnvironmentFailure, NumericalFailure
 from anomaly_gan.core.files import write_bytes
 from anomaly_gan.core.stage import run_lock
+from anomaly_gan.engine import workers
 from anomaly_gan.study import prepare
 from anomaly_gan.study import run as study_run
 from anomaly_gan.study.config import read_study
 from anomaly_gan.study.run import run_study
 from detection.comparison import cell as cells
-from detection.comparison import workers
 from detection.comparison.stage import COLUMNS
 
 STUDY = """

@@ -23,6 +23,7 @@ from ...core.progress import track
 from ...core.seeding import rng_for
 from ...core.stage import Context
 from ...core.time_budget import TimeBudget
+from ...engine.cluster import active, call
 from ...metrics.backbones import build_extractors, place_of
 from ..conditions import Control
 from ..generate.config import GenerateConfig
@@ -55,6 +56,8 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     Raises:
         InputError: a generated file differs from its record (A24), a weight file is damaged (I6).
     """
+    if active() is not None:  # one task: whether a photograph is a copy depends on all before it
+        return call(run, config, context, out, device=context.device)
     generated = load_dataset(context.inputs[f"generate@{config.method}"])
     inputs = method_inputs(config.method, context, control_of(generated.folder))
     keeper = Keeper(config, inputs, generated, out, context.seed)

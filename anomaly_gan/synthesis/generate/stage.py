@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,40 +20,30 @@ from ...core.images import write_png
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context
+from ...core.time_budget import TimeBudget
+from ...engine.cluster import active, run_on_cluster
 from ..conditions import Control
 from ..interface import MethodInputs, PoolItem, Sample
 from ..registry import method, training_of
 from .config import GenerateConfig
+
+NOTES = "notes"
+PIECE = 64
+"""Items of one task of a cluster: a minute of work, so that a dead machine costs little."""
 
 
 def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     """Write ``config.count`` photographs per category. Each finished item leaves a note, so a run that was cut
     off makes only what is missing; the bytes depend on (seed, method, item) alone. Where time ends it, there are
     fewer, and as many of each category."""
-    if config.threads:
-        import torch
-
-        torch.set_num_threads(config.threads)
-    inputs = method_inputs(config.method, context, config.control)
-    if not inputs.pool.images and not method(config.method).needs_pool:
-        inputs = without_pool(inputs, config)
+    inputs = _inputs(config, context)
     items = choose_items(inputs.pool, config)
-    generate = method(config.method).open(inputs)
-    notes, watch = out / "notes", context.watch(config.time_budget)
-    least = len({item.image.extra["category"] for item in items})
-    for number, item in enumerate(track(in_turns(items), f"generate {config.method}")):
-        note = notes / f"{item.image.file_name}.json"
-        if note.is_file():
-            continue
-        if watch is not None and number >= least and watch.over():
-            break
-        sample = generate([item], 0)[0]
-        write_json(note, write_sample(sample, item, config.method, out))
     wanted = len(items)
-    items = [item for item in items if (notes / f"{item.image.file_name}.json").is_file()]
-    rows = [json.loads((notes / f"{item.image.file_name}.json").read_text(encoding="utf-8")) for item in items]
+    make(config, context, out, items, inputs)
+    items = [item for item in items if note_of(out, item).is_file()]
+    rows = [json.loads(note_of(out, item).read_text(encoding="utf-8")) for item in items]
     assemble(rows, inputs.train).save(out)
-    shutil.rmtree(notes)
+    shutil.rmtree(out / NOTES)
     controls = config.control.record()
     followed = sum("control" in row["image"]["extra"]["provenance"] for row in rows)
     about = {"control": {**controls, "followed_by": followed}} if controls else {}
@@ -64,6 +54,89 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
         **about,
         "per_category": dict(sorted(Counter(item.image.extra["category"] for item in items).items())),
     }
+
+
+def make(config: GenerateConfig, context: Context, out: Path, items: Sequence[PoolItem], inputs: MethodInputs) -> None:
+    """Every item that has no note yet: here, or in pieces of ``PIECE`` items on the cluster that was chosen."""
+    label, cluster = f"generate {config.method}", active()
+    items, watch = in_turns(items), context.watch(config.time_budget)
+    if cluster is None:
+        if config.threads:
+            import torch
+
+            torch.set_num_threads(config.threads)
+        least = len({item.image.extra["category"] for item in items})
+        make_here(config.method, inputs, out, _until(watch, least, out, track(items, label)))
+        return
+    import torch
+
+    threads = config.threads or torch.get_num_threads()
+    context = replace(context, deadline=None)  # its clock is this machine's
+    pieces = [
+        Piece(config, context, out, start, min(start + PIECE, len(items)), threads)
+        for start in range(0, len(items), PIECE)
+        if not all(note_of(out, item).is_file() for item in items[start : start + PIECE])
+    ]
+    remedy = "lower generate.count, or raise the workers' memory"
+    run_on_cluster(pieces, cluster, label, remedy, over=watch.over if watch else lambda: False)
+
+
+def _until(watch: TimeBudget | None, least: int, out: Path, items: Iterable[PoolItem]) -> Iterator[PoolItem]:
+    """The items until time is up, the first ``least`` in any case."""
+    for number, item in enumerate(items):
+        if watch is not None and number >= least and not note_of(out, item).is_file() and watch.over():
+            return
+        yield item
+
+
+def make_here(
+    name: str, inputs: MethodInputs, out: Path, items: Iterable[PoolItem], on_item: Callable[[], None] = lambda: None
+) -> None:
+    """Paint and write those of the items that have no note yet."""
+    generate = method(name).open(inputs)
+    for item in items:
+        note = note_of(out, item)
+        if not note.is_file():
+            write_json(note, write_sample(generate([item], 0)[0], item, name, out))
+        on_item()
+
+
+def note_of(out: Path, item: PoolItem) -> Path:
+    """The file that says that an item is written, and what it is."""
+    return out / NOTES / f"{item.image.file_name}.json"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some consecutive items of a stage as a job of a cluster."""
+
+    config: GenerateConfig
+    context: Context
+    out: Path
+    start: int
+    stop: int
+    threads: int
+
+    @property
+    def steps(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def device(self) -> str:
+        """What the cluster must give: a GPU only where one was asked for by name."""
+        return self.context.device
+
+    def run(self, on_step: Callable[[], None] = lambda: None) -> None:
+        inputs = _inputs(self.config, self.context)
+        items = in_turns(choose_items(inputs.pool, self.config))[self.start : self.stop]
+        make_here(self.config.method, inputs, self.out, items, on_step)
+
+
+def _inputs(config: GenerateConfig, context: Context) -> MethodInputs:
+    inputs = method_inputs(config.method, context, config.control)
+    if not inputs.pool.images and not method(config.method).needs_pool:
+        inputs = without_pool(inputs, config)
+    return inputs
 
 
 def method_inputs(name: str, context: Context, control: Control = Control()) -> MethodInputs:

@@ -12,6 +12,8 @@ from anomaly_gan.core.errors import EnvironmentFailure
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.progress import progress_bar
 from anomaly_gan.core.stage import run_lock
+from anomaly_gan.engine.cluster import active
+from anomaly_gan.engine.workers import run_all
 
 from .config import INDUSTRIAL, BenchmarkConfig
 from .summary import summarise, write_categories, write_summary, write_table
@@ -101,10 +103,8 @@ def _run_missing(jobs: Sequence[Any], config: BenchmarkConfig) -> None:
     if not missing:
         return
     workers = min(config.workers or (len(os.sched_getaffinity(0)) if jobs[0].device == "cpu" else 1), len(missing))
-    if workers > 1:
-        from detection.comparison.workers import run_in_processes
-
-        run_in_processes(missing, workers, "benchmark", "set workers=1, or a smaller settings.batch")
+    if workers > 1 or active():
+        run_all(missing, workers, "benchmark", "set workers=1, or a smaller settings.batch")
         return
     with progress_bar("benchmark", len(missing)) as bar:
         for job in missing:

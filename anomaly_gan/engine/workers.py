@@ -1,4 +1,4 @@
-"""Cells in worker processes: one thread each, and gone when their parent is."""
+"""Jobs in worker processes: one thread each, and gone when their parent is; or wherever the engine puts them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any
 
-from anomaly_gan.core.errors import AnomalyGanError, EnvironmentFailure
-from anomaly_gan.core.progress import silence
-
-from .progress import Board, Plan
+from ..core.errors import AnomalyGanError, EnvironmentFailure
+from .board import Board, Plan
+from .cluster import active, run_on_cluster
+from .jobs import Failure, Job, alone, plan_of, raise_failure, timed
 
 POLL_SECONDS = 0.2
 SMALLER = "set compare.workers=1 or a smaller detect.image_size"
 
 
-class Job(Protocol):
-    """A cell as a worker sees it: it runs by itself, calls ``on_step`` ``steps`` times, and keeps its own result."""
-
-    @property
-    def steps(self) -> int: ...
-
-    def run(self, on_step: Callable[[], None] = ...) -> None: ...
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What went wrong in a worker, in a form that every process can read. ``exit_code`` None: a bug."""
-
-    message: str
-    exit_code: int | None
+def run_all(
+    jobs: Sequence[Job],
+    workers: int,
+    label: str = "compare",
+    remedy: str = SMALLER,
+    plan: Plan | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    over: Callable[[], bool] = lambda: False,
+) -> None:
+    """All jobs on the engine that was chosen: a cluster's tasks, ``workers`` processes, or 0: in this process."""
+    cluster = active()
+    if cluster is not None:
+        run_on_cluster(jobs, cluster, label, remedy, plan, say, over)
+    elif workers:
+        run_in_processes(jobs, workers, label=label, remedy=remedy, plan=plan, say=say, over=over)
+    else:
+        run_here(jobs, label=label, plan=plan, say=say, over=over)
 
 
 def run_here(
@@ -60,7 +62,7 @@ def run_here(
                 board.show(done, seconds)
 
             try:
-                _timed(job, number, one_step, done, seconds)
+                timed(job, number, one_step, done, seconds)
             except TimeUp:  # the cell's last checkpoint stays
                 return
             board.show(done, seconds)
@@ -68,11 +70,6 @@ def run_here(
 
 class TimeUp(Exception):
     """A cell stops here, for nobody waits for it any longer."""
-
-
-def plan_of(jobs: Sequence[Job], workers: int = 1) -> Plan:
-    """What a progress bar needs to know of cells without a past."""
-    return Plan([getattr(job, "kind", "") for job in jobs], [job.steps for job in jobs], workers)
 
 
 def run_in_processes(
@@ -172,15 +169,6 @@ def _watch(
     show()
 
 
-def _timed(job: Job, number: int, one_step: Callable[[], None], done: Any, seconds: Any) -> None:
-    """Run a cell and write down what a whole one takes: of a resumed one, only the rest was seen."""
-    began = time.monotonic()
-    job.run(one_step)
-    made = done[number]
-    seconds[number] = (time.monotonic() - began) * job.steps / made if made else 0.0
-    done[number] = job.steps
-
-
 def _raise(receiver: Connection, exit_code: int, label: str = "compare", remedy: str = SMALLER) -> None:
     """Raise in this process what stopped a worker."""
     try:
@@ -189,32 +177,21 @@ def _raise(receiver: Connection, exit_code: int, label: str = "compare", remedy:
         raise EnvironmentFailure(
             f"{label}: a worker process ended with code {exit_code} without a message (out of memory?); {remedy}"
         ) from None
-    if failure.exit_code is None:
-        raise RuntimeError(f"a worker process failed:\n{failure.message}")
-    error = AnomalyGanError(failure.message)
-    error.exit_code = failure.exit_code
-    raise error
+    raise_failure(failure)
 
 
 def _work(jobs: list[Job], desk: Desk, sender: Connection) -> None:
     """A worker's whole life."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
-    silence()  # the parent shows how far we are
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import cv2
-    import torch
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
+    alone()  # the parent shows how far we are
     try:
         while (number := desk.take()) < len(jobs):
 
             def one_step(number: int = number) -> None:
                 desk.done[number] += 1
 
-            _timed(jobs[number], number, one_step, desk.done, desk.seconds)
+            timed(jobs[number], number, one_step, desk.done, desk.seconds)
     except AnomalyGanError as error:
         sender.send(Failure(str(error), error.exit_code))
         sys.exit(1)

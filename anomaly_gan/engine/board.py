@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from anomaly_gan.core.progress import in_words, progress_bar
+from ..core.progress import in_words, progress_bar
 
 
 @dataclass(frozen=True)
