@@ -32,12 +32,11 @@ if TYPE_CHECKING:
     from .synthesis.gate.config import ExportConfig as ExportConfig
     from .synthesis.gate.config import GateConfig as GateConfig
     from .synthesis.generate.config import GenerateConfig as GenerateConfig
-    from .synthesis.label_check.config import CertifyConfig as CertifyConfig
+    from .synthesis.label_check.config import LabelCheckConfig as LabelCheckConfig
     from .synthesis.methods.config import TrainConfig as TrainConfig
 
 _PLACES = {
     "AnomalyGanError": "anomaly_gan.core.errors",
-    "CertifyConfig": "anomaly_gan.synthesis.label_check.config",
     "CheckFailed": "anomaly_gan.core.errors",
     "ConfigError": "anomaly_gan.core.errors",
     "Dataset": "anomaly_gan.core.dataset",
@@ -48,6 +47,7 @@ _PLACES = {
     "Generated": "anomaly_gan.api",
     "IngestConfig": "anomaly_gan.ingestion.config",
     "InputError": "anomaly_gan.core.errors",
+    "LabelCheckConfig": "anomaly_gan.synthesis.label_check.config",
     "PoolConfig": "mask_pool.build.config",
     "TrainConfig": "anomaly_gan.synthesis.methods.config",
     "TrainedGenerator": "anomaly_gan.api",
@@ -66,6 +66,10 @@ __all__ = sorted([*_PLACES, "__version__"])
 def __getattr__(name: str) -> Any:
     if name == "metrics":
         return import_module("anomaly_gan.metrics")
+    from .core.renamed import NAMES, newest
+
+    if name in NAMES:
+        name = newest(name, NAMES, "anomaly_gan's")
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .core.dataset import Dataset
     from .synthesis.gate.config import ExportConfig, GateConfig
     from .synthesis.generate.config import GenerateConfig
-    from .synthesis.label_check.config import CertifyConfig
+    from .synthesis.label_check.config import LabelCheckConfig
     from .synthesis.methods.config import TrainConfig
     from .synthesis.methods.painting.generator import Brush
 
@@ -260,7 +260,7 @@ def gate(
     out: str | Path,
     *,
     config: GateConfig | None = None,
-    label_check: CertifyConfig | None = None,
+    label_check: LabelCheckConfig | None = None,
 ) -> Gated:
     """Check every generated photograph and every category; what is refused is tried again.
 
@@ -269,8 +269,8 @@ def gate(
         data: the data set; its real training defects are the reference.
         out: folder of the accepted photographs.
         config: the gate's limits.
-        label_check: the segmenters' configuration where ``config.certificate`` is set; they are trained into
-            ``certify`` beside ``out``.
+        label_check: the segmenters' configuration where ``config.label_check`` is set; they are trained into
+            ``label_check`` beside ``out``.
     """
     from .core.config import read_yaml
     from .synthesis.gate.config import GateConfig, source_keys
@@ -279,19 +279,21 @@ def gate(
     out = Path(out)
     wanted = (config or GateConfig()).model_copy(update={"method": made.method})
     inputs = {**made.inputs, f"generate@{made.method}": made.dataset.folder}
-    if wanted.certificate:
-        inputs["certify"] = _label_check(data, out.parent / "certify", label_check, made)
+    if wanted.label_check:
+        inputs["label_check"] = _label_check(data, out.parent / "label_check", label_check, made)
     dataset = dataset_of(
         f"gate@{made.method}", run, wanted, Context(made.seed, made.device, inputs), out, source_keys()
     )
     return Gated(dataset, made.method, read_yaml(out / "metrics.json"), inputs)
 
 
-def _label_check(data: Dataset, out: Path, config: CertifyConfig | None, made: Generated) -> Path:
-    from .synthesis.label_check.config import CertifyConfig
+def _label_check(data: Dataset, out: Path, config: LabelCheckConfig | None, made: Generated) -> Path:
+    from .synthesis.label_check.config import LabelCheckConfig
     from .synthesis.label_check.stage import run
 
-    run_into("certify", run, config or CertifyConfig(), Context(made.seed, made.device, {"ingest": data.folder}), out)
+    run_into(
+        "label_check", run, config or LabelCheckConfig(), Context(made.seed, made.device, {"ingest": data.folder}), out
+    )
     return out
 
 

@@ -140,7 +140,7 @@ def main() -> int:
     chosen = options.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    # width 32: no heads pretrained on drawn shapes (warm_start), which would know a bar without having seen one
+    # width 32: no heads pretrained on drawn shapes (pretrained_heads), which would know a bar without having seen one
     config = DetectConfig(
         detector="mask_rcnn",
         view="whole",

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ConfigError
-from .renamed import KEYS, WORDS, newest, with_new_keys
+from .renamed import FILES, KEYS, WORDS, newest, with_new_keys
 
 
 class Config(BaseModel):
@@ -84,6 +84,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, not YAML, or not a mapping.
     """
+    if path.name in FILES and not path.exists():
+        path = path.with_name(newest(path.name, FILES, "the file"))
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

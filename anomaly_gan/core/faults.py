@@ -195,7 +195,7 @@ FAULTS: dict[str, Fault] = {
         Fault(
             "K5", "too few held-out sound parts for the false-alarm rate asked for", S, "photograph more, or ask less"
         ),
-        Fault("K8", "judged on another test split", S, "run the older ones again"),
+        Fault("K8", "evaluated on another test split", S, "run the older ones again"),
         Fault("R1", "no CSV of run lengths, or a row that is none", S, "name columns file, category, rle"),
         Fault("S5", "a path that leads out of its folder", S, "ingest again"),
         Fault("S6", "a category whose name cannot be typed or be a folder", S, "rename it and ingest again"),

@@ -6,13 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 KEYS: dict[str, dict[str, str]] = {
+    "DetectConfig": {"warm_start": "pretrained_heads"},
+    "ExportConfig": {"opinion": "outliers"},
+    "GateConfig": {
+        "certificate": "label_check",
+        "certificate_gap": "label_iou_gap",
+        "min_certificate": "min_label_iou",
+    },
     "PoolConfig": {"judge": "plausibility"},
+    "RunConfig": {"certify": "label_check", "opinion": "one_class_filter"},
 }
 """Section's class -> what a key of it was called before -> its name."""
 WORDS: dict[str, dict[str, dict[str, str]]] = {}
 """Section's class -> key -> a word that was its value before -> the word."""
+STAGES = {"certify": "label_check", "opinion": "one_class_filter"}
+"""Of ``run --from`` and ``--to``."""
 SUBJECTS = {"judge": "plausibility"}
 """Of ``pool study``."""
+FILES = {"switches.yaml": "ablations.yaml"}
+"""Configurations that ship."""
+NAMES = {"CertifyConfig": "LabelCheckConfig"}
+"""What ``anomaly_gan`` offers."""
 
 _SAID: set[str] = set()
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from detection.detectors.config import NO_AUGMENTATION, CompareConfig
-from detection.one_class.synthetic_filter.config import OneClassStageConfig, OpinionConfig
+from detection.one_class.synthetic_filter.config import OneClassFilterConfig, OneClassStageConfig
 from mask_pool.build.config import PoolConfig
 
 from ..core.config import Config, build, choose_preset, merge, nearest, read_yaml
@@ -23,7 +23,7 @@ from ..report.config import ReportConfig
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import ExportConfig, GateConfig
 from ..synthesis.generate.config import GenerateConfig
-from ..synthesis.label_check.config import CertifyConfig
+from ..synthesis.label_check.config import LabelCheckConfig
 from ..synthesis.methods import old_keys
 from ..synthesis.methods.config import TrainConfig, sections
 from ..synthesis.registry import method
@@ -65,11 +65,11 @@ class RunConfig(Config):
     train_methods: dict[str, dict[str, Any]] = Field({})
     """By method: its own settings, which no other method reads, and what of ``train`` is different for it."""
     generate: GenerateConfig = GenerateConfig()
-    certify: CertifyConfig = CertifyConfig()
+    label_check: LabelCheckConfig = LabelCheckConfig()
     gate: GateConfig = GateConfig()
     features: FeaturesConfig = FeaturesConfig()
     one_class: OneClassStageConfig = OneClassStageConfig()
-    opinion: OpinionConfig = OpinionConfig()
+    one_class_filter: OneClassFilterConfig = OneClassFilterConfig()
     export: ExportConfig = ExportConfig()
     compare: CompareConfig = CompareConfig()
     report: ReportConfig = ReportConfig()
@@ -94,10 +94,10 @@ class RunConfig(Config):
         return variants
 
     @model_validator(mode="after")
-    def _opinion_is_given(self) -> RunConfig:
-        if self.export.opinion == "drop" and not self.one_class.detectors:
+    def _filter_is_given(self) -> RunConfig:
+        if self.export.outliers == "drop" and not self.one_class.detectors:
             raise ValueError(
-                "export.opinion: drop needs a second opinion: set one_class.detectors, for example [patch_memory]"
+                "export.outliers: drop needs a one-class filter: set one_class.detectors, for example [patch_memory]"
             )
         return self
 
@@ -142,7 +142,7 @@ def _say_once(line: str) -> None:
     say(line)
 
 
-OPTIONAL = ("one_class", "opinion")
+OPTIONAL = ("one_class", "one_class_filter")
 """Stages, and their sections, that a run has only where ``one_class.detectors`` names some."""
 
 

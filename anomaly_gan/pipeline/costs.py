@@ -80,7 +80,7 @@ def _generate(work: Work) -> float:
     return work.pace.slower * (1 + work.generated * (0.015 if paints else 0.008))
 
 
-def _certify(work: Work) -> float:
+def _label_check(work: Work) -> float:
     config = work.config
     step = 0.14 * config.batch / 16 * (config.size / 64) ** 2 * config.base_width / 24
     return work.pace.slower * (3 + config.folds * config.steps * step)
@@ -98,7 +98,7 @@ def _one_class(work: Work) -> float:
     return work.pace.slower * len(work.config.detectors) * (20 + 0.5 * work.sizes.train)
 
 
-def _opinion(work: Work) -> float:
+def _one_class_filter(work: Work) -> float:
     return work.pace.slower * (5 + 0.2 * work.generated)
 
 
@@ -152,11 +152,11 @@ COSTS: dict[str, Callable[[Work], float]] = {
     "pool": _pool,
     "train": _train,
     "generate": _generate,
-    "certify": _certify,
+    "label_check": _label_check,
     "gate": _gate,
     "features": _features,
     "one_class": _one_class,
-    "opinion": _opinion,
+    "one_class_filter": _one_class_filter,
     "export": _export,
     "compare": _compare,
     "report": _report,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core import renamed
 from ..core.config import Config, nearest
 from ..core.errors import ConfigError
+from ..core.renamed import newest
 from ..synthesis.registry import training_of
 from .config import OPTIONAL, SHARED, Arm, RunConfig
 from .stages import STAGES, Stage
@@ -44,7 +46,7 @@ def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
     arms = config.arms()
     if stage.name in OPTIONAL and not config.one_class.detectors:
         return []
-    if stage.name == "certify" and not config.gate.certificate:
+    if stage.name == "label_check" and not config.gate.label_check:
         return []
     if stage.per == "run":
         return [SHARED]
@@ -76,12 +78,12 @@ def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:
 
 
 def _needs(stage: Stage, config: RunConfig) -> set[str]:
-    """The stages it reads. ``export`` reads the second opinion only where it acts on it, and the pool (whose objects
+    """The stages it reads. ``export`` reads the one-class filter only where it acts on it, and the pool (whose objects
     of fixed shape keep their pose) only where it repeats real photographs: else asking for one would export and
     compare everything again."""
     if stage.name != "export":
         return set(stage.needs)
-    unread = {"opinion": config.export.opinion == "keep", "pool": config.export.real_times == 1}
+    unread = {"one_class_filter": config.export.outliers == "keep", "pool": config.export.real_times == 1}
     return {need for need in stage.needs if not unread.get(need)}
 
 
@@ -108,6 +110,8 @@ def select(steps: list[Step], first: str | None, last: str | None) -> list[Step]
     """The steps from ``first`` to ``last``, each the name of a stage (``gate``) or of one folder (``gate@x``)."""
 
     def places(name: str) -> list[int]:
+        kind, at, arm = name.partition("@")
+        name = f"{newest(kind, renamed.STAGES, 'the stage')}{at}{arm}"
         found = [i for i, step in enumerate(steps) if name in (step.name, step.stage.name)]
         if not found:
             raise ConfigError(f"no stage {name!r}{nearest(name, [stage.name for stage in STAGES])}")

@@ -28,8 +28,8 @@ EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare
 
 
 def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> dict[str, Any]:
-    """Write ``out/report.html``, ``contact@METHOD.png`` and, where the gate asked for certificates,
-    ``certificate@METHOD.png`` from the finished stages among ``context.inputs``.
+    """Write ``out/report.html``, ``contact@METHOD.png`` and, where the gate asked for label checks,
+    ``label_check@METHOD.png`` from the finished stages among ``context.inputs``.
 
     Stages that are absent are named in the report; the same inputs give the same bytes. ``note``: a sentence for the
     top of the page, of a run that is not at its end.
@@ -53,7 +53,7 @@ def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> di
     return {
         "bytes": len(page),
         "contact_sheets": sheets,
-        **({"certificates": drawn} if drawn else {}),
+        **({"label_checks": drawn} if drawn else {}),
         "stages": list(found.stages),
         "missing": missing(found),
         "pictures_left_out": album.left_out,

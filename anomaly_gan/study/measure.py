@@ -25,7 +25,7 @@ from ..synthesis.gate.views import CategoryViews
 
 
 def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
-    """The gate's figures of ``context.inputs["generate"]`` against ``ingest``; label certificates by ``certify``'s
+    """The gate's figures of ``context.inputs["generate"]`` against ``ingest``; label checks by ``label_check``'s
     segmenters where it is among the inputs. Writes nothing but what ``run_stage`` does.
 
     Raises:
@@ -34,14 +34,14 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     train = load_dataset(context.inputs["ingest"]).split("train")
     made = renumbered(load_dataset(context.inputs["generate"]), train)
     views = CategoryViews(train, made, build_extractors(context.device), config, context.seed)
-    certify = context.inputs.get("certify")
-    inspector = Inspector(config, train, certify, place_of(context.device)) if certify else None
+    segmenters = context.inputs.get("label_check")
+    inspector = Inspector(config, train, segmenters, place_of(context.device)) if segmenters else None
     shown = {item.category_id for item in made.annotations}
     categories = {}
     for category in track([category for category in train.categories if category.id in shown], "quality"):
         categories[category.name] = {
             **views.figures(category.name),
-            **(certificates(inspector, made, category.id, config) if inspector else {}),
+            **(label_checks(inspector, made, category.id, config) if inspector else {}),
         }
     return {"method": config.method, "figures": views.extractors.names, "categories": categories}
 
@@ -65,8 +65,8 @@ def renumbered(made: Dataset, train: Dataset) -> Dataset:
     )
 
 
-def certificates(inspector: Inspector, made: Dataset, category: int, config: GateConfig) -> dict[str, Any]:
-    """Certificates, seams and copies of at most ``config.max_n`` photographs, every one as it came."""
+def label_checks(inspector: Inspector, made: Dataset, category: int, config: GateConfig) -> dict[str, Any]:
+    """Label checks, seams and copies of at most ``config.max_n`` photographs, every one as it came."""
     gray, by_image = made.info.get("mode", "L") == "L", made.by_image()
     lines: list[dict[str, Any]] = []
     for image in sorted(made.images, key=lambda image: image.file_name):

@@ -13,7 +13,7 @@ from . import failures
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
 from .prepare import Say
-from .statistics import Trained, gate_aims, load_gates, switch_study
+from .statistics import Trained, ablation_study, gate_aims, load_gates
 
 DESCRIBED = ("data", "train", "train_methods")
 
@@ -30,7 +30,9 @@ def measure_all(runs: Sequence[StudyRun], say: Say) -> None:
         if main is None or read_manifest(main.folder / "ingest") is None:
             continue
         real = {
-            name: main.folder / name for name in ("ingest", "certify") if read_manifest(main.folder / name) is not None
+            name: main.folder / name
+            for name in ("ingest", "label_check")
+            if read_manifest(main.folder / name) is not None
         }
         for arm in run.config.arms():
             made, name = run.folder / f"generate@{arm.name}", f"quality@{arm.name}"
@@ -61,7 +63,7 @@ def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, A
     """
     trained = [item for run in runs for item in _trained(run)]
     changed = {name: changes(over) for name, over in study.variants.items()}
-    found = switch_study(trained, changed)
+    found = ablation_study(trained, changed)
     if found is None:
         return None
     objects = {split_repeat(run.variant)[0]: run.config.data.objects for run in runs}

@@ -16,6 +16,7 @@ from ..report.tables import table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
 from .report_tables import (
+    ablation_tables,
     amount_tables,
     arm_table,
     category_table,
@@ -26,7 +27,6 @@ from .report_tables import (
     leak_tables,
     run_table,
     split_table,
-    switch_tables,
 )
 from .statistics.comparisons import NONE, OURS, base_method, main_comparisons
 from .worst import Worst
@@ -38,7 +38,7 @@ TITLES = {
     "leak.png": "Random split of photographs against split by objects",
     "gates.png": "Do the gates predict the lift?",
     "amount.png": "How much synthetic, how many real objects",
-    "switches.png": "Each variant of the training against main",
+    "ablations.png": "Each variant of the training against main",
     "quality.png": "Quality of the photographs over the number of real objects",
     "quality_variants.png": "Quality of the photographs of each variant against main",
 }
@@ -74,9 +74,9 @@ def write_report(
             (one.sentence(), one.detector, sheet(out / name, one, album), photographs(one, album))
             for name, one in worst.items()
         ],
-        "quality": [(part["sentences"], switch_tables(part)) for part in (summary.get("quality"),) if part],
-        "switches": summary.get("switches"),
-        "switch_tables": switch_tables(summary.get("switches") or {"arms": {}}),
+        "quality": [(part["sentences"], ablation_tables(part)) for part in (summary.get("quality"),) if part],
+        "ablations": summary.get("ablations"),
+        "ablation_tables": ablation_tables(summary.get("ablations") or {"arms": {}}),
         "splits": split_table(splits),
         "runs": run_table(runs, summary),
         "settings": settings(study, runs),

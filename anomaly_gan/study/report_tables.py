@@ -11,8 +11,8 @@ from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
 from .splits import SPLIT_COLUMNS, told_rows
+from .statistics.ablations import AIMS
 from .statistics.comparisons import NONE
-from .statistics.switches import AIMS
 
 GATE_PLACE = ("variant", "arm", "fold", "category")
 METRICS = ("map50", "map", "miou")
@@ -187,7 +187,7 @@ def amount_tables(part: Mapping[str, Any]) -> list[Table]:
     ]
 
 
-def switch_tables(part: Mapping[str, Any]) -> list[Table]:
+def ablation_tables(part: Mapping[str, Any]) -> list[Table]:
     """Per arm: every variant's figures, and its differences to main with their verdicts; * marks the primary ones."""
     tables = []
     for arm, of in part["arms"].items():
@@ -205,7 +205,7 @@ def switch_tables(part: Mapping[str, Any]) -> list[Table]:
             for row in of["variants"]
         ]
         changes = [
-            [row["variant"], *(switch_change(row["figures"].get(aim.name)) for aim in aims)]
+            [row["variant"], *(ablation_change(row["figures"].get(aim.name)) for aim in aims)]
             for row in of["variants"]
             if row["variant"] != MAIN
         ]
@@ -220,7 +220,7 @@ def switch_tables(part: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def switch_change(cell: Mapping[str, Any] | None) -> str | None:
+def ablation_change(cell: Mapping[str, Any] | None) -> str | None:
     if not cell or not cell["difference"]:
         return None
     return f"{spread(cell['difference'], sign=True)}, {cell['verdict']}"

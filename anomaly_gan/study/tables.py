@@ -18,33 +18,33 @@ from ..core.stage import read_manifest
 from ..core.tables import write_csv
 from ..core.versions import mixture
 from . import failures
+from .ablations import ablation_summary
 from .config import MAIN, StudyConfig
 from .outcome import Outcome
 from .plan import StudyRun
 from .quality import quality_summary
 from .splits import SPLIT_COLUMNS, split_rows
 from .statistics import (
+    ABLATION_COLUMNS,
     COMPARISON_COLUMNS,
     GATE_COLUMNS,
-    SWITCH_COLUMNS,
     GateFigures,
     StudyCell,
+    ablation_rows,
     comparison_rows,
     gate_rows,
     load_gates,
     read_result,
     study_cells,
     summarise_study,
-    switch_rows,
     write_plots,
 )
-from .switches import switch_summary
 from .worst import COLUMNS as FAILURE_COLUMNS
 from .worst import Worst, worst_arms
 from .worst_sheets import write_worst
 
 CATEGORY_COLUMNS = ("variant", "arm", "detector", "seed", "fold", "category", "ap50", "ap", "iou")
-PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png", "switches.png", "quality.png", "quality_variants.png")
+PLOTS = ("lift.png", "leak.png", "gates.png", "amount.png", "ablations.png", "quality.png", "quality_variants.png")
 DEVICES, BACKBONES = ("cpu", "cuda"), ("efficientnet_lite0", "resnet50_coco")
 
 
@@ -130,9 +130,9 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     _write_csv(out / "variants.csv", ("variant", *COLUMNS), _variant_rows(study, found))
     _write_csv(out / "categories.csv", CATEGORY_COLUMNS, _category_rows(study, found))
     summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
-    switches = switch_summary(study, runs, {item.run.name: item.results for item in found})
+    ablations = ablation_summary(study, runs, {item.run.name: item.results for item in found})
     quality = quality_summary(study, runs)
-    summary |= {name: part for name, part in (("switches", switches), ("quality", quality)) if part}
+    summary |= {name: part for name, part in (("ablations", ablations), ("quality", quality)) if part}
     write_json(out / "summary.json", summary)
     _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
@@ -143,8 +143,8 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
         ("splits.csv", SPLIT_COLUMNS, splits),
         ("gates.csv", GATE_COLUMNS, gate_rows(summary)),
         ("gate_figures.csv", columns_of(figures), figures),
-        ("switches.csv", SWITCH_COLUMNS, switch_rows(switches)),
-        ("quality.csv", SWITCH_COLUMNS, switch_rows(quality)),
+        ("ablations.csv", ABLATION_COLUMNS, ablation_rows(ablations)),
+        ("quality.csv", ABLATION_COLUMNS, ablation_rows(quality)),
         ("quality_figures.csv", columns_of(measured), measured),
     ):
         if lines:

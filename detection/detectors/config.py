@@ -55,7 +55,7 @@ class DetectConfig(Config):
     )
     normal_share: float = Field(0.25, ge=0.0, le=0.5, description="share of the real part that is defect-free")
     lr: float = Field(5e-4, gt=0)
-    warm_start: bool = Field(True, description="heads pretrained on drawn shapes, where widths are theirs")
+    pretrained_heads: bool = Field(True, description="heads pretrained on drawn shapes, where widths are theirs")
     frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of EfficientNet-Lite0 that stay as they are")
     backbone_lr_factor: float = Field(0.3, ge=0.0, le=1.0, description="the pretrained part learns this much slower")
     weight_decay: float = Field(1e-4, ge=0)

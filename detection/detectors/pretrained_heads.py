@@ -71,7 +71,7 @@ STARTS = {
 }
 
 
-def apply_warm_start(net: nn.Module, classes: int, path: Path | None = None, detector: str = "mask_rcnn") -> None:
+def apply_pretrained_heads(net: nn.Module, classes: int, path: Path | None = None, detector: str = "mask_rcnn") -> None:
     """Load the pretrained heads into a lean net of ``classes`` classes (background included, where it is one)."""
     start = STARTS[detector]
     path = path or start.file

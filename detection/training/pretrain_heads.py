@@ -31,7 +31,7 @@ def pretrain(steps: int, seed: int, device: str, folder: Path, detector: str = "
         width=WIDTH,
         head_width=HEAD_WIDTH,
         frozen_stages=7,
-        warm_start=False,
+        pretrained_heads=False,
         batch=4,
         lr=start.lr,
     )
@@ -67,7 +67,7 @@ def pretrain(steps: int, seed: int, device: str, folder: Path, detector: str = "
     return task.nets["detector"]
 
 
-def save_warm_start(net: nn.Module, path: Path, detector: str = "mask_rcnn") -> None:
+def save_pretrained_heads(net: nn.Module, path: Path, detector: str = "mask_rcnn") -> None:
     """Write what ``STARTS`` says, in half precision, per-class layers averaged over the shapes."""
     start = STARTS[detector]
     kept: dict[str, Tensor] = {}
@@ -92,7 +92,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         net = pretrain(chosen.steps, chosen.seed, chosen.device, chosen.work or Path(scratch), chosen.detector)
-        save_warm_start(net, chosen.out or STARTS[chosen.detector].file, chosen.detector)
+        save_pretrained_heads(net, chosen.out or STARTS[chosen.detector].file, chosen.detector)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import anomaly_gan as ag
 
 PUBLIC = [
     "AnomalyGanError",
-    "CertifyConfig",
     "CheckFailed",
     "ConfigError",
     "Dataset",
@@ -26,6 +25,7 @@ PUBLIC = [
     "Generated",
     "IngestConfig",
     "InputError",
+    "LabelCheckConfig",
     "PoolConfig",
     "TrainConfig",
     "TrainedGenerator",

@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 
 from anomaly_gan.core.seeding import rng_for
 from detection.detectors.config import DetectConfig
-from detection.detectors.pretrained_heads import FILE, STARTS, apply_warm_start
+from detection.detectors.pretrained_heads import FILE, STARTS, apply_pretrained_heads
 from detection.training.drawn_shapes import KINDS, draw_example
 from detection.training.finetune import build_net, image_tensor
-from detection.training.pretrain_heads import pretrain, save_warm_start
+from detection.training.pretrain_heads import pretrain, save_pretrained_heads
 
 SIZE = 160
 
@@ -34,9 +34,11 @@ def test_drawn_shapes_are_apart_visible_and_the_same_for_the_same_seed() -> None
 
 def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None:
     net = pretrain(1, 0, "cpu", tmp_path / "work")
-    save_warm_start(net, tmp_path / "start.safetensors")
-    fresh = build_net(2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", warm_start=False), seed=9)
-    apply_warm_start(fresh, 3, tmp_path / "start.safetensors")
+    save_pretrained_heads(net, tmp_path / "start.safetensors")
+    fresh = build_net(
+        2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", pretrained_heads=False), seed=9
+    )
+    apply_pretrained_heads(fresh, 3, tmp_path / "start.safetensors")
     pretrained, started = net.state_dict(), fresh.state_dict()
     name = "roi_heads.box_head.fc6.weight"
     assert torch.allclose(pretrained[name], started[name], atol=1e-3)
@@ -52,7 +54,7 @@ def test_a_saved_start_gives_back_the_heads_it_came_from(tmp_path: Path) -> None
         2, DetectConfig(detector="mask_rcnn", backbone="efficientnet_lite0", width=16, head_width=32), seed=9
     )
     with pytest.raises((ValueError, RuntimeError), match=r"fit|size mismatch"):
-        apply_warm_start(small, 3, tmp_path / "start.safetensors")
+        apply_pretrained_heads(small, 3, tmp_path / "start.safetensors")
 
 
 def test_the_shipped_start_finds_shapes_it_has_not_seen() -> None:
@@ -85,7 +87,8 @@ def test_a_short_training_from_a_shipped_start_begins_with_its_heads(detector: s
     shipped = load_file(start.file)
     config = DetectConfig(detector=detector, backbone="efficientnet_lite0")
     net, cold = (
-        build_net(4, config.model_copy(update={"warm_start": warm}), seed=3).state_dict() for warm in (True, False)
+        build_net(4, config.model_copy(update={"pretrained_heads": warm}), seed=3).state_dict()
+        for warm in (True, False)
     )
     for name, tensor in shipped.items():
         if name.rpartition(".")[0] not in start.per_class:

@@ -11,9 +11,9 @@ from detection.detectors.config import DetectConfig
 from detection.detectors.models.queryinst import QueryInst, spread_boxes
 from detection.detectors.models.queryinst_loss import box_losses, class_loss, dice_loss, match, matching_cost
 from detection.detectors.models.queryinst_stage import DynamicConv, moved_boxes
-from detection.detectors.pretrained_heads import FILE, apply_warm_start
+from detection.detectors.pretrained_heads import FILE, apply_pretrained_heads
 from detection.training.finetune import build_net
-from detection.training.pretrain_heads import save_warm_start
+from detection.training.pretrain_heads import save_pretrained_heads
 
 SIZE = torch.tensor([100.0, 100.0, 100.0, 100.0])
 
@@ -119,8 +119,8 @@ def test_a_start_practised_on_five_shapes_fits_any_number_of_categories(tiny: De
     config = tiny.model_copy(update={"detector": "queryinst"})
     pretrained, fresh = build_net(5, config, 0), build_net(2, config, 1)
     assert isinstance(pretrained, QueryInst) and isinstance(fresh, QueryInst)
-    save_warm_start(pretrained, tmp_path / "start.safetensors", "queryinst")
-    apply_warm_start(fresh, 2, tmp_path / "start.safetensors", "queryinst")
+    save_pretrained_heads(pretrained, tmp_path / "start.safetensors", "queryinst")
+    apply_pretrained_heads(fresh, 2, tmp_path / "start.safetensors", "queryinst")
     before, after = pretrained.state_dict(), fresh.state_dict()
     for name in ("first_queries", "stages.2.mask_conv.kernels.weight", "backbone.fpn.inner_blocks.0.0.weight"):
         assert torch.allclose(before[name], after[name], atol=2e-3), name
@@ -128,5 +128,5 @@ def test_a_start_practised_on_five_shapes_fits_any_number_of_categories(tiny: De
         name = f"stages.{stage}.class_logits.weight"
         assert torch.allclose(after[name], before[name].mean(0).expand(2, -1), atol=1e-3)
     with pytest.raises(ValueError, match="fit"):
-        apply_warm_start(build_net(2, tiny, 0), 3, tmp_path / "start.safetensors", "queryinst")
+        apply_pretrained_heads(build_net(2, tiny, 0), 3, tmp_path / "start.safetensors", "queryinst")
     assert FILE.is_file()

@@ -117,7 +117,7 @@ def test_a_training_goes_on_in_what_it_began_with_and_says_so(processor, tmp_pat
 def test_what_was_asked_for_is_not_slow_in_silence(processor, tmp_path, capsys):
     precision._say.cache_clear()
     processor(AVX512_SERVER)
-    assert settle("bf16-mixed", "cpu", tmp_path, "certify").precision == "bf16-mixed"
+    assert settle("bf16-mixed", "cpu", tmp_path, "label_check").precision == "bf16-mixed"
     assert "slow here: this processor has no bf16" in capsys.readouterr().err
     assert not any(tmp_path.iterdir()), "nothing to keep: the configuration says it"
 

@@ -1,4 +1,4 @@
-"""The second opinion's section: there where a run has one, and no trace of it where it has none."""
+"""The one-class filter's section: there where a run has one, and no trace of it where it has none."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def write_one_class(out: Path) -> dict[str, Any]:
     }
 
 
-def write_opinion(out: Path, gate: Path) -> dict[str, Any]:
+def write_filter(out: Path, gate: Path) -> dict[str, Any]:
     names = sorted(image.file_name for image in load_dataset(gate).images)
     lines = [
         {
             "file_name": name,
             "category": HOSTILE,
-            "suspicious": place < 2,
+            "outlier": place < 2,
             "base": None,
             "reasons": ["defect_not_unusual"] if place < 2 else [],
             "detectors": {"iaead": {"defect": 0.4, "defect_threshold": 1.2}},
@@ -40,10 +40,10 @@ def write_opinion(out: Path, gate: Path) -> dict[str, Any]:
         for place, name in enumerate(names)
     ]
     lines.append({**lines[0], "file_name": "../../../etc/passwd"})
-    write_text(out / "opinions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write_text(out / "outliers.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     cells = {
         "photographs": len(names),
-        "suspicious": 2,
+        "outlier": 2,
         "share": 0.3333,
         "defect_not_unusual": 0.3333,
         "background_unusual": None,
@@ -53,7 +53,7 @@ def write_opinion(out: Path, gate: Path) -> dict[str, Any]:
         "sentence": "a plain sentence",
         "all": cells,
         "categories": {"crack": cells},
-        "yardsticks": {
+        "references": {
             "real_defects": {"all": {**cells, "share": 0.125}},
             "held_out_normals": {"all": {**cells, "share": 0.97}},
         },
@@ -64,39 +64,39 @@ def write_opinion(out: Path, gate: Path) -> dict[str, Any]:
 def page(build_run, tmp_path_factory):
     made = build_run()
     made.stage("one_class", write_one_class)
-    made.stage("opinion@copy_paste", lambda out: write_opinion(out, made.folder / "gate@copy_paste"))
+    made.stage("one_class_filter@copy_paste", lambda out: write_filter(out, made.folder / "gate@copy_paste"))
     out = tmp_path_factory.mktemp("out")
     run(ReportConfig(rows=2, cell_px=48), made.context(), out)
     return (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_thresholds_shares_yardsticks_and_reasons_are_shown(page):
+def test_thresholds_shares_references_and_reasons_are_shown(page):
     assert 'id="one-class"' in page and 'href="#one-class"' in page
     for words in (
         "[1.2 %, 10.0 %]",
         "4.8 %",
         "greatest value of the map",
         "33.3 %",
-        "yardstick: real defects",
+        "reference: real defects",
         "12.5 %",
         "97.0 %",
         "a plain sentence",
         "defect not unusual (iaead 0.4 of 1.2)",
     ):
         assert words in page
-    assert page.count('alt="suspicious ') == 2
+    assert page.count('alt="outlier ') == 2
     assert HOSTILE not in page and "passwd" not in page
 
 
-def test_without_a_second_opinion_nothing_is_said_of_it(build_run, tmp_path):
+def test_without_a_filter_nothing_is_said_of_it(build_run, tmp_path):
     run(ReportConfig(rows=2, cell_px=48), build_run().context(), tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "one-class" not in text and "Second opinion" not in text
+    assert "one-class" not in text and "one-class filter" not in text
 
 
 def test_empty_figures_do_not_stop_the_page(build_run, tmp_path):
     made = build_run()
     made.stage("one_class", lambda out: {"thresholds": {"iaead": None}, "learned_from": 3})
-    made.stage("opinion@copy_paste", lambda out: {"categories": [], "yardsticks": {"real_defects": 7}})
+    made.stage("one_class_filter@copy_paste", lambda out: {"categories": [], "references": {"real_defects": 7}})
     run(ReportConfig(rows=2, cell_px=48), made.context(), tmp_path)
     assert 'id="one-class"' in (tmp_path / "report.html").read_text(encoding="utf-8")

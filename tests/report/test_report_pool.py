@@ -21,7 +21,7 @@ from mask_pool.scoring.evaluate import evaluate
 from mask_pool.scoring.ratings import RatedMask, Ratings
 from mask_pool.statistics.stage import write
 
-HEADINGS = ("What recombination made of them", "How far the raters agree", "How plausible the automatic judge")
+HEADINGS = ("What recombination made of them", "How far the raters agree", "How plausible they are")
 
 
 def page(made, out, **config: Any) -> str:
@@ -46,7 +46,7 @@ def test_everything_that_the_pool_says_is_shown(build_run, tmp_path) -> None:
     made = build_run()
     folder = made.folder / "pool"
     content = write(load_dataset(folder), load_dataset(made.folder / "ingest"), folder)
-    add(made, evaluation=evaluation(), judge={"crack": {"masks": 4, "median": 6.25}})
+    add(made, evaluation=evaluation(), plausibility={"crack": {"masks": 4, "median": 6.25}})
     text = page(made, tmp_path / "a")
     assert all(heading in text for heading in HEADINGS)
     for name in content["categories"]:
@@ -60,9 +60,9 @@ def test_runs_of_before_are_shown_without(build_run, tmp_path) -> None:
     made = build_run(methods=())
     for metrics in (
         {},
-        {"evaluation": None, "judge": None},
-        {"evaluation": {}, "judge": {}},
-        {"evaluation": "none", "judge": [1]},
+        {"evaluation": None, "plausibility": None},
+        {"evaluation": {}, "plausibility": {}},
+        {"evaluation": "none", "plausibility": [1]},
     ):
         add(made, **metrics)
         text = page(made, tmp_path / "out")

@@ -266,7 +266,7 @@ def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
         "crop": view,
         "verdict": "pass",
         "reasons": {"H1": 2},
-        "certificate": {"median": 0.5, "real_median": 0.4, "rejects_empty": True, "instances": 9},
+        "label_check": {"median": 0.5, "real_median": 0.4, "rejects_empty": True, "instances": 9},
         "seam": {"median": 1.2, "real_median": None, "note": "text", "bad": float("nan")},
         "copies": {"share": 0.1, "accepted": 3, "threshold": 0.02},
     }
@@ -277,8 +277,8 @@ def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
         "crop PD diversity": 0.9,
         "crop PD nearest real": 0.5,
         "crop PD near copies": 0.1,
-        "certificate median": 0.5,
-        "certificate over real": 1.25,
+        "label_check median": 0.5,
+        "label_check over real": 1.25,
         "seam median": 1.2,
         "copies share": 0.1,
     }

@@ -25,7 +25,7 @@ from anomaly_gan.synthesis.generate.config import GenerateConfig
 VARIANTS = {
     "objects2": {"data": {"objects": 2}},
     "objects8": {"data": {"objects": 8}},
-    "only_bar": {"data": {"categories": ["bar"]}, "gate": {"certificate": False}},
+    "only_bar": {"data": {"categories": ["bar"]}, "gate": {"label_check": False}},
 }
 
 
@@ -90,7 +90,7 @@ def test_a_category_that_main_has_not_is_refused(small):
 
 def study_of(tmp_path, **more):
     study = build(StudyConfig, {"base": "x", "folds": [0, 1], "variants": VARIANTS, "until": "gate", **more}, "test")
-    base = {"data": {"root": "x"}, "compare": {"arms": ["anomaly_gan"]}, "gate": {"certificate": True}}
+    base = {"data": {"root": "x"}, "compare": {"arms": ["anomaly_gan"]}, "gate": {"label_check": True}}
     return study, plan_study(study, base, tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_every_run_meets_mains_photographs_of_its_fold(tmp_path, monkeypatch):
         if run.name != "objects8/fold1":
             finish(run.folder / "generate@anomaly_gan")
         finish(run.folder / "ingest")
-    finish(tmp_path / "main/fold0/certify")
+    finish(tmp_path / "main/fold0/label_check")
     seen = []
 
     def work(config, context, out):
@@ -112,7 +112,7 @@ def test_every_run_meets_mains_photographs_of_its_fold(tmp_path, monkeypatch):
             (
                 out.parent.parent.name,
                 out.parent.name,
-                config.certificate,
+                config.label_check,
                 {name: folder.parent.relative_to(tmp_path).as_posix() for name, folder in context.inputs.items()},
             )
         )
@@ -122,10 +122,10 @@ def test_every_run_meets_mains_photographs_of_its_fold(tmp_path, monkeypatch):
 
     monkeypatch.setattr(measure, "run", work)
     measure_all(runs, lambda line: None)
-    assert len(seen) == 7 and all(certificate for *_, certificate, _ in seen)
+    assert len(seen) == 7 and all(label_check for *_, label_check, _ in seen)
     for variant, fold, _, inputs in seen:
         wanted = {"ingest": f"main/{fold}", "generate": f"{variant}/{fold}"}
-        assert inputs == (wanted | {"certify": "main/fold0"} if fold == "fold0" else wanted)
+        assert inputs == (wanted | {"label_check": "main/fold0"} if fold == "fold0" else wanted)
     assert sorted(path.parent.parent.parent.name for path in tmp_path.rglob("failures/*.json")) == ["main", "objects2"]
     measure_all(runs, lambda line: None)
     assert len(seen) == 9 and not list(tmp_path.rglob("failures/*.json"))
@@ -137,7 +137,7 @@ def write_quality(folder, kid, names=("bar", "spot")):
         folder / "quality@anomaly_gan" / "metrics.json",
         {
             "categories": {
-                name: {"defect": view, "crop": view, "certificate": {"median": 0.6, "difference": -0.1 * kid}}
+                name: {"defect": view, "crop": view, "label_check": {"median": 0.6, "difference": -0.1 * kid}}
                 for name in names
             }
         },
@@ -184,6 +184,6 @@ def test_the_embedded_study_measures_quality_and_trains_no_detector(tmp_path):
     runs = plan_study(study, read_yaml(PACKAGE / "configs" / study.base), tmp_path)
     assert study.quality and not any(run.cells() for run in runs)
     assert {run.config.data.objects for run in runs} == {None, 1, 2, 4, 8}
-    certifying = {run.variant for run in runs if any(step.name == "certify" for step in run.steps())}
-    assert certifying == {"main"}, "one object trains no segmenter"
+    checking = {run.variant for run in runs if any(step.name == "label_check" for step in run.steps())}
+    assert checking == {"main"}, "one object trains no segmenter"
     assert {run.config.generate.count for run in runs} == {90}

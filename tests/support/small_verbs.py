@@ -52,8 +52,8 @@ SETTINGS: dict[str, Any] = {
     "pool": {"count": 3},
     "train": LEAST,
     "generate": {"count": 2, "threads": 1},
-    "certify": {"steps": 1},
-    "gate": {"certificate": True, "repeats": 1, "min_n": 2, "retries": 1, "max_spares": 1},
+    "label_check": {"steps": 1},
+    "gate": {"label_check": True, "repeats": 1, "min_n": 2, "retries": 1, "max_spares": 1},
     "one_class": {"detectors": ["cae"], "settings": {"cae": CAE}, "held_out": 0.5, "false_alarm": 0.5},
     "compare": {
         "arms": ["none", "anomaly_gan"],

@@ -85,7 +85,7 @@ def test_a_gate_is_one_task_with_the_same_decisions(nodes, small_run, tmp_path):
     config = GenerateConfig(method="copy_paste", count=4, threads=1)
     run_stage("generate", generate.run, config, context, tmp_path / "generate")
     context = Context(1, "cpu", inputs | {"generate@copy_paste": tmp_path / "generate"})
-    config = GateConfig(method="copy_paste", certificate=False, min_n=2, max_n=4, repeats=2, retries=1)
+    config = GateConfig(method="copy_paste", label_check=False, min_n=2, max_n=4, repeats=2, retries=1)
     run_stage("gate", gate, config, context, tmp_path / "here")
     with cluster.engine("ray", made.address):
         run_stage("gate", gate, config, context, tmp_path / "there")

@@ -148,7 +148,7 @@ def run_figures(view, **changes):
     return figures(view, NAMES, CONFIG.model_copy(update=changes), np.random.default_rng(0))
 
 
-def test_the_same_distribution_is_near_the_yardstick_and_a_wider_one_far_from_it():
+def test_the_same_distribution_is_near_the_reference_and_a_wider_one_far_from_it():
     alike, wide = run_figures(make_view()), run_figures(make_view(fake_scale=4.0))
     assert alike["n"] == 12
     assert alike["FD-Toy"]["ratio"] == pytest.approx(1.0, abs=0.35)

@@ -19,12 +19,12 @@ from anomaly_gan.synthesis.gate.results import ORDER, Counts, MetricResult
 
 CONFIG = GateConfig(method="copy_paste")
 NAMES = {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"}
-LABEL = {"certificate": 0.5, "certificates": [0.5], "category_right": 1.0, "seams": [1.0], "copy_ratio": 2.0}
+LABEL = {"label_iou": 0.5, "label_ious": [0.5], "category_right": 1.0, "seams": [1.0], "copy_ratio": 2.0}
 
 
 @dataclass
 class StubInspector:
-    """What a segmenter would say; the real one is trained in test_certificate."""
+    """What a segmenter would say; the real one is trained in test_label_check."""
 
     findings: tuple = ()
 

@@ -7,8 +7,8 @@ import pytest
 from anomaly_gan.core.files import sha256_file
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop, precision
-from anomaly_gan.synthesis.label_check import stage as certify
-from anomaly_gan.synthesis.label_check.config import CertifyConfig
+from anomaly_gan.synthesis.label_check import stage as label_check
+from anomaly_gan.synthesis.label_check.config import LabelCheckConfig
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.training import stage as train
 
@@ -30,7 +30,10 @@ SMALLEST = {
     "checkpoint_every": 1,
 }
 SEGMENTERS = {"folds": 2, "size": 32, "base_width": 8, "depth": 2, "steps": 3, "batch": 4, "checkpoint_every": 1}
-STAGES = {"train": (train.run, TrainConfig(**SMALLEST)), "certify": (certify.run, CertifyConfig(**SEGMENTERS))}
+STAGES = {
+    "train": (train.run, TrainConfig(**SMALLEST)),
+    "label_check": (label_check.run, LabelCheckConfig(**SEGMENTERS)),
+}
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
-from anomaly_gan.synthesis.label_check import stage as certify
-from anomaly_gan.synthesis.label_check.config import CertifyConfig
+from anomaly_gan.synthesis.label_check import stage as checking
+from anomaly_gan.synthesis.label_check.config import LabelCheckConfig
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.training import stage as train
 from detection.one_class.synthetic_filter import train_stage as one_class
@@ -26,7 +26,10 @@ AWARE = {"aware_width": 4, "aware_size": 8, "aware_steps": 4, "batch": 4, "sampl
 CAE = {"cae": {"size": 16, "epochs": 50, "batch": 8, **EXACT}}
 STAGES = {
     "train": (train.run, TrainConfig(steps=50, **NETS, **AWARE, **EXACT)),
-    "certify": (certify.run, CertifyConfig(folds=2, size=32, base_width=8, depth=2, steps=50, batch=4, **EXACT)),
+    "label_check": (
+        checking.run,
+        LabelCheckConfig(folds=2, size=32, base_width=8, depth=2, steps=50, batch=4, **EXACT),
+    ),
     "generate": (generate.run, GenerateConfig(method="copy_paste", count=8)),
     "gate": (gate.run, GateConfig(method="copy_paste", repeats=4, min_n=5, judged_n=5)),
     "one_class": (one_class.run, OneClassStageConfig(detectors=("cae",), settings=CAE, false_alarm=0.5)),
@@ -61,7 +64,9 @@ def cut(name, inputs, folder, seconds):
 
 DONE = {
     "train": lambda folder, metrics: (folder / "generator.safetensors").is_file() and 1 <= metrics["steps"] <= 20,
-    "certify": lambda folder, metrics: (folder / "segmenter-1.safetensors").is_file() and 1 <= metrics["steps"] <= 20,
+    "label_check": lambda folder, metrics: (
+        (folder / "segmenter-1.safetensors").is_file() and 1 <= metrics["steps"] <= 20
+    ),
     "generate": lambda folder, metrics: (
         2 <= metrics["count"] < metrics["planned"] == 16
         and len(load_dataset(folder).images) == metrics["count"]
@@ -89,9 +94,9 @@ def test_a_stage_whose_time_is_over_ends_with_what_is_done(name, inputs, tmp_pat
     assert read_manifest(tmp_path / name)["key"] == key
 
 
-@pytest.mark.parametrize("name", ["certify", "generate", "gate"])
+@pytest.mark.parametrize("name", ["label_check", "generate", "gate"])
 def test_a_watch_that_never_rings_changes_nothing(name, inputs, tmp_path, toy_extractors, monkeypatch):
-    monkeypatch.setitem(STAGES, "certify", (certify.run, STAGES["certify"][1].model_copy(update={"steps": 2})))
+    monkeypatch.setitem(STAGES, "label_check", (checking.run, STAGES["label_check"][1].model_copy(update={"steps": 2})))
     without, within = (cut(name, inputs, tmp_path / place / name, each) for place, each in (("a", 0), ("b", 1e9)))
     assert without == within and "ended_by" not in within
     manifests = [read_manifest(tmp_path / place / name) for place in ("a", "b")]
@@ -105,7 +110,7 @@ def test_what_time_ended_is_made_whole_where_there_is_more_of_it(inputs, tmp_pat
 
 
 def test_a_resumed_check_still_says_that_time_ended_one_of_its_trainings(inputs, tmp_path, monkeypatch):
-    real, calls = certify.fit, []
+    real, calls = checking.fit, []
 
     def second_dies(*arguments, **names):
         calls.append(arguments)
@@ -114,8 +119,8 @@ def test_a_resumed_check_still_says_that_time_ended_one_of_its_trainings(inputs,
         return real(*arguments, **names)
 
     with monkeypatch.context() as patch:
-        patch.setattr(certify, "fit", second_dies)
+        patch.setattr(checking, "fit", second_dies)
         with pytest.raises(KeyboardInterrupt):
-            cut("certify", inputs, tmp_path / "certify", 12.0)
-    assert cut("certify", inputs, tmp_path / "certify", 1e9)["ended_by"] == "time"
-    assert len(list((tmp_path / "certify").rglob(loop.ENDED))) == 1
+            cut("label_check", inputs, tmp_path / "label_check", 12.0)
+    assert cut("label_check", inputs, tmp_path / "label_check", 1e9)["ended_by"] == "time"
+    assert len(list((tmp_path / "label_check").rglob(loop.ENDED))) == 1

@@ -20,7 +20,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     found = []
     for method in run.methods("gate"):
         stage = run.stages[f"gate@{method}"]
-        decisions, drawn = read_decisions(stage), certificate_histogram(run, method, config)
+        decisions, drawn = read_decisions(stage), label_check_histogram(run, method, config)
         found.append(
             {
                 "method": method,
@@ -28,10 +28,8 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
                 "counts": count_table(stage.metrics),
                 "verdicts": verdict_table(stage.metrics),
                 "figures": figure_table(stage.metrics),
-                "certificates": certificate_table(stage.metrics),
-                "histogram": album.file_png(*drawn, f"label certificates of {method} and of real defects")
-                if drawn
-                else None,
+                "label_check": label_check_table(stage.metrics),
+                "histogram": album.file_png(*drawn, f"label checks of {method} and of real defects") if drawn else None,
                 "reasons": decisions.reasons(),
                 "refused": refused_pictures(run, method, decisions.refused, album, config),
                 "metrics": metric_tables(stage.metrics),
@@ -40,11 +38,11 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     return found
 
 
-def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
-    """The label certificate beside that of real defects by segmenters that had not seen them; seams; copies."""
+def label_check_table(metrics: Mapping[str, Any]) -> Table | None:
+    """The label check beside that of real defects by segmenters that had not seen them; seams; copies."""
     rows = []
     for name, row in categories_of(metrics).items():
-        found, seam, copies = (row.get(key) for key in ("certificate", "seam", "copies"))
+        found, seam, copies = (row.get(key) for key in ("label_check", "seam", "copies"))
         if isinstance(found, Mapping) and isinstance(seam, Mapping) and isinstance(copies, Mapping):
             rows.append(
                 [
@@ -67,7 +65,7 @@ def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
             )
     heads = [
         "category",
-        "certificate",
+        "IoU of the label",
         "before refusals",
         "real defects",
         "difference",
@@ -80,14 +78,14 @@ def certificate_table(metrics: Mapping[str, Any]) -> Table | None:
     return table(heads, rows) if rows else None
 
 
-def certificate_histogram(run: Run, method: str, config: ReportConfig) -> tuple[bytes, int, int] | None:
-    """Certificates of the accepted instances and of all first attempts beside those of real defects by segmenters
+def label_check_histogram(run: Run, method: str, config: ReportConfig) -> tuple[bytes, int, int] | None:
+    """IoU of the labels of the accepted instances and of all first attempts beside those of real defects by segmenters
     that had not seen their objects, a panel per category; None where the gate asked for none."""
-    certify = run.get("certify")
+    checked = run.get("label_check")
     accepted: dict[str, list[float]] = {}
     first: dict[str, list[float]] = {}
     for row in run.stages[f"gate@{method}"].json_lines("decisions.jsonl"):
-        values = (row.get("measures") or {}).get("certificates")
+        values = (row.get("measures") or {}).get("label_ious")
         if not isinstance(values, list):
             continue
         name = str(row.get("pool_item")).partition("/")[0]
@@ -97,27 +95,27 @@ def certificate_histogram(run: Run, method: str, config: ReportConfig) -> tuple[
             first.setdefault(name, []).extend(map(float, values))
     names = [name for name in dict.fromkeys([*first, *accepted]) if first.get(name) or accepted.get(name)]
     names = names[: config.categories]
-    if certify is None or not names:
+    if checked is None or not names:
         return None
     real: dict[str, list[float]] = {}
-    for row in certify.json_lines("yardstick.jsonl"):
+    for row in checked.json_lines("reference.jsonl"):
         real.setdefault(str(row.get("category")), []).append(float(row.get("iou") or 0.0))
     return histograms(
         {
             name: {"accepted": accepted.get(name, []), "real": real.get(name, []), "first attempt": first.get(name, [])}
             for name in names
         },
-        "label certificate (IoU)",
+        "label check (IoU)",
     )
 
 
 def write_histograms(run: Run, config: ReportConfig, out: Path) -> list[str]:
-    """Write ``certificate@METHOD.png`` per method whose gate asked for certificates. Returns the file names."""
+    """Write ``label_check@METHOD.png`` per method whose gate asked for label checks. Returns the file names."""
     names = []
     for method in run.methods("gate"):
-        drawn = certificate_histogram(run, method, config)
+        drawn = label_check_histogram(run, method, config)
         if drawn is not None:
-            names.append(f"certificate@{method}.png")
+            names.append(f"label_check@{method}.png")
             write_bytes(out / names[-1], drawn[0])
     return names
 

@@ -1,4 +1,4 @@
-"""The second opinion: detectors that know normal photographs alone, on the accepted synthetic ones."""
+"""The one-class filter: detectors that know normal photographs alone, on the accepted synthetic ones."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..pictures import Album, Picture, cut, load_pixels, native_window, outlined
 from ..tables import Table, evenly, figure, mapping, table
 
 WORDS = {"defect_not_unusual": "defect not unusual", "background_unusual": "background unusual"}
-HEADS = ("photographs", "suspicious", "defect not unusual", "background unusual", "background compared")
+HEADS = ("photographs", "outliers", "defect not unusual", "background unusual", "background compared")
 
 
 def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
-    """None where the run has no second opinion."""
+    """None where the run has no one-class filter."""
     stage = run.get("one_class")
     if stage is None:
         return None
     return {
         "thresholds": threshold_table(stage.metrics),
         "learned": learned(stage.metrics),
-        "arms": [_arm(run, method, album, config) for method in run.methods("opinion")],
+        "arms": [_arm(run, method, album, config) for method in run.methods("one_class_filter")],
     }
 
 
@@ -77,8 +77,8 @@ def percent(value: Any) -> str | None:
 
 
 def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str, Any]:
-    stage = run.stages[f"opinion@{method}"]
-    dropped = getattr(run.get(f"export@{method}"), "metrics", {}).get("dropped_as_suspicious")
+    stage = run.stages[f"one_class_filter@{method}"]
+    dropped = getattr(run.get(f"export@{method}"), "metrics", {}).get("dropped_as_outliers")
     return {
         "method": method,
         "sentence": stage.metrics.get("sentence"),
@@ -89,12 +89,12 @@ def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str,
 
 
 def share_table(metrics: Mapping[str, Any]) -> Table:
-    """The synthetic photographs by category, and below them the two yardsticks."""
-    yardsticks = mapping(metrics.get("yardsticks"))
+    """The synthetic photographs by category, and below them the two references."""
+    references = mapping(metrics.get("references"))
     rows = [[name, *_cells(row)] for name, row in mapping(metrics.get("categories")).items()]
     rows.append(["all synthetic", *_cells(metrics.get("all"))])
     for key, words in (("real_defects", "real defects"), ("held_out_normals", "normals, nothing painted")):
-        rows.append([f"yardstick: {words}", *_cells(mapping(yardsticks.get(key)).get("all"))])
+        rows.append([f"reference: {words}", *_cells(mapping(references.get(key)).get("all"))])
     return table(["", *HEADS], rows)
 
 
@@ -110,16 +110,14 @@ def _cells(row: Any) -> list[Any]:
 def pictures(
     run: Run, stage: StageFolder, method: str, album: Album, config: ReportConfig
 ) -> list[tuple[str, Picture | None]]:
-    """Some suspicious photographs, evenly spaced, each with its reasons and the values behind them."""
+    """Some outliers, evenly spaced, each with its reasons and the values behind them."""
     gate = run.get(f"gate@{method}")
     dataset = gate.dataset() if gate else None
     if dataset is None:
         return []
     images, annotations = {image.file_name: image for image in dataset.images}, dataset.by_image()
     lines = [
-        line
-        for line in stage.json_lines("opinions.jsonl")
-        if line.get("suspicious") and line.get("file_name") in images
+        line for line in stage.json_lines("outliers.jsonl") if line.get("outlier") and line.get("file_name") in images
     ]
     found = []
     for line in evenly(lines, 2 * config.rows):
@@ -129,7 +127,7 @@ def pictures(
             mask = union_mask(annotations.get(image.id, []), *pixels.shape[:2])
             window = native_window(mask, config.cell_px)
             shown = outlined(cut(pixels, window), cut(mask, window), config.cell_px)
-            found.append((caption(line), album.photo(shown, f"suspicious {image.file_name}")))
+            found.append((caption(line), album.photo(shown, f"outlier {image.file_name}")))
     return found
 
 

@@ -152,7 +152,7 @@ def read_arm(
 
 def ended_by_time(run: Run, arm: str, summary: Mapping[str, Any]) -> tuple[str, ...]:
     """A clause for every stage of the arm that a time budget ended, and for the comparison."""
-    stages = {name: run.get(name) for name in (f"generate@{arm}", f"gate@{arm}", "certify")}
+    stages = {name: run.get(name) for name in (f"generate@{arm}", f"gate@{arm}", "label_check")}
     made, judged, checked = (
         stage.metrics if stage and stage.metrics.get("ended_by") == "time" else {} for stage in stages.values()
     )

@@ -1,5 +1,6 @@
 """What the cells of a study say together, honestly: pure functions of finished cells, no torch at import."""
 
+from .ablations import ABLATION_COLUMNS, Trained, ablation_rows, ablation_study, gate_aims
 from .cells import StudyCell, load_cells, read_result, study_cells
 from .gates import GateFigures, load_gates
 from .plots import write_plots
@@ -10,15 +11,16 @@ from .summary import (
     gate_rows,
     summarise_study,
 )
-from .switches import SWITCH_COLUMNS, Trained, gate_aims, switch_rows, switch_study
 
 __all__ = [
+    "ABLATION_COLUMNS",
     "COMPARISON_COLUMNS",
     "GATE_COLUMNS",
-    "SWITCH_COLUMNS",
     "GateFigures",
     "StudyCell",
     "Trained",
+    "ablation_rows",
+    "ablation_study",
     "comparison_rows",
     "gate_aims",
     "gate_rows",
@@ -27,7 +29,5 @@ __all__ = [
     "read_result",
     "study_cells",
     "summarise_study",
-    "switch_rows",
-    "switch_study",
     "write_plots",
 ]

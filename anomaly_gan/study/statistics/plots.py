@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from anomaly_gan.core.files import atomic_path
 
 from ..config import MAIN
+from .ablations import AIMS
 from .comparisons import NONE, OURS, base_method, main_comparisons
 from .quality_plots import quality_figure
-from .switches import AIMS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ GATES_SHOWN = 24
 
 
 def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
-    """Write those of ``lift.png``, ``leak.png``, ``gates.png``, ``amount.png``, ``switches.png``, ``quality.png`` and
+    """Write those of ``lift.png``, ``leak.png``, ``gates.png``, ``amount.png``, ``ablations.png``, ``quality.png`` and
     ``quality_variants.png`` that there is something for.
 
     Returns:
@@ -33,9 +33,9 @@ def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
         "leak.png": leak_figure,
         "gates.png": gates_figure,
         "amount.png": amount_figure,
-        "switches.png": switches_figure,
+        "ablations.png": ablations_plot,
         "quality.png": quality_figure,
-        "quality_variants.png": lambda summary: switches_figure({"switches": summary.get("quality")}),
+        "quality_variants.png": lambda summary: ablations_plot({"ablations": summary.get("quality")}),
     }
     written = []
     for name, draw in drawings.items():
@@ -159,9 +159,9 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
     return figure
 
 
-def switches_figure(summary: Mapping[str, Any]) -> Figure | None:
+def ablations_plot(summary: Mapping[str, Any]) -> Figure | None:
     """Forest plot of each variant's difference to main in the primary figures and the diversity, first arm."""
-    arms = (summary.get("switches") or {"arms": {}})["arms"]
+    arms = (summary.get("ablations") or {"arms": {}})["arms"]
     variants: list[dict[str, Any]] = next((part["variants"] for part in arms.values()), [])
     shown = [
         (

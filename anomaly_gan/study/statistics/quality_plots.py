@@ -7,14 +7,14 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from ..config import MAIN
-from .switches import AIMS
+from .ablations import AIMS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, GRAY = "#0072b2", "0.35"
-SHOWN = ("kid", "crop_kid", "crop_fid", "certificate_gap", "empty", "diversity")
-LEVELS = {"one": 1.0, "certificate_gap": 0.0, "empty": 0.0}
+SHOWN = ("kid", "crop_kid", "crop_fid", "label_iou_gap", "empty", "diversity")
+LEVELS = {"one": 1.0, "label_iou_gap": 0.0, "empty": 0.0}
 """Where real photographs stand against each other; 1 for every multiple of real against real."""
 
 

@@ -46,10 +46,10 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
     prove_no_leak(ingest, accepted)
     passed, dropped = without_failed(accepted, accepted.folder)
     kept = passed
-    if config.opinion == "drop":
-        suspicious = read_suspicious(context.inputs[f"opinion@{config.method}"] / "opinions.jsonl", accepted)
-        kept = passed.select(lambda image: image.file_name not in suspicious)
-        dropped["dropped_as_suspicious"] = len(passed.images) - len(kept.images)
+    if config.outliers == "drop":
+        outliers = read_outliers(context.inputs[f"one_class_filter@{config.method}"] / "outliers.jsonl", accepted)
+        kept = passed.select(lambda image: image.file_name not in outliers)
+        dropped["dropped_as_outliers"] = len(passed.images) - len(kept.images)
     asked: dict[str, Any] = {}
     if config.per_real is not None:
         kept = keep_per_real(kept, real, config.per_real)
@@ -77,22 +77,24 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
     }
 
 
-def read_suspicious(path: Path, accepted: Dataset) -> set[str]:
-    """Names of the accepted photographs that the second opinion finds suspicious.
+def read_outliers(path: Path, accepted: Dataset) -> set[str]:
+    """Names of the accepted photographs that the one-class filter finds to be outliers.
 
     Raises:
         InputError: the file is missing or broken, or says nothing of an accepted photograph with a defect.
     """
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        opinions = {str(line["file_name"]): bool(line["suspicious"]) for line in lines}
+        found = {str(line["file_name"]): bool(line["outlier"]) for line in lines}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "FORMAT", "the second opinion cannot be read", "run opinion again") from error
+        raise InputError(
+            str(path), "FORMAT", "the filter's scores cannot be read", "run one_class_filter again"
+        ) from error
     labelled = accepted.by_image()
     for image in accepted.images:
-        if image.id in labelled and image.file_name not in opinions:
-            raise InputError(str(path), "FORMAT", f"no opinion on {image.file_name}", "run opinion again")
-    return {name for name, suspicious in opinions.items() if suspicious}
+        if image.id in labelled and image.file_name not in found:
+            raise InputError(str(path), "FORMAT", f"nothing on {image.file_name}", "run one_class_filter again")
+    return {name for name, outlier in found.items() if outlier}
 
 
 def merge(real: Dataset, synthetic: Dataset, out: Path, copies: Copies = ()) -> Dataset:

@@ -69,7 +69,7 @@ class Candidate:
 
 
 class Inspects(Protocol):
-    """The segmenters of ``certify`` (``gate.inspector``), as far as a check asks them."""
+    """The segmenters of ``label_check`` (``gate.inspector``), as far as a check asks them."""
 
     def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, Any]]:
         """Reasons to reject, and what was measured."""
@@ -88,7 +88,7 @@ class Seen:
 @dataclass(frozen=True)
 class Setting:
     """What a check may know besides the candidate: the limits, the pixels met so far, the real training defects (for
-    limits that are measured and not set), and the segmenters of ``certify`` where the gate asks them."""
+    limits that are measured and not set), and the segmenters of ``label_check`` where the gate asks them."""
 
     config: GateConfig
     seen: Seen = field(default_factory=Seen)

@@ -71,10 +71,10 @@ class GateConfig(Config):
     artefact: int = Field(24, ge=0)
     """Shams (sound texture put in by the method) per category, from which a probe learns whether compositing can be
     seen; 0: it is not asked."""
-    certificate: bool = False
-    """Ask the segmenters of stage ``certify``, which saw real training photographs only, whether they find each
+    label_check: bool = False
+    """Ask the segmenters of stage ``label_check``, which saw real training photographs only, whether they find each
     defect where its mask is, and look for copies of training defects."""
-    min_certificate: float = Field(0.05, ge=0, le=1)
+    min_label_iou: float = Field(0.05, ge=0, le=1)
     """A photograph with an instance found worse than this (intersection over union) is empty there: rejected, unless
     the category's real defects are missed as often as ``max_missed`` says."""
     max_missed: float = Field(0.25, ge=0, le=1)
@@ -85,8 +85,8 @@ class GateConfig(Config):
     know one or two objects, and the nearest of the few pairs of objects is far. Of magnetic tiles with two objects a
     category, 66 to 78 % counted as copies and nine of ten breaks as empty; with four, 10 to 37 % as copies; with
     eight, 2 to 15 %."""
-    certificate_gap: float = Field(0.05, ge=0, le=1)
-    """Warn where the median certificate lies further than this below that of real defects."""
+    label_iou_gap: float = Field(0.05, ge=0, le=1)
+    """Warn where the median IoU lies further than this below that of real defects."""
     max_empty: float = Field(0.01, ge=0, le=1)
     """Warn where more than this share of instances is empty beyond the share of real ones that is missed."""
     reject_copies: bool = True
@@ -117,8 +117,8 @@ class ExportConfig(Config):
     method: str = "anomaly_gan"
     normals: bool = True
     """Keep training photographs without a defect."""
-    opinion: Literal["keep", "drop"] = "keep"
-    """Whether photographs that the second opinion finds suspicious go out; it needs ``one_class.detectors``."""
+    outliers: Literal["keep", "drop"] = "keep"
+    """Whether photographs that the one-class filter finds to be outliers go out; it needs ``one_class.detectors``."""
     real_times: int = Field(1, ge=1)
     """How often each real photograph with a defect goes out: once as it is, the other times turned, mirrored, scaled
     and lit otherwise (the method ``geometric``). They count as real."""

@@ -1,4 +1,4 @@
-"""The gate's use of the label certificate: what is empty or copied is rejected, everything is put into figures."""
+"""The gate's use of the label check: what is empty or copied is rejected, everything is put into metrics."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...core.errors import InputError
 from ...core.masks import windowed
 from ...metrics.seam import seam_score
 from ..label_check.copies import CopyBook
-from ..label_check.segmenter import EMPTY, Judge
+from ..label_check.segmenter import EMPTY, LabelChecker
 from ..label_check.windows import label_map, real_defects
 from .candidate import Candidate, Finding
 from .config import GateConfig
 
 
 class Inspector:
-    """Looks at candidates with the segmenters and the reference of a finished stage ``certify`` (``folder``).
+    """Looks at candidates with the segmenters and the reference of a finished stage ``label_check`` (``folder``).
 
     Raises:
         InputError: the folder is not whole (FORMAT).
@@ -29,29 +29,29 @@ class Inspector:
 
     def __init__(self, config: GateConfig, train: Dataset, folder: Path, device: str = "cpu") -> None:
         self.config, self.names = config, train.category_names()
-        self.judge = Judge(folder, device)
+        self.checker = LabelChecker(folder, device)
         self.book = CopyBook.build(
             real_defects(train, train.info.get("mode", "L") == "L"), [category.name for category in train.categories]
         )
-        path = folder / "yardstick.jsonl"
+        path = folder / "reference.jsonl"
         try:
             self.real = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         except (OSError, ValueError) as error:
-            raise InputError(str(path), "FORMAT", "cannot be read", "run certify again") from error
+            raise InputError(str(path), "FORMAT", "cannot be read", "run label_check again") from error
 
     def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, Any]]:
-        """Reasons to reject, and per instance (splinters left out) its certificate, seam, and distance to the nearest
+        """Reasons to reject, and per instance (splinters left out) its IoU, seam, and distance to the nearest
         training defect over the threshold (below 1: a copy)."""
         masks = [mask for _, mask in candidate.instances]
-        looks = self.judge.certify(candidate.pixels, candidate.instances, self._groups(candidate))
+        looks = self.checker.look(candidate.pixels, candidate.instances, self._groups(candidate))
         labels = label_map(masks[0].shape, [(0, mask) for mask in masks])
         seams = [seam_score(candidate.pixels, masks[at], labels) for at in windowed(masks)]
         ratio, original = self._nearest(candidate)
         agreeing = [one.agrees for one in looks if one.agrees is not None]
         ious = [round(one.iou, 4) for one in looks]
         measures = {
-            "certificate": min(ious),
-            "certificates": ious,
+            "label_iou": min(ious),
+            "label_ious": ious,
             "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,
             "seams": [None if seam is None else round(seam, 4) for seam in seams],
             "copy_ratio": None if ratio is None else round(ratio, 4),
@@ -59,12 +59,12 @@ class Inspector:
         }
         name = self.names[candidate.instances[0][0]]
         findings = []
-        if min(ious) < self.config.min_certificate and self.rejects_empty(name):
+        if min(ious) < self.config.min_label_iou and self.rejects_empty(name):
             findings.append(
                 Finding(
                     "H7",
                     f"a segmenter trained on real defects finds {min(ious):.0%} of an instance "
-                    f"where its mask is, at least {self.config.min_certificate:.0%} are needed",
+                    f"where its mask is, at least {self.config.min_label_iou:.0%} are needed",
                 )
             )
         if ratio is not None and ratio < 1 and self.config.reject_copies and not candidate.pasted:
@@ -90,17 +90,17 @@ class Inspector:
         """Figures of a category from its decisions: medians and copies of the accepted, and what the generator did at
         the first attempt (``median_at_first``, ``empty_share``, ``copies.share``), before anything was rejected: real
         defects that are missed stay in their median, rejected ones leave that of the accepted."""
-        looked = [line for line in lines if "certificates" in line["measures"]]
+        looked = [line for line in lines if "label_ious" in line["measures"]]
         first = [line["measures"] for line in looked if line["attempt"] == 0 and not line["spare"]]
         accepted = [line["measures"] for line in looked if line["accepted"]]
         own = [line for line in self.real if line["category"] == name]
-        median, real_median = _median(accepted, "certificates"), _middle([line["iou"] for line in own])
+        median, real_median = _median(accepted, "label_ious"), _middle([line["iou"] for line in own])
         difference = None if median is None or real_median is None else round(median - real_median, 4)
         agreeing = [one["category_right"] for one in accepted if one["category_right"] is not None]
         return {
-            "certificate": {
+            "label_check": {
                 "median": median,
-                "median_at_first": _median(first, "certificates"),
+                "median_at_first": _median(first, "label_ious"),
                 "real_median": real_median,
                 "difference": difference,
                 "empty_share": _empty(first),
@@ -109,7 +109,7 @@ class Inspector:
                 "rejects_empty": self.rejects_empty(name),
                 "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,
                 "real_category_right": _share([line["agrees"] for line in own if line["agrees"] is not None]),
-                "instances": sum(len(one["certificates"]) for one in accepted),
+                "instances": sum(len(one["label_ious"]) for one in accepted),
                 "real_instances": len(own),
             },
             "seam": {
@@ -151,7 +151,7 @@ def _copied(measures: dict[str, Any]) -> bool:
 
 
 def _empty(rows: Sequence[dict[str, Any]]) -> float | None:
-    return _share([iou < EMPTY for one in rows for iou in one["certificates"]])
+    return _share([iou < EMPTY for one in rows for iou in one["label_ious"]])
 
 
 def _share(values: Sequence[bool]) -> float | None:

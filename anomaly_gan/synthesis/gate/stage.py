@@ -61,8 +61,8 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     generated = load_dataset(context.inputs[f"generate@{config.method}"])
     inputs = method_inputs(config.method, context, control_of(generated.folder))
     keeper = Keeper(config, inputs, generated, out, context.seed)
-    if config.certificate:
-        keeper.inspector = Inspector(config, inputs.train, context.inputs["certify"], place_of(context.device))
+    if config.label_check:
+        keeper.inspector = Inspector(config, inputs.train, context.inputs["label_check"], place_of(context.device))
     for image in keeper.inputs.train.images:
         if image.id in keeper.train_annotated:
             keeper.seen.add(keeper.read_train(image), f"training photograph {image.file_name}")
@@ -101,7 +101,7 @@ def measure(
     accepted: Dataset,
     counts: Mapping[str, tuple[Counts, dict[str, Any]]],
 ) -> GateResult:
-    """Every category's figures and verdict; ``counts`` gives its counts and, where asked, its label certificates."""
+    """Every category's figures and verdict; ``counts`` gives its counts and, where asked, its label checks."""
     extractors = build_extractors(context.device)
     views = CategoryViews(reals.train, accepted, extractors, config, context.seed)
     categories = {}
@@ -156,7 +156,7 @@ class Keeper:
     def category(
         self, name: str, images: list[ImageRecord], until: TimeBudget | None = None
     ) -> tuple[list[dict[str, Any]], Counts, dict[str, Any]]:
-        """Rows of the accepted photographs of one category, the counts, and figures of its label certificates.
+        """Rows of the accepted photographs of one category, the counts, and figures of its label checks.
 
         At least one photograph is looked at, and none that comes after ``until``.
         """

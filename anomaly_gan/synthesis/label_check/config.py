@@ -1,4 +1,4 @@
-"""Configuration of the segmenters behind the label certificate; no torch here."""
+"""Configuration of the segmenters behind the label check; no torch here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...core.durations import TimeLimit
 from ...engine.precision import Precision
 
 
-class CertifyConfig(Config):
+class LabelCheckConfig(Config):
     """Small segmenters, one per fold of the training split by objects; ``size`` is the side of their windows in px."""
 
     folds: int = Field(3, ge=2, le=10)
@@ -31,7 +31,7 @@ class CertifyConfig(Config):
     time_budget: TimeLimit = Field(None, description="5m: all trainings together end by then; None: by their steps")
 
     @model_validator(mode="after")
-    def _halves(self) -> CertifyConfig:
+    def _halves(self) -> LabelCheckConfig:
         if self.size % 2**self.depth:
             raise ValueError(f"size: {self.size} px cannot be halved {self.depth} times (depth)")
         return self

@@ -1,6 +1,6 @@
-"""The label certificate: do segmenters that saw real training photographs only find a defect where its mask is?
+"""The label check: do segmenters that saw real training photographs only find a defect where its mask is?
 
-Segmenters are trained by folds of the training split, whole objects in or out (stage ``certify``). A real defect is
+Segmenters are trained by folds of the training split, whole objects in or out (stage ``label_check``). A real defect is
 judged by the segmenter that has not seen its object: that is the reference. A generated defect is judged by the
 segmenter that has not seen the object its mask (or its texture) came from, so both stand before judges of the same
 knowledge. Deviation: issue and papers name one segmenter trained on everything; it would know the very defects that
@@ -102,8 +102,8 @@ def look(
     return Look(float(iou), agrees)
 
 
-class Judge:
-    """The segmenters of a finished stage ``certify``.
+class LabelChecker:
+    """The segmenters of a finished stage ``label_check``.
 
     Raises:
         InputError: the folder is not whole (FORMAT).
@@ -114,7 +114,7 @@ class Judge:
             self.card = json.loads((folder / "segmenters.json").read_text(encoding="utf-8"))
             self.nets = [self._net(folder / f"segmenter-{fold}.safetensors") for fold in range(self.card["folds"])]
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(str(folder), "FORMAT", "no segmenters here, or not whole", "run certify again") from error
+            raise InputError(str(folder), "FORMAT", "no whole segmenters here", "run label_check again") from error
         self.device = device
         for net in self.nets:
             net.to(device)
@@ -131,7 +131,7 @@ class Judge:
         """The fold whose segmenter has not seen the object; the first for an object that nobody has."""
         return int(self.card["fold_of"].get(group, 0))
 
-    def certify(
+    def look(
         self, pixels: np.ndarray, instances: Sequence[tuple[int, np.ndarray]], groups: Sequence[str | None]
     ) -> list[Look]:
         """A look at each instance (category id, mask_01) that is no splinter, by the segmenter of its ``group``."""

@@ -1,4 +1,4 @@
-"""Stage ``certify``: real training photographs -> segmenters by folds of objects, and what they reach: the reference.
+"""Stage ``label_check``: real training photographs -> segmenters by folds of objects, and their reference.
 
 Once per run; every gate reads it. No synthetic photograph and no test photograph comes in.
 """
@@ -28,7 +28,7 @@ from ...engine.checkpoint import save_weights
 from ...engine.loop import Schedule, finish, fit, make_fabric, time_ended
 from ...engine.precision import settle
 from ...metrics.seam import seam_score
-from .config import CertifyConfig
+from .config import LabelCheckConfig
 from .segmenter import EMPTY, SegmenterTask, build_segmenter, look, probabilities
 from .windows import Shown, Stock, WindowSource, assign_folds, learned, normal_windows, real_defects, scale_for
 
@@ -38,8 +38,8 @@ MOST_NORMALS = 300
 """Normal photographs that are looked at; more of them teach such small nets nothing more."""
 
 
-def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Write ``segmenter-K.safetensors``, ``segmenters.json`` and ``yardstick.jsonl``.
+def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write ``segmenter-K.safetensors``, ``segmenters.json`` and ``reference.jsonl``.
 
     A training that was cut off goes on from its checkpoint; finished folds are kept. The bytes are the same.
 
@@ -57,12 +57,12 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
             str(context.inputs["ingest"]),
             "G13",
             f"training defects of {len(objects)} object only",
-            "label another object, or set gate.certificate=false",
+            "label another object, or set gate.label_check=false",
         )
     folds = min(config.folds, len(objects))
     fold_of = assign_folds(train, folds)
     stocks = make_stocks(train, shown, config, gray, seed)
-    precision = settle(config.precision, context.device, out, "certify").precision
+    precision = settle(config.precision, context.device, out, "label check").precision
     fabric = make_fabric(context.device, precision)
     watch = context.watch(config.time_budget)
     until = [watch.part((fold + 1) / (folds + YARDSTICK_SHARE)) if watch else None for fold in range(folds)]
@@ -71,10 +71,10 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
         for fold in range(folds)
     ]
     device = fabric.device.type
-    lines = yardstick(nets, train, shown, fold_of, config, device)
+    lines = reference(nets, train, shown, fold_of, config, device)
     names = [category.name for category in train.categories]
     write_text(
-        out / "yardstick.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
+        out / "reference.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
     )
     write_json(
         out / "segmenters.json",
@@ -103,7 +103,7 @@ def run(config: CertifyConfig, context: Context, out: Path) -> dict[str, Any]:
     }
 
 
-def make_stocks(train: Dataset, shown: Sequence[Shown], config: CertifyConfig, gray: bool, seed: int) -> list[Stock]:
+def make_stocks(train: Dataset, shown: Sequence[Shown], config: LabelCheckConfig, gray: bool, seed: int) -> list[Stock]:
     """Windows with slack around every defect, and windows of normal photographs at the same scales."""
     defects = [
         Stock(window, one.image.group_id, index)
@@ -121,7 +121,7 @@ def _train(
     fold_of: dict[str, int],
     channels: int,
     train: Dataset,
-    config: CertifyConfig,
+    config: LabelCheckConfig,
     seed: int,
     fabric: Any,
     out: Path,
@@ -156,17 +156,17 @@ def _train(
     return net.to(fabric.device).eval()
 
 
-def yardstick(
+def reference(
     nets: Sequence[nn.Module],
     train: Dataset,
     shown: Sequence[Shown],
     fold_of: dict[str, int],
-    config: CertifyConfig,
+    config: LabelCheckConfig,
     device: str,
 ) -> list[dict[str, Any]]:
     """One line per real training defect: what the segmenter that has not seen its object finds, and its seam."""
     lines = []
-    for one in track(shown, "yardstick"):
+    for one in track(shown, "reference"):
         fold = fold_of[one.image.group_id]
         for index, mask in one.instances:
             seen = look(nets[fold], one.pixels, one.labels, index, mask, config.size, device)
@@ -208,7 +208,7 @@ def summary(lines: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, 
 
 
 def _false_alarms(
-    nets: Sequence[nn.Module], normals: Sequence[Stock], fold_of: dict[str, int], config: CertifyConfig, device: str
+    nets: Sequence[nn.Module], normals: Sequence[Stock], fold_of: dict[str, int], config: LabelCheckConfig, device: str
 ) -> float | None:
     """Share of normal windows of unseen objects in which anything is found."""
     hits = []

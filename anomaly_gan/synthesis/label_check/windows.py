@@ -1,4 +1,4 @@
-"""Windows around defects for the certificate's segmenters, folds by objects, and batches drawn from them.
+"""Windows around defects for the label check's segmenters, folds by objects, and batches drawn from them.
 
 Large defects are squeezed, but no further than by ``LARGEST_SCALE``, as thin ones would vanish. A segmenter learns on
 square windows, of which a larger defect fills several, and judges the whole defect with room around it in one piece,

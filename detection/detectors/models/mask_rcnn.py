@@ -13,7 +13,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from ..backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
 from ..config import DetectConfig
-from ..pretrained_heads import HEAD_WIDTH, WIDTH, apply_warm_start
+from ..pretrained_heads import HEAD_WIDTH, WIDTH, apply_pretrained_heads
 from .input_side import input_side
 
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
@@ -43,8 +43,8 @@ def mask_rcnn(categories: int, config: DetectConfig, pretrained: bool = True) ->
         **_common(config, coco=False),
     )
     _quiet_mask_start(net)
-    if config.warm_start and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
-        apply_warm_start(net, categories + 1)
+    if config.pretrained_heads and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
+        apply_pretrained_heads(net, categories + 1)
     return net
 
 

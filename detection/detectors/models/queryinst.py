@@ -10,7 +10,7 @@ from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from ..backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
 from ..config import DetectConfig
-from ..pretrained_heads import HEAD_WIDTH, WIDTH, apply_warm_start
+from ..pretrained_heads import HEAD_WIDTH, WIDTH, apply_pretrained_heads
 from .input_side import input_side
 from .queryinst_loss import box_losses, class_loss, dice_loss, match, summed
 from .queryinst_stage import Maps, Shapes, Stage, StageOutput
@@ -44,8 +44,8 @@ def queryinst(categories: int, config: DetectConfig, pretrained: bool = True) ->
         detections=config.detections,
         transform=GeneralizedRCNNTransform(**input_side(config)),
     )
-    if config.warm_start and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
-        apply_warm_start(net, categories, detector="queryinst")
+    if config.pretrained_heads and (width, config.head_width) == (WIDTH, HEAD_WIDTH) and pretrained:
+        apply_pretrained_heads(net, categories, detector="queryinst")
     return net
 
 

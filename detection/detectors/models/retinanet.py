@@ -8,7 +8,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from ..backbones import RESNET_COCO, EfficientNetPyramid, choose_backbone, coco_state, resnet_pyramid
 from ..config import DetectConfig
-from ..pretrained_heads import WIDTH, apply_warm_start
+from ..pretrained_heads import WIDTH, apply_pretrained_heads
 from .input_side import input_side
 from .mask_rcnn import ASPECT_RATIOS
 
@@ -37,6 +37,6 @@ def retinanet(categories: int, config: DetectConfig, pretrained: bool = True) ->
         detections_per_img=config.detections,
         **input_side(config),
     )
-    if config.warm_start and net.backbone.out_channels == WIDTH and pretrained:
-        apply_warm_start(net, categories, detector="retinanet")
+    if config.pretrained_heads and net.backbone.out_channels == WIDTH and pretrained:
+        apply_pretrained_heads(net, categories, detector="retinanet")
     return net

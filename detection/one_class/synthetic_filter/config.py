@@ -1,4 +1,4 @@
-"""Configuration of the second opinion in a run. Nothing here imports torch."""
+"""Configuration of the one-class filter in a run. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..registry import ONE_CLASS, one_class
 
 
 class OneClassStageConfig(Config):
-    """Which one-class detectors learn from the training split's normals; none: the run has no second opinion.
+    """Which one-class detectors learn from the training split's normals; none: the run has no one-class filter.
 
     ``settings`` changes single settings of a detector's preset: ``{"iaead": {"epochs": 60}}``. ``held_out`` is the
     share of the normal objects, whole, that no detector learns from; the thresholds are calibrated on them at
@@ -54,8 +54,8 @@ class OneClassStageConfig(Config):
         return self
 
 
-class OpinionConfig(Config):
-    """When a synthetic photograph is suspicious.
+class OneClassFilterConfig(Config):
+    """When a synthetic photograph is an outlier.
 
     Its defect must be found unusual by at least ``found_by`` detectors, and its background by fewer than
     ``blamed_by``. A defect is unusual where the map's greatest value in the mask exceeds what ``against`` says:
@@ -63,7 +63,7 @@ class OpinionConfig(Config):
     ``whole_map``: the threshold for the greatest value of a whole map, which few small defects exceed.
     A detector without a map goes by the score of the whole photograph. The mask is grown by ``grow`` of the
     detector's side to find the defect; what lies farther than ``halo`` of the side from it is background. Between the
-    two nothing is judged: patch features see some of the defect from there.
+    two nothing is found: patch features see some of the defect from there.
     A pixel of the background is blamed where its map value is above the detector's threshold for maps and above the
     base photograph's own values within ``grow`` of it by more than ``margin`` of the way from a typical value to the
     threshold.

@@ -1,7 +1,7 @@
-"""Stage ``opinion@METHOD``: what the one-class detectors say of the accepted synthetic photographs.
+"""Stage ``one_class_filter@METHOD``: what the one-class detectors say of the accepted synthetic photographs.
 
-A photograph is suspicious where no detector finds its defect unusual, or one finds its background unusual that did
-not find it so before the painting. Nothing is removed here; ``export.opinion: drop`` leaves suspicious ones out.
+A photograph is an outlier where no detector finds its defect unusual, or one finds its background unusual that did
+not find it so before the painting. Nothing is removed here; ``export.outliers: drop`` leaves outliers out.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..inspection.calibration import calibrate
 from ..inspection.checkpoint import Model, load_model
 from ..inspection.scoring import choose_device
 from ..interface import Scores, score_all
-from .config import OpinionConfig
+from .config import OneClassFilterConfig
 from .learn import part_normals, read_square
-from .rules import BACKGROUND, DEFECT, Judged, Level, grown, judge_map, judge_score, reasons
+from .rules import BACKGROUND, DEFECT, Finding, Level, compare_map, compare_score, grown, reasons
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Subject:
         return union(masks, *masks[0].shape)
 
 
-def run(config: OpinionConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Write ``opinions.jsonl``, a line per accepted photograph; the metrics give shares beside two yardsticks: real
-    training defects judged alike, and held-out normals under the same masks with nothing painted.
+def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write ``outliers.jsonl``, a line per accepted photograph; the metrics give shares beside two references: real
+    training defects findings alike, and held-out normals under the same masks with nothing painted.
 
     Raises:
         InputError: a base photograph is not in the training split (E4).
@@ -66,19 +66,19 @@ def run(config: OpinionConfig, context: Context, out: Path) -> dict[str, Any]:
     train = ingest.split("train")
     held_out = part_normals(ingest, read_setting(folder, "held_out"), context.seed).held_out
     sets = {"synthetic": made, "real_defects": labelled(train), "held_out_normals": borrowed(ingest, held_out, made)}
-    judged = judge_sets(sets, models, ingest, held_out, config)
-    why = [reasons(item, config.found_by, config.blamed_by) for item in judged["synthetic"]]
-    lines = [_line(subject, item, found) for subject, item, found in zip(made, judged["synthetic"], why, strict=True)]
+    findings = compare_sets(sets, models, ingest, held_out, config)
+    why = [reasons(item, config.found_by, config.blamed_by) for item in findings["synthetic"]]
+    lines = [_line(subject, item, found) for subject, item, found in zip(made, findings["synthetic"], why, strict=True)]
     write_text(
-        out / "opinions.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
+        out / "outliers.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
     )
-    counted = {name: shares(sets[name], judged[name], config) for name in sets}
+    counted = {name: shares(sets[name], findings[name], config) for name in sets}
     return {
         "method": config.method,
         "detectors": list(models),
         "sentence": sentence(counted),
         **counted.pop("synthetic"),
-        "yardsticks": counted,
+        "references": counted,
     }
 
 
@@ -152,7 +152,9 @@ class HeldOut:
         return calibrate(self.maps_NHW[:, inside].max(axis=1), self.false_alarm, self.groups).value
 
 
-def hold(model: Model, ingest: Dataset, held_out: Sequence[ImageRecord], config: OpinionConfig) -> HeldOut | None:
+def hold(
+    model: Model, ingest: Dataset, held_out: Sequence[ImageRecord], config: OneClassFilterConfig
+) -> HeldOut | None:
     """What ``same_mask`` compares with; None where it is not asked for or the detector has no map."""
     if config.against == "whole_map" or model.map_threshold is None:
         return None
@@ -163,33 +165,33 @@ def hold(model: Model, ingest: Dataset, held_out: Sequence[ImageRecord], config:
     return HeldOut(maps.numpy(), [image.group_id for image in chosen], model.map_threshold.asked)
 
 
-def judge_sets(
+def compare_sets(
     sets: Mapping[str, Sequence[Subject]],
     models: Mapping[str, Model],
     ingest: Dataset,
     held_out: Sequence[ImageRecord],
-    config: OpinionConfig,
-) -> dict[str, list[dict[str, Judged]]]:
+    config: OneClassFilterConfig,
+) -> dict[str, list[dict[str, Finding]]]:
     """By set and subject, what each detector says."""
-    found: dict[str, list[dict[str, Judged]]] = {key: [{} for _ in subjects] for key, subjects in sets.items()}
+    found: dict[str, list[dict[str, Finding]]] = {key: [{} for _ in subjects] for key, subjects in sets.items()}
     for name, model in models.items():
         held = hold(model, ingest, held_out, config)
         for key, subjects in sets.items():
-            for start in track(range(0, len(subjects), config.batch), f"opinion {name} {key}"):
+            for start in track(range(0, len(subjects), config.batch), f"one-class filter {name} {key}"):
                 part = subjects[start : start + config.batch]
-                for place, judged in enumerate(_judge_chunk(part, model, ingest, held, config), start=start):
-                    found[key][place][name] = judged
+                for place, findings in enumerate(_compare_chunk(part, model, ingest, held, config), start=start):
+                    found[key][place][name] = findings
     return found
 
 
-def _judge_chunk(
-    part: Sequence[Subject], model: Model, ingest: Dataset, held: HeldOut | None, config: OpinionConfig
-) -> Iterator[Judged]:
+def _compare_chunk(
+    part: Sequence[Subject], model: Model, ingest: Dataset, held: HeldOut | None, config: OneClassFilterConfig
+) -> Iterator[Finding]:
     size = model.settings.size
     scores = score(model, torch.cat([read_square(item.dataset, [item.image], size, model.flatten) for item in part]))
     level = level_of(model)
     if scores.map_BHW is None:
-        yield from (judge_score(float(value), level) for value in scores.image)
+        yield from (compare_score(float(value), level) for value in scores.image)
         return
     bases = {item.base.file_name: item.base for item in part if item.base}
     before: dict[str, np.ndarray] = {}
@@ -201,7 +203,7 @@ def _judge_chunk(
         mask_01 = item.mask()
         inside, reach = grown(mask_01, size, config.grow)
         outside = 1 - grown(mask_01, size, max(config.halo, config.grow))[0]
-        yield judge_map(
+        yield compare_map(
             map_HW,
             inside,
             level,
@@ -233,22 +235,24 @@ def level_of(model: Model) -> Level:
     return Level(model.threshold.value)
 
 
-def shares(subjects: Sequence[Subject], judged: Sequence[dict[str, Judged]], config: OpinionConfig) -> dict[str, Any]:
-    """Counts and shares of suspicious photographs, over all and by category."""
+def shares(
+    subjects: Sequence[Subject], findings: Sequence[dict[str, Finding]], config: OneClassFilterConfig
+) -> dict[str, Any]:
+    """Counts and shares of outliers, over all and by category."""
 
     def row(places: list[int]) -> dict[str, Any]:
-        why = [reasons(judged[i], config.found_by, config.blamed_by) for i in places]
+        why = [reasons(findings[i], config.found_by, config.blamed_by) for i in places]
         count = len(places)
-        told = [i for i in places if any(item.background_unusual is not None for item in judged[i].values())]
+        told = [i for i in places if any(item.background_unusual is not None for item in findings[i].values())]
         return {
             "photographs": count,
-            "suspicious": sum(map(bool, why)),
+            "outlier": sum(map(bool, why)),
             "share": _share(sum(map(bool, why)), count),
             DEFECT: _share(sum(DEFECT in found for found in why), count),
             BACKGROUND: _share(sum(BACKGROUND in found for found in why), len(told)),
             "background_compared": len(told),
             "background_above_threshold": _share(
-                sum(any(item.background_above for item in judged[i].values()) for i in places), count
+                sum(any(item.background_above for item in findings[i].values()) for i in places), count
             ),
         }
 
@@ -271,7 +275,7 @@ def sentence(counted: Mapping[str, Any]) -> str:
     }
     said = "Found unusual: " + ", ".join(f"{found[name]:.0%} {text}" for name, text in words.items() if name in found)
     if found.get("real_defects", 1) < 0.5:
-        return f"{said}. These detectors miss most real defects: being called suspicious says little here."
+        return f"{said}. These detectors miss most real defects: being called an outlier says little here."
     return f"{said}."
 
 
@@ -279,12 +283,12 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _line(subject: Subject, judged: dict[str, Judged], why: list[str]) -> dict[str, Any]:
-    detectors = {name: {key: _plain(value) for key, value in vars(item).items()} for name, item in judged.items()}
+def _line(subject: Subject, findings: dict[str, Finding], why: list[str]) -> dict[str, Any]:
+    detectors = {name: {key: _plain(value) for key, value in vars(item).items()} for name, item in findings.items()}
     return {
         "file_name": subject.image.file_name,
         "category": subject.category,
-        "suspicious": bool(why),
+        "outlier": bool(why),
         "reasons": why,
         "base": subject.base.file_name if subject.base else None,
         "detectors": detectors,

@@ -1,4 +1,4 @@
-"""The second opinion on one photograph: is the defect unusual, is the background unusual where the base was not."""
+"""The one-class filter on one photograph: is the defect unusual, is the background unusual where the base was not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Finding:
     """What one detector says of one photograph. ``defect``: its greatest value in the grown mask (or the score of the
     whole photograph where it has no map); ``background``: the greatest value outside that is blamed on the painting,
     or, where nothing is blamed or could be compared, the greatest outside. ``background_unusual`` is None where it
@@ -48,7 +48,7 @@ def to_square_mask(mask_01: np.ndarray, size: int) -> np.ndarray:
     return square
 
 
-def judge_map(
+def compare_map(
     map_HW: np.ndarray,
     inside_01: np.ndarray,
     level: Level,
@@ -57,7 +57,7 @@ def judge_map(
     reach: int = 0,
     inside_threshold: float | None = None,
     outside_01: np.ndarray | None = None,
-) -> Judged:
+) -> Finding:
     """Judge a map with the grown mask ``inside_01`` of the same size; ``base_HW``: the base photograph's own map.
 
     ``inside_threshold``: where the defect begins to be unusual (None: the level's own threshold).
@@ -81,20 +81,20 @@ def judge_map(
         unusual = bool(blamed.size)
         greatest = float(blamed.max()) if blamed.size else greatest
     bound = level.threshold if inside_threshold is None else inside_threshold
-    return Judged(defect, defect > bound, bound, greatest, unusual, above)
+    return Finding(defect, defect > bound, bound, greatest, unusual, above)
 
 
-def judge_score(score: float, level: Level) -> Judged:
-    """Judge by the score of the whole photograph: such a detector says nothing about the background."""
-    return Judged(float(score), bool(score > level.threshold), level.threshold)
+def compare_score(score: float, level: Level) -> Finding:
+    """Compare the score of the whole photograph: such a detector says nothing about the background."""
+    return Finding(float(score), bool(score > level.threshold), level.threshold)
 
 
-def reasons(judged: Mapping[str, Judged], found_by: int = 1, blamed_by: int = 1) -> list[str]:
-    """Why the photograph is suspicious, empty where it is not: too few detectors find the defect unusual, or enough
+def reasons(findings: Mapping[str, Finding], found_by: int = 1, blamed_by: int = 1) -> list[str]:
+    """Why the photograph is an outlier, empty where it is not: too few detectors find the defect unusual, or enough
     of them find a background unusual that was not before."""
-    found = sum(item.defect_unusual for item in judged.values())
-    blamed = sum(bool(item.background_unusual) for item in judged.values())
-    return ([DEFECT] if found < min(found_by, len(judged)) else []) + ([BACKGROUND] if blamed >= blamed_by else [])
+    found = sum(item.defect_unusual for item in findings.values())
+    blamed = sum(bool(item.background_unusual) for item in findings.values())
+    return ([DEFECT] if found < min(found_by, len(findings)) else []) + ([BACKGROUND] if blamed >= blamed_by else [])
 
 
 def grown(mask_01: np.ndarray, size: int, share: float) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""The stages ``one_class`` and ``opinion`` and the calibration study on a tiny run, twice: the same bytes."""
+"""The stages ``one_class`` and ``one_class_filter`` and the calibration study on a tiny run, twice: the same bytes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from detection.one_class.selection_study.study import (
     study,
     synthetic_for,
 )
-from detection.one_class.synthetic_filter import filter_stage as opinion
+from detection.one_class.synthetic_filter import filter_stage
 from detection.one_class.synthetic_filter import train_stage as stage
-from detection.one_class.synthetic_filter.config import OneClassStageConfig, OpinionConfig
+from detection.one_class.synthetic_filter.config import OneClassFilterConfig, OneClassStageConfig
 from detection.one_class.synthetic_filter.learn import part_normals
 
 HEIGHT, WIDTH = 32, 40
@@ -99,15 +99,15 @@ def tiny(tmp_path_factory) -> Path:
     return run
 
 
-def judge(tiny: Path, out: Path, config: OneClassStageConfig = CONFIG) -> Path:
+def run_filter(tiny: Path, out: Path, config: OneClassStageConfig = CONFIG) -> Path:
     inputs = {name: tiny / name for name in ("ingest", "gate@copy_paste")}
     run_stage("one_class", stage.run, config, Context(3, "cpu", {"ingest": inputs["ingest"]}), out / "one_class")
     run_stage(
-        "opinion",
-        opinion.run,
-        OpinionConfig(method="copy_paste", batch=3),
+        "one_class_filter",
+        filter_stage.run,
+        OneClassFilterConfig(method="copy_paste", batch=3),
         Context(3, "cpu", {**inputs, "one_class": out / "one_class"}),
-        out / "opinion",
+        out / "one_class_filter",
     )
     return out
 
@@ -121,23 +121,23 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def judged(tiny, tmp_path_factory) -> Path:
-    return judge(tiny, tmp_path_factory.mktemp("judged"))
+def filtered(tiny, tmp_path_factory) -> Path:
+    return run_filter(tiny, tmp_path_factory.mktemp("filtered"))
 
 
-def test_every_accepted_photograph_gets_an_opinion(judged):
-    lines = [json.loads(line) for line in (judged / "opinion" / "opinions.jsonl").read_text().splitlines()]
-    metrics = json.loads((judged / "opinion" / "metrics.json").read_text())
+def test_every_accepted_photograph_is_filtered(filtered):
+    lines = [json.loads(line) for line in (filtered / "one_class_filter" / "outliers.jsonl").read_text().splitlines()]
+    metrics = json.loads((filtered / "one_class_filter" / "metrics.json").read_text())
     assert [line["file_name"] for line in lines] == [f"hole/{number:06d}.png" for number in range(8)]
-    assert all(line["suspicious"] == bool(line["reasons"]) and set(line["detectors"]) == {"iaead"} for line in lines)
-    assert metrics["all"]["suspicious"] == sum(line["suspicious"] for line in lines)
+    assert all(line["outlier"] == bool(line["reasons"]) and set(line["detectors"]) == {"iaead"} for line in lines)
+    assert metrics["all"]["outlier"] == sum(line["outlier"] for line in lines)
     assert metrics["all"]["background_compared"] == 8
-    assert metrics["yardsticks"]["real_defects"]["all"]["photographs"] == 4
-    assert metrics["yardsticks"]["held_out_normals"]["all"]["photographs"] == 6
+    assert metrics["references"]["real_defects"]["all"]["photographs"] == 4
+    assert metrics["references"]["held_out_normals"]["all"]["photographs"] == 6
 
 
-def test_a_bright_defect_is_found_and_an_invisible_one_is_suspicious(judged):
-    lines = [json.loads(line) for line in (judged / "opinion" / "opinions.jsonl").read_text().splitlines()]
+def test_a_bright_defect_is_found_and_an_invisible_one_is_an_outlier(filtered):
+    lines = [json.loads(line) for line in (filtered / "one_class_filter" / "outliers.jsonl").read_text().splitlines()]
     assert lines[0]["reasons"] == ["defect_not_unusual"]
     assert not any("defect_not_unusual" in line["reasons"] for line in lines[1:])
 
@@ -150,28 +150,28 @@ def test_detectors_that_miss_real_defects_are_said_to():
             for name, share in zip(names, (synthetic, real, normals), strict=True)
         }
 
-    assert opinion.sentence(shares(0.1, 0.2, 0.95)).endswith("5% of the same places on normals with nothing painted.")
-    assert "says little here" in opinion.sentence(shares(0.1, 0.51, 0.95))
-    assert opinion.sentence(shares(0.1, None, 0.95)).startswith("Found unusual: 90% of the synthetic defects, 5%")
-    assert "no synthetic" in opinion.sentence(shares(None, 0.2, None))
+    assert filter_stage.sentence(shares(0.1, 0.2, 0.95)).endswith(" places on normals with nothing painted.")
+    assert "says little here" in filter_stage.sentence(shares(0.1, 0.51, 0.95))
+    assert filter_stage.sentence(shares(0.1, None, 0.95)).startswith("Found unusual: 90% of the synthetic defects, 5%")
+    assert "no synthetic" in filter_stage.sentence(shares(None, 0.2, None))
 
 
-def test_the_saved_model_is_calibrated_on_objects_it_has_not_seen(tiny, judged):
-    model = load_model(judged / "one_class" / "iaead")
+def test_the_saved_model_is_calibrated_on_objects_it_has_not_seen(tiny, filtered):
+    model = load_model(filtered / "one_class" / "iaead")
     normal = part_normals(load_dataset(tiny / "ingest"), 0.25, 3)
     assert not {i.group_id for i in normal.learn} & set(normal.held_out_groups())
     assert {i.split for i in (*normal.learn, *normal.held_out)} == {"train"}
     assert model.held_out_groups == tuple(normal.held_out_groups()) and len(model.held_out) == 6
     assert model.threshold is not None and model.map_threshold is not None
-    assert not list((judged / "one_class").rglob("trained.safetensors"))
+    assert not list((filtered / "one_class").rglob("trained.safetensors"))
 
 
-def test_the_same_bytes_again_also_when_cut_off_after_the_model(tiny, judged, tmp_path):
-    again = judge(tiny, tmp_path)
-    assert files(again) == files(judged)
+def test_the_same_bytes_again_also_when_cut_off_after_the_model(tiny, filtered, tmp_path):
+    again = run_filter(tiny, tmp_path)
+    assert files(again) == files(filtered)
     (again / "one_class" / "manifest.json").unlink()
-    judge(tiny, again)
-    assert files(again) == files(judged)
+    run_filter(tiny, again)
+    assert files(again) == files(filtered)
 
 
 def test_two_normals_groups_are_needed(tmp_path):
@@ -186,7 +186,7 @@ def test_a_base_outside_the_training_split_is_refused(tiny):
     accepted, ingest = load_dataset(tiny / "gate@copy_paste"), load_dataset(tiny / "ingest")
     accepted.images[0].extra["provenance"]["base"] = "free/9_0.png"
     with pytest.raises(InputError, match="E4"):
-        opinion.synthetic(accepted, ingest)
+        filter_stage.synthetic(accepted, ingest)
 
 
 def test_thresholds_and_areas_are_those_counted_by_hand():

@@ -19,7 +19,7 @@ class CategoryData:
     """One category of one method: the accepted defects ``made`` beside the real ones of the training split.
 
     ``figures`` holds the distances of each view (``gate.views``) under the ``names`` of the networks that measured,
-    and, where the gate asked for label certificates, ``certificate``, ``seam`` and ``copies``.
+    and, where the gate asked for label checks, ``label_check``, ``seam`` and ``copies``.
     """
 
     name: str

@@ -9,24 +9,24 @@ from .data import CategoryData
 
 
 def found(data: CategoryData) -> MetricResult | None:
-    """``warn`` where the median certificate lies below that of real defects; None where the gate asked for none."""
-    if "certificate" not in data.figures:
+    """``warn`` where the median IoU lies below that of real defects; None where the gate asked for none."""
+    if "label_check" not in data.figures:
         return None
-    figures, gap = data.figures["certificate"], data.config.certificate_gap
+    figures, gap = data.figures["label_check"], data.config.label_iou_gap
     value, reference, difference = figures["median"], figures["real_median"], figures["difference"]
     level: Level = "pass"
     words = ""
     if difference is None or not difference >= -gap:
         level = "warn"
-        words = f"the label certificate is {_number(value)}, that of real defects {_number(reference)}"
+        words = f"the label check's IoU is {_number(value)}, that of real defects {_number(reference)}"
     return MetricResult("label", level, words, value, reference, -gap)
 
 
 def empty(data: CategoryData) -> MetricResult | None:
     """``warn`` where more accepted instances are not found than real ones, beyond ``max_empty``."""
-    if "certificate" not in data.figures:
+    if "label_check" not in data.figures:
         return None
-    figures: dict[str, Any] = data.figures["certificate"]
+    figures: dict[str, Any] = data.figures["label_check"]
     share, real = figures["accepted_empty_share"], figures["real_empty_share"]
     allowed = data.config.max_empty + (real or 0.0)
     if share is None or not share <= allowed:

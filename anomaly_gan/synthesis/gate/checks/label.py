@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..candidate import Candidate, Outcome, Setting
 
-MEASURES = ("certificate", "certificates", "category_right", "seams", "copy_ratio", "nearest")
+MEASURES = ("label_iou", "label_ious", "category_right", "seams", "copy_ratio", "nearest")
 
 
 def check(candidate: Candidate, setting: Setting) -> Outcome:

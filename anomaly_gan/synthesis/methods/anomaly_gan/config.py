@@ -47,7 +47,7 @@ class AnomalyGanConfig(PaintedConfig):
     mismatch: float = Field(0.5, ge=0)
     paired: float = Field(4.0, ge=0)
 
-    # Off unless given; configs/switches.yaml measures each of them.
+    # Off unless given; configs/ablations.yaml measures each of them.
     r1: float = Field(
         0.0,
         ge=0,

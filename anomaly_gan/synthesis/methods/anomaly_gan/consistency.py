@@ -3,7 +3,7 @@ category), and asks the generator for the same.
 
 Not in the paper, whose users complain of masks that are not filled. In the discriminators' turn the net
 learns real windows with their masks, and that a normal window has none; in the generators' turn it holds still and
-must find the mask in the generated picture. It has nothing in common with the segmenters of the label certificate
+must find the mask in the generated picture. It has nothing in common with the segmenters of the label check
 but the training photographs.
 """
 

@@ -1,4 +1,4 @@
-"""The label certificate: true masks are found, shifted ones are not; seams, copies; who has seen what."""
+"""The label check: true masks are found, shifted ones are not; seams, copies; who has seen what."""
 
 import json
 import shutil
@@ -27,10 +27,10 @@ from anomaly_gan.synthesis.gate.inspector import Inspector
 from anomaly_gan.synthesis.gate.results import Counts
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
-from anomaly_gan.synthesis.label_check import stage as certificate_stage
-from anomaly_gan.synthesis.label_check.config import CertifyConfig
+from anomaly_gan.synthesis.label_check import stage as check_stage
+from anomaly_gan.synthesis.label_check.config import LabelCheckConfig
 from anomaly_gan.synthesis.label_check.copies import CopyBook
-from anomaly_gan.synthesis.label_check.segmenter import Judge
+from anomaly_gan.synthesis.label_check.segmenter import LabelChecker
 from anomaly_gan.synthesis.label_check.windows import (
     OUTSIDE,
     Stock,
@@ -42,7 +42,7 @@ from anomaly_gan.synthesis.label_check.windows import (
     whole,
 )
 
-TINY = CertifyConfig(
+TINY = LabelCheckConfig(
     folds=2,
     size=32,
     base_width=8,
@@ -55,41 +55,41 @@ TINY = CertifyConfig(
 )
 
 
-def run_certify(small_run, folder, config=TINY):
+def run_check(small_run, folder, config=TINY):
     run_stage(
-        "certify", certificate_stage.run, config, Context(3, "cpu", {"ingest": small_run.folder / "ingest"}), folder
+        "label_check", check_stage.run, config, Context(3, "cpu", {"ingest": small_run.folder / "ingest"}), folder
     )
     return folder
 
 
 @pytest.fixture(scope="module")
-def certified(small_run, tmp_path_factory):
+def checked(small_run, tmp_path_factory):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield run_certify(small_run, tmp_path_factory.mktemp("certified") / "certify")
+    yield run_check(small_run, tmp_path_factory.mktemp("checked") / "label_check")
     torch.set_num_threads(threads)
 
 
-def test_the_true_mask_is_certified_and_a_shifted_one_is_not(certified, small_run):
+def test_the_true_mask_is_found_and_a_shifted_one_is_not(checked, small_run):
     ingest = small_run.ingest
-    judge, of_image = Judge(certified), ingest.by_image()
+    checker, of_image = LabelChecker(checked), ingest.by_image()
     true, shifted = [], []
     for image in ingest.split("test").images:  # nobody has seen these objects
         for item in of_image.get(image.id, []):
             pixels, mask = read_pixels(ingest.path_of(image), gray=True), item.mask()
-            true += judge.certify(pixels, [(item.category_id, mask)], [image.group_id])
-            shifted += judge.certify(pixels, [(item.category_id, np.roll(mask, 14, 1))], [image.group_id])
+            true += checker.look(pixels, [(item.category_id, mask)], [image.group_id])
+            shifted += checker.look(pixels, [(item.category_id, np.roll(mask, 14, 1))], [image.group_id])
     assert np.median([look.iou for look in true]) > 0.7
     assert max(look.iou for look in shifted) < 0.3 and np.median([look.iou for look in shifted]) < 0.05
     assert all(look.agrees is not None for look in true)
 
 
-def test_the_yardstick_is_out_of_fold_and_its_figures_are_its_lines(certified, small_run):
-    card = json.loads((certified / "segmenters.json").read_text())
-    lines = [json.loads(line) for line in (certified / "yardstick.jsonl").read_text().splitlines()]
+def test_the_reference_is_out_of_fold_and_its_figures_are_its_lines(checked, small_run):
+    card = json.loads((checked / "segmenters.json").read_text())
+    lines = [json.loads(line) for line in (checked / "reference.jsonl").read_text().splitlines()]
     assert len(lines) == len(small_run.ingest.split("train").annotations)
     assert all(card["fold_of"][line["group"]] == line["fold"] for line in lines)
-    spot = json.loads((certified / "metrics.json").read_text())["categories"]["spot"]
+    spot = json.loads((checked / "metrics.json").read_text())["categories"]["spot"]
     own = [line["iou"] for line in lines if line["category"] == "spot"]
     assert spot["median"] == pytest.approx(np.median(own), abs=1e-4) and spot["median"] > 0.7
     assert spot["missed"] == 0.0 and spot["objects"] == 8
@@ -107,13 +107,13 @@ def test_no_segmenter_sees_an_object_it_judges(small_run):
         assert torch.equal(source.batch(5)[1], source.batch(5)[1])
 
 
-def test_defects_of_one_object_alone_cannot_be_certified(small_run, tmp_path):
+def test_defects_of_one_object_alone_cannot_be_checked(small_run, tmp_path):
     folder = tmp_path / "ingest"
     shutil.copytree(small_run.folder / "ingest", folder)
     ingest = load_dataset(folder)
     ingest.select(lambda image: image.group_id == "g0" or image.file_name.startswith("normal")).save(folder)
     with pytest.raises(InputError, match="G13"):
-        run_stage("certify", certificate_stage.run, TINY, Context(3, "cpu", {"ingest": folder}), tmp_path / "certify")
+        run_stage("label_check", check_stage.run, TINY, Context(3, "cpu", {"ingest": folder}), tmp_path / "label_check")
 
 
 def products(folder):
@@ -127,7 +127,7 @@ def products(folder):
 def test_killed_and_resumed_gives_the_same_bytes(small_run, tmp_path, monkeypatch):
     """Killed in the second segmenter, after its first checkpoint."""
     short = TINY.model_copy(update={"steps": 5, "checkpoint_every": 2, "batch": 4})
-    whole = run_certify(small_run, tmp_path / "whole", short)
+    whole = run_check(small_run, tmp_path / "whole", short)
     saved, real = [], loop.save_checkpoint
 
     def killing(*arguments, **names):
@@ -138,11 +138,11 @@ def test_killed_and_resumed_gives_the_same_bytes(small_run, tmp_path, monkeypatc
 
     monkeypatch.setattr(loop, "save_checkpoint", killing)
     with pytest.raises(KeyboardInterrupt):
-        run_certify(small_run, tmp_path / "certify", short)
-    assert saved == [2, 4, 2] and not (tmp_path / "certify" / "manifest.json").exists()
-    run_certify(small_run, tmp_path / "certify", short)
+        run_check(small_run, tmp_path / "label_check", short)
+    assert saved == [2, 4, 2] and not (tmp_path / "label_check" / "manifest.json").exists()
+    run_check(small_run, tmp_path / "label_check", short)
     assert saved == [2, 4, 2, 4]
-    assert products(tmp_path / "certify") == products(whole)
+    assert products(tmp_path / "label_check") == products(whole)
 
 
 def flat(level=90):
@@ -227,7 +227,7 @@ def test_with_one_object_there_is_no_threshold_and_nothing_is_a_copy(blotched):
     assert book.nearest(flat(), disc(), "nothing") is None
 
 
-def test_too_few_objects_reject_nothing_as_empty_or_copied(certified, small_run):
+def test_too_few_objects_reject_nothing_as_empty_or_copied(checked, small_run):
     """The nearest pair of two objects is far: nearly everything would be a copy of the one or the other."""
     train = small_run.ingest.split("train")
     few = train.select(lambda image: image.group_id in ("g0", "g1") or image.file_name.startswith("normal"))
@@ -237,7 +237,7 @@ def test_too_few_objects_reject_nothing_as_empty_or_copied(certified, small_run)
     same = Candidate(pixels, [(item.category_id, item.mask())], None, 0, [image.group_id])
     elsewhere = Candidate(pixels, [(item.category_id, np.roll(item.mask(), 14, 1))], None, 0, [image.group_id])
     for fewest, codes in ((2, ["H6", "H7"]), (4, [])):
-        inspector = Inspector(GateConfig(certificate=True, min_objects=fewest), few, certified)
+        inspector = Inspector(GateConfig(label_check=True, min_objects=fewest), few, checked)
         found = [finding.code for candidate in (same, elsewhere) for finding in inspector.inspect(candidate)[0]]
         assert sorted(set(found)) == codes
         measures = inspector.inspect(same)[1]
@@ -260,7 +260,7 @@ def test_windows_show_the_whole_defect_and_what_lies_outside_is_no_background():
     assert windowed([small, large, empty]) == [1] and windowed([small, small]) == [0, 1]
 
 
-def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, certified, small_run, tmp_path):
+def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, checked, small_run, tmp_path):
     """Two of the photographs are painted as dark as nothing the segmenters know; the old checks let them pass."""
     inputs = small_run.inputs()
     made = tmp_path / "generate@copy_paste"
@@ -284,12 +284,12 @@ def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, cer
     replace(dataset, images=images).save(made)
     manifest = json.loads((made / "manifest.json").read_text())
     (made / "manifest.json").write_text(json.dumps({**manifest, "files": []}))  # nothing to hold the changed files to
-    config = GateConfig(method="copy_paste", certificate=True, repeats=2)
+    config = GateConfig(method="copy_paste", label_check=True, repeats=2)
     run_stage(
         "gate",
         gate.run,
         config,
-        Context(3, "cpu", {**inputs, "generate@copy_paste": made, "certify": certified}),
+        Context(3, "cpu", {**inputs, "generate@copy_paste": made, "label_check": checked}),
         tmp_path / "gate",
     )
     lines = [json.loads(line) for line in (tmp_path / "gate" / "decisions.jsonl").read_text().splitlines()]
@@ -298,34 +298,34 @@ def test_the_gate_makes_anew_what_the_segmenters_do_not_find(toy_extractors, cer
     assert all(
         line["findings"][0]["code"] == "H7"
         and "segmenter" in line["findings"][0]["reason"]
-        and line["measures"]["certificate"] < 0.05
+        and line["measures"]["label_iou"] < 0.05
         for line in refused
     )
     again = {line["pool_item"] for line in lines if line["accepted"] and line["attempt"] > 0}
     assert bad <= again
     found = json.loads((tmp_path / "gate" / "metrics.json").read_text())["categories"]["spot"]
-    assert found["certificate"]["median"] > 0.6 and found["certificate"]["accepted_empty_share"] == 0.0
-    assert found["certificate"]["empty_share"] >= 0.2 and found["certificate"]["real_empty_share"] == 0.0
+    assert found["label_check"]["median"] > 0.6 and found["label_check"]["accepted_empty_share"] == 0.0
+    assert found["label_check"]["empty_share"] >= 0.2 and found["label_check"]["real_empty_share"] == 0.0
     assert set(found["seam"]) == {"median", "real_median"} and found["copies"]["share"] is not None
     accepted = load_dataset(tmp_path / "gate").images
-    assert all(image.extra["provenance"]["gate"]["certificate"] >= 0.05 for image in accepted)
+    assert all(image.extra["provenance"]["gate"]["label_iou"] >= 0.05 for image in accepted)
 
 
-def test_a_gate_that_asks_for_a_certificate_has_another_key():
+def test_a_gate_that_asks_for_a_label_check_has_another_key():
     plain = GateConfig(method="copy_paste")
-    asked = GateConfig(method="copy_paste", certificate=True)
+    asked = GateConfig(method="copy_paste", label_check=True)
     assert stage_key("gate", plain, 0, {}) != stage_key("gate", asked, 0, {})
 
 
 def test_a_window_that_cannot_be_halved_is_refused():
     with pytest.raises(ConfigError, match="size"):
-        build(CertifyConfig, {"size": 36, "depth": 3}, "certify")
+        build(LabelCheckConfig, {"size": 36, "depth": 3}, "label_check")
 
 
 def card(median=0.6, real=0.62, empty=0.0, copies=0, threshold=0.3):
     difference = None if median is None else median - real
     return {
-        "certificate": {
+        "label_check": {
             "median": median,
             "real_median": real,
             "difference": difference,
@@ -348,9 +348,9 @@ def card(median=0.6, real=0.62, empty=0.0, copies=0, threshold=0.3):
         (card(threshold=None), "with fewer than 4 real objects"),
     ],
 )
-def test_what_the_certificate_complains_of(figures, words):
+def test_what_the_label_check_complains_of(figures, words):
     reals = SimpleNamespace(of=lambda name: [SimpleNamespace(group=f"g{at}") for at in range(8)])
     counts = Counts(20, 20, 0, 20, 20, 0, 0)
-    data = CategoryData("spot", GateConfig(certificate=True), counts, reals, figures=figures)
+    data = CategoryData("spot", GateConfig(label_check=True), counts, reals, figures=figures)
     complaints = [item for row in (label.found, label.empty, label.copies) if (item := row(data)) and item.sentence]
     assert (words in complaints[0].sentence and complaints[0].level == "warn") if words else not complaints

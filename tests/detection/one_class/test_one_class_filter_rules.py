@@ -1,4 +1,4 @@
-"""The second opinion's decisions, on maps made by hand."""
+"""The one-class filter's decisions, on maps made by hand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from detection.one_class.synthetic_filter.rules import (
     BACKGROUND,
     DEFECT,
-    Judged,
+    Finding,
     Level,
+    compare_map,
+    compare_score,
     grown,
-    judge_map,
-    judge_score,
     reasons,
     to_square_mask,
 )
@@ -39,59 +39,59 @@ def with_values(**places: float) -> np.ndarray:
     return made
 
 
-def test_a_defect_found_on_a_quiet_background_is_above_suspicion(inside):
-    judged = judge_map(with_values(p5_5=1.5), inside, LEVEL, quiet())
-    assert judged == Judged(1.5, True, 1.0, pytest.approx(0.2), False, False)
-    assert reasons({"a": judged}) == []
+def test_a_defect_found_on_a_quiet_background_is_no_outlier(inside):
+    found = compare_map(with_values(p5_5=1.5), inside, LEVEL, quiet())
+    assert found == Finding(1.5, True, 1.0, pytest.approx(0.2), False, False)
+    assert reasons({"a": found}) == []
 
 
-def test_a_defect_that_is_not_unusual_is_suspicious(inside):
-    judged = judge_map(with_values(p5_5=0.9), inside, LEVEL, quiet())
-    assert not judged.defect_unusual and reasons({"a": judged}) == [DEFECT]
+def test_a_defect_that_is_not_unusual_is_an_outlier(inside):
+    found = compare_map(with_values(p5_5=0.9), inside, LEVEL, quiet())
+    assert not found.defect_unusual and reasons({"a": found}) == [DEFECT]
 
 
 def test_what_lies_outside_the_mask_does_not_make_the_defect_unusual(inside):
-    judged = judge_map(with_values(p12_12=9.0), inside, LEVEL, with_values(p12_12=9.0))
-    assert not judged.defect_unusual and reasons({"a": judged}) == [DEFECT]
+    found = compare_map(with_values(p12_12=9.0), inside, LEVEL, with_values(p12_12=9.0))
+    assert not found.defect_unusual and reasons({"a": found}) == [DEFECT]
 
 
-def test_a_background_that_became_unusual_is_suspicious(inside):
-    judged = judge_map(with_values(p5_5=1.5, p12_12=1.4), inside, LEVEL, quiet())
-    assert judged.background == pytest.approx(1.4) and reasons({"a": judged}) == [BACKGROUND]
+def test_a_background_that_became_unusual_is_an_outlier(inside):
+    found = compare_map(with_values(p5_5=1.5, p12_12=1.4), inside, LEVEL, quiet())
+    assert found.background == pytest.approx(1.4) and reasons({"a": found}) == [BACKGROUND]
 
 
 @pytest.mark.parametrize(("before", "blamed"), [(1.5, False), (0.9, True), (1.3, False), (1.19, True)])
 def test_a_quirk_of_the_base_is_not_blamed(inside, before, blamed):
     """Blamed from 0.25 x (1.0 - 0.2) = 0.2 above what stood there before."""
-    judged = judge_map(with_values(p5_5=1.5, p12_12=1.4), inside, LEVEL, with_values(p12_12=before), margin=0.25)
-    assert judged.background_unusual is blamed and judged.background_above is True
+    found = compare_map(with_values(p5_5=1.5, p12_12=1.4), inside, LEVEL, with_values(p12_12=before), margin=0.25)
+    assert found.background_unusual is blamed and found.background_above is True
 
 
 @pytest.mark.parametrize(("reach", "blamed"), [(0, True), (1, True), (2, False)])
 def test_a_quirk_may_move_by_the_reach(inside, reach, blamed):
-    judged = judge_map(with_values(p5_5=1.5, p12_12=1.4), inside, LEVEL, with_values(p12_10=1.4), reach=reach)
-    assert judged.background_unusual is blamed
+    found = compare_map(with_values(p5_5=1.5, p12_12=1.4), inside, LEVEL, with_values(p12_10=1.4), reach=reach)
+    assert found.background_unusual is blamed
 
 
 def test_without_a_base_the_background_is_not_judged(inside):
-    judged = judge_map(with_values(p5_5=1.5, p12_12=7.0), inside, LEVEL)
-    assert judged.background_unusual is None and judged.background_above is True and reasons({"a": judged}) == []
+    found = compare_map(with_values(p5_5=1.5, p12_12=7.0), inside, LEVEL)
+    assert found.background_unusual is None and found.background_above is True and reasons({"a": found}) == []
 
 
 def test_the_same_mask_on_normals_can_set_the_bound(inside):
     map_HW = with_values(p5_5=0.9)
-    assert judge_map(map_HW, inside, LEVEL, inside_threshold=0.8).defect_unusual
-    assert not judge_map(map_HW, inside, LEVEL, inside_threshold=0.95).defect_unusual
+    assert compare_map(map_HW, inside, LEVEL, inside_threshold=0.8).defect_unusual
+    assert not compare_map(map_HW, inside, LEVEL, inside_threshold=0.95).defect_unusual
 
 
 def test_a_mask_over_everything_leaves_no_background():
-    judged = judge_map(quiet(), np.ones((16, 16), np.uint8), LEVEL, quiet())
-    assert (judged.background, judged.background_unusual, judged.background_above) == (None, None, None)
+    found = compare_map(quiet(), np.ones((16, 16), np.uint8), LEVEL, quiet())
+    assert (found.background, found.background_unusual, found.background_above) == (None, None, None)
 
 
 def test_one_detector_is_enough_to_find_and_enough_to_blame():
-    found, missed = judge_score(2.0, LEVEL), judge_score(0.5, LEVEL)
-    blaming = Judged(2.0, True, 1.0, 3.0, True, True)
+    found, missed = compare_score(2.0, LEVEL), compare_score(0.5, LEVEL)
+    blaming = Finding(2.0, True, 1.0, 3.0, True, True)
     assert reasons({"a": missed, "b": found}) == []
     assert reasons({"a": missed, "b": missed}) == [DEFECT]
     assert reasons({"a": missed, "b": found}, found_by=2) == [DEFECT]
@@ -120,5 +120,5 @@ def test_between_inside_and_outside_nothing_is_judged(inside):
     outside = np.zeros((16, 16), np.uint8)
     outside[12:] = 1
     near, far = with_values(p5_5=1.5, p9_9=3.0), with_values(p5_5=1.5, p12_3=3.0)
-    assert judge_map(near, inside, LEVEL, quiet(), outside_01=outside).background_unusual is False
-    assert judge_map(far, inside, LEVEL, quiet(), outside_01=outside).background_unusual is True
+    assert compare_map(near, inside, LEVEL, quiet(), outside_01=outside).background_unusual is False
+    assert compare_map(far, inside, LEVEL, quiet(), outside_01=outside).background_unusual is True

@@ -1,4 +1,4 @@
-"""The switch table of a study: its variants of a training, from the finished gates and cells of its runs."""
+"""The ablation table of a study: its variants of a training, from the finished gates and cells of its runs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..report.tables import flatten
 from ..synthesis.registry import training_of
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
-from .statistics import Trained, gate_aims, load_gates, switch_study
+from .statistics import Trained, ablation_study, gate_aims, load_gates
 
 SWITCHING = frozenset({"train", "train_methods", "folds"})
-"""A variant that changes nothing else of a run is a switch."""
+"""A variant that changes nothing else of a run is an ablation."""
 
 
-def switch_summary(
+def ablation_summary(
     study: StudyConfig, runs: Sequence[StudyRun], cells: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, Any] | None:
-    """What every switch does, with a sentence each; None where the study has none or none is trained yet.
+    """What every ablation does, with a sentence each; None where the study has none or none is trained yet.
 
     Args:
         cells: results of the finished cells by the name of their run; none in a study that trains no detector.
@@ -35,7 +35,7 @@ def switch_summary(
         for item in _trained(run, cells.get(run.name, ()))
     ]
     touched = _touched(study, runs, changed)
-    return switch_study([item for item in trained if item.arm in touched], changed)
+    return ablation_study([item for item in trained if item.arm in touched], changed)
 
 
 def what_changes(over: Mapping[str, Any]) -> str:
@@ -47,7 +47,7 @@ def what_changes(over: Mapping[str, Any]) -> str:
 
 
 def _touched(study: StudyConfig, runs: Sequence[StudyRun], changed: Mapping[str, str]) -> set[str]:
-    """The arms whose training a switch changes."""
+    """The arms whose training an ablation changes."""
     trainings: dict[str, list[Any]] = {}
     for variant in (MAIN, *changed):
         run = next((run for run in runs if run.variant == variant), None)

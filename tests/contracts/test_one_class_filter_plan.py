@@ -19,8 +19,8 @@ def config(**sections) -> RunConfig:
 def test_off_it_leaves_no_trace():
     made = config()
     names = [step.name for step in plan(made)]
-    assert not [name for name in names if name.startswith(("one_class", "opinion"))]
-    assert all(not key.startswith(("one_class", "opinion")) for step in plan(made) for key in step.inputs)
+    assert not [name for name in names if name.startswith(("one_class", "one_class_filter"))]
+    assert all(not key.startswith(("one_class", "one_class_filter")) for step in plan(made) for key in step.inputs)
 
 
 def test_on_it_stands_between_gate_and_export():
@@ -28,35 +28,37 @@ def test_on_it_stands_between_gate_and_export():
     steps = {step.name: step for step in plan(made)}
     assert [name for name in steps if name not in [step.name for step in plan(config())]] == [
         "one_class",
-        *(f"opinion@{arm}" for arm in ARMS),
+        *(f"one_class_filter@{arm}" for arm in ARMS),
     ]
     order = list(steps)
-    assert order.index("gate@anomaly_gan") < order.index("one_class") < order.index("opinion@geometric")
-    assert order.index("opinion@anomaly_gan") < order.index("export@geometric")
-    assert steps["opinion@copy_paste"].inputs == {name: name for name in ("ingest", "gate@copy_paste", "one_class")}
-    assert steps["opinion@copy_paste"].config.method == "copy_paste"
-    assert {"one_class", "opinion@geometric"} <= set(steps["report"].inputs)
-    # an opinion that nothing acts on makes no export anew
+    assert order.index("gate@anomaly_gan") < order.index("one_class") < order.index("one_class_filter@geometric")
+    assert order.index("one_class_filter@anomaly_gan") < order.index("export@geometric")
+    assert steps["one_class_filter@copy_paste"].inputs == {
+        name: name for name in ("ingest", "gate@copy_paste", "one_class")
+    }
+    assert steps["one_class_filter@copy_paste"].config.method == "copy_paste"
+    assert {"one_class", "one_class_filter@geometric"} <= set(steps["report"].inputs)
+    # a filter that nothing acts on makes no export anew
     assert steps["export@copy_paste"].inputs == {name: name for name in ("ingest", "gate@copy_paste")}
     assert build(RunConfig, made.model_dump(mode="json"), "run.yaml") == made
 
 
-def test_dropping_makes_the_export_read_the_opinion_of_its_own_arm():
+def test_dropping_makes_the_export_read_the_filter_of_its_own_arm():
     made = config(
         one_class={"detectors": ["iaead"]},
-        export={"opinion": "drop"},
+        export={"outliers": "drop"},
         pool_variants={"small": {"count": 5}},
         compare={"arms": ["none", "copy_paste", "copy_paste@small"]},
     )
     steps = {step.name: step for step in plan(made)}
-    assert steps["export@copy_paste@small"].inputs["opinion@copy_paste"] == "opinion@copy_paste@small"
-    assert "opinion: drop" in dump_yaml(steps["export@copy_paste"].config)
+    assert steps["export@copy_paste@small"].inputs["one_class_filter@copy_paste"] == "one_class_filter@copy_paste@small"
+    assert "outliers: drop" in dump_yaml(steps["export@copy_paste"].config)
 
 
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
-        ({"export": {"opinion": "drop"}}, "needs a second opinion"),
+        ({"export": {"outliers": "drop"}}, "needs a one-class filter"),
         ({"one_class": {"detectors": ["iaed"]}}, "did you mean 'iaead'"),
         ({"one_class": {"detectors": ["iaead", "iaead"]}}, "stands twice"),
         ({"one_class": {"detectors": ["iaead"], "settings": {"iaead": {"epoch": 3}}}}, "did you mean 'epochs'"),

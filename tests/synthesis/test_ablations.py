@@ -1,4 +1,4 @@
-"""The training switches: off they change nothing, on each adds what it promises and nothing else."""
+"""The training's ablations: off they change nothing, on each adds what it promises and nothing else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TINY = {
     "precision": "32-true",
 }
 ON = {"r1": 2.0, "r1_every": 1, "augment": 0.7, "mode_seeking": 0.05, "consistency": 0.5}
-OFF_LOSSES = {  # of the commit before there were switches
+OFF_LOSSES = {  # of the commit before there were these
     "adv1_abnormal": -0.243421,
     "adv2_abnormal": 0.015297,
     "adv1_normal": 0.032393,
@@ -100,7 +100,7 @@ def test_switched_off_the_losses_are_those_of_before(off):
 
 
 @pytest.mark.parametrize(
-    ("switch", "added"),
+    ("change", "added"),
     [
         ({"r1": 2.0}, {"r1": set(DISCRIMINATORS)}),
         ({"augment": 1.0}, {}),
@@ -112,8 +112,8 @@ def test_switched_off_the_losses_are_those_of_before(off):
         ),
     ],
 )
-def test_each_switch_adds_its_terms_and_leaves_the_others(off, switch, added):
-    on = losses_of(small_task(**switch))
+def test_each_ablation_adds_its_terms_and_leaves_the_others(off, change, added):
+    on = losses_of(small_task(**change))
     assert set(on) == set(off) | set(added)
     for update, terms in on.items():
         assert set(terms) == set(off.get(update, ())) | added.get(update, set())
@@ -122,14 +122,14 @@ def test_each_switch_adds_its_terms_and_leaves_the_others(off, switch, added):
         same = {
             name: value
             for name, value in terms.items()
-            if "augment" not in switch or not (name.startswith(("adv", "d1", "d2")) or name == "mismatch")
+            if "augment" not in change or not (name.startswith(("adv", "d1", "d2")) or name == "mismatch")
         }
         assert {name: on[update][name] for name in same} == pytest.approx(same, abs=1e-6)
-    if "augment" in switch:
+    if "augment" in change:
         assert all(on["discriminators"][name] != off["discriminators"][name] for name in DISCRIMINATORS)
 
 
-def test_all_switches_together_train_under_bf16_and_spectral_norm():
+def test_all_together_train_under_bf16_and_spectral_norm():
     task = small_task(**ON)
     updates, batch = task.updates(), random_batch()
     assert [update.name for update in updates] == ["generators", "discriminators", "segmenter", "r1"]
@@ -296,7 +296,7 @@ def test_the_ablations_of_table_1():
     assert all(value == value for terms in losses_of(whole).values() for value in terms.values())
 
 
-def test_switches_that_cannot_work_are_refused():
+def test_values_that_cannot_work_are_refused():
     with pytest.raises(ValidationError, match="consistency_names: there is no segmenter"):
         TrainConfig(consistency_names=True)
     with pytest.raises(ValidationError, match="mode_seeking: there is no noise"):

@@ -1,4 +1,4 @@
-"""The switch table: from gates on disk to differences, intervals and words, worked out by hand."""
+"""The ablation table: from gates on disk to differences, intervals and words, worked out by hand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.resources import PACKAGE
 from anomaly_gan.report.tables import flatten
+from anomaly_gan.study.ablations import what_changes
 from anomaly_gan.study.config import read_study, split_repeat
 from anomaly_gan.study.plan import plan_study
 from anomaly_gan.study.run import run_study
-from anomaly_gan.study.statistics import Trained, switch_study
-from anomaly_gan.study.statistics.switches import AIMS, Aim, spread
-from anomaly_gan.study.switches import what_changes
+from anomaly_gan.study.statistics import Trained, ablation_study
+from anomaly_gan.study.statistics.ablations import AIMS, Aim, spread
 from detection.evaluation.statistics import Interval
 
 STUDY = """
@@ -36,7 +36,7 @@ variants:
 """
 
 
-def gate(kid: float, certificate: float, diversity: float = 0.9, **more) -> dict:
+def gate(kid: float, label_check: float, diversity: float = 0.9, **more) -> dict:
     """The metrics of one category, as far as they are read."""
     return {
         "wanted": 10,
@@ -49,11 +49,11 @@ def gate(kid: float, certificate: float, diversity: float = 0.9, **more) -> dict
             "FD-Toy": {"over_p95": 2.0, "ratio": 1.5},
             "PD-Toy": {"pairs": {"ratio": diversity}},
         },
-        "certificate": {
-            "median": certificate + 0.05,
-            "median_at_first": certificate,
+        "label_check": {
+            "median": label_check + 0.05,
+            "median_at_first": label_check,
             "real_median": 0.6,
-            "difference": certificate - 0.55,
+            "difference": label_check - 0.55,
             "empty_share": 0.1,
         },
         "copies": {"share": 0.0},
@@ -62,7 +62,7 @@ def gate(kid: float, certificate: float, diversity: float = 0.9, **more) -> dict
 
 
 def write_gates(runs) -> None:
-    """r1 halves the KID everywhere; no_ema loses 0.1 of the certificate; folds and repeats differ by themselves."""
+    """r1 halves the KID everywhere; no_ema loses 0.1 of the label_check; folds and repeats differ by themselves."""
     for run in runs:
         name, repeat = split_repeat(run.variant)
         base = 1 + 0.1 * run.fold + 0.01 * repeat
@@ -109,10 +109,10 @@ def test_a_variant_may_not_take_the_name_of_a_repeat(tmp_path):
 
 def test_the_table_of_a_study_by_hand(finished):
     *_, outcome, out = finished
-    assert {"switches.csv", "switches.png"} <= set(outcome.written)
-    with (out / "switches.csv").open(newline="") as file:
+    assert {"ablations.csv", "ablations.png"} <= set(outcome.written)
+    with (out / "ablations.csv").open(newline="") as file:
         rows = {(row["variant"], row["figure"]): row for row in csv.DictReader(file)}
-    assert {variant for variant, _ in rows} == {"main", "r1", "no_ema"}, "a leak is no switch"
+    assert {variant for variant, _ in rows} == {"main", "r1", "no_ema"}, "a leak is no ablation"
     assert {row["arm"] for row in rows.values()} == {"anomaly_gan"}, "copy_paste learns nothing"
     kid = rows["r1", "kid"]
     differences = [-0.5 * (1 + 0.1 * fold + 0.01 * repeat) for fold in range(3) for repeat in range(2)]
@@ -122,16 +122,16 @@ def test_the_table_of_a_study_by_hand(finished):
     assert float(kid["difference_high"]) == pytest.approx(per_fold.mean() + half, abs=1e-6)
     assert kid["sample"] == "folds" and kid["pairs"] == "6" and kid["verdict"] == "better"
     assert float(kid["p_holm"]) == pytest.approx(2 * float(kid["p"]), abs=2e-6) and float(kid["p"]) > 1e-5
-    assert rows["no_ema", "certificate"]["verdict"] == rows["no_ema", "certificate_gap"]["verdict"] == "worse"
-    assert float(rows["main", "certificate"]["mean"]) == pytest.approx(0.5), "before the gate chose"
-    assert rows["no_ema", "kid"]["verdict"] == rows["r1", "certificate"]["verdict"] == "no difference shown"
+    assert rows["no_ema", "label_check"]["verdict"] == rows["no_ema", "label_iou_gap"]["verdict"] == "worse"
+    assert float(rows["main", "label_check"]["mean"]) == pytest.approx(0.5), "before the gate chose"
+    assert rows["no_ema", "kid"]["verdict"] == rows["r1", "label_check"]["verdict"] == "no difference shown"
     assert float(rows["main", "diversity"]["mean"]) == pytest.approx(1.1) and rows["main", "kid"]["verdict"] == ""
     assert float(rows["main", "at_once"]["mean"]) == pytest.approx(0.8)
-    words = outcome.summary["switches"]["sentences"]
+    words = outcome.summary["ablations"]["sentences"]
     assert words[0].startswith("r1 (r1: 1.0): better than main: defect KID") and "6 pairs of trainings" in words[0]
     assert words[1].startswith("no_ema (ema: 0): worse than main")
     page = (out / "report.html").read_text()
-    assert "What each switch of the training does" in page and "no_ema" in page
+    assert "Ablations of the training" in page and "no_ema" in page
 
 
 def test_the_same_gates_give_the_same_bytes(finished):
@@ -168,12 +168,12 @@ def test_pairs_share_categories_and_detector_trainings():
         trained("x", 0, {"a": 2.0}, {"mask_rcnn 1": 0.7}),
         trained("x", 1, {"a": 5.0}, {}),
     ]
-    part = switch_study(items, {"x": "x: 1"})["arms"]["anomaly_gan"]["variants"][1]
+    part = ablation_study(items, {"x": "x: 1"})["arms"]["anomaly_gan"]["variants"][1]
     assert part["figures"]["kid"]["difference"] == {"mean": 1.0, "low": None, "high": None}
     assert part["figures"]["ap50"]["difference"]["mean"] == pytest.approx(0.1)
     assert part["figures"]["kid"]["trainings"] == 2 and part["figures"]["kid"]["pairs"] == 1
     assert part["verdict"] == "no difference shown", "one pair shows nothing"
-    assert switch_study(items[:1], {"x": "x: 1"}) is None
+    assert ablation_study(items[:1], {"x": "x: 1"}) is None
 
 
 def test_better_is_down_up_or_nearer_to_one():
@@ -184,17 +184,17 @@ def test_better_is_down_up_or_nearer_to_one():
     assert Aim("d", "", None, "one").distance(1.3) == pytest.approx(Aim("d", "", None, "one").distance(0.7))
 
 
-def test_only_variants_of_the_training_alone_are_switches():
+def test_only_variants_of_the_training_alone_are_ablations():
     assert what_changes({"train": {"r1": 1.0, "r1_every": 2}, "folds": [0]}) == "r1: 1.0, r1_every: 2"
     assert what_changes({"train_methods": {"anomaly_gan_paper": {"lambda_1": 1}}}) == "lambda_1: 1"
     assert not what_changes({"train": {"r1": 1.0}, "data": {"objects": 2}}) and not what_changes({"folds": [1]})
 
 
-@pytest.mark.parametrize("name", ["switches", "ablation"])
+@pytest.mark.parametrize("name", ["ablations", "ablation"])
 def test_the_studies_of_the_package_change_what_they_say(name, tmp_path):
     study, base = read_study(PACKAGE / "configs" / f"{name}.yaml", [])
     runs = {run.name: run.config for run in plan_study(study, base, tmp_path)}
-    learner = {"switches": "anomaly_gan", "ablation": "anomaly_gan_paper"}[name]
+    learner = {"ablations": "anomaly_gan", "ablation": "anomaly_gan_paper"}[name]
     main = runs["main/fold0"].training(learner)
     for variant, over in study.variants.items():
         config = runs[f"{variant}/fold0"].training(learner)

@@ -1,4 +1,4 @@
-"""``export.opinion: drop`` leaves out what the second opinion finds suspicious, counts it, and guesses nothing."""
+"""``export.outliers: drop`` leaves out the one-class filter's outliers, counts them, and guesses nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anomaly_gan.synthesis.generate.config import GenerateConfig
 
 @pytest.fixture(scope="module")
 def accepted(small_run):
-    folder = small_run.folder / "gate-for-opinion"
+    folder = small_run.folder / "gate-for-the-filter"
     run_stage(
         "generate",
         generate.run,
@@ -29,50 +29,50 @@ def accepted(small_run):
     return folder
 
 
-def export_with(small_run, accepted, folder, lines, opinion="drop"):
-    write_text(folder / "opinion" / "opinions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    write_json(folder / "opinion" / "manifest.json", {"key": "x", "files": []})
+def export_with(small_run, accepted, folder, lines, outliers="drop"):
+    write_text(folder / "one_class_filter" / "outliers.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write_json(folder / "one_class_filter" / "manifest.json", {"key": "x", "files": []})
     inputs = {**small_run.inputs(), "gate@copy_paste": accepted}
-    if opinion == "drop":
-        inputs["opinion@copy_paste"] = folder / "opinion"
+    if outliers == "drop":
+        inputs["one_class_filter@copy_paste"] = folder / "one_class_filter"
     run_stage(
         "export",
         export.run,
-        ExportConfig(method="copy_paste", opinion=opinion),
+        ExportConfig(method="copy_paste", outliers=outliers),
         Context(3, "cpu", inputs),
         folder / "export",
     )
     return load_dataset(folder / "export"), json.loads((folder / "export" / "metrics.json").read_text())
 
 
-def opinions(accepted, suspicious):
+def scores(accepted, outliers):
     names = sorted(image.file_name for image in load_dataset(accepted).images)
-    return [{"file_name": name, "suspicious": place in suspicious} for place, name in enumerate(names)], names
+    return [{"file_name": name, "outlier": place in outliers} for place, name in enumerate(names)], names
 
 
-def test_suspicious_photographs_stay_out_and_are_counted(small_run, accepted, tmp_path):
-    lines, names = opinions(accepted, {1, 4})
+def test_outliers_stay_out_and_are_counted(small_run, accepted, tmp_path):
+    lines, names = scores(accepted, {1, 4})
     dataset, metrics = export_with(small_run, accepted, tmp_path, lines)
     there = {image.file_name.removeprefix("synthetic/") for image in dataset.images if image.source == "synthetic"}
     assert there == set(names) - {names[1], names[4]}
-    assert metrics["dropped_as_suspicious"] == 2 and metrics["synthetic"] == len(names) - 2
+    assert metrics["dropped_as_outliers"] == 2 and metrics["synthetic"] == len(names) - 2
     assert [item.id for item in dataset.annotations] == list(range(1, len(dataset.annotations) + 1))
 
 
-def test_kept_the_export_is_the_one_without_an_opinion(small_run, accepted, tmp_path):
-    lines, names = opinions(accepted, {0, 1, 2})
-    dataset, metrics = export_with(small_run, accepted, tmp_path, lines, opinion="keep")
+def test_kept_the_export_is_the_one_the_filter_has_not_seen(small_run, accepted, tmp_path):
+    lines, names = scores(accepted, {0, 1, 2})
+    dataset, metrics = export_with(small_run, accepted, tmp_path, lines, outliers="keep")
     assert sum(image.source == "synthetic" for image in dataset.images) == len(names)
-    assert "dropped_as_suspicious" not in metrics
+    assert "dropped_as_outliers" not in metrics
 
 
-def test_a_photograph_without_an_opinion_stops_the_export(small_run, accepted, tmp_path):
-    lines, names = opinions(accepted, set())
-    with pytest.raises(InputError, match=f"no opinion on {names[2]}"):
+def test_a_photograph_the_filter_has_not_seen_stops_the_export(small_run, accepted, tmp_path):
+    lines, names = scores(accepted, set())
+    with pytest.raises(InputError, match=f"nothing on {names[2]}"):
         export_with(small_run, accepted, tmp_path, lines[:2] + lines[3:])
 
 
 @pytest.mark.parametrize("lines", [["text"], [{"file_name": "a"}], [[1]]])
-def test_a_broken_opinion_file_is_named(small_run, accepted, tmp_path, lines):
+def test_a_broken_file_is_named(small_run, accepted, tmp_path, lines):
     with pytest.raises(InputError, match="cannot be read"):
         export_with(small_run, accepted, tmp_path, lines)

@@ -1,4 +1,4 @@
-"""Label certificates in the report: a table and a histogram where the gate asked for them, nothing where not."""
+"""Label checks in the report: a table and a histogram where the gate asked for them, nothing where not."""
 
 import base64
 import json
@@ -15,16 +15,16 @@ def build(made):
     return {item["method"]: item for item in gates.build(run, Album(10**6, 85), ReportConfig())}
 
 
-def test_certificates_stand_beside_those_of_real_defects(build_run, tmp_path):
+def test_ious_stand_beside_those_of_real_defects(build_run, tmp_path):
     made = build_run(methods=("copy_paste",))
     gate = made.folder / "gate@copy_paste"
     lines = [json.loads(line) for line in (gate / "decisions.jsonl").read_text().splitlines()]
     for line in lines:
-        line["measures"]["certificates"] = [0.6, 0.7]
+        line["measures"]["label_ious"] = [0.6, 0.7]
     write_text(gate / "decisions.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     metrics = json.loads((gate / "metrics.json").read_text())
     metrics["categories"]["crack"] |= {
-        "certificate": {
+        "label_check": {
             "median": 0.65,
             "median_at_first": 0.64,
             "real_median": 0.68,
@@ -36,14 +36,14 @@ def test_certificates_stand_beside_those_of_real_defects(build_run, tmp_path):
         "copies": {"share": 0.25},
     }
     write_json(gate / "metrics.json", metrics)
-    yardstick = json.dumps({"category": "crack", "iou": 0.68}) + "\n"
-    made.stage("certify", lambda out: write_text(out / "yardstick.jsonl", yardstick) or {})
+    reference = json.dumps({"category": "crack", "iou": 0.68}) + "\n"
+    made.stage("label_check", lambda out: write_text(out / "reference.jsonl", reference) or {})
     item = build(made)["copy_paste"]
-    assert item["certificates"].rows == [["crack", 0.65, 0.64, 0.68, -0.03, 0.0, 0.04, 1.2, 1.4, 0.25]]
+    assert item["label_check"].rows == [["crack", 0.65, 0.64, 0.68, -0.03, 0.0, 0.04, 1.2, 1.4, 0.25]]
     assert item["histogram"].uri.startswith("data:image/png") and "copy_paste" in item["histogram"].alt
     written = gates.write_histograms(open_run(made.context()), ReportConfig(), tmp_path)
-    assert written == ["certificate@copy_paste.png"]
-    assert base64.b64encode((tmp_path / "certificate@copy_paste.png").read_bytes()).decode() in item["histogram"].uri
+    assert written == ["label_check@copy_paste.png"]
+    assert base64.b64encode((tmp_path / "label_check@copy_paste.png").read_bytes()).decode() in item["histogram"].uri
 
 
 def test_the_histogram_counts_accepted_ones_and_first_attempts_apart(build_run, monkeypatch):
@@ -58,20 +58,22 @@ def test_the_histogram_counts_accepted_ones_and_first_attempts_apart(build_run, 
     write_text(
         made.folder / "gate@copy_paste" / "decisions.jsonl",
         "".join(
-            json.dumps(dict(zip(keys, row[:4], strict=True)) | {"measures": {"certificates": row[4]}}) + "\n"
+            json.dumps(dict(zip(keys, row[:4], strict=True)) | {"measures": {"label_ious": row[4]}}) + "\n"
             for row in rows
         ),
     )
-    made.stage("certify", lambda out: write_text(out / "yardstick.jsonl", '{"category": "crack", "iou": 0.5}\n') or {})
+    made.stage(
+        "label_check", lambda out: write_text(out / "reference.jsonl", '{"category": "crack", "iou": 0.5}\n') or {}
+    )
     drawn = {}
     monkeypatch.setattr(gates, "histograms", lambda panels, label: drawn.update(panels))
-    gates.certificate_histogram(open_run(made.context()), "copy_paste", ReportConfig())
+    gates.label_check_histogram(open_run(made.context()), "copy_paste", ReportConfig())
     assert drawn == {
         "crack": {"accepted": [0.7, 0.8, 0.9], "real": [0.5], "first attempt": [0.0, 0.6]},
         "blowhole": {"accepted": [], "real": [], "first attempt": [0.1]},
     }
 
 
-def test_a_gate_without_certificates_shows_none(build_run):
+def test_a_gate_without_label_checks_shows_none(build_run):
     item = build(build_run(methods=("copy_paste",)))["copy_paste"]
-    assert item["certificates"] is None and item["histogram"] is None
+    assert item["label_check"] is None and item["histogram"] is None

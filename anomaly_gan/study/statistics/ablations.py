@@ -1,4 +1,4 @@
-"""What each switch does: variants of a training set against ``main``, figure by figure, paired.
+"""What each ablation does: variants of a training set against ``main``, figure by figure, paired.
 
 A unit is one training: a fold and a repeat (another seed of the generator). A unit's difference to ``main`` is the mean
 over the categories (for AP: the detector trainings) that both sides have, so that a category that one of them could
@@ -32,7 +32,7 @@ Unit = tuple[int, int]
 class Aim:
     """A figure: where it stands among the gate's (None: among the cells'), and which way is better.
 
-    ``one``: the nearer to 1 the better. ``primary``: chosen in advance; the verdict on a switch looks at these alone.
+    ``one``: the nearer to 1 the better. ``primary``: chosen in advance; the verdict looks at these alone.
     """
 
     name: str
@@ -61,19 +61,25 @@ AIMS = (
     Aim("crop_fid", "crop FID ratio", r"crop F(ID|D-\S+) ratio", "lower"),
     Aim("diversity", "LPIPS diversity ratio", r"defect (LPIPS|PD-\S+) diversity", "one"),
     # Before anything was rejected: among the accepted alone a gate that rejects more looks like a better generator.
-    Aim("certificate", "median certificate at the first attempt", r"certificate median_at_first", "higher", True),
     Aim(
-        "certificate_gap",
-        "certificate of the accepted less that of unseen real defects",
-        r"certificate difference",
+        "label_check",
+        "median IoU of the label check at the first attempt",
+        r"label_check median_at_first",
+        "higher",
+        True,
+    ),
+    Aim(
+        "label_iou_gap",
+        "label check of the accepted less that of unseen real defects",
+        r"label_check difference",
         "higher",
     ),
-    Aim("empty", "empty share at the first attempt", r"certificate empty_share", "lower"),
+    Aim("empty", "empty share at the first attempt", r"label_check empty_share", "lower"),
     Aim("copies", "copied share", r"copies share", "lower"),
     Aim("at_once", "accepted at once", r"accepted at once", "higher"),
     Aim("ap50", "mask AP@0.5", None, "higher", True),
 )
-SWITCH_COLUMNS = (
+ABLATION_COLUMNS = (
     "arm",
     "variant",
     "changed",
@@ -162,7 +168,7 @@ def _apart(groups: Sequence[Sequence[float]]) -> bool:
     return bool(stats.f.sf(between / within, len(groups) - 1, count - len(groups)) < POOL_LEVEL)
 
 
-def switch_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> dict[str, Any] | None:
+def ablation_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> dict[str, Any] | None:
     """Every variant of ``changed`` (name -> what it changes) and ``main``, arm by arm; None where nothing was trained.
 
     Holm's correction counts the variants of one arm and figure.
@@ -251,7 +257,7 @@ def _difference(aim: Aim, item: Trained, main: Trained) -> float | None:
 
 
 def overall(figures: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    """One word on a switch from its primary figures: better or worse where none of them says the opposite."""
+    """One word on an ablation from its primary figures: better or worse where none of them says the opposite."""
     said = {figures[aim.name].get(key) for aim in AIMS if aim.primary and aim.name in figures}
     if {"better", "worse"} <= said:
         return "better and worse"
@@ -282,8 +288,8 @@ def _signed(value: Mapping[str, Any]) -> str:
     return f"{value['mean']:+.3f}{bounds}"
 
 
-def switch_rows(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Rows of ``switches.csv``, columns ``SWITCH_COLUMNS``: a row per arm, variant and figure."""
+def ablation_rows(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Rows of ``ablations.csv``, columns ``ABLATION_COLUMNS``: a row per arm, variant and figure."""
     rows = []
     for arm, part in (summary or {"arms": {}})["arms"].items():
         for variant in part["variants"]:
