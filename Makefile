@@ -103,6 +103,6 @@ endef
 $(READY): pyproject.toml uv.lock
 	$(call sync,)
 
-# labelme, the drawing program, the ONNX tools and Ray are extras; the tests use the real ones
+# labelme (the drawing program), the tools for exported graphs, a larger trunk and Ray are extras; the tests use the real ones
 $(EXTRAS): $(READY)
-	$(call sync,--extra draw --extra onnx --extra scale)
+	$(call sync,--extra draw --extra onnx --extra openvino --extra lite2 --extra scale)

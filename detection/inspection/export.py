@@ -90,7 +90,8 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
         if format == "openvino":
             import openvino
 
-            openvino.save_model(openvino.convert_model(str(temporary)), str(out.with_suffix(".xml")), False)
+            # read_model, not convert_model: that one reports its use to a server
+            openvino.save_model(openvino.Core().read_model(str(temporary)), str(out.with_suffix(".xml")), False)
     if format == "openvino":
         out.with_suffix(".onnx").unlink()
     written = out.with_suffix(".onnx" if format == "onnx" else ".xml")

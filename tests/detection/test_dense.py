@@ -58,12 +58,14 @@ def train(data: Dataset, config: DetectConfig, folder: Path, **more: object) -> 
     return train_detector(data, config, make_fabric("cpu"), folder, seed=0, **more)  # type: ignore[arg-type]
 
 
-def test_the_trunk_run_with_folded_norms_is_the_trunk() -> None:
-    net = DenseNet(2, DenseConfig(widths=(16, 16, 8, 8))).eval()
+@pytest.mark.parametrize("trunk", ["efficientnet_lite0", "efficientnet_lite2"])
+def test_the_trunk_run_with_folded_norms_is_the_trunk(trunk: str) -> None:
+    net = DenseNet(2, DenseConfig.model_validate({"trunk": trunk, "widths": (16, 16, 8, 8)})).eval()
     images = torch.from_numpy(rng_for(0, "images").random((1, 3, 64, 96), dtype=np.float32))
     with torch.no_grad():
         for own, timms in zip(trunk_features(net.body, images), net.body(images), strict=True):
             assert own.shape == timms.shape and torch.allclose(own, timms, atol=1e-4, rtol=1e-4)
+        assert net(images).maps_BKHW.shape == (1, 2, 64, 96)
     learn = {name for name, weight in net.body.named_parameters() if weight.requires_grad}
     assert "blocks.6.0.conv_pw.weight" in learn and not any("conv_dw" in name or "bn" in name for name in learn)
 

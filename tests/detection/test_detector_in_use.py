@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from anomaly_gan.cli.detect import detect_app
@@ -16,6 +17,7 @@ from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.engine.precision import decide
 from detection.commands import detect_train
 from detection.dense.config import DenseConfig
+from detection.dense.net import DenseNet
 from detection.detectors.config import DetectConfig
 from detection.inspection import predict
 from detection.inspection.alarm import SoundScores
@@ -151,3 +153,18 @@ def test_the_onnx_graph_says_the_same_at_any_size(trained: Path, tmp_path: Path)
 
     facts = {item.key: item.value for item in onnx.load(str(done.out)).metadata_props}
     assert json.loads(facts["categories"]) == ["square", "bar"] and float(facts["threshold"]) > 0
+
+
+def test_the_openvino_graph_says_the_same_and_runs_without_us(trained: Path, tmp_path: Path) -> None:
+    import openvino
+
+    done = export_detector(trained / "model", tmp_path / "plant.xml", "openvino")
+    assert done.gap < 1e-4 and done.through == "openvino"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plant.bin", "plant.xml"]
+    compiled = openvino.Core().compile_model(str(done.out), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    image = np.random.default_rng(0).random((1, 3, 64, 128), dtype=np.float32)
+    net = read_model(trained / "model").net
+    assert isinstance(net, DenseNet)
+    with torch.no_grad():
+        expected = net.shares(torch.from_numpy(image)).numpy()
+    assert expected.shape == (1, 4, 64, 128) and np.abs(compiled(image)[0] - expected).max() < 1e-4

@@ -117,6 +117,22 @@ def test_the_bank_was_seen_and_nothing_real_was_displaced(study):
     assert "synthetic" not in seen["none"] and seen["copy_paste"]["synthetic"] and seen["copy_paste"]["sham"]
 
 
+def test_mask_rcnn_checks_a_cell_and_an_arm_that_it_cannot_learn_is_said_to_have_failed(photographs, tmp_path):
+    small = {"exposures": 0.5, "image_size": 64, "proposals": 8, "proposals_before_nms": 16, "roi_samples": 8}
+    one = config(
+        photographs,
+        detect={"detector": "mask_rcnn", **small},
+        arms={"none": {}, "copy_paste": {"bank": "copy_paste", "shams": False}},
+        rounds=[{"objects": [1]}],
+    )
+    summary = lift_run.run_lift(one, tmp_path, lambda line: None)
+    assert (summary["cells"], summary["failed"]) == (1, 1), "the curve's cell is the round's"
+    result = json.loads((tmp_path / "cells" / "fold0-k1-d0" / "none-e0.5-s0" / "result.json").read_text())
+    assert result["row"]["detector"] == "mask_rcnn" and result["precision"] == "32-true"
+    assert result["report"]["exposure"]["real_defect"]["images"] == 1
+    assert "takes no bank" in (tmp_path / "failed.json").read_text()
+
+
 def test_a_finished_cell_holds_while_its_setting_does(photographs):
     cell = LiftCell(Share(0, 2, 0), "copy_paste", 1.0, 0)
     recorded = setting(config(photographs), cell)

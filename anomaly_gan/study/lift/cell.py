@@ -18,7 +18,7 @@ from detection.detectors.config import OWN_CROPS, DetectConfig
 
 from ...core.config import Config
 from ...core.dataset import Dataset, load_dataset
-from ...core.errors import InputError
+from ...core.errors import ConfigError, InputError
 from ...core.files import link_file, sha256_bytes, write_json, write_text
 from ...core.seeding import seed_for
 from ...synthesis.bank.writer import read_lines
@@ -135,6 +135,8 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     torch.set_num_threads(config.threads)
     arm, began, used = config.arms[cell.arm], time.monotonic(), time.process_time()
     wanted, detect = setting(config, cell), config.detector_of(cell.arm, cell.exposures)
+    if (arm.bank or arm.first or arm.prior) and detect.detector not in OWN_CROPS:
+        raise ConfigError(f"arms.{cell.arm}: {detect.detector} takes no bank and no one-class map; use dense")
     data = load_dataset(prepared.ingest)
     train, test = data.split("train"), data.split("test")
     detect = fitted(detect, train)
