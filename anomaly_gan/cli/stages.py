@@ -161,14 +161,22 @@ def gate(
 @verbs.command(
     epilog="Examples: anomaly-gan export --run runs/mine --method anomaly_gan;  "
     "anomaly-gan export --run runs/mine --format yolo-seg;  "
-    "anomaly-gan export --data runs/mine/ingest --format labelme --to drawn"
+    "anomaly-gan export --data runs/mine/ingest --format labelme --to drawn;  "
+    "anomaly-gan export --run runs/mine --shards 1000 --to s3://plant/bolts"
 )
 def export(
     run: Annotated[Path | None, typer.Option("--run", help="Run folder that holds the stages.")] = None,
     method: MethodName = "anomaly_gan",
     format: Annotated[str, typer.Option(help=f"One of: {', '.join(writing())}.")] = "coco",
     data: Annotated[Path | None, typer.Option(help="Or any data set folder of this project, such as ingest's.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder to write; default: beside the stage, by format.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Folder to write; default: beside the stage, by format. With --shards also s3://… and such."),
+    ] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Tar files of N photographs that WebDataset reads, each with its COCO."),
+    ] = None,
     settings: Settings = [],
     seed: Seed = None,
 ) -> None:
@@ -179,15 +187,21 @@ def export(
         raise ConfigError(f"--format {format}: is not written; one of: {', '.join(writing())}")
     if run is not None:
         work_stage(run, f"export@{method}", "export", settings, method, seed)
-        if format == "coco" and to is None:
+        if format == "coco" and to is None and shards is None:
             return
-        data, to = run / f"export@{method}", to or run / f"export@{method}.{format}"
+        data, to = run / f"export@{method}", to or str(run / f"export@{method}.{'shards' if shards else format}")
     if data is None or to is None:
         raise ConfigError("export: say where to write: --to FOLDER")
     from ..core.dataset import load_dataset
     from ..ingestion.writing import write_format
 
-    done = write_format(load_dataset(data), format, to)
+    if shards is not None:
+        from ..ingestion.shards import write_shards
+
+        index = write_shards(load_dataset(data), to, shards, typer.echo)
+        typer.echo(f"{len(index['shards'])} shards: {index['photographs']} photographs → {to}")
+        return
+    done = write_format(load_dataset(data), format, Path(to))
     for name, value in done.items():
         if name not in {"format", "photographs", "annotations", "keeps"} and value:
             typer.echo(f"mind: {name.replace('_', ' ')}: {value}")

@@ -1,0 +1,199 @@
+"""A data set as shards: tar files that WebDataset reads, one COCO file beside each, and one index over all.
+
+For data sets of many photographs, on any storage that fsspec knows (a folder, NFS, ``s3://``, ``gs://`` ...): a
+million files in one folder are slow everywhere, a thousand tar files nowhere.
+
+- ``images-00042.tar``: of each photograph ``000000043.png`` (its bytes as they are) and ``000000043.json`` (its record
+  and its annotations), in the order of their ids;
+- ``images-00042.json``: the same shard as COCO, ids as in the whole;
+- ``index.json``: shards with counts, bytes and SHA-256, categories; written last, so that where it is all is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..core.dataset import Dataset, ImageRecord
+from ..core.errors import ConfigError, InputError
+from ..core.files import json_text, sha256_file
+from ..core.progress import track
+
+INDEX = "index.json"
+SHARD = 1000
+"""Photographs a shard."""
+
+
+def write_shards(
+    dataset: Dataset, url: str, per_shard: int = SHARD, say: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Write ``dataset`` under ``url`` (a folder or what fsspec knows); returns the index.
+
+    A shard that is there already, from an earlier call that was cut off, is kept where it holds the same photographs.
+    One shard at a time lies on this machine. The same data set gives the same bytes.
+
+    Raises:
+        ConfigError: fsspec knows no such storage, or something else lies there.
+        InputError: A24 a photograph is missing or has changed since it was ingested or generated.
+    """
+    storage, folder = _storage(url)
+    _refuse_others(storage, folder, url)
+    of_image = dataset.by_image()
+    rows = []
+    pieces = [dataset.images[start : start + per_shard] for start in range(0, len(dataset.images), per_shard)]
+    for number, images in enumerate(track(pieces, "shards")):
+        name = f"images-{number:05d}"
+        part = Dataset(
+            list(images),
+            [annotation for image in images for annotation in of_image.get(image.id, [])],
+            dataset.categories,
+            dict(dataset.info),
+            dataset.folder,
+        )
+        coco = part.text()
+        digest = hashlib.sha256(coco.encode()).hexdigest()
+        row = _there(storage, folder, name, digest)
+        if row is None:
+            row = _write(storage, folder, name, part) | {"coco_sha256": digest}
+            _put(storage, f"{folder}/{name}.row.json", json.dumps(row, sort_keys=True).encode())
+            _put(storage, f"{folder}/{name}.json", coco.encode())
+        else:
+            say(f"{name}: kept")
+        rows.append(row)
+    index = {
+        "photographs": len(dataset.images),
+        "annotations": len(dataset.annotations),
+        "categories": [vars(category) for category in dataset.categories],
+        "info": dict(dataset.info),
+        "shards": rows,
+    }
+    _put(storage, f"{folder}/{INDEX}", json_text(index).encode())
+    for row in rows:
+        storage.rm_file(f"{folder}/{row['name']}.row.json")
+    return index
+
+
+def read_index(url: str) -> dict[str, Any]:
+    """``index.json`` under ``url``.
+
+    Raises:
+        InputError: MISSING, no finished export is there.
+    """
+    storage, folder = _storage(url)
+    path = f"{folder}/{INDEX}"
+    if not storage.exists(path):
+        raise InputError(
+            f"{url}/{INDEX}", "MISSING", "no finished shards are here", "run the same export again: it goes on"
+        )
+    return json.loads(storage.cat_file(path))
+
+
+def verify_shards(url: str) -> Iterator[str]:
+    """What is wrong with the shards under ``url``, a line each: missing ones, and bytes that differ from the index."""
+    storage, folder = _storage(url)
+    for row in read_index(url)["shards"]:
+        path = f"{folder}/{row['name']}.tar"
+        if not storage.exists(path):
+            yield f"{row['name']}.tar: missing"
+        elif _sha256(storage, path) != row["sha256"]:
+            yield f"{row['name']}.tar: its bytes have changed"
+
+
+def _storage(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        storage, folder = fsspec.core.url_to_fs(url)
+    except (ValueError, ImportError) as error:
+        raise ConfigError(f"--to {url}: fsspec knows no such storage here ({error})") from None
+    return storage, folder.rstrip("/")
+
+
+def _refuse_others(storage: Any, folder: str, url: str) -> None:
+    """Raises:
+    ConfigError: files lie there that are none of ours.
+    """
+    if not storage.exists(folder):
+        storage.makedirs(folder, exist_ok=True)
+        return
+    names = {PurePosixPath(path).name for path in storage.ls(folder, detail=False)} - {PurePosixPath(folder).name}
+    others = sorted(name for name in names if name != INDEX and not name.startswith("images-"))
+    if others:
+        raise ConfigError(f"--to {url}: holds something else than shards ({others[0]}): choose another place")
+
+
+def _there(storage: Any, folder: str, name: str, digest: str) -> dict[str, Any] | None:
+    """The row of a shard that an earlier call wrote whole, with the same photographs and labels."""
+    for row in _rows(storage, folder, name):
+        path = f"{folder}/{name}.tar"
+        same = row["coco_sha256"] == digest and storage.exists(path) and storage.size(path) == row["bytes"]
+        if same and storage.exists(f"{folder}/{name}.json"):
+            if not storage.exists(f"{folder}/{name}.row.json"):
+                _put(storage, f"{folder}/{name}.row.json", json.dumps(row, sort_keys=True).encode())
+            return row
+    return None
+
+
+def _rows(storage: Any, folder: str, name: str) -> Iterator[dict[str, Any]]:
+    if storage.exists(f"{folder}/{name}.row.json"):
+        yield json.loads(storage.cat_file(f"{folder}/{name}.row.json"))
+    if storage.exists(f"{folder}/{INDEX}"):
+        yield from (row for row in json.loads(storage.cat_file(f"{folder}/{INDEX}"))["shards"] if row["name"] == name)
+
+
+def _write(storage: Any, folder: str, name: str, part: Dataset) -> dict[str, Any]:
+    """Build one shard on this machine, then hand it over."""
+    of_image = part.by_image()
+    with tempfile.TemporaryDirectory() as scratch:
+        local = Path(scratch) / f"{name}.tar"
+        with tarfile.open(local, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for image in part.images:
+                path = _checked(part, image)
+                key = f"{image.id:09d}"
+                _add(tar, f"{key}{path.suffix.lower()}", path.read_bytes())
+                record = {"image": vars(image), "annotations": [vars(one) for one in of_image.get(image.id, [])]}
+                _add(tar, f"{key}.json", json.dumps(record, sort_keys=True, ensure_ascii=False).encode())
+        row = {
+            "name": name,
+            "photographs": len(part.images),
+            "annotations": len(part.annotations),
+            "bytes": local.stat().st_size,
+            "sha256": sha256_file(local),
+        }
+        target = f"{folder}/{name}.tar"
+        storage.put_file(str(local), f"{target}.part")
+        storage.mv(f"{target}.part", target)
+    return row
+
+
+def _checked(part: Dataset, image: ImageRecord) -> Path:
+    path = part.path_of(image)
+    if not path.is_file() or sha256_file(path) != image.sha256:
+        raise InputError(str(path), "A24", "missing, or changed since it was written", "run its stage again")
+    return path
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """No time, owner or mode of this machine: equal photographs give equal bytes."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _put(storage: Any, path: str, content: bytes) -> None:
+    storage.pipe_file(f"{path}.part", content)
+    storage.mv(f"{path}.part", path)
+
+
+def _sha256(storage: Any, path: str) -> str:
+    digest = hashlib.sha256()
+    with storage.open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
