@@ -170,6 +170,9 @@ def train(
         config: steps, batch, time budget ...; what another method's paper fixes stays as its paper has it.
         seed: of weights and batches.
         device: where to train.
+
+    Returns:
+        The training; :func:`generate` and ``paint`` work with it.
     """
     from .synthesis.methods.config import TrainConfig
     from .synthesis.training.stage import run
@@ -214,6 +217,9 @@ def generate(
         count: photographs per category.
         config: everything else (categories, severity, light).
         seed: of the painting.
+
+    Returns:
+        The labelled photographs, and what they came from.
 
     Raises:
         ConfigError: a method without its training, or no data set known.

@@ -30,6 +30,17 @@ def detect_train(
     a training that was cut off goes on from its checkpoint. Whatever arithmetic it is trained in, the sound
     photographs behind the threshold are looked at in float32, as ``detect predict`` does on every machine.
 
+    Args:
+        data: an ingest, an export, or a run folder.
+        out: folder to write.
+        config: which detector, and how it is trained.
+        seed: of every random choice made here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        false_alarm: share of sound photographs that may raise an alarm, in (0, 1).
+
+    Returns:
+        What training looked at, and the ``threshold`` (None: too few sound objects).
+
     Raises:
         InputError: no training data; J6, ``out`` holds the work of another configuration or data set.
         ConfigError: ``false_alarm`` is no share.

@@ -83,6 +83,19 @@ class Annotation:
     ) -> Annotation:
         """The same as :meth:`from_mask` for a bitmap (h, w) with its corner at (x, y) of a frame (H, W), but fast.
 
+        Args:
+            id: number of the annotation, from 1.
+            image_id: its photograph.
+            category_id: its category.
+            bitmap_01: uint8 (h, w) of 0 and 1.
+            x: column of its left side in the frame.
+            y: row of its upper side in the frame.
+            size_hw: height and width of the frame in pixels.
+            provenance: what it descends from; None: it is real.
+
+        Returns:
+            The annotation, with area, box and run lengths.
+
         Raises:
             ValueError: the bitmap is empty, or does not lie inside the frame.
         """

@@ -106,6 +106,17 @@ def run_stage(
     as long as this works; a finished product in it stays until the new one is whole. What ``context.deadline`` ended
     is the product of a configuration with that ``time_budget``: asked for without, it is made anew.
 
+    Args:
+        stage: its name, as its key has it (``gate@anomaly_gan``).
+        function: the stage.
+        config: the section of the configuration.
+        context: seed, device, and the folders it reads.
+        folder: folder to write.
+        input_keys: keys of what it depends on besides those folders.
+
+    Returns:
+        Whether work was done.
+
     Raises:
         RunBusy: another process writes this folder.
     """

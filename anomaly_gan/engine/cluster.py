@@ -164,6 +164,15 @@ def run_on_cluster(
 ) -> None:
     """All jobs as tasks; returns when all are done, or once ``over()``, when what still runs is cancelled.
 
+    Args:
+        jobs: what is to be done, in order.
+        cluster: the cluster and what a task asks of it.
+        label: what the progress line calls the work.
+        remedy: what a message advises where a worker dies.
+        plan: who takes which job; None: in order.
+        say: takes one line for people.
+        over: asked between jobs; True ends the work with what is done.
+
     Raises:
         AnomalyGanError: a job failed by itself; the others are cancelled, and what is finished stays.
         EnvironmentFailure: a job's worker died more often than it is begun again.

@@ -123,6 +123,19 @@ def fit(
     it watches with their best weights. ``on_sample`` is told the steps taken and whether they were the last;
     ``describe(step)`` says what is in each row of a batch.
 
+    Args:
+        task: nets, losses and updates.
+        batches: step -> batch; the same step, the same batch.
+        schedule: steps, logging, checkpoints, time budget.
+        fabric: device and precision to compute with.
+        folder: folder of the training; what is there is gone on with.
+        on_sample: called with (step, whether it is the last) every ``sample_every`` steps.
+        plateau: ends the training once a measure no longer falls; None: never.
+        describe: step -> what the progress line adds.
+
+    Returns:
+        What was logged, and why the training ended.
+
     Raises:
         NumericalFailure: a loss, a gradient or a weight became NaN or infinite; the step is withheld, the last
             checkpoint stays, the message names the batch.
@@ -213,6 +226,17 @@ def train_step(
 
     The device is asked once an update: for all its losses and the norm of its gradient together. Processes that share
     a batch get the same values and take the same steps.
+
+    Args:
+        task: nets, losses and updates.
+        updates: those of the task.
+        batch: what the task reads.
+        fabric: device and precision to compute with.
+        step: number of the step, from 0.
+        clip_norm: greatest norm of a gradient; None: not clipped.
+
+    Returns:
+        Value of every loss term by ``update/term``.
 
     Raises:
         NumericalFailure: a loss or a gradient is not finite; that update is not taken.

@@ -33,7 +33,17 @@ def run_all(
     say: Callable[[str], None] = lambda line: None,
     over: Callable[[], bool] = lambda: False,
 ) -> None:
-    """All jobs on the engine that was chosen: a cluster's tasks, ``workers`` processes, or 0: in this process."""
+    """All jobs on the engine that was chosen: a cluster's tasks, ``workers`` processes, or 0: in this process.
+
+    Args:
+        jobs: what is to be done, in order.
+        workers: number of processes; 0: in this process.
+        label: what the progress line calls the work.
+        remedy: what a message advises where a worker dies.
+        plan: who takes which job; None: in order.
+        say: takes one line for people.
+        over: asked between jobs; True ends the work with what is done.
+    """
     cluster = active()
     if cluster is not None:
         run_on_cluster(jobs, cluster, label, remedy, plan, say, over)
@@ -85,6 +95,15 @@ def run_in_processes(
 
     Each process computes on one thread: several threads in each of several processes on the same cores are many
     times slower, and the number of threads changes the last bits of a result. Once ``over()``, they are stopped.
+
+    Args:
+        jobs: what is to be done, in order.
+        workers: number of processes, at least 1.
+        label: what the progress line calls the work.
+        remedy: what a message advises where a worker dies.
+        plan: who takes which job; None: in order.
+        say: takes one line for people.
+        over: asked between jobs; True ends the work with what is done.
 
     Raises:
         AnomalyGanError: a cell failed; the others are stopped, and finished cells stay.

@@ -73,6 +73,17 @@ def decode_parts(
 ) -> MaskParts:
     """The classes in the mask picture ``name``. ``several``: every value but 0 is defect, whatever it says.
 
+    Args:
+        name: the file, for messages.
+        content: its bytes.
+        notes: takes what was repaired.
+        strict: refuse in place of repairing.
+        classes: what values or colours mean; None: every value but 0 is the one defect.
+        several: every value but 0 is defect, whatever it says.
+
+    Returns:
+        One bitmap (H, W) per class found, and pixels to ignore.
+
     Raises:
         InputError: A-codes where it does not decode; B3, B4, B8, B14, B16 as said above; B6 a colour mode that masks
             have not; A2 where it carries an orientation.

@@ -55,7 +55,18 @@ def write_report(
     worst: Mapping[str, Worst],
 ) -> None:
     """Write the page from the summary, the gates' figures, the splits, and the plots and failure pictures beside it;
-    the same of these, the same bytes."""
+    the same of these, the same bytes.
+
+    Args:
+        out: folder to write.
+        study: the study.
+        runs: its runs.
+        summary: its summary.
+        plots: names of the plots that were written.
+        gate_figures: rows of ``gates.csv``.
+        splits: rows of ``splits.csv``.
+        worst: worst failures by file name.
+    """
     album = Album(PICTURE_BYTES, QUALITY, WHOLE_BYTES)
     content = {
         "study": study.name,

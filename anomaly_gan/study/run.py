@@ -54,6 +54,17 @@ def run_study(
 
     Several processes may work on the same folder, each with its ``shard``: a run is prepared by whoever comes first.
 
+    Args:
+        study: the study.
+        base: the configuration that its variants change.
+        out: folder to write.
+        say: takes one line for people.
+        shard: (index, count): this process's share of the cells.
+        tables_only: train nothing; write the tables from finished cells.
+
+    Returns:
+        What was finished, what failed, what was written.
+
     Raises:
         ConfigError: a run that cannot be.
         InputError: nothing to tabulate; a cell that cannot be read.

@@ -111,7 +111,20 @@ class Timer:
 def cell_key(
     cell: Cell, config: DetectConfig, seed: int, split_test: str, device: str, backbone: str, inputs: Mapping[str, str]
 ) -> str:
-    """Hash of a cell's coordinates, configuration, seed, device kind, backbone and the keys of its input stages."""
+    """Hash of a cell's coordinates, configuration, seed, device kind, backbone and the keys of its input stages.
+
+    Args:
+        cell: arm, detector and seed.
+        config: of the detector.
+        seed: of the run.
+        split_test: split that is evaluated on.
+        device: ``cpu`` or ``cuda``.
+        backbone: name of the backbone chosen.
+        inputs: input stage -> its key.
+
+    Returns:
+        The hash, as hexadecimal text.
+    """
     content = {
         "schema": SCHEMA,
         "cell": asdict(cell),

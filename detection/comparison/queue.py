@@ -45,6 +45,17 @@ def work(
     of all cells and the time left; ``say`` gets the same as a line whenever a cell is finished. Once ``over()``, what
     is being trained stops at its last checkpoint.
 
+    Args:
+        jobs: what is to be done, in order.
+        workers: number of processes; 0: every core on a CPU, one on CUDA.
+        shard: (index, count): this process's share.
+        reuse_from: folders whose finished cells may be taken.
+        say: takes one line for people.
+        over: asked between jobs; True ends the work with what is done.
+
+    Returns:
+        What was trained, taken and left.
+
     Raises:
         ConfigError: no such shard.
         AnomalyGanError: a cell failed; finished cells stay.

@@ -35,6 +35,19 @@ def draw_crop(
 
     ``truth`` is uint8 (K + 1, H, W), or (K + 1, 1, 1) where the photograph shows no defect. ``flip`` says whether
     mirroring, and with it turning, is allowed.
+
+    Args:
+        pixels: the photograph, uint8 (H, W) or (H, W, 3).
+        truth: uint8 (K + 1, H, W); (K + 1, 1, 1) where the photograph shows no defect.
+        target_yx: row and column that the crop shows; None: any place.
+        config: the section of the configuration.
+        flip: whether mirroring and turning are allowed.
+        gamma: exponent of the brightness.
+        rng: source of chance.
+        prior: the one-class map, uint8 (H, W); None: none.
+
+    Returns:
+        Pixels, truth and prior of the crop.
     """
     matrix = _placement(pixels.shape[:2], target_yx, config, flip, rng)
     size = (config.crop, config.crop)

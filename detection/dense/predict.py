@@ -43,7 +43,16 @@ def look(
 ) -> Seen:
     """Maps of a photograph, uint8 (H, W) or (H, W, 3), window by window where it is larger than ``tile``.
 
-    ``shares`` is the net; ``prior`` the photograph's one-class map, uint8 (H, W), where the net has that input.
+    Args:
+        shares: the net, or several whose maps are averaged.
+        config: the section of the configuration.
+        categories: number of categories.
+        pixels: the photograph, uint8 (H, W) or (H, W, 3).
+        device: where to compute.
+        prior: the photograph's one-class map, uint8 (H, W), where the net has that input.
+
+    Returns:
+        Maps in [0, 1] by category, of the photograph's size.
     """
     planes = pixels[None].repeat(3, 0) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     if config.prior:

@@ -60,6 +60,17 @@ def judge(
     the mean over categories of the average precision of pixels, of detectors that give maps (``pixels``). A category
     without a true instance has no figures. ``image_*`` are those of :mod:`.image_level`, from ``scores`` of whole
     photographs where the detector gives them.
+
+    Args:
+        dataset: the data set.
+        rows: COCO result rows.
+        segments: whether the detector gives masks.
+        score_threshold: least score of an instance that counts for the IoU, of all or by category id.
+        scores: image id -> score of the whole photograph; None: the best instance's.
+        pixels: counts for the pixels' average precision; None: no maps.
+
+    Returns:
+        The metrics, in [0, 1] and None where undefined; ``categories`` by name.
     """
     truth = _coco(dataset, None)
     boxes = _average_precision(truth, _coco(dataset, rows), "bbox")

@@ -54,6 +54,17 @@ def read_detections(
     """Run ``net`` on every image, one at a time: what it finds in one never depends on the others.
 
     ``longest``: the longest side that a net sees which takes photographs shrunk.
+
+    Args:
+        net: the net, in evaluation mode.
+        dataset: the data set.
+        categories: labels of the net against category ids.
+        longest: longest side in pixels that a net sees which takes photographs shrunk.
+        device: where to compute.
+        priors: folder of the photographs' one-class maps; None: the net has no such input.
+
+    Returns:
+        Rows, scores of whole photographs, counts of pixels.
     """
     net.eval()
     rows: list[DetectionRow] = []
@@ -86,7 +97,19 @@ def detect(
     device: torch.device,
     priors: Path | None = None,
 ) -> list[DetectionRow]:
-    """The rows of :func:`read_detections`."""
+    """The rows of :func:`read_detections`.
+
+    Args:
+        net: the net, in evaluation mode.
+        dataset: the data set.
+        categories: labels of the net against category ids.
+        longest: longest side in pixels that a net sees which takes photographs shrunk.
+        device: where to compute.
+        priors: folder of the photographs' one-class maps; None: the net has no such input.
+
+    Returns:
+        COCO result rows.
+    """
     return read_detections(net, dataset, categories, longest, device, priors).rows
 
 

@@ -106,6 +106,19 @@ def predict_folder(
     trained with. ``min_score``: instances below it are left out. One photograph is in memory at a time. The same
     command again does nothing; another one's results stay until these are whole.
 
+    Args:
+        model: folder of a trained model.
+        photos: folder of photographs at any depth, or one file.
+        out: folder to write.
+        false_alarm: another rate than the one it was trained for, in (0, 1); None: that one.
+        threshold: of your own, in [0, 1]; None: by the rate.
+        min_score: instances below it are left out; None: the model's.
+        overlays: most overlays written.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        Counts of photographs, alarms and refusals.
+
     Raises:
         InputError: no model, no photographs, none that can be used, K5 no threshold for that rate, J6 ``out`` holds
             other files.

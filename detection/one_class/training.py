@@ -68,6 +68,15 @@ def train_detector(
     ``on_epoch(number)`` is called after each epoch of the last phase, nets in whatever mode training leaves them.
     ``until``: no phase goes on beyond its share of this time; a phase takes one step at least.
 
+    Args:
+        detector: the untrained detector.
+        images_NCHW: sound photographs, uint8 (N, C, H, W).
+        fabric: device and precision to compute with.
+        folder: folder of the training; what is there is gone on with.
+        seed: of every random choice made here.
+        on_epoch: called with the number of each finished epoch of the last phase; None: not.
+        until: when the work must end; None: never.
+
     Raises:
         InputError: K5, fewer than two images.
         NumericalFailure: a loss is not finite.

@@ -58,6 +58,16 @@ def save_detector(
     """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, image
     mode, preprocessing, the scores of held-out sound photographs with the threshold they give, and by category id from
     which score on an instance counts (``least``; without it ``score_threshold``).
+
+    Args:
+        folder: folder to write.
+        trained: net and categories.
+        config: it was trained with.
+        mode: ``L`` or ``RGB``.
+        sound: scores of held-out sound photographs; None: none were held out.
+        false_alarm: rate it was trained for, in (0, 1).
+        threshold: what that rate gives, for people; None: too few.
+        least: category id -> least score of an instance; None: ``score_threshold``.
     """
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()})
     write_bytes(folder / "model.safetensors", content)

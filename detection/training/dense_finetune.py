@@ -51,6 +51,21 @@ def train_dense(
 ) -> Trained:
     """Train on the crops of ``dataset``, and on those of a ``bank`` besides; see
     :func:`detection.training.finetune.train_detector`.
+
+    Args:
+        dataset: photographs and labels.
+        config: of the detector.
+        fabric: device and precision to compute with.
+        folder: folder of the training; what is there is gone on with.
+        seed: of every random choice made here.
+        where: what messages call the data set.
+        on_step: called after each step.
+        bank: folder of painted crops to draw from beside the photographs; None: none.
+        priors: folder of the photographs' one-class maps; None: the net has no such input.
+        start: folder of a model whose weights the training begins from; None: none.
+
+    Returns:
+        Net, categories, and what was held out.
     """
     from anomaly_gan.engine.loop import Schedule, finish, fit
 
@@ -168,7 +183,19 @@ def measured(
     fabric: Fabric,
     priors: Path | None = None,
 ) -> dict[str, float]:
-    """``missed``: 1 - mean pixel AP over the categories that the images show."""
+    """``missed``: 1 - mean pixel AP over the categories that the images show.
+
+    Args:
+        net: the net, in evaluation mode.
+        dataset: the data set.
+        images: photographs to measure on.
+        categories: labels of the net against category ids.
+        fabric: device and precision to compute with.
+        priors: folder of the photographs' one-class maps; None: the net has no such input.
+
+    Returns:
+        ``missed`` in [0, 1].
+    """
     photographs = Photographs(dataset, categories)
     place_of = {image.id: place for place, image in enumerate(dataset.images)}
     sound = {image.id for image in dataset.normals()}

@@ -134,6 +134,21 @@ def train_detector(
     choose their own crops take further: a ``bank`` of synthetic crops, added to every batch; ``priors``, a folder of
     one-class maps; ``start``, a model whose weights they begin from.
 
+    Args:
+        dataset: photographs and labels.
+        config: of the detector.
+        fabric: device and precision to compute with.
+        folder: folder of the training; what is there is gone on with.
+        seed: of every random choice made here.
+        where: what messages call the data set.
+        on_step: called after each step.
+        bank: folder of painted crops to draw from beside the photographs; None: none.
+        priors: folder of the photographs' one-class maps; None: the net has no such input.
+        start: folder of a model whose weights the training begins from; None: none.
+
+    Returns:
+        Net, categories, and what training looked at.
+
     Raises:
         InputError: no category (K4), no real photograph with a defect (K8), a bank made from other objects (E4).
         ConfigError: a bank, priors or a start for a detector that takes none.

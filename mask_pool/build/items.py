@@ -214,6 +214,21 @@ def open_builder(
 
     ``scenes`` keeps painted-out photographs of ``train`` between categories.
 
+    Args:
+        category: name of the category.
+        config: the section of the configuration.
+        seed: of every random choice made here.
+        train: the training split.
+        prior: masks cut from real defects.
+        expert: masks that experts drew.
+        marks: where objects of fixed shape sit.
+        regions: where masks may lie; None: anywhere.
+        scenes: photographs with their defects painted out, kept between calls; None: read anew.
+        part: what the photographs show of the part; None: no part.
+
+    Returns:
+        The builder: item number -> item.
+
     Raises:
         InputError: the training split has no normal photograph, or the category no element.
     """

@@ -81,9 +81,13 @@ def draw(
         files: photographs by the end of their path (``normal/003.jpg``).
         categories: labels that labelme offers; all of the data set's where empty.
         labelme: the program, where it is not in this environment or on the PATH.
+        seed: of the choice of photographs.
         say: takes each line of progress.
         launch: False only lays out, for drawing on another machine, and takes up.
         show: a folder of drawings made elsewhere; its photographs (``count`` of them) are laid out with them.
+
+    Returns:
+        How many drawings there are, on how many photographs, and what is wrong with them.
 
     Raises:
         InputError: no such photograph or category, or the photograph is not a normal one of the training split.

@@ -65,6 +65,17 @@ def gather_experts(
     Without a score sheet all are kept. Only ratings of usable drawings are evaluated;
     ``seed`` drives the interval of their agreement. ``line_width`` is that of ``read_drawings``.
 
+    Args:
+        folder: labelme files.
+        scores: sheet of the grades; None: unrated, all kept.
+        ingest: the ingested data set, whose photographs were drawn on.
+        evaluate: how grades become scores and which drawings are kept.
+        seed: of every random choice made here.
+        line_width: pixels of lines that give none; None: refused.
+
+    Returns:
+        The masks by category, and the evaluation.
+
     Raises:
         InputError: the folder is missing, a drawing or the score sheet cannot be read, or (F7) the sheet rates a
             drawing that is not there, has another label, or was changed since and not rated again (by the hashes).

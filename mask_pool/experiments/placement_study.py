@@ -68,12 +68,17 @@ def study(
     """Compare the arms on the training split of ``dataset``; writes table.csv, summary.json and pictures into ``out``.
 
     Args:
+        dataset: an ingested data set.
+        out: folder to write.
         config: ``shrinkage``, ``candidates``, ``temperature``, ``jitter``, ``background`` and ``inside`` of it count.
         regions: what is legal; without them and without a ``background`` there are no arms with regions.
         background: where given, it stands for that of ``config``.
         categories: default all with masks of at least two objects.
+        folds: parts that whole objects are dealt into.
         repeats: placements of every held-out mask in every arm.
         most: held-out masks per category, spread over the objects.
+        resamples: bootstrap samples of whole objects behind every interval.
+        seed: of folds, places and resamples.
 
     Returns:
         ``{"rows": [...], "left_out": {category: why}, ...}``, as in summary.json.

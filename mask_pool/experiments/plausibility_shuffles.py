@@ -38,6 +38,17 @@ def shuffle(
     * ``resized``: the same mask three times too large or too small, where the real mask is.
 
     ``others`` are the real masks that may be put there. The pair depends on seed, mask, kind and ``draw`` alone.
+
+    Args:
+        real: the mask.
+        kind: one of the kinds below.
+        others: masks to take from.
+        taken_01: uint8 (H, W): the photograph's real defects.
+        seed: of every random choice made here.
+        draw: number of the draw.
+
+    Returns:
+        The real mask and the shuffled one; None where the kind is not possible.
     """
     rng = rng_for(seed, "shuffle", kind, real.parent_image, real.parent, draw)
     if kind == "moved":

@@ -55,9 +55,13 @@ def study(
     Args:
         dataset: an ingested data set; the training split is rated in ``folds`` parts by whole objects, the test
             split, where it has masks, once by a model of the whole training split.
+        out: folder to write.
         rated: drawings with the experts' scores per category (``filling.rated_by_category``).
+        config: of the plausibility model; None: the defaults.
+        folds: parts that whole objects are dealt into.
         draws: shuffled masks of every kind beside one real mask.
         resamples: bootstrap samples behind every interval.
+        seed: of folds, shuffles and resamples.
 
     Returns:
         The content of ``summary.json``. Intervals are 95 %, by resampling whole objects (photographs of drawings).

@@ -51,7 +51,19 @@ class RatedParts:
 def cross_validate(
     dataset: Dataset, config: PlausibilityConfig, scenes: Scenes, folds: int, draws: int, seed: int
 ) -> list[Verdict]:
-    """Verdicts on the training split: every object is rated by a model that has not seen it."""
+    """Verdicts on the training split: every object is rated by a model that has not seen it.
+
+    Args:
+        dataset: the data set.
+        config: of the plausibility model.
+        scenes: photographs with their defects painted out, kept between calls; None: read anew.
+        folds: parts that the objects are dealt into.
+        draws: shuffled masks of each kind per real one.
+        seed: of every random choice made here.
+
+    Returns:
+        A verdict per pair.
+    """
     elements = real_elements(dataset, "train", config.fragment_share)
     groups = deal(elements, seed)
     verdicts: list[Verdict] = []
@@ -82,7 +94,19 @@ def evaluate_pairs(
     draws: int,
     seed: int,
 ) -> list[Verdict]:
-    """Rate every real mask beside ``draws`` shuffled ones of every kind, on one and the same painted photograph."""
+    """Rate every real mask beside ``draws`` shuffled ones of every kind, on one and the same painted photograph.
+
+    Args:
+        model: the plausibility model.
+        elements: real masks by category.
+        donors: masks that shuffled ones are taken from, by category.
+        scenes: photographs with their defects painted out, kept between calls; None: read anew.
+        draws: shuffled masks of each kind per real one.
+        seed: of every random choice made here.
+
+    Returns:
+        A verdict per pair.
+    """
     others = [one for own in donors.values() for one in own]
     verdicts = []
     for real in (one for own in elements.values() for one in own if one.category in model.known):

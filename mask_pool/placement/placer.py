@@ -191,6 +191,18 @@ def open_placer(
 ) -> Placer:
     """The placer of one category, learned from its real elements ``reals`` on the training photographs.
 
+    Args:
+        config: strategy and its numbers.
+        dataset: the ingested data set.
+        category: name of the category.
+        reals: its real masks.
+        seed: of every random choice made here.
+        regions: where masks may lie; None: anywhere.
+        scenes: photographs with their defects painted out, kept between calls; None: read anew.
+
+    Returns:
+        The placer.
+
     Raises:
         InputError: a photograph cannot be read.
     """

@@ -154,7 +154,19 @@ def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
 def rating_item(
     dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, Any]
 ) -> RatingItem:
-    """The item for a mask on a photograph of ``dataset``, whose file must lie inside its folder."""
+    """The item for a mask on a photograph of ``dataset``, whose file must lie inside its folder.
+
+    Args:
+        dataset: the data set.
+        image: the photograph.
+        file: the drawing, or the pool's item.
+        shape: number of the shape in it.
+        label: category.
+        rle: the mask as COCO run lengths.
+
+    Returns:
+        The item, with the hash that grades are bound to.
+    """
     path = confined(dataset.folder / "images", image.file_name)
     sha256 = content_hash(image.sha256, label, decode_rle(rle))
     return RatingItem(

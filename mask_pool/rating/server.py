@@ -50,6 +50,8 @@ def serve(
     """Serve the page until SIGINT or SIGTERM; ratings go to RUN/rate/ratings.sqlite.
 
     Args:
+        run: run folder.
+        config: address, criteria and limits.
         what: ``drawings``, ``pool`` or ``real_or_generated``.
         drawings: folder of the experts' labelme files; default that of the run's pool.
         method: whose accepted images are mixed in, for ``real_or_generated``.

@@ -120,6 +120,11 @@ def recombine_many(
 
     Args:
         elements: what is drawn from, each with equal chance; every one must fit the frame as it is.
+        count: number of masks.
+        size_hw: height and width of the frame in pixels.
+        seed: of every random choice; a mask depends on it and on its index alone.
+        turns: rotation, scale and mirroring; None: as the paper has them.
+        category_id: of the annotations.
         start: index of the first mask; its annotation has id and image id ``start + 1``.
         executor: where to work; None is here. The result is the same.
 

@@ -227,6 +227,18 @@ def draw_turn(
 
     A turn that loses the element (thin lines vanish when shrunk) is replaced by one without shrinking, and
     that, at the worst, by the element as it is.
+
+    Args:
+        element: the mask.
+        rng: source of chance.
+        rotation: degrees: ± this, or between two.
+        scale: log-uniform between these factors.
+        flip: chance of mirroring, in [0, 1].
+        min_area_px: least area that is left, in pixels.
+        keep_at_border: what a border cut off is turned by quarters alone.
+
+    Returns:
+        The turned element.
     """
     degrees, factor, mirrored = draw_linear(element, rng, rotation, scale, flip, keep_at_border)
     for size in (factor, max(1.0, factor)):
@@ -245,7 +257,19 @@ def draw_linear(
     flip: float,
     keep_at_border: bool,
 ) -> tuple[float, float, bool]:
-    """Rotation in degrees, scale and whether mirrored, as :func:`draw_turn` draws them."""
+    """Rotation in degrees, scale and whether mirrored, as :func:`draw_turn` draws them.
+
+    Args:
+        element: the mask.
+        rng: source of chance.
+        rotation: degrees: ± this, or between two.
+        scale: log-uniform between these factors.
+        flip: chance of mirroring, in [0, 1].
+        keep_at_border: what a border cut off is turned by quarters alone.
+
+    Returns:
+        Degrees, factor, and whether mirrored.
+    """
     first, last = rotation if isinstance(rotation, tuple) else (-rotation, rotation)
     degrees = float(rng.uniform(first, last))
     quarters = [quarter for quarter in (-180.0, -90.0, 0.0, 90.0, 180.0) if first <= quarter <= last]
@@ -286,6 +310,9 @@ def recombine(
 
     Args:
         elements: what may be drawn, each with equal chance.
+        rng: source of chance.
+        canvas: the photograph with what is occupied on it.
+        number: most elements placed.
         turning: element -> turned element (draws from the same ``rng``); None where it came out as nothing usable.
         placing: turned element -> x and y of its corner inside the photograph, and how the place was found; None
             where there is no place for it.

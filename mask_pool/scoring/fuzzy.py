@@ -198,6 +198,18 @@ def assess(
     still given, but the score is sum_c w_c sum_r u_r g[r, c]. With evenly spread triangles it equals
     ``defuzzify="peak"``, because interpolating between the peaks gives back the value; the centroids of the end grades
     lie inside the scale (0.83 and 9.17 of five), so that extreme grades pull less.
+
+    Args:
+        grades: (R, C) in 0..10: raters by criteria, NaN where missing.
+        scale: the linguistic grades.
+        method: ``fuzzy`` (comprehensive evaluation) or ``mean``.
+        criterion_weights: (C,), at least 0; None: equal.
+        rater_weights: (R,), at least 0; None: equal.
+        composition: how weights and memberships are composed.
+        defuzzify: how degrees become a score.
+
+    Returns:
+        Score 0..10, grade and degrees; the score is None where nobody graded.
     """
     raters, criteria = grades.shape
     by_rater = np.ones(raters) if rater_weights is None else rater_weights

@@ -69,6 +69,17 @@ class ShapeDensity:
         """From a category's shapes (N, F), N may be 0, and those of all categories (M, F), M at least 1.
 
         A category without masks takes the centre and the spread of all.
+
+        Args:
+            values: (N, F) of the category.
+            groups: their objects.
+            all_values: (M, F) of all categories.
+            all_groups: their objects.
+            all_categories: their categories.
+            shrinkage: objects that all categories together are worth beside its own.
+
+        Returns:
+            The density.
         """
         weights, objects = object_weights(groups), len(set(groups))
         if not objects:

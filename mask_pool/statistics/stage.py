@@ -63,6 +63,17 @@ def write(
     """``statistics``, written to ``out/stats.json``, with a picture ``out/stats/CATEGORY.png`` of each category.
 
     The same data sets and seed give the same bytes.
+
+    Args:
+        pool: the mask pool.
+        ingest: the ingested data set.
+        out: folder to write.
+        seed: of every random choice made here.
+        most: most masks per category that pairs are formed of.
+        fragment_share: real masks below this share of the median area are left out.
+
+    Returns:
+        What ``stats.json`` holds.
     """
     from .plots import picture
 

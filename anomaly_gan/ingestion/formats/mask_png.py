@@ -105,6 +105,19 @@ def read_mask_label(
 
     ``several``: the set says that every value but 0 is defect. ``normal``: whether the folder says so; None: by name.
 
+    Args:
+        tree: the source.
+        options: how the format is to be read.
+        name: the photograph.
+        masks: its mask pictures.
+        category: what the folder says the defect is; None: by the mask or its name.
+        notes: takes what was repaired.
+        several: the set says that every value but 0 is defect.
+        normal: whether the folder says that the part is sound; None: by name.
+
+    Returns:
+        The label: instances by category, or none for a sound part.
+
     Raises:
         InputError: B11 no mask, B1 masks of several sizes, B7 a mask that contradicts its folder, or what
             ``decode_parts`` raises.

@@ -77,7 +77,20 @@ def sheet(
     album: Album,
     config: ReportConfig,
 ) -> list[Row]:
-    """Evenly spaced candidates of one category, each beside the real training defect that is most like it."""
+    """Evenly spaced candidates of one category, each beside the real training defect that is most like it.
+
+    Args:
+        made: the generated data set.
+        train: the training split; None where it is not at hand.
+        reals: looks for the most similar real defect; None: not shown.
+        category_id: the category, as the data set numbers it.
+        refused: file names that the gate refused.
+        album: keeps the images of the report within its size.
+        config: the section of the configuration.
+
+    Returns:
+        One row per candidate.
+    """
     by_image = made.by_image()
     candidates = [
         image for image in made.images if any(a.category_id == category_id for a in by_image.get(image.id, []))
@@ -99,6 +112,22 @@ def row(
     album: Album,
     config: ReportConfig,
 ) -> Row:
+    """One candidate beside the real training defect that is most like it.
+
+    Args:
+        image: the generated photograph.
+        annotations: its defects.
+        category_id: the category, as the data set numbers it.
+        made: the generated data set.
+        train: the training split; None where it is not at hand.
+        reals: looks for the most similar real defect; None: not shown.
+        refused: whether the gate refused it.
+        album: keeps the images of the report within its size.
+        config: the section of the configuration.
+
+    Returns:
+        Images of base, mask, result and nearest real defect.
+    """
     pixels = load_pixels(made, image)
     if pixels is None:
         return Row(None, None, None, None, None, None, image.file_name, refused)

@@ -89,7 +89,19 @@ def overlays(
 def heat_pair(
     name: str, items: list[ImageRecord], pool: Dataset, real: Dataset | None, album: Album, config: ReportConfig
 ) -> tuple[Picture | None, Picture | None]:
-    """Where masks of the category lie, in the real training photographs and in the pool."""
+    """Where masks of the category lie, in the real training photographs and in the pool.
+
+    Args:
+        name: the category.
+        items: its items in the pool.
+        pool: the mask pool.
+        real: the ingested data set; None where it is not at hand.
+        album: keeps the images of the report within its size.
+        config: the section of the configuration.
+
+    Returns:
+        Heat maps of the real masks and of the pool's; None where there are none.
+    """
     by_image = pool.by_image()
     placed = [union_mask(by_image.get(item.id, []), item.height, item.width) for item in evenly(items, MASKS_FOR_HEAT)]
     observed = []
@@ -124,6 +136,19 @@ def ancestry(
 def followed(
     kind: str, item: ImageRecord, annotation: Annotation, real: Dataset, album: Album, config: ReportConfig
 ) -> dict[str, Any]:
+    """What became of one mask, from its parent to its place.
+
+    Args:
+        kind: of the mask: ``prior`` or ``expert``.
+        item: the pool's item.
+        annotation: one of its masks.
+        real: the ingested data set.
+        album: keeps the images of the report within its size.
+        config: the section of the configuration.
+
+    Returns:
+        Images and words from the mask's parent to its place.
+    """
     origin = annotation.provenance
     parents: dict[Any, list[Annotation]] = defaultdict(list)
     for candidate in real.annotations:

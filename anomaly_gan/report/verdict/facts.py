@@ -129,6 +129,19 @@ def read_arm(
     summary: Mapping[str, Any],
     scale: tuple[int | None, Mapping[str, float]],
 ) -> Facts:
+    """The facts of one arm, from the finished stages.
+
+    Args:
+        arm: name of the arm.
+        run: the run's finished stages.
+        dataset: the ingested data set; None where it is not at hand.
+        compare: the comparison's folder; None: not finished.
+        summary: the comparison's summary.
+        scale: pixels per millimetre, and the least size by category.
+
+    Returns:
+        What the verdict's rules look at.
+    """
     result = read_gate(run.get(f"gate@{arm}"))
     export = run.get(f"export@{arm}")
     of_arm, real = (mapping(mapping(summary.get("arms")).get(name)) for name in (arm, NO_AUGMENTATION))

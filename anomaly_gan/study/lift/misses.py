@@ -60,6 +60,17 @@ def out_of_fold(
     """Detections on every training photograph, each by the detector that has not learnt from its object.
 
     They are kept in ``folder/rows.json`` for the settings they were made with.
+
+    Args:
+        train: the training split.
+        config: the section of the configuration.
+        seed: of every random choice made here.
+        fabric: device and precision to compute with.
+        folder: folder of the trainings and of ``rows.json``.
+        where: what messages call the data set.
+
+    Returns:
+        COCO result rows of all training photographs.
     """
     kept = folder / "rows.json"
     key = {"config": config.model_dump(mode="json"), "seed": seed}
@@ -103,7 +114,19 @@ def with_hard_sound(
     bank: Path, train: Dataset, rows: Sequence[dict[str, Any]], folder: Path, most: int, seed: int
 ) -> Path:
     """A view of the bank in ``folder`` with up to ``most`` more shams: places of sound training photographs that were
-    taken for defects, the surest first, one a photograph."""
+    taken for defects, the surest first, one a photograph.
+
+    Args:
+        bank: the bank.
+        train: the training split.
+        rows: detections on training photographs that no detector had learnt from.
+        folder: folder of the view.
+        most: most shams added.
+        seed: of every random choice made here.
+
+    Returns:
+        Folder of the view.
+    """
     lines = read_lines(bank)
     for shard in sorted({line["shard"] for line in lines}):
         link_file(bank / shard, folder / shard)

@@ -91,7 +91,20 @@ def look(
     size: int,
     device: str = "cpu",
 ) -> Look:
-    """Look at one instance of category ``index``; all that ``labels`` mark in its window counts as labelled."""
+    """Look at one instance of category ``index``; all that ``labels`` mark in its window counts as labelled.
+
+    Args:
+        net: the segmenter of a fold that has not seen the object.
+        pixels: the photograph, uint8 (H, W) or (H, W, 3).
+        labels: labels (H, W) of all instances.
+        index: the category, from 0.
+        mask_01: the mask, uint8 (H, W) of 0 and 1.
+        size: side of a window in pixels.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        Intersection over union in [0, 1], and whether the category agrees.
+    """
     window = whole(pixels, labels, mask_01, size)
     found = probabilities(net, window.pixels, device)
     inside = window.labels != OUTSIDE

@@ -164,7 +164,19 @@ def reference(
     config: LabelCheckConfig,
     device: str,
 ) -> list[dict[str, Any]]:
-    """One line per real training defect: what the segmenter that has not seen its object finds, and its seam."""
+    """One line per real training defect: what the segmenter that has not seen its object finds, and its seam.
+
+    Args:
+        nets: a segmenter per fold.
+        train: the training split.
+        shown: the real training defects.
+        fold_of: object -> its fold.
+        config: the section of the configuration.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        A line per defect: category, IoU, whether the category agrees, seam.
+    """
     lines = []
     for one in track(shown, "reference"):
         fold = fold_of[one.image.group_id]

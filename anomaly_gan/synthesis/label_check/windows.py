@@ -170,7 +170,19 @@ def real_defects(train: Dataset, gray: bool) -> list[Shown]:
 
 
 def normal_windows(train: Dataset, scales: Sequence[int], size: int, most: int, gray: bool, seed: int) -> list[Stock]:
-    """One window, with slack, at a random place of each of at most ``most`` photographs without a defect."""
+    """One window, with slack, at a random place of each of at most ``most`` photographs without a defect.
+
+    Args:
+        train: the training split.
+        scales: a window is that many times larger before it is shrunk.
+        size: side of a window in pixels.
+        most: most photographs looked at.
+        gray: whether photographs are read as gray.
+        seed: of every random choice made here.
+
+    Returns:
+        The windows, with room for the draws of a batch.
+    """
     normals = sorted(train.normals(), key=lambda image: image.file_name)
     if len(normals) > most:
         rng = rng_for(seed, "normals")

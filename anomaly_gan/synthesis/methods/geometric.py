@@ -76,6 +76,17 @@ def vary(
 
     One draw per seed until an instance of ``category`` stays in the frame; the last draw changes the light alone.
 
+    Args:
+        where: what messages call the photograph.
+        pixels: the photograph, uint8 (H, W) or (H, W, 3).
+        labels: (category id, mask_01 (H, W)) of its instances.
+        category: the one that must stay in the frame.
+        seeds: one draw each, in order, until it does.
+        still: the pose is kept: moved and lit only.
+
+    Returns:
+        The photograph (its own size) and its instances.
+
     Raises:
         InputError: B7, the mask is too small to be moved at all.
     """

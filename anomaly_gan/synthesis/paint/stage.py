@@ -193,7 +193,19 @@ def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[s
 def paint_instances(
     brush: Brush, channels: int, base: np.ndarray, instances: Instances, asked: tuple[str, float] | None, seed: int
 ) -> tuple[np.ndarray, list[Filled]]:
-    """The photograph with one instance after the other filled; gray stays gray with a model of three channels."""
+    """The photograph with one instance after the other filled; gray stays gray with a model of three channels.
+
+    Args:
+        brush: the generator, ready to paint.
+        channels: that the model paints: 1 or 3.
+        base: the normal photograph, uint8 (H, W) or (H, W, 3).
+        instances: (category, mask_01 (H, W)) in order.
+        asked: severity as (kind, value); None: as a training defect has it.
+        seed: another number is another defect.
+
+    Returns:
+        The painted photograph of ``base``'s shape, and what was filled.
+    """
     shown = np.repeat(base[:, :, None], 3, axis=2) if channels == 3 and base.ndim == 2 else base
     fillings: list[Filled] = []
     for at, (category, mask) in enumerate(instances):

@@ -31,7 +31,19 @@ def training_defects(
 def exemplar_windows(
     split: Dataset, pool: Dataset, framing: Framing, seed: int, gray: bool, draws: int = 64
 ) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
-    """``training_defects`` of a split that no generator was trained on; only what is needed of it is decoded."""
+    """``training_defects`` of a split that no generator was trained on; only what is needed of it is decoded.
+
+    Args:
+        split: photographs whose defects are taken.
+        pool: the mask pool, for its categories.
+        framing: how a window is cut.
+        seed: of every random choice made here.
+        gray: whether photographs are read as gray.
+        draws: windows drawn per defect.
+
+    Returns:
+        By category: severities, and exemplars.
+    """
     firsts = {image.extra["category"]: image for image in reversed(pool.images)}
     kept = {image.id for image in firsts.values()}
     part = pool.select(lambda image: image.id in kept)

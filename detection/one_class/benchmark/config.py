@@ -127,6 +127,18 @@ def benchmark_config(
 ) -> BenchmarkConfig:
     """From command-line values; ``settings`` are ``--set`` texts such as ``data.root=DIR`` or ``settings.epochs=2``.
 
+    Args:
+        detector: row of the table of one-class detectors.
+        dataset: name of the data set.
+        protocol: ``honest`` or ``as_published``.
+        preset: ``quick`` (sized for a CPU) or ``full`` (the paper's).
+        normal: only these classes; None: each in turn.
+        seeds: number of seeds; None: 3.
+        settings: ``--set`` texts; None: none.
+
+    Returns:
+        The configuration.
+
     Raises:
         ConfigError: an unknown name or key, or a value that cannot be.
     """

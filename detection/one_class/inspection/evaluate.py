@@ -110,6 +110,9 @@ def evaluate_folders(
         out: JSON file to write; None: none.
         min_side: smaller photographs are refused (px).
 
+    Returns:
+        AUROC, found defects and false alarms, with intervals over parts.
+
     Raises:
         InputError: no model or one without threshold, a folder without photographs or none that can be read, or
             the same photograph in both folders.

@@ -107,6 +107,19 @@ def gather(
     A folder with ``annotations.json`` is a data set of this project: its training split's real photographs without
     any annotation, with their known objects.
 
+    Args:
+        data: folder of photographs, or a data set of this project.
+        size: side in pixels of the detector's square.
+        flatten: divide every photograph by its border's brightness.
+        grouping: which photographs show one object.
+        ledger: takes what was refused.
+        min_side: smaller photographs, in pixels, are refused (A19).
+        mode: ``L`` or ``RGB``; None: gray where all are gray.
+        bits: what photographs of more than 8 bits are scaled from; None: found over these.
+
+    Returns:
+        Squares (N, C, S, S) uint8, their files and objects.
+
     Raises:
         InputError: nothing there, nothing usable, or a photograph without a row in the table of objects.
         ConfigError: objects told twice.

@@ -33,6 +33,21 @@ def recalibrate_folder(
     ``data`` must show objects that the detector has not learned from, all of them normal. ``false_alarm`` None: the
     rate asked for before.
 
+    Args:
+        model: folder of a trained model.
+        data: folder of sound photographs that the model has not seen.
+        out: folder to write.
+        false_alarm: rate in (0, 1); None: the one asked for before.
+        groups: CSV (file, group): which photographs show one object; None: none.
+        group_column: its column with the object.
+        group_regex: expression on the file name whose first group names the object; None: none.
+        max_bad: share of refused photographs that is still accepted, in [0, 1].
+        min_side: smaller photographs, in pixels, are refused (A19).
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The new threshold, and what was refused.
+
     Raises:
         InputError: no model, no photographs, too many refused or too few (K5); J6 ``out`` is not empty.
     """

@@ -95,6 +95,21 @@ def score_folder(
     photographs that score like ordinary normals. ``known_good``: all are known to be normal; then drift is tested
     exactly and nothing counts as found. At any time the pixels of one photograph are in memory.
 
+    Args:
+        model: folder of a trained model.
+        data: folder of photographs at any depth, or one file.
+        out: folder to write.
+        overlays: most heat maps written.
+        overlay_all: heat maps of the highest scores, abnormal or not.
+        found: write labelme files of what was found.
+        good: most ordinary photographs written beside the finds.
+        known_good: all are known to be sound: test for drift, find nothing.
+        min_side: smaller photographs, in pixels, are refused (A19).
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        Counts, drift and remarks.
+
     Raises:
         InputError: no model or one without threshold, no photographs, none that can be used; J6 ``out`` holds other
             files; A24 a photograph changed meanwhile.

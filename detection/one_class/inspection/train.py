@@ -69,6 +69,26 @@ def train_folder(
     divide every photograph by its border's brightness. A training that was cut off goes on; a finished one is left
     as it is; with another ``false_alarm`` only its threshold is calibrated anew.
 
+    Args:
+        data: folder of photographs of good parts, or a data set.
+        out: folder to write.
+        detector: row of the table of one-class detectors.
+        preset: ``quick`` (sized for a CPU) or ``full`` (the paper's).
+        changes: single values that differ from the preset's; None: none.
+        false_alarm: share of good parts that may be called abnormal, in (0, 1).
+        groups: CSV (file, group): which photographs show one object; None: none.
+        group_column: its column with the object.
+        group_regex: expression on the file name whose first group names the object; None: none.
+        held_out: share of the objects kept for the threshold, in (0, 1).
+        flatten: divide every photograph by its border's brightness.
+        max_bad: share of refused photographs that is still accepted, in [0, 1].
+        min_side: smaller photographs, in pixels, are refused (A19).
+        seed: of every random choice made here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The threshold, and what was refused.
+
     Raises:
         ConfigError: an unknown detector, preset, setting or share.
         InputError: no photographs, more refused than ``max_bad``, too few normals (K5) or objects (E7); J6 ``out``

@@ -138,6 +138,27 @@ def study(
     figures are means over them. ``matched``: only synthetic photographs whose base object was held out too, lest a
     background that the detector has learned make them look better known than new ones (where there are 20).
 
+    Args:
+        run: run folder with ``ingest`` and ``gate@ARM``.
+        out: folder to write.
+        arm: whose synthetic defects.
+        detectors: rows of the table of one-class detectors.
+        seed: of every random choice made here.
+        repeats: other held-out normal objects, trained anew.
+        default: the blind choice; None: the first.
+        preset: ``quick`` (sized for a CPU) or ``full`` (the paper's).
+        settings: detector -> values that differ from the preset's; None: none.
+        false_alarm: rate of the blind threshold, in (0, 1).
+        flatten: divide every photograph by its border's brightness.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        bootstrap: resamples of the test objects behind each interval.
+        threads: CPU threads; 0 leaves torch's choice.
+        matched: only synthetic photographs whose base object was held out too.
+        say: takes one line for people; None: silent.
+
+    Returns:
+        What ``summary.json`` holds.
+
     Raises:
         InputError: no synthetic photograph, or a test split without normals or without defects (K5).
     """

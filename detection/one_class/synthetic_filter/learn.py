@@ -85,6 +85,19 @@ def learn(
 ) -> Model:
     """Train one detector, calibrate it, save it in ``folder``; a saved one is read, a cut-off training goes on.
 
+    Args:
+        name: row of the table of one-class detectors.
+        ingest: the ingested data set.
+        normal: sound photographs, and which are held out.
+        config: the section of the configuration.
+        seed: of every random choice made here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        folder: folder of the model.
+        until: when the work must end; None: never.
+
+    Returns:
+        The calibrated model.
+
     Raises:
         InputError: K5, too few held-out normals for the false-alarm rate.
     """

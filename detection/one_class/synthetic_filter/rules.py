@@ -65,6 +65,19 @@ def compare_map(
 
     A value outside is blamed where it exceeds the threshold and, by more than ``margin * (threshold - typical)``, the
     greatest value of the base within ``reach`` pixels: what was unusual before the painting is no fault of it.
+
+    Args:
+        map_HW: float (H, W), higher is more abnormal.
+        inside_01: the grown mask, uint8 (H, W).
+        level: threshold and typical value of normals.
+        base_HW: the base photograph's own map; None: not at hand, the background is not compared.
+        margin: share of (threshold - typical) that a value must exceed its surroundings on the base by.
+        reach: pixels around a place in which the base may show the same.
+        inside_threshold: where the defect begins to be unusual; None: the level's own.
+        outside_01: what counts as background; None: all that is not inside.
+
+    Returns:
+        What is unusual, inside and outside.
     """
     inside = inside_01 != 0
     apart = ~inside if outside_01 is None else (outside_01 != 0) & ~inside

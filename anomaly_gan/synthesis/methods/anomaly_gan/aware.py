@@ -70,6 +70,22 @@ def prepare_aware(
 
     Its weights are kept in ``out/aware.safetensors``; a later call takes them from there. Processes that share a
     training all learn it alike, from whole batches.
+
+    Args:
+        source: where training crops are drawn from.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        width: channels of its first stage.
+        size: side of its crops in pixels.
+        steps: of its training; 0: random weights.
+        seed: of every random choice made here.
+        fabric: device and precision to compute with.
+        out: folder that keeps its weights.
+        budget: time of the whole training; None: no limit.
+        until: when its own training must end; None: never.
+
+    Returns:
+        The network, and ``vgg16``, ``training crops`` or ``random``.
     """
     torch.manual_seed(seed % 2**32)
     net = AwareNet(channels, width)

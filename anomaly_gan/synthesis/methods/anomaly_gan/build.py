@@ -57,7 +57,19 @@ def build_task(
     seed: int,
     device: torch.device | None = None,
 ) -> AnomalyGanTask:
-    """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
+    """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators.
+
+    Args:
+        config: the training, and the method's own settings.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        aware: the frozen abnormal aware network; None where the method needs none.
+        seed: of the weights.
+        device: where the nets lie; None: the CPU.
+
+    Returns:
+        The task that the training loop runs.
+    """
     assert aware is not None, "the registry's row asks for it"
     recipe = config.own(AnomalyGanConfig)
     torch.manual_seed(seed % 2**32)

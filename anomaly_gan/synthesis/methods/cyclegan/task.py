@@ -155,7 +155,19 @@ def build_cyclegan(
     seed: int,
     device: torch.device | None = None,
 ) -> UnpairedTask:
-    """Two discriminators."""
+    """Two discriminators.
+
+    Args:
+        config: the training, and the method's own settings.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        aware: the frozen abnormal aware network; None where the method needs none.
+        seed: of the weights.
+        device: where the nets lie; None: the CPU.
+
+    Returns:
+        The task that the training loop runs.
+    """
     return _build(config, channels, categories, seed, device, ("d1_abnormal", "d1_normal"), "lsgan", 0.0)
 
 
@@ -167,7 +179,19 @@ def build_fd_cyclegan(
     seed: int,
     device: torch.device | None = None,
 ) -> UnpairedTask:
-    """Four; ``lambda_1`` weighs the second pair in the generators' objective."""
+    """Four; ``lambda_1`` weighs the second pair in the generators' objective.
+
+    Args:
+        config: the training, and the method's own settings.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        aware: the frozen abnormal aware network; None where the method needs none.
+        seed: of the weights.
+        device: where the nets lie; None: the CPU.
+
+    Returns:
+        The task that the training loop runs.
+    """
     names = ("d1_abnormal", "d1_normal", "d2_abnormal", "d2_normal")
     second = config.own(FdCycleGanConfig).lambda_1
     return _build(config, channels, categories, seed, device, names, "d2gan", second)

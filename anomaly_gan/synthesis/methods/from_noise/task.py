@@ -118,7 +118,19 @@ def build_cgan(
     seed: int,
     device: torch.device | None = None,
 ) -> NoiseTask:
-    """Mirza & Osindero's eq. 2 with cross entropy, the condition mask and category."""
+    """Mirza & Osindero's eq. 2 with cross entropy, the condition mask and category.
+
+    Args:
+        config: the training, and the method's own settings.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        aware: the frozen abnormal aware network; None where the method needs none.
+        seed: of the weights.
+        device: where the nets lie; None: the CPU.
+
+    Returns:
+        The task that the training loop runs.
+    """
     return _build(config, channels, categories, seed, device, "bce", masked=True)
 
 
@@ -130,7 +142,19 @@ def build_lsgan(
     seed: int,
     device: torch.device | None = None,
 ) -> NoiseTask:
-    """Mao et al.'s eq. 9 with least squares, on picture and mask together."""
+    """Mao et al.'s eq. 9 with least squares, on picture and mask together.
+
+    Args:
+        config: the training, and the method's own settings.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        aware: the frozen abnormal aware network; None where the method needs none.
+        seed: of the weights.
+        device: where the nets lie; None: the CPU.
+
+    Returns:
+        The task that the training loop runs.
+    """
     return _build(config, channels, categories, seed, device, "lsgan", masked=False)
 
 

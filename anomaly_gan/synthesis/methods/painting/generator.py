@@ -104,7 +104,20 @@ class Brush:
         severity: Sequence[float] | None = None,
     ) -> tuple[np.ndarray, list[float]]:
         """``pixels`` with the window around the box painted at the mask, and the severity that was asked for:
-        ``severity`` (see ``losses.severity``), or about that of a training defect drawn by ``rng``."""
+        ``severity`` (see ``losses.severity``), or about that of a training defect drawn by ``rng``.
+
+        Args:
+            pixels: the photograph, uint8 (H, W) or (H, W, 3).
+            mask: uint8 (H, W) of 0 and 1.
+            box_xywh: box of the mask in pixels.
+            category: name of the category.
+            rng: source of chance.
+            severity: the log ratio of brightness by channel; None: about that of a training defect drawn by
+                ``rng``.
+
+        Returns:
+            The painted photograph, and the severity asked for.
+        """
         top, left, native, scale = self._window(box_xywh, pixels.shape[:2])
         window, piece = _take(pixels, mask, top, left, native)
         side = native // scale

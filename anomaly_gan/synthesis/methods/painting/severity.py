@@ -111,6 +111,18 @@ def fill(
     Where a severity is wanted, the generator is asked again for what it missed (the secant rule), at most
     ``corrections`` times and with the same noise, until the picture shows the wanted log ratio; the nearest painting
     is kept. A generator alone misses it by what lies under the mask: a dark place stays darker.
+
+    Args:
+        brush: the generator, ready to paint.
+        pixels: the photograph, uint8 (H, W) or (H, W, 3).
+        mask_01: the mask, uint8 (H, W) of 0 and 1.
+        category: name of the category.
+        seed: another number is another defect.
+        wanted: log ratios asked for; None: as a training defect has them.
+        corrections: most times that the generator is asked again.
+
+    Returns:
+        The photograph, what was asked for and what it shows.
     """
     box = mask_box_xywh(mask_01)
     drawn, asked = brush.paint(pixels, mask_01, box, category, np.random.default_rng(seed), wanted)
@@ -150,7 +162,19 @@ def fill_between(
     rng: np.random.Generator,
 ) -> tuple[Painting, list[float]]:
     """One mask after the other, each at a severity drawn evenly between two quantiles of its category's training
-    defects; and the log ratios that the picture then shows."""
+    defects; and the log ratios that the picture then shows.
+
+    Args:
+        brush: the generator, ready to paint.
+        base: the normal photograph, uint8 (H, W) or (H, W, 3).
+        annotations: the masks, in order.
+        names: category id -> name.
+        window: the two quantiles.
+        rng: source of chance.
+
+    Returns:
+        The painted photograph, and the log ratio each defect shows.
+    """
     pixels, asked, shown = base, [], []
     for annotation in annotations:
         name = names[annotation.category_id]

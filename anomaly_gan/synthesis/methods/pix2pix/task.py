@@ -113,7 +113,19 @@ def build_pix2pix(
     seed: int,
     device: torch.device | None = None,
 ) -> PairedTask:
-    """Cross entropy, as in eq. 1."""
+    """Cross entropy, as in eq. 1.
+
+    Args:
+        config: the training, and the method's own settings.
+        channels: 1 (gray) or 3 (RGB).
+        categories: number of categories.
+        aware: the frozen abnormal aware network; None where the method needs none.
+        seed: of the weights.
+        device: where the nets lie; None: the CPU.
+
+    Returns:
+        The task that the training loop runs.
+    """
     recipe = config.own(Pix2PixConfig)
     torch.manual_seed(seed % 2**32)
     painter = build_painter(config, categories)
