@@ -20,6 +20,7 @@ from ..core.errors import ConfigError
 from ..core.progress import say
 from ..ingestion.stage import IngestConfig
 from ..report.config import ReportConfig
+from ..synthesis.choice.config import ChooseConfig
 from ..synthesis.feature_drift.config import FeaturesConfig
 from ..synthesis.gate.config import ExportConfig, GateConfig
 from ..synthesis.generate.config import GenerateConfig
@@ -64,6 +65,7 @@ class RunConfig(Config):
     train: TrainConfig = TrainConfig()
     train_methods: dict[str, dict[str, Any]] = Field({})
     """By method: its own settings, which no other method reads, and what of ``train`` is different for it."""
+    choose: ChooseConfig = ChooseConfig()
     generate: GenerateConfig = GenerateConfig()
     label_check: LabelCheckConfig = LabelCheckConfig()
     gate: GateConfig = GateConfig()

@@ -80,6 +80,11 @@ def _generate(work: Work) -> float:
     return work.pace.slower * (1 + work.generated * (0.015 if paints else 0.008))
 
 
+def _choose(work: Work) -> float:
+    painted = work.config.count * len(work.config.methods) * work.sizes.categories
+    return work.pace.slower * (START_UP + 0.04 * painted)
+
+
 def _label_check(work: Work) -> float:
     config = work.config
     step = 0.14 * config.batch / 16 * (config.size / 64) ** 2 * config.base_width / 24
@@ -151,6 +156,7 @@ COSTS: dict[str, Callable[[Work], float]] = {
     "ingest": _ingest,
     "pool": _pool,
     "train": _train,
+    "choose": _choose,
     "generate": _generate,
     "label_check": _label_check,
     "gate": _gate,

@@ -9,7 +9,7 @@ from ..core import renamed
 from ..core.config import Config, nearest
 from ..core.errors import ConfigError
 from ..core.renamed import newest
-from ..synthesis.registry import training_of
+from ..synthesis.registry import method, training_of
 from .config import OPTIONAL, SHARED, Arm, RunConfig
 from .stages import STAGES, Stage
 
@@ -46,6 +46,8 @@ def _runs_of(stage: Stage, config: RunConfig) -> list[Arm]:
     arms = config.arms()
     if stage.name in OPTIONAL and not config.one_class.detectors:
         return []
+    if stage.name == "choose" and not any(method(arm.method).chooses for arm in arms):
+        return []
     if stage.name == "label_check" and not config.gate.label_check:
         return []
     if stage.per == "run":
@@ -77,12 +79,13 @@ def _section(stage: Stage, arm: Arm, config: RunConfig) -> Config:
     return section.model_copy(update={"method": arm.method}) if arm.method else section
 
 
-def _needs(stage: Stage, config: RunConfig) -> set[str]:
-    """The stages it reads. ``export`` reads the one-class filter only where it acts on it, and the pool (whose objects
-    of fixed shape keep their pose) only where it repeats real photographs: else asking for one would export and
-    compare everything again."""
+def _needs(stage: Stage, arm: Arm, config: RunConfig) -> set[str]:
+    """The stages it reads. An arm reads the choice between methods only where its method chooses. ``export`` reads the
+    one-class filter only where it acts on it, and the pool (whose objects of fixed shape keep their pose) only where it
+    repeats real photographs: else asking for one would export and compare everything again."""
     if stage.name != "export":
-        return set(stage.needs)
+        unasked = {"choose"} if arm.method and not method(arm.method).chooses else set()
+        return set(stage.needs) - unasked
     unread = {"one_class_filter": config.export.outliers == "keep", "pool": config.export.real_times == 1}
     return {need for need in stage.needs if not unread.get(need)}
 
@@ -91,7 +94,7 @@ def _inputs(stage: Stage, arm: Arm, made: Mapping[str, Sequence[Arm]], config: R
     """What the stage knows by name -> folder: every folder of what it needs, or, for an arm's stage, that arm's own
     and the training its method paints with."""
     inputs: dict[str, str] = {}
-    needs = _needs(stage, config)
+    needs = _needs(stage, arm, config)
     training = training_of(arm.method) if arm.method else None
     for need in (other for other in STAGES if other.name in needs):
         for other in made[need.name]:

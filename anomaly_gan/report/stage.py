@@ -17,7 +17,20 @@ from .config import ReportConfig
 from .contact import write_sheets
 from .folders import Run, open_run
 from .pictures import Album
-from .sections import control, data, exports, gates, generated, lift, one_class, pool, reproduce, training, verdict
+from .sections import (
+    control,
+    data,
+    exports,
+    gates,
+    generated,
+    inferred,
+    lift,
+    one_class,
+    pool,
+    reproduce,
+    training,
+    verdict,
+)
 from .tables import figure
 from .verdict.build import FILE
 from .verdict.build import build as build_verdict
@@ -72,6 +85,7 @@ def render(found: Run, album: Album, config: ReportConfig) -> str:
     content["generated"] = generated.build(found, album, config)
     for section in track((training, data, pool, gates, one_class, control), "sections"):
         content[section.__name__.rpartition(".")[2]] = section.build(found, album, config)
+    content["inferred"] = inferred.build(found)
     content["exports"] = exports.build(found)
     content["reproduce"] = reproduce.build(found)
     content["banners"] = banners(found, bool(content["data"] and content["data"]["simulated"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,8 @@ class Sample:
 class MethodInputs:
     """What a method may look at: the training split alone, the pool, and the training it paints with. ``control``:
     what methods that paint are asked for; the others leave it. ``exemplars``: a method that paints from exemplars cuts
-    them from this split anew, instead of taking those its training kept (sham pastes)."""
+    them from this split anew, instead of taking those its training kept (sham pastes). ``chosen``: category → method,
+    for a method that chooses."""
 
     train: Dataset
     pool: Dataset
@@ -53,6 +54,7 @@ class MethodInputs:
     trained: Path | None = None
     control: Control = field(default_factory=Control)
     exemplars: Dataset | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 Generate = Callable[[list[PoolItem], int], list[Sample]]

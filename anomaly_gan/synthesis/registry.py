@@ -30,7 +30,7 @@ class Method:
     defects' pixels, so that with sound texture in their place it leaves no defect (``bank.shams``). ``needs_pool``: it
     fills the pool's masks; a method that draws its own gets sound photographs alone where there is no pool.
     ``config``: of a method that learns, the class of its own settings, a ``MethodConfig``; ``preset``:
-    what its paper fixes beyond them.
+    what its paper fixes beyond them. ``chooses``: it asks stage ``choose`` which method paints what.
     """
 
     opener: str
@@ -40,6 +40,7 @@ class Method:
     aware: bool = False
     shams: bool = False
     needs_pool: bool = True
+    chooses: bool = False
     config: str | None = None
     preset: str = "default"
 
@@ -114,6 +115,9 @@ METHODS = {
         trained_by="anomaly_gan",
         draws_as="anomaly_gan",
         shams=True,
+    ),
+    "best": Method(
+        "anomaly_gan.synthesis.methods.best:open_method", trained_by="anomaly_gan", shams=True, chooses=True
     ),
     "hybrid": Method("anomaly_gan.synthesis.methods.hybrid:open_method", trained_by="anomaly_gan", shams=True),
 }

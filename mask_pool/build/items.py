@@ -17,6 +17,7 @@ from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.part.model import PartModel
 
 from ..elements.real import Element
+from ..placement.edges import AtEdge, EdgeHabits
 from ..placement.habits import Habits
 from ..placement.on_part import OnPart
 from ..placement.placer import Placer, open_placer
@@ -53,7 +54,8 @@ class CategoryBuilder:
 
     ``finder`` is set for fixed-shape categories, whose elements are only moved. ``placer`` says where elements go;
     what is on a seat, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set where
-    the photographs show a part: elements lie on it as the category's real masks do.
+    the photographs show a part: elements lie on it as the category's real masks do; ``edges`` where they show none and
+    the category keeps to the edge of the surface.
     """
 
     category: str
@@ -65,6 +67,7 @@ class CategoryBuilder:
     placer: Placer
     finder: SeatFinder | None = None
     habits: Habits | None = None
+    edges: EdgeHabits | None = None
 
     def item(self, index: int, attempt: int = 0) -> Item:
         """Item ``index``, or another candidate for it (``attempt`` from 1 on).
@@ -137,6 +140,8 @@ class CategoryBuilder:
             return []
         if self.habits is not None and not fixed:
             return self._on_part(self.habits, elements, number, normal, canvas, rng, severity)
+        if self.edges is not None and not fixed:
+            return self._at_edge(self.edges, elements, number, normal, canvas, rng, severity)
 
         def turning(element: Element) -> Turned | None:
             return unturned(element) if fixed else self.shaper.shape(element, rng, severity)
@@ -164,6 +169,31 @@ class CategoryBuilder:
             return []
         drawing = OnPart(habits, self.shaper, *found, canvas, rng, severity)
         return recombine(known, rng, canvas, number, drawing.turning, drawing.placing)
+
+    def _at_edge(
+        self,
+        edges: EdgeHabits,
+        elements: Sequence[Element],
+        number: int,
+        normal: ImageRecord,
+        canvas: Canvas,
+        rng: np.random.Generator,
+        severity: float | None,
+    ) -> list[Placed]:
+        """Elements at the edge of the surface."""
+        surface, place = edges.surface(normal.file_name), self.config.place
+        drawing = AtEdge(edges, self.shaper, surface, canvas, rng, severity, self.quarters, place.share, place.jitter)
+        return recombine(elements, rng, canvas, number, drawing.turning, drawing.placing)
+
+    @cached_property
+    def quarters(self) -> frozenset[int]:
+        """By how many quarters an element may be turned from its own direction: half a turn keeps a direction, unless
+        the user forbids it; a quarter only where both are seen, or any is allowed."""
+        own, reach = self.config.rules.get(self.category), self.rules.rotation[1]
+        given = self.config.rotation is not None or (own is not None and (own.rotation or own.fixed_orientation))
+        half = reach >= 180 or not given
+        quarter = reach >= 90 or (not given and self.spread.kind in ("crossed", "round"))
+        return frozenset({0} | ({2} if half else set()) | ({1, 3} if quarter else set()))
 
     def _place(
         self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator, fixed: bool
@@ -254,6 +284,9 @@ def open_builder(
     habits = None
     if part is not None and not fixed:
         habits = Habits.learn(part, [*prior, *expert], Spread.of(prior or expert))
+    edges = None
+    if part is None and not fixed and place.strategy == "auto" and place.edge == "auto":
+        edges = EdgeHabits.learn(scenes or Scenes(train), [*prior, *expert])
     return CategoryBuilder(
         category,
         config,
@@ -264,6 +297,7 @@ def open_builder(
         placer,
         open_finder(config, train, marks) if fixed and place.snap else None,
         habits,
+        edges,
     )
 
 

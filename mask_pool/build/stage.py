@@ -115,6 +115,7 @@ def _learned(builder: CategoryBuilder) -> dict[str, Any]:
     return {
         "direction": {**builder.spread.record(), "sentence": builder.spread.sentence()},
         "place": None if habits is None else habits.record(),
+        "edge": None if builder.edges is None else builder.edges.record(),
     }
 
 
@@ -125,6 +126,8 @@ def _tell(builder: CategoryBuilder) -> None:
     say(f"pool {builder.category}: {builder.spread.sentence()}")
     if builder.habits is not None:
         say(f"pool {builder.category}: {builder.habits.sentence()}")
+    if builder.edges is not None:
+        say(f"pool {builder.category}: {builder.edges.sentence()}")
 
 
 def _fill(

@@ -24,6 +24,10 @@ class PlaceConfig(Config):
     part: Literal["auto", "none", "regions"] = "auto"
     """``auto``: where the part is, is found on each photograph (``part.foreground``), if the sound ones agree that they
     show one. ``regions``: the part is the legal region of all categories. ``none``: there is no part."""
+    edge: Literal["auto", "none"] = "auto"
+    """``auto``: where there is no part, masks of a category whose real ones keep to the edge of the surface (the
+    photograph's border, or a dark gap beside it) lie at that edge too, facing the sides that real ones do; ``share`` of
+    them near to where along a side a real one was. With the strategy ``auto`` alone."""
     jitter: float = Field(0.05, ge=0.0)
     """``position``: standard deviation of the nearness, as a share of width and height."""
     candidates: int = Field(24, ge=2, le=1000)

@@ -8,6 +8,7 @@ import torch
 
 from anomaly_gan.core.dataset import Annotation, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
@@ -105,6 +106,9 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bytes(small_run, trained
 def test_generation_cut_off_half_way_ends_with_the_same_bytes(name, small_run, trainings, tmp_path):
     training = training_of(name)
     inputs = {**small_run.inputs(), **({f"train@{training}": trainings(training)} if training else {})}
+    if METHODS[name].chooses:
+        inputs["choose"] = tmp_path / "choose"
+        write_json(inputs["choose"] / "choice.json", {"spot": "anomaly_gan", "scratch": "copy_paste"})
     context, config = Context(5, "cpu", inputs), GenerateConfig(method=name, count=3)
     generate.run(config, context, tmp_path / "whole")
     cut = tmp_path / "cut"

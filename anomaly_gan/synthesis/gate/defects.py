@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...core.images import read_record
+from ...core.masks import mask_box_xywh, union
 from ...core.seeding import rng_for
 from ...part.foreground import Foreground, find_foreground
 from ...part.frame import Frame
@@ -47,6 +48,13 @@ class Defect:
     def group(self) -> str:
         return self.image.group_id
 
+    @property
+    def origin(self) -> str:
+        """The object whose defect it is: of a generated one, where its texture or else its mask came from."""
+        donors = (self.image.extra.get("provenance") or {}).get("donors") or []
+        parent = self.annotation.provenance.get("parent_group")
+        return str(donors[0]["group"] if len(donors) == 1 else parent or self.group)
+
     def pixels(self) -> np.ndarray:
         """The whole photograph, (H, W) uint8 where the data set is gray, else (H, W, 3)."""
         return read_record(self.dataset, self.image, self.dataset.info.get("mode", "L") == "L")
@@ -58,16 +66,18 @@ class Defect:
     @cached_property
     def window(self) -> Window:
         """The defect with ``NEAR_PX`` around its box, clipped to the photograph."""
-        x, y, width, height = self.annotation.bbox
-        rows = slice(max(0, y - NEAR_PX), y + height + NEAR_PX)
-        columns = slice(max(0, x - NEAR_PX), x + width + NEAR_PX)
-        others = np.zeros((self.image.height, self.image.width), np.uint8)
-        for other in self.others:
-            others |= other.mask()
-        # copies, so that the whole photograph is not kept alive by a view into it
-        return Window(
-            self.pixels()[rows, columns].copy(), self.mask()[rows, columns].copy(), others[rows, columns].copy()
-        )
+        return window_around(self.pixels(), self.mask(), [other.mask() for other in self.others])
+
+
+def window_around(pixels: np.ndarray, mask_01: np.ndarray, others: Sequence[np.ndarray] = ()) -> Window:
+    """The defect of a mask (H, W) with ``NEAR_PX`` around its box, clipped to the photograph."""
+    x, y, width, height = mask_box_xywh(mask_01) if mask_01.any() else (0, 0, 0, 0)
+    cut = (
+        slice(max(0, y - NEAR_PX), y + height + NEAR_PX),
+        slice(max(0, x - NEAR_PX), x + width + NEAR_PX),
+    )
+    # copies, so that the whole photograph is not kept alive by a view into it
+    return Window(pixels[cut].copy(), mask_01[cut].copy(), union((other[cut] for other in others), *mask_01[cut].shape))
 
 
 def defects_of(dataset: Dataset, category: str, most: int, rng: np.random.Generator) -> list[Defect]:

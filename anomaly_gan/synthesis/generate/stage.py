@@ -24,6 +24,7 @@ from ...core.time_budget import TimeBudget
 from ...engine.cluster import active, run_on_cluster
 from ..conditions import Control
 from ..interface import MethodInputs, PoolItem, Sample
+from ..methods.best import NONE, read_choice
 from ..registry import method, training_of
 from .config import GenerateConfig
 
@@ -38,6 +39,7 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     fewer, and as many of each category."""
     inputs = _inputs(config, context)
     items = choose_items(inputs.pool, config)
+    items = [item for item in items if inputs.chosen.get(item.image.extra["category"]) != NONE]
     wanted = len(items)
     make(config, context, out, items, inputs)
     items = [item for item in items if note_of(out, item).is_file()]
@@ -147,7 +149,8 @@ def method_inputs(name: str, context: Context, control: Control = Control()) -> 
     training = training_of(name)
     trained = context.inputs[f"train@{training}"] if training else None
     seed = seed_for(context.seed, "generate", method(name).draws_as or name)
-    return MethodInputs(train, pool, seed, context.device, trained, control)
+    chosen = read_choice(context.inputs["choose"]) if method(name).chooses else {}
+    return MethodInputs(train, pool, seed, context.device, trained, control, chosen=chosen)
 
 
 def without_pool(inputs: MethodInputs, config: GenerateConfig) -> MethodInputs:

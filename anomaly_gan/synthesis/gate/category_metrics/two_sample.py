@@ -14,7 +14,9 @@ WARN = 0.75
 
 
 def measure(data: CategoryData) -> MetricResult | None:
-    """AUROC of a classifier real against generated on objects it has not seen, with its interval over objects."""
+    """AUROC of a classifier real against generated on objects it has not seen, with its interval over objects; a
+    generated defect belongs to the object whose mask or texture it has, so that the probe is never asked about copies
+    of what it has learned."""
     if not data.made:
         return None
     sides = [[defect for defect in side if defect.window.mask_01.any()] for side in (data.real, data.made)]
@@ -22,7 +24,7 @@ def measure(data: CategoryData) -> MetricResult | None:
         return None
     rows = np.stack([describe(defect.window.pixels, defect.window.mask_01) for side in sides for defect in side])
     truth = np.repeat([0, 1], [len(side) for side in sides])
-    found = probe(rows, truth, [defect.group for side in sides for defect in side], data.rng("two_sample"))
+    found = probe(rows, truth, [defect.origin for side in sides for defect in side], data.rng("two_sample"))
     if found is None:
         return None
     telling = found.low > WARN

@@ -1,0 +1,99 @@
+"""What the run inferred on its own: per category, how real defects lie, and which method paints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..folders import Run
+from ..tables import Table, table
+
+
+def build(run: Run) -> dict[str, Any] | None:
+    """The part, a table of direction, size and place, and the methods chosen; None where nothing is known."""
+    pool, chosen = run.get("pool"), run.get("choose")
+    categories = _mapping(pool.metrics.get("categories")) if pool else {}
+    known = {name: real for name, item in categories.items() if (real := _mapping(_mapping(item).get("real")))}
+    if not known and chosen is None:
+        return None
+    part = _mapping(pool.metrics.get("part")) if pool else {}
+    return {
+        "part": part.get("sentence"),
+        "habits": habit_table(known),
+        "sentences": [(name, _sentences(real)) for name, real in known.items()],
+        "choice": choice_table(_mapping(chosen.metrics.get("categories"))) if chosen else None,
+    }
+
+
+def habit_table(known: Mapping[str, Mapping[str, Any]]) -> Table | None:
+    """Direction (mean, spread, test), what is made of it, sizes, share on the part, and the place."""
+    rows = []
+    for name, real in known.items():
+        direction, place, edge = (_mapping(real.get(key)) for key in ("direction", "place", "edge"))
+        rows.append(
+            [
+                name,
+                direction.get("objects"),
+                _degrees(direction.get("axis_deg")),
+                _degrees(direction.get("spread_deg")),
+                direction.get("p"),
+                f"±{direction['rotation']:.0f}°" if isinstance(direction.get("rotation"), int | float) else None,
+                _range(direction.get("scale"), "× {:.2f} to {:.2f}"),
+                _share(place.get("median_share")),
+                _range(place.get("along"), "{:.2f} … {:.2f}"),
+                _range(place.get("across"), "{:+.2f} … {:+.2f}"),
+                edge.get("short"),
+            ]
+        )
+    heads = [
+        "category",
+        "objects",
+        "direction",
+        "spread",
+        "p of the test",
+        "turned by",
+        "sizes",
+        "share on the part",
+        "along",
+        "across",
+        "border",
+    ]
+    return table(heads, rows) if rows else None
+
+
+def choice_table(categories: Mapping[str, Any]) -> Table | None:
+    """Which method was taken, and what was measured of each."""
+    rows = []
+    for name, item in categories.items():
+        for trial in _mapping(item).get("trials") or [{}]:
+            interval = _range([trial.get("low"), trial.get("high")], "{:.2f} to {:.2f}")
+            taken = "taken" if trial.get("method") == item.get("method") else None
+            accepted = _share(trial.get("accepted"))
+            shown = trial.get("method") or item.get("method")
+            rows.append([name, shown, accepted, trial.get("auroc"), interval, taken if trial else "set by you"])
+    heads = ["category", "method", "pass the checks", "two-sample AUROC", "95 % interval", ""]
+    return table(heads, rows) if rows else None
+
+
+def _sentences(real: Mapping[str, Any]) -> list[str]:
+    found = [_mapping(real.get(key)).get("sentence") for key in ("direction", "place", "edge")]
+    return [sentence for sentence in found if sentence]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _degrees(value: Any) -> str | None:
+    return f"{value:.0f}°" if isinstance(value, int | float) else None
+
+
+def _share(value: Any) -> str | None:
+    return f"{value:.0%}" if isinstance(value, int | float) else None
+
+
+def _range(values: Any, form: str) -> str | None:
+    """Two numbers, or of several the first and the last, in words."""
+    if not isinstance(values, list | tuple) or len(values) < 2 or any(value is None for value in values):
+        return None
+    return form.format(values[0], values[-1])

@@ -1,0 +1,34 @@
+"""Configuration of the choice between methods. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from ...core.config import Config, nearest
+from ..methods.best import NONE, PARTS
+
+
+class ChooseConfig(Config):
+    """Which method paints which category (arm ``best``); judged on the training split alone."""
+
+    methods: tuple[str, ...] = PARTS
+    """What is compared, the first one taken where the others are hardly better."""
+    count: int = Field(40, ge=6)
+    """Photographs painted per method and category."""
+    margin: float = Field(0.05, ge=0, le=0.5)
+    """By so much lower another method's two-sample AUROC must be to be taken instead of one named before it."""
+    least_accepted: float = Field(0.5, ge=0, le=1)
+    """A method of which a smaller share passes the gate's checks is not taken; where that holds for all, none is."""
+    categories: dict[str, str] = Field(default_factory=dict)
+    """What you choose yourself: category → method, or ``none``."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name in (*self.methods, *self.categories.values()):
+            if name not in (*PARTS, NONE) or (name == NONE and name in self.methods):
+                raise ValueError(f"no method {name!r} to choose{nearest(name, (*PARTS, NONE))}")
+        if not self.methods:
+            raise ValueError("methods: name at least one")
+        return self
