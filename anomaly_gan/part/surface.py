@@ -34,7 +34,7 @@ class Surface:
         """Of a photograph (H, W) uint8."""
         smooth = cv2.GaussianBlur(gray, (3, 3), 0)
         views = (smooth, smooth.T[::-1], smooth[::-1], smooth.T)
-        return cls(*gray.shape[:2], np.stack([_gaps(view) for view in views]))
+        return cls(gray.shape[0], gray.shape[1], np.stack([_gaps(view) for view in views]))
 
     def edge(self, side: int, along: float) -> float:
         """Width of the gap at a place along a side, 0 to 1 from its left or upper end."""

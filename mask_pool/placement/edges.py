@@ -68,7 +68,7 @@ class EdgeHabits:
         by_object: dict[str, list[int]] = {}
         for element in elements:
             by_object.setdefault(element.parent_group, []).append(met[element.parent].side)
-        counts = sum(np.bincount(own, minlength=4) / len(own) for own in by_object.values())
+        counts = np.sum([np.bincount(own, minlength=4) / len(own) for own in by_object.values()], axis=0)
         chances = (counts + UNSEEN) / (counts + UNSEEN).sum()
         return cls(met, chances, p, surface)
 

@@ -38,8 +38,7 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
     off makes only what is missing; the bytes depend on (seed, method, item) alone. Where time ends it, there are
     fewer, and as many of each category."""
     inputs = _inputs(config, context)
-    items = choose_items(inputs.pool, config)
-    items = [item for item in items if inputs.chosen.get(item.image.extra["category"]) != NONE]
+    items = wanted_items(inputs, config)
     wanted = len(items)
     make(config, context, out, items, inputs)
     items = [item for item in items if note_of(out, item).is_file()]
@@ -130,7 +129,7 @@ class Piece:
 
     def run(self, on_step: Callable[[], None] = lambda: None) -> None:
         inputs = _inputs(self.config, self.context)
-        items = in_turns(choose_items(inputs.pool, self.config))[self.start : self.stop]
+        items = in_turns(wanted_items(inputs, self.config))[self.start : self.stop]
         make_here(self.config.method, inputs, self.out, items, on_step)
 
 
@@ -187,6 +186,12 @@ def pool_items(pool: Dataset) -> dict[str, list[PoolItem]]:
     for image in pool.images:
         by_category.setdefault(image.extra["category"], []).append(PoolItem(image, of_image.get(image.id, [])))
     return by_category
+
+
+def wanted_items(inputs: MethodInputs, config: GenerateConfig) -> list[PoolItem]:
+    """``choose_items``, without categories of which no method is to paint any."""
+    items = choose_items(inputs.pool, config)
+    return [item for item in items if inputs.chosen.get(item.image.extra["category"]) != NONE]
 
 
 def choose_items(pool: Dataset, config: GenerateConfig) -> list[PoolItem]:
