@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ from .weights import weights_app
 
 # albumentations asks the network for its newest version at import; a plant has none.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+# matplotlib says in three lines that HOME cannot be written; it then works all the same.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 app = typer.Typer(
     cls=Verbs,

@@ -30,7 +30,6 @@ from .workfolder import (
     mend,
     open_folder,
     run_lock,
-    take_cells,
 )
 
 __all__ = [
@@ -180,7 +179,6 @@ def link_stage(source: Path, folder: Path, key: str) -> None:
             else:
                 shutil.rmtree(path)
         link_tree(source, place, last="manifest.json", leave_out=(STARTED,))
-        take_cells(place, home)
         close_folder(place, home)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EnvironmentFailure, InputError, RunBusy
-from .files import exchange, make_folder, sha256_bytes, write_json
+from .files import exchange, link_file, make_folder, sha256_bytes, sync_folder, write_json
 from .manifest import MANIFEST, SCHEMA, STARTED, TEMPORARY, is_fresh, list_products
 from .versions import refuse_mixture, unlike, versions
 
@@ -167,8 +167,10 @@ def open_folder(folder: Path, started: dict[str, Any], last: str = MANIFEST, sha
         make_folder(place)
         if not (resumed and shared):
             remove_temporary(place)
-        if place != folder and (folder / CELLS).is_dir() and not (place / CELLS).exists():
-            (place / CELLS).symlink_to(Path("..") / folder.name / CELLS)
+        if (place / CELLS).is_symlink():  # as an earlier version left it
+            (place / CELLS).unlink()
+        if place != folder and (folder / CELLS).is_dir() and not (place / CELLS).is_dir():
+            _link_cells(folder / CELLS, place)
         if not resumed:
             write_json(place / STARTED, {**started, "versions": versions()})
     except OSError as error:
@@ -176,17 +178,24 @@ def open_folder(folder: Path, started: dict[str, Any], last: str = MANIFEST, sha
     return place
 
 
+def _link_cells(cells: Path, place: Path) -> None:
+    """The finished product's costly pieces also in its successor, under names of their own: nothing that becomes of
+    them there changes the product. Claims stay where they are."""
+    whole = place / f"{TEMPORARY}{CELLS}"
+    make_folder(whole)
+    for path in sorted(cells.rglob("*")):
+        if path.is_file() and path.suffix != ".claim" and not path.name.startswith(TEMPORARY):
+            link_file(path, whole / path.relative_to(cells))
+    for folder in sorted({path.parent for path in whole.rglob("*")} | {whole}):
+        sync_folder(folder)
+    whole.rename(place / CELLS)
+    sync_folder(place)
+
+
 def made_by(place: Path) -> dict[str, Any]:
     """``versions`` for the product's manifest; also those that began it, where work of others was gone on with."""
     before = (read_marker(place) or {}).get("versions") or versions()
     return {"versions": versions(), **({"begun_by": before} if unlike(before, versions()) else {})}
-
-
-def take_cells(place: Path, folder: Path) -> None:
-    """The costly pieces go over to the successor, where it grew beside the finished product."""
-    if (place / CELLS).is_symlink():
-        (place / CELLS).unlink()
-        (folder / CELLS).rename(place / CELLS)
 
 
 def close_folder(place: Path, folder: Path) -> None:
@@ -229,9 +238,6 @@ def mend(folder: Path, key: str, last: str = MANIFEST) -> None:
     if _key_in(place / last) == key and _key_in(folder / last) != key:
         close_folder(place, folder)
         return
-    cells = place / CELLS
-    if cells.is_dir() and not cells.is_symlink() and not (folder / CELLS).exists():
-        cells.rename(folder / CELLS)
     if (place / last).is_file():
         _remove_old(place, folder)
 
@@ -325,12 +331,14 @@ def key_of(verb: str, started: dict[str, Any]) -> str:
 
 def finish(place: Path, folder: Path, about: dict[str, Any]) -> None:
     """Write the manifest, which makes ``place`` a finished product, and put it where it belongs."""
-    take_cells(place, folder)
     write_json(place / MANIFEST, {**about, "schema": SCHEMA, **made_by(place), "files": list_products(place)})
     close_folder(place, folder)
 
 
 def remove_temporary(folder: Path) -> None:
     """Remove what killed writers left anywhere in the folder."""
-    for leftover in folder.rglob(f"{TEMPORARY}*"):
-        leftover.unlink(missing_ok=True)
+    for leftover in sorted(folder.rglob(f"{TEMPORARY}*")):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..core.errors import InputError
-from .image_files import BAD_CONTENT, deep_samples, open_image
+from .guarded import guarded
+from .image_files import BAD_CONTENT, deep_samples, is_costly, open_image
 from .ledger import Notes
 from .png_structure import SIGNATURE
 
@@ -44,15 +45,26 @@ def find_depth(
         try:
             if not may_be_deep(head(name)):
                 continue
-            content = read(name)
-            image, _ = open_image(name, content, Notes())
-            samples = deep_samples(image, content) if image.mode != "F" else None
+            found = _brightest(name, read(name))
         except (InputError, *BAD_CONTENT):
             continue
-        if samples is not None:
+        if found is not None:
             files += 1
-            brightest = max(brightest, int(samples.max()))
+            brightest = max(brightest, found)
     return Depth(min(16, max(8, brightest.bit_length())) if files else 16, brightest, files)
+
+
+def _brightest(name: str, content: bytes) -> int | None:
+    """The brightest sample of a photograph of more than 8 bits; None of any other."""
+
+    def look() -> int | None:
+        image, _ = open_image(name, content, Notes())
+        samples = deep_samples(image, content) if image.mode != "F" else None
+        return None if samples is None else int(samples.max())
+
+    if not is_costly(content):
+        return look()
+    return guarded(name, lambda: ({"brightest": look()}, []))[0]["brightest"]
 
 
 def may_be_deep(head: bytes) -> bool:

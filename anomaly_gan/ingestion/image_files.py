@@ -30,6 +30,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .guarded import guarded
+from .jpeg_structure import bmp_cost, jpeg_cost
 from .ledger import Notes, refuse
 from .png_structure import SIGNATURE, is_plain, png_bit_depth, png_fault, short_data
 from .source_tree import suffix_of
@@ -56,7 +57,11 @@ SOFT_ALPHA = 0.05
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
 ORDINARY = 24_000_000
-"""Pixels of a PNG, or bytes, up to which a photograph is decoded in this process."""
+"""Pixels, or bytes, up to which a picture that is kept as it is is decoded in this process."""
+CONVERTED = 4_000_000
+"""The same of a picture that is converted, which may take a hundred bytes a pixel."""
+ROWS = 128
+"""Rows converted at a time: as fractions, pixels take four times the memory."""
 LONGEST_SIDE = 65_500
 """Pixels: no JPEG is longer, and PNG readers differ beyond."""
 ORIENTATION = 274
@@ -123,23 +128,25 @@ def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16,
         own = Notes()
         made = decode_here(name, content, own, bits, min_side)
         told = {"orientation": made.orientation, "converted": made.converted}
-        return {**told, "repairs": own.repairs, "warnings": own.warnings}, [made.pixels]
+        return {**told, **own.told()}, [made.pixels]
 
     told, (pixels,) = guarded(name, work)
-    for code, words in told["repairs"].items():
-        notes.repair(code, words)
-    for code, words in told["warnings"].items():
-        notes.warn(code, words)
+    notes.take(told)
     return Picture(pixels, told["orientation"], told["converted"])
 
 
-def is_costly(content: bytes) -> bool:
+def is_costly(content: bytes, mask: bool = False) -> bool:
     """Whether decoding may take much or meets a rarely used decoder: its head says other than a PNG, JPEG or BMP of
-    ordinary size."""
-    if content.startswith(SIGNATURE) and len(content) > 24:
+    ordinary size. Of what is converted, as 16 bits, palettes and alpha, less is ordinary; of a ``mask``, all but gray.
+    """
+    limit = CONVERTED if mask else ORDINARY
+    if content.startswith(SIGNATURE) and len(content) > 25:
         width, height = struct.unpack_from(">II", content, 16)
-        return ORDINARY < width * height <= MAX_PIXELS and max(width, height) <= LONGEST_SIDE
-    return len(content) > ORDINARY or not content.startswith((b"\xff\xd8\xff", b"BM", SIGNATURE))
+        plain = content[24] == 8 and content[25] in ((0,) if mask else (0, 2))
+        return (ORDINARY if plain else CONVERTED) < width * height <= MAX_PIXELS and max(width, height) <= LONGEST_SIDE
+    if content.startswith(b"\xff\xd8\xff"):
+        return len(content) > ORDINARY or jpeg_cost(content) > limit
+    return not content.startswith((b"BM", SIGNATURE)) or len(content) > ORDINARY or bmp_cost(content) > limit
 
 
 def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, min_side: int = 1) -> Picture:
@@ -288,6 +295,8 @@ class _guard:  # noqa: N801 - a context manager, used as a function
             return
         if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
             raise refuse(self.name, "A17", "has too many pixels (decompression bomb)", "cut it into tiles") from error
+        if isinstance(error, MemoryError):
+            raise refuse(self.name, "A17", "needs too much memory to decode", "cut it into tiles") from error
         words = " ".join(str(error).split())[:160]
         if "MAX_TEXT_CHUNK" in words or "MAX_TEXT_MEMORY" in words:
             raise refuse(self.name, "A18", "carries compressed text that is too large", "strip its metadata") from error
@@ -322,10 +331,13 @@ def deep_samples(image: Image.Image, content: bytes) -> np.ndarray | None:
     if pixels.ndim == 2:
         return pixels
     if pixels.shape[2] == 4:
-        alpha = pixels[..., 3:].astype(np.float64) / 65535
-        soft = float(((alpha > 0) & (alpha < 1)).mean())
-        whole = alpha.max() == 0 or soft > SOFT_ALPHA
-        pixels = pixels[..., :3] if whole else np.rint(pixels[..., :3] * alpha).astype(np.uint16)
+        alpha = pixels[..., 3:]
+        soft = float(((alpha > 0) & (alpha < 65535)).mean())
+        if alpha.max() > 0 and soft <= SOFT_ALPHA:
+            for row in range(0, len(pixels), ROWS):
+                part = slice(row, row + ROWS)
+                pixels[part, :, :3] = np.rint(pixels[part, :, :3] * (alpha[part] / 65535))
+        pixels = pixels[..., :3]
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
@@ -336,7 +348,9 @@ def _scale(name: str, samples: np.ndarray, bits: int | None, notes: Notes) -> np
     if least < 0 or most > top:
         raise refuse(name, "A6", f"has values from {least} to {most}, outside {bits} bits", "correct `bits`")
     notes.repair("A6", f"{bits}-bit samples scaled to 8 bits over the full range")
-    scaled = np.rint(samples.astype(np.float64) * (255 / top)).astype(np.uint8)
+    table, scaled = np.rint(np.arange(top + 1) * (255 / top)).astype(np.uint8), np.empty(samples.shape, np.uint8)
+    for row in range(0, len(samples), ROWS):
+        scaled[row : row + ROWS] = table[samples[row : row + ROWS]]
     used = max(8, most.bit_length())
     _enough_levels(name, samples, scaled, f"its brightest pixel is {most} of {top}", f"set bits={used}")
     return scaled
@@ -344,7 +358,8 @@ def _scale(name: str, samples: np.ndarray, bits: int | None, notes: Notes) -> np
 
 def _enough_levels(name: str, before: np.ndarray, after: np.ndarray, why: str, remedy: str) -> None:
     """Refuse (A26) a conversion that leaves next to nothing to see; pictures that had no more stay as they are."""
-    left = int((np.bincount(after.ravel(), minlength=256) > 0).sum())
+    flat = np.ascontiguousarray(after).reshape(-1, 1)
+    left = int((cv2.calcHist([flat], [0], None, [256], [0, 256]) > 0).sum())
     if left < LEAST_LEVELS and len(np.unique(before)) >= LEAST_LEVELS:
         raise refuse(name, "A26", f"keeps {left} gray levels: {why}", remedy)
 

@@ -39,6 +39,17 @@ class Notes:
     def warn(self, code: str, words: str) -> None:
         self.warnings.setdefault(code, words)
 
+    def told(self) -> dict[str, Any]:
+        """All of it, for another process."""
+        return {"repairs": self.repairs, "warnings": self.warnings}
+
+    def take(self, told: dict[str, Any]) -> None:
+        """What another process has found out."""
+        for code, words in told["repairs"].items():
+            self.repair(code, words)
+        for code, words in told["warnings"].items():
+            self.warn(code, words)
+
 
 class Ledger:
     """Counts records (photographs, and labels without one) by their fate.

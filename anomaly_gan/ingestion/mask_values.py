@@ -7,6 +7,7 @@ gray in that hue; in several, every colour is a class.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from .ledger import Notes, refuse
 VOID = (224, 224, 192)
 """Pascal VOC's colour of the rim that counts as nothing, at palette index 255."""
 HUE_NOISE = 12
+MOST_COLOURS = 2**24
 SHOWN = 8
 
 
@@ -37,18 +39,19 @@ class MaskValues:
     @cached_property
     def table(self) -> list[tuple[int, int]]:
         """(value, pixels) of every value that occurs, in order."""
-        if self.values.dtype == np.uint8 and self.values.size < 2**24:
-            every = (
-                cv2.calcHist([np.ascontiguousarray(self.values)], [0], None, [256], [0, 256]).ravel().astype(np.int64)
-            )
+        values = self.values
+        if values.dtype == np.uint8 and values.size < 2**24:
+            every = cv2.calcHist([np.ascontiguousarray(values)], [0], None, [256], [0, 256]).ravel().astype(np.int64)
             found = np.flatnonzero(every)
             counts = every[found]
-        elif self.values.dtype.itemsize <= 2 and self.values.dtype.kind == "u":
-            every = np.bincount(self.values.ravel())
+        elif values.dtype.kind in "iu" and values.min() >= 0 and values.max() < MOST_COLOURS:
+            every = np.zeros(int(values.max()) + 1, np.int64)
+            for rows in _blocks(values):
+                every += np.bincount(rows.ravel(), minlength=len(every))
             found = np.flatnonzero(every)
             counts = every[found]
         else:
-            found, counts = np.unique(self.values, return_counts=True)
+            found, counts = np.unique(values, return_counts=True)
         return [(int(value), int(count)) for value, count in zip(found, counts, strict=True)]
 
     def words(self, value: int) -> str:
@@ -111,18 +114,30 @@ def _without_alpha(array: np.ndarray, notes: Notes) -> np.ndarray:
 
 
 def _of_colours(array: np.ndarray, by_colour: bool) -> MaskValues:
-    flat = array[..., :3].astype(np.int32)
+    flat = array[..., :3]
     if not by_colour:
         brightest = flat.max(axis=-1)
-        if brightest.max() == 0:
+        top = np.unravel_index(int(brightest.argmax()), brightest.shape)
+        if brightest[top] == 0:
             return MaskValues(brightest, True, {})
-        peak = flat[np.unravel_index(int(brightest.argmax()), brightest.shape)]
-        expected = brightest[..., None] * (peak / peak.max())
-        if np.abs(flat - expected).max() <= HUE_NOISE:
+        hue = flat[top] / float(brightest[top])
+        parts = zip(_blocks(flat), _blocks(brightest), strict=True)
+        if all(np.abs(part - level[..., None] * hue).max() <= HUE_NOISE for part, level in parts):
             return MaskValues(brightest, True, {})  # one hue on black, gray among them
-    packed = (flat[..., 0] << 16) | (flat[..., 1] << 8) | flat[..., 2]
-    found = [int(value) for value in np.unique(packed)]
+    packed = flat[..., 0].astype(np.int32)
+    for channel in (1, 2):
+        packed <<= 8
+        packed |= flat[..., channel]
+    seen = np.zeros(MOST_COLOURS, bool)
+    seen[packed.ravel()] = True
+    found = np.flatnonzero(seen).tolist()
     return MaskValues(packed, False, {value: (value >> 16, value >> 8 & 255, value & 255) for value in found}, True)
+
+
+def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Bands of rows of about a megapixel, so that what is computed of them stays small."""
+    high = max(1, 2**20 // max(1, array.shape[1]))
+    return (array[row : row + high] for row in range(0, array.shape[0], high))
 
 
 def _of_numbers(name: str, array: np.ndarray, notes: Notes) -> MaskValues:

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 
 import cv2
@@ -21,10 +22,12 @@ from PIL import Image
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.ingestion import mask_files
+from anomaly_gan.ingestion.classes import IGNORE, ClassMap
 from anomaly_gan.ingestion.guarded import guarded
 from anomaly_gan.ingestion.image_files import decode_here, decode_photo, is_costly
 from anomaly_gan.ingestion.ledger import Notes, refuse
-from anomaly_gan.ingestion.mask_files import boxed_components, decode_mask
+from anomaly_gan.ingestion.mask_files import boxed_components, decode_mask, decode_parts, read_values
 from anomaly_gan.ingestion.polygons import ShapeFault, fill_ring
 from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
@@ -250,3 +253,110 @@ def test_rare_formats_and_large_pictures_are_decoded_there_with_the_same_result(
         assert np.array_equal(there.pixels, here.pixels) and notes == plain
         assert (there.orientation, there.converted) == (here.orientation, here.converted)
     assert is_costly(short_png("L", 8000, 8000, 1)) and not is_costly(short_png("L", 4000, 3000, 1))
+
+
+def scans(count):
+    """A progressive JPEG of one gray whose last scan is there ``count`` times: a pass over all pixels each."""
+    stream = io.BytesIO()
+    Image.fromarray(np.full((3000, 4000), 99, np.uint8)).save(stream, "JPEG", progressive=True)
+    content = stream.getvalue()
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    return content[:-2] + scan * count + b"\xff\xd9"
+
+
+def packed_bmp():
+    """8000 x 3000 pixels of run-length code that says nothing."""
+    head = struct.pack("<IiiHHIIiiII", 40, 8000, 3000, 1, 8, 1, 2, 0, 0, 256, 0) + bytes(1024)
+    return b"BM" + struct.pack("<IHHI", 14 + len(head) + 2, 0, 0, 14 + len(head)) + head + b"\0\1"
+
+
+def saved(picture, kind, **options):
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def test_what_may_cost_much_is_told_by_the_head_alone():
+    for mode, photo, mask in (("L", False, False), ("RGB", False, True), ("LA", True, True), ("P", True, True)):
+        content = short_png(mode, 3000, 2000, 1)
+        assert (is_costly(content), is_costly(content, mask=True)) == (photo, mask), mode
+        assert not is_costly(short_png(mode, 2000, 1500, 1), mask=True)
+    picture = Image.fromarray(pixels(5, (40, 48)))
+    for content in (saved(picture, "JPEG"), saved(picture, "JPEG", progressive=True), saved(picture, "BMP")):
+        assert not is_costly(content) and not is_costly(content, mask=True)
+    assert is_costly(scans(100)) and is_costly(packed_bmp()) and is_costly(b"\xff\xd8\xff\xe0 no frame")
+    assert is_costly(saved(Image.new("L", (6000, 5000)), "JPEG")) and not is_costly(
+        saved(Image.new("L", (99, 9)), "BMP")
+    )
+
+
+@pytest.mark.parametrize("decode", [decode_photo, decode_mask])
+def test_a_jpeg_of_countless_scans_is_given_up(decode, monkeypatch):
+    monkeypatch.setattr("anomaly_gan.ingestion.guarded.MOST_SECONDS", 1)
+    content, begun = scans(2000), time.process_time()
+    assert len(content) < 250_000
+    with pytest.raises(InputError, match="A17: takes more than 1 s to decode"):
+        decode("x.jpg", content, Notes())
+    assert time.process_time() - begun < 0.5
+
+
+def test_large_masks_are_decoded_in_a_process_of_their_own_with_the_same_result(monkeypatch):
+    plain = np.zeros((40, 48), np.uint8)
+    plain[5:20, 5:25] = 1
+    soft = cv2.blur(plain * np.uint8(255), (3, 3))
+    classes = ClassMap({1: "crack", 2: IGNORE}, {}, "told")
+    numbered = plain + plain[::-1] * np.uint8(2) * (1 - plain)
+    cases = [
+        (plain * 255, None),
+        (soft, None),
+        (numbered, classes),
+        (np.dstack([plain * 200, plain * 0, plain * 0]), None),
+    ]
+    for mask, told in cases:
+        content, notes, near = png(mask), Notes(), Notes()
+        here = decode_parts("m.png", content, near, classes=told)
+        with monkeypatch.context() as patched:
+            patched.setattr("anomaly_gan.ingestion.mask_files.is_costly", lambda *_, **__: True)
+            patched.setattr("anomaly_gan.ingestion.mask_files._parts", only_in(os.getpid(), mask_files._parts))
+            there = decode_parts("m.png", content, notes, classes=told)
+            held = read_values("m.png", content, Notes())
+        assert notes == near and there.size_hw == here.size_hw and there.value == here.value
+        assert list(there.defects) == list(here.defects) and (there.ignore is None) == (here.ignore is None)
+        assert all(np.array_equal(there.defects[name], here.defects[name]) for name in here.defects)
+        assert here.ignore is None or np.array_equal(there.ignore, here.ignore)
+        near_values = read_values("m.png", content, Notes())
+        assert held.table == near_values.table and (held.colours, held.soft) == (near_values.colours, near_values.soft)
+    with monkeypatch.context() as patched:
+        patched.setattr("anomaly_gan.ingestion.mask_files.is_costly", lambda *_, **__: True)
+        with pytest.raises(InputError, match=r"m\.png: B14"):
+            decode_parts("m.png", png(numbered), Notes())
+
+
+def only_in(parent, work):
+    def there(*arguments):
+        assert os.getpid() != parent, "decoded in the process of the ingest"
+        return work(*arguments)
+
+    return there
+
+
+@pytest.mark.parametrize("kind", ["16-bit photograph", "16-bit photograph with alpha", "mask of two colours"])
+def test_a_picture_of_ordinary_size_takes_few_bytes_a_pixel(kind):
+    """So that 24 megapixels of it, which run in a process of their own, stay below 1 GiB."""
+    size = 1500, 2000
+    rng = np.random.default_rng(0)
+    if kind == "mask of two colours":
+        content = png(
+            np.kron(rng.integers(0, 2, (150, 200, 1)).astype(np.uint8), np.full((10, 10, 3), (9, 99, 200), np.uint8))
+        )
+    else:
+        deep = np.kron(rng.integers(0, 65536, (150, 200, 4)).astype(np.uint16), np.ones((10, 10, 1), np.uint16))
+        deep[..., 3] = np.where(deep[..., 3] > 300, 65535, 0)
+        content = cv2.imencode(".png", deep if kind.endswith("alpha") else deep[..., :3])[1].tobytes()
+    tracemalloc.start()
+    try:
+        decode_mask("m.png", content, Notes()) if "mask" in kind else decode_photo("p.png", content, Notes(), 16)
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most / (size[0] * size[1]) < 36, f"{most / (size[0] * size[1]):.0f} bytes a pixel"

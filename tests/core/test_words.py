@@ -18,12 +18,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from broken_files import sound_masks
 
 from anomaly_gan.cli.main import out_of_memory
 from anomaly_gan.core import weights
+from anomaly_gan.core.config import dump_yaml
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
-from anomaly_gan.core.files import write_bytes, write_json
+from anomaly_gan.core.files import write_bytes, write_json, write_text
+from anomaly_gan.core.stage import Context
 from anomaly_gan.core.tables import write_csv
+from anomaly_gan.ingestion import stage as ingest_stage
+from anomaly_gan.ingestion.stage import IngestConfig
+from anomaly_gan.pipeline.config import RunConfig
+from anomaly_gan.pipeline.plan import plan
+from anomaly_gan.pipeline.run import run_step
+from anomaly_gan.pipeline.status import status
 from detection.one_class.benchmark.industrial import Source
 from detection.one_class.inspection.calibration import calibrate
 from detection.one_class.inspection.drift import compare
@@ -221,3 +230,35 @@ def test_no_module_unpickles_evaluates_or_loads_more_than_weights():
             assert not banned.search(text.replace(".eval()", "").replace("model.eval(", "")), path
             for call in re.finditer(r"torch\.load\(", text):
                 assert "weights_only=True" in text[call.start() : call.start() + 200], path
+
+
+def test_a_source_of_linked_folders_is_told_that_they_are_links(tmp_path):
+    real = tmp_path / "elsewhere"
+    sound_masks(real)
+    source = tmp_path / "source"
+    source.mkdir()
+    for folder in real.iterdir():
+        (source / folder.name).symlink_to(folder)
+    with pytest.raises(InputError, match=r"no known label format.*refused, the first: .*A21: is a link"):
+        ingest_stage.run(IngestConfig(root=str(source)), Context(0), tmp_path / "out")
+
+
+def test_a_home_that_cannot_be_written_brings_no_lines_of_a_library():
+    code = "import anomaly_gan.cli.main; import matplotlib; from matplotlib.figure import Figure; Figure()"
+    environment = {**os.environ, "HOME": "/proc/nohome", "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": ""}
+    environment.pop("MPLCONFIGDIR", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "" and done.stdout == ""
+
+
+def test_the_state_of_a_run_with_a_relative_source_is_not_called_stale_elsewhere(tmp_path, monkeypatch):
+    sound_masks(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig(data={"root": "photos", "format": "mask-png"})
+    step = plan(config)[0]
+    assert step.name == "ingest" and run_step(config, tmp_path / "run", step)
+    write_text(tmp_path / "run" / "run.yaml", dump_yaml(config))
+    assert dict(status(tmp_path / "run"))["ingest"] == "fresh"
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert dict(status(tmp_path / "run"))["ingest"] == "source not found"

@@ -125,6 +125,27 @@ def test_costly_pieces_go_over_to_the_successor_and_old_tables_do_not(fresh):
     assert sweep(lambda folder: stage(folder, "new", work), finished, sampled) == []
 
 
+def test_costly_pieces_of_the_finished_product_stay_what_they_are_while_the_successor_grows(tmp_path):
+    def work(config, context, out):
+        cells = out / CELLS
+        if config.text == "new":
+            assert {path.name for path in cells.iterdir()} == {"one", "two"}, "the successor begins with all of them"
+            shutil.rmtree(cells / "two")
+            write_json(cells / "one" / "result.json", {"made": "anew"})
+            raise EnvironmentFailure("the disk is full")
+        for name in ("one", "two"):
+            write_json(cells / name / "result.json", {"made": config.text})
+        return {}
+
+    stage(tmp_path, "old", work)
+    before = tree(tmp_path / "letters")
+    with pytest.raises(EnvironmentFailure, match="disk is full"):
+        stage(tmp_path, "new", work)
+    assert tree(tmp_path / "letters") == before and damage(tmp_path / "letters") == []
+    assert (next_to(tmp_path / "letters") / CELLS / "one" / "result.json").is_file()
+    assert not stage(tmp_path, "old", work), "it is as fresh as ever"
+
+
 def test_a_linked_stage_survives_a_kill_at_every_event(fresh, tmp_path):
     source = tmp_path / "twin"
     stage(source, "new")

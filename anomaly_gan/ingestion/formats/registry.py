@@ -40,7 +40,19 @@ def open_source(root: Path, format_name: str, ledger: Ledger, images: Path | Non
     tree = list_tree(root, ledger)
     if images is not None and not images.resolve().is_relative_to(tree.root):
         tree = _joined(tree, images, ledger)
-    return tree, recognise(tree) if format_name == "auto" else format_name
+    try:
+        return tree, recognise(tree) if format_name == "auto" else format_name
+    except InputError as error:
+        raise _with_refused(error, ledger) from error
+
+
+def _with_refused(error: InputError, ledger: Ledger) -> InputError:
+    """The error with what was refused while the source was listed, as folders that are links: it may be the reason."""
+    if not ledger.rejected:
+        return error
+    first = ledger.rejected[0]["message"]
+    reason = f"{error.reason}; {len(ledger.rejected)} of its names were refused, the first: {first}"
+    return InputError(error.where, error.code, reason, error.remedy)
 
 
 def relative(images: Path | None, root: Path) -> str | None:

@@ -21,11 +21,11 @@ from PIL import Image
 from ...core.dataset import Annotation, Dataset
 from ...core.errors import InputError
 from ...core.files import write_bytes, write_text
-from ..image_files import MAX_BYTES, open_image
+from ..image_files import MAX_BYTES
 from ..labels import EVERY
 from ..ledger import Ledger, Notes, refuse
-from ..mask_files import boxed_components, decode_parts
-from ..mask_values import VOID, values_of
+from ..mask_files import boxed_components, decode_parts, read_values
+from ..mask_values import VOID
 from ..photo_finder import PhotoFinder
 from ..polygons import ShapeFault, fill_ring
 from ..source_tree import SourceTree, ignore_others, suffix_of
@@ -175,8 +175,7 @@ def _boxes(name: str, objects: list[Box], size_hw: tuple[int, int]) -> Iterator[
 
 
 def _of_objects(tree: SourceTree, mask: str, name: str, objects: list[Box], notes: Notes) -> Iterator[Instance]:
-    image, _ = open_image(mask, tree.read(mask, MAX_BYTES), notes)
-    held = values_of(mask, image, notes)
+    held = read_values(mask, tree.read(mask, MAX_BYTES), notes)
     values = _numbered(held.values, held.colours) if held.by_colour else held.values
     for value in (value for value in np.unique(values).tolist() if value not in {0, 255}):
         if value > len(objects):
@@ -205,8 +204,7 @@ def _of_classes(
     one = options.classes is None and len(names) == 1
     parts = decode_parts(mask, content, notes, options.strict, options.classes, several=False) if not one else None
     if parts is None:
-        image, _ = open_image(mask, content, notes)
-        values = values_of(mask, image, notes).values
+        values = read_values(mask, content, notes).values
         for part, box in boxed_components(mask, ((values != 0) & (values != 255)).astype(np.uint8)):
             yield Instance(next(iter(names)), part, origin={"voc": mask}, box=box)
         if (values == 255).any() and ((values != 0) & (values != 255)).any():
