@@ -26,7 +26,7 @@ from anomaly_gan.core.files import sha256_bytes
 
 from ..scoring.ratings import RatedMask
 from .keeper import Keeper
-from .store_check import TABLES, failure, inspect
+from .store_check import TABLES, copied, failure, inspect, refuse_other_versions, unwritable
 from .store_files import claim_file, make_private, network_filesystem
 
 log = logging.getLogger(__name__)
@@ -288,23 +288,38 @@ class Store:
 def newest_rows(path: Path) -> list[dict[str, Any]]:
     """Every slot's newest row with the rater's name, read beside a running server; [] where there is no file.
 
+    Nothing needs to be written: on a read-only medium a copy is read.
+
     Raises:
-        InputError: F12 the file is damaged.
+        InputError: F12 the file is damaged; FORMAT another version wrote it.
         EnvironmentFailure: it cannot be read now.
     """
     if not path.is_file():
         return []
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as reader:
-            reader.row_factory = sqlite3.Row
-            rows = reader.execute(
-                "SELECT what, file, shape, label, sha256, name AS rater, criterion, grade, comment, max(seq) AS seq "
-                "FROM ratings JOIN raters ON raters.id = ratings.rater "
-                "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)"
-            ).fetchall()
-            return [dict(row) for row in rows]
+        return _newest_rows(path, path)
+    except sqlite3.Error as error:
+        if not unwritable(error):
+            raise failure(path, error) from error
+    try:
+        with copied(path) as copy:
+            return _newest_rows(copy, path)
     except sqlite3.Error as error:
         raise failure(path, error) from error
+    except OSError as error:
+        raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _newest_rows(place: Path, path: Path) -> list[dict[str, Any]]:
+    with contextlib.closing(sqlite3.connect(f"{place.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as reader:
+        refuse_other_versions(reader, path, SCHEMA)
+        reader.row_factory = sqlite3.Row
+        rows = reader.execute(
+            "SELECT what, file, shape, label, sha256, name AS rater, criterion, grade, comment, max(seq) AS seq "
+            "FROM ratings JOIN raters ON raters.id = ratings.rater "
+            "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)"
+        ).fetchall()
+        return [dict(row) for row in rows]
 
 
 def _repeated(event: Event, known: tuple[Any, ...]) -> dict[str, Any]:

@@ -35,6 +35,10 @@ CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON ratings BEGIN SELECT RAI
 ROWS = {"meta": "key, value", "raters": "id, name, folded, secret_sha256"}
 
 
+class NothingLeft(Exception):
+    """Nothing can be read of a damaged store, nor of its backups."""
+
+
 def failure(path: Path, error: sqlite3.Error) -> AnomalyGanError:
     """What an SQLite error means: damage only where SQLite says so; else a file that cannot be used just now."""
     if (getattr(error, "sqlite_errorcode", 0) & 0xFF) in CORRUPT:
@@ -51,12 +55,20 @@ def damaged(path: Path, reason: str) -> InputError:
     folder = path.parent / BACKUPS
     try:
         rescued, rows = rescue(path)
-    except (OSError, sqlite3.Error, AnomalyGanError):
+    except NothingLeft:
         return InputError(
             str(path),
             "F12",
             f"damaged ({told})",
             f"move it and its -wal aside, and put the newest copy from {folder} there",
+        )
+    except (OSError, sqlite3.Error, AnomalyGanError) as error:
+        reason = " ".join(str(error).split())
+        return InputError(
+            str(path),
+            "F12",
+            f"damaged ({told}); nothing was changed, and a copy of what can be read cannot be written ({reason})",
+            f"free the disk, or let {folder} be written, then try again",
         )
     return InputError(
         str(path),
@@ -76,16 +88,11 @@ def inspect(path: Path, schema: str) -> None:
     try:
         if path.stat().st_size == 0:
             return
-        with _copy(path) as copy, contextlib.closing(sqlite3.connect(copy)) as database:
+        with copied(path, path.parent) as copy, contextlib.closing(sqlite3.connect(copy)) as database:
             found = [row[0] for row in database.execute("PRAGMA integrity_check(5)")]
             if found != ["ok"]:
                 raise damaged(path, found[0])
-            has_meta = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
-            told = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if has_meta else None
-            if told is not None and told[0] != schema:
-                raise InputError(
-                    str(path), "FORMAT", f"was written by another version (schema {told[0]})", "use that version"
-                )
+            refuse_other_versions(database, path, schema)
         _keep_unmerged(path)
     except sqlite3.Error as error:
         raise failure(path, error) from error
@@ -93,10 +100,26 @@ def inspect(path: Path, schema: str) -> None:
         raise EnvironmentFailure(f"{path}: cannot be looked at: {error.strerror or error}") from error
 
 
+def refuse_other_versions(database: sqlite3.Connection, path: Path, schema: str) -> None:
+    """Raises:
+    InputError: FORMAT, the store was written by another version.
+    """
+    has_meta = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+    told = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if has_meta else None
+    if told is not None and told[0] != schema:
+        raise InputError(str(path), "FORMAT", f"was written by another version (schema {told[0]})", "use that version")
+
+
+def unwritable(error: sqlite3.Error) -> bool:
+    """Whether SQLite could not make its own files beside the store, as on a read-only medium."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
 @contextlib.contextmanager
-def _copy(path: Path) -> Iterator[Path]:
+def copied(path: Path, folder: Path | None = None) -> Iterator[Path]:
     """The file and its ``-wal`` as they stand, elsewhere: whatever SQLite does there changes nothing here."""
-    with tempfile.TemporaryDirectory(prefix=".tmp-check-", dir=path.parent) as name:
+    with tempfile.TemporaryDirectory(prefix=".tmp-check-", dir=folder) as name:
         for suffix in ("", "-wal"):
             if (source := path.with_name(path.name + suffix)).is_file():
                 shutil.copyfile(source, Path(name) / (path.name + suffix))
@@ -128,7 +151,7 @@ def rescue(path: Path) -> tuple[Path, int]:
     part.unlink(missing_ok=True)
     claim_file(part)
     backups = sorted(folder.glob("ratings-*.sqlite"))[-1:]
-    with contextlib.closing(sqlite3.connect(part)) as rescued, _copy(path) as copy:
+    with contextlib.closing(sqlite3.connect(part)) as rescued, copied(path, folder) as copy:
         rescued.executescript(TABLES)
         for source in (*backups, copy):
             _take(rescued, source)
@@ -137,7 +160,7 @@ def rescue(path: Path) -> tuple[Path, int]:
         whole = [row[0] for row in rescued.execute("PRAGMA integrity_check(1)")] == ["ok"]
     if not whole or not rows:
         part.unlink()
-        raise OSError("nothing can be read")
+        raise NothingLeft
     part.replace(target)
     return target, rows
 
