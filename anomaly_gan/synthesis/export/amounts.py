@@ -38,6 +38,17 @@ def fixed_shape(pool: Path) -> set[int]:
     return {category.id for category in dataset.categories if category.name in names}
 
 
+def _free_name(file_name: str, number: int, taken: set[str]) -> str:
+    """``real/NAME-1.png``, with more dashes where a photograph or another copy is called so (H5); then taken."""
+    name = next(
+        name
+        for dashes in range(1, len(taken) + 2)
+        if (name := f"real/{file_name}{'-' * dashes}{number}.png").casefold() not in taken
+    )
+    taken.add(name.casefold())
+    return name
+
+
 def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Path) -> Copies:
     """``times - 1`` geometric augmentations of every real photograph with a defect, as ``images/real/NAME-K.png``.
 
@@ -47,7 +58,7 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
     from ..methods.geometric import DRAWS, vary
 
     labelled, gray = real.by_image(), real.info.get("mode", "L") == "L"
-    copies = []
+    copies, taken = [], {f"real/{image.file_name}".casefold() for image in real.images}
     for image in track([image for image in real.images if image.id in labelled], "export copies"):
         items = [item for item in labelled[image.id] if not item.iscrowd]
         if not items:
@@ -59,7 +70,7 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
             # the seed names the copy, not how many there are: twice is a part of four times
             seeds = [seed_for(seed, "real_times", image.file_name, number, draw) for draw in range(DRAWS)]
             changed, instances = vary(image.file_name, pixels, labels, labels[0][0], seeds, still)
-            name = f"real/{image.file_name}-{number}.png"
+            name = _free_name(image.file_name, number, taken)
             content = write_png(out / "images" / name, changed)
             ancestry = {
                 "method": "geometric",
