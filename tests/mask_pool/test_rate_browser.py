@@ -85,6 +85,14 @@ def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_serv
             page.keyboard.press("Enter")
             page.wait_for_selector("#work:not([hidden])")
             assert page.inner_text("#count") == ("1 of 8" if name == "Bob" else "5 of 8")
+        server.kill()
+        (run / "rate" / "token").unlink()  # the session has expired: another server asks for another link
+        server = start(run, port=port, **criteria)
+        page.keyboard.press("9")
+        page.wait_for_function("() => document.querySelector('#banner').textContent.includes('open the link')")
+        assert "1 answer is kept here" in page.inner_text("#banner")
+        page.goto(server.link)
+        page.wait_for_function("() => !Object.keys(localStorage).some((name) => name.includes('wait:'))")
         browser.close()
     server.process.terminate()
     server.process.communicate(timeout=20)
@@ -105,8 +113,9 @@ def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_serv
         ("grade", "shape", 8.0),
         ("grade", "place", 2.0),
         ("grade", "shape", 6.0),
+        ("grade", "place", 9.0),
     ]
-    assert sorted(value for value in collect(run).grades.ravel() if value == value) == [0, 2, 4, 5, 6, 7, 8, 9, 10]
+    assert sorted(value for value in collect(run).grades.ravel() if value == value) == [0, 2, 4, 5, 6, 7, 8, 9, 9, 10]
     assert list(comments(run).values()) == ["<img src=x onerror=alert(1)>"]
 
 

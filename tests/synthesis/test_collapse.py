@@ -11,21 +11,7 @@ from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.collapse import INTERVALS, painted, signs, silent
 
-TINY = {
-    "steps": 2,
-    "batch": 4,
-    "size": 32,
-    "local_size": 16,
-    "base_width": 4,
-    "depth": 2,
-    "widths": (8, 8, 8),
-    "features": 8,
-    "aware": 0,
-    "checkpoint_every": 9,
-    "sample_every": 0,
-    "scales": (1, 2),
-    "threads": 1,
-}
+SMALL = {"steps": 1, "batch": 4, "size": 32, "base_width": 4, "depth": 2, "patch_width": 4, "scales": (1, 2)}
 
 
 def rows(*losses: float) -> list[dict[str, float]]:
@@ -68,7 +54,13 @@ def test_the_training_stage_says_it_and_keeps_it(small_run, tmp_path, monkeypatc
     monkeypatch.setattr(
         train, "previews", lambda *given: {**whole(*given), "generated": whole(*given)["generated"] * 0}
     )
-    run_stage("train", train.run, TrainConfig(**TINY), Context(5, "cpu", small_run.inputs()), tmp_path / "train")
+    run_stage(
+        "train",
+        train.run,
+        TrainConfig(method="pix2pix", sample_every=0, threads=1, **SMALL),
+        Context(5, "cpu", small_run.inputs()),
+        tmp_path / "train",
+    )
     metrics = json.loads((tmp_path / "train/metrics.json").read_text(encoding="utf-8"))
     assert metrics["warnings"] == ["all generated defects are of one even level"]
-    assert "train anomaly_gan: G11: all generated defects" in capsys.readouterr().err
+    assert "train pix2pix: G11: all generated defects" in capsys.readouterr().err
