@@ -4,47 +4,62 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .files import write_text
 
-FORMULA = frozenset("=+-@|%\t\r＝＋－＠")
+_FORMULA = r"['=+\-@|%＝＋－＠\x00-\x1f]"
+_BEFORE = re.compile(rf"((?:\A|[;\t\r\n])\s*)(?={_FORMULA})")
+_GUARDED = re.compile(rf"((?:\A|[;\t\r\n])\s*)'(?={_FORMULA})")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def neutral(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: one that begins like one gets an apostrophe before it, unless it
-    is a number (``-0.25``)."""
-    return f"'{text}" if text[:1] in FORMULA and not _number(text) else text
+    """``text`` with an apostrophe before what a spreadsheet would run as a formula, also after a semicolon or line
+    end, where a program with other settings begins a new cell; numbers (``-0.25``) stay. ``plain`` takes it back."""
+    return text if _NUMBER.fullmatch(text) else _BEFORE.sub(r"\1'", text)
 
 
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def plain(text: str) -> str:
+    """The text that ``neutral`` was given."""
+    return _GUARDED.sub(r"\1", text) if "'" in text else text
 
 
-def neutral_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose texts are all :func:`neutral`."""
-    return {name: neutral(value) if isinstance(value, str) else value for name, value in row.items()}
+def row_writer(stream: TextIO) -> Callable[[Iterable[Any]], Any]:
+    """Writes rows as CSV, every text :func:`neutral`: the only way in which this project writes tables."""
+    table = csv.writer(stream, lineterminator="\n")
+
+    def write(row: Iterable[Any]) -> None:
+        table.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in row])
+
+    return write
+
+
+def records_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A head and one line a row, which has a cell for every column."""
+    stream = io.StringIO()
+    write = row_writer(stream)
+    write(columns)
+    for row in rows:
+        write([row[name] for name in columns])
+    return stream.getvalue()
 
 
 def shown(value: Any, decimals: int = 6) -> str:
     """A figure as a table shows it: floats with so many decimals, nothing where it is undefined (None)."""
     if value is None:
         return ""
-    if isinstance(value, str):
-        return neutral(value)
     return f"{value:.{decimals}f}" if isinstance(value, float) else str(value)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A head and one line a row, each value as :func:`shown`."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([neutral(str(column)) for column in columns])
-    table.writerows([shown(value) for value in row] for row in rows)
+    write = row_writer(text)
+    write(columns)
+    for row in rows:
+        write([shown(value) for value in row])
     write_text(path, text.getvalue())

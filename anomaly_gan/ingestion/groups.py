@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ..core.errors import ConfigError, InputError
+from ..core.tables import plain
 from .ledger import refuse
 
 
@@ -105,7 +106,8 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
                 "name it with group_column" if needed == column else "add it",
             )
     rows: dict[str, GroupRow] = {}
-    for line, row in enumerate(reader, start=2):
+    for line, cells in enumerate(reader, start=2):
+        row = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
         if not row["file"] or not row[column]:
             raise InputError(f"{table}[line {line}]", "E3", f"file or {column} is empty", "fill it in")
         key = f"{row['category']}/{row['file']}" if row.get("category") else row["file"].replace("\\", "/")

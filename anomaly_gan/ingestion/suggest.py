@@ -7,7 +7,6 @@ proof: parts that look alike may be joined, and views of one part from two sides
 
 from __future__ import annotations
 
-import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from ..core.errors import InputError
 from ..core.files import write_text
 from ..core.progress import track
 from ..core.resources import expand
+from ..core.tables import row_writer
 from .config import IngestConfig
 from .depth import find_depth
 from .formats.base import Item
@@ -57,10 +57,10 @@ def suggest(config: IngestConfig, table: Path) -> list[str]:
             nearest[files[at]] = max(nearest[files[at]], score)
     bursts = _bursts(files, times)
     stream = io.StringIO()
-    rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(["file", "group", "burst", "likeness"])
+    write = row_writer(stream)
+    write(["file", "group", "burst", "likeness"])
     for file in files:
-        rows.writerow([file, groups[file], bursts[file], f"{nearest[file]:.2f}"])
+        write([file, groups[file], bursts[file], f"{nearest[file]:.2f}"])
     write_text(table, stream.getvalue())
     return _words(files, groups, bursts, table)
 

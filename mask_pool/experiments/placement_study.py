@@ -18,8 +18,6 @@ sets of 16 objects with nothing to learn, the AUROC was 0.54 in the mean with a 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +28,7 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json, write_text
 from anomaly_gan.core.seeding import rng_for
-from anomaly_gan.core.tables import neutral_row
+from anomaly_gan.core.tables import records_csv
 
 from ..elements.real import Element
 from ..placement.config import PlaceConfig
@@ -122,11 +120,7 @@ def study(
         "config": config.model_dump(mode="json"),
     }
     write_json(out / "summary.json", summary)
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(neutral_row(row) for row in rows)
-    write_text(out / "table.csv", stream.getvalue())
+    write_text(out / "table.csv", records_csv(COLUMNS, rows))
     draw_bars(rows, out / "placement.png")
     for trial in trials:
         contact_sheet(trial.puts, scenes, out / f"places_{trial.category}.png")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.files import write_json, write_text
-from anomaly_gan.core.tables import neutral_row
+from anomaly_gan.core.tables import records_csv
 from anomaly_gan.statistics.ranks import auroc
 
 from ..elements.expert import PASSABLE
@@ -84,7 +82,7 @@ def study(
         unseen = calibrated_unseen(parts)
         rows += score_rows(parts, unseen, resamples, seed)
         draw_scatter(parts, unseen, out / "scores.png")
-    write_text(out / "table.csv", _csv(rows))
+    write_text(out / "table.csv", records_csv(COLUMNS, rows))
     summary = {
         "rows": rows,
         "folds": folds,
@@ -192,11 +190,3 @@ def _row(
     numbers = (value, *(interval or (float("nan"), float("nan"))))
     rounded = [None if np.isnan(number) else round(number, 4) for number in numbers]
     return dict(zip(COLUMNS, (question, split, category, kind, view, *rounded, masks, objects), strict=True))
-
-
-def _csv(rows: Sequence[Row]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(neutral_row(row) for row in rows)
-    return stream.getvalue()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_text
+from anomaly_gan.core.tables import plain, row_writer
 
 from .fuzzy import Scale, even_scale
 from .ratings import HIGHEST, LOWEST, OVERALL, RatedMask, Ratings
@@ -24,9 +24,6 @@ MOST_CELLS = 20_000_000
 """Largest N x R x C that is laid out: 160 MB."""
 
 Key = tuple[RatedMask, str, str]
-_FORMULA = r"['=+\-@|%＝＋－＠\x00-\x1f]"
-_BEFORE = re.compile(rf"((?:\A|[;\t\r\n])\s*)(?={_FORMULA})")
-_GUARDED = re.compile(rf"((?:\A|[;\t\r\n])\s*)'(?={_FORMULA})")
 
 
 @dataclass(frozen=True)
@@ -112,34 +109,12 @@ def write_blank_sheet(path: Path, masks: Sequence[RatedMask], raters: Sequence[s
     )
 
 
-def neutral(text: str) -> str:
-    """``text`` with an apostrophe before what a spreadsheet would run as a formula, also after a semicolon or line
-    end, where a program with other settings begins a new cell; ``plain`` takes it back exactly."""
-    return _BEFORE.sub(r"\1'", text)
-
-
-def plain(text: str) -> str:
-    """The text that ``neutral`` was given."""
-    return _GUARDED.sub(r"\1", text) if "'" in text else text
-
-
 def _write(path: Path, rows: Iterable[tuple[RatedMask, str, str, str, str]]) -> None:
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(LONG)
+    write = row_writer(out)
+    write(LONG)
     for mask, rater, criterion, grade, comment in rows:
-        writer.writerow(
-            [
-                neutral(mask.file),
-                mask.shape,
-                neutral(mask.label),
-                neutral(mask.sha256),
-                neutral(rater),
-                neutral(criterion),
-                grade,
-                neutral(comment),
-            ]
-        )
+        write([mask.file, mask.shape, mask.label, mask.sha256, rater, criterion, grade, comment])
     write_text(path, out.getvalue())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.tables import neutral, plain
 from mask_pool.scoring.fuzzy import even_scale
 from mask_pool.scoring.ratings import RatedMask, Ratings
-from mask_pool.scoring.score_sheet import neutral, plain, read_ratings, read_sheet, write_blank_sheet, write_ratings
+from mask_pool.scoring.score_sheet import read_ratings, read_sheet, write_blank_sheet, write_ratings
 
 LONG = "file,shape,label,sha256,rater,criterion,grade,comment\n"
 
@@ -52,6 +54,8 @@ def test_no_cell_starts_a_formula_and_every_text_comes_back(text: str) -> None:
     """Also after a semicolon or line end, where a program with other settings begins a cell."""
     safe = neutral(text)
     assert plain(safe) == text
+    if re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", text):
+        return  # a number is no formula
     for cell in safe.replace("\t", ";").replace("\r", ";").replace("\n", ";").split(";"):
         assert cell.lstrip()[:1] not in set("=+-@|%＝") or not cell.strip()
 

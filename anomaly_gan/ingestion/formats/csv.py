@@ -21,6 +21,7 @@ import numpy as np
 from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ...core.files import write_text
+from ...core.tables import plain, row_writer
 from ..ledger import Ledger, Notes, refuse
 from ..photo_finder import PhotoFinder
 from ..polygons import ShapeFault
@@ -108,10 +109,10 @@ def _rows(tree: SourceTree, table: str) -> Iterator[tuple[int, Row]]:
     columns = _columns(list(reader.fieldnames or []))
     try:
         for row in reader:
-            plain = {ours: (row.get(theirs) or "").strip() for ours, theirs in columns.items()}
-            if "joined" in plain and not plain.get("file"):
-                plain["file"], _, plain["category"] = plain["joined"].rpartition("_")
-            yield reader.line_num, plain
+            found = {ours: plain(row.get(theirs) or "").strip() for ours, theirs in columns.items()}
+            if "joined" in found and not found.get("file"):
+                found["file"], _, found["category"] = found["joined"].rpartition("_")
+            yield reader.line_num, found
     except csv.Error as error:
         raise refuse(table, "R1", f"is not CSV ({str(error)[:60]})", "export it again") from error
 
@@ -192,8 +193,8 @@ def write(dataset: Dataset, out: Path) -> dict[str, Any]:
     """``labels.csv`` and ``images/``."""
     names, labels = dataset.category_names(), dataset.by_image()
     stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(["file", "category", "rle", "height", "width", "crowd"])
+    write = row_writer(stream)
+    write(["file", "category", "rle", "height", "width", "crowd"])
     files: dict[str, str] = {}
     for image in dataset.images:
         files[image.file_name] = f"images/{copy_photo(dataset, image, out / 'images')}"
@@ -201,9 +202,9 @@ def write(dataset: Dataset, out: Path) -> dict[str, Any]:
         items = labels.get(image.id, [])
         for item in items:
             row = [files[image.file_name], names[item.category_id], runs_of(item.mask()), *size, item.iscrowd]
-            table.writerow(row)
+            write(row)
         if not items:
-            table.writerow([files[image.file_name], "", "", *size, 0])
+            write([files[image.file_name], "", "", *size, 0])
     write_text(out / "labels.csv", stream.getvalue())
     write_side_file(dataset, out, files)
     return {}

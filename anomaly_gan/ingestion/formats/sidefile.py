@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from ...core.dataset import Dataset, ImageRecord
 from ...core.errors import InputError
 from ...core.files import sha256_bytes, write_bytes, write_text
+from ...core.tables import row_writer
 
 SIDE_FILE = "photographs.csv"
 COLUMNS = ("file", "group", "split", "source", "sha256", "provenance")
@@ -36,12 +36,12 @@ def write_side_file(dataset: Dataset, out: Path, files: dict[str, str]) -> None:
     It is a groups file too: ``--groups photographs.csv`` keeps objects on one side of a split.
     """
     stream = io.StringIO()
-    rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    write = row_writer(stream)
+    write(COLUMNS)
     for image in dataset.images:
         provenance = image.extra.get("provenance")
         text = json.dumps(provenance, sort_keys=True, ensure_ascii=False) if provenance else ""
-        rows.writerow([files[image.file_name], image.group_id, image.split, image.source, image.sha256, text])
+        write([files[image.file_name], image.group_id, image.split, image.source, image.sha256, text])
     write_text(out / SIDE_FILE, stream.getvalue())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
 import json
 import shutil
@@ -16,6 +15,7 @@ import numpy as np
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import atomic_path, sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.progress import track
+from anomaly_gan.core.tables import row_writer
 from anomaly_gan.core.workfolder import work_folder
 from anomaly_gan.ingestion.ledger import Ledger, Notes
 from anomaly_gan.ingestion.source_tree import SourceTree
@@ -161,7 +161,7 @@ def _first_pass(
     assert model.threshold is not None
     seen = _Pass()
     with atomic_path(out / "scores.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerow(COLUMNS)
+        row_writer(stream)(COLUMNS)
         for files, squares, marks, others in squares_in_batches(model, tree, names, ledger, min_side):
             scores = score_batch(model.detector, squares, device).image.numpy().astype(np.float64)
             if not np.isfinite(scores).all():
@@ -217,9 +217,9 @@ def _square(model: Model, photograph: Photograph) -> np.ndarray:
 
 def _write_rows(stream: TextIO, model: Model, files: list[str], scores: np.ndarray) -> None:
     assert model.threshold is not None
-    table = csv.writer(stream, lineterminator="\n")
+    write = row_writer(stream)
     for file, score, p in zip(files, scores, p_values(model.held_out, scores), strict=True):
-        table.writerow([_harmless(file), f"{score:.9g}", int(score > model.threshold.value), f"{p:.6g}"])
+        write([_harmless(file), f"{score:.9g}", int(score > model.threshold.value), f"{p:.6g}"])
 
 
 def _harmless(file: str) -> str:
