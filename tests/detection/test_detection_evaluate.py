@@ -1,6 +1,7 @@
 """Judging: the truth is perfect, nothing is zero and not an error, and undefined is None."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,18 @@ def test_detections_come_back_at_the_size_and_in_the_categories_of_the_data_set(
         assert found["category_id"] == 7
         assert found["bbox"] == pytest.approx([0, 0, image.width / 2, image.height])
         assert found["segmentation"]["size"] == [image.height, image.width]
+
+
+def test_ten_thousand_detections_in_one_photograph_are_judged(test_split: Dataset) -> None:
+    """The true ones among ten thousand wrong ones, all of lower score: the truth is still found, and in seconds."""
+    truth = truth_rows(test_split)
+    image = test_split.images[0]
+    dot = np.zeros((image.height, image.width), np.uint8)
+    dot[0, 0] = 1
+    wrong = {**truth[0], "image_id": image.id, "bbox": [0, 0, 1, 1], "segmentation": encode_rle(dot)}
+    rows = [{**wrong, "score": 0.5 - at * 1e-5} for at in range(10_000)] + truth
+    begun = time.process_time()
+    figures = judge(test_split, rows, True, 0.6)
+    assert [figures[name] for name in HEADLINES] == pytest.approx([1.0] * 5)
+    assert figures["detections"] == 10_000 + len(truth) and time.process_time() - begun < 10
+    json.dumps(figures, allow_nan=False)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -201,3 +202,24 @@ def test_noise_in_place_of_defects_fails_by_the_figures_alone(run_gate, small_ru
     assert GateResult.from_json(metrics).to_json() == metrics
     _, kept, _ = run_gate("kept", spoil=spoil, on_fail="keep")
     assert kept["verdict"] == "fail" and kept["dropped"] == []
+
+
+def test_the_reference_is_said_and_no_test_photograph_is_opened(run_gate, small_run, toy_extractors):
+    """E9: what the figures are held against also taught the method, and stands beside them; the test split is for the
+    comparison of detectors alone."""
+    test = {str(small_run.ingest.path_of(image)) for image in small_run.ingest.split("test").images}
+    opened: set[str] = set()
+
+    def watch(event, arguments):
+        if event == "open" and isinstance(arguments[0], str):
+            opened.add(arguments[0])
+
+    sys.addaudithook(watch)  # for good, but it only notes names
+    _, metrics, _ = run_gate()
+    assert metrics["reference"] == "real defects of the training split"
+    train = {str(small_run.ingest.path_of(image)) for image in small_run.ingest.split("train").images}
+    assert opened & train and not opened & test
+    for category in metrics["categories"].values():
+        for name in ("FD-Toy", "KID-Toy"):
+            figure = category["defect"][name] if "defect" in category else category["figures"]["defect"][name]
+            assert {"generated", "real"} <= figure.keys(), "real against real stands beside it"
