@@ -11,6 +11,7 @@ from ...core.stage import Context, run_stage
 from ...pipeline.config import RunConfig
 from ...pipeline.plan import plan as plan_run
 from ...pipeline.run import run_step
+from ...synthesis.registry import METHODS
 from .config import LiftArm, LiftConfig
 from .plan import Share
 
@@ -47,8 +48,10 @@ class Prepared:
         return folder
 
     def banks_of(self, arm: LiftArm, aim: dict[int, float] | None = None) -> tuple[Path | None, Path | None]:
-        """(the bank that is added to the batches, the bank of stage one)."""
-        added = self.bank(arm.bank, arm.with_shams, aim) if arm.bank else None
+        """(the bank that is added to the batches, the bank of stage one). An arm without shams draws from the bank of
+        the arm with them, and leaves them aside: both see the same painted crops.
+        """
+        added = self.bank(arm.bank, METHODS[arm.bank].shams, aim) if arm.bank else None
         return added, self.bank(arm.first, False) if arm.first else None
 
     def drop_banks(self) -> None:
