@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
+from anomaly_gan.core.cards import Card, write_card
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json
@@ -94,6 +95,43 @@ def save_detector(
             "false_alarm": false_alarm,
             "threshold": threshold,
         },
+    )
+    write_card(folder, _card(trained, config, mode, sound, false_alarm, threshold))
+
+
+def _card(
+    trained: Trained,
+    config: DetectConfig,
+    mode: str,
+    sound: dict[str, Any] | None,
+    false_alarm: float,
+    threshold: dict[str, Any] | None,
+) -> Card:
+    """``README.md`` of a detector."""
+    held_out = len((sound or {}).get("scores", []))
+    return Card(
+        "model",
+        f"Defect detector ({config.detector})",
+        "image-segmentation",
+        "Finds defects on photographs of parts: instances with masks and scores, and a score for the photograph.",
+        {
+            "categories": list(trained.categories.names),
+            "photographs": "grey" if mode == "L" else "colour",
+            "backbone": choose_backbone(config.backbone),
+            "alarm threshold": (threshold or {}).get("value"),
+            "set for a false-alarm rate of": false_alarm if threshold else None,
+            "on held-out sound photographs": held_out or None,
+        },
+        [
+            "anomaly-gan detect predict PHOTOS --model THIS_FOLDER --out found",
+            "anomaly-gan detect export --model THIS_FOLDER --out detector.onnx",
+        ],
+        [
+            "It knows the categories above, on photographs taken as those it learned from; judge it on held-out parts "
+            "of your own with `anomaly-gan detect eval` before anything depends on it.",
+            *([] if held_out else ["No sound photographs were held out: the alarm threshold is not calibrated."]),
+        ],
+        ["instance-segmentation"],
     )
 
 

@@ -56,6 +56,8 @@ def test_every_detector_trains_is_judged_and_comes_back_from_disk(
     assert not (tmp_path / "work" / "checkpoints").exists()
 
     save_detector(tmp_path / "model", trained, config, "L")
+    card = (tmp_path / "model/README.md").read_text("utf-8")
+    assert all(name in card for name in trained.categories.names) and "not calibrated" in card
     net, categories, _ = load_detector(tmp_path / "model")
     assert categories == trained.categories
     assert detect(net, test, categories, 64, torch.device("cpu")) == rows

@@ -58,6 +58,9 @@ def test_pycocotools_reads_real_and_synthetic_side_by_side(small_run, exported, 
     assert sorted(coco.anns) == list(range(1, len(coco.anns) + 1))
     sources = [row["file_name"].split("/")[0] for row in coco.imgs.values()]
     assert sources.count("real") == len(train.images) and sources.count("synthetic") == 8
+    card = (exported / "README.md").read_text("utf-8")
+    assert "| synthetic photographs | 8 |" in card and f"| real photographs | {len(train.images)} |" in card
+
     for annotation in coco.anns.values():
         mask = coco.annToMask(annotation)
         assert int(mask.sum()) == annotation["area"]

@@ -76,7 +76,7 @@ def items(run):
 
 def test_a_training_leaves_a_generator_and_finite_losses(made):
     name, mode, out, _ = made
-    assert {"generator.safetensors", "model.json", "samples"} <= {path.name for path in out.iterdir()}
+    assert {"generator.safetensors", "model.json", "samples", "README.md"} <= {path.name for path in out.iterdir()}
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["method"] == name and metrics["channels"] == (1 if mode == "L" else 3)
     assert all(math.isfinite(value) for value in metrics["last_losses"].values())

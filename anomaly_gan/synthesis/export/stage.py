@@ -16,6 +16,7 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
+from ...core.cards import Card, write_card
 from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset, number_from_one
 from ...core.errors import CheckFailed, InputError
 from ...core.files import sha256_bytes, write_bytes
@@ -65,6 +66,7 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
         name: sum(item.category_id == number for item in exported.annotations)
         for number, name in exported.category_names().items()
     }
+    write_card(out, _card(config.method, exported, len(real.images), len(kept.images), per_category))
     return {
         "method": config.method,
         "real": len(real.images),
@@ -75,6 +77,33 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
         "annotations_per_category": per_category,
         "verified": {"annotations": len(exported.annotations), "images": len(exported.images), "leaks": 0},
     }
+
+
+def _card(name: str, exported: Dataset, real: int, synthetic: int, per_category: dict[str, int]) -> Card:
+    """``README.md`` of the data set."""
+    return Card(
+        "dataset",
+        "Photographs of parts with real and synthetic defects",
+        "image-segmentation",
+        "The real training photographs and the synthetic ones that passed every check, as one COCO data set for "
+        "training a detector. Its test photographs are elsewhere: nothing here descends from them.",
+        {
+            "real photographs": real,
+            "synthetic photographs": synthetic,
+            "made by": name,
+            "annotations": per_category,
+            "physical objects": len({image.group_id for image in exported.images}),
+        },
+        [
+            "annotations.json     # COCO, masks as run lengths; provenance of each synthetic instance in `provenance`",
+            "images/",
+        ],
+        [
+            "Synthetic defects are made from the real ones here: they show no kind of defect that these do not show.",
+            "Never judge a detector on them: only held-out real parts tell.",
+        ],
+        ["synthetic"],
+    )
 
 
 def read_outliers(path: Path, accepted: Dataset) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
+from ...core.cards import Card, write_card
 from ...core.dataset import Dataset, load_dataset
 from ...core.durations import seconds_of
 from ...core.errors import ConfigError
@@ -208,6 +209,38 @@ def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, 
             "categories": [category.name for category in train.categories],
             "severity": severities,
         },
+    )
+    write_card(out, _card(task, config, channels, train))
+
+
+def _card(task: MethodTask, config: TrainConfig, channels: int, train: Dataset) -> Card:
+    """``README.md`` of a generator."""
+    defects = train.by_image()
+    generator = task.products()["generator"]
+    return Card(
+        "model",
+        f"Defect generator ({config.method})",
+        "image-to-image",
+        "Paints labelled defects into photographs of sound parts, under a given mask.",
+        {
+            "categories": [category.name for category in train.categories],
+            "photographs": "grey" if channels == 1 else "colour",
+            "learned from": f"{len(defects)} photographs with a defect, {len(train.images) - len(defects)} without, of "
+            f"{len({image.group_id for image in train.images})} physical objects",
+            "preset": config.preset,
+            "side of the painted window, px": config.size,
+            "parameters of the generator": sum(parameter.numel() for parameter in generator.parameters()),
+        },
+        [
+            f"anomaly-gan generate --run RUN --method {config.method} --count 100",
+            "anomaly-gan paint PHOTO --mask MASK --model THIS_FOLDER --out painted",
+        ],
+        [
+            "What it paints resembles the defects it learned from, on photographs of the same part, light and camera.",
+            "A photograph of it is worth something only once `anomaly-gan gate` has let it pass, and a detector only "
+            "once held-out real parts have judged it.",
+        ],
+        ["gan", "synthetic-defects"],
     )
 
 

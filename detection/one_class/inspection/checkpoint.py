@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from anomaly_gan.core.cards import Card, write_card
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import AnomalyGanError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
@@ -85,6 +86,32 @@ def save_model(folder: Path, model: Model) -> None:
             },
             "weights_sha256": sha256_bytes(weights),
         },
+    )
+    write_card(folder, _card(model))
+
+
+def _card(model: Model) -> Card:
+    """``README.md`` of a one-class detector."""
+    held_out, groups = len(model.held_out), model.held_out_groups
+    return Card(
+        "model",
+        f"One-class detector ({model.name})",
+        "image-feature-extraction",
+        "Learned from photographs of sound parts alone; gives a score of how unusual a photograph is, and where the "
+        "detector can, a map of it.",
+        {
+            "photographs": "grey" if model.mode == "L" else "colour",
+            "precision of the training": model.precision,
+            "alarm threshold": model.threshold.value if model.threshold else None,
+            "held-out sound photographs": held_out or None,
+            "held-out parts": len(set(groups)) if groups else None,
+        },
+        [
+            "anomaly-gan one-class score PHOTOS --model THIS_FOLDER --out scored",
+            "anomaly-gan one-class evaluate --model THIS_FOLDER --good DIR --defects DIR",
+        ],
+        ["What differs from the sound parts it saw is unusual to it, a defect or not: light and camera included."],
+        ["anomaly-detection"],
     )
 
 
