@@ -151,7 +151,7 @@ def test_what_learns_nothing_is_not_told_to_train_longer():
 @pytest.mark.parametrize(
     ("category", "changes", "call", "words"),
     [
-        (crack(), {}, "use", "gets better (AP@0.5 +0.080, 95 % interval +0.020 to +0.200)"),
+        (crack(), {}, "use", "gets better; AP@0.5 +0.080, 95 % interval +0.020 to +0.200"),
         (crack(over_seeds=Interval(-0.1, -0.2, -0.05), over_objects=None), {}, "do not use", "gets worse"),
         (crack(metric("tone")), {}, "do not use", "fails the gate (tone)"),
         (crack(metric("tone", "too_few", have=2, need=6)), {}, "cannot tell", "you need 4 parts more"),

@@ -31,7 +31,9 @@ class Decision:
 
     @property
     def sentence(self) -> str:
-        return f"{self.category}: {self.call}{', ' if self.call == 'cannot tell' else ': '}{self.why}."
+        """The whole of it; ``why`` leaves the difference to its own fields, so that a table says it once."""
+        said = _said(self.difference, self.low, self.high)
+        return f"{self.category}: {self.call}{', ' if self.call == 'cannot tell' else ': '}{self.why}{said}."
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,40 +50,40 @@ def decide(category: CategoryFacts, facts: Facts) -> Decision:
     size = _size(category.over_objects, category.over_seeds)
     if gate is not None and gate.level == "fail":
         failing = ", ".join(metric for metric, item in gate.metrics.items() if item.level == "fail")
-        return Decision(name, "do not use", f"it fails the gate ({failing}); {_said(*size)}", None, *size)
+        return Decision(name, "do not use", f"it fails the gate ({failing})", None, *size)
     if gate is not None and gate.level == "too_few":
         short = [item for item in gate.metrics.values() if item.level == "too_few" and item.of == "objects"]
         missing = max([(item.need or 0) - (item.have or 0) for item in short], default=0)
         if missing:
-            why = f"you need {_parts(missing)} more to judge by ({_said(*size)})"
+            why = f"you need {_parts(missing)} more to judge by"
             return Decision(name, "cannot tell", why, missing, *size)
-        return Decision(name, "cannot tell", f"too few generated photographs to judge by ({_said(*size)})", None, *size)
+        return Decision(name, "cannot tell", "too few generated photographs to judge by", None, *size)
     if not facts.compared or category.over_seeds is None:
         return Decision(name, "cannot tell", "no detector was compared", None, *size)
     return _by_comparison(category, size)
 
 
 def _by_comparison(category: CategoryFacts, size: tuple[float | None, float | None, float | None]) -> Decision:
-    name, said = category.name, _said(*size)
+    name = category.name
     if category.ap_real is not None and category.ap is not None and max(category.ap_real, category.ap) < BLIND_AP:
-        return Decision(name, "cannot tell", f"the detector hardly finds it with or without ({said})", None, *size)
+        return Decision(name, "cannot tell", "the detector hardly finds it with or without", None, *size)
     if category.test_objects < LEAST_TEST_OBJECTS:
         missing = LEAST_TEST_OBJECTS - category.test_objects
-        return Decision(name, "cannot tell", f"you need {_parts(missing)} more to test on ({said})", missing, *size)
+        return Decision(name, "cannot tell", f"you need {_parts(missing)} more to test on", missing, *size)
     seeds, parts = category.over_seeds, category.over_objects
     assert seeds is not None
     if seeds.low is None:
-        return Decision(name, "cannot tell", f"one seed only ({said})", None, *size)
+        return Decision(name, "cannot tell", "one seed only", None, *size)
     if seeds.above and (parts is None or parts.above):
-        return Decision(name, "use", f"the detector gets better ({said})", None, *size)
+        return Decision(name, "use", "the detector gets better", None, *size)
     if seeds.below and (parts is None or parts.below):
-        return Decision(name, "do not use", f"the detector gets worse ({said})", None, *size)
+        return Decision(name, "do not use", "the detector gets worse", None, *size)
     if parts is None or parts.above or parts.below:
-        return Decision(name, "cannot tell", f"more seeds are needed ({said})", None, *size)
+        return Decision(name, "cannot tell", "more seeds are needed", None, *size)
     missing = needed(parts, category.test_objects)
     if not missing:
-        return Decision(name, "cannot tell", f"no difference of {WORTH_KNOWING:g} or more ({said})", None, *size)
-    return Decision(name, "cannot tell", f"you need about {_parts(missing)} more to test on ({said})", missing, *size)
+        return Decision(name, "cannot tell", f"no difference of {WORTH_KNOWING:g} or more", None, *size)
+    return Decision(name, "cannot tell", f"you need about {_parts(missing)} more to test on", missing, *size)
 
 
 def needed(interval: Interval, parts: int) -> int:
@@ -101,9 +103,10 @@ def _size(*intervals: Interval | None) -> tuple[float | None, float | None, floa
 
 
 def _said(mean: float | None, low: float | None, high: float | None) -> str:
+    """``; AP@0.5 +0.080, 95 % interval +0.020 to +0.200``; nothing where nothing was measured."""
     if mean is None:
-        return "no difference measured"
-    return f"AP@0.5 {mean:+.3f}" + ("" if low is None or high is None else f", 95 % interval {low:+.3f} to {high:+.3f}")
+        return ""
+    return f"; AP@0.5 {mean:+.3f}" + ("" if low is None or high is None else f", 95 % interval {low:+.3f} to {high:+.3f}")
 
 
 def _parts(number: int) -> str:
