@@ -126,6 +126,7 @@ def pool_rate(
         no_token=no_token,
         say=lambda line: typer.echo(line),
     )
+    typer.echo(f"ended: every grade is stored in {run / 'rate'}; the same command goes on with them", err=True)
 
 
 @pool_app.command("import-scores", epilog="Example: anomaly-gan pool import-scores filled_in.csv --run runs/mine")

@@ -230,3 +230,16 @@ def test_a_run_that_ends_before_its_report_still_says_what_its_gates_failed(tmp_
     end = close_gates(tmp_path, ["gate@anomaly_gan@prior", "gate@copy_paste", "export@copy_paste"])
     assert end.exit_code == 1
     assert end.lines == ("The gate failed anomaly_gan@prior: crack (left out of the training sets). Exit code 1.",)
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ({"image_size": 256}, "leave compare.detect.image_size out"),
+        ({"image_size": 640, "size_chosen": True}, "compare.detect.view: tiles"),
+        ({"image_size": None}, "a higher resolution"),
+    ],
+)
+def test_the_remedy_for_thin_defects_is_none_that_was_taken_already(seen, words):
+    said = [advice.sentence for advice in advise(facts(crack(width_px=2.0), **seen)) if advice.rule == "thin"]
+    assert len(said) == 1 and words in said[0]

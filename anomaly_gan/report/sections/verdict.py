@@ -7,6 +7,7 @@ from typing import Any
 from ..folders import Run
 from ..tables import Table, table
 from ..verdict.build import build as build_verdict
+from ..verdict.build import to_do
 from ..verdict.decide import Decision
 from ..verdict.result import ArmVerdict
 
@@ -20,7 +21,7 @@ def build(run: Run) -> dict[str, Any]:
         {
             "arm": arm.arm,
             "rows": [(item, SHADE[item.call], shown(item)) for item in arm.decisions],
-            "advice": [item.sentence for item in arm.advice],
+            "advice": [item.sentence for item in to_do(arm)],
             "dropped": list(arm.dropped),
             "nothing_passed": arm.nothing_passed,
         }

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...core.errors import InputError
 from ...synthesis.gate.results import GateResult
 from ..folders import Run
+from .advice import Advice
 from .decide import Call, decide
 from .facts import Facts, read_facts
 from .result import ArmVerdict, Verdict
@@ -50,8 +51,13 @@ def paragraph(arm: ArmVerdict) -> str:
         first = f"Nothing can be said of the {arm.arm} photographs yet."
     else:
         first = " ".join(_call(arm, call) for call in CALLS if any(item.call == call for item in arm.decisions))
-    reasons = [advice.sentence for advice in arm.advice[:1]]
+    reasons = [advice.sentence for advice in to_do(arm)[:1]]
     return " ".join([first, *(f"First of all: {sentence}" for sentence in reasons)])
+
+
+def to_do(arm: ArmVerdict) -> list[Advice]:
+    """The arm's advice but for what the paragraph says already."""
+    return [advice for advice in arm.advice if advice.rule != "nothing_passed"]
 
 
 def _call(arm: ArmVerdict, call: Call) -> str:
@@ -81,10 +87,11 @@ def closing(verdict: Verdict) -> Closing:
     first = verdict.arms[0] if verdict.arms else None
     lines += [f"  {item.sentence}" for item in first.decisions] if first else []
     lines += [f"  {arm.arm}: {in_short(arm)}" for arm in verdict.arms[1:]]
-    if first is not None and first.advice:
+    todo = to_do(first) if first is not None else []
+    if todo:
         lines.append("What can be done:")
-        lines += [f"  {advice.sentence}" for advice in first.advice[:MOST_ADVICE]]
-        left = len(first.advice) - MOST_ADVICE
+        lines += [f"  {advice.sentence}" for advice in todo[:MOST_ADVICE]]
+        left = len(todo) - MOST_ADVICE
         lines += [f"  and {left} more in the report"] if left > 0 else []
     lines += gate_lines({arm.arm: (arm.failed, bool(arm.dropped)) for arm in verdict.arms})
     return Closing(tuple(lines), 0 if verdict.passed else 1)

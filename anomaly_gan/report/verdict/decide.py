@@ -106,7 +106,9 @@ def _said(mean: float | None, low: float | None, high: float | None) -> str:
     """``; AP@0.5 +0.080, 95 % interval +0.020 to +0.200``; nothing where nothing was measured."""
     if mean is None:
         return ""
-    return f"; AP@0.5 {mean:+.3f}" + ("" if low is None or high is None else f", 95 % interval {low:+.3f} to {high:+.3f}")
+    return f"; AP@0.5 {mean:+.3f}" + (
+        "" if low is None or high is None else f", 95 % interval {low:+.3f} to {high:+.3f}"
+    )
 
 
 def _parts(number: int) -> str:

@@ -85,6 +85,8 @@ class Facts:
     seeds: int = 0
     detector: str | None = None
     image_size: int | None = None
+    size_chosen: bool = False
+    """Whether the program chose ``image_size`` for the defects, or the configuration says it."""
     ap_real: float | None = None
     sound_test: int | None = None
     nothing_passed: bool = False
@@ -105,20 +107,29 @@ def read_facts(run: Run) -> list[Facts]:
     return [read_arm(arm, run, dataset, compare, summary, scale) for arm in arms]
 
 
-def read_scale(compare: StageFolder | None, dataset: Dataset | None) -> tuple[int | None, dict[str, float]]:
-    """The longest side that the headline's detector sees (None: photographs as they are), and by category the median
-    defect's width in pixels at that scale."""
+@dataclass(frozen=True)
+class Scale:
+    """By category the median defect's width in pixels as the headline's detector sees it; ``image_size``: the longest
+    side it sees, None where it sees photographs as they are; ``chosen`` by the program, for the defects."""
+
+    widths: Mapping[str, float] = field(default_factory=dict)
+    image_size: int | None = None
+    chosen: bool = False
+
+
+def read_scale(compare: StageFolder | None, dataset: Dataset | None) -> Scale:
+    """Of the comparison as it is configured."""
     if compare is None or dataset is None:
-        return None, {}
+        return Scale()
     scales = measure_scale(dataset.split("train"))
     detect = {**mapping(compare.config.get("detect"))}
     name = (compare.config.get("detectors") or [detect.get("detector")])[0]
     detect |= mapping(mapping(compare.config.get("detector_settings")).get(name))
-    if name in OWN_CROPS:
-        return None, {key: one.width_px for key, one in scales.items()}
-    size = detect.get("image_size")
-    size = fitting_size(scales) if not isinstance(size, int) else size
-    return size, {key: one.width_at(size) for key, one in scales.items()}
+    if name in OWN_CROPS or detect.get("view") == "tiles":
+        return Scale({key: one.width_px for key, one in scales.items()})
+    given = detect.get("image_size")
+    size = given if isinstance(given, int) else fitting_size(scales)
+    return Scale({key: one.width_at(size) for key, one in scales.items()}, size, size != given)
 
 
 def read_arm(
@@ -127,7 +138,7 @@ def read_arm(
     dataset: Dataset | None,
     compare: StageFolder | None,
     summary: Mapping[str, Any],
-    scale: tuple[int | None, Mapping[str, float]],
+    scale: Scale,
 ) -> Facts:
     """The facts of one arm, from the finished stages.
 
@@ -149,12 +160,13 @@ def read_arm(
     pool = run.get("@".join(part for part in ("pool", arm.partition("@")[2]) if part)) or run.get("pool")
     return Facts(
         arm,
-        tuple(_category(name, result, dataset, of_arm, real, scale[1]) for name in names),
+        tuple(_category(name, result, dataset, of_arm, real, scale.widths) for name in names),
         read_training(run, arm),
         bool(of_arm),
         len(summary.get("seeds") or []),
         summary.get("detector"),
-        scale[0],
+        scale.image_size,
+        scale.chosen,
         mapping(real.get("map50")).get("mean"),
         len(dataset.split("test").normals()) if dataset else None,
         bool(export and export.metrics.get("nothing_passed")),

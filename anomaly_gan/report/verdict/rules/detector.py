@@ -13,11 +13,12 @@ BLIND_AP = 0.05
 
 def thin(facts: Facts) -> list[Advice]:
     """The median defect is thinner than a mask can be told at the detector's scale."""
-    remedy = (
-        "photographs at a higher resolution are needed"
-        if facts.image_size is None
-        else "leave compare.detect.image_size out so that it is chosen, or set compare.detect.detector: dense"
-    )
+    if facts.image_size is None:
+        remedy = "photographs at a higher resolution are needed"
+    elif facts.size_chosen:
+        remedy = "set compare.detect.detector: dense or compare.detect.view: tiles, which see photographs as they are"
+    else:
+        remedy = "leave compare.detect.image_size out so that it is chosen, or set compare.detect.detector: dense"
     return [
         Advice(
             "thin",
