@@ -1,8 +1,8 @@
 """What the verbs take, in processor time of one thread, on the embedded sample set: behind the times in ``--help``.
 
 Each verb runs as a user would run it, on an ordinary PC as it is emulated here (``ONEDNN_MAX_CPU_ISA=AVX2
-ATEN_CPU_CAPABILITY=avx2``: no bf16). Processor time, for it means the same on a busy machine. The start of the program is
-measured alone and taken off where a rate is given.
+ATEN_CPU_CAPABILITY=avx2``: no bf16). Processor time, for it means the same on a busy machine. The start of the program
+is measured alone and taken off where a rate is given.
 
     python benchmarks/verb_times.py                # docs/results/benchmarks/verb_times.md
     python benchmarks/verb_times.py --folder /tmp/verbs --only "detect predict"

@@ -35,6 +35,8 @@ LEAST_STAGE = 5.0
 ELASTIC = ("train", "compare")
 """Stages that get shares of what the others leave."""
 AT_LEAST = 0.3
+CLOCKED = 0.7
+"""Share of a comparison's time that the clocks of its trainings add up to, tests included: the last one must fit too."""
 FIXED_SHARE = 0.5
 """The most of the time that is left for stages of a fixed length, where trainings or the comparison are to come."""
 LEAST_ITERATIONS = 0.1
@@ -215,7 +217,7 @@ def _with_a_clock(work: Work, detect: dict[str, Any], left: float) -> dict[str, 
     names, config = work.config.detector_list(), work.config
     rounds = math.ceil(len(names) * len(config.arms) / compare_workers(work))
     beside = max(cell_seconds(work, name, 0.0) for name in names)
-    seconds = max(LEAST_STAGE, left / COMFORT / rounds - beside)
+    seconds = max(LEAST_STAGE, CLOCKED * left / rounds - beside)
     own = config.detect.time_budget
     return detect | {"time_budget": canonical(f"{min(seconds, seconds_of(own)) if own else seconds:.0f}s")}
 

@@ -186,9 +186,13 @@ def ended_by_time(run: Run, arm: str, summary: Mapping[str, Any]) -> tuple[str, 
     found += [f"{left} generated photographs were not looked at"] if left else []
     found += [f"the label check was trained {checked['steps']} of {checked['planned_steps']} steps"] if checked else []
     missing, short = len(summary.get("missing") or []), int(summary.get("ended_by_time") or 0)
-    found += [f"{missing} trainings of a detector were not reached"] if missing else []
-    found += [f"{short} trainings of a detector were shorter than planned"] if short else []
+    found += [f"{_trainings(missing)} not reached"] if missing else []
+    found += [f"{_trainings(short)} shorter than planned"] if short else []
     return tuple(found)
+
+
+def _trainings(number: int) -> str:
+    return "one training of a detector was" if number == 1 else f"{number} trainings of a detector were"
 
 
 def read_gate(stage: StageFolder | None) -> GateResult | None:

@@ -26,7 +26,7 @@ def cut_short(facts: Facts) -> list[Advice]:
 
 def ended(facts: Facts) -> list[Advice]:
     """What else time ended."""
-    remedy = "give the run more time (--time-budget), or leave it out"
+    remedy = "give the run more time, or run it again without --time-budget: it goes on with what is missing"
     return [Advice("ended", "", f"{what}, for the time was over", remedy) for what in facts.ended]
 
 
