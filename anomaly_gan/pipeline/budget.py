@@ -36,7 +36,7 @@ ELASTIC = ("train", "compare")
 """Stages that get shares of what the others leave."""
 AT_LEAST = 0.3
 CLOCKED = 0.7
-"""Share of a comparison's time that the clocks of its trainings add up to, tests included: the last one must fit too."""
+"""Share of a comparison's time that the clocks of its trainings and their tests add up to: the last must fit too."""
 FIXED_SHARE = 0.5
 """The most of the time that is left for stages of a fixed length, where trainings or the comparison are to come."""
 LEAST_ITERATIONS = 0.1
