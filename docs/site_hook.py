@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -15,7 +16,8 @@ from pydantic_core import PydanticUndefined
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
-    for path, text in (("reference/cli.md", command_line()), ("reference/configuration.md", configuration())):
+    pages = {"cli": command_line, "configuration": configuration, "formats": formats}
+    for path, text in ((f"reference/{name}.md", write()) for name, write in pages.items()):
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -52,36 +54,83 @@ def _spelling(parameter: Any) -> str:
 
 
 def configuration() -> str:
-    """Every section of a run's YAML, and every field with type and default."""
+    """Every section of every YAML and of every ``--set``, and every field with type and default."""
     from anomaly_gan.pipeline.config import RunConfig
     from anomaly_gan.synthesis.registry import METHODS
+    from detection.one_class.registry import ONE_CLASS
 
     lines = ["# Configuration", "", "The sections of a run's YAML. `--set train.steps=400` changes one value.", ""]
+    alone = {name: field for name, field in RunConfig.model_fields.items() if not _section(field)}
+    said = _docstrings(RunConfig)
+    lines += ["## The run itself", "", *HEAD, *(_row(name, field, said.get(name, "")) for name, field in alone.items())]
     for name, field in RunConfig.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            lines += [f"## {name}", "", inspect.cleandoc(section.__doc__ or ""), "", *_fields(section, name), ""]
-    lines += ["## train_methods", "", "What one method alone reads; whatever of `train` may stand here too.", ""]
+        if section := _section(field):
+            lines += _chapter(f"## {name}", section, name)
+    lines += ["", "## train_methods", "", "What one method alone reads; whatever of `train` may stand here too."]
     for name, row in METHODS.items():
         if row.trainable:
-            section = row.settings()
-            words = inspect.cleandoc(section.__doc__ or "")
-            lines += [f"### {name}", "", words, "", *_fields(section, f"train_methods.{name}"), ""]
-    return "\n".join(lines)
+            lines += _chapter(f"### {name}", row.settings(), f"train_methods.{name}")
+    lines += [
+        "",
+        "## one_class.settings",
+        "",
+        "By detector; also `one-class train --set KEY=VALUE`, without the prefix.",
+    ]
+    for name, one in ONE_CLASS.items():
+        lines += _chapter(f"### {name}", one.settings_class(), f"one_class.settings.{name}")
+    lines += ["", "## Other files and verbs"]
+    for title, place in OTHERS.items():
+        module, _, kind = place.partition(":")
+        lines += _chapter(f"### {title}", getattr(import_module(module), kind), "")
+    return "\n".join(lines) + "\n"
+
+
+HEAD = ("| field | type | default | meaning |", "|---|---|---|---|")
+OTHERS = {
+    "A study (`compare STUDY.yaml`)": "anomaly_gan.study.config:StudyConfig",
+    "A study of the lift (`lift`)": "anomaly_gan.study.lift.config:LiftConfig",
+    "`detect train --set`": "detection.detectors.config:DetectConfig",
+    "`pool rate --set`": "mask_pool.rating.config:RateConfig",
+    "`pool evaluate --set`": "mask_pool.scoring.config:EvaluateConfig",
+    "`one-class benchmark --set`": "detection.one_class.benchmark.config:BenchmarkConfig",
+}
+
+
+def _section(field: Any) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _chapter(title: str, section: type[BaseModel], prefix: str) -> list[str]:
+    return ["", title, "", inspect.cleandoc(section.__doc__ or ""), "", *HEAD, *_fields(section, prefix)]
 
 
 def _fields(section: type[BaseModel], prefix: str) -> Iterator[str]:
-    yield "| field | type | default | meaning |"
-    yield "|---|---|---|---|"
+    """The rows of a section and of the sections within it."""
     said = _docstrings(section)
     for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            inner_said = _docstrings(kind)
-            for inner, one in kind.model_fields.items():
-                yield _row(f"{prefix}.{name}.{inner}", one, inner_said.get(inner, ""))
+        place = f"{prefix}.{name}" if prefix else name
+        if inner := _section(field):
+            yield from _fields(inner, place)
         else:
-            yield _row(f"{prefix}.{name}", field, said.get(name, ""))
+            yield _row(place, field, said.get(name, ""))
+
+
+def formats() -> str:
+    """Every label format: what a source looks like, whether it is written, and what is kept."""
+    from anomaly_gan.ingestion.formats.table import FORMATS
+
+    lines = [
+        "# Formats",
+        "",
+        "What `ingest --format` reads and `export --format` writes. How to: [own data](../own-data.md).",
+        "",
+    ]
+    for name, row in FORMATS.items():
+        verbs = " and ".join(word for word, has in (("read", row.reads), ("written", row.writes)) if has)
+        lines += [f"## {name}", "", f"Is {verbs}. Sound photographs: {row.sound}.", "", "```", *row.tree, "```", ""]
+        lines += [f"Written, it keeps {row.keeps}.", ""] if row.keeps else []
+    return "\n".join(lines)
 
 
 def _docstrings(section: type[BaseModel]) -> dict[str, str]:
