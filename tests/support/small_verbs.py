@@ -31,26 +31,21 @@ LEAST = {
     "steps": 2,
     "batch": 2,
     "size": 32,
-    "local_size": 8,
-    "base_width": 4,
-    "depth": 2,
-    "widths": [4, 4, 4],
-    "features": 4,
-    "patch_width": 4,
-    "aware_width": 4,
-    "aware_size": 8,
-    "aware_steps": 1,
+    "nets": {"base_width": 4, "depth": 2, "widths": [4, 4, 4], "patch_width": 4},
     "checkpoint_every": 1,
     "sample_every": 2,
     "keep_every": 1,
     "threads": 1,
     "precision": "32-true",
 }
+OWN = {"local_size": 8, "features": 4, "aware_width": 4, "aware_size": 8, "aware_steps": 1}
+"""Of Anomaly-GAN alone."""
 SETTINGS: dict[str, Any] = {
     "name": "small",
     "device": "cpu",
     "pool": {"count": 3},
     "train": LEAST,
+    "train_methods": {"anomaly_gan": OWN},
     "generate": {"count": 2, "threads": 1},
     "label_check": {"steps": 1},
     "gate": {"label_check": True, "repeats": 1, "min_n": 2, "retries": 1, "max_spares": 1},
@@ -96,15 +91,23 @@ def write_source(folder: Path) -> Path:
     return folder
 
 
+PASTED: dict[str, Any] = {
+    "gate": {**SETTINGS["gate"], "label_check": False},
+    "one_class": {},
+    "compare": {**SETTINGS["compare"], "arms": ["none", "copy_paste"]},
+}
+"""The shortest run that generates: no generator is trained, nobody is asked for a second opinion."""
+
+
 def config_of(source: Path, **changes: Any) -> RunConfig:
     data = {"root": str(source), "format": "mask-png", "group_regex": r"g(\d+)_"}
     return RunConfig(**{"data": data, **SETTINGS, **changes})
 
 
-def small_verbs(source: Path) -> list[Verb]:
-    """The whole table; ``source`` as :func:`write_source` left it."""
-    config = config_of(source)
-    anew = config_of(source, seed=1)
+def small_verbs(source: Path, **changes: Any) -> list[Verb]:
+    """The whole table; ``source`` as :func:`write_source` left it, ``changes`` of the run's configuration."""
+    config = config_of(source, **changes)
+    anew = config_of(source, **changes, seed=1)
     stages = [Verb(step.name, partial(_step, config, step.name)) for step in plan(config)]
     new, mask = source.parent / "new", source.parent / "mask.png"
     return [
@@ -132,14 +135,15 @@ def small_verbs(source: Path) -> list[Verb]:
     ]
 
 
-def without_heavy_nets() -> None:
+def without_heavy_nets(put: Callable[[Any, str, Any], None] = setattr) -> None:
     """Put coarse pictures in the place of the gate's nets, and this process in the place of a comparison's workers."""
     from anomaly_gan.metrics.backbones import Extractors
     from anomaly_gan.metrics.features import Backbone
     from anomaly_gan.synthesis.control_card import stage as card
     from anomaly_gan.synthesis.feature_drift import stage as drift
     from anomaly_gan.synthesis.gate import stage as gate
-    from detection.comparison import workers
+
+    workers = import_module("anomaly_gan.engine.workers")
 
     def network(images_BCHW: Any) -> Any:
         return images_BCHW.mean(dim=1).flatten(1), [images_BCHW / 255]
@@ -147,14 +151,13 @@ def without_heavy_nets() -> None:
     toy = Backbone("Toy", 8, network)
     found = Extractors(toy, toy, None, {"frechet": "FD-Toy", "kernel": "KID-Toy", "perceptual": "PD-Toy"})
     for module in (gate, drift):
-        if hasattr(module, "build_extractors"):
-            module.build_extractors = lambda device: found  # type: ignore[attr-defined]
-    card.embedded_backbone = lambda place: toy  # type: ignore[attr-defined]
+        put(module, "build_extractors", lambda device: found)
+    put(card, "embedded_backbone", lambda place: toy)
 
     def here(jobs: Any, count: int, *rest: Any, **named: Any) -> None:
         workers.run_here(jobs, **{key: value for key, value in named.items() if key in ("plan", "say", "over")})
 
-    workers.run_in_processes = here
+    put(workers, "run_in_processes", here)
 
 
 def warm(source: Path) -> None:
@@ -170,10 +173,9 @@ def warm(source: Path) -> None:
         "detection.inspection.export",
         "detection.training.finetune",
         "detection.training.checkpoint",
-        "detection.dense.trainer",
         "detection.comparison.plots",
         "detection.comparison.summary",
-        "detection.comparison.workers",
+        "anomaly_gan.engine.workers",
         "detection.one_class.inspection.train",
         "detection.one_class.inspection.score",
         "detection.one_class.inspection.recalibrate",
