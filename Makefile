@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help cluster demo docs setup test lint clean defaults faults fuzz kill-sweep
+.PHONY: help cluster demo docs setup test lint clean defaults faults fuzz kill-sweep peers
 
 PY ?= python3
 JOBS ?= 2
@@ -53,6 +53,12 @@ faults: $(READY)
 # all readers against changed files, with an oracle (minutes); `make test` does a small share
 fuzz: $(READY)
 	FUZZ=20000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/ingest/test_fuzz_oracle.py
+
+# what we write, read by Datumaro, supervision, labelme and pycocotools, in an environment of their own
+peers: $(EXTRAS)
+	PATH="$$PWD/.uv/bin:$$PATH" uv venv --quiet --allow-existing --python $(BIN)/python .venv-peers
+	PATH="$$PWD/.uv/bin:$$PATH" uv pip install --quiet --python .venv-peers/bin/python -r tests/support/peers.txt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/ingest/test_other_programs.py
 
 # → site/index.html, readable without a network; a broken link stops it
 docs: $(READY)

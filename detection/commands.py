@@ -94,6 +94,7 @@ def detect_train(
             false_alarm,
             report["threshold"],
             {key: value for key, (value, _) in least.items()},
+            dataset.info.get("bits"),
         )
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)

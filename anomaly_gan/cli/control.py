@@ -36,6 +36,11 @@ def paint(
     category: Annotated[
         str | None, typer.Option(help="Which defect; a labelme file's own labels count without it.")
     ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="1=crack,2=dent", help="What values or colours of the mask picture mean; or a file."),
+    ] = None,
+    bits: Annotated[int | None, typer.Option(min=8, max=16, help="Depth of a photograph of more than 8 bits.")] = None,
     severity: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +83,16 @@ def paint(
     from ..synthesis.paint.stage import paint as work
 
     words = PaintConfig(
-        category=category, severity=severity, light=light, at=at, turn=turn, scale=scale, number=number, count=count
+        category=category,
+        classes=classes,
+        bits=bits,
+        severity=severity,
+        light=light,
+        at=at,
+        turn=turn,
+        scale=scale,
+        number=number,
+        count=count,
     )
     done = summary(work(Sources(photograph, mask, model, light_model), words, seed or 0, device or "auto", out))
     typer.echo(

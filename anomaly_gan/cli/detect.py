@@ -89,6 +89,10 @@ def detect_predict(
     threshold: Annotated[float | None, typer.Option(help="A threshold of your own instead.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Instances below this score are left out.")] = None,
     overlays: Annotated[int, typer.Option(min=0, help="Most overlays to write.")] = 200,
+    bits: Annotated[
+        int | None,
+        typer.Option(min=8, max=16, help="Depth of photographs of more than 8 bits; default as the model's data set."),
+    ] = None,
     device: Device = None,
 ) -> None:
     """Look at new photographs: a table with scores and decisions, COCO, labelme files, and overlays."""
@@ -102,6 +106,7 @@ def detect_predict(
         threshold=threshold,
         min_score=min_score,
         overlays=overlays,
+        bits=bits,
         device=device or "auto",
     )
     typer.echo(done.words)

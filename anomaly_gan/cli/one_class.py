@@ -60,6 +60,10 @@ def one_class_train(
         bool, typer.Option("--flatten", help="Divide every photograph by its border's brightness.")
     ] = False,
     max_bad: Annotated[float, typer.Option(help="Share of unreadable photographs still borne.")] = 0.01,
+    bits: Annotated[
+        int | None,
+        typer.Option(min=8, max=16, help="Depth of photographs of more than 8 bits; default found over them."),
+    ] = None,
     settings: Settings = [],
     seed: Seed = None,
     device: Device = None,
@@ -82,6 +86,7 @@ def one_class_train(
         held_out=held_out,
         flatten=flatten,
         max_bad=max_bad,
+        bits=bits,
         seed=seed or 0,
         device=device or "auto",
     )

@@ -205,10 +205,18 @@ FAULTS: dict[str, Fault] = {
         Fault("Y1", "a line of a YOLO label that is none", R, "export it again"),
         Fault("Y2", "YOLO coordinates beyond 0..1: pixels, not shares", R, "divide by width and height"),
         Fault("Y3", "a class number that data.yaml does not name", R, "correct data.yaml"),
-        Fault("FORMAT", "none of the formats fits, or several", S, "say which with --format"),
+        Fault(
+            "FORMAT",
+            "none of the formats fits, or several; or a file of this project's is not what it should be",
+            S,
+            "say which with --format; run the stage that wrote the file again",
+        ),
+        Fault("LIGHT", "an exposure that the light model has not learnt", S, "say how much brighter in stops"),
         Fault("MISSING", "a file or folder that is not there", S, "check the path"),
         Fault("MAX-BAD", "more records are refused than max_bad allows, or none can be used", S, "mend them"),
         Fault("OBJECT", "a set of several objects", S, "pick one with --object"),
+        Fault("SCHEMA", "a data set or run of another version of this program", S, "use the version that made it"),
+        Fault("UNFINISHED", "a stage that has not finished yet", S, "run it first"),
     )
 }
 

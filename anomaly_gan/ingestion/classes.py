@@ -32,6 +32,8 @@ IGNORED = frozenset({"ignore", "__ignore__", "_ignore_", "void", "unlabeled", "u
 GROUNDS = frozenset({"background", "_background_", "__background__", "bg", "ground"})
 BESIDE = ("labelmap.txt", "class_dict.csv", "_classes.csv", "class_names.txt", "classes.yaml", "classes.json")
 """Names of files that tell the classes, where they lie in the source."""
+LISTS = ("classes.txt", "labels.txt")
+"""Names of lists that count where their first line is the ground: of YOLO's, line 0 is a class."""
 COLOUR = re.compile(r"#([0-9a-fA-F]{6})|(\d{1,3})[:;/ ](\d{1,3})[:;/ ](\d{1,3})")
 Colour = tuple[int, int, int]
 
@@ -61,8 +63,20 @@ def read_classes(told: str | None, root: Path, files: Iterable[str]) -> ClassMap
         if "=" in told and not path.is_file():
             return _of_pairs("--classes", (pair.split("=", 1) for pair in told.split(",") if pair.strip()))
         return of_file(path)
-    beside = sorted((len(PurePosixPath(name).parts), name) for name in files if PurePosixPath(name).name in BESIDE)
+    beside = sorted((len(PurePosixPath(name).parts), name) for name in files if _tells(root, name))
     return of_file(root / beside[0][1]) if beside else None
+
+
+def _tells(root: Path, name: str) -> bool:
+    """Whether a file of the source tells classes: by its name, or a list of names that begins with the ground."""
+    last = PurePosixPath(name).name
+    if last not in LISTS:
+        return last in BESIDE
+    try:
+        first = (root / name).read_text(encoding="utf-8-sig").split("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return False
+    return first.strip().casefold() in GROUNDS
 
 
 def of_file(path: Path) -> ClassMap:

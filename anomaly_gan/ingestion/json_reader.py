@@ -45,18 +45,29 @@ def parse_json(name: str, content: bytes) -> Any:
 
 
 def kind_of(value: Any) -> str:
-    """Which label format a JSON value looks like: labelme, coco, via, geojson, or unknown."""
+    """Which label format a JSON value looks like: labelme, coco, via, one that is known and not read, or unknown."""
+    if isinstance(value, list):
+        first = value[0] if value and isinstance(value[0], dict) else {}
+        if "data" in first and ("annotations" in first or "completions" in first):
+            return "Label Studio's own JSON"
+        if "image" in first and {"label", "bbox", "poly", "brush", "tag"} & first.keys():
+            return "Label Studio's own JSON"  # its short form
+        return "CreateML" if "image" in first and "annotations" in first else "unknown"
     if not isinstance(value, dict):
         return "unknown"
     if isinstance(value.get("shapes"), list):
         return "labelme"
     if isinstance(value.get("images"), list):
         return "coco"
+    if isinstance(value.get("metadata"), dict) and isinstance(value.get("file"), dict) and "project" in value:
+        return "VIA 3's project"
     if "_via_settings" in value or any(isinstance(item, dict) and "regions" in item for item in value.values()):
         return "via"
-    if value.get("type") in ("FeatureCollection", "Feature"):
-        return "geojson"
-    return "unknown"
+    if isinstance(value.get("objects"), list) and isinstance(value.get("size"), dict):
+        return "Supervisely's own JSON"
+    if isinstance(value.get("items"), list) and "categories" in value:
+        return "Datumaro's own JSON"
+    return "GeoJSON" if value.get("type") in ("FeatureCollection", "Feature") else "unknown"
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

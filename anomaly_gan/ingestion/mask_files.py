@@ -6,7 +6,8 @@ What the values are is read first (``ingest.mask_values``); what they mean is sa
 * B2: nothing but 0 and one other value: everything but 0 is defect.
 * B3: in-between values beside edges only, up to at least half of the full range: anti-aliased; the upper half counts.
 * B4: a mask stored as JPEG: values above 127 are defect, with a warning; refused under ``strict``.
-* B8: more than 90 % defect looks inverted: a warning; refused under ``strict``.
+* B8: more than 90 % defect, or more than half with the rim all round, looks inverted: a warning; beyond 90 % refused
+  under ``strict``.
 * B10: touching pixels of one class, diagonals included (8-connectivity), are one instance.
 * B14: several values with areas of their own are classes: the stage stops and asks which (``--classes``).
 * B16: a photograph among the masks stops the stage.
@@ -143,7 +144,15 @@ def _parts(name: str, content: bytes, notes: Notes, strict: bool, classes: Class
         if strict:
             raise refuse(name, "B8", f"{covered:.0%} of the mask is defect", "invert it if it is inverted")
         notes.warn("B8", f"{covered:.0%} of the mask is defect; is it inverted?")
+    elif covered > 0.5 and _framed(parts.union()):
+        notes.warn("B8", f"{covered:.0%} of the mask is defect, its rim all round; is it inverted?")
     return parts
+
+
+def _framed(mask_01: np.ndarray) -> bool:
+    """Whether nearly all of the picture's rim is defect, as the ground of an inverted mask is."""
+    rim = np.concatenate([mask_01[0], mask_01[-1], mask_01[:, 0], mask_01[:, -1]])
+    return float(rim.mean()) > COVERED
 
 
 def _held(name: str, content: bytes, notes: Notes, by_colour: bool) -> tuple[bool, MaskValues]:
@@ -217,7 +226,9 @@ def _photograph(name: str, held: MaskValues) -> InputError:
 
 
 def _ask(name: str, held: MaskValues) -> InputError:
-    kinds = [held.words(value) for value, _ in held.table if value != 0 or held.by_colour][:4]
+    ground = max(held.table, key=lambda row: row[1])[0]
+    black = held.by_colour and ground != 0  # of a white ground, black may be a class
+    kinds = [held.words(value) for value, _ in held.table if value != 0 or black][:4]
     example = ",".join(f"{kind}=NAME" for kind in kinds)
     return refuse(
         name,

@@ -2,10 +2,11 @@
 
 * folders: one named ``mask(s)``, ``label(s)``, ``gt``, ``ground_truth``, ``annotations`` ..., or ``<folder>_mask(s)``
   for ``<folder>``, anywhere in the path; inside it a mask bears its photograph's stem, with any known ending or
-  beginning, or lies in a folder of that stem (MVTec LOCO);
+  beginning, or a number (one mask an instance: ``a_0.png``), or lies in a folder of that stem (MVTec LOCO);
 * beside the photograph: a known ending or beginning (``_mask``, ``-GT``, ``_label``, ``mask_`` ..., also before a
   number, or after the photograph's whole name as in ``1.jpg.png``), or the same stem with another suffix;
-* else the one ending or beginning that pairs every picture of the source with another;
+* else the one ending or beginning that pairs every picture of the source with another, or the one folder named as
+  another with an ending or beginning, whose pictures all have their stem there;
 * ``{stem}_label.bmp`` told by the user: then this alone.
 
 Pairs are made by the exact stem (B12), never by order.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -37,6 +38,7 @@ FOLDER_ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})$", re.IGNORECASE 
 FOLDER_BEGINNING = re.compile(rf"^(?:{WORDS})[_\-. ](?P<stem>.+)$", re.IGNORECASE | re.DOTALL)
 PHOTO_ENDING = re.compile(r"^(?P<stem>.+?)[_\-. ](?:image|img|images|imgs|photo|rgb)$", re.IGNORECASE | re.DOTALL)
 WHOLE_NAME = re.compile(r"^(?P<stem>.+)\.(?:png|jpe?g|bmp|tiff?|jfif|webp)$", re.IGNORECASE | re.DOTALL)
+NUMBERED = re.compile(r"^(?P<stem>.+)[_\-. ]\d{1,4}$", re.DOTALL)
 MASK_SUFFIXES = {".png": 0, ".bmp": 1, ".gif": 2, ".tif": 3, ".tiff": 3}
 """Where two pictures have one stem, the mask is the one that is stored without loss; the least number first."""
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
@@ -73,6 +75,8 @@ def _paired(every: tuple[str, ...], told: str | None) -> Pairs:
     masks = _known(names)
     if not masks:
         pattern, masks = _found(names)
+    if not masks:
+        pattern, masks = _found_folder(names)
     photos = [name for name in names if name not in masks]
     by_key: dict[Key, list[str]] = defaultdict(list)
     for name in photos:
@@ -92,10 +96,27 @@ def _paired(every: tuple[str, ...], told: str | None) -> Pairs:
 
 def category_of(name: str) -> str | None:
     """The first folder that is neither images, masks nor a split; None where there is none."""
+    return next(iter(_kinds_of(name.rpartition("/")[0])), None)
+
+
+def categories_of(names: Iterable[str], is_normal: Callable[[str], bool]) -> dict[str, str | None]:
+    """The folder that says what each photograph shows: one of sound parts wherever it stands in the path, else the
+    first that is neither images, masks nor a split. Where all folders of sound parts stand one level down or more
+    (``line1/good``), categories stand there too."""
+    kinds = {name: _kinds_of(name.rpartition("/")[0]) for name in names}
+    sound = {name: at for name, found in kinds.items() for at, part in enumerate(found) if is_normal(part)}
+    levels = set(sound.values())
+    level = levels.pop() if len(levels) == 1 else 0
+    return {
+        name: found[sound[name]] if name in sound else found[min(level, len(found) - 1)] if found else None
+        for name, found in kinds.items()
+    }
+
+
+@lru_cache(maxsize=4096)
+def _kinds_of(folder: str) -> tuple[str, ...]:
     known = IMAGE_FOLDERS | SPLIT_FOLDERS | MASK_FOLDERS
-    return next(
-        (part for part in PurePosixPath(name).parts[:-1] if part.lower() not in known and not _of_split(part)), None
-    )
+    return tuple(part for part in folder.split("/") if part and part.lower() not in known and not _of_split(part))
 
 
 def _of_split(part: str) -> bool:
@@ -171,6 +192,28 @@ def _found(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
             if not set(partner.values()) & set(affixed):
                 return f"{begin}{{stem}}{end}", dict(partner)
     return None, {}
+
+
+def _found_folder(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
+    """The one folder named as another beside it with an ending or beginning, whose pictures all have a stem there."""
+    of_folder: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in names:
+        of_folder[name.rpartition("/")[0]][PurePosixPath(name).stem] = name
+    fits = [
+        (photos, masks)
+        for photos in of_folder
+        for masks in of_folder
+        if photos != masks
+        and posixpath.dirname(photos) == posixpath.dirname(masks)
+        and posixpath.basename(photos)
+        and re.search(rf"(^|[_\-. ]){re.escape(posixpath.basename(photos))}($|[_\-. ])", posixpath.basename(masks))
+        and len(of_folder[masks]) >= LEAST_PAIRS
+        and of_folder[masks].keys() <= of_folder[photos].keys()
+    ]
+    if len(fits) != 1:
+        return None, {}
+    photos, masks = fits[0]
+    return f"{masks}/{{stem}}", {name: of_folder[photos][stem] for stem, name in of_folder[masks].items()}
 
 
 def _has(name: str, begin: str, end: str) -> bool:
@@ -263,6 +306,9 @@ def _fitting(mask: str, by_key: dict[Key, list[str]]) -> list[str]:
         near = [name for name in found if name.rpartition("/")[0] == own_folder]
         if near or found:
             return near if near and stem != stems[0] else found
+    number = NUMBERED.match(stems[0])
+    if number and (found := by_key.get((folders, number["stem"]), [])):
+        return found  # one mask an instance: 000_0.png, 000_1.png
     if folders and (inner := by_key.get((folders[:-1], folders[-1]))):
         return inner  # a folder of masks for each photograph
     return []

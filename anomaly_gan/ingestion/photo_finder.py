@@ -8,6 +8,7 @@ listed in the source are ever taken, and where several fit equally, none is.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -34,7 +35,7 @@ class PhotoFinder:
         self._by_name: dict[str, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for photo in sorted(self._photos):
-            name = PurePosixPath(photo).name.casefold()
+            name = _folded(PurePosixPath(photo).name)
             self._by_name[name].append(photo)
             self._by_stem[PurePosixPath(name).stem].append(photo)
 
@@ -71,7 +72,7 @@ class PhotoFinder:
     def same_stem(self, label_file: str) -> str | None:
         """The one photograph of the label file's own stem, beside it before anywhere else; None where none is."""
         path = PurePosixPath(label_file)
-        found = self._nearest(self._by_stem.get(path.stem.casefold(), []), label_file, strict=False)
+        found = self._nearest(self._by_stem.get(_folded(path.stem), []), label_file, strict=False)
         self.guessed.update([found] if found is not None else [])
         return found
 
@@ -80,13 +81,13 @@ class PhotoFinder:
         if not isinstance(named, str):
             return None
         name = PurePosixPath(re.split(r"[?&]d=", unquote(named))[-1].replace("\\", "/")).name
-        return name if name.casefold() in self._by_name else None
+        return name if _folded(name) in self._by_name else None
 
     def _by_end(self, path: str, label_file: str) -> str | None:
-        wanted = [part.casefold() for part in PurePosixPath(path).parts][::-1]
+        wanted = [_folded(part) for part in PurePosixPath(path).parts][::-1]
         fits: dict[int, list[str]] = defaultdict(list)
         for photo in self._by_name.get(wanted[0], []):
-            parts = [part.casefold() for part in PurePosixPath(photo).parts][::-1]
+            parts = [_folded(part) for part in PurePosixPath(photo).parts][::-1]
             fits[_common(parts, wanted)].append(photo)
         return self._nearest(fits[max(fits)], label_file, strict=True) if fits else None
 
@@ -108,6 +109,11 @@ class PhotoFinder:
         inside = int(self._images is not None and photo.startswith(f"{self._images}/"))
         words = sum(part.casefold() in hint for part in parts)
         return inside, _common(parts, folder), words
+
+
+def _folded(name: str) -> str:
+    """Without case, and in one Unicode form: macOS parts letters and their dots."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _common(first: Iterable[str], second: Iterable[str]) -> int:

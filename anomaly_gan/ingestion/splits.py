@@ -219,9 +219,10 @@ def counts(dataset: Dataset) -> dict[str, dict[str, dict[str, int]]]:
     """Per split, then per category: ``images``, ``groups`` (physical objects) and ``instances``.
 
     ``normal`` are the photographs without a defect. ``in all`` counts an object once that others count in two
-    categories.
+    categories. A category of one of these names has ``(category)`` behind it.
     """
-    names = dataset.category_names()
+    own = {NORMAL_ROW, IN_ALL}
+    names = {key: f"{name} (category)" if name in own else name for key, name in dataset.category_names().items()}
     result = {}
     for split in ("train", "test"):
         part = dataset.split(split)

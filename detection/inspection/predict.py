@@ -96,6 +96,7 @@ def predict_folder(
     threshold: float | None = None,
     min_score: float | None = None,
     overlays: int = 200,
+    bits: int | None = None,
     device: str = "auto",
 ) -> Predicted:
     """Look at the photographs in ``photos`` (a folder at any depth, or one file) with the detector in ``model``.
@@ -103,7 +104,8 @@ def predict_folder(
     Writes ``scores.csv`` (:data:`COLUMNS`), ``detections.json`` (COCO with scores), ``labelme/`` (what was found, for
     a drawing program or for ``ingest``), ``overlays/`` (photographs that raise an alarm, the first ``overlays``), and
     ``rejects.jsonl``. The threshold is the one given, or the model's for the asked false-alarm rate, or the one it was
-    trained with. ``min_score``: instances below it are left out. One photograph is in memory at a time. The same
+    trained with. ``min_score``: instances below it are left out. ``bits``: what photographs of more than 8 bits are
+    scaled from; None: as the model's own data set. One photograph is in memory at a time. The same
     command again does nothing; another one's results stay until these are whole.
 
     Args:
@@ -135,12 +137,12 @@ def predict_folder(
     judge = read_model(model, fabric.device)
     limit, words = _limit(judge, false_alarm, threshold)
     ledger = Ledger()
-    tree, names = list_photographs(photos, ledger)
+    tree, names = list_photographs(photos, ledger, judge.bits if bits is None else bits)
     started = {
         "model": sha256_file(model / "model.json") + sha256_file(model / "model.safetensors"),
         "photographs": sha256_bytes("\0".join(names).encode()),
         "content": content_hash(tree, names),
-        "options": [limit, min_score, overlays],
+        "options": [limit, min_score, overlays, tree.bits],
     }
     with work_folder(out, "detect predict", started, fixed=()) as work:
         if work.fresh:

@@ -34,7 +34,8 @@ class Model:
     """A trained detector as it lies on disk: the net in evaluation mode, the categories its labels stand for, the
     configuration it was trained with, the image mode (``L`` or ``RGB``), and the scores of the sound photographs that
     were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for. ``least``: the score
-    from which on an instance of each label counts.
+    from which on an instance of each label counts. ``bits``: what photographs of more than 8 bits were scaled from
+    (None: there were none).
     """
 
     net: nn.Module
@@ -44,6 +45,7 @@ class Model:
     sound: dict[str, Any]
     false_alarm: float
     least: tuple[float, ...]
+    bits: int | None = None
 
 
 def save_detector(
@@ -55,6 +57,7 @@ def save_detector(
     false_alarm: float = 0.05,
     threshold: dict[str, Any] | None = None,
     least: Mapping[int, float] | None = None,
+    bits: int | None = None,
 ) -> None:
     """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, image
     mode, preprocessing, the scores of held-out sound photographs with the threshold they give, and by category id from
@@ -69,6 +72,7 @@ def save_detector(
         false_alarm: rate it was trained for, in (0, 1).
         threshold: what that rate gives, for people; None: too few.
         least: category id -> least score of an instance; None: ``score_threshold``.
+        bits: what photographs of more than 8 bits were scaled from; None: there were none.
     """
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()})
     write_bytes(folder / "model.safetensors", content)
@@ -94,6 +98,7 @@ def save_detector(
             "sound": sound or {"scores": [], "objects": []},
             "false_alarm": false_alarm,
             "threshold": threshold,
+            **({} if bits is None else {"bits": bits}),
         },
     )
     write_card(folder, _card(trained, config, mode, sound, false_alarm, threshold))
@@ -177,4 +182,5 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         raise InputError(str(weights_path), "FORMAT", "the weights do not fit model.json", "train again") from error
     sound = content.get("sound") or {"scores": [], "objects": []}
     net = net.to(device or torch.device("cpu")).eval()
-    return Model(net, categories, config, mode, sound, float(content.get("false_alarm", 0.05)), least)
+    bits = content.get("bits")
+    return Model(net, categories, config, mode, sound, float(content.get("false_alarm", 0.05)), least, bits)

@@ -88,6 +88,28 @@ def test_photographs_of_a_folder_get_scores_decisions_masks_and_overlays(trained
     assert asked.threshold == facts["threshold"]["value"] and "false alarms" in asked.words
 
 
+def test_deep_photographs_are_scaled_as_the_models_data_set_was(trained: Path, tmp_path: Path) -> None:
+    plain = cv2.imread(str(trained / "photos/line_a/0.png"), cv2.IMREAD_UNCHANGED)
+    for folder, pixels in (("plain", plain), ("deep", np.rint(plain * (4095 / 255)).astype(np.uint16))):
+        write_png(tmp_path / folder / "0.png", plain)
+        cv2.imwrite(str(tmp_path / folder / "0.png"), pixels)
+    (tmp_path / "model").mkdir()
+    facts = json.loads((trained / "model" / "model.json").read_text())
+    (tmp_path / "model/model.json").write_text(json.dumps({**facts, "bits": 12}))
+    (tmp_path / "model/model.safetensors").write_bytes((trained / "model/model.safetensors").read_bytes())
+    seen = {}
+    for name, model, folder, bits in (
+        ("8 bits", trained / "model", "plain", None),
+        ("told", trained / "model", "deep", 12),
+        ("known", tmp_path / "model", "deep", None),
+    ):
+        predict_folder(model, tmp_path / folder, tmp_path / name, bits=bits, device="cpu")
+        seen[name] = json.loads((tmp_path / name / "detections.json").read_text())["images"][0]["score"]
+    assert seen["told"] == seen["known"] == seen["8 bits"]
+    with pytest.raises(InputError, match="K1"):  # A26: nothing is left to see
+        predict_folder(tmp_path / "model", tmp_path / "deep", tmp_path / "no", bits=16, device="cpu")
+
+
 def test_what_was_found_stays_until_the_next_look_is_whole(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

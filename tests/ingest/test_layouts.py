@@ -114,6 +114,78 @@ def labelme(json_name: str, photo_name: str, image_path: str) -> Build:
     return build
 
 
+VIA_SHAPE = {"name": "polygon", "all_points_x": FLAT[::2], "all_points_y": FLAT[1::2]}
+VIA_RECT = {"name": "rect", "x": 10, "y": 8, "width": 20, "height": 12}
+
+
+def via_rows(file_name: str, shape: dict[str, Any], attributes: dict[str, Any], numbered: bool) -> dict[str, Any]:
+    region = {"shape_attributes": shape, "region_attributes": attributes}
+    own: Any = {"0": region} if numbered else [region]
+    return {
+        f"{n}.jpg123": {
+            "filename": file_name.format(n=n),
+            "size": 123,
+            "regions": own if n < 3 else ({} if numbered else []),
+            "file_attributes": {},
+        }
+        for n in range(5)
+    }
+
+
+def via(
+    json_name: str,
+    photo_name: str,
+    shape: dict[str, Any] = VIA_SHAPE,
+    attributes: dict[str, Any] | None = None,
+    project: bool = False,
+    numbered: bool = False,
+    file_name: str = "{n}.jpg",
+) -> Build:
+    def build(root: Path) -> None:
+        for n in range(5):
+            save(root / photo_name.format(n=n), photo(n))
+        rows = via_rows(file_name, shape, {"defect": "scratch"} if attributes is None else attributes, numbered)
+        around = {"_via_settings": {"ui": {}}, "_via_img_metadata": rows, "_via_attributes": {"region": {}}}
+        put(root / json_name, around if project else rows)
+
+    return build
+
+
+def via_table(root: Path) -> None:
+    """As VIA writes it: one row a region, and one of a photograph without any."""
+    lines = ["#filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"]
+    for n in range(5):
+        save(root / f"{n}.jpg", photo(n))
+        cells = [json.dumps(VIA_RECT if n < 3 else {}), json.dumps({"type": "scratch"} if n < 3 else {})]
+        quoted = ",".join('"' + cell.replace('"', '""') + '"' for cell in cells)
+        lines.append(f'{n}.jpg,123,"{{}}",{int(n < 3)},0,{quoted}')
+    put(root / "via_region_data.csv", "\n".join(lines) + "\n")
+
+
+def via_thrice(root: Path) -> None:
+    """Project and export side by side: once."""
+    via("via_project.json", "images/{n}.jpg", project=True)(root)
+    via("via_export.json", "images/{n}.jpg")(root)
+
+
+def real_iad(root: Path) -> None:
+    for n in range(3):
+        for camera in range(1, 3):
+            stem = f"zip/NG/QS/S000{n}/zip_000{n}_NG_QS_C{camera}_2023"
+            save(root / f"{stem}.jpg", photo(10 * n + camera))
+            save(root / f"{stem}.png", mask())
+            save(root / f"zip/OK/S100{n}/zip_100{n}_OK_C{camera}_2023.jpg", photo(100 + 10 * n + camera))
+
+
+def mpdd(root: Path) -> None:
+    """As bracket_black comes: sound parts in train and test."""
+    for n, kind in enumerate(["hole", "hole", "hole"]):
+        save(root / f"bracket_black/test/{kind}/{n:03}.png", photo(n))
+        save(root / f"bracket_black/ground_truth/{kind}/{n:03}_mask.png", mask())
+    save(root / "bracket_black/test/good/000.png", photo(3))
+    save(root / "bracket_black/train/good/000.png", photo(4))
+
+
 def runs(root: Path) -> None:
     lines = ["ImageId,ClassId,EncodedPixels"]
     for n in range(5):
@@ -180,6 +252,22 @@ LAYOUTS: dict[str, tuple[Build, str]] = {
         pairs("b/NG/HS/S{n}/b_{n}_C1.jpg", "b/NG/HS/S{n}/b_{n}_C1.png", "b/OK/S{n}/b_{n}_C1.jpg"),
         "real-iad",
     ),
+    "MPDD": (mpdd, "mvtec"),
+    "KolektorSDD2": (pairs("train/{n}.png", "train/{n}_GT.png", black_masks=True), "mask-png"),
+    "VIA's annotations": (via("via_region_data.json", "{n}.jpg"), "via"),
+    "VIA's project": (via("via_project.json", "images/{n}.jpg", project=True), "via"),
+    "VIA 1, regions numbered": (via("a/regions.json", "b/{n}.jpg", VIA_RECT, numbered=True), "via"),
+    "VIA with addresses": (via("via.json", "{n}.jpg", file_name="https://cam.example/x/{n}.jpg"), "via"),
+    "VIA without attributes": (via("via.json", "{n}.jpg", VIA_RECT, {}), "via"),
+    "VIA with checkboxes": (via("via.json", "{n}.jpg", VIA_RECT, {"kind": {"dent": True, "rust": False}}), "via"),
+    "VIA's table": (via_table, "via"),
+    "VIA, project and export": (via_thrice, "via"),
+    "VGG JSON as makesense writes it": (
+        via("labels_my-project_2024-01-01.json", "images/{n}.jpg", attributes={"label": "scratch"}, numbered=True),
+        "via",
+    ),
+    "COCO as makesense writes it": (coco("labels_my-project_2024-01-01.json", "images/{n}.jpg", "{n}.jpg"), "coco"),
+    "COCO as VIA writes it": (coco("via_export_coco.json", "{n}.jpg", "{n}.jpg"), "coco"),
     "COCO beside": (coco("annotations.json", "{n}.jpg", "{n}.jpg"), "coco"),
     "COCO as CVAT writes it": (coco("annotations/instances_default.json", "images/default/{n}.jpg", "{n}.jpg"), "coco"),
     "COCO train2017": (coco("annotations/instances_train2017.json", "train2017/{n}.jpg", "{n}.jpg"), "coco"),
@@ -205,6 +293,56 @@ LAYOUTS: dict[str, tuple[Build, str]] = {
 }
 
 
+NATIVE: dict[str, tuple[str, Any]] = {
+    "Label Studio's own JSON": ("project-1-at-2024.json", [{"id": 1, "data": {"image": "x"}, "annotations": []}]),
+    "Supervisely's own JSON": (
+        "ds/ann/0.jpg.json",
+        {"size": {"height": HEIGHT, "width": WIDTH}, "objects": [], "tags": []},
+    ),
+    "VIA 3's project": ("via.json", {"project": {}, "config": {}, "file": {}, "metadata": {}}),
+    "Datumaro's own JSON": ("annotations/default.json", {"info": {}, "categories": {}, "items": []}),
+    "CreateML": ("_annotations.createml.json", [{"image": "0.jpg", "annotations": []}]),
+}
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_what_is_known_and_not_read_says_what_to_export(kind: str, tmp_path: Path) -> None:
+    save(tmp_path / "source/ds/img/0.jpg", photo(0))
+    name, content = NATIVE[kind]
+    put(tmp_path / "source" / name, content)
+    with pytest.raises(InputError, match=f"C15: looks like {kind}, which is not read: export COCO"):
+        ingest(tmp_path / "source", tmp_path / "out")
+
+
+def test_groups_and_objects_of_real_iad(tmp_path: Path) -> None:
+    real_iad(tmp_path / "source")
+    dataset = ingest(tmp_path / "source", tmp_path / "out")
+    assert dataset.info["source_format"] == "real-iad" and len(dataset.images) == 12
+    assert len({image.group_id for image in dataset.images}) == 6 and len(dataset.normals()) == 6
+    assert {item.area for item in dataset.annotations} == {AREA}
+
+
+def test_via_names_the_defect_or_stops(tmp_path: Path) -> None:
+    two = {"machine": "a", "operator": "b"}
+    via("via.json", "{n}.jpg", attributes=two)(tmp_path / "two")
+    with pytest.raises(InputError, match="C11: the attributes machine, operator may each be the category"):
+        ingest(tmp_path / "two", tmp_path / "no")
+    via("via.json", "{n}.jpg", attributes={**two, "Type": "dent"})(tmp_path / "three")
+    dataset = ingest(tmp_path / "three", tmp_path / "out")
+    assert [category.name for category in dataset.categories] == ["dent"]
+    circle = {"name": "ellipse", "cx": 20, "cy": 14, "rx": 8, "ry": 3, "theta": 0.5}
+    via("via.json", "{n}.jpg", circle)(tmp_path / "ellipse")
+    assert abs(areas(ingest(tmp_path / "ellipse", tmp_path / "e"))[0] - np.pi * 24) < 4
+    for at, shape in enumerate([{"name": "point", "cx": 3, "cy": 3}, {"name": "rect", "x": "1"}]):
+        via("via.json", "{n}.jpg", shape)(tmp_path / f"bad{at}")
+        with pytest.raises(InputError, match="MAX-BAD.*C5 3" if at == 0 else "MAX-BAD.*C8 3"):
+            ingest(tmp_path / f"bad{at}", tmp_path / f"no{at}")
+    via_thrice(tmp_path / "other")
+    via("via_export.json", "images/{n}.jpg", VIA_RECT)(tmp_path / "other")
+    with pytest.raises(InputError, match="D13"):
+        ingest(tmp_path / "other", tmp_path / "no")
+
+
 def areas(dataset: Dataset) -> list[int]:
     """The pixels covered in every photograph, sorted."""
     found: dict[int, np.ndarray] = defaultdict(lambda: np.zeros((HEIGHT, WIDTH), np.uint8))
@@ -220,6 +358,36 @@ def test_a_layout_is_recognised_and_read_to_the_pixel(name: str, tmp_path: Path)
     dataset = ingest(tmp_path / "source", tmp_path / "out")
     assert dataset.info["source_format"] == expected
     assert areas(dataset) == [AREA] * 3 and len(dataset.normals()) == 2
+
+
+def test_categories_stand_where_the_sound_folders_do(tmp_path: Path) -> None:
+    for line in "ab":
+        pairs(f"line_{line}/crack/{{n}}.png", f"line_{line}/crack/{{n}}_mask.png", f"line_{line}/good/{{n}}.png")(
+            tmp_path / "source"
+        )
+    for path in (tmp_path / "source/line_b").rglob("?.png"):
+        save(path, photo(100 + int(path.stem)))
+    dataset = ingest(tmp_path / "source", tmp_path / "out")
+    assert [category.name for category in dataset.categories] == ["crack"] and len(dataset.normals()) == 4
+
+
+def test_dagm_leaves_sound_photographs_without_a_mask(tmp_path: Path) -> None:
+    pairs("Class1/Train/{n}.PNG", "Class1/Train/Label/{n}_label.PNG")(tmp_path / "source")
+    with pytest.raises(InputError, match=r"B11.*set unlabelled=sound"):
+        ingest(tmp_path / "source", tmp_path / "no")
+    dataset = ingest(tmp_path / "source", tmp_path / "out", unlabelled="sound")
+    assert areas(dataset) == [AREA] * 3 and len(dataset.normals()) == 2
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_page_shows_every_layout_as_a_tree(name: str, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/own-data.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| {name} | "))
+    LAYOUTS[name][0](tmp_path)
+    tree, read_as = row.split(" | ")[1:3]
+    lines = [part.strip("`") for part in tree.split("<br>")]
+    assert len(lines) == 3 and all((tmp_path / line).is_file() for line in lines)
+    assert read_as == f"`{LAYOUTS[name][1]}` |"
 
 
 def test_masks_told_by_a_pattern(tmp_path: Path) -> None:

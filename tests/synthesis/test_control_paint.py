@@ -133,6 +133,21 @@ def test_a_labelme_file_brings_its_own_categories(desk, paint):
     assert [dataset.category_names()[item.category_id] for item in dataset.annotations] == ["spot", "scratch"]
 
 
+def test_a_class_map_brings_its_categories_where_they_are_told(desk, paint):
+    values = desk.mask.copy()
+    values[50:58, 70:80] = 2
+    cv2.imwrite(str(desk.folder / "classes.png"), values)
+    result, _ = paint("--category", "spot", mask="classes.png")
+    assert "B14" in str(result.exception) and "--classes 1=NAME,2=NAME" in str(result.exception)
+    result, out = paint("--classes", "1=spot,2=scratch", mask="classes.png")
+    assert result.exit_code == 0, result.output
+    names = load_dataset(out).category_names()
+    assert sorted((names[a.category_id], a.area) for a in load_dataset(out).annotations) == [
+        ("scratch", 80),
+        ("spot", 180),
+    ]
+
+
 def test_moved_copies_on_a_relit_photograph_change_nothing_else(desk, paint):
     result, out = paint(
         "--category", "scratch", "--number", "3", "--turn", "any", "--scale", "0.5", "--light=slope=0.6,stops=-0.4"

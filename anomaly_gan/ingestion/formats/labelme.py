@@ -37,6 +37,16 @@ from .labelme_files import label_content, mask_shape
 from .labelme_shapes import decode_base64, draw_shape
 from .sidefile import copy_photo, flat_stems, write_side_file
 
+OTHERS = "export labelme or COCO instead"
+EXPORTS = {
+    "GeoJSON": OTHERS,
+    "Label Studio's own JSON": "export COCO from it",
+    "Supervisely's own JSON": "export COCO, Pascal VOC or masks from it",
+    "VIA 3's project": "export COCO from it",
+    "Datumaro's own JSON": "export COCO from it",
+    "CreateML": "export COCO or YOLO instead",
+}
+"""JSON that is known and not read, and what to export instead."""
 MAX_LABEL_BYTES = 256 * 2**20
 IGNORED = frozenset({"ignore", "__ignore__"})
 BACKGROUND = frozenset({"_background_", "__background__", "background"})
@@ -48,23 +58,30 @@ at quality 75 have 0.93 and more, another part of the same surface at most 0.89.
 
 
 def fits(tree: SourceTree) -> bool:
-    """Whether the first JSON file with content is labelme's; the others are judged when they are read.
+    """Whether the first JSON file of a known kind is labelme's; the others are judged when they are read."""
+    return next((kind == "labelme" for _, kind in _kinds(tree)), False)
 
-    Raises:
-        InputError: C15 the first is of a format that is not read.
+
+def stop_at_known(tree: SourceTree) -> None:
     """
+    Raises:
+        InputError: C15 the first JSON file of a known kind is of one that is not read.
+    """
+    for name, kind in _kinds(tree):
+        if kind in EXPORTS:
+            raise InputError(name, "C15", f"looks like {kind}, which is not read", EXPORTS[kind])
+        return
+
+
+def _kinds(tree: SourceTree) -> Iterator[tuple[str, str]]:
     for name in tree.files:
-        if suffix_of(name) != ".json":
-            continue
-        try:
-            kind = kind_of(parse_json(name, tree.read(name, MAX_JSON_BYTES)))
-        except InputError:
-            continue  # a broken file says nothing about the format; its reader refuses it by name
-        if kind == "labelme":
-            return True
-        if kind in {"via", "geojson"}:
-            raise InputError(name, "C15", f"looks like {kind}, which is not read", "export labelme or COCO instead")
-    return False
+        if suffix_of(name) == ".json":
+            try:
+                kind = kind_of(parse_json(name, tree.read(name, MAX_JSON_BYTES)))
+            except InputError:
+                continue  # a broken file says nothing about the format; its reader refuses it by name
+            if kind == "labelme" or kind in EXPORTS:
+                yield name, kind
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
@@ -112,7 +129,7 @@ def read_label_file(tree: SourceTree, name: str) -> dict[str, Any]:
     value = parse_json(name, tree.read(name, min(MAX_LABEL_BYTES, MAX_JSON_BYTES)))
     kind = kind_of(value)
     if kind != "labelme":
-        remedy = "use --format coco" if kind == "coco" else "export labelme or COCO instead"
+        remedy = f"use --format {kind}" if kind in {"coco", "via"} else EXPORTS.get(kind, OTHERS)
         raise refuse(name, "C15", "has no list of shapes" if kind == "unknown" else f"looks like {kind}", remedy)
     return value
 

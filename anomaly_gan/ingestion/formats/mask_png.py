@@ -1,4 +1,5 @@
-"""Photographs with mask pictures: the category is the first folder's name, or what ``--classes`` says.
+"""Photographs with mask pictures: the category is the folder's name (``mask_names.categories_of``), or what
+``--classes`` says.
 
 Which mask belongs to which photograph: see ``ingest.mask_names``. A folder whose name is in ``normal`` holds
 photographs without defect: no mask or an all-zero mask is right there, anything else is refused (B7). Folders named
@@ -30,7 +31,7 @@ from ..image_files import MAX_BYTES
 from ..labels import EVERY
 from ..ledger import Ledger, Notes, refuse
 from ..mask_files import MaskParts, boxed_components, decode_parts
-from ..mask_names import MASK_FOLDERS, category_of, pair_up
+from ..mask_names import MASK_FOLDERS, categories_of, pair_up
 from ..source_tree import SourceTree, ignore_others
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
 from .sidefile import copy_photo, write_side_file
@@ -54,7 +55,8 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         ledger.reject(mask, refuse(mask, "B11", "no photograph has this mask's stem", f"expected {expected}"))
     if pairs.pattern is not None and options.mask_name is None:
         ledger.remark(f"Masks are taken to be called {pairs.pattern}: every such picture has its photograph.")
-    parts = parts_of(pairs.masks)
+    folder_of = categories_of(pairs.masks, options.is_normal)
+    parts = parts_of(folder_of.values())
     if parts:
         ledger.remark(f"Folders {min(parts)} to {max(parts)} count as parts, not as categories: each is one object.")
     items = []
@@ -62,7 +64,7 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         for mask in masks:
             ledger.ignore("mask of a photograph", mask)
         ledger.found += 1
-        category = category_of(photo)
+        category = folder_of[photo]
         group = category if category in parts else None
         category = None if category in parts else category
         read = partial(read_mask_label, tree, options, photo, masks, category)
@@ -72,9 +74,9 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
     return items
 
 
-def parts_of(photos: Iterable[str]) -> set[str]:
+def parts_of(categories: Iterable[str | None]) -> set[str]:
     """The folders that are parts, one by one, and no categories: at least three, named alike but for a number."""
-    folders = {category for photo in photos if (category := category_of(photo)) is not None}
+    folders = {category for category in categories if category is not None}
     names = {re.sub(r"[\W_]*\d+$", "", folder).casefold() for folder in folders}
     numbered = all(folder[-1].isdigit() for folder in folders)
     return folders if len(folders) >= 3 and numbered and len(names) == 1 and not names & NUMBERED_CLASSES else set()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from ...core.errors import ConfigError, InputError
 from ..ledger import Ledger
-from ..source_tree import SourceTree, list_tree
+from ..mask_names import category_of
+from ..source_tree import SourceTree, list_tree, suffix_of
 from .base import Reader
 from .coco import tree_of_file
 from .table import FORMATS, Format
 
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
 COMMON = ("coco", "labelme", "mask-png")
 """What is tried after all other rows: their masks, JSON and text files would claim most other layouts too."""
 
@@ -34,6 +37,9 @@ def open_source(root: Path, format_name: str, ledger: Ledger, images: Path | Non
     if root.is_file():
         if format_name not in {"auto", "coco"}:
             raise ConfigError(f"ingest.root: {root} is a file; the format {format_name} needs a folder")
+        if suffix_of(root.name) != ".json":
+            remedy = "unpack it" if suffix_of(root.name) in ARCHIVES else "give the folder that it lies in"
+            raise InputError(str(root), "FORMAT", "is one file, and no COCO JSON", remedy)
         if images is None or images.resolve().is_relative_to(root.parent.resolve()):
             return tree_of_file(root, relative(images, root.parent)), "coco"
         return _joined(SourceTree(root.parent.resolve(), [root.name]), images, ledger, root), "coco"
@@ -90,16 +96,43 @@ def recognise(tree: SourceTree) -> str:
         InputError: FORMAT none or several fit; C15 the labels are of a format that is not read.
     """
     for name, row in FORMATS.items():
-        if name not in COMMON and _fits(row, tree) and not (name == "yolo-seg" and _fits(FORMATS["coco"], tree)):
-            return name
+        if name in COMMON or not _fits(row, tree) or (name == "yolo-seg" and _fits(FORMATS["coco"], tree)):
+            continue
+        if name in {"yolo-seg", "voc", "csv"} and _fits(FORMATS["labelme"], tree):
+            raise _several(tree, [name, "labelme"])
+        return name
     found = [name for name in ("coco", "labelme") if _fits(FORMATS[name], tree)]
     # label files beside masks leave it open which of the two counts
     if found in ([], ["labelme"]) and _fits(FORMATS["mask-png"], tree):
         found.append("mask-png")
     if len(found) == 1:
         return found[0]
-    reason = f"looks like {' and '.join(found)}" if found else f"no known label format; looked for {looked_for()}"
-    raise InputError(str(tree.root), "FORMAT", reason, "say which with --format")
+    if not found:
+        FORMATS["labelme"].load().stop_at_known(tree)
+        raise _none(tree)
+    raise _several(tree, found)
+
+
+def _several(tree: SourceTree, found: list[str]) -> InputError:
+    return InputError(str(tree.root), "FORMAT", f"looks like {' and '.join(found)}", "say which with --format")
+
+
+def _none(tree: SourceTree) -> InputError:
+    """What lies there instead of labels."""
+    photos = tree.photos()
+    others = Counter(suffix_of(name) or "without suffix" for name in tree.files if not tree.is_photo(name))
+    if photos and not others:
+        folders = sorted({category for name in photos if (category := category_of(name)) is not None})
+        where = f" in {', '.join(folders[:4])}" if folders else ""
+        reason = f"holds {len(photos)} photographs{where}, and nothing that says where a defect is"
+        remedy = (
+            "draw the defects (labelme writes what is read here), say how masks are called with --mask-name, or, where "
+            "all are sound, --format mask-png"
+        )
+        return InputError(str(tree.root), "FORMAT", reason, remedy)
+    beside = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(4))
+    reason = f"no known label format in {len(photos)} photographs and {beside or 'nothing else'}; looked for"
+    return InputError(str(tree.root), "FORMAT", f"{reason} {looked_for()}", "say which with --format")
 
 
 def _fits(row: Format, tree: SourceTree) -> bool:

@@ -112,6 +112,13 @@ FORMATS: dict[str, Format] = {
             "every instance as run lengths; groups and provenance in a side file",
         ),
         Format(
+            "via",
+            True,
+            False,
+            ("set/via_project.json", "set/images/001.jpg", "set/images/002.jpg"),
+            "photographs that the file names without regions",
+        ),
+        Format(
             "mask-png",
             True,
             True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -236,6 +237,7 @@ def write(dataset: Dataset, out: Path) -> dict[str, Any]:
     palette = [channel for colour in voc_palette() for channel in colour]
     palette[255 * 3 :] = VOID
     files: dict[str, str] = {}
+    lists: dict[tuple[str, str], list[str]] = defaultdict(list)
     lost = overlap = 0
     for image in dataset.images:
         stem = stems[image.file_name]
@@ -257,19 +259,21 @@ def write(dataset: Dataset, out: Path) -> dict[str, Any]:
                 write_bytes(out / folder / f"{stem}.png", _palette_png(values, palette))
         size_hw = (image.height, image.width)
         write_text(out / "Annotations" / f"{stem}.xml", _xml(file, size_hw, [(names[i.category_id], i) for i in kept]))
-        _add_line(out, image.split, stem)
-    colours = voc_palette()
-    lines = ["background:0,0,0::"] + [
-        f"{names[number]}:{','.join(map(str, colours[at]))}::" for number, at in class_of.items()
-    ]
-    write_text(out / "labelmap.txt", "\n".join([*lines, f"ignore:{','.join(map(str, VOID))}::"]) + "\n")
+        lists["Main", image.split].append(stem)
+        if every:
+            lists["Segmentation", image.split].append(stem)
+    for (kind, split), found in lists.items():
+        write_text(out / "ImageSets" / kind / f"{split}.txt", "".join(f"{stem}\n" for stem in found))
+    write_text(out / "labelmap.txt", _label_map({names[number]: at for number, at in class_of.items()}))
     write_side_file(dataset, out, files)
     return {"pixels_of_two_instances": overlap, "instances_left_out": lost}
 
 
-def _add_line(out: Path, split: str, stem: str) -> None:
-    path = out / "ImageSets/Main" / f"{split}.txt"
-    write_text(path, (path.read_text(encoding="utf-8") if path.is_file() else "") + f"{stem}\n")
+def _label_map(place_of: dict[str, int]) -> str:
+    """``labelmap.txt`` as CVAT writes it: name, colour, and two empty columns."""
+    colours = voc_palette()
+    lines = ["background:0,0,0::", *(f"{name}:{','.join(map(str, colours[at]))}::" for name, at in place_of.items())]
+    return "\n".join([*lines, f"ignore:{','.join(map(str, VOID))}::"]) + "\n"
 
 
 def _palette_png(values: np.ndarray, palette: list[int]) -> bytes:

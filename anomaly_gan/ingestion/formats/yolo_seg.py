@@ -37,7 +37,7 @@ def fits(tree: SourceTree) -> bool:
     """Whether text files beside photographs, or in ``labels/``, hold lines of numbers."""
     looked = 0
     for text in _texts(tree).values():
-        lines = tree.head(text, 4096).decode("ascii", "replace").split("\n")
+        lines = tree.head(text, 4096).decode("utf-8-sig", "replace").split("\n")
         if lines[0].strip():
             return _numbers(lines[0]) is not None and len(lines[0].split()) >= 5
         looked += 1
@@ -105,7 +105,7 @@ def read_names(tree: SourceTree) -> dict[int, str]:
         for name in sorted(tree.files, key=lambda name: (name.count("/"), name)):
             if PurePosixPath(name).name != wanted:
                 continue
-            text = tree.read(name, MAX_TEXT).decode("utf-8", "replace")
+            text = tree.read(name, MAX_TEXT).decode("utf-8-sig", "replace")
             if suffix_of(name) in {".yaml", ".yml"}:
                 found = _yaml_names(text)
             else:

@@ -143,6 +143,8 @@ def merge(real: Dataset, synthetic: Dataset, out: Path, copies: Copies = ()) -> 
             images.append(replace(image, id=number, file_name=name, split="train"))
             annotations += [replace(item, image_id=number) for item in of_image.get(image.id, [])]
     info = {"description": "training set: real and accepted synthetic photographs", "mode": real.info.get("mode", "L")}
+    if "bits" in real.info:
+        info["bits"] = real.info["bits"]  # what new photographs are scaled from, too
     return Dataset(images, number_from_one(annotations), real.categories, info, out)
 
 

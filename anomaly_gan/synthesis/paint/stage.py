@@ -19,6 +19,7 @@ from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context, run_stage, stage_key
 from ...core.workfolder import refuse_foreign
+from ...ingestion.classes import read_classes
 from ..methods.painting.generator import Brush
 from ..methods.painting.severity import Filled, fill, open_painter
 from ..methods.painting.severity_scale import parse_severity, wanted_severity
@@ -90,7 +91,8 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
             "is in colour, and the model paints gray photographs",
             "convert it to gray, or train on colour photographs",
         )
-    instances, mask_content = read_mask(sources.mask, config.category, brush.categories)
+    classes = None if config.classes is None else read_classes(config.classes, sources.mask.parent, ())
+    instances, mask_content = read_mask(sources.mask, config.category, brush.categories, classes=classes)
     model = load_light(sources.light_model) if sources.light_model else light_beside(sources.model)
     keys = {
         "photograph": sha256_bytes(content),
@@ -99,6 +101,7 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
         "generator": sha256_file(sources.model / "generator.safetensors"),
         "model": sha256_file(sources.model / "model.json"),
         "light": sha256_bytes(repr(model).encode()),
+        **({} if classes is None else {"classes": sha256_bytes(repr(classes).encode())}),
     }
     return Job(
         brush,

@@ -10,6 +10,7 @@ from ...core.config import nearest
 from ...core.dataset import load_dataset
 from ...core.errors import InputError
 from ...core.masks import union
+from ...ingestion.classes import ClassMap
 from ...ingestion.formats.labelme import (
     MAX_LABEL_BYTES,
     check_shape,
@@ -21,7 +22,7 @@ from ...ingestion.formats.labelme import (
 from ...ingestion.image_files import MAX_BYTES, decode_photo, is_gray, orient
 from ...ingestion.json_reader import kind_of, parse_json
 from ...ingestion.ledger import Notes, refuse
-from ...ingestion.mask_files import COVERED, components, decode_mask
+from ...ingestion.mask_files import COVERED, components, decode_parts
 from .placement import Instances
 
 
@@ -62,11 +63,16 @@ def read_photograph(path: Path, bits: int | None = None) -> tuple[np.ndarray, by
 
 
 def read_mask(
-    path: Path, category: str | None, known: list[str], line_width: float | None = None
+    path: Path,
+    category: str | None,
+    known: list[str],
+    line_width: float | None = None,
+    classes: ClassMap | None = None,
 ) -> tuple[Instances, bytes]:
     """The instances in a mask picture (each connected part one) or a labelme file (each shape or group one).
 
-    A picture needs ``category``; a labelme file's own labels count without it.
+    A picture needs ``category``, or ``classes`` that say what its values or colours are (a region to be ignored is
+    not painted); a labelme file's own labels count without it.
 
     Raises:
         InputError: B7 nothing is set, B8 nearly everything is, C11 no category, or one the model does not know; B- and
@@ -79,12 +85,13 @@ def read_mask(
         instances = _labelme(path, content, category, line_width)
     else:
         content = read_content(path, MAX_BYTES)
-        mask = decode_mask(str(path), content, Notes())
-        if category is None:
-            raise InputError(
-                str(path), "C11", "a mask picture does not say which defect it is", f"name it: --category {known[0]}"
-            )
-        instances = [(category, part) for part in components(str(path), mask)]
+        parts = decode_parts(str(path), content, Notes(), classes=classes)
+        instances = []
+        for name, mask in parts.defects.items():
+            if not name and category is None:
+                remedy = f"name it: --category {known[0]}"
+                raise InputError(str(path), "C11", "a mask picture does not say which defect it is", remedy)
+            instances += [(name or category or "", part) for part in components(str(path), mask)]
     if not instances:
         raise InputError(str(path), "B7", "the mask is empty", "mark the pixels to be painted")
     covered = float(union([mask for _, mask in instances], *instances[0][1].shape).mean())

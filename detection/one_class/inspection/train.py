@@ -60,13 +60,15 @@ def train_folder(
     flatten: bool = False,
     max_bad: float = 0.01,
     min_side: int = MIN_SIDE,
+    bits: int | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Trained:
     """Learn from the normals in ``data``, calibrate on a held-out share of them (whole objects), write to ``out``.
 
     ``data``: photographs at any depth, all of good parts, or a data set folder that ``ingest`` wrote. ``flatten``:
-    divide every photograph by its border's brightness. A training that was cut off goes on; a finished one is left
+    divide every photograph by its border's brightness. ``bits``: the depth of photographs of more than 8; None: found
+    over them. A training that was cut off goes on; a finished one is left
     as it is; with another ``false_alarm`` only its threshold is calibrated anew.
 
     Args:
@@ -102,7 +104,8 @@ def train_folder(
         raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
     refuse_foreign(out)
     ledger = Ledger()
-    parts = gather(data, settings.size, flatten, Grouping(groups, group_column, group_regex), ledger, min_side)
+    grouping = Grouping(groups, group_column, group_regex)
+    parts = gather(data, settings.size, flatten, grouping, ledger, min_side, bits=bits)
     aside = hold_out(parts.groups, held_out, seed)
     same = {
         "detector": detector,
@@ -111,6 +114,7 @@ def train_folder(
         "data": parts.key,
         "held_out": held_out,
         "preprocess": FLATTENED if flatten else SQUARE,
+        **({} if bits is None else {"bits": bits}),
     }
     with work_folder(out, "one-class train", {**same, "false_alarm": false_alarm}, fixed=tuple(same)) as work:
         if work.fresh:

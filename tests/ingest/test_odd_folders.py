@@ -1,0 +1,122 @@
+"""Folders nobody planned for: the right data, or one clear line."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_photos import HEIGHT, WIDTH, ingest, labelme, photo, rectangle, save
+
+from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.stage import Context
+from anomaly_gan.ingestion.stage import IngestConfig, run
+
+AREA = 20 * 12
+
+
+def defect(value: int = 255, box: tuple[int, int, int, int] = (10, 8, 30, 20)) -> np.ndarray:
+    array = np.zeros((HEIGHT, WIDTH), np.uint8)
+    array[box[1] : box[3], box[0] : box[2]] = value
+    return array
+
+
+def refused(root: Path, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        ingest(root, root.parent / "no")
+    assert "\n" not in str(caught.value)
+
+
+def test_folders_of_classes_without_labels(tmp_path: Path) -> None:
+    for n in range(4):
+        save(tmp_path / f"s/NG/{n}.jpg", photo(n))
+        save(tmp_path / f"s/OK/{n}.jpg", photo(10 + n))
+    refused(tmp_path / "s", "FORMAT: holds 8 photographs in NG, OK, and nothing that says where a defect is: draw")
+
+
+def test_what_lies_there_is_counted_where_no_format_is_known(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/images/{n}.png", photo(n))
+        np.save(tmp_path / f"s/images/{n}.npy", defect())
+    refused(tmp_path / "s", r"no known label format in 3 photographs and 3 \.npy; looked for coco")
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("a.txt", "x")
+    refused(tmp_path / "s.zip", "FORMAT: is one file, and no COCO JSON: unpack it")
+
+
+def test_labels_of_two_programs_for_the_same_photographs(tmp_path: Path) -> None:
+    """YOLO boxes must not win over labelme outlines without a word."""
+    for n in range(3):
+        labelme(tmp_path / f"s/{n}.png", n, [rectangle(10, 8, 30, 20)])
+        (tmp_path / f"s/{n}.txt").write_text("0 0.33 0.35 0.33 0.3\n")
+    refused(tmp_path / "s", "FORMAT: looks like yolo-seg and labelme: say which with --format")
+    assert len(ingest(tmp_path / "s", tmp_path / "out", format="labelme").annotations) == 3
+
+
+def test_a_list_of_names_that_begins_with_the_ground_tells_the_classes(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/images/{n}.png", photo(n))
+        save(tmp_path / f"s/masks/{n}.png", defect(1) | defect(2, (40, 25, 50, 35)))
+    (tmp_path / "s/classes.txt").write_text("scratch\ndent\n")
+    refused(tmp_path / "s", "B14")  # line 0 may be the value 0 or 1
+    (tmp_path / "s/classes.txt").write_text("\ufeffbackground\nscratch\ndent\n", encoding="utf-8")
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    assert [category.name for category in dataset.categories] == ["dent", "scratch"]
+
+
+def test_darknet_with_a_byte_order_mark(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/obj_train_data/{n}.jpg", photo(n))
+        line = f"\ufeff0 {20 / WIDTH} {14 / HEIGHT} {20 / WIDTH} {12 / HEIGHT}\r\n"
+        (tmp_path / f"s/obj_train_data/{n}.txt").write_bytes(line.encode())
+    (tmp_path / "s/obj.names").write_bytes("\ufeffcrack\r\n".encode())
+    (tmp_path / "s/obj.data").write_text("classes = 1\n")
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    assert ([item.area for item in dataset.annotations], dataset.categories[0].name) == ([AREA] * 3, "crack")
+
+
+def test_names_in_another_unicode_form(tmp_path: Path) -> None:
+    for n in range(2):
+        save(tmp_path / f"s/{unicodedata.normalize('NFD', 'Prüfling')}{n}.png", photo(n))
+    content = {
+        "images": [{"id": n, "file_name": f"Prüfling{n}.png", "width": WIDTH, "height": HEIGHT} for n in range(2)],
+        "categories": [{"id": 1, "name": "crack"}],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 1, "segmentation": [[10, 8, 30, 8, 30, 20, 10, 20]]}
+            for n in range(2)
+        ],
+    }
+    (tmp_path / "s/a.json").write_text(json.dumps(content), encoding="utf-8")
+    assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [AREA] * 2
+
+
+def test_one_mask_an_instance(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/images/{n:03d}.png", photo(n))
+        save(tmp_path / f"s/masks/{n:03d}_0.png", defect())
+        save(tmp_path / f"s/masks/{n:03d}_1.png", defect(255, (30, 8, 40, 20)))  # it touches the first
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    assert sorted(item.area for item in dataset.annotations) == [120] * 3 + [AREA] * 3
+
+
+def test_a_folder_of_masks_of_another_name(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/parts/{n}.png", photo(n))
+        save(tmp_path / f"s/parts_bw/{n}.png", defect())
+    assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [AREA] * 3
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_inverted_masks_are_warned_of(small: bool, tmp_path: Path) -> None:
+    mask = defect() if small else defect(255, (2, 2, 40, 35))
+    for n in range(3):
+        save(tmp_path / f"s/images/{n}.png", photo(n))
+        save(tmp_path / f"s/masks/{n}.png", 255 - mask)
+    metrics = run(IngestConfig(root=str(tmp_path / "s")), Context(0), tmp_path / "out")
+    assert ("B8" in str(metrics["warned"])) is small
