@@ -61,7 +61,9 @@ def kind_of(value: Any) -> str:
         return "coco"
     if isinstance(value.get("metadata"), dict) and isinstance(value.get("file"), dict) and "project" in value:
         return "VIA 3's project"
-    if "_via_settings" in value or any(isinstance(item, dict) and "regions" in item for item in value.values()):
+    if {"_via_settings", "_via_img_metadata"} & value.keys() or any(
+        isinstance(item, dict) and "regions" in item for item in value.values()
+    ):
         return "via"
     if isinstance(value.get("objects"), list) and isinstance(value.get("size"), dict):
         return "Supervisely's own JSON"

@@ -56,7 +56,7 @@ class Trees:
     def __init__(self, root: Path, chance: random.Random) -> None:
         self.root, self.chance = root, chance
         pixels = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH), dtype=np.uint8)
-        for name in ("coco", "labelme", "yolo-seg", "voc", "csv"):
+        for name in ("coco", "labelme", "yolo-seg", "voc", "csv", "via"):
             (root / name).mkdir(parents=True)
             Image.fromarray(pixels).save(root / name / "a.png")
         self.trees: dict[str, SourceTree] = {}
@@ -177,6 +177,26 @@ def fuzz_labelme(trees: Trees, chance: random.Random) -> bool:
     return True
 
 
+def fuzz_via(trees: Trees, chance: random.Random) -> bool:
+    flat = ring(chance)
+    shape = {"name": "polygon", "all_points_x": flat[::2], "all_points_y": flat[1::2]}
+    content: dict[str, Any] = {
+        "a": {"filename": "a.png", "regions": [{"shape_attributes": shape, "region_attributes": {"kind": "crack"}}]}
+    }
+    if chance.random() < 0.7:
+        mutate(content, chance)
+    told = json.dumps({"_via_img_metadata": content}).encode("utf-8", "surrogatepass")
+    found = outcome(lambda: trees.items("via", "a.json", told)[1])
+    if found is None or not found.any():
+        return found is not None
+    shape = content["a"]["regions"][0]["shape_attributes"]
+    pairs = zip(shape["all_points_x"], shape["all_points_y"], strict=True)
+    polygon = plain_polygon([number for pair in pairs for number in pair])
+    if polygon is not None and shape["name"] == "polygon" and oracle_polygon(polygon).any():
+        np.testing.assert_array_equal(found, oracle_polygon(polygon))
+    return True
+
+
 def fuzz_yolo(trees: Trees, chance: random.Random) -> bool:
     flat = [round(value) for value in ring(chance)]
     words = ["0", *(f"{value / (WIDTH if at % 2 == 0 else HEIGHT):.8f}" for at, value in enumerate(flat))]
@@ -253,7 +273,7 @@ def fuzz_mask(trees: Trees, chance: random.Random) -> bool:
         for _ in range(chance.choice([1, 3, 20])):
             content[chance.randrange(len(content))] = chance.randrange(256)
     try:
-        parts = decode_parts("m", bytes(content), Notes())
+        parts = decode_parts(chance.choice(["m", "m.png"]), bytes(content), Notes())
     except AnomalyGanError as error:
         assert "\n" not in str(error) and (changed or not truth.any()), (mode, str(error))
         return False
@@ -268,6 +288,7 @@ READERS = {
     "yolo": fuzz_yolo,
     "voc": fuzz_voc,
     "csv": fuzz_csv,
+    "via": fuzz_via,
     "mask": fuzz_mask,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import unicodedata
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_photos import HEIGHT, WIDTH, ingest, labelme, photo, rectangle, save
+from PIL import Image
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.stage import Context
@@ -112,6 +114,38 @@ def test_a_folder_of_masks_of_another_name(tmp_path: Path) -> None:
     assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [AREA] * 3
 
 
+BOX_TABLES = {
+    "corners": "filename,width,height,class,xmin,ymin,xmax,ymax\n" + "{n}.jpg,60,40,crack,10,8,30,20\n",
+    "semicolons": "filename;class;xmin;ymin;xmax;ymax\n" + "{n}.jpg;crack;10;8;30;20\n",
+    "makesense": "crack,10,8,20,12,{n}.jpg,60,40\n",
+}
+
+
+@pytest.mark.parametrize("kind", BOX_TABLES)
+def test_tables_of_boxes(kind: str, tmp_path: Path) -> None:
+    *header, row = BOX_TABLES[kind].splitlines(keepends=True)
+    for n in range(3):
+        save(tmp_path / f"s/images/{n}.jpg", photo(n))
+    (tmp_path / "s/labels.csv").write_text("".join(header) + "".join(row.format(n=n) for n in range(3)))
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    assert [item.area for item in dataset.annotations] == [AREA] * 3 and dataset.categories[0].name == "crack"
+    with pytest.raises(InputError, match="D5: holds boxes alone"):
+        ingest(tmp_path / "s", tmp_path / "no", boxes="refuse")
+    shares = row.format(n=0).replace("10", "0.1").replace("30", "0.5").replace("20", "0.5").replace("8", "0.2")
+    shares = shares.replace("12", "0.3")
+    (tmp_path / "s/labels.csv").write_text("".join(header) + shares)
+    with pytest.raises(InputError, match="D17"):
+        ingest(tmp_path / "s", tmp_path / "no")
+
+
+def test_run_lengths_between_semicolons_behind_a_byte_order_mark(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/images/{n}.jpg", photo(n))
+    rows = "".join(f"{n}.jpg;{10 * HEIGHT + 9} 12\n" for n in range(3))
+    (tmp_path / "s/train.csv").write_text("\ufeffImageId;EncodedPixels\n" + rows, encoding="utf-8")
+    assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [12] * 3
+
+
 @pytest.mark.parametrize("small", [True, False])
 def test_inverted_masks_are_warned_of(small: bool, tmp_path: Path) -> None:
     mask = defect() if small else defect(255, (2, 2, 40, 35))
@@ -120,3 +154,58 @@ def test_inverted_masks_are_warned_of(small: bool, tmp_path: Path) -> None:
         save(tmp_path / f"s/masks/{n}.png", 255 - mask)
     metrics = run(IngestConfig(root=str(tmp_path / "s")), Context(0), tmp_path / "out")
     assert ("B8" in str(metrics["warned"])) is small
+
+
+SHARES = [[0.2, 0.2], [0.5, 0.2], [0.5, 0.5], [0.2, 0.5]]
+
+
+def shares_in_labelme(root: Path, n: int) -> None:
+    labelme(root / f"{n}.png", n, [{"label": "crack", "shape_type": "polygon", "points": SHARES}])
+
+
+def shares_in_via(root: Path, n: int) -> None:
+    save(root / f"{n}.png", photo(n))
+    x, y = np.transpose(SHARES).tolist()
+    region = {
+        "shape_attributes": {"name": "polygon", "all_points_x": x, "all_points_y": y},
+        "region_attributes": {"type": "crack"},
+    }
+    (root / f"via_{n}.json").write_text(json.dumps({f"{n}": {"filename": f"{n}.png", "regions": [region]}}))
+
+
+def shares_in_voc(root: Path, n: int) -> None:
+    save(root / f"{n}.png", photo(n))
+    corners = "<xmin>0.2</xmin><ymin>0.2</ymin><xmax>0.5</xmax><ymax>0.5</ymax>"
+    item = f"<object><name>crack</name><bndbox>{corners}</bndbox></object>"
+    (root / f"{n}.xml").write_text(f"<annotation><filename>{n}.png</filename>{item}</annotation>")
+
+
+@pytest.mark.parametrize("write", [shares_in_labelme, shares_in_via, shares_in_voc])
+def test_shares_of_the_sides_are_never_a_pixel_in_the_corner(write, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    for n in range(3):
+        write(tmp_path / "s", n)
+    refused(tmp_path / "s", "none of 3 records can be used; the first: .*D17")
+
+
+def test_bursts_by_time_are_a_second_hint(tmp_path: Path) -> None:
+    from anomaly_gan.ingestion.suggest import suggest
+
+    seconds = [0, 1, 3, 30, 31, 90]
+    for n, second in enumerate(seconds):
+        exif = Image.Exif()
+        stamp = f"2024:05:01 10:{second // 60:02d}:{second % 60:02d}"
+        if n % 2:
+            exif.get_ifd(0x8769)[36867] = stamp
+        else:
+            exif[306] = stamp
+        (tmp_path / "s/good").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo(n, (64, 64))).save(tmp_path / f"s/good/{n}.jpg", exif=exif)
+    save(tmp_path / "s/good/9.jpg", photo(9, (64, 64)))
+    lines = suggest(IngestConfig(root=str(tmp_path / "s"), format="mask-png"), tmp_path / "groups.csv")
+    rows = list(csv.DictReader((tmp_path / "groups.csv").open()))
+    burst = {row["file"][-5]: row["burst"] for row in rows}
+    assert burst["0"] == burst["1"] == burst["2"] != burst["3"] == burst["4"]
+    assert len(set(burst.values())) == 4 and any("5 photographs were taken within 2 s" in line for line in lines)
+    config = {"groups": str(tmp_path / "groups.csv"), "group_column": "burst", "format": "mask-png"}
+    assert len({image.group_id for image in ingest(tmp_path / "s", tmp_path / "out", **config).images}) == 4

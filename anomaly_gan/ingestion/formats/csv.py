@@ -1,9 +1,11 @@
-"""A CSV table of run lengths: a row an instance, the photograph's name, its category, and ``start length`` pairs.
+"""A CSV table of run lengths or boxes: a row an instance, the photograph's name, its category, and ``start length``
+pairs, or the corners ``xmin``, ``ymin``, ``xmax``, ``ymax``; commas, semicolons or tabs between.
 
 As competitions publish them: starts count from 1, down the columns (``run_order: rows`` for those that run along rows).
 Columns by name: ``file``, ``image``, ``ImageId`` ...; ``rle``, ``EncodedPixels`` ...; ``category``, ``ClassId`` ...
-(absent: ``defect``), or ``ImageId_ClassId``; ``height`` and ``width`` where written; ``crowd``. No run lengths (or -1):
-the photograph is sound. Photographs without a row are skipped.
+(absent: ``defect``), or ``ImageId_ClassId``; ``height`` and ``width`` where written; ``crowd``. No run lengths (or -1)
+or corners: the photograph is sound. Photographs without a row are skipped. Boxes count as masks, with a warning (B17).
+makesense's table has no header: label, x, y, width, height, file, width and height of the photograph.
 """
 
 from __future__ import annotations
@@ -24,16 +26,19 @@ from ...core.files import write_text
 from ...core.tables import plain, row_writer
 from ..ledger import Ledger, Notes, refuse
 from ..photo_finder import PhotoFinder
-from ..polygons import ShapeFault
+from ..polygons import ShapeFault, fill_ring, mostly_inside
 from ..rle import parse_compressed
 from ..source_tree import SourceTree, ignore_others, suffix_of
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
+from .coco_segmentation import refuse_fractions
 from .sidefile import SIDE_FILE, copy_photo, write_side_file
 
 MAX_CSV = 2**30
 FILES = ("file", "image", "imageid", "image_id", "filename", "file_name", "img", "id")
 RUNS = ("rle", "encodedpixels", "encoded_pixels", "mask_rle", "segmentation", "counts", "mask", "runs")
 LABELS = ("category", "classid", "class", "label", "class_id", "defect", "type")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+MAKESENSE = ["category", "left", "top", "across", "down", "file", "width", "height"]
 JOINED = ("imageid_classid", "image_label", "image_id_class_id")
 Row = dict[str, str]
 
@@ -47,21 +52,33 @@ def _table_of(tree: SourceTree) -> str | None:
     for name in tree.files:
         if suffix_of(name) == ".csv" and PurePosixPath(name).name != SIDE_FILE:
             head = tree.head(name, 4096).decode("utf-8-sig", "replace").split("\n")[0]
-            columns = _columns(next(csv.reader([head]), []))
-            if "rle" in columns and ("file" in columns or "joined" in columns):
+            columns = _columns(_header(head))
+            if columns.keys() & {"rle", "xmin", "across"} and columns.keys() & {"file", "joined"}:
                 return name
     return None
+
+
+def _between(head: str) -> str:
+    """What stands between the cells."""
+    return max(",;\t", key=head.count)
+
+
+def _header(head: str) -> list[str]:
+    """The names of the columns; makesense's where the first line is one of its."""
+    cells = next(csv.reader([head.strip("\r\n")], delimiter=_between(head)), [])
+    numbers = [cell.strip().lstrip("-").replace(".", "", 1).isdigit() for cell in cells]
+    return MAKESENSE if numbers == [False, True, True, True, True, False, True, True] else cells
 
 
 def _columns(header: list[str]) -> dict[str, str]:
     """Our names of columns to the file's."""
     found: dict[str, str] = {}
     wanted = (("file", FILES), ("rle", RUNS), ("category", LABELS), ("joined", JOINED))
-    for ours, names in (*wanted, *((one, (one,)) for one in ("height", "width", "crowd"))):
+    for ours, names in (*wanted, *((one, (one,)) for one in (*CORNERS, *MAKESENSE, "crowd"))):
         column = next((column for name in names for column in header if column.strip().casefold() == name), None)
         if column is not None:
-            found[ours] = column
-    return found
+            found.setdefault(ours, column)
+    return found if "rle" in found or set(CORNERS) <= found.keys() or "across" in found else {}
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
@@ -105,7 +122,10 @@ def _rows(tree: SourceTree, table: str) -> Iterator[tuple[int, Row]]:
     except UnicodeDecodeError as error:
         raise refuse(table, "C13", "is not UTF-8", "save it as UTF-8") from error
     csv.field_size_limit(2**30)
-    reader = csv.DictReader(io.StringIO(text))
+    head = text.split("\n", 1)[0]
+    names = _header(head)
+    given = {"fieldnames": names} if names is MAKESENSE else {}
+    reader = csv.DictReader(io.StringIO(text), delimiter=_between(head), **given)
     columns = _columns(list(reader.fieldnames or []))
     try:
         for row in reader:
@@ -128,7 +148,11 @@ def _photo_of(where: str, table: str, row: Row, finder: PhotoFinder) -> str:
 
 
 def _read_label(table: str, rows: list[tuple[int, Row]], options: ReadOptions, notes: Notes) -> Label:
-    drawn = [(line, row) for line, row in rows if row["rle"] not in {"", "-1", "nan", "NaN", "None"}]
+    drawn = [(line, row) for line, row in rows if _told(row) not in {"", "-1", "nan", "NaN", "None"}]
+    if drawn and "rle" not in drawn[0][1]:
+        if options.boxes == "refuse":
+            raise refuse(table, "D5", "holds boxes alone, no masks", "take boxes as masks: set boxes=fill")
+        notes.warn("B17", "labels that are boxes alone: each box counts as its mask")
     size_hw: tuple[int, int] | None = None
     for line, row in drawn:
         if row.get("height") and row.get("width"):
@@ -143,11 +167,38 @@ def _read_label(table: str, rows: list[tuple[int, Row]], options: ReadOptions, n
 def _draw(table: str, rows: list[tuple[int, Row]], by_rows: bool, size_hw: tuple[int, int]) -> Iterator[Instance]:
     for line, row in rows:
         try:
-            mask_01 = draw_runs(row["rle"], size_hw, by_rows)
+            mask_01 = draw_runs(row["rle"], size_hw, by_rows) if "rle" in row else draw_box(row, size_hw)
         except ShapeFault as fault:
             raise refuse(f"{table}[line {line}]", fault.code, fault.reason, "export it again") from fault
         crowd = int(row.get("crowd", "") in {"1", "true", "True"})
         yield Instance(row.get("category") or "defect", mask_01, crowd, {"csv": table, "line": line})
+
+
+def _told(row: Row) -> str:
+    """What says that there is a defect: run lengths, or a side of the box."""
+    return row.get("rle", row.get("xmin", row.get("across", "")))
+
+
+def draw_box(row: Row, size_hw: tuple[int, int]) -> np.ndarray:
+    """mask_01 (H, W) of a row's box.
+
+    Raises:
+        ShapeFault: C8 a corner is no number, C6, C7 see ``ingest.polygons``, D17 shares of the sides.
+    """
+    try:
+        if "across" in row:
+            left, top, across, down = (float(row[name]) for name in MAKESENSE[1:5])
+            right, bottom = left + across, top + down
+        else:
+            left, top, right, bottom = (float(row[name]) for name in CORNERS)
+    except ValueError as error:
+        raise ShapeFault("C8", "has a corner that is not a number") from error
+    ring = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    if not np.isfinite(ring).all():
+        raise ShapeFault("C8", "has a corner that is not a number")
+    refuse_fractions(ring)
+    mostly_inside(ring, size_hw)
+    return fill_ring(ring, size_hw)
 
 
 def draw_runs(text: str, size_hw: tuple[int, int], by_rows: bool) -> np.ndarray:

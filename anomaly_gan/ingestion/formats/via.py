@@ -152,7 +152,9 @@ def _cell(where: str, text: str | None) -> dict[str, Any]:
 
 def _attribute_of(name: str, regions: list[Region]) -> str | None:
     """The attribute that holds the category; None where no region has any."""
-    filled = sorted({key for _, _, attributes in regions for key, value in attributes.items() if value not in ("", {})})
+    filled = sorted(
+        {key for _, _, attributes in regions for key, value in attributes.items() if value != "" and value != {}}
+    )
     if len(filled) < 2:
         return filled[0] if filled else None
     by_name = {key.casefold(): key for key in filled}
@@ -196,7 +198,7 @@ def _as_labelme(shape: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ShapeFault: C5 a kind that has no area or is not known, C8 what is no number.
     """
-    kind = shape.get("name")
+    kind = str(shape.get("name"))
     if kind in {"polygon", "polyline"}:
         x, y = shape.get("all_points_x"), shape.get("all_points_y")
         if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y):
@@ -221,4 +223,4 @@ def _as_labelme(shape: dict[str, Any]) -> dict[str, Any]:
             [x - short * math.sin(angle), y + short * math.cos(angle)],
         ]
         return {"shape_type": "ellipse", "points": [[x, y], *ends]}
-    raise ShapeFault("C5", f"is of the kind {str(kind)[:30]!a}, which has no area or is not known")
+    raise ShapeFault("C5", f"is of the kind {kind[:30]!a}, which has no area or is not known")
