@@ -57,7 +57,6 @@ def rectangle(**more: Any) -> dict[str, Any]:
 
 
 def half_beside_edges(root: Path) -> None:
-    """0/128/255 where 128 is nothing but the blurred edge."""
     mask = defect()
     mask[BOX[1], BOX[0] : BOX[2]] = 128
     stream = io.BytesIO()
@@ -94,7 +93,6 @@ def labelme_with_a_jfif(root: Path) -> None:
 
 
 def copies_of_a_deep_photograph(root: Path) -> None:
-    """12 bits in a file of 16, and labelme's copy of it in imageData."""
     for n in range(2):
         (root / "s").mkdir(exist_ok=True)
         deep = np.random.default_rng(n).integers(0, 2**12, (HEIGHT, WIDTH)).astype(np.uint16)
@@ -118,7 +116,6 @@ def labelme_mostly_outside(root: Path) -> None:
 
 
 def other_endings(root: Path) -> None:
-    """Every ending and beginning of which the list of situations names a few."""
     names = ["{}_GT", "{}-gt", "{}_seg", "{}_label", "{}_mask0", "{}_mask_1", "{}_anno", "{}_lbl", "{}.mask", "{} mask"]
     names += ["{}_segmentation", "{}_groundtruth", "{}_target", "mask_{}", "gt_{}", "label-{}", "{}_Mask", "{}_LABELS"]
     for at, pattern in enumerate(names):
@@ -182,7 +179,7 @@ def equal_photographs_with_other_labels(root: Path) -> None:
 
 
 def labels_painted_into_the_photograph(root: Path) -> None:
-    """The photograph beside the JSON is a preview with the outline drawn on it; the copy inside is clean."""
+    """The photograph beside the JSON has the outline drawn on it; the copy inside is clean."""
     for n in range(2):
         pixels = np.full((HEIGHT, WIDTH), 100, np.uint8)
         stream = io.BytesIO()
@@ -221,7 +218,7 @@ def windows_paths(root: Path) -> None:
 
 
 def renamed_pairs(root: Path) -> None:
-    """Photograph and JSON renamed together; imagePath still has the old name, the copy inside proves it."""
+    """``imagePath`` still has the old name; the copy inside proves it."""
     for n in range(2):
         stream = io.BytesIO()
         Image.fromarray(photo(n)).save(stream, "PNG")
@@ -241,7 +238,6 @@ def slivers(root: Path) -> None:
 
 
 def cut_outs(root: Path) -> None:
-    """Parts on clear ground: black there, and the part as it was."""
     alpha = defect()
     for n in range(2):
         colour = photo(n, (HEIGHT, WIDTH, 3))
@@ -385,6 +381,7 @@ SITUATIONS: dict[str, str | Check] = {
     "held: odd names of categories": odd_names_of_categories,
 }
 ELSEWHERE = {name: row for name, row in SITUATIONS.items() if isinstance(row, str)}
+assert len(SITUATIONS) >= 81
 HERE = {name: row for name, row in SITUATIONS.items() if not isinstance(row, str)}
 
 
@@ -399,8 +396,5 @@ def test_the_situation_is_tested_where_the_table_says(name: str) -> None:
     function, _, case = test.partition("[")
     text = (TESTS / place).read_text(encoding="utf-8")
     assert f"\ndef {function}(" in text
-    assert not case or f'"{case.removesuffix("]")}": ' in text
-
-
-def test_there_is_a_row_for_every_situation() -> None:
-    assert len(SITUATIONS) >= 81
+    cases = text + (TESTS / "support/layouts.py").read_text(encoding="utf-8")
+    assert not case or f'"{case.removesuffix("]")}": ' in cases
