@@ -111,7 +111,7 @@ def test_a_changed_source_changes_its_key(tmp_path: Path) -> None:
 
 def test_an_unknown_or_doubtful_source_is_refused_in_one_line(tmp_path: Path) -> None:
     save(tmp_path / "plain/a/1.jpg", photo(1))
-    with pytest.raises(InputError, match="no known label format; looked for coco"):
+    with pytest.raises(InputError, match="holds 1 photograph in a, and nothing that says where a defect is"):
         ingest(tmp_path / "plain", tmp_path / "out")
     labelme(tmp_path / "plain/1.png", 1, [rectangle(5, 6, 15, 16)])
     (tmp_path / "plain/annotations.json").write_text(json.dumps({"images": []}))

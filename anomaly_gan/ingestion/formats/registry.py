@@ -10,6 +10,7 @@ from ...core.errors import ConfigError, InputError
 from ..ledger import Ledger
 from ..mask_names import category_of
 from ..source_tree import SourceTree, list_tree, suffix_of
+from ..summary import counted
 from .base import Reader
 from .coco import tree_of_file
 from .table import FORMATS, Format
@@ -124,14 +125,14 @@ def _none(tree: SourceTree) -> InputError:
     if photos and not others:
         folders = sorted({category for name in photos if (category := category_of(name)) is not None})
         where = f" in {', '.join(folders[:4])}" if folders else ""
-        reason = f"holds {len(photos)} photographs{where}, and nothing that says where a defect is"
+        reason = f"holds {counted(len(photos), 'photograph')}{where}, and nothing that says where a defect is"
         remedy = (
             "draw the defects (labelme writes what is read here), say how masks are called with --mask-name, or, where "
             "all are sound, --format mask-png"
         )
         return InputError(str(tree.root), "FORMAT", reason, remedy)
     beside = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(4))
-    reason = f"no known label format in {len(photos)} photographs and {beside or 'nothing else'}; looked for"
+    reason = f"no known label format in {counted(len(photos), 'photograph')} and {beside or 'nothing else'}; looked for"
     return InputError(str(tree.root), "FORMAT", f"{reason} {looked_for()}", "say which with --format")
 
 
