@@ -124,8 +124,8 @@ def _rows(tree: SourceTree, table: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(2**30)
     head = text.split("\n", 1)[0]
     names = _header(head)
-    given = {"fieldnames": names} if names is MAKESENSE else {}
-    reader = csv.DictReader(io.StringIO(text), delimiter=_between(head), **given)
+    told = names if names is MAKESENSE else None
+    reader = csv.DictReader(io.StringIO(text), told, delimiter=_between(head))
     columns = _columns(list(reader.fieldnames or []))
     try:
         for row in reader:
