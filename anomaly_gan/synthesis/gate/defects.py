@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -66,11 +66,20 @@ class Defect:
     @cached_property
     def window(self) -> Window:
         """The defect with ``NEAR_PX`` around its box, clipped to the photograph."""
-        return window_around(self.pixels(), self.mask(), [other.mask() for other in self.others])
+        near = (other.mask() for other in self.others if _touch(other.bbox, self.annotation.bbox))
+        return window_around(self.pixels(), self.mask(), near)
 
 
-def window_around(pixels: np.ndarray, mask_01: np.ndarray, others: Sequence[np.ndarray] = ()) -> Window:
-    """The defect of a mask (H, W) with ``NEAR_PX`` around its box, clipped to the photograph."""
+def _touch(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two boxes [x, y, w, h] are less than ``NEAR_PX`` apart: a large photograph may hold thousands of them."""
+    return all(
+        one[at] <= other[at] + other[at + 2] + NEAR_PX and other[at] <= one[at] + one[at + 2] + NEAR_PX for at in (0, 1)
+    )
+
+
+def window_around(pixels: np.ndarray, mask_01: np.ndarray, others: Iterable[np.ndarray] = ()) -> Window:
+    """The defect of a mask (H, W) with ``NEAR_PX`` around its box, clipped to the photograph; ``others`` are drawn one
+    after the other."""
     x, y, width, height = mask_box_xywh(mask_01) if mask_01.any() else (0, 0, 0, 0)
     cut = (
         slice(max(0, y - NEAR_PX), y + height + NEAR_PX),
