@@ -42,7 +42,7 @@ def photograph(height, width, seed):
 POOL = """
 height, width = int(sys.argv[2]), int(sys.argv[3])
 images, annotations = [], []
-for number in range(6):
+for number in range(4):
     pixels, name = photograph(height, width, number), f"{number}.png"
     if number % 2:
         mask, rng = np.zeros((height, width), np.uint8), np.random.default_rng(number)
@@ -54,7 +54,7 @@ for number in range(6):
     images.append(ImageRecord(number + 1, name, width, height, name, "train", "real", digest))
 train = Dataset(images, annotations, [Category(1, "line")], {"mode": "L"}, folder / "ingest")
 train.save(folder / "ingest")
-pool_stage.run(PoolConfig(count=4), Context(1, "cpu", {"ingest": folder / "ingest"}), folder / "pool")
+pool_stage.run(PoolConfig(count=2), Context(1, "cpu", {"ingest": folder / "ingest"}), folder / "pool")
 from anomaly_gan.core.dataset import load_dataset
 pool, reals = load_dataset(folder / "pool"), RealDefects(train, 50, 0)
 paint = METHODS["copy_paste"].open(MethodInputs(train, pool, 1, "cpu"))

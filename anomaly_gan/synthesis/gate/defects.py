@@ -73,7 +73,7 @@ class Defect:
 def _touch(one: Sequence[int], other: Sequence[int]) -> bool:
     """Whether two boxes [x, y, w, h] are less than ``NEAR_PX`` apart: a large photograph may hold thousands of them."""
     return all(
-        one[at] <= other[at] + other[at + 2] + NEAR_PX and other[at] <= one[at] + one[at + 2] + NEAR_PX for at in (0, 1)
+        max(one[at], other[at]) - min(one[at] + one[at + 2], other[at] + other[at + 2]) < NEAR_PX for at in (0, 1)
     )
 
 
