@@ -169,7 +169,10 @@ def counts(root: Path) -> dict[str, int]:
         tree = ast.parse(text)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and any("Config" in ast.unparse(base) for base in node.bases):
-                fields += sum(isinstance(item, ast.AnnAssign) for item in node.body)
+                fields += sum(
+                    isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item.annotation)
+                    for item in node.body
+                )
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.Option", "typer.Argument"):
                 options += 1
     return {"configuration_fields": fields, "options_declared": options, "dict_str_any": untyped}

@@ -31,13 +31,17 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_is_a_list(cls, values: Any) -> Any:
-        """``normal: good`` and ``normal: good,ok`` where a list is wanted: a list of one, and of two."""
+        """``normal: good`` and ``normal: good,ok`` where a list is wanted: a list of one, and of two.
+
+        Constants of the section, which were options in older files, may stand there with the value that they have.
+        """
         if not isinstance(values, dict):
             return values
         fields = cls.model_fields
         return {
             name: _as_list(value, fields[name].annotation) if name in fields else value
             for name, value in cls.renamed(values).items()
+            if not (name in cls.__class_vars__ and _is_fixed_at(cls, name, value))
         }
 
     @classmethod
@@ -56,6 +60,14 @@ class Config(BaseModel):
 
 
 Section = TypeVar("Section", bound=Config)
+
+
+def _is_fixed_at(kind: type[BaseModel], name: str, value: Any) -> bool:
+    """Raises ValueError where the value is another than the constant's."""
+    fixed = getattr(kind, name)
+    if value == fixed or (isinstance(fixed, tuple) and isinstance(value, list) and tuple(value) == fixed):
+        return True
+    raise ValueError(f"{name} is no option any more: it is fixed at {fixed}")
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from ..core.config import Config
@@ -15,7 +17,7 @@ class ReportConfig(Config):
         192, ge=32, le=512, description="crops are shown at native scale, enlarged by whole factors up to this side"
     )
     categories: int = Field(12, ge=1, le=100, description="categories shown in pictures; tables name all of them")
-    jpeg_quality: int = Field(92, ge=40, le=98)
+    jpeg_quality: ClassVar[int] = 92
     picture_megabytes: float = Field(6.0, gt=0, le=9, description="further pictures are left out, and counted")
     photograph_megabytes: float = Field(
         3.0, ge=0, le=9, description="whole photographs that open at a click; further ones are named by their file"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -57,7 +57,8 @@ class DetectConfig(Config):
     lr: float = Field(5e-4, gt=0)
     pretrained_heads: bool = Field(True, description="heads pretrained on drawn shapes, where widths are theirs")
     frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of EfficientNet-Lite0 that stay as they are")
-    backbone_lr_factor: float = Field(0.3, ge=0.0, le=1.0, description="the pretrained part learns this much slower")
+    backbone_lr_factor: ClassVar[float] = 0.3
+    """The pretrained part learns this much slower."""
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["linear", "steps"] = Field(
         "steps", description="a tenth of the rate after 2/5 and 4/5 of the steps, or linear to zero from constant_share"
@@ -66,7 +67,8 @@ class DetectConfig(Config):
     constant_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the steps before the rate falls to zero")
     clip_norm: float = Field(5.0, gt=0)
     flip: bool = Field(True, description="mirror half of the images; off for objects of fixed pose")
-    gamma: float = Field(0.2, ge=0.0, lt=1.0, description="gamma is drawn log-uniformly from 1/(1+gamma) .. 1+gamma")
+    gamma: ClassVar[float] = 0.2
+    """Gamma is drawn log-uniformly from 1/(1+gamma) .. 1+gamma."""
     width: int = Field(64, ge=8, description="channels of the feature pyramid")
     head_width: int = Field(256, ge=8, description="width of the box head")
     anchor_sizes: tuple[int, ...] | None = Field(
@@ -74,9 +76,11 @@ class DetectConfig(Config):
         description="anchor side in pixels at strides 4 to 64; without: what the backbone's heads were trained with",
     )
     rpn_samples: int = Field(128, ge=2)
-    rpn_positive_iou: float = Field(0.7, gt=0.3, le=1.0, description="overlap at which an anchor counts as a hit")
+    rpn_positive_iou: ClassVar[float] = 0.7
+    """Overlap at which an anchor counts as a hit."""
     roi_samples: int = Field(64, ge=2)
-    roi_positive_share: float = Field(0.25, gt=0.0, lt=1.0, description="share of the samples that may be hits")
+    roi_positive_share: ClassVar[float] = 0.25
+    """Share of the samples that may be hits."""
     proposals_before_nms: int = Field(200, ge=1)
     proposals: int = Field(100, ge=1)
     detections: int = Field(50, ge=1, le=100, description="most detections kept per image")

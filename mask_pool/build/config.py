@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -95,11 +95,11 @@ class PoolConfig(Config):
     """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""
     seat_scales: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
     """Sizes looked for, relative to the experts' drawings."""
-    seat_margin: float = Field(0.1, ge=0.0)
+    seat_margin: ClassVar[float] = 0.1
     """Surroundings taken into a template, as a share of the drawing's box on each side."""
-    seat_templates: int = Field(16, ge=1)
+    seat_templates: ClassVar[int] = 16
     """Most templates per category (the best rated drawings are taken)."""
-    seat_tries: int = Field(8, ge=1)
+    seat_tries: ClassVar[int] = 8
     """Normals looked at for a seat before an item falls back to the experts' own photographs."""
 
     @model_validator(mode="after")

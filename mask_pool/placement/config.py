@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,9 +32,9 @@ class PlaceConfig(Config):
     """``position``: standard deviation of the nearness, as a share of width and height."""
     candidates: int = Field(24, ge=2, le=1000)
     """``prior``: uniform places of which one is drawn, each by its likelihood ratio."""
-    temperature: float = Field(1.0, gt=0.0)
+    temperature: ClassVar[float] = 1.0
     """``prior``: above 1 flattens the ratios, below 1 sharpens them."""
-    shrinkage: float = Field(8.0, ge=0.0)
+    shrinkage: ClassVar[float] = 8.0
     """``prior``: objects that "anywhere" is worth beside the real ones; with few of these little is believed. On the
     training splits of the sample set and the magnetic tiles (seven categories, by whole objects) 16 gave held-out real
     places a slightly better likelihood in sum, 8 put masks where it looked more like real places in six of seven."""

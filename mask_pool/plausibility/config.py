@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from anomaly_gan.core.config import Config
 
@@ -25,20 +25,14 @@ class PlausibilityConfig(Config):
     """An item is made anew while all its candidates score less than this (0 to 10)."""
     calibrate: bool = True
     """Calibrate against the experts' scores, where there are any."""
-    shape_weight: Weight = 1.0
+    shape_weight: ClassVar[Weight] = 1.0
     """Weight of what the mask looks like."""
-    place_weight: Weight = 1.0
+    place_weight: ClassVar[Weight] = 1.0
     """Weight of where it lies."""
     folds: int = Field(10, ge=2)
     """Each real mask is rated by a model that has not seen its object: by leaving out single objects, or, where a
     category has more of them than this, this many parts of them."""
-    shrinkage: float = Field(8.0, ge=0.0)
+    shrinkage: ClassVar[float] = 8.0
     """Objects that the masks of all categories together are worth beside a category's own ones."""
     fragment_share: float = Field(0.03, ge=0.0, le=1.0)
     """Real masks smaller than this share of their category's median area are splinters, and left out."""
-
-    @model_validator(mode="after")
-    def _something_counts(self) -> Self:
-        if self.shape_weight + self.place_weight <= 0:
-            raise ValueError("shape_weight and place_weight: one of them must be more than 0")
-        return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,15 +50,15 @@ class EvaluateConfig(Config):
 
     drop_outliers: bool = False
     """Leave constant, inverted and careless raters out of scores and approval; they are reported in any case."""
-    outlier_correlation: float = Field(0.3, ge=0.0, lt=1.0)
-    outlier_spread: float = Field(3.0, gt=0.0)
-    outlier_bias: float = Field(1.5, gt=0.0)
-    outlier_items: int = Field(5, ge=3)
+    outlier_correlation: ClassVar[float] = 0.3
+    outlier_spread: ClassVar[float] = 3.0
+    outlier_bias: ClassVar[float] = 1.5
+    outlier_items: ClassVar[int] = 5
     """See ``outliers.OutlierRule``."""
 
     bootstrap: int = Field(1000, ge=0, le=100_000)
     """Resamples behind the interval of Krippendorff's alpha; 0: no interval."""
-    confidence: float = Field(0.95, gt=0.5, lt=1.0)
+    confidence: ClassVar[float] = 0.95
 
     def scale(self) -> Scale:
         """The linguistic grades as fuzzy numbers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -20,9 +20,12 @@ class CardConfig(Config):
     scales: tuple[Annotated[float, Field(ge=0.05, le=20)], ...] = Field(
         (0.5, 0.7, 1.0, 1.4, 2.0), min_length=3, description="sizes of each mask"
     )
-    light_pairs: int = Field(200, ge=1, description="most exposure pairs to learn from, and to judge on")
-    changed_by: float = Field(3.0, ge=0, description="a pixel counts as changed above so many grey levels")
-    crop_margin: float = Field(0.5, ge=0, description="surroundings of a crop for the classifier, as in the gate")
+    light_pairs: ClassVar[int] = 200
+    """Most exposure pairs to learn from, and to judge on."""
+    changed_by: ClassVar[float] = 3.0
+    """A pixel counts as changed above so many grey levels."""
+    crop_margin: ClassVar[float] = 0.5
+    """Surroundings of a crop for the classifier, as in the gate."""
     most_crops: int = Field(150, ge=4, description="most real crops per category and split for the classifier")
     draws: int = Field(1000, ge=100, description="bootstrap draws behind each interval")
     sheet_rows: int = Field(6, ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,14 +22,14 @@ class GateConfig(Config):
     method: str = "anomaly_gan"
     min_contrast: float = Field(4.0, ge=0)
     """Least mean absolute change inside each instance, in grey levels."""
-    changed_by: float = Field(3.0, ge=0)
+    changed_by: ClassVar[float] = 3.0
     """A pixel counts as changed above this many grey levels."""
     min_fill: float = Field(0.3, ge=0, le=1)
     """Least share of each instance's pixels that must have changed."""
     over_texture: float = Field(1.15, ge=0)
     """Where the mean of an instance stays, its change must exceed this multiple of the texture around it: exchanging
     normal texture for normal texture is no defect."""
-    min_area_px: int = Field(4, ge=1)
+    min_area_px: ClassVar[int] = 4
     max_area_share: float = Field(0.9, gt=0, le=1)
     least_likely: float = Field(0.1, ge=0, le=1)
     """A photograph is rejected where a defect's direction, place or distance to the border is less likely than so many
@@ -45,7 +45,7 @@ class GateConfig(Config):
     """Most photographs per category and side that are looked at."""
     repeats: int = Field(20, ge=1)
     """Random halves of the real photographs (by group) behind each reference."""
-    crop_margin: float = Field(0.5, ge=0)
+    crop_margin: ClassVar[float] = 0.5
     """Surroundings of a defect crop, as a share of its box on each side."""
     warn_ratio: float = Field(1.0, gt=0)
     fail_ratio: float = Field(2.5, gt=0)

@@ -32,4 +32,4 @@ class AnoGanConfig(OneClassConfig):
     width: int = Field(64, ge=1)
     search_steps: int = Field(500, ge=1)
     search_lr: float = Field(0.01, gt=0)
-    feature_weight: float = Field(0.1, ge=0, le=1)
+    feature_weight: ClassVar[float] = 0.1

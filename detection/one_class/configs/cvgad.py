@@ -38,12 +38,12 @@ class CvgadConfig(OneClassConfig):
     weight_ssim: float = Field(50.0, ge=0)
     weight_l1: float = Field(10.0, ge=0)
     weight_latent: float = Field(5.0, ge=0)
-    weight_categorical: float = Field(1.0, ge=0)
+    weight_categorical: ClassVar[float] = 1.0
     weight_mutual: float = Field(10.0, ge=0)
     weight_wasserstein: float = Field(1.0, ge=0)
     weight_negative: float = Field(1.0, ge=0)
     penalty: float = Field(10.0, ge=0)
-    negative_distance: float = Field(1.25, gt=0)
+    negative_distance: ClassVar[float] = 1.25
     negative_margin: float = Field(1.0, ge=0)
     negative_after: int = Field(2, ge=0)
     negative_below: float | None = None

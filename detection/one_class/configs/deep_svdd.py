@@ -36,11 +36,11 @@ class DeepSvddConfig(OneClassConfig):
     pretrain_drop: int = Field(250, ge=1)
     lr: float = Field(1e-4, gt=0)
     pretrain_lr: float | None = Field(None, gt=0)
-    amsgrad: bool = False
+    amsgrad: ClassVar[bool] = False
     weight_decay: float = Field(0.5e-6, ge=0)
-    pretrain_weight_decay: float = Field(0.5e-3, ge=0)
+    pretrain_weight_decay: ClassVar[float] = 0.5e-3
     objective: Literal["hard", "soft"] = "hard"
-    nu: float = Field(0.1, gt=0, le=1)
+    nu: ClassVar[float] = 0.1
     soft_from: int = Field(10, ge=0)
     width: int = Field(32, ge=2)
     extremes: tuple[float, float] | None = None

@@ -33,4 +33,4 @@ class EgbadConfig(OneClassConfig):
     latent: int = Field(200, ge=1)
     width: int = Field(64, ge=1)
     average: float = Field(0.999, ge=0, lt=1)
-    feature_weight: float = Field(0.1, ge=0, le=1)
+    feature_weight: ClassVar[float] = 0.1

@@ -100,8 +100,8 @@ class OcSvmConfig(PooledConfig):
     """One-class support vector machine (Schoelkopf et al. 2001) with Gaussian kernel. ``nu``: share of normals that may
     lie outside; ``gamma``: of the kernel, times the number of features (1: scikit-learn's ``scale``)."""
 
-    nu: float = Field(0.05, gt=0, le=1)
-    gamma: float = Field(1.0, gt=0)
+    nu: ClassVar[float] = 0.05
+    gamma: ClassVar[float] = 1.0
 
 
 class IsolationForestConfig(PooledConfig):

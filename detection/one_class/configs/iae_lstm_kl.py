@@ -55,8 +55,8 @@ class IaeLstmKlConfig(DeepSvddConfig):
     epochs: int = Field(50, ge=1)
     drop: int = Field(250, ge=1)
     pretrain_epochs: int = Field(100, ge=1)
-    amsgrad: bool = True
-    pretrain_weight_decay: float = Field(0.5e-6, ge=0)
+    amsgrad: ClassVar[bool] = True
+    pretrain_weight_decay: ClassVar[float] = 0.5e-6
     architecture: Literal["auto", "lenet", "strided"] = "auto"
     gate: Literal["lstm_gate", "none"] = "lstm_gate"
     recurrent: bool = False

@@ -36,5 +36,5 @@ class IaeadConfig(CaeConfig):
     QUICK: ClassVar[dict[str, Any]] = {**CaeConfig.QUICK, "warm_up": 1}
 
     weight: float = Field(5e-5, ge=0)
-    nu: float = Field(1.0, gt=0, le=1)
+    nu: ClassVar[float] = 1.0
     warm_up: int = Field(20, ge=1)

@@ -24,8 +24,8 @@ class MemAeConfig(OneClassConfig):
     drop: int = Field(100, ge=1)
     lr: float = Field(1e-4, gt=0)
     memory: int = Field(500, ge=2)
-    shrink: float = Field(1.0, ge=0)
-    entropy_weight: float = Field(2e-4, ge=0)
+    shrink: ClassVar[float] = 1.0
+    entropy_weight: ClassVar[float] = 2e-4
     addressing: Literal["dot", "cosine"] = "dot"
     width: int = Field(64, ge=2)
 

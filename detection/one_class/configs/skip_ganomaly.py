@@ -65,7 +65,7 @@ class SkipGanomalyPpConfig(SkipGanomalyConfig):
     ``residual``: shortcuts in every block; ``skips``: connections from encoder to decoder."""
 
     width: int = Field(32, ge=1)
-    rates: tuple[int, ...] = Field((1, 2, 3), min_length=1)
+    rates: ClassVar[tuple[int, ...]] = (1, 2, 3)
     image_pooling: bool = True
     residual: bool = True
     skips: bool = True

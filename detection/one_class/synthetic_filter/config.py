@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -72,7 +72,7 @@ class OneClassFilterConfig(Config):
     method: str = "anomaly_gan"
     against: Literal["same_mask", "whole_map"] = "same_mask"
     grow: float = Field(0.0625, ge=0, le=0.5)
-    halo: float = Field(0.15, ge=0, le=0.5)
+    halo: ClassVar[float] = 0.15
     margin: float = Field(0.25, ge=0)
     found_by: int = Field(1, ge=1)
     blamed_by: int = Field(1, ge=1)
