@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_gan.core.config import dump_yaml
-from anomaly_gan.core.dataset import load_dataset
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
 from anomaly_gan.core.workfolder import work_folder
@@ -17,7 +17,10 @@ from .detectors.config import DetectConfig
 from .scale import fitted
 
 if TYPE_CHECKING:
+    import torch
+
     from .inspection.alarm import SoundScores
+    from .training.finetune import Trained
 
 
 def detect_train(
@@ -49,9 +52,6 @@ def detect_train(
 
     from .dense.inner import hold_out_sound
     from .detectors.registry import detector
-    from .evaluation.reading import read_detections
-    from .evaluation.thresholds import least_scores
-    from .inspection.alarm import SoundScores
     from .training.arithmetic import settled
     from .training.checkpoint import save_detector
     from .training.finetune import train_detector
@@ -71,34 +71,36 @@ def detect_train(
         precision = settled(config, device, work.place)
         fabric = make_fabric(device, precision)
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
-        held = held or trained.held_out
-        sound = SoundScores()
-        least: dict[int, tuple[float, int]] = {}
-        if held is not None and held.images:
-            seen = read_detections(trained.net, held, trained.categories, config.longest, fabric.device)
-            segments = detector(config.detector).segments
-            least = least_scores(held, seen.rows, segments, config.score_threshold)
-            sound = SoundScores.of(held, seen)
+        least, sound = _look_at(held or trained.held_out, trained, config, fabric.device)
         report = trained.report | {"precision": precision, "threshold": _threshold(sound, false_alarm)}
         report["least_scores"] = {
             trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
             for key, (score, count) in least.items()
         }
-        mode = dataset.info.get("mode", "RGB")
-        save_detector(
-            work.place,
-            trained,
-            config,
-            mode,
-            sound.to_json(),
-            false_alarm,
-            report["threshold"],
-            {key: value for key, (value, _) in least.items()},
-            dataset.info.get("bits"),
-        )
+        info, chosen = dataset.info, {key: value for key, (value, _) in least.items()}
+        threshold, scores = report["threshold"], sound.to_json()
+        mode, bits = info.get("mode", "RGB"), info.get("bits")
+        save_detector(work.place, trained, config, mode, scores, false_alarm, threshold, chosen, bits)
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report
+
+
+def _look_at(
+    held: Dataset | None, trained: Trained, config: DetectConfig, device: torch.device
+) -> tuple[dict[int, tuple[float, int]], SoundScores]:
+    """Of the objects that were not learnt from: each category's least score with the number it was chosen on, and the
+    scores of sound photographs."""
+    from .detectors.registry import detector
+    from .evaluation.reading import read_detections
+    from .evaluation.thresholds import least_scores
+    from .inspection.alarm import SoundScores
+
+    if held is None or not held.images:
+        return {}, SoundScores()
+    seen = read_detections(trained.net, held, trained.categories, config.longest, device)
+    segments = detector(config.detector).segments
+    return least_scores(held, seen.rows, segments, config.score_threshold), SoundScores.of(held, seen)
 
 
 def _threshold(sound: SoundScores, false_alarm: float) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from anomaly_gan.engine.early_stopping import Plateau
+    from anomaly_gan.engine.loop import Schedule
 
 ASKED = 40
 """Most held-out photographs with a defect, and most without, that a look at the training asks."""
@@ -67,7 +68,7 @@ def train_dense(
     Returns:
         Net, categories, and what was held out.
     """
-    from anomaly_gan.engine.loop import Schedule, finish, fit
+    from anomaly_gan.engine.loop import finish, fit
 
     categories = CategoryMap.of(dataset.categories)
     check_start(categories, where)
@@ -96,15 +97,7 @@ def train_dense(
     history = fit(
         task,
         next_batch,
-        Schedule(
-            steps=steps,
-            seed=seed,
-            checkpoint_every=config.checkpoint_every,
-            clip_norm=config.clip_norm,
-            label=f"train {config.detector}",
-            rate=cosine(steps, config.warmup),
-            budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
-        ),
+        _schedule(config, steps, seed),
         fabric,
         folder,
         plateau=plateau,
@@ -112,16 +105,13 @@ def train_dense(
     finish(folder)
     kept = task.nets["average"].eval()
     assert isinstance(kept, DenseNet)
+    ended, best = history.ended_by, plateau.best if plateau else {}
     report = {
         "exposure": exposure_report(sampler, history.steps, categories.names, [item.image for item in defects]),
         "dropped": {},
         "iterations": history.steps,
-        **({"ended_by": "time"} if history.ended_by == "time" else {}),
-        "inner": {
-            "held_out": _described(inner.held),
-            "best": plateau.best if plateau else {},
-            "ended_by": history.ended_by,
-        },
+        **({"ended_by": "time"} if ended == "time" else {}),
+        "inner": {"held_out": _described(inner.held), "best": best, "ended_by": ended},
     }
     return Trained(kept, categories, report, inner.held)
 
@@ -136,6 +126,20 @@ def cosine(steps: int, warmup: int) -> Callable[[int], float]:
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
     return rate
+
+
+def _schedule(config: DetectConfig, steps: int, seed: int) -> Schedule:
+    from anomaly_gan.engine.loop import Schedule
+
+    return Schedule(
+        steps=steps,
+        seed=seed,
+        checkpoint_every=config.checkpoint_every,
+        clip_norm=config.clip_norm,
+        label=f"train {config.detector}",
+        rate=cosine(steps, config.warmup),
+        budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
+    )
 
 
 def _plateau(

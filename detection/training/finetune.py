@@ -26,6 +26,8 @@ from .sampling import BatchSampler, exposure
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+    from anomaly_gan.engine.loop import Schedule
+
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
 
@@ -177,6 +179,22 @@ def tenths(steps: int, warmup: int) -> Callable[[int], float]:
     return rate
 
 
+def _schedule(config: DetectConfig, steps: int, seed: int) -> Schedule:
+    from anomaly_gan.engine.loop import Schedule
+
+    return Schedule(
+        steps=steps,
+        seed=seed,
+        checkpoint_every=config.checkpoint_every,
+        warmup=config.warmup,
+        constant_share=config.constant_share,
+        clip_norm=config.clip_norm,
+        label=f"train {config.detector}",
+        rate=tenths(steps, config.warmup) if config.schedule == "steps" else None,
+        budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
+    )
+
+
 def _train_on_photographs(
     dataset: Dataset,
     config: DetectConfig,
@@ -186,7 +204,7 @@ def _train_on_photographs(
     where: str,
     on_step: Callable[[], None],
 ) -> Trained:
-    from anomaly_gan.engine.loop import Schedule, finish, fit
+    from anomaly_gan.engine.loop import finish, fit
 
     categories = CategoryMap.of(dataset.categories)
     if not categories.ids:
@@ -217,17 +235,7 @@ def _train_on_photographs(
     history = fit(
         task,
         next_batch,
-        Schedule(
-            steps=steps,
-            seed=seed,
-            checkpoint_every=config.checkpoint_every,
-            warmup=config.warmup,
-            constant_share=config.constant_share,
-            clip_norm=config.clip_norm,
-            label=f"train {config.detector}",
-            rate=tenths(steps, config.warmup) if config.schedule == "steps" else None,
-            budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
-        ),
+        _schedule(config, steps, seed),
         fabric,
         folder,
     )

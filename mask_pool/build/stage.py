@@ -50,37 +50,17 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     model = open_plausibility(config, ingest, context.seed, scenes) if config.plausibility.enabled else None
     part = open_part(config.place, train, scenes, regions)
     say(f"pool: {part if isinstance(part, str) else part.sentence()}")
-    pool = Dataset(
-        [],
-        [],
-        ingest.categories,
-        {
-            "description": "mask pool",
-            "mode": ingest.info.get("mode", "L"),
-            "seed": context.seed,
-            "fixed_shape": [
-                category.name for category in ingest.categories if config.rules_of(category.name).fixed_shape
-            ],
-        },
-        out,
-    )
+    fixed = [category.name for category in ingest.categories if config.rules_of(category.name).fixed_shape]
+    info = {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed}
+    pool = Dataset([], [], ingest.categories, {**info, "fixed_shape": fixed}, out)
+    placed_on = None if isinstance(part, str) else part
     metrics: dict[str, Any] = {}
     plausible: dict[str, Any] = {}
     for category in ingest.categories:
         name = category.name
         prior, kept = without_fragments(cut[name], config.fragment_share), experts.kept.get(name, [])
-        builder = open_builder(
-            name,
-            config,
-            context.seed,
-            train,
-            prior,
-            kept,
-            experts.marks.get(name, []),
-            regions,
-            scenes,
-            None if isinstance(part, str) else part,
-        )
+        marks = experts.marks.get(name, [])
+        builder = open_builder(name, config, context.seed, train, prior, kept, marks, regions, scenes, placed_on)
         _tell(builder)
         own, verdicts = _fill(pool, category, builder, model, train)
         metrics[name] = {
@@ -100,12 +80,19 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         "part": {"sentence": part} if isinstance(part, str) else part.record(),
         "items": len(pool.images),
         "instances": len(pool.annotations),
+        **_told_of(experts),
+        "plausibility": plausible or None,
+        "train_only": True,
+    }
+
+
+def _told_of(experts: ExpertElements) -> dict[str, Any]:
+    """What ``metrics.json`` says of the drawings."""
+    return {
         "experts_used": bool(experts.kept),
         "experts_rated": experts.rated,
         "rejects": dict(sorted(experts.rejects.items())),
         "evaluation": experts.evaluation,
-        "plausibility": plausible or None,
-        "train_only": True,
     }
 
 

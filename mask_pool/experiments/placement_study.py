@@ -251,23 +251,9 @@ def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, Any]]:
         rows.append(_row(trial.category, arm, name, float(values.mean()), interval, names))
 
     for view, pairs in trial.nats.items():
-        add(
-            view,
-            "AUROC",
-            np.array(
-                [
-                    np.mean([((any_ < own) + 0.5 * (any_ == own)).mean() for own, any_ in own_pairs])
-                    for own_pairs in pairs
-                ]
-            ),
-            groups,
-        )
-        add(
-            view,
-            "nats",
-            np.array([np.mean([own - any_.mean() for own, any_ in own_pairs]) for own_pairs in pairs]),
-            groups,
-        )
+        ranks = [np.mean([((any_ < own) + 0.5 * (any_ == own)).mean() for own, any_ in each]) for each in pairs]
+        add(view, "AUROC", np.array(ranks), groups)
+        add(view, "nats", np.array([np.mean([own - any_.mean() for own, any_ in each]) for each in pairs]), groups)
     add("real", "inside", trial.inside.astype(float), groups)
     spots = real_positions(trial.reals)
     first: dict[str, Energy] = {}
@@ -284,16 +270,8 @@ def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, Any]]:
             first.setdefault(name, energy)
             rows.append(_row(trial.category, arm, name, energy.value(), None, names))
             if energy is not first[name]:
-                rows.append(
-                    _row(
-                        trial.category,
-                        arm,
-                        f"{name} less random",
-                        energy.value() - first[name].value(),
-                        energy.interval(first[name], resamples, seed),
-                        names,
-                    )
-                )
+                less, interval = energy.value() - first[name].value(), energy.interval(first[name], resamples, seed)
+                rows.append(_row(trial.category, arm, f"{name} less random", less, interval, names))
     return rows
 
 

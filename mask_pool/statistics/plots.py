@@ -71,17 +71,21 @@ def picture(one: Measured, content: Mapping[str, Any]) -> bytes:
         _label(panel, f"where they lie: {name}")
         panel.set_xticks([0, 1])
         panel.set_yticks([0, 1])
-    strips = lower.subplots(2, 1)
-    for panel, shapes, name, colour in ((strips[0], one.real, "real", REAL), (strips[1], one.pool, "pool", POOL)):
+    _strips(lower.subplots(2, 1), one)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _strips(panels: np.ndarray, one: Measured) -> None:
+    """Rows of masks, real ones above the pool's."""
+    for panel, shapes, name, colour in ((panels[0], one.real, "real", REAL), (panels[1], one.pool, "pool", POOL)):
         panel.imshow(strip(shapes), interpolation="antialiased", aspect="equal", cmap="gray_r", vmin=0, vmax=1)
         panel.set_ylabel(name, fontsize=9, color=colour)
         panel.set_xticks([])
         panel.set_yticks([])
         for side in panel.spines.values():
             side.set_visible(False)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
 
 
 def strip(shapes: Sequence[Shape]) -> np.ndarray:

@@ -113,22 +113,17 @@ def agreement(evaluation: Any) -> dict[str, Any] | None:
         ]
         for name, own in mapping(raters.get("each")).items()
     ]
-    known = {"agreement", "raters", "categories"}
     return {
         "table": table(["agreement", "value", "low", "high", "masks", "raters", "why not"], rows) if rows else None,
         "raters": table(["rater", "graded", "mean", "correlation with the others", "bias", "flag"], each)
         if each
         else None,
-        "figures": [
-            *(
-                [table(["figure", "value"], leaves)]
-                if (
-                    leaves := [
-                        leaf for key, value in evaluation.items() if key not in known for leaf in flatten(value, key)
-                    ]
-                )
-                else []
-            ),
-            *metric_tables({"choice": evaluation.get("categories") or {}}),
-        ],
+        "figures": [*_others(evaluation), *metric_tables({"choice": evaluation.get("categories") or {}})],
     }
+
+
+def _others(evaluation: Mapping[str, Any]) -> list[Any]:
+    """A table of what no table of its own shows; none where there is nothing."""
+    known = {"agreement", "raters", "categories"}
+    leaves = [leaf for key, value in evaluation.items() if key not in known for leaf in flatten(value, key)]
+    return [table(["figure", "value"], leaves)] if leaves else []

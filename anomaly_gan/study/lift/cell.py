@@ -135,8 +135,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     torch.set_num_threads(config.threads)
     arm, began, used = config.arms[cell.arm], time.monotonic(), time.process_time()
     wanted, detect = setting(config, cell), config.detector_of(cell.arm, cell.exposures)
-    if (arm.bank or arm.first or arm.prior) and detect.detector not in OWN_CROPS:
-        raise ConfigError(f"arms.{cell.arm}: {detect.detector} takes no bank and no one-class map; use dense")
+    _check_takes(arm, cell.arm, detect.detector)
     data = load_dataset(prepared.ingest)
     train, test = data.split("train"), data.split("test")
     detect = fitted(detect, train)
@@ -156,27 +155,32 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     learnt = time.process_time() - used
     with fabric.autocast():
         seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device, priors)
-    figures = judge(
-        test, seen.rows, detector(detect.detector).segments, detect.score_threshold, seen.scores, seen.pixels
-    )
+    segments = detector(detect.detector).segments
+    figures = judge(test, seen.rows, segments, detect.score_threshold, seen.scores, seen.pixels)
     found = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
     write_json(folder / DETECTIONS, found)
+    hashes = {"train_hash": data_hash(train), "test_hash": data_hash(test)}
+    took = {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)}
     result = {
         "setting": wanted,
-        "train_hash": data_hash(train),
-        "test_hash": data_hash(test),
+        **hashes,
         "row": table_row(config, cell, detect.detector, figures),
         "figures": figures,
         "report": trained.report,
         "precision": precision,
         "artefact_auroc": trace,
         "real_defective": len(train.images) - len(train.normals()),
-        "seconds": {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)},
+        "seconds": took,
         "wall_seconds": round(time.monotonic() - began, 1),
     }
     write_json(folder / RESULT, result)
     _tidy(folder)
     return result
+
+
+def _check_takes(arm: LiftArm, name: str, detector: str) -> None:
+    if (arm.bank or arm.first or arm.prior) and detector not in OWN_CROPS:
+        raise ConfigError(f"arms.{name}: {detector} takes no bank and no one-class map; use dense")
 
 
 def _looked(config: LiftConfig, arm: LiftArm, train: Dataset, prepared: Prepared, fabric: Any) -> list[dict[str, Any]]:

@@ -199,45 +199,34 @@ def comparison_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "detector": detector,
                 **{name: item[name] for name in ("arm", "against", "kind")},
             }
-            rows.append(
-                common
-                | {
-                    "category": None,
-                    "difference": item["mean"],
-                    "low": item["low"],
-                    "high": item["high"],
-                    "seeds_low": item["over_seeds"]["low"],
-                    "seeds_high": item["over_seeds"]["high"],
-                    "pairs": item["cells"],
-                    **{
-                        name: item[name]
-                        for name in (
-                            "p",
-                            "p_holm",
-                            "verdict",
-                            "verdict_holm",
-                            "folds",
-                            "unpaired",
-                            "objects",
-                            "objects_needed",
-                        )
-                    },
-                }
-            )
-            rows += [
-                common
-                | {
-                    "category": name,
-                    "difference": value["mean"],
-                    "low": value["low"],
-                    "high": value["high"],
-                    "folds": value["folds"],
-                    "pairs": value["cells"],
-                }
-                for name, value in sorted(item["categories"].items())
-                if value is not None
-            ]
+            rows += [common | row for row in _of_comparison(item)]
     return [{name: row.get(name) for name in COMPARISON_COLUMNS} for row in rows]
+
+
+AS_THEY_ARE = ("p", "p_holm", "verdict", "verdict_holm", "folds", "unpaired", "objects", "objects_needed")
+"""Figures of a comparison that are columns under their own names."""
+
+
+def _of_comparison(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Its own row, and one for each category."""
+    whole = {
+        "category": None,
+        **_difference(item),
+        "seeds_low": item["over_seeds"]["low"],
+        "seeds_high": item["over_seeds"]["high"],
+        **{name: item[name] for name in AS_THEY_ARE},
+    }
+    categories = sorted((name, value) for name, value in item["categories"].items() if value is not None)
+    return [whole, *({"category": name, **_difference(value), "folds": value["folds"]} for name, value in categories)]
+
+
+def _difference(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "difference": figures["mean"],
+        "low": figures["low"],
+        "high": figures["high"],
+        "pairs": figures["cells"],
+    }
 
 
 def gate_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -71,28 +71,14 @@ def judge_categories(
         "target": TARGET,
         "classifier": f"{backbone.label} features, logistic regression",
         "categories": names,
-        "real": {
-            "crops": len(labels),
-            "objects": len(set(groups)),
-            "folds": fold_of,
-            **_accuracy(told, labels, groups, config, model.seed),
-        }
-        if told is not None
-        else None,
-        "real_test": {
-            "crops": len(test_labels),
-            "objects": len(set(test_groups)),
-            **_accuracy(
-                judge.predict(_features(test_crops, backbone, "test crops")),
-                test_labels,
-                test_groups,
-                config,
-                model.seed,
-            ),
-        }
-        if len(test_labels)
-        else None,
+        "real": None,
+        "real_test": None,
     }
+    if told is not None:
+        result["real"] = {"folds": fold_of, **_of_objects(told, labels, groups, config, model.seed)}
+    if len(test_labels):
+        guesses = judge.predict(_features(test_crops, backbone, "test crops"))
+        result["real_test"] = _of_objects(guesses, test_labels, test_groups, config, model.seed)
     painted, sheet = _painted(model, subjects, names, config)
     guesses = judge.predict(_features([views for views, *_ in painted], backbone, "generated crops"))
     own = np.array([mask == asked for _, asked, mask, _ in painted])
@@ -163,6 +149,13 @@ def _painted(
                 [before, defect_crop(subject.mask_01 * np.uint8(255), subject.mask_01, config.crop_margin), *crops]
             )
     return rows, sheet
+
+
+def _of_objects(
+    told: np.ndarray, true: np.ndarray, objects: np.ndarray, config: CardConfig, seed: int
+) -> dict[str, Any]:
+    """``_accuracy`` on real crops, and how many there are of how many objects."""
+    return {"crops": len(true), "objects": len(set(objects)), **_accuracy(told, true, objects, config, seed)}
 
 
 def _accuracy(told: np.ndarray, true: np.ndarray, groups: np.ndarray, config: CardConfig, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from ...core.files import sha256_bytes
@@ -72,41 +73,23 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
             changed, instances = vary(image.file_name, pixels, labels, labels[0][0], seeds, still)
             name = _free_name(image.file_name, number, taken)
             content = write_png(out / "images" / name, changed)
-            ancestry = {
-                "method": "geometric",
-                "donors": [{"annotation": items[0].id, "image": image.file_name, "group": image.group_id}],
-            }
-            record = ImageRecord(
-                0,
-                name,
-                changed.shape[1],
-                changed.shape[0],
-                image.group_id,
-                "train",
-                "real",
-                sha256_bytes(content),
-                {"copy_of": image.file_name, "provenance": ancestry},
-            )
-            copies.append(
-                (
-                    record,
-                    [
-                        Annotation.from_mask(
-                            0,
-                            0,
-                            category,
-                            mask,
-                            {
-                                "kind": "prior",
-                                "parent": items[0].id,
-                                "parent_image": image.file_name,
-                                "parent_group": image.group_id,
-                                "method": "geometric",
-                            },
-                        )
-                        for category, mask in instances
-                        if mask.any()
-                    ],
-                )
-            )
+            ancestry, extra = _ancestry(image, items[0])
+            shape, group = changed.shape, image.group_id
+            record = ImageRecord(0, name, shape[1], shape[0], group, "train", "real", sha256_bytes(content), ancestry)
+            kept = [Annotation.from_mask(0, 0, category, mask, extra) for category, mask in instances if mask.any()]
+            copies.append((record, kept))
     return copies
+
+
+def _ancestry(image: ImageRecord, first: Annotation) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Where a copy comes from: what its record says, and what each of its annotations says."""
+    donor = {"annotation": first.id, "image": image.file_name, "group": image.group_id}
+    provenance = {"method": "geometric", "donors": [donor]}
+    of_annotations = {
+        "kind": "prior",
+        "parent": first.id,
+        "parent_image": image.file_name,
+        "parent_group": image.group_id,
+        "method": "geometric",
+    }
+    return {"copy_of": image.file_name, "provenance": provenance}, of_annotations

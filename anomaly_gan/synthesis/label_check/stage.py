@@ -38,6 +38,17 @@ MOST_NORMALS = 300
 """Normal photographs that are looked at; more of them teach such small nets nothing more."""
 
 
+def _net(config: LabelCheckConfig, train: Dataset) -> dict[str, Any]:
+    """What a reader needs to build the segmenters anew."""
+    return {
+        "size": config.size,
+        "base_width": config.base_width,
+        "depth": config.depth,
+        "categories": [category.name for category in train.categories],
+        "category_ids": [category.id for category in train.categories],
+    }
+
+
 def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]:
     """Write ``segmenter-K.safetensors``, ``segmenters.json`` and ``reference.jsonl``.
 
@@ -78,16 +89,7 @@ def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]
     )
     write_json(
         out / "segmenters.json",
-        {
-            "folds": folds,
-            "fold_of": fold_of,
-            "channels": 1 if gray else 3,
-            "size": config.size,
-            "base_width": config.base_width,
-            "depth": config.depth,
-            "categories": names,
-            "category_ids": [category.id for category in train.categories],
-        },
+        {"folds": folds, "fold_of": fold_of, "channels": 1 if gray else 3, **_net(config, train)},
     )
     normals = [stock for stock in stocks if stock.category is None]
     return {

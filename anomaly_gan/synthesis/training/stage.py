@@ -28,6 +28,7 @@ from ...engine.loop import Schedule, finish, fit, plan_fabric
 from ...engine.loss_log import History
 from ...engine.precision import settle
 from ...metrics.backbones import embedded_backbone
+from ...nets.aware import AwareNet
 from ...nets.image_pool import ImageHistory
 from ..method_task import MethodTask
 from ..methods.anomaly_gan.aware import prepare_aware
@@ -70,40 +71,15 @@ def _train(
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")
     pool = load_dataset(context.inputs["pool"])
-    gray = train.info.get("mode", "L") == "L" if config.channels == "auto" else config.channels == 1
-    if gray and train.info.get("mode", "L") != "L":
-        raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
-    channels = 1 if gray else 3
+    channels = _channels(config, train)
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
-    recipe = config.recipe
-    source = PairSource(
-        train,
-        pool,
-        build_framing(config),
-        config.batch,
-        seed,
-        gray,
-        config.flips,
-        paint_out=recipe.paints_out,
-        examples=recipe.exemplars,
-    )
+    framing, recipe = build_framing(config), config.recipe
+    more = {"paint_out": recipe.paints_out, "examples": recipe.exemplars}
+    source = PairSource(train, pool, framing, config.batch, seed, channels == 1, config.flips, **more)
     light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
-    row, aware, origin = method(config.method), None, None
+    row, until, aware, origin = method(config.method), None if budget else context.deadline, None, None
     if row.aware:
-        own = config.own(AnomalyGanConfig)
-        aware, origin = prepare_aware(
-            source,
-            channels,
-            len(train.categories),
-            own.aware_width,
-            own.aware_size,
-            own.steps_before,
-            seed_for(seed, "aware"),
-            fabric,
-            out,
-            budget.part(AWARE_SHARE) if budget else None,
-            None if budget else context.deadline,
-        )
+        aware, origin = _aware(config, source, channels, len(train.categories), seed, fabric, out, budget, until)
     task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
     if fabric.world_size > 1:
         check_shareable(task, config)
@@ -114,9 +90,8 @@ def _train(
         sample_every=gcd(config.sample_every, config.keep_every),
         label=f"train {config.method}",
         budget=budget,
-        until=None if budget else context.deadline,
+        until=until,
     )
-
     course = Pretraining(source, config.pretrain_steps)
 
     def batches(step: int) -> Batch:
@@ -135,6 +110,41 @@ def _train(
             light.save(out / LIGHT_FILE)
         finish(out)
     return {**_metrics(config, channels, origin, task, history, plateau), **_warnings(config, task, source, history)}
+
+
+def _channels(config: TrainConfig, train: Dataset) -> int:
+    """Raises ConfigError where colour photographs are to be painted in gray."""
+    gray = train.info.get("mode", "L") == "L" if config.channels == "auto" else config.channels == 1
+    if gray and train.info.get("mode", "L") != "L":
+        raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
+    return 1 if gray else 3
+
+
+def _aware(
+    config: TrainConfig,
+    source: PairSource,
+    channels: int,
+    categories: int,
+    seed: int,
+    fabric: Fabric,
+    out: Path,
+    budget: TimeBudget | None,
+    until: TimeBudget | None,
+) -> tuple[AwareNet, str]:
+    own = config.own(AnomalyGanConfig)
+    return prepare_aware(
+        source,
+        channels,
+        categories,
+        own.aware_width,
+        own.aware_size,
+        own.steps_before,
+        seed_for(seed, "aware"),
+        fabric,
+        out,
+        budget.part(AWARE_SHARE) if budget else None,
+        until,
+    )
 
 
 def _warnings(config: TrainConfig, task: MethodTask, source: PairSource, history: History) -> dict[str, Any]:

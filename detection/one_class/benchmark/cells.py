@@ -93,6 +93,13 @@ def class_of(cell: Cell) -> int | None:
     return None if cell.dataset in INDUSTRIAL else cell.number
 
 
+def _picked(best: BestEpoch | None) -> dict[str, Any]:
+    return {
+        "epochs": best.history() if best else None,
+        "picked_epoch": best.picked() if best and best.found() else None,
+    }
+
+
 def run_cell(job: CellJob) -> None:
     """Train and test; ``scores.npz`` and then ``result.json`` appear in ``job.folder``.
 
@@ -120,17 +127,17 @@ def run_cell(job: CellJob) -> None:
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector = build_detector(cell.detector, train.shape[1], settings, seed)
     work = place / "work"
-    best = (
-        BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
-        if examiner.published and settings.PICKS_EPOCH
-        else None
-    )
+    best = None
+    if examiner.published and settings.PICKS_EPOCH:
+        best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
     train_detector(detector, train, fabric, work, seed, best.look if best else None)
     trained = time.monotonic()
     scores = best.scores() if best and best.found() else examiner.scores(detector)
     held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
     row = judge(trial, scores, held_out, config)
     _write_scores(place / "scores.npz", trial, scores, held_out)
+    took = {"seconds": round(time.monotonic() - started, 2), "train_seconds": round(trained - started, 2)}
+    numbers = {"n_train": len(train), "n_held_out": len(held_out), "n_test": len(scores)}
     write_json(
         place / RESULT,
         {
@@ -138,14 +145,10 @@ def run_cell(job: CellJob) -> None:
             **row,
             "key": job.key,
             **made_by(place),
-            "epochs": best.history() if best else None,
-            "picked_epoch": best.picked() if best and best.found() else None,
+            **_picked(best),
             "resumed": resumed,
-            "seconds": round(time.monotonic() - started, 2),
-            "train_seconds": round(trained - started, 2),
-            "n_train": len(train),
-            "n_held_out": len(held_out),
-            "n_test": len(scores),
+            **took,
+            **numbers,
             "n_abnormal": int(trial.labels.sum()),
             "split": _split_name(config),
             "settings": settings.model_dump(mode="json"),

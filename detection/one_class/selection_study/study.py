@@ -173,16 +173,7 @@ def study(
     )
     ingest, accepted = load_dataset(run / "ingest"), load_dataset(run / f"gate@{arm}")
     test = ingest.split("test")
-    labelled = test.by_image()
-    abnormal_01 = np.array([image.id in labelled for image in test.images], int)
-    if not accepted.images or not len(abnormal_01) or abnormal_01.min() == abnormal_01.max():
-        raise InputError(
-            str(run),
-            "K5",
-            f"{len(accepted.images)} synthetic photographs, {int(abnormal_01.sum())} of "
-            f"{len(abnormal_01)} test photographs with a defect",
-            "the study needs some of all kinds",
-        )
+    abnormal_01 = _some_of_all(run, accepted, test)
     rounds: list[list[Choice]] = []
     called: dict[str, list[np.ndarray]] = {}
     aurocs: list[dict[str, dict[str, float]]] = []
@@ -194,15 +185,7 @@ def study(
             kind for kind in ("synthetic", "real_training") if all(kind in item.defects for item in scored.values())
         ]
         rounds.append(choose(scored, default or detectors[0], kinds, abnormal_01))
-        aurocs.append(
-            {
-                name: {
-                    **{kind: auroc(item.held_out, item.defects[kind]) for kind in kinds},
-                    "test": auroc(item.test[abnormal_01 == 0], item.test[abnormal_01 == 1]),
-                }
-                for name, item in scored.items()
-            }
-        )
+        aurocs.append({name: _aurocs(item, kinds, abnormal_01) for name, item in scored.items()})
         for choice in rounds[-1]:
             called.setdefault(choice.way, []).append((scored[choice.detector].test > choice.threshold).astype(float))
     names, objects = np.unique([image.group_id for image in test.images], return_inverse=True)
@@ -229,6 +212,31 @@ def study(
     summary["sentences"] = sentences(summary["choices"])
     _write(out, summary, rounds, called, abnormal_01)
     return summary
+
+
+def _some_of_all(run: Path, accepted: Dataset, test: Dataset) -> np.ndarray:
+    """Which test photographs have a defect (0 or 1 each).
+
+    Raises:
+        InputError: K5, one of the kinds that are compared is not there.
+    """
+    labelled = test.by_image()
+    abnormal_01 = np.array([image.id in labelled for image in test.images], int)
+    if not accepted.images or not len(abnormal_01) or abnormal_01.min() == abnormal_01.max():
+        raise InputError(
+            str(run),
+            "K5",
+            f"{len(accepted.images)} synthetic photographs, {int(abnormal_01.sum())} of "
+            f"{len(abnormal_01)} test photographs with a defect",
+            "the study needs some of all kinds",
+        )
+    return abnormal_01
+
+
+def _aurocs(item: Scored, kinds: Sequence[str], abnormal_01: np.ndarray) -> dict[str, float]:
+    """Of the held-out normals against each kind of defect, and of the test split."""
+    own = {kind: auroc(item.held_out, item.defects[kind]) for kind in kinds}
+    return {**own, "test": auroc(item.test[abnormal_01 == 0], item.test[abnormal_01 == 1])}
 
 
 def _score_all(

@@ -1,0 +1,50 @@
+"""The shape of the code that docs/architecture.md promises: what is measured there is held here."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import structure  # noqa: E402
+
+PACKAGES = structure.measure(ROOT)
+MODULES = structure.modules(ROOT)
+MOST_BOXES = {"anomaly_gan.synthesis": 16}
+MOST_LINES, MOST_OF_A_BODY = 400, 50
+
+
+def bodies(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Name and lines of every function's body, its docstring left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            if body:
+                yield node.name, (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda row: str(row["package"]))
+def test_imports_run_one_way_in_every_package(package: dict[str, int | str]) -> None:
+    assert (package["upwards"], package["circles"]) == (0, 0)
+    assert int(package["boxes"]) <= MOST_BOXES.get(str(package["package"]), 99)
+
+
+def test_no_file_and_no_body_is_too_long() -> None:
+    long = []
+    for name, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        if (lines := len(text.splitlines())) > MOST_LINES:
+            long.append(f"{name}: {lines} lines")
+        long += [f"{name}.{of}: a body of {size}" for of, size in bodies(ast.parse(text)) if size > MOST_OF_A_BODY]
+    assert not long
+
+
+def test_a_long_body_is_seen() -> None:
+    inside = "\n".join(f"    x{number} = {number}" for number in range(MOST_OF_A_BODY + 1))
+    assert list(bodies(ast.parse(f'def f():\n    """Doc."""\n{inside}'))) == [("f", MOST_OF_A_BODY + 1)]
