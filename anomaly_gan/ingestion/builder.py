@@ -20,7 +20,8 @@ from .contradictions import SetChecks, same_photographs
 from .depth import Depth
 from .formats.base import Item, Label
 from .groups import Grouping
-from .image_files import MAX_BYTES, Picture, decode_photo, is_gray, orient
+from .image_files import MAX_BYTES, Picture, decode_photo, orient
+from .image_modes import is_gray
 from .labels import EVERY, LabelMap, proposal, twins
 from .ledger import Ledger, Notes, refuse
 from .orientation import settle_frame

@@ -1,8 +1,8 @@
 """The generation methods: a literal table and the contract every row keeps.
 
 A method that learns has a builder, ``build(config: TrainConfig, channels: int, categories: int,
-aware: AwareNet | None, seed: int, device: torch.device) -> synthesis.task.MethodTask``. The stage ``train`` is one
-function for all of them.
+aware: AwareNet | None, seed: int, device: torch.device) -> synthesis.interface.task.MethodTask``. The stage ``train``
+is one function for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..core.errors import ConfigError
 from .interface import Generate, MethodConfig, MethodInputs
 
 if TYPE_CHECKING:
-    from .method_task import MethodTask
+    from .interface.task import MethodTask
 
 
 @dataclass(frozen=True)

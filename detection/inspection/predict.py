@@ -18,7 +18,7 @@ from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.core.workfolder import REJECTS, refuse_foreign, work_folder
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
-from anomaly_gan.ingestion.image_files import is_gray
+from anomaly_gan.ingestion.image_modes import is_gray
 from anomaly_gan.ingestion.ledger import Ledger
 
 from ..dense.instances import Found, Inspected

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detection.detectors.config import OWN_CROPS, DetectConfig
 
@@ -27,6 +27,9 @@ from .misses import aim_at, out_of_fold, with_hard_sound
 from .plan import LiftCell
 from .prepare import Prepared
 from .priors import one_class_maps
+
+if TYPE_CHECKING:
+    from detection.training.finetune import Trained
 
 SCHEMA = 1
 OF_OWN_CROPS = (
@@ -125,9 +128,6 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     import torch
 
     from anomaly_gan.engine.loop import make_fabric
-    from detection.detectors.registry import detector
-    from detection.evaluation.evaluate import judge
-    from detection.evaluation.reading import read_detections
     from detection.scale import fitted
     from detection.training.arithmetic import settled
     from detection.training.finetune import train_detector
@@ -153,12 +153,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
         train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, priors=priors, start=start
     )
     learnt = time.process_time() - used
-    with fabric.autocast():
-        seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device, priors)
-    segments = detector(detect.detector).segments
-    figures = judge(test, seen.rows, segments, detect.score_threshold, seen.scores, seen.pixels)
-    found = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
-    write_json(folder / DETECTIONS, found)
+    figures = _judged(trained, test, detect, fabric, priors, folder)
     hashes = {"train_hash": data_hash(train), "test_hash": data_hash(test)}
     took = {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)}
     result = {
@@ -176,6 +171,22 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     write_json(folder / RESULT, result)
     _tidy(folder)
     return result
+
+
+def _judged(
+    trained: Trained, test: Dataset, detect: DetectConfig, fabric: Any, priors: Path | None, folder: Path
+) -> dict[str, Any]:
+    """Metrics on the test split; the detections themselves are written beside them."""
+    from detection.detectors.registry import detector
+    from detection.evaluation.evaluate import judge
+    from detection.evaluation.reading import read_detections
+
+    with fabric.autocast():
+        seen = read_detections(trained.net, test, trained.categories, detect.longest, fabric.device, priors)
+    found = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
+    write_json(folder / DETECTIONS, found)
+    segments = detector(detect.detector).segments
+    return judge(test, seen.rows, segments, detect.score_threshold, seen.scores, seen.pixels)
 
 
 def _check_takes(arm: LiftArm, name: str, detector: str) -> None:

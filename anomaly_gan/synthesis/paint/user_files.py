@@ -19,7 +19,8 @@ from ...ingestion.formats.labelme import (
     group_shapes,
     is_background,
 )
-from ...ingestion.image_files import MAX_BYTES, decode_photo, is_gray, orient
+from ...ingestion.image_files import MAX_BYTES, decode_photo, orient
+from ...ingestion.image_modes import is_gray
 from ...ingestion.json_reader import kind_of, parse_json
 from ...ingestion.ledger import Notes, refuse
 from ...ingestion.mask_files import COVERED, components, decode_parts

@@ -19,7 +19,7 @@ from ...engine.ema import average_paints
 from ...metrics.crops import masked_crop
 from ...metrics.features import Backbone, pooled_features
 from ...metrics.kernel import kernel_distance
-from ..method_task import MethodTask
+from ..interface.task import MethodTask
 from ..pairs.windows import Batch, PairSource
 from .previews import previews, to_pixels
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ...core.contact_sheet import contact_sheet
-from ..method_task import MethodTask
+from ..interface.task import MethodTask
 from ..pairs.windows import Batch, to_pixels
 
 SAMPLE_ROWS = 8

@@ -30,7 +30,7 @@ from ...engine.precision import settle
 from ...metrics.backbones import embedded_backbone
 from ...nets.aware import AwareNet
 from ...nets.image_pool import ImageHistory
-from ..method_task import MethodTask
+from ..interface.task import MethodTask
 from ..methods.anomaly_gan.aware import prepare_aware
 from ..methods.anomaly_gan.config import AnomalyGanConfig
 from ..methods.config import TrainConfig

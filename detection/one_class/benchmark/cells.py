@@ -115,8 +115,7 @@ def run_cell(job: CellJob) -> None:
         return
     started_with = {"key": job.key}
     resumed = begun(job.folder, started_with, RESULT) or begun(next_to(job.folder), started_with, RESULT)
-    place = open_folder(job.folder, started_with, RESULT)
-    started = time.monotonic()
+    place, started = open_folder(job.folder, started_with, RESULT), time.monotonic()
     config, cell = job.config, job.cell
     settings = config.detector_settings(class_of(cell))
     trial = trial_of(config, cell, settings.size)

@@ -24,7 +24,7 @@ from ....losses.mode_seeking import mode_seeking
 from ....losses.severity import reachable, severity
 from ....nets.augment import AugmentPolicy, augment_pair, draw_augment
 from ....nets.crops import crop_resize, mask_boxes, masked_crops
-from ...method_task import opposed
+from ...interface.task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
 from .consistency import Consistency

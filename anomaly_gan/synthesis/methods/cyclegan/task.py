@@ -29,7 +29,7 @@ from ....losses.cycle import cycle_l1
 from ....nets.aware import AwareNet
 from ....nets.image_pool import ImageHistory
 from ....nets.patch import PatchDiscriminator, layers_for
-from ...method_task import opposed
+from ...interface.task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
 from ..anomaly_gan.build import ADVERSARIES

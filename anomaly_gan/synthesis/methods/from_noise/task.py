@@ -21,7 +21,7 @@ from ....engine.ema import follow, painting_net
 from ....engine.task import Losses, Update
 from ....nets.aware import AwareNet
 from ....nets.noise_generator import NoiseGenerator, WindowDiscriminator
-from ...method_task import opposed
+from ...interface.task import opposed
 from ...pairs.windows import Batch
 from ..anomaly_gan.build import ADVERSARIES
 from ..anomaly_gan.task import Adversary

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..engine.task import Losses, Task, Update
-from .pairs.windows import Batch
+from ...engine.task import Losses, Task, Update
+from ..pairs.windows import Batch
 
 
 class MethodTask(Task, Protocol):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from pydantic import model_validator
 
-from ..core.config import Config, merge
-from ..core.dataset import Annotation, Dataset, ImageRecord
-from .conditions import Control
+from ...core.config import Config, merge
+from ...core.dataset import Annotation, Dataset, ImageRecord
+from ..conditions import Control
 
 
 @dataclass(frozen=True)
