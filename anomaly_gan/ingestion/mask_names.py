@@ -2,11 +2,12 @@
 
 * folders: one named ``mask(s)``, ``label(s)``, ``gt``, ``ground_truth``, ``annotations`` ..., or ``<folder>_mask(s)``
   for ``<folder>``, anywhere in the path; inside it a mask bears its photograph's stem, with any known ending or
-  beginning, or a number (one mask an instance: ``a_0.png``), or lies in a folder of that stem (MVTec LOCO);
+  beginning, or a number (one mask an instance: ``a_0.png``), or lies in a folder of that stem (MVTec LOCO), or in one
+  of its class (``masks/crack/a.png``);
 * beside the photograph: a known ending or beginning (``_mask``, ``-GT``, ``_label``, ``mask_`` ..., also before a
   number, or after the photograph's whole name as in ``1.jpg.png``), or the same stem with another suffix;
-* else the one ending or beginning that pairs every picture of the source with another, or the one folder named as
-  another with an ending or beginning, whose pictures all have their stem there;
+* else the ending or beginning that pairs every picture of the source with another (several: each names a class), or
+  the one folder named as another with an ending or beginning, whose pictures all have their stem there;
 * ``{stem}_label.bmp`` told by the user: then this alone.
 
 Pairs are made by the exact stem (B12), never by order.
@@ -24,10 +25,17 @@ from pathlib import PurePosixPath
 
 from ..core.errors import ConfigError
 
-WORDS = "mask|masks|gt|groundtruth|ground_truth|label|labels|lbl|seg|segmentation|annotation|anno|ann|target|msk"
-MASK_FOLDERS = frozenset(WORDS.split("|")) | {"annotations", "segmentations", "segmentationmasks", "annots", "truth"}
+NAMES_OF_MASKS = (
+    *("mask", "masks", "maske", "masken", "msk", "gt", "groundtruth", "ground_truth", "label", "labels", "lbl", "seg"),
+    *("segmentation", "annotation", "anno", "ann", "target"),
+)
+WORDS = "|".join(NAMES_OF_MASKS)
+MASK_FOLDERS = frozenset(NAMES_OF_MASKS) | {"annotations", "segmentations", "segmentationmasks", "annots", "truth"}
 IMAGE_FOLDERS = frozenset(
-    {"image", "images", "img", "imgs", "photo", "photos", "jpegimages", "data", "rgb", "raw", "input"}
+    {
+        *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "jpegimages", "jpgs", "data"),
+        *("rgb", "raw", "input", "bild", "bilder", "foto", "fotos"),
+    }
 )
 SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})[_\-. ]?\d{{0,4}}$", re.IGNORECASE | re.DOTALL)
@@ -49,12 +57,14 @@ Key = tuple[tuple[str, ...], str]
 @dataclass(frozen=True)
 class Pairs:
     """``masks`` of every photograph (some have none), masks without a photograph with the place expected, and
-    photographs that a mask fits equally (``rivals``). ``pattern``: the ending found by itself, for the screen."""
+    photographs that a mask fits equally (``rivals``). ``pattern``: the ending found by itself, for the screen.
+    ``kinds``: the category that a mask's own folder or ending names (``masks/crack/1.png``, ``1_crack.png``)."""
 
     masks: dict[str, list[str]]
     lost: dict[str, str] = field(default_factory=dict)
     rivals: dict[str, list[str]] = field(default_factory=dict)
     pattern: str | None = None
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 def pair_up(names: Iterable[str], told: str | None = None) -> Pairs:
@@ -73,17 +83,20 @@ def _paired(every: tuple[str, ...], told: str | None) -> Pairs:
         return _told(names, told)
     pattern = None
     masks = _known(names)
+    kinds: dict[str, str] = {}
     if not masks:
-        pattern, masks = _found(names)
+        pattern, masks, kinds = _found(names)
     if not masks:
         pattern, masks = _found_folder(names)
     photos = [name for name in names if name not in masks]
     by_key: dict[Key, list[str]] = defaultdict(list)
     for name in photos:
         by_key[_photo_key(name)].append(name)
-    pairs = Pairs({name: [] for name in photos}, pattern=pattern)
+    pairs = Pairs({name: [] for name in photos}, pattern=pattern, kinds=kinds)
     for mask, beside in sorted(masks.items()):
         fitting = [beside] if beside is not None else _fitting(mask, by_key)
+        if not fitting and (of_class := _of_class(mask, by_key)) is not None:
+            fitting, pairs.kinds[mask] = of_class
         for photo in fitting:
             pairs.masks[photo].append(mask)
         if len(fitting) > 1:
@@ -170,8 +183,9 @@ def _in_mask_folder(folder: str) -> bool:
     return any(_mask_folder(part) is not None for part in folder.split("/") if part)
 
 
-def _found(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
-    """The one ending or beginning that pairs every picture of a folder that has it with one that has it not."""
+def _found(names: list[str]) -> tuple[str | None, dict[str, str | None], dict[str, str]]:
+    """The endings or beginnings that pair every picture that has one with a picture that has none; of several, each
+    names a class."""
     stems = {_stem(name): name for name in names}
     tally: Counter[tuple[str, str]] = Counter()
     for name in names:
@@ -181,7 +195,8 @@ def _found(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
                 tally["", path.stem[cut:]] += 1
             if str(path.with_name(path.stem[cut:])) in stems:
                 tally[path.stem[:cut], ""] += 1
-    for (begin, end), count in tally.most_common(3):
+    found: dict[str, dict[str, str]] = {}
+    for (begin, end), count in tally.most_common(8):
         affixed = [name for name in names if _has(name, begin, end)]
         if (
             count == len(affixed) >= LEAST_PAIRS
@@ -190,8 +205,24 @@ def _found(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
         ):
             partner = {name: stems[_bare(name, begin, end)] for name in affixed}
             if not set(partner.values()) & set(affixed):
-                return f"{begin}{{stem}}{end}", dict(partner)
-    return None, {}
+                found[f"{begin}{{stem}}{end}"] = partner
+    of_class = {pattern.replace("{stem}", "").strip("_-. "): partner for pattern, partner in found.items()}
+    photos = {photo for partner in found.values() for photo in partner.values()}
+    masks = {mask: photo for partner in found.values() for mask, photo in partner.items()}
+    if found and (len(found) == 1 or photos & masks.keys()):  # an ending of an ending: the commonest counts
+        pattern, masks = next(iter(found.items()))
+        return pattern, dict(masks), {}
+    kinds = {mask: name for name, partner in of_class.items() for mask in partner}
+    return " and ".join(found) or None, dict(masks), kinds
+
+
+def _of_class(mask: str, by_key: dict[Key, list[str]]) -> tuple[list[str], str] | None:
+    """The photograph of a mask in a folder of its class: ``masks/crack/1.png`` of ``images/1.jpg``."""
+    folders, stems = _mask_keys(mask)
+    for stem in stems if folders else ():
+        if found := by_key.get((folders[:-1], stem)):
+            return found, folders[-1]
+    return None
 
 
 def _found_folder(names: list[str]) -> tuple[str | None, dict[str, str | None]]:

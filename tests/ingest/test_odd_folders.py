@@ -107,6 +107,36 @@ def test_one_mask_an_instance(tmp_path: Path) -> None:
     assert sorted(item.area for item in dataset.annotations) == [120] * 3 + [AREA] * 3
 
 
+@pytest.mark.parametrize("mask_name", ["masks/{kind}/{n}.png", "images/{n}_{kind}.png", "images/{kind}-{n}.png"])
+def test_a_mask_a_class(mask_name: str, tmp_path: Path) -> None:
+    for n in range(4):
+        save(tmp_path / f"s/images/{n}.jpg", photo(n))
+        save(tmp_path / "s" / mask_name.format(kind="crack", n=n), defect())
+        save(tmp_path / "s" / mask_name.format(kind="dent", n=n), defect(255 * (n > 0), (25, 15, 35, 25)))
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    names = dataset.category_names()
+    assert len(dataset.images) == 4 and sorted((names[a.category_id], a.area) for a in dataset.annotations) == [
+        *[("crack", AREA)] * 4,
+        *[("dent", 100)] * 3,
+    ]
+
+
+def test_yolo_beside_a_folder_of_any_name(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/jpgs/{n}.jpg", photo(n))
+        (tmp_path / "s/labels").mkdir(exist_ok=True)
+        (tmp_path / f"s/labels/{n}.txt").write_text("0 0.25 0.25 0.5 0.25 0.5 0.5 0.25 0.5\n")
+    assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [150] * 3
+
+
+def test_folders_in_another_language(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/Bilder/Teil {n}.png", photo(n))
+        save(tmp_path / f"s/Masken/Teil {n}.png", defect())
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    assert (dataset.categories[0].name, [item.area for item in dataset.annotations]) == ("defect", [AREA] * 3)
+
+
 def test_a_folder_of_masks_of_another_name(tmp_path: Path) -> None:
     for n in range(3):
         save(tmp_path / f"s/parts/{n}.png", photo(n))

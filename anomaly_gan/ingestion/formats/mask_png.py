@@ -14,7 +14,7 @@ Written: ``images/<name>.png`` and ``masks/<name>.png``, values 1, 2, 3 ... by c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,10 +67,12 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         category = folder_of[photo]
         group = category if category in parts else None
         category = None if category in parts else category
-        read = partial(read_mask_label, tree, options, photo, masks, category)
+        kinds = {mask: pairs.kinds[mask] for mask in masks if mask in pairs.kinds}
+        read = partial(read_mask_label, tree, options, photo, masks, category, kinds=kinds)
         if photo in pairs.rivals and masks:
             read = partial(_refuse_rivals, photo, masks[0], pairs.rivals[photo])
-        items.append(Item(photo, read, known_categories(options, category), group, by_folder=category is not None))
+        known = None if kinds else known_categories(options, category)
+        items.append(Item(photo, read, known, group, by_folder=category is not None))
     return items
 
 
@@ -102,10 +104,12 @@ def read_mask_label(
     notes: Notes,
     several: bool = False,
     normal: bool | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Label:
     """The label in the mask picture(s) of a photograph.
 
     ``several``: the set says that every value but 0 is defect. ``normal``: whether the folder says so; None: by name.
+    ``kinds``: the category of a mask, where its own name says so.
 
     Args:
         tree: the source.
@@ -154,11 +158,12 @@ def read_mask_label(
     empty = not defective and all(parts.ignore is None for parts in read.values())
     if empty and not normal:
         notes.repair("B7", "an all-zero mask: the photograph counts as sound")
-    return Label(sizes.pop(), empty, lambda size_hw: _draw(read, category or UNNAMED), masks[0])
+    return Label(sizes.pop(), empty, lambda size_hw: _draw(read, category or UNNAMED, kinds or {}), masks[0])
 
 
-def _draw(read: dict[str, MaskParts], category: str) -> Iterator[Instance]:
+def _draw(read: dict[str, MaskParts], folder: str, kinds: Mapping[str, str]) -> Iterator[Instance]:
     for mask, parts in read.items():
+        category = kinds.get(mask, folder)
         for name, mask_01 in parts.defects.items():
             for part, box in boxed_components(mask, mask_01):
                 yield Instance(name or category, part, origin={"mask": mask}, box=box)

@@ -92,6 +92,8 @@ def _texts(tree: SourceTree) -> dict[str, str]:
                 places += ["/".join((*path.parts[:at], word, *path.parts[at + 1 :])) for word in ("labels", "label")]
         if len(path.parts) == 1:
             places.append(f"labels/{photo}")
+        else:  # photographs in a folder of any name
+            places.append("/".join((*path.parts[:-2], "labels", path.name)))
         places = [str(PurePosixPath(place).with_suffix(".txt")) for place in places]
         text = next((place for place in places if place in known), None)
         if text is not None:
