@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,41 @@ def test_several_objects_in_one_root_ask_for_one(tmp_path: Path) -> None:
     assert areas(ingest(tmp_path / "source", tmp_path / "out", object="nut")) == [AREA] * 3
     with pytest.raises(ConfigError, match="did you mean 'nut'"):
         ingest(tmp_path / "source", tmp_path / "no", object="nud")
+
+
+@pytest.mark.parametrize("layout", ["VisA", "Real-IAD"])
+def test_one_of_several_objects_of_other_sets(layout: str, tmp_path: Path) -> None:
+    LAYOUTS[layout][0](tmp_path / "source")
+    (first,) = (path for path in (tmp_path / "source").iterdir())
+    shutil.copytree(first, tmp_path / "source/other")
+    with pytest.raises(InputError, match=f"OBJECT: holds 2 objects: {first.name}, other: pick one"):
+        ingest(tmp_path / "source", tmp_path / "no")
+    dataset = ingest(tmp_path / "source", tmp_path / "out", object="other")
+    assert areas(dataset) == [AREA] * 3 and all("other/" in image.file_name for image in dataset.images)
+
+
+LABELME_VERSIONS: dict[str, dict[str, Any]] = {
+    "3.16.7": {"lineColor": [0, 255, 0, 128], "fillColor": [255, 0, 0, 128], "imageData": None},
+    "4.5.6": {"flags": {}, "imageData": None},
+    "5.5.0": {"flags": {}, "imageData": None, "imageHeight": HEIGHT, "imageWidth": WIDTH},
+    "6.3.1": {"flags": {}, "imageData": None, "imageHeight": HEIGHT, "imageWidth": WIDTH},
+}
+SHAPE_OF_VERSION: dict[str, dict[str, Any]] = {
+    "3.16.7": {"line_color": None, "fill_color": None},
+    "4.5.6": {"group_id": None, "shape_type": "polygon", "flags": {}},
+    "5.5.0": {"group_id": None, "description": "", "shape_type": "polygon", "flags": {}, "mask": None},
+    "6.3.1": {"group_id": None, "description": None, "shape_type": "polygon", "flags": {}, "mask": None},
+}
+
+
+@pytest.mark.parametrize("version", LABELME_VERSIONS)
+def test_labelme_of_any_version(version: str, tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"source/{n}.jpg", photo(n))
+        shape = {"label": "crack", "points": [[10, 8], [30, 8], [30, 20], [10, 20]], **SHAPE_OF_VERSION[version]}
+        more = LABELME_VERSIONS[version]
+        put(tmp_path / f"source/{n}.json", {"version": version, "shapes": [shape], "imagePath": f"{n}.jpg", **more})
+    assert areas(ingest(tmp_path / "source", tmp_path / "out")) == [AREA] * 3
 
 
 def test_photographs_elsewhere_are_told(tmp_path: Path) -> None:
