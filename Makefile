@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help cluster demo docs setup test lint clean defaults faults fuzz kill-sweep peers
+.PHONY: help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep peers
 
 PY ?= python3
 JOBS ?= 2
@@ -64,6 +64,10 @@ peers: $(EXTRAS)
 docs: $(READY)
 	$(call sync_into,--inexact --group docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+
+# for the owner of a GPU: parity with the CPU, rates, memory, two processes → gpu_check.json, gpu_check.md
+gpu-check: $(READY)
+	$(BIN)/python benchmarks/gpu_check.py --out docs/results/benchmarks/gpu_check.json
 
 # 10,000 photographs by a Ray cluster of two nodes, one of them killed half-way: the bytes of one machine
 cluster: $(EXTRAS)

@@ -1,0 +1,47 @@
+"""What an owner of a GPU runs: tested here as far as there is none, and for real where there is one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+import gpu_check
+
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=CUDA)])
+def test_a_detector_says_the_same_on_both(device):
+    found = gpu_check.parity_of_detector(device)
+    assert found["holds"] and found["outputs"] >= 1 and (device != "cpu" or found["largest_difference"] == 0)
+
+
+@CUDA
+def test_a_training_step_gives_the_same_losses_on_both():
+    assert gpu_check.parity_of_training("cuda")["holds"]
+
+
+def test_a_difference_is_found(monkeypatch):
+    monkeypatch.setattr(gpu_check, "OUTPUT_TOLERANCE", -1.0)
+    assert not gpu_check.parity_of_detector("cpu")["holds"]
+
+
+def test_without_a_gpu_it_says_so_and_ends_with_4(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "gpu_check.py"), "--out", str(tmp_path / "x.json")],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 4 and "torch sees no CUDA device" in done.stderr and not (tmp_path / "x.json").exists()
+
+
+def test_the_table_names_what_failed():
+    text = gpu_check.table({"machine": {"gpu": "X"}, "train_step": {"failed": "out of memory"}, "seconds": 3})
+    assert text.startswith("# X") and "| train step | failed out of memory |" in text
