@@ -125,6 +125,7 @@ def compare(
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")], settings: Settings = []) -> None:
     """One self-contained report.html from whatever stages have finished; also of a run that is working."""
     from ..core.errors import RunBusy
+    from ..core.stage import run_lock
     from ..pipeline.run import publish_report
 
     try:
@@ -132,7 +133,8 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")], settings: S
     except RunBusy:
         _report_so_far(run, settings)
         return
-    publish_report(run)
+    with run_lock(run):
+        publish_report(run)
     typer.echo(f"report: {run / 'report.html'}")
     typer.echo("\n".join(["", *verdict_lines(run)]))
 

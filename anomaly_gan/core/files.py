@@ -20,10 +20,11 @@ PRIVATE = frozenset({".safetensors", ".pt", ".ckpt", ".onnx", ".sqlite", ".token
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, private: bool = False) -> Iterator[Path]:
+def atomic_path(path: Path, private: bool = False, prefix: str = ".tmp-") -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success fsync it and rename it over ``path``.
 
-    ``private``: readable by its owner alone, as what ends in :data:`PRIVATE` is anyway.
+    ``private``: readable by its owner alone, as what ends in :data:`PRIVATE` is anyway. ``prefix``: how the temporary
+    name begins.
 
     Raises:
         EnvironmentFailure: the disk is full, or the folder cannot be written; the old file stays as it was.
@@ -31,7 +32,7 @@ def atomic_path(path: Path, private: bool = False) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         temporary.chmod(0o600 if private or path.suffix in PRIVATE else 0o644)

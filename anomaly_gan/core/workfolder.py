@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EnvironmentFailure, InputError, RunBusy
-from .files import exchange, link_file, make_folder, sha256_bytes, sync_folder, write_json
+from .files import atomic_path, exchange, link_file, make_folder, sha256_bytes, sync_folder, write_json
 from .manifest import MANIFEST, SCHEMA, STARTED, TEMPORARY, is_fresh, list_products
 from .versions import refuse_mixture, unlike, versions
 
@@ -32,13 +32,36 @@ REJECTS = "rejects.jsonl"
 
 @contextlib.contextmanager
 def run_lock(run: Path) -> Iterator[None]:
-    """Hold the run folder: a second process is refused. The lock dies with its process.
+    """Hold the run folder: a second process is refused. The lock dies with its process. What a killed one left half
+    written beside the stages is removed.
 
     Raises:
         RunBusy: another process works in this folder.
     """
     with _held(run / ".lock", f"{run}: another process is working in this run folder"):
+        _remove_beside(run, TEMPORARY)
         yield
+
+
+@contextlib.contextmanager
+def file_alone(path: Path) -> Iterator[Path]:
+    """As :func:`atomic_path`, for a file that a verb writes into somebody's folder: one process at a time, and what a
+    killed one left of it goes at the next start.
+
+    Raises:
+        RunBusy: another process writes this file.
+    """
+    with folder_lock(path):
+        prefix = f"{TEMPORARY}{path.name[-100:]}-"
+        _remove_beside(path.parent, prefix)
+        with atomic_path(path, prefix=prefix) as temporary:
+            yield temporary
+
+
+def _remove_beside(folder: Path, prefix: str) -> None:
+    for item in os.scandir(folder):
+        if item.name.startswith(prefix) and item.is_file(follow_symlinks=False):
+            Path(item.path).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

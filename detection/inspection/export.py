@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure
-from anomaly_gan.core.files import atomic_path
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.core.workfolder import file_alone
 
 from ..dense.net import DenseNet
 from ..one_class.inspection.quiet import quiet
@@ -82,7 +82,7 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
     if judge.config.dense.prior:
         raise ConfigError("a detector with a one-class map as input cannot be exported as one graph")
     images = [_image(size, number) for number, size in enumerate(SIZES)]
-    with atomic_path(out.with_suffix(".onnx")) as temporary:
+    with file_alone(out.with_suffix(".onnx")) as temporary:
         _write_onnx(judge, temporary)
         gap = _gap(judge.net, images, _onnx_runner(temporary) if format == "onnx" else _openvino_runner(temporary))
         if not gap <= PARITY:

@@ -19,3 +19,15 @@ def test_the_map_names_tests_that_exist_and_every_case():
         assert bool(named) == (state != "none") or state == "weak", case
         for path, name in named:
             assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), (case, path, name)
+
+
+def test_everything_that_was_once_lost_has_its_test():
+    page = (ROOT / "docs" / "reliability_map.md").read_text(encoding="utf-8")
+    text = page.partition("## What was once lost or wrong")[2]
+    rows = dict(re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE))
+    assert list(rows) == [str(number) for number in range(1, len(rows) + 1)] and rows
+    for number, row in rows.items():
+        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", row)
+        assert named, number
+        for path, name in named:
+            assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), (number, path, name)

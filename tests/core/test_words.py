@@ -92,6 +92,26 @@ def test_a_stop_and_a_closed_terminal_say_that_nothing_is_lost(name):
     assert process.returncode == 128 + getattr(signal, name) and "nothing is lost" in told
 
 
+def test_ctrl_c_in_a_verb_says_that_nothing_is_lost():
+    code = (
+        "import sys, time; import anomaly_gan.core.faults as place\n"
+        "def wait(*_):\n    print('ready', flush=True); time.sleep(60)\n"
+        "place.explain = wait; sys.argv = ['anomaly-gan', 'explain', 'B14']\n"
+        "from anomaly_gan.cli.main import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and told.count("\n") == 1 and "interrupted: nothing is lost" in told
+
+
 def test_drift_says_which_side_is_too_few():
     held_out = np.linspace(0, 1, 5)
     threshold = calibrate(np.linspace(0, 1, 40), 0.05)

@@ -19,7 +19,7 @@ from anomaly_gan.core.errors import EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.files import exchange, write_json, write_text
 from anomaly_gan.core.manifest import damage, finished_key, read_manifest
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, link_stage, run_stage, stage_key
-from anomaly_gan.core.workfolder import folder_lock, next_to, work_folder
+from anomaly_gan.core.workfolder import file_alone, folder_lock, next_to, run_lock, work_folder
 from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
 EVERY = bool(os.environ.get("ANOMALY_GAN_KILL_EVERY"))
@@ -144,6 +144,26 @@ def test_costly_pieces_of_the_finished_product_stay_what_they_are_while_the_succ
     assert tree(tmp_path / "letters") == before and damage(tmp_path / "letters") == []
     assert (next_to(tmp_path / "letters") / CELLS / "one" / "result.json").is_file()
     assert not stage(tmp_path, "old", work), "it is as fresh as ever"
+
+
+def test_what_a_killed_process_left_at_the_top_of_a_run_or_of_one_file_goes_at_the_next_start(fresh, tmp_path):
+    def publish(folder):
+        with run_lock(folder):
+            for name in ("report.html", "verdict.json"):
+                write_text(folder / name, name)
+
+    def export(folder):
+        with file_alone(folder / "net.onnx") as temporary:
+            temporary.write_text("graph")
+
+    assert sweep(publish, fresh, lambda at, events: True) == []
+    assert sweep(export, fresh, lambda at, events: True) == []
+    (tmp_path / ".tmp-of-somebody").write_text("theirs")
+    with file_alone(tmp_path / "net.onnx") as temporary:
+        temporary.write_text("graph")
+        with pytest.raises(RunBusy), file_alone(tmp_path / "net.onnx"):
+            pass
+    assert {path.name for path in tmp_path.iterdir()} == {"net.onnx", ".tmp-of-somebody"}
 
 
 def test_a_linked_stage_survives_a_kill_at_every_event(fresh, tmp_path):

@@ -205,7 +205,8 @@ def _step(config: RunConfig, name: str, folder: Path) -> None:
 def _publish(folder: Path) -> None:
     from anomaly_gan.pipeline.run import publish_report
 
-    publish_report(folder)
+    with run_lock(folder):
+        publish_report(folder)
 
 
 def _write(name: str, data: str, folder: Path) -> None:

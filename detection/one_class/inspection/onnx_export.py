@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure
-from anomaly_gan.core.files import atomic_path
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.core.workfolder import file_alone
 
 from ..interface import OneClassDetector
 from ..registry import ONE_CLASS, one_class
@@ -90,7 +90,7 @@ def export_onnx(model: Path, out: Path) -> Exported:
         )
     squares = _examples(model, judge)
     expected = score_batch(judge.detector, squares)
-    with atomic_path(out) as temporary:
+    with file_alone(out) as temporary:
         _write(judge, squares[:2], expected.map_BHW is not None, temporary)
         score_gap, map_gap = _gaps(temporary, squares, expected.image, expected.map_BHW)
         worst = max(score_gap, map_gap or 0.0)
