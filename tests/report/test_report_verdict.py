@@ -243,3 +243,8 @@ def test_a_run_that_ends_before_its_report_still_says_what_its_gates_failed(tmp_
 def test_the_remedy_for_thin_defects_is_none_that_was_taken_already(seen, words):
     said = [advice.sentence for advice in advise(facts(crack(width_px=2.0), **seen)) if advice.rule == "thin"]
     assert len(said) == 1 and words in said[0]
+
+
+def test_an_arm_that_time_left_without_a_detector_says_so():
+    found = facts(crack(over_seeds=None, over_objects=None), compared=False, not_reached=True)
+    assert decide(found.categories[0], found).sentence.endswith("time was over before a detector was trained with it.")

@@ -59,7 +59,8 @@ def decide(category: CategoryFacts, facts: Facts) -> Decision:
             return Decision(name, "cannot tell", why, missing, *size)
         return Decision(name, "cannot tell", "too few generated photographs to judge by", None, *size)
     if not facts.compared or category.over_seeds is None:
-        return Decision(name, "cannot tell", "no detector was compared", None, *size)
+        why = "time was over before a detector was trained with it" if facts.not_reached else "no detector was compared"
+        return Decision(name, "cannot tell", why, None, *size)
     return _by_comparison(category, size)
 
 

@@ -90,6 +90,8 @@ class Facts:
     ap_real: float | None = None
     sound_test: int | None = None
     nothing_passed: bool = False
+    not_reached: bool = False
+    """Whether time left the arm without a trained detector."""
     ended: tuple[str, ...] = ()
     """What time ended before all was done, in words; the generator's training has its own figures."""
     pool: Mapping[str, Any] = field(default_factory=dict)
@@ -170,6 +172,7 @@ def read_arm(
         mapping(real.get("map50")).get("mean"),
         len(dataset.split("test").normals()) if dataset else None,
         bool(export and export.metrics.get("nothing_passed")),
+        not of_arm and any(str(name).startswith(f"{arm}-") for name in summary.get("missing") or []),
         ended_by_time(run, arm, summary),
         pool.config if pool else {},
     )
