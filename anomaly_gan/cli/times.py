@@ -15,10 +15,10 @@ TIMES = {
     "demo": "5 to 15 minutes; it begins with an estimate for this machine. --time-budget 5m ends it earlier",
     "run": "minutes to hours; it begins with an estimate for this machine. --time-budget 45m holds it to that",
     "status": "a second, and a minute where gigabytes of photographs are to be compared with what was ingested",
-    "report": "about 10 s, also while the run works",
-    "ingest": "about 1 s for 100 photographs of one megapixel",
+    "report": "about 5 s for some hundred photographs, also while the run works",
+    "ingest": "about 500 photographs of 256 x 256 a second and core, some 50 of one megapixel",
     "compare": "hours for a study, minutes to hours for one run; it begins with an estimate for this machine",
-    "pool build": "about a minute for 200 masks of each of four categories",
+    "pool build": "about 20 masks a second",
     "pool draw": "as long as you draw",
     "pool rate": "as long as people rate; the page is there after a few seconds",
     "pool import-scores": "a second",
@@ -26,16 +26,16 @@ TIMES = {
     "pool evaluate": "a few seconds",
     "pool real-or-generated": "a second",
     "pool stats": "a second",
-    "pool show": "a second",
+    "pool show": "about a second",
     "pool study": "minutes",
-    "train": "about half an hour for 2,000 steps; --time-budget 25m ends it earlier",
-    "generate": "about a minute for 100 photographs",
-    "gate": "one to a few minutes for 100 photographs of each category",
-    "export": "seconds for 100 photographs",
-    "explain": "less than a second",
+    "train": "0.6 s of one core a step of 8 windows of 64 x 64, so 20 minutes of it for 2,000; --time-budget 25m ends it earlier",
+    "generate": "about 40 photographs of 512 x 512 a second, 60 of 256 x 256",
+    "gate": "about 12 photographs a second",
+    "export": "more than 100 photographs of 256 x 256 a second",
+    "explain": "half a second",
     "evaluate": "about a minute for 100 pictures a side",
     "lift": "days for the whole study, minutes for --max-cells 1; every cell is kept, the same command goes on",
-    "detect train": "about 10 min for 600 steps at 256 px",
+    "detect train": "about 2 steps a second and core (dense, 8 crops of 160 x 160)",
     "detect eval": "about 10 s for 100 photographs",
     "detect predict": "about 10 s for 100 photographs",
     "detect export": "about half a minute",
@@ -54,7 +54,8 @@ TIMES = {
     "weights check": "a few seconds",
     "weights fetch": "as long as half a gigabyte takes on your line",
 }
-"""By verb. Rough, from runs on small machines; where it depends on the work, the verb begins with an estimate."""
+"""By verb. Rates are measured (``benchmarks/verb_times.py``, ``benchmarks/ingest.py``, ``benchmarks/generate.py``, the
+demo's stages); the rest is rough, from runs on small machines. A verb of many stages begins with an estimate."""
 
 
 class Verbs(TyperGroup):

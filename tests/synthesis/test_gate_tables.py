@@ -183,6 +183,13 @@ def test_with_few_objects_a_fault_is_measured_and_decides_nothing(tmp_path):
     assert measure(category(few, made, judged_objects=3))["tone"].level == "fail"
 
 
+def test_of_few_accepted_photographs_a_fault_is_measured_and_decides_nothing(real_bars, tmp_path):
+    made = bars(tmp_path / "made", 2, 1, level=150)
+    found = measure(category(real_bars, made))["tone"]
+    assert (found.level, found.have, found.need, found.of) == ("too_few", 4, CONFIG.judged_n, "photographs")
+    assert measure(category(real_bars, made, judged_n=4))["tone"].level == "fail"
+
+
 @pytest.mark.parametrize("row", CATEGORY_METRICS, ids=lambda row: row.name)
 def test_every_metric_keeps_its_name_its_worst_level_and_its_json(row, real_bars, tmp_path):
     for number, level in enumerate((200, 90)):

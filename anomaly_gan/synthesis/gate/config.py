@@ -58,7 +58,7 @@ class GateConfig(Config):
     two or three objects are no reference. Nothing of it is dropped for a figure."""
     judged_n: int = Field(9, ge=2)
     """With fewer photographs on either side a distance is given and decides nothing: at N = 6 pasted real defects have
-    come to 3.9 times the 95th percentile of real against real."""
+    come to 3.9 times the 95th percentile of real against real. Shares of so few accepted ones decide nothing either."""
     warn_outside: float = Field(0.2, ge=0, le=1)
     fail_outside: float = Field(0.5, ge=0, le=1)
     """A category is warned or failed where this share of its generated defects has a direction, size, place, tone or

@@ -16,7 +16,8 @@ class CategoryMetric:
 
     ``function`` gives a result under the row's name, or None where it does not apply (gray photographs have no colour);
     its level is at most ``worst``. ``needs_objects``: it compares with real defects, so that below
-    ``gate.judged_objects`` real objects its level is ``too_few`` whatever it found.
+    ``gate.judged_objects`` real objects its level is ``too_few`` whatever it found, and below ``gate.judged_n``
+    accepted photographs where it would warn or fail: of two photographs one is half.
     """
 
     name: str
@@ -50,12 +51,14 @@ CATEGORY_METRICS: tuple[CategoryMetric, ...] = (
 def measure(data: CategoryData, metrics: tuple[CategoryMetric, ...] = CATEGORY_METRICS) -> dict[str, MetricResult]:
     """Every metric that applies, by name."""
     found = {}
-    few = data.objects < data.config.judged_objects
+    few, made = data.objects < data.config.judged_objects, data.counts.accepted
     for row in metrics:
         result = row.function(data)
         if result is None:
             continue
         if few and row.needs_objects:
             result = replace(result, level="too_few", have=data.objects, need=data.config.judged_objects, of="objects")
+        elif row.needs_objects and made < data.config.judged_n and result.level in ("warn", "fail"):
+            result = replace(result, level="too_few", have=made, need=data.config.judged_n, of="photographs")
         found[row.name] = result
     return found
