@@ -28,7 +28,7 @@ TIMES = {
     "pool stats": "a second",
     "pool show": "about a second",
     "pool study": "minutes",
-    "train": "0.6 s of one core a step of 8 windows of 64 x 64, so 20 minutes of it for 2,000; --time-budget 25m ends it earlier",
+    "train": "0.6 s of one core a step (8 windows of 64 x 64): 20 minutes for 2,000; --time-budget 25m ends it earlier",
     "generate": "about 40 photographs of 512 x 512 a second, 60 of 256 x 256",
     "gate": "about 12 photographs a second",
     "export": "more than 100 photographs of 256 x 256 a second",
