@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .files import sha256_file
+from .files import sha256_bytes, sha256_file
 
 SCHEMA = 8
 """Of stage keys and manifests. Raised where a default changes its value, or where the same configuration and inputs
@@ -112,6 +112,18 @@ def damage(folder: Path) -> list[str]:
         elif _size(path) != item["size"] or sha256_file(path) != item["sha256"]:
             found.append(f"{item['path']}: changed")
     return found
+
+
+def read_product(path: Path) -> bytes:
+    """The bytes of a product, as its stage wrote them; a file of no finished stage is read as it is.
+
+    Raises:
+        InputError: A13, its bytes are others.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    check_product(path, sha256_bytes(content))
+    return content
 
 
 def check_product(path: Path, sha256: str | None = None) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.manifest import check_product, read_product
 
 from ..data import CategoryMap
 from .sampling import Item
@@ -77,6 +78,7 @@ class Bank:
         if name not in self._shards:
             path = self.folder / name
             try:
+                check_product(path)
                 with np.load(path, allow_pickle=False) as content:
                     self._shards[name] = {key: content[key] for key in content.files}
                 if self._shards[name]["masks"].shape != self._shards[name]["pixels"].shape[:3]:
@@ -97,7 +99,7 @@ def read_bank(folder: Path, categories: CategoryMap, objects: Collection[str]) -
     """
     path = folder / "bank.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in read_product(path).splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "make a bank first") from error
     except ValueError as error:

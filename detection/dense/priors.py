@@ -9,6 +9,7 @@ import numpy as np
 from anomaly_gan.core.dataset import ImageRecord
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import read_pixels
+from anomaly_gan.core.manifest import check_product
 
 
 def read_prior(folder: Path | None, image: ImageRecord) -> np.ndarray:
@@ -21,6 +22,7 @@ def read_prior(folder: Path | None, image: ImageRecord) -> np.ndarray:
     if folder is None:
         raise ConfigError("dense.prior: needs the folder of one-class maps")
     path = folder / f"{image.id}.png"
+    check_product(path)
     prior = read_pixels(path, gray=True)
     if prior.shape != (image.height, image.width):
         raise InputError(

@@ -11,7 +11,7 @@ from small_run import build_run
 from torch import nn
 
 from anomaly_gan.core.config import Config
-from anomaly_gan.core.dataset import load_dataset
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_bytes, write_json, write_text
 from anomaly_gan.core.images import encode_png, read_pixels, read_record
@@ -20,11 +20,18 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.core.versions import mixture, versions
 from anomaly_gan.engine.checkpoint import save_weights
 from anomaly_gan.pipeline.status import makers
+from anomaly_gan.synthesis.export.failed import without_failed
+from anomaly_gan.synthesis.export.stage import read_outliers
 from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
-from anomaly_gan.synthesis.methods.painting.generator import load_net
+from anomaly_gan.synthesis.label_check.segmenter import LabelChecker
+from anomaly_gan.synthesis.methods.best import FILE, read_choice
+from anomaly_gan.synthesis.methods.painting.generator import load_net, read_model
+from anomaly_gan.synthesis.relighting.model import load_light
 from detection.data import read_resized
+from detection.dense.bank import read_bank
+from detection.one_class.synthetic_filter.filter_stage import read_setting
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,3 +123,47 @@ def test_who_made_a_run_is_said_and_a_mixture_too(tmp_path):
     one, other = {"versions": {"torch": "2.11.0", "numpy": "2"}}, {"versions": {"torch": "2.15.0", "numpy": "2"}}
     assert mixture([one, one]) is None
     assert "(torch 2.11.0, 2.15.0)" in str(mixture([one, other])) and "not told" in str(mixture([one, {}]))
+
+
+def spoil(path: Path) -> None:
+    """One character of the content is another; the size stays."""
+    content = bytearray(path.read_bytes())
+    at = next(at for at in range(len(content) // 2, len(content)) if 48 <= content[at] <= 56)
+    content[at] += 1
+    path.write_bytes(content)
+
+
+def product(folder: Path, name: str, content: bytes) -> Path:
+    """A file of a finished stage, which has been changed since."""
+
+    def work(config, context, out):
+        write_bytes(out / name, content)
+        return {}
+
+    run_stage("s", work, ExportConfig(), Context(0), folder)
+    spoil(folder / name)
+    return folder / name
+
+
+READERS = {
+    "model.json": lambda folder: read_model(folder, []),
+    "light.json": lambda folder: load_light(folder / "light.json"),
+    "segmenters.json": LabelChecker,
+    "metrics.json": lambda folder: without_failed(Dataset([], [], []), folder),
+    "outliers.jsonl": lambda folder: read_outliers(folder / "outliers.jsonl", Dataset([], [], [])),
+    "config.yaml": lambda folder: read_setting(folder, "threads"),
+    "bank.jsonl": lambda folder: read_bank(folder, None, []),  # type: ignore[arg-type]
+    "choice.json": read_choice,
+}
+"""What later stages read of earlier ones beside photographs, labels and nets."""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_of_a_product_verifies(tmp_path, name):
+    if name in ("metrics.json", "config.yaml"):  # every stage writes its own
+        net_of(tmp_path / "s")
+        (tmp_path / "s" / name).write_bytes(b"[]\n")
+    else:
+        assert product(tmp_path / "s", FILE if name == "choice.json" else name, b'{"a": 11111111}\n').is_file()
+    with pytest.raises(InputError, match="A13: has changed since its stage wrote it"):
+        READERS[name](tmp_path / "s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,7 +57,33 @@ def inside(tmp_path_factory):
     store.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+EVENT = {
+    "key": "k" * 16,
+    "kind": "grade",
+    "criterion": "shape",
+    "grade": 7,
+    "expects": "",
+}
+ENTRY = {"name": "Ann", "secret": "s" * 22}
+COUNT = int(os.environ.get("FUZZ", "150"))
+
+
+@settings(max_examples=COUNT, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(some.dictionaries(some.sampled_from([*FIELDS]), VALUES, max_size=2), some.booleans(), some.integers(0, 9**9))
+def test_a_sound_request_with_a_field_or_two_spoilt_is_answered(inside, spoilt, entering, number):
+    """These reach the store: a body made of anything hardly does."""
+    if entering:
+        body, path = {**ENTRY, **{name: value for name, value in spoilt.items() if name in ENTRY}}, "/api/enter"
+    else:
+        item = inside.get("/api/work", headers={"x-rater": "1"}).json()["items"][0]
+        sound = {**EVENT, "key": f"{number:016d}", "item": item["id"], "version": item["version"]}
+        body, path = {**sound, **spoilt}, "/api/events"
+    content = json.dumps(body).encode("utf-8", "surrogatepass")
+    answer = inside.post(path, content=content, headers={"x-rater": "1"})
+    assert answer.status_code < 500, (path, body, answer.text)
+
+
+@settings(max_examples=COUNT, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(some.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"]), PATHS, RATERS, BODIES)
 def test_no_request_is_answered_with_a_fault_of_ours(inside, method, path, rater, body):
     try:

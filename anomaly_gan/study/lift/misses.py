@@ -130,7 +130,7 @@ def with_hard_sound(
     lines = read_lines(bank)
     for shard in sorted({line["shard"] for line in lines}):
         link_file(bank / shard, folder / shard)
-    side = int(np.load(bank / lines[0]["shard"])["masks"].shape[-1])
+    side = int(np.load(bank / lines[0]["shard"], allow_pickle=False)["masks"].shape[-1])
     images = {image.id: image for image in train.normals()}
     surest: dict[int, dict[str, Any]] = {}
     for row in sorted(rows, key=lambda row: -row["score"]):

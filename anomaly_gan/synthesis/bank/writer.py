@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...core.files import atomic_path, write_text
+from ...core.manifest import check_product, read_product
 from ...core.progress import track
 
 SHARD = 256
@@ -65,10 +66,13 @@ def write_shards(orders: Sequence[Order], make: Callable[[Order], Crop], out: Pa
 
 def read_lines(bank: Path) -> list[dict[str, Any]]:
     """The lines of a finished bank."""
-    return [json.loads(line) for line in (bank / "bank.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in read_product(bank / "bank.jsonl").splitlines()]
 
 
 def read_shards(bank: Path) -> tuple[np.ndarray, np.ndarray]:
     """All ``pixels`` and ``masks`` of a bank, in the order of their ids."""
-    parts = [np.load(path) for path in sorted(bank.glob("bank-*.npz"))]
+    paths = sorted(bank.glob("bank-*.npz"))
+    for path in paths:
+        check_product(path)
+    parts = [np.load(path, allow_pickle=False) for path in paths]
     return np.concatenate([part["pixels"] for part in parts]), np.concatenate([part["masks"] for part in parts])

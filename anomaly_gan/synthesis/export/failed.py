@@ -8,6 +8,7 @@ from typing import Any
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
+from ...core.manifest import read_product
 from ..gate.results import GateResult
 
 
@@ -21,7 +22,7 @@ def without_failed(accepted: Dataset, gate: Path) -> tuple[Dataset, dict[str, An
     """
     path = gate / "metrics.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        content = json.loads(read_product(path)) if path.is_file() else {}
         result = GateResult.from_json(content) if "categories" in content else None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run the gate again") from error

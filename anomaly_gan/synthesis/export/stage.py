@@ -21,6 +21,7 @@ from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset, numb
 from ...core.errors import CheckFailed, InputError
 from ...core.files import sha256_bytes, write_bytes
 from ...core.images import read_pixels
+from ...core.manifest import read_product
 from ...core.masks import decode_rle, encode_rle, mask_area, mask_box_xywh
 from ...core.progress import track
 from ...core.stage import Context
@@ -113,7 +114,7 @@ def read_outliers(path: Path, accepted: Dataset) -> set[str]:
         InputError: the file is missing or broken, or says nothing of an accepted photograph with a defect.
     """
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in read_product(path).splitlines()]
         found = {str(line["file_name"]): bool(line["outlier"]) for line in lines}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
+from ...core.manifest import read_product
 from ...core.masks import windowed
 from ...metrics.seam import seam_score
 from ..label_check.copies import CopyBook
@@ -35,7 +36,7 @@ class Inspector:
         )
         path = folder / "reference.jsonl"
         try:
-            self.real = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            self.real = [json.loads(line) for line in read_product(path).splitlines()]
         except (OSError, ValueError) as error:
             raise InputError(str(path), "FORMAT", "cannot be read", "run label_check again") from error
 

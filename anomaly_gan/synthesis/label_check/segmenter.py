@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...core.errors import InputError
-from ...core.manifest import check_product
+from ...core.manifest import check_product, read_product
 from ...core.masks import windowed
 from ...engine.task import Losses, Update
 from ...nets.lean_unet import LeanUNet
@@ -124,7 +124,7 @@ class LabelChecker:
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         try:
-            self.card = json.loads((folder / "segmenters.json").read_text(encoding="utf-8"))
+            self.card = json.loads(read_product(folder / "segmenters.json"))
             self.nets = [self._net(folder / f"segmenter-{fold}.safetensors") for fold in range(self.card["folds"])]
         except (OSError, ValueError, KeyError) as error:
             raise InputError(str(folder), "FORMAT", "no whole segmenters here", "run label_check again") from error

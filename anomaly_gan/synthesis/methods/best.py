@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import InputError
+from ...core.manifest import read_product
 from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import METHODS
 
@@ -24,7 +25,7 @@ def read_choice(folder: Path) -> dict[str, str]:
         InputError: FORMAT, the file cannot be read.
     """
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = json.loads(read_product(folder / FILE))
         return {str(name): str(method) for name, method in content.items()}
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(str(folder / FILE), "FORMAT", "cannot be read", "run choose again") from error

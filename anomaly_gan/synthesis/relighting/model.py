@@ -20,6 +20,7 @@ import numpy as np
 from ...core.config import nearest
 from ...core.errors import ConfigError, InputError
 from ...core.files import write_json
+from ...core.manifest import read_product
 from ...core.seeding import rng_for, seed_for
 from ..conditions import MOST_STOPS, check_pattern
 
@@ -116,7 +117,7 @@ def load_light(path: Path) -> LightModel:
         InputError: it is missing or no light model.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_product(path))
         model = LightModel(
             **{
                 **content,

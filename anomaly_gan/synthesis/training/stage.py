@@ -109,7 +109,8 @@ def _train(
         if light:
             light.save(out / LIGHT_FILE)
         finish(out)
-    return {**_metrics(config, channels, origin, task, history, plateau), **_warnings(config, task, source, history)}
+    warnings = _warnings(config, task, source, history) if fabric.is_global_zero else {}
+    return {**_metrics(config, channels, origin, task, history, plateau), **warnings}
 
 
 def _channels(config: TrainConfig, train: Dataset) -> int:

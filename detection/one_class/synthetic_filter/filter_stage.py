@@ -19,6 +19,7 @@ import torch
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_text
+from anomaly_gan.core.manifest import read_product
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.stage import Context
@@ -57,7 +58,7 @@ def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, 
     """
     folder = context.inputs["one_class"]
     ingest, accepted = load_dataset(context.inputs["ingest"]), load_dataset(context.inputs[f"gate@{config.method}"])
-    learned = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    learned = json.loads(read_product(folder / "metrics.json"))
     threads = read_setting(folder, "threads")
     if threads:
         torch.set_num_threads(threads)
@@ -86,7 +87,7 @@ def read_setting(folder: Path, name: str) -> Any:
     """A value of the finished stage's ``config.yaml``."""
     import yaml
 
-    return yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))[name]
+    return yaml.safe_load(read_product(folder / "config.yaml"))[name]
 
 
 def synthetic(accepted: Dataset, ingest: Dataset) -> list[Subject]:

@@ -18,7 +18,7 @@ from torch import nn
 
 from ....core.dataset import Annotation
 from ....core.errors import InputError
-from ....core.manifest import check_product
+from ....core.manifest import check_product, read_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
@@ -228,7 +228,7 @@ def read_model(trained: Path, categories: list[str]) -> dict[str, Any]:
     Raises:
         InputError: the training has other categories than the data set (H10).
     """
-    model = json.loads((trained / "model.json").read_text(encoding="utf-8"))
+    model = json.loads(read_product(trained / "model.json"))
     if model["categories"] != categories:
         raise InputError(
             str(trained / "model.json"),

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from ....core.dataset import Annotation
 from ....core.errors import InputError
+from ....core.manifest import read_product
 from ....core.masks import mask_box_xywh
 from ....losses.severity import RING_PX, severity
 from ...conditions import SeverityWindow
@@ -60,7 +61,7 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
                 "give the folder of a finished training, RUN/train@anomaly_gan",
             )
     try:
-        names = json.loads((trained / "model.json").read_text(encoding="utf-8"))["categories"]
+        names = json.loads(read_product(trained / "model.json"))["categories"]
         brush, channels = load_brush(trained, names, device)
     except (ValueError, KeyError, TypeError, ValidationError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]

@@ -1,0 +1,51 @@
+"""The smallest training that a configuration may ask for takes a step; anything smaller is refused before it starts."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.engine.loop import make_fabric, train_step
+from anomaly_gan.nets.aware import AwareNet
+from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
+from anomaly_gan.synthesis.registry import METHODS
+
+LEAST = {"batch": 2, "size": 16, "base_width": 4, "depth": 2, "widths": (4, 4), "patch_width": 4, "scales": (1,)}
+LEARNERS = [name for name in METHODS if METHODS[name].trainable]
+
+
+@pytest.fixture(scope="module")
+def source(small_run):
+    return PairSource(
+        small_run.ingest.split("train"),
+        small_run.pool,
+        Framing(16, (1,)),
+        2,
+        3,
+        gray=True,
+        paint_out=True,
+        examples=True,
+    )
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "instance"])
+@pytest.mark.parametrize("name", LEARNERS)
+def test_two_rows_of_sixteen_pixels_are_enough_for_every_norm(source, name, norm):
+    """One pixel a channel is too few for a norm: it must never come to that within the sizes that are allowed."""
+    torch.manual_seed(0)
+    config = TrainConfig(method=name, **{**LEAST, "norm": norm})
+    row = METHODS[name]
+    task = row.build(config, 1, 2, AwareNet(1, 4) if row.aware else None, 0, torch.device("cpu"))
+    values = train_step(task, task.updates(), source.batch(0), make_fabric("cpu"))
+    assert values and all(math.isfinite(value) for value in values.values())
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("less", [{"batch": 1}, {"size": 8}, {"depth": 1}, {"depth": 5}])
+def test_less_is_refused_before_anything_is_built(name, less):
+    with pytest.raises((ValueError, ConfigError)):
+        TrainConfig(method=name, **{**LEAST, **less})
