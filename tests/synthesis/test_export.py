@@ -204,6 +204,7 @@ def test_a_category_that_fails_is_not_exported(small_run, gated, tmp_path, verdi
     folder = tmp_path / "gate"
     shutil.copytree(gated, folder)
     write_json(folder / "metrics.json", gate_metrics(**verdicts))
+    write_json(folder / "manifest.json", {"key": "x", "files": []})  # nothing to hold the other verdict to
     inputs = {**small_run.inputs(), "gate@copy_paste": folder}
     run_stage("export", export.run, ExportConfig(method="copy_paste"), Context(3, "cpu", inputs), tmp_path / "out")
     exported = load_dataset(tmp_path / "out")
