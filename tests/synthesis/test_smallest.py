@@ -37,7 +37,8 @@ def source(small_run):
 def test_two_rows_of_sixteen_pixels_are_enough_for_every_norm(source, name, norm):
     """One pixel a channel is too few for a norm: it must never come to that within the sizes that are allowed."""
     torch.manual_seed(0)
-    config = TrainConfig(method=name, **{**LEAST, "norm": norm})
+    local = {"local_size": 8} if name.startswith("anomaly_gan") else {}
+    config = TrainConfig(method=name, **{**LEAST, **local, "norm": norm})
     row = METHODS[name]
     task = row.build(config, 1, 2, AwareNet(1, 4) if row.aware else None, 0, torch.device("cpu"))
     values = train_step(task, task.updates(), source.batch(0), make_fabric("cpu"))
@@ -49,3 +50,10 @@ def test_two_rows_of_sixteen_pixels_are_enough_for_every_norm(source, name, norm
 def test_less_is_refused_before_anything_is_built(name, less):
     with pytest.raises((ValueError, ConfigError)):
         TrainConfig(method=name, **{**LEAST, **less})
+
+
+@pytest.mark.parametrize("side", [4, 24, 32])
+def test_a_crop_that_the_local_discriminator_cannot_halve_is_refused_by_name(side):
+    """Sixteen pixels have widths for two convolutions; a crop of 32 needs three."""
+    with pytest.raises(ValueError, match="local_size"):
+        TrainConfig(**LEAST, local_size=side)

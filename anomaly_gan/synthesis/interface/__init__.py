@@ -88,6 +88,11 @@ class MethodConfig(Config):
         """Steps of whatever this method trains before its own nets."""
         return 0
 
+    @property
+    def sides(self) -> dict[str, int]:
+        """Side in pixels of what nets see besides whole windows, by the setting that says it."""
+        return {}
+
 
 def laid_over_defaults(kind: type[Config], values: dict[str, Any]) -> dict[str, Any]:
     """``values`` with every part that is given as a mapping laid over the field's own default."""

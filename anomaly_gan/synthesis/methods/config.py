@@ -148,10 +148,11 @@ class TrainConfig(Config):
             )
         if self.size % 2**self.nets.halvings:
             raise ValueError(f"size: {self.size} px cannot be halved {self.nets.halvings} times (nets.depth)")
-        if self.size < 8 or self.size & (self.size - 1):
-            raise ValueError(f"size: {self.size} must be a power of two of at least 8")
-        if (self.size // 4).bit_length() - 1 > len(self.nets.widths):
-            raise ValueError(f"nets.widths: {self.size} px needs {(self.size // 4).bit_length() - 1} widths")
+        for name, side in {"size": self.size, **self.recipe.sides}.items():
+            if side < 8 or side & (side - 1):
+                raise ValueError(f"{name}: {side} must be a power of two of at least 8")
+            if (side // 4).bit_length() - 1 > len(self.nets.widths):
+                raise ValueError(f"nets.widths: {name} {side} px needs {(side // 4).bit_length() - 1} widths")
         return self
 
     def own(self, kind: type[Kind]) -> Kind:

@@ -89,6 +89,10 @@ class AnomalyGanConfig(PaintedConfig):
         return self
 
     @property
+    def sides(self) -> dict[str, int]:
+        return {"local_size": self.local_size} if self.discriminator_view == "both" else {}
+
+    @property
     def exemplars(self) -> bool:
         return self.painter.painting == "example"
 
