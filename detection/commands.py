@@ -138,7 +138,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     from anomaly_gan.engine.loop import make_fabric
 
     from .detectors.registry import detector
-    from .evaluation.evaluate import judge
+    from .evaluation.evaluate import evaluate_detections
     from .evaluation.reading import read_detections
     from .training.checkpoint import read_model
 
@@ -157,7 +157,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
             return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
         seen = read_detections(trained.net, dataset, categories, config.longest, fabric.device)
         least = dict(zip(categories.ids, trained.least, strict=True))
-        figures = judge(dataset, seen.rows, segments, least, seen.scores, seen.pixels)
+        figures = evaluate_detections(dataset, seen.rows, segments, least, seen.scores, seen.pixels)
         write_json(work.place / "detections.json", seen.rows)
         write_json(work.place / "metrics.json", figures)
     return figures

@@ -26,7 +26,7 @@ def features(
     settings: Settings = [],
     device: Device = None,
 ) -> None:
-    """Defect crops at several moments of a training beside real ones: a t-SNE, and the distance that goes with it."""
+    """Defect crops at several snapshots of a training beside real ones: a t-SNE, and the distance that goes with it."""
     from ..core.config import read_yaml
     from ..pipeline.plan import plan
 
@@ -34,7 +34,7 @@ def features(
     saved = run / f"train@{method}" / "config.yaml"
     kept = read_yaml(saved).get("keep_every") if saved.is_file() else None
     if not kept:
-        raise ConfigError(f"{saved.parent}: the training kept no moments; train with --set keep_every=500")
+        raise ConfigError(f"{saved.parent}: the training kept no snapshots; train with --set keep_every=500")
     # the training's own word, not the run's: it may have been trained with --set
     config = config.model_copy(
         update={

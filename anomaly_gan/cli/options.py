@@ -9,6 +9,7 @@ import typer
 
 from ..core.durations import canonical
 from ..core.errors import ConfigError
+from ..core.renamed import EXEMPLAR, newest
 
 if TYPE_CHECKING:
     from ..pipeline.config import RunConfig
@@ -21,7 +22,14 @@ Settings = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
-MethodName = Annotated[str, typer.Option("--method", help="A generation method, such as anomaly_gan or copy_paste.")]
+MethodName = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="A generation method, such as anomaly_gan or copy_paste.",
+        callback=lambda name: newest(name, EXEMPLAR, "the method"),
+    ),
+]
 TimeBudget = Annotated[
     str | None,
     typer.Option(

@@ -13,11 +13,23 @@ KEYS: dict[str, dict[str, str]] = {
         "certificate_gap": "label_iou_gap",
         "min_certificate": "min_label_iou",
     },
+    "FeatureDriftConfig": {"moments": "snapshots"},
     "PoolConfig": {"judge": "plausibility"},
     "RunConfig": {"certify": "label_check", "opinion": "one_class_filter"},
 }
 """Section's class -> what a key of it was called before -> its name."""
-WORDS: dict[str, dict[str, dict[str, str]]] = {}
+EXEMPLAR = {"examples": "exemplar"}
+"""The method that shows what a generator starts from."""
+WORDS: dict[str, dict[str, dict[str, str]]] = {
+    "BankConfig": {"method": EXEMPLAR},
+    "ChooseConfig": {"methods": EXEMPLAR},
+    "CompareConfig": {"arms": EXEMPLAR},
+    "ExportConfig": {"method": EXEMPLAR},
+    "GateConfig": {"method": EXEMPLAR},
+    "GenerateConfig": {"method": EXEMPLAR},
+    "LiftArm": {"bank": EXEMPLAR},
+    "PainterConfig": {"painting": {"example": "exemplar"}},
+}
 """Section's class -> key -> a word that was its value before -> the word."""
 STAGES = {"certify": "label_check", "opinion": "one_class_filter"}
 """Of ``run --from`` and ``--to``."""

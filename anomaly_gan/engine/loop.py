@@ -247,7 +247,7 @@ def train_step(
     for update in updates:
         if not update.runs_at(step):
             continue
-        with frozen(update.held_still):
+        with frozen(update.frozen):
             with fabric.autocast():
                 losses = update.losses(outputs)
             stacked = torch.stack([value.float() for value in losses.values()])

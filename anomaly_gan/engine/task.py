@@ -18,14 +18,14 @@ Losses = dict[str, Tensor]
 class Update:
     """One optimiser step: ``losses(outputs)`` gives named, weighted terms whose sum is minimised.
 
-    Nets in ``held_still`` take part in the forward pass of the losses but receive no gradient.
+    Nets in ``frozen`` take part in the forward pass of the losses but receive no gradient.
     The update runs on those steps whose remainder by ``every`` is in ``phases``: with (1, (0,)) on every step.
     """
 
     name: str
     optimizer: Optimizer
     losses: Callable[[Any], Losses]
-    held_still: tuple[nn.Module, ...] = ()
+    frozen: tuple[nn.Module, ...] = ()
     every: int = 1
     phases: tuple[int, ...] = (0,)
 

@@ -21,7 +21,7 @@ from ..core.progress import say
 from ..ingestion.stage import IngestConfig
 from ..report.config import ReportConfig
 from ..synthesis.choice.config import ChooseConfig
-from ..synthesis.feature_drift.config import FeaturesConfig
+from ..synthesis.feature_drift.config import FeatureDriftConfig
 from ..synthesis.gate.config import ExportConfig, GateConfig
 from ..synthesis.generate.config import GenerateConfig
 from ..synthesis.label_check.config import LabelCheckConfig
@@ -69,7 +69,7 @@ class RunConfig(Config):
     generate: GenerateConfig = GenerateConfig()
     label_check: LabelCheckConfig = LabelCheckConfig()
     gate: GateConfig = GateConfig()
-    features: FeaturesConfig = FeaturesConfig()
+    features: FeatureDriftConfig = FeatureDriftConfig()
     one_class: OneClassStageConfig = OneClassStageConfig()
     one_class_filter: OneClassFilterConfig = OneClassFilterConfig()
     export: ExportConfig = ExportConfig()
@@ -107,7 +107,7 @@ class RunConfig(Config):
         """The arms that make photographs: all but ``none``.
 
         Raises:
-            ConfigError: an arm that is no known method, names no pool variant, or shows examples where there are none.
+            ConfigError: an arm that is no known method, names no pool variant, or shows exemplars where there are none.
         """
         arms = [Arm.read(name) for name in self.compare.arms if name != NO_AUGMENTATION]
         for arm in arms:
@@ -117,10 +117,10 @@ class RunConfig(Config):
                     f"compare.arms: {arm.name}: no pool variant {arm.variant!r}"
                     f"{nearest(arm.variant, self.pool_variants)}"
                 )
-            if arm.method == "examples" and not self.training("anomaly_gan").recipe.exemplars:
+            if arm.method == "exemplar" and not self.training("anomaly_gan").recipe.exemplars:
                 raise ConfigError(
-                    "compare.arms: examples: anomaly_gan starts from none; set "
-                    "train_methods.anomaly_gan.painter.painting: example"
+                    "compare.arms: exemplar: anomaly_gan starts from none; set "
+                    "train_methods.anomaly_gan.painter.painting: exemplar"
                 )
         return arms
 

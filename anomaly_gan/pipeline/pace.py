@@ -173,7 +173,7 @@ def _batch(config: TrainConfig, rows: int, channels: int, categories: int) -> An
     masks = torch.zeros(rows, 1, side, side)
     masks[:, :, side // 4 : side // 2, side // 4 : side // 2] = 1
     pictures = [torch.rand(rows, channels, side, side) * 2 - 1 for _ in range(5)]
-    examples = pictures[3:] if config.recipe.exemplars else [None, None]
+    exemplars = pictures[3:] if config.recipe.exemplars else [None, None]
     return Batch(
         pictures[0],
         masks,
@@ -182,7 +182,7 @@ def _batch(config: TrainConfig, rows: int, channels: int, categories: int) -> An
         torch.arange(rows) % categories,
         torch.randn(rows, 2, side, side),
         pictures[2],
-        *examples,
+        *exemplars,
     )
 
 

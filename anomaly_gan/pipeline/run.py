@@ -12,7 +12,7 @@ from ..core.files import atomic_path
 from ..core.stage import Context, read_manifest, run_stage
 from ..core.time_budget import TimeBudget
 from ..ingestion.stage import IngestConfig, source_key
-from ..synthesis.feature_drift.config import FeaturesConfig
+from ..synthesis.feature_drift.config import FeatureDriftConfig
 from ..synthesis.gate.config import GateConfig
 from ..synthesis.gate.config import source_keys as gate_keys
 from .config import RunConfig
@@ -65,7 +65,7 @@ def outside_keys(step: Step) -> dict[str, str]:
         from mask_pool.build.stage import source_keys
 
         return source_keys(step.config)
-    if isinstance(step.config, GateConfig | FeaturesConfig):
+    if isinstance(step.config, GateConfig | FeatureDriftConfig):
         return gate_keys()
     return {}
 

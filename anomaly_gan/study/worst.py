@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluated:
     """One cell photograph by photograph: annotation id -> the detection matched to it; image id -> the surest
     detection that matches nothing; all detections."""
 
@@ -71,8 +71,8 @@ class Fold:
 
     fold: int
     test: Dataset
-    none: Mapping[int, Judged]
-    arm: Mapping[int, Judged]
+    none: Mapping[int, Evaluated]
+    arm: Mapping[int, Evaluated]
 
 
 @dataclass(frozen=True)
@@ -130,21 +130,21 @@ class Worst:
         )
 
 
-def read_fold(test: Dataset, results: Mapping[Path, Mapping[str, Any]], name: str) -> dict[str, dict[int, Judged]]:
+def read_fold(test: Dataset, results: Mapping[Path, Mapping[str, Any]], name: str) -> dict[str, dict[int, Evaluated]]:
     """Arm -> seed -> what a run's finished cells of one detector, by their folders, make of each photograph.
 
     Raises:
         InputError: a file of detections cannot be read.
     """
-    judged: dict[str, dict[int, Judged]] = {}
+    judged: dict[str, dict[int, Evaluated]] = {}
     for folder, result in results.items():
         if result["detector"] == name:
             rows = read_json(folder / "detections.json")
-            judged.setdefault(result["arm"], {})[result["seed"]] = judge_cell(test, rows, detector(name).segments)
+            judged.setdefault(result["arm"], {})[result["seed"]] = evaluate_cell(test, rows, detector(name).segments)
     return judged
 
 
-def judge_cell(test: Dataset, rows: Sequence[DetectionRow], segments: bool) -> Judged:
+def evaluate_cell(test: Dataset, rows: Sequence[DetectionRow], segments: bool) -> Evaluated:
     """Match a cell's detections to the truth, each photograph by itself."""
     sure = [row for row in rows if row["score"] >= UNSURE]
     matches, unmatched = matched_at_50(test, sure, segments)
@@ -153,7 +153,7 @@ def judge_cell(test: Dataset, rows: Sequence[DetectionRow], segments: bool) -> J
         row = sure[at]
         if row["image_id"] not in alarms or row["score"] > alarms[row["image_id"]]["score"]:
             alarms[row["image_id"]] = row
-    return Judged({number: sure[at] for number, at in matches.items()}, alarms, sure)
+    return Evaluated({number: sure[at] for number, at in matches.items()}, alarms, sure)
 
 
 def worst_of(arm: str, name: str, folds: Sequence[Fold]) -> Worst:

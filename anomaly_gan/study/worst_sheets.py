@@ -16,7 +16,7 @@ from ..core.contact_sheet import PAPER, contact_sheet, magnify
 from ..core.images import write_png
 from ..core.masks import decode_rle
 from ..report.pictures import Window, cut, load_pixels, native_window
-from .worst import Judged, Loss, Worst
+from .worst import Evaluated, Loss, Worst
 
 CELL = 192
 VISIBLE = 0.25
@@ -110,7 +110,7 @@ def _colour(picture: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
 
 
-def _shown(cell: Judged, loss: Loss) -> list[tuple[np.ndarray, str]]:
+def _shown(cell: Evaluated, loss: Loss) -> list[tuple[np.ndarray, str]]:
     """Masks (boxes where there are none) of the detections on the photograph with score and category, the surest
     first."""
     about, names = cell.about(loss.image.id, loss.missed), loss.fold.test.category_names()

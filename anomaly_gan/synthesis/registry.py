@@ -110,8 +110,8 @@ METHODS = {
         "anomaly_gan.synthesis.methods.from_noise.task:build_lsgan",
         config="anomaly_gan.synthesis.methods.from_noise.config:NoiseConfig",
     ),
-    "examples": Method(
-        "anomaly_gan.synthesis.methods.painting.method:open_examples",
+    "exemplar": Method(
+        "anomaly_gan.synthesis.methods.painting.method:open_exemplars",
         trained_by="anomaly_gan",
         draws_as="anomaly_gan",
         shams=True,

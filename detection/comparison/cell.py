@@ -147,7 +147,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     from anomaly_gan.engine.loop import make_fabric
 
     from ..detectors.registry import detector
-    from ..evaluation.evaluate import judge
+    from ..evaluation.evaluate import evaluate_detections
     from ..evaluation.reading import read_detections
     from ..training.arithmetic import settled
     from ..training.finetune import train_detector
@@ -166,7 +166,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     with fabric.autocast():
         seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device)
     segments = detector(config.detector).segments
-    figures = judge(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
+    figures = evaluate_detections(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(job.folder / "detections.json", seen.rows)
     write_json(
         job.folder / "result.json",

@@ -42,7 +42,7 @@ def truth_rows(dataset: Dataset) -> list[DetectionRow]:
     ]
 
 
-def judge(
+def evaluate_detections(
     dataset: Dataset,
     rows: list[DetectionRow],
     segments: bool,
@@ -130,23 +130,26 @@ def _coco(dataset: Dataset, rows: list[DetectionRow] | None) -> COCO:
 
 def evaluate_images(truth: COCO, found: COCO, kind: str, ious: Sequence[float] = IOUS) -> COCOeval:
     """pycocotools' matching, image by image; ``kind`` is ``segm`` or ``bbox``."""
-    judge_ = COCOeval(truth, found, iouType=kind)
-    judge_.params.iouThrs = np.array(ious)
-    judge_.params.areaRng, judge_.params.areaRngLbl = judge_.params.areaRng[:1], judge_.params.areaRngLbl[:1]
-    judge_.params.maxDets = [100]
+    coco_eval = COCOeval(truth, found, iouType=kind)
+    coco_eval.params.iouThrs = np.array(ious)
+    coco_eval.params.areaRng, coco_eval.params.areaRngLbl = (
+        coco_eval.params.areaRng[:1],
+        coco_eval.params.areaRngLbl[:1],
+    )
+    coco_eval.params.maxDets = [100]
     with contextlib.redirect_stdout(io.StringIO()):
-        judge_.evaluate()
-    return judge_
+        coco_eval.evaluate()
+    return coco_eval
 
 
 def _average_precision(truth: COCO, found: COCO, kind: str) -> dict[int, dict[str, float | None]]:
     """AP at IoU 0.3, at 0.5 and COCO AP of each category id; None where the category has no true instance."""
-    judge_ = evaluate_images(truth, found, kind, (0.3, *IOUS))
+    coco_eval = evaluate_images(truth, found, kind, (0.3, *IOUS))
     with contextlib.redirect_stdout(io.StringIO()):
-        judge_.accumulate()
-    precision = judge_.eval["precision"]  # (IoU threshold, recall, category, area, detections); -1: undefined
+        coco_eval.accumulate()
+    precision = coco_eval.eval["precision"]  # (IoU threshold, recall, category, area, detections); -1: undefined
     result: dict[int, dict[str, float | None]] = {}
-    for place, key in enumerate(judge_.params.catIds):
+    for place, key in enumerate(coco_eval.params.catIds):
         of_category = precision[:, :, place, 0, 0]
         exists = bool((of_category > -1).any())
         result[key] = {
@@ -162,16 +165,16 @@ def matches_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) ->
 
     The matching is pycocotools' own; it happens inside each image, so objects can be drawn again without it.
     """
-    judge_ = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
+    coco_eval = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
     group_of = {image.id: image.group_id for image in dataset.images}
     objects = sorted(set(group_of.values()))
     unit_of = {name: number for number, name in enumerate(objects)}
-    images = len(judge_.params.imgIds)
+    images = len(coco_eval.params.imgIds)
     result = []
-    for place in range(len(judge_.params.catIds)):
+    for place in range(len(coco_eval.params.catIds)):
         scores, hits, units = [], [], []
         positives = np.zeros(len(objects), np.int64)
-        for item in judge_.evalImgs[place * images : (place + 1) * images]:
+        for item in coco_eval.evalImgs[place * images : (place + 1) * images]:
             if item is None:
                 continue
             unit = unit_of[group_of[item["image_id"]]]
@@ -191,10 +194,10 @@ def matched_at_50(dataset: Dataset, rows: list[DetectionRow], segments: bool) ->
 
     The matching is pycocotools' own, image by image and category by category.
     """
-    judge_ = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
+    coco_eval = evaluate_images(_coco(dataset, None), _coco(dataset, rows), "segm" if segments else "bbox")
     matched: dict[int, int] = {}
     alone: list[int] = []
-    for item in judge_.evalImgs:
+    for item in coco_eval.evalImgs:
         if item is None:
             continue
         for number, truth, ignored in zip(item["dtIds"], item["dtMatches"][0], item["dtIgnore"][0], strict=True):

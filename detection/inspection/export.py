@@ -76,15 +76,15 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
     missing = [name for name in PACKAGES[format] if find_spec(name) is None]
     if missing:
         raise ConfigError(f"{', '.join(missing)}: not installed; pip install 'anomaly-gan[{format}]'")
-    judge = read_model(model)
-    if not isinstance(judge.net, DenseNet):
-        raise ConfigError(f"{judge.config.detector} cannot be exported: only dense and cached give one graph")
-    if judge.config.dense.prior:
+    loaded = read_model(model)
+    if not isinstance(loaded.net, DenseNet):
+        raise ConfigError(f"{loaded.config.detector} cannot be exported: only dense and cached give one graph")
+    if loaded.config.dense.prior:
         raise ConfigError("a detector with a one-class map as input cannot be exported as one graph")
     images = [_image(size, number) for number, size in enumerate(SIZES)]
     with file_alone(out.with_suffix(".onnx")) as temporary:
-        _write_onnx(judge, temporary)
-        gap = _gap(judge.net, images, _onnx_runner(temporary) if format == "onnx" else _openvino_runner(temporary))
+        _write_onnx(loaded, temporary)
+        gap = _gap(loaded.net, images, _onnx_runner(temporary) if format == "onnx" else _openvino_runner(temporary))
         if not gap <= PARITY:
             raise CheckFailed(f"the graph differs from the detector by {gap:.2g} (allowed: {PARITY:g}): not written")
         if format == "openvino":
@@ -95,7 +95,7 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
     if format == "openvino":
         out.with_suffix(".onnx").unlink()
     written = out.with_suffix(".onnx" if format == "onnx" else ".xml")
-    return Exported(written, judge.config.detector, len(images), gap, "onnxruntime" if format == "onnx" else format)
+    return Exported(written, loaded.config.detector, len(images), gap, "onnxruntime" if format == "onnx" else format)
 
 
 def _image(size_hw: tuple[int, int], number: int) -> np.ndarray:
@@ -132,13 +132,13 @@ def _openvino_runner(path: Path) -> Run:
     return lambda image: compiled(image)[0]
 
 
-def _write_onnx(judge: Model, path: Path) -> None:
+def _write_onnx(loaded: Model, path: Path) -> None:
     """By tracing: every side is a multiple of 32, so the trunk's paddings are the same at any size, and tracing takes a
     tenth of the time that torch's other exporter needs to prove it.
     """
     import onnx
 
-    net = judge.net
+    net = loaded.net
     assert isinstance(net, DenseNet)
     axes = {0: "batch", 2: "rows", 3: "columns"}
     with quiet(), torch.no_grad():
@@ -157,22 +157,22 @@ def _write_onnx(judge: Model, path: Path) -> None:
             reason = " ".join(str(error).split())[:200]
             raise EnvironmentFailure(f"torch {torch.__version__} cannot write it as ONNX ({reason})") from error
     graph = onnx.load(str(path))
-    onnx.helper.set_model_props(graph, _metadata(judge))
+    onnx.helper.set_model_props(graph, _metadata(loaded))
     onnx.save(graph, str(path))
 
 
-def _metadata(judge: Model) -> dict[str, str]:
-    dense = judge.config.dense
+def _metadata(loaded: Model) -> dict[str, str]:
+    dense = loaded.config.dense
     facts: dict[str, Any] = {
-        "detector": judge.config.detector,
-        "categories": list(judge.categories.names),
+        "detector": loaded.config.detector,
+        "categories": list(loaded.categories.names),
         "input": PREPROCESSING,
         "output": "(B, 2K, H, W) in [0, 1]: a map for each category, then the coarse head for each",
         "instances": f"around every peak of {dense.faintest:g} or more, as far as the map is above {dense.reach:g} of "
         f"the peak; {dense.smallest} pixels or more; peaks that meet above that are one",
-        "mode": judge.mode,
+        "mode": loaded.mode,
     }
-    sound = SoundScores.from_json(judge.sound)
+    sound = SoundScores.from_json(loaded.sound)
     with contextlib.suppress(Exception):
-        facts |= {"threshold": sound.threshold(judge.false_alarm).value, "false_alarm": judge.false_alarm}
+        facts |= {"threshold": sound.threshold(loaded.false_alarm).value, "false_alarm": loaded.false_alarm}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}

@@ -134,10 +134,10 @@ def predict_folder(
         raise ConfigError(f"{out} lies inside {photos}: choose an output folder elsewhere")
     refuse_foreign(out)
     fabric = make_fabric(device)
-    judge = read_model(model, fabric.device)
-    limit, words = _limit(judge, false_alarm, threshold)
+    loaded = read_model(model, fabric.device)
+    limit, words = _limit(loaded, false_alarm, threshold)
     ledger = Ledger()
-    tree, names = list_photographs(photos, ledger, judge.bits if bits is None else bits)
+    tree, names = list_photographs(photos, ledger, loaded.bits if bits is None else bits)
     started = {
         "model": sha256_file(model / "model.json") + sha256_file(model / "model.safetensors"),
         "photographs": sha256_bytes("\0".join(names).encode()),
@@ -149,14 +149,14 @@ def predict_folder(
             return Predicted(out, **json.loads((out / SUMMARY).read_text(encoding="utf-8")))
         for half in ("labelme", "overlays"):  # of a prediction that was cut off
             shutil.rmtree(work.place / half, ignore_errors=True)
-        least = judge.least if min_score is None else (min_score,) * len(judge.least)
+        least = loaded.least if min_score is None else (min_score,) * len(loaded.least)
         coco, rows = _look(
-            judge, read_photographs(tree, names, ledger, "predict"), work.place, limit, least, overlays, fabric.device
+            loaded, read_photographs(tree, names, ledger, "predict"), work.place, limit, least, overlays, fabric.device
         )
         ledger.close(work.place / REJECTS)
         if not rows:
             raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / REJECTS}")
-        _write_tables(work.place, rows, coco, judge, limit)
+        _write_tables(work.place, rows, coco, loaded, limit)
         summary = {
             "photographs": len(rows),
             "alarms": sum(row[2] == DEFECT for row in rows),
@@ -169,7 +169,7 @@ def predict_folder(
 
 
 def _look(
-    judge: Model,
+    loaded: Model,
     photographs: Iterator[Photograph],
     place: Path,
     limit: float | None,
@@ -180,17 +180,17 @@ def _look(
     """What was found, as COCO and as rows of the table; pictures and label files are written on the way."""
     coco, rows, drawn = _Coco(), [], 0
     for photograph in photographs:
-        seen = inspected(judge, photograph, device)
+        seen = inspected(loaded, photograph, device)
         found = [item for item in seen.found if item.score >= least[item.label - 1]]
         score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
         decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
-        rows.append(_row(photograph, score, decision, found, judge.categories.names))
-        coco.add(photograph, score, found, judge.categories.ids)
+        rows.append(_row(photograph, score, decision, found, loaded.categories.names))
+        coco.add(photograph, score, found, loaded.categories.ids)
         if found:
-            _write_labelme(place / "labelme", photograph, found, judge.categories.names)
+            _write_labelme(place / "labelme", photograph, found, loaded.categories.names)
         if (decision == DEFECT or (limit is None and found)) and drawn < overlays:
             line = f"{decision}, score {score:.3f}" + ("" if limit is None else f" (alarm above {limit:.3f})")
-            content = draw_found(photograph.pixels, found, judge.categories.names, line)
+            content = draw_found(photograph.pixels, found, loaded.categories.names, line)
             write_bytes(place / "overlays" / f"{photograph.file}.jpg", content)
             drawn += 1
     return coco, rows
@@ -210,15 +210,15 @@ def in_mode(pixels: np.ndarray, mode: str) -> np.ndarray:
     return np.repeat(pixels[..., None], 3, axis=2) if mode != "L" and pixels.ndim == 2 else pixels
 
 
-def _limit(judge: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:
+def _limit(loaded: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:
     if threshold is not None:
         if false_alarm is not None:
             raise ConfigError("give --threshold or --false-alarm, not both")
         return threshold, f"threshold {threshold:g} as given"
-    sound = SoundScores.from_json(judge.sound)
+    sound = SoundScores.from_json(loaded.sound)
     if false_alarm is None and not sound.scores:
         return None, "the model has no threshold: it was trained without sound photographs to set aside"
-    found = sound.threshold(judge.false_alarm if false_alarm is None else false_alarm)
+    found = sound.threshold(loaded.false_alarm if false_alarm is None else false_alarm)
     return found.value, found.words()
 
 
@@ -251,9 +251,9 @@ def _write_labelme(folder: Path, photograph: Photograph, found: list[Found], nam
     write_json(path.with_suffix(".json"), label_content(path.name, (height, width), shapes))
 
 
-def _write_tables(out: Path, rows: list[list[Any]], coco: _Coco, judge: Model, limit: float | None) -> None:
+def _write_tables(out: Path, rows: list[list[Any]], coco: _Coco, loaded: Model, limit: float | None) -> None:
     categories = [
-        {"id": key, "name": name} for key, name in zip(judge.categories.ids, judge.categories.names, strict=True)
+        {"id": key, "name": name} for key, name in zip(loaded.categories.ids, loaded.categories.names, strict=True)
     ]
     content = {"info": {"threshold": limit}, "images": coco.images, "categories": categories}
     write_json(out / "detections.json", {**content, "annotations": coco.annotations})

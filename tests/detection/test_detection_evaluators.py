@@ -9,7 +9,7 @@ import pytest
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.masks import encode_rle
-from detection.evaluation.evaluate import judge
+from detection.evaluation.evaluate import evaluate_detections
 
 SIZE = 40
 CATEGORIES = [Category(2, "break"), Category(5, "crack"), Category(9, "fray")]
@@ -76,12 +76,12 @@ def theirs(dataset: Dataset, rows: list[dict], kind: str) -> dict[int, tuple[flo
                 for row in rows
             ]
         )
-        judge_ = faster_coco_eval.COCOeval_faster(truth, detections, iouType=kind)
-        judge_.evaluate()
-        judge_.accumulate()
-    precision = np.asarray(judge_.eval["precision"])[:, :, :, 0, -1]
+        coco_eval = faster_coco_eval.COCOeval_faster(truth, detections, iouType=kind)
+        coco_eval.evaluate()
+        coco_eval.accumulate()
+    precision = np.asarray(coco_eval.eval["precision"])[:, :, :, 0, -1]
     result = {}
-    for place, key in enumerate(judge_.params.catIds):
+    for place, key in enumerate(coco_eval.params.catIds):
         of_category = precision[:, :, place]
         known = of_category[of_category > -1]
         result[key] = (float(of_category[0].mean()), float(known.mean())) if known.size else (-1.0, -1.0)
@@ -92,7 +92,7 @@ def theirs(dataset: Dataset, rows: list[dict], kind: str) -> dict[int, tuple[flo
 @pytest.mark.parametrize("seed", range(12))
 def test_two_programs_agree(seed: int, crowds: bool) -> None:
     dataset, rows = scene(seed, crowds)
-    ours = judge(dataset, rows, True, 0.5)
+    ours = evaluate_detections(dataset, rows, True, 0.5)
     for kind, ending in (("segm", ""), ("bbox", "_box")):
         other = theirs(dataset, rows, kind)
         for category in CATEGORIES:

@@ -15,7 +15,7 @@ from detection.detectors.backbones import choose_backbone
 from detection.detectors.config import DetectConfig
 from detection.detectors.models.mask_rcnn import _coco_mask_rcnn
 from detection.detectors.registry import DETECTORS, detector
-from detection.evaluation.evaluate import judge
+from detection.evaluation.evaluate import evaluate_detections
 from detection.evaluation.reading import detect
 from detection.training.checkpoint import load_detector, save_detector
 from detection.training.finetune import (
@@ -49,7 +49,7 @@ def test_every_detector_trains_is_judged_and_comes_back_from_disk(
     trained = train(data, config, tmp_path / "work")
     test = data.split("test")
     rows = detect(trained.net, test, trained.categories, 64, torch.device("cpu"))
-    figures = judge(test, rows, DETECTORS[name].segments, 0.5)
+    figures = evaluate_detections(test, rows, DETECTORS[name].segments, 0.5)
     assert 0 <= figures["map50"] <= 1
     assert (figures["miou"] is not None) == DETECTORS[name].segments
     assert (tmp_path / "work" / "losses.csv").is_file()

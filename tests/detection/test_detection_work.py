@@ -18,7 +18,7 @@ from detection.comparison.cell import CellJob, held_out_hash
 from detection.comparison.queue import Worked, work
 from detection.comparison.stage import assemble, begin, plan, tidy
 from detection.detectors.config import CompareConfig, DetectConfig
-from detection.evaluation.evaluate import judge, truth_rows
+from detection.evaluation.evaluate import evaluate_detections, truth_rows
 
 from .conftest import WriteDataset, finish
 
@@ -60,7 +60,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 "n_synthetic": 0,
                 "exposure": {},
                 "test_hash": held_out_hash(test),
-                **judge(test, rows, job.cell.detector == "mask_rcnn", 0.5),
+                **evaluate_detections(test, rows, job.cell.detector == "mask_rcnn", 0.5),
             },
         )
 

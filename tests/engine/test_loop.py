@@ -33,7 +33,7 @@ class LineTask:
             error = (y - 2 * x.sum(1, keepdim=True)).square().mean() + 0 * self.nets["judge"](y).mean()
             return {"error": error * float("nan") if step == self.poison_at else error}
 
-        return [Update("line", self.optimizer, losses, held_still=(self.nets["judge"],))]
+        return [Update("line", self.optimizer, losses, frozen=(self.nets["judge"],))]
 
     def after_step(self, step):
         pass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_gan.report.verdict.build import Closing, close_gates, close_run, closing, judge, paragraph
+from anomaly_gan.report.verdict.build import Closing, close_gates, close_run, closing, paragraph, verdict_of
 from anomaly_gan.report.verdict.decide import Decision, decide, needed
 from anomaly_gan.report.verdict.facts import CategoryFacts, Facts, Interval, Training
 from anomaly_gan.report.verdict.result import Verdict
@@ -182,14 +182,14 @@ def mixed():
     return Verdict(
         "",
         (
-            judge(
+            verdict_of(
                 facts(
                     crack(),
                     replace(crack(metric("tone", detail={"shift": 20.0})), name="break", dropped=True),
                     replace(crack(metric("size", "too_few", have=4, need=6)), name="chip"),
                 )
             ),
-            judge(facts(arm="copy_paste", training=None)),
+            verdict_of(facts(arm="copy_paste", training=None)),
         ),
     )
 
@@ -200,7 +200,9 @@ def test_the_paragraph_says_what_to_do_and_the_first_reason(mixed):
     assert "Do not use the anomaly_gan photographs of break." in said
     assert "of chip help cannot be told: you need about 2 more parts." in said
     assert "First of all: chip: too few to say (4 of 6 parts" in said
-    assert paragraph(judge(facts(nothing_passed=True))).startswith("Do not use the anomaly_gan photographs: nothing")
+    assert paragraph(verdict_of(facts(nothing_passed=True))).startswith(
+        "Do not use the anomaly_gan photographs: nothing"
+    )
 
 
 def test_a_run_with_a_failed_category_ends_with_exit_code_1_and_says_so_last(mixed):

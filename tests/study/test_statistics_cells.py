@@ -12,7 +12,7 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
 from anomaly_gan.study.statistics import load_cells, read_result, study_cells
 from detection.comparison.cell import held_out_hash
-from detection.evaluation.evaluate import judge, truth_rows
+from detection.evaluation.evaluate import evaluate_detections, truth_rows
 
 
 def write_run(folder: Path) -> Dataset:
@@ -45,7 +45,7 @@ def write_cell(run: Path, data: Dataset, arm: str, rows: list[dict]) -> None:
             "seed": 0,
             "key": arm,
             "test_hash": held_out_hash(data),
-            **judge(data, rows, True, 0.5),
+            **evaluate_detections(data, rows, True, 0.5),
         },
     )
 

@@ -7,7 +7,7 @@ from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord,
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.masks import encode_rle
-from anomaly_gan.study.worst import LEAST, SHOWN, Fold, judge_cell, worst_of
+from anomaly_gan.study.worst import LEAST, SHOWN, Fold, evaluate_cell, worst_of
 from anomaly_gan.study.worst_sheets import write_worst
 from detection.evaluation.evaluate import matched_at_50
 
@@ -62,7 +62,7 @@ def row(image, score, mask=None, category=None):
 def cell(test, scores, alarms=()):
     """A cell that finds the defect of each image with a score, and has (image, score) false alarms at (40, 40)."""
     rows = [row(image, score) for image, score in scores.items()]
-    return judge_cell(test, [*rows, *(row(image, score, box(40, 40), 1) for image, score in alarms)], True)
+    return evaluate_cell(test, [*rows, *(row(image, score, box(40, 40), 1) for image, score in alarms)], True)
 
 
 def test_what_is_found_and_what_is_a_false_alarm(test_set):
@@ -74,7 +74,7 @@ def test_what_is_found_and_what_is_a_false_alarm(test_set):
         row(4, 0.6, box(10, 10, 5)),
         row(7, 0.3),
     ]
-    judged = judge_cell(test_set, rows, True)
+    judged = evaluate_cell(test_set, rows, True)
     assert [judged.finds(number) for number in range(1, 7)] == [0.9, 0, 0, 0, 0, 0]
     # a second detection of one defect, a wrong place, a wrong category, too small, a normal photograph
     assert [judged.alarm(number) for number in range(1, 8)] == [0.4, 0.8, 0.7, 0.6, 0, 0, 0.3]

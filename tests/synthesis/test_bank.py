@@ -24,10 +24,10 @@ def make(small_run, out, **changes):
 @pytest.fixture(scope="module")
 def banks(small_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("banks")
-    return {method: make(small_run, folder / method, method=method) for method in ("copy_paste", "examples")}
+    return {method: make(small_run, folder / method, method=method) for method in ("copy_paste", "exemplar")}
 
 
-@pytest.mark.parametrize("method", ["copy_paste", "examples"])
+@pytest.mark.parametrize("method", ["copy_paste", "exemplar"])
 def test_every_painted_crop_has_a_sham_of_the_same_place_that_has_no_label(banks, method):
     lines, pixels, masks = banks[method]
     assert [line["id"] for line in lines] == list(range(24)) and pixels.shape == (24, 48, 48)
@@ -49,7 +49,7 @@ def test_every_painted_crop_has_a_sham_of_the_same_place_that_has_no_label(banks
         assert same.mean() > 0.99  # the same photograph, cut at the same place
 
 
-@pytest.mark.parametrize("method", ["copy_paste", "examples"])
+@pytest.mark.parametrize("method", ["copy_paste", "exemplar"])
 def test_sources_name_training_objects_alone(banks, small_run, method):
     train = {image.group_id for image in small_run.ingest.split("train").images}
     lines = banks[method][0]

@@ -21,7 +21,7 @@ from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 
-GAN, BARE, PASTE = "anomaly_gan", "examples", "copy_paste"
+GAN, BARE, PASTE = "anomaly_gan", "exemplar", "copy_paste"
 
 
 def trial(method, auroc, accepted=1.0):

@@ -10,7 +10,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.synthesis.relighting.exposure_pairs import register
-from anomaly_gan.synthesis.relighting.fit import fit_light, judge_light
+from anomaly_gan.synthesis.relighting.fit import evaluate_light, fit_light
 from anomaly_gan.synthesis.relighting.model import (
     Light,
     LightModel,
@@ -101,7 +101,7 @@ def test_crops_are_laid_over_each_other_and_other_objects_are_not(exposures):
 
 def test_exposures_are_learnt_from_pairs_and_foretell_unseen_objects(exposures):
     model = fit_light(exposures.split("train"), r"exp(\d)_", 0)
-    judged = judge_light(model, exposures.split("test"), 0, draws=100)
+    judged = evaluate_light(model, exposures.split("test"), 0, draws=100)
     # a stop is a stop of a linear sensor: this camera shows 0.8 of it
     for name, gain in GAINS.items():
         assert model.exposures[name] == pytest.approx(0.8 * np.log(gain), abs=0.03)

@@ -1,4 +1,4 @@
-"""Features over training: moments are kept as they were, and the figure's distances are fair and know real from not."""
+"""Features over training: snapshots are kept as they were, and the plot's distances are fair and know real from not."""
 
 import json
 import shutil
@@ -19,11 +19,11 @@ from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.feature_drift import stage as features
-from anomaly_gan.synthesis.feature_drift.config import FeaturesConfig
+from anomaly_gan.synthesis.feature_drift.config import FeatureDriftConfig
 from anomaly_gan.synthesis.interface import Sample
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.training import stage as train
-from anomaly_gan.synthesis.training.snapshots import moments_of
+from anomaly_gan.synthesis.training.snapshots import snapshots_of
 
 TINY = {
     "steps": 2,
@@ -60,9 +60,9 @@ def test_moments_are_the_averages_at_their_steps_and_change_nothing_else(small_r
             Context(5, "cpu", small_run.inputs()),
             tmp_path / name,
         )
-    found = moments_of(tmp_path / "kept")
+    found = snapshots_of(tmp_path / "kept")
     assert [step for step, _ in found] == [0, 2] and not (tmp_path / "kept" / "samples").exists()
-    assert moments_of(tmp_path / "plain") == []
+    assert snapshots_of(tmp_path / "plain") == []
     ends = [(tmp_path / name / "generator.safetensors").read_bytes() for name in ("plain", "kept")]
     assert ends[0] == ends[1]
     first, last = (load_file(path) for _, path in found)
@@ -71,10 +71,10 @@ def test_moments_are_the_averages_at_their_steps_and_change_nothing_else(small_r
 
 @pytest.fixture
 def trained(tmp_path):
-    """A training whose three moments are told apart by one number."""
+    """A training whose three snapshots are told apart by one number."""
     folder = tmp_path / "train@anomaly_gan"
     for step in (0, 10, 20):
-        path = folder / "moments" / f"step-{step:06d}.safetensors"
+        path = folder / "snapshots" / f"step-{step:06d}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"step": torch.tensor(float(step))}, path)
     save_file({"step": torch.tensor(20.0)}, folder / "generator.safetensors")
@@ -105,11 +105,11 @@ def learner(monkeypatch):
 
 def test_the_distance_falls_as_defects_become_real_ones(small_run, trained, learner, toy, tmp_path):
     inputs = {**small_run.inputs(), "train@anomaly_gan": trained}
-    config = FeaturesConfig(view="defect", min_n=4, repeats=6, perplexity=4)
+    config = FeatureDriftConfig(view="defect", min_n=4, repeats=6, perplexity=4)
     metrics = features.run(config, Context(3, "cpu", inputs), tmp_path / "out")
     result = json.loads((tmp_path / "out" / "features.json").read_text())
     for name, part in result["categories"].items():
-        means = [moment["kernel"]["mean"] for moment in part["moments"]]
+        means = [snapshot["kernel"]["mean"] for snapshot in part["snapshots"]]
         assert means[0] > means[1] > means[2], name
         assert part["normal"]["mean"] > part["real"]["p95"] and part["n"] >= 4
         # equally many points of each kind, and nothing painted is nothing changed
@@ -132,23 +132,25 @@ def test_a_layout_repeats_and_gives_every_set_as_many_points():
 
 def test_real_defects_are_taken_from_as_many_objects_as_there_are(small_run):
     train = small_run.ingest.split("train")
-    images, crops = features.real_defects(train, "spot", FeaturesConfig(count=8), 0)
+    images, crops = features.real_defects(train, "spot", FeatureDriftConfig(count=8), 0)
     assert len(crops) == 8 and len({image.group_id for image in images}) == 8
-    images, _ = features.real_defects(train, "spot", FeaturesConfig(count=60), 0)
+    images, _ = features.real_defects(train, "spot", FeatureDriftConfig(count=60), 0)
     assert len(images) == 16
 
 
 def test_the_last_moment_is_always_among_those_shown(trained):
-    assert [step for step, _ in features.chosen_moments(trained, 2)] == [0, 20]
-    assert [step for step, _ in features.chosen_moments(trained, 1)] == [20]
-    shutil.rmtree(trained / "moments")
+    assert [step for step, _ in features.chosen_snapshots(trained, 2)] == [0, 20]
+    assert [step for step, _ in features.chosen_snapshots(trained, 1)] == [20]
+    shutil.rmtree(trained / "snapshots")
     with pytest.raises(InputError, match="keep_every"):
-        features.chosen_moments(trained, 2)
+        features.chosen_snapshots(trained, 2)
 
 
 def test_too_few_for_a_distance_is_said_and_drawn(small_run, trained, learner, toy, tmp_path):
     inputs = {**small_run.inputs(), "train@anomaly_gan": trained}
-    metrics = features.run(FeaturesConfig(min_n=50, moments=1, perplexity=4), Context(3, "cpu", inputs), tmp_path / "o")
+    metrics = features.run(
+        FeatureDriftConfig(min_n=50, snapshots=1, perplexity=4), Context(3, "cpu", inputs), tmp_path / "o"
+    )
     assert all(row["last"] is None and row["real"] is None for row in metrics["categories"].values())
     assert (tmp_path / "o" / "features.png").is_file()
 

@@ -29,7 +29,7 @@ from anomaly_gan.synthesis.training import stage as train
 from .conftest import SMALLEST
 
 LEARNERS = [name for name, row in METHODS.items() if row.trainable and name != "anomaly_gan"]
-PAINTERS = ["cyclegan", "fd_cyclegan", "pix2pix", "hybrid", "examples"]
+PAINTERS = ["cyclegan", "fd_cyclegan", "pix2pix", "hybrid", "exemplar"]
 
 
 def products(folder):
@@ -218,19 +218,19 @@ def test_a_hybrid_paints_with_each_part_in_turn_and_names_it(small_run, training
 def test_examples_are_what_anomaly_gan_is_given_laid_and_left(small_run, trainings, monkeypatch):
     item, given, made, whole = generate.pool_items(small_run.pool)["spot"][0], {}, {}, Brush._net_output
 
-    def seen(brush, pixels, mask, category, wanted, rng, laid):
-        output, asked = whole(brush, pixels, mask, category, wanted, rng, laid)
-        given[name], made[name] = laid[0].numpy(), output
+    def seen(brush, pixels, mask, category, wanted, rng, warped):
+        output, asked = whole(brush, pixels, mask, category, wanted, rng, warped)
+        given[name], made[name] = warped[0].numpy(), output
         return output, asked
 
     monkeypatch.setattr(Brush, "_net_output", seen)
     context = Context(11, "cpu", {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")})
-    for name in ("anomaly_gan", "examples"):
+    for name in ("anomaly_gan", "exemplar"):
         (sample,) = METHODS[name].open(generate.method_inputs(name, context))([item], 0)
         assert sample.provenance["method"] == name
-    assert np.array_equal(given["anomaly_gan"], given["examples"])
-    assert np.array_equal(made["examples"], given["examples"])
-    assert np.abs(made["anomaly_gan"] - given["examples"]).max() > 0.01
+    assert np.array_equal(given["anomaly_gan"], given["exemplar"])
+    assert np.array_equal(made["exemplar"], given["exemplar"])
+    assert np.abs(made["anomaly_gan"] - given["exemplar"]).max() > 0.01
 
 
 def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):
@@ -243,14 +243,14 @@ def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):
         folder,
     )
     with pytest.raises(ConfigError, match=r"train with painter\.painting"):
-        opened(small_run, lambda name: folder, "examples")
+        opened(small_run, lambda name: folder, "exemplar")
 
 
 def test_an_arm_of_examples_where_there_are_none_is_refused_before_anything_is_trained():
-    arms = {"compare": {"arms": ["none", "examples"]}}
-    assert [arm.name for arm in run_config(**arms).arms()] == ["examples"]
+    arms = {"compare": {"arms": ["none", "exemplar"]}}
+    assert [arm.name for arm in run_config(**arms).arms()] == ["exemplar"]
     with pytest.raises(
-        ConfigError, match=r"compare.arms: examples: .* set train_methods\.anomaly_gan\.painter\.painting: example"
+        ConfigError, match=r"compare.arms: exemplar: .* set train_methods\.anomaly_gan\.painter\.painting: exemplar"
     ):
         run_config(**arms, train_methods={"anomaly_gan": {"painter": {"painting": "residual"}}}).arms()
 
@@ -362,7 +362,7 @@ def test_old_flat_keys_are_read_once_more_with_one_line_that_says_where_they_bel
     [
         ({"anomaly_gan": {"recipe": {"pared": 1}}}, "pared: unknown key \\(did you mean 'paired'\\?\\)"),
         ({"pix2pix": {"l2": 1}}, "recipe: l2: unknown key \\(known: painter, l1, discriminator_norm"),
-        ({"cyclegan": {"painter": {"painting": "example"}}}, "only anomaly_gan paints from examples"),
+        ({"cyclegan": {"painter": {"painting": "exemplar"}}}, "only anomaly_gan paints from exemplars"),
     ],
 )
 def test_a_wrong_setting_of_a_method_is_named(values, words):
@@ -376,7 +376,7 @@ def test_a_wrong_setting_of_a_method_is_named(values, words):
         ("cyclgan", "no method 'cyclgan' \\(did you mean 'cyclegan'\\?\\)"),
         ("copy_paste", "'copy_paste' learns nothing"),
         ("hybrid", "'hybrid' learns nothing"),
-        ("examples", "'examples' learns nothing"),
+        ("exemplar", "'exemplar' learns nothing"),
     ],
 )
 def test_a_method_that_cannot_be_trained_is_refused_by_name(method, words):

@@ -176,7 +176,14 @@ def test_more_than_the_pool_holds_is_refused_with_numbers(small_run):
 def test_a_batch_depends_on_seed_and_step_alone_and_pairs_one_category(small_run):
     def source():
         return PairSource(
-            small_run.ingest.split("train"), small_run.pool, Framing(32), 6, 9, gray=True, paint_out=True, examples=True
+            small_run.ingest.split("train"),
+            small_run.pool,
+            Framing(32),
+            6,
+            9,
+            gray=True,
+            paint_out=True,
+            exemplars=True,
         )
 
     one, two = source(), source()

@@ -24,14 +24,14 @@ MOST_ADVICE = 6
 
 def build(run: Run) -> Verdict:
     """The verdict on the finished stages; ``cannot tell`` where the stages that would tell are missing."""
-    arms = [judge(facts) for facts in read_facts(run)]
+    arms = [verdict_of(facts) for facts in read_facts(run)]
     return Verdict(paragraph(arms[0]) if arms else NOTHING, tuple(arms))
 
 
 NOTHING = "Nothing can be said yet: no photographs have been generated and checked."
 
 
-def judge(facts: Facts) -> ArmVerdict:
+def verdict_of(facts: Facts) -> ArmVerdict:
     """Decisions and advice on one arm; what is advised of a category that another sentence says twice is said once."""
     return ArmVerdict(
         facts.arm,

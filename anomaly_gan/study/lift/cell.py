@@ -178,7 +178,7 @@ def _judged(
 ) -> dict[str, Any]:
     """Metrics on the test split; the detections themselves are written beside them."""
     from detection.detectors.registry import detector
-    from detection.evaluation.evaluate import judge
+    from detection.evaluation.evaluate import evaluate_detections
     from detection.evaluation.reading import read_detections
 
     with fabric.autocast():
@@ -186,7 +186,7 @@ def _judged(
     found = {"rows": seen.rows, "scores": {str(key): value for key, value in (seen.scores or {}).items()}}
     write_json(folder / DETECTIONS, found)
     segments = detector(detect.detector).segments
-    return judge(test, seen.rows, segments, detect.score_threshold, seen.scores, seen.pixels)
+    return evaluate_detections(test, seen.rows, segments, detect.score_threshold, seen.scores, seen.pixels)
 
 
 def _check_takes(arm: LiftArm, name: str, detector: str) -> None:

@@ -83,13 +83,13 @@ def out_of_fold(
     rows = [
         row
         for number, half in enumerate(inner_halves(train, seed))
-        for row in _judged(train, half, config, seed_for(seed, "half", number), fabric, folder / str(number), where)
+        for row in _evaluated(train, half, config, seed_for(seed, "half", number), fabric, folder / str(number), where)
     ]
     write_json(kept, {"key": key, "rows": rows})
     return rows
 
 
-def _judged(
+def _evaluated(
     train: Dataset, half: set[str], config: DetectConfig, seed: int, fabric: Any, folder: Path, where: str
 ) -> list[dict[str, Any]]:
     from detection.evaluation.reading import read_detections

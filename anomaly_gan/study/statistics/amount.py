@@ -98,10 +98,10 @@ def _rows(
     rows = []
     for arm, cells in arms[variant].items():
         own = {metric: estimate(arm_terms(cells, metric=metric), seed) for metric in ("map50", "miou")}
-        lift = _judged(estimate(paired_terms(arm_terms(cells), base), seed)) if arm != NONE else None
+        lift = _verdict(estimate(paired_terms(arm_terms(cells), base), seed)) if arm != NONE else None
         alone = _real_alone(variant, arm, amounts, arms)
         more = (
-            _judged(estimate(paired_terms(arm_terms(cells), arm_terms(arms[alone[0]][alone[1]])), seed))
+            _verdict(estimate(paired_terms(arm_terms(cells), arm_terms(arms[alone[0]][alone[1]])), seed))
             if alone and arm != NONE
             else None
         )
@@ -141,7 +141,7 @@ def _real_alone(
     return min(found, key=lambda item: (item[1] != arm, item)) if found else None
 
 
-def _judged(made: Estimate | None) -> dict[str, Any] | None:
+def _verdict(made: Estimate | None) -> dict[str, Any] | None:
     return {**made.to_json(), "verdict": verdict(made.interval)} if made else None
 
 

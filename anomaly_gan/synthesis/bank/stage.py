@@ -82,8 +82,8 @@ def _artefact(maker: _Maker, orders: Sequence[Order], device: str) -> dict[str, 
 
 
 def bank_inputs(name: str, context: Context) -> MethodInputs:
-    """``method_inputs``; ``examples`` does without a training where there is none."""
-    if name == "examples" and "train@anomaly_gan" not in context.inputs:
+    """``method_inputs``; ``exemplar`` does without a training where there is none."""
+    if name == "exemplar" and "train@anomaly_gan" not in context.inputs:
         plain = method_inputs("copy_paste", context)
         return replace(plain, seed=rng_for(context.seed, "bank", name).integers(2**62).item())
     return method_inputs(name, context)

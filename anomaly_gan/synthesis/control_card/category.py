@@ -51,7 +51,7 @@ def real_crops(
     return crops, np.array(labels), np.array(groups)
 
 
-def judge_categories(
+def evaluate_categories(
     model: Model, subjects: Sequence[Subject], backbone: Backbone, config: CardConfig
 ) -> tuple[dict[str, Any], list[list[np.ndarray]]]:
     """Balanced accuracies of the classifier: on real crops of objects it has not seen (out of fold, and on the test
@@ -64,7 +64,7 @@ def judge_categories(
     if len(set(labels)) < 2:
         return {"state": "one category: nothing to tell apart"}, []
     features = _features(crops, backbone, "real crops")
-    judge = _classifier().fit(features, labels)
+    classifier = _classifier().fit(features, labels)
     told, fold_of = _out_of_fold(features, labels, groups, model.seed)
     test_crops, test_labels, test_groups = real_crops(model.ingest.split("test"), names, model.gray, config, model.seed)
     result: dict[str, Any] = {
@@ -77,10 +77,10 @@ def judge_categories(
     if told is not None:
         result["real"] = {"folds": fold_of, **_of_objects(told, labels, groups, config, model.seed)}
     if len(test_labels):
-        guesses = judge.predict(_features(test_crops, backbone, "test crops"))
+        guesses = classifier.predict(_features(test_crops, backbone, "test crops"))
         result["real_test"] = _of_objects(guesses, test_labels, test_groups, config, model.seed)
     painted, sheet = _painted(model, subjects, names, config)
-    guesses = judge.predict(_features([views for views, *_ in painted], backbone, "generated crops"))
+    guesses = classifier.predict(_features([views for views, *_ in painted], backbone, "generated crops"))
     own = np.array([mask == asked for _, asked, mask, _ in painted])
     asked = np.array([row[1] for row in painted])
     masks = np.array([row[2] for row in painted])

@@ -20,7 +20,7 @@ ELONGATED = 2.0
 """Ratio of the main axes from which on an orientation means something."""
 
 
-def judge_masks(model: Model, subjects: Sequence[Subject], config: CardConfig) -> dict[str, Any]:
+def evaluate_masks(model: Model, subjects: Sequence[Subject], config: CardConfig) -> dict[str, Any]:
     """Each mask put elsewhere: change outside, share filled, and how far the changed pixels' centre and main axis lie
     from the label's."""
     rows = []

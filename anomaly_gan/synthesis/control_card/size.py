@@ -20,7 +20,7 @@ FEWEST = 3
 """A mask that fits its photograph at fewer scales is left out."""
 
 
-def judge_sizes(
+def evaluate_sizes(
     model: Model, subjects: Sequence[Subject], config: CardConfig
 ) -> tuple[dict[str, Any], list[list[np.ndarray]]]:
     """Per category and over all: Spearman's rho of the label's area with that of the visible change, over all masks of

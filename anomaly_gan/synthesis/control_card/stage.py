@@ -24,13 +24,13 @@ from ...metrics.backbones import embedded_backbone, place_of
 from ..methods.painting.severity import fill, open_painter
 from ..methods.painting.severity_scale import SeverityScale
 from ..relighting.exposure_pairs import find_pairs
-from ..relighting.fit import fit_light, judge_light
+from ..relighting.fit import evaluate_light, fit_light
 from ..relighting.model import FILE, Light, LightModel, light_beside, relight, resolved
-from .category import judge_categories
+from .category import evaluate_categories
 from .config import CardConfig
-from .masks import judge_masks
+from .masks import evaluate_masks
 from .severity import figures, sweep
-from .size import judge_sizes
+from .size import evaluate_sizes
 from .subjects import Model, Subject, cut, first_of_each
 
 LIGHTS = (Light(-1.5), Light(-0.75), Light(), Light(0.5), Light(1.0), Light(0, 2.0, 0.0), Light(0, 2.0, 90.0))
@@ -65,12 +65,12 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
         card["severity"] = figures(rows, config, seed)
         _severity_sheet(model, subjects, rows, pictures, config, out)
     card["light"]["painted"] = _light_sheet(model, subjects, lights, config, out)
-    card["category"], sheet = judge_categories(model, subjects, embedded_backbone(place_of(context.device)), config)
+    card["category"], sheet = evaluate_categories(model, subjects, embedded_backbone(place_of(context.device)), config)
     if sheet:
         header = ["normal", "mask", *(f"as {name}" for name in brush.categories)]
         write_png(out / "category.png", contact_sheet(sheet, header, CELL))
-    card["mask"] = judge_masks(model, subjects, config)
-    card["size"], sheet = judge_sizes(model, subjects, config)
+    card["mask"] = evaluate_masks(model, subjects, config)
+    card["size"], sheet = evaluate_sizes(model, subjects, config)
     write_png(out / "size.png", contact_sheet(sheet, ["normal", *(f"x {scale:g}" for scale in config.scales)], CELL))
     write_json(out / "control.json", {**card, "severity_rows": rows})
     return card
@@ -90,7 +90,7 @@ def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> t
         "objects": lights.objects,
         "exposures": lights.exposures,
         "noise": lights.noise,
-        "test": judge_light(lights, test, model.seed, config.light_pairs, config.draws),
+        "test": evaluate_light(lights, test, model.seed, config.light_pairs, config.draws),
     }
 
 

@@ -10,19 +10,19 @@ from ...core.config import Config
 from ..gate.config import known_method
 
 
-class FeaturesConfig(Config):
-    """How many crops are looked at, at how many moments, and how they are laid out."""
+class FeatureDriftConfig(Config):
+    """How many crops are looked at, at how many snapshots, and how they are laid out."""
 
     method: str = "anomaly_gan"
     count: int = Field(
         60,
         ge=6,
         description="most crops per category: of real defects, of normal places, and of "
-        "generated defects at each moment",
+        "generated defects at each snapshot",
     )
     view: Literal["crop", "defect"] = "crop"
     """``crop``: a defect with its surroundings; ``defect``: what its mask covers, alone."""
-    moments: int = Field(6, ge=1, le=12, description="most moments of the training, evenly spaced, the last one always")
+    snapshots: int = Field(6, ge=1, le=12, description="most snapshots looked at, evenly spaced, the last one always")
     perplexity: float = Field(15.0, gt=1, description="of t-SNE: about how many neighbours a crop has")
     repeats: int = Field(20, ge=2, description="random halves of the real objects behind every distance")
     min_n: int = Field(6, ge=2, description="below this many crops on either side no distance is given")

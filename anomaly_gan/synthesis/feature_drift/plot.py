@@ -13,9 +13,9 @@ REAL_COLOUR, NORMAL_COLOUR, MADE_COLOUR = "#0072b2", "0.7", "#d55e00"
 
 
 def draw(result: Mapping[str, Any]) -> bytes:
-    """PNG of ``features.json``: a row per category, a column per moment, and last the distances over the steps.
+    """PNG of ``features.json``: a row per category, a column per snapshot, and last the distances over the steps.
 
-    Every panel of a row shows one common layout: real defects, normal places, and what was generated at that moment.
+    Every panel of a row shows one common layout: real defects, normal places, and what was generated at that snapshot.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -26,10 +26,10 @@ def draw(result: Mapping[str, Any]) -> bytes:
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"width_ratios": [1] * len(steps) + [1.7]})
     for line, (name, part) in zip(panels, categories.items(), strict=False):
-        for panel, moment in zip(line, part["moments"], strict=False):
-            _points(panel, part["layout"], str(moment["step"]))
-            distance = moment["kernel"]
-            panel.set_title(f"step {moment['step']}" + (f": {distance['mean']:.3f}" if distance else ""), fontsize=8)
+        for panel, snapshot in zip(line, part["snapshots"], strict=False):
+            _points(panel, part["layout"], str(snapshot["step"]))
+            distance = snapshot["kernel"]
+            panel.set_title(f"step {snapshot['step']}" + (f": {distance['mean']:.3f}" if distance else ""), fontsize=8)
         line[0].set_ylabel(f"{name}, {part['shown']} each".replace("$", r"\$"), fontsize=8.5)
         _curve(line[-1], part, result["kernel"])
     _legend(figure, panels[0][0])
@@ -64,13 +64,15 @@ def _points(panel: Any, layout: Mapping[str, Any], step: str) -> None:
 
 def _curve(panel: Any, part: Mapping[str, Any], name: str) -> None:
     """The distance over the steps, with what normal places and real defects of other objects have."""
-    known = [moment for moment in part["moments"] if moment["kernel"]]
-    x = [moment["step"] for moment in known]
-    panel.plot(x, [moment["kernel"]["mean"] for moment in known], "^-", color=MADE_COLOUR, markersize=4, linewidth=1.3)
+    known = [snapshot for snapshot in part["snapshots"] if snapshot["kernel"]]
+    x = [snapshot["step"] for snapshot in known]
+    panel.plot(
+        x, [snapshot["kernel"]["mean"] for snapshot in known], "^-", color=MADE_COLOUR, markersize=4, linewidth=1.3
+    )
     panel.fill_between(
         x,
-        [moment["kernel"]["p05"] for moment in known],
-        [moment["kernel"]["p95"] for moment in known],
+        [snapshot["kernel"]["p05"] for snapshot in known],
+        [snapshot["kernel"]["p95"] for snapshot in known],
         color=MADE_COLOUR,
         alpha=0.2,
         linewidth=0,

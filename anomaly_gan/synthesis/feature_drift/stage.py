@@ -1,7 +1,7 @@
-"""Stage ``features@METHOD``: defect crops at several moments of a training, beside real ones and normal ones.
+"""Stage ``features@METHOD``: defect crops at several snapshots of a training, beside real ones and normal ones.
 
 After Liu et al. 2023, Fig. 10, which shows a t-SNE alone. A layout by t-SNE proves nothing, so the kernel distance of
-every moment stands beside it, with its interval and with what real defects of different objects reach.
+every snapshot stands beside it, with its interval and with what real defects of different objects reach.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from ..gate.distances import View, figures
 from ..generate.stage import method_inputs, pool_items
 from ..interface import Generate, MethodInputs, PoolItem
 from ..registry import method
-from ..training.snapshots import as_training, moments_of
-from .config import FeaturesConfig
+from ..training.snapshots import as_training, snapshots_of
+from .config import FeatureDriftConfig
 from .plot import draw
 
 REAL, NORMAL = "real", "normal"
@@ -48,21 +48,21 @@ class Side:
     embedded: np.ndarray
 
 
-def run(config: FeaturesConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Write ``features.png``, ``features.csv`` (the kernel distance of every moment) and ``features.json`` (the
+def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, Any]:
+    """Write ``features.png``, ``features.csv`` (the kernel distance of every snapshot) and ``features.json`` (the
     layout too).
 
     Raises:
-        InputError: the training kept no moments (MISSING).
+        InputError: the training kept no snapshots (MISSING).
     """
     inputs = method_inputs(config.method, context)
     assert inputs.trained is not None
-    moments = chosen_moments(inputs.trained, config.moments)
+    snapshots = chosen_snapshots(inputs.trained, config.snapshots)
     extractors = build_extractors(context.device)
     items = {name: own[: config.count] for name, own in pool_items(inputs.pool).items()}
     made = {
         step: generated_crops(inputs, weights, config, items)
-        for step, weights in track(moments, f"features {config.method}")
+        for step, weights in track(snapshots, f"features {config.method}")
     }
     categories = {
         name: _category(
@@ -82,7 +82,7 @@ def run(config: FeaturesConfig, context: Context, out: Path) -> dict[str, Any]:
         "view": config.view,
         "perplexity": config.perplexity,
         "seed": context.seed,
-        "steps": [step for step, _ in moments],
+        "steps": [step for step, _ in snapshots],
         "categories": categories,
     }
     write_json(out / "features.json", result)
@@ -98,26 +98,26 @@ def run(config: FeaturesConfig, context: Context, out: Path) -> dict[str, Any]:
                 "n": part["n"],
                 "shown": part["shown"],
                 "real": part["real"],
-                "first": part["moments"][0]["kernel"],
-                "last": part["moments"][-1]["kernel"],
+                "first": part["snapshots"][0]["kernel"],
+                "last": part["snapshots"][-1]["kernel"],
             }
             for name, part in categories.items()
         },
     }
 
 
-def chosen_moments(trained: Path, most: int) -> list[tuple[int, Path]]:
-    """At most so many of the kept moments, evenly spaced, the last one always.
+def chosen_snapshots(trained: Path, most: int) -> list[tuple[int, Path]]:
+    """At most so many of the kept snapshots, evenly spaced, the last one always.
 
     Raises:
         InputError: none was kept (MISSING).
     """
-    found = moments_of(trained)
+    found = snapshots_of(trained)
     if not found:
         raise InputError(
             str(trained),
             "MISSING",
-            "the training kept no moments",
+            "the training kept no snapshots",
             "train with train.keep_every, for example --set keep_every=500",
         )
     places = np.unique(np.linspace(len(found) - 1, 0, min(most, len(found))).round().astype(int))
@@ -125,9 +125,9 @@ def chosen_moments(trained: Path, most: int) -> list[tuple[int, Path]]:
 
 
 def generated_crops(
-    inputs: MethodInputs, weights: Path, config: FeaturesConfig, items: dict[str, list[PoolItem]]
+    inputs: MethodInputs, weights: Path, config: FeatureDriftConfig, items: dict[str, list[PoolItem]]
 ) -> dict[str, list[np.ndarray]]:
-    """Category -> a crop per pool item, painted as the generator painted at that moment, by the same chance."""
+    """Category -> a crop per pool item, painted as the generator painted at that snapshot, by the same chance."""
     assert inputs.trained is not None
     with tempfile.TemporaryDirectory() as folder:
         trained = as_training(inputs.trained, weights, Path(folder))
@@ -138,7 +138,7 @@ def generated_crops(
         }
 
 
-def _crop_of(generate: Generate, item: PoolItem, config: FeaturesConfig) -> np.ndarray | None:
+def _crop_of(generate: Generate, item: PoolItem, config: FeatureDriftConfig) -> np.ndarray | None:
     """The largest instance of a freshly painted item with its surroundings; None where no label is left."""
     sample = generate([item], 0)[0]
     masks = [mask for _, mask in sample.instances if mask.any()]
@@ -151,13 +151,13 @@ def _category(
     made: dict[int, list[np.ndarray]],
     inputs: MethodInputs,
     extractors: Extractors,
-    config: FeaturesConfig,
+    config: FeatureDriftConfig,
     seed: int,
 ) -> dict[str, Any]:
     """Distances and layout of one category; equally many crops of each kind in both."""
     owners, real_crops = real_defects(inputs.train, name, config, seed)
     real = Side(*extractors.read(real_crops))
-    least = min(len(crops) for crops in made.values())  # a moment may leave a label empty: equal N for all
+    least = min(len(crops) for crops in made.values())  # a snapshot may leave a label empty: equal N for all
     sides = {str(step): Side(*extractors.read(crops[:least])) for step, crops in made.items()}
     normal = Side(*extractors.read(normal_crops(inputs.train, items[:least], config)))
     gate = GateConfig(**config.gate())
@@ -187,7 +187,7 @@ def _category(
         "reason": first.get("reason"),
         "real": first[kernel]["real"] if first[kernel] else None,
         "normal": _generated(measured(normal), kernel),
-        "moments": [
+        "snapshots": [
             {
                 "step": int(step),
                 "kernel": _generated(part, kernel),
@@ -204,7 +204,7 @@ def _generated(part: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 
 def real_defects(
-    train: Dataset, name: str, config: FeaturesConfig, seed: int
+    train: Dataset, name: str, config: FeatureDriftConfig, seed: int
 ) -> tuple[list[ImageRecord], list[np.ndarray]]:
     """At most ``config.count`` training photographs of the category, each with the crop of its largest instance: one
     of every object before a second of any."""
@@ -223,7 +223,7 @@ def real_defects(
     ]
 
 
-def normal_crops(train: Dataset, items: Sequence[PoolItem], config: FeaturesConfig) -> list[np.ndarray]:
+def normal_crops(train: Dataset, items: Sequence[PoolItem], config: FeatureDriftConfig) -> list[np.ndarray]:
     """The same places as the generated crops, unpainted."""
     images, gray = {image.file_name: image for image in train.images}, train.info.get("mode", "L") == "L"
     crops = []
@@ -256,13 +256,13 @@ def lay_out(sets: Sequence[np.ndarray], count: int, perplexity: float, seed: int
 
 
 def table_rows(categories: dict[str, dict[str, Any]]) -> list[list[Any]]:
-    """Rows of ``features.csv``: each category's normal places (no step), then its moments."""
+    """Rows of ``features.csv``: each category's normal places (no step), then its snapshots."""
     rows = []
     for name, part in categories.items():
         real = part["real"] or {}
         for step, own, diversity in (
             (None, part["normal"], None),
-            *((moment["step"], moment["kernel"], moment["diversity"]) for moment in part["moments"]),
+            *((snapshot["step"], snapshot["kernel"], snapshot["diversity"]) for snapshot in part["snapshots"]),
         ):
             values = own or {}
             rows.append(

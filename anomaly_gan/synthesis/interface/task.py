@@ -38,8 +38,8 @@ class Contest(Protocol):
 
 def opposed(contest: Contest, discriminators: tuple[nn.Module, ...]) -> list[Update]:
     """The generators' update, for which the discriminators hold still, and then theirs."""
-    (making, generators), (judging, judges) = contest.optimizers.items()
+    (making, generators), (telling, discriminating) = contest.optimizers.items()
     return [
-        Update(making, generators, contest.generator_losses, held_still=discriminators),
-        Update(judging, judges, contest.discriminator_losses),
+        Update(making, generators, contest.generator_losses, frozen=discriminators),
+        Update(telling, discriminating, contest.discriminator_losses),
     ]

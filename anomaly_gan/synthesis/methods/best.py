@@ -12,7 +12,7 @@ from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import METHODS
 
 FILE = "choice.json"
-PARTS = ("anomaly_gan", "examples", "copy_paste")
+PARTS = ("anomaly_gan", "exemplar", "copy_paste")
 """The generator, bare exemplars, and copy-paste."""
 NONE = "none"
 """No method at all: nothing is generated of such a category."""
@@ -33,7 +33,7 @@ def read_choice(folder: Path) -> dict[str, str]:
 
 def open_part(name: str, inputs: MethodInputs) -> Generate:
     """One of the three; bare exemplars are those of the training split, whatever the generator paints from."""
-    return METHODS[name].open(replace(inputs, trained=None) if name == "examples" else inputs)
+    return METHODS[name].open(replace(inputs, trained=None) if name == "exemplar" else inputs)
 
 
 def open_method(inputs: MethodInputs) -> Generate:

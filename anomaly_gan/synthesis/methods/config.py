@@ -139,7 +139,7 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _sizes_fit(self) -> TrainConfig:
         if self.recipe.exemplars and self.framing == "whole":
-            raise ValueError("painting: only framing: window paints from examples; give another painter.painting")
+            raise ValueError("painting: only framing: window paints from exemplars; give another painter.painting")
         if self.pretrain_steps >= self.steps:
             raise ValueError(f"pretrain_steps: {self.pretrain_steps} leave none of {self.steps} steps for real defects")
         if self.pretrain_steps and self.time_budget:

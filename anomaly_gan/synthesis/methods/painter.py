@@ -15,14 +15,14 @@ class PainterConfig(Config):
 
     ``conditional``: told the category, by one mask channel each. ``noise``: told severity and two maps of noise.
     ``painting``: its output is the photograph (``image``), is added to it (``residual``), lies over it with its own
-    opacity (``layered``), or lies over a real defect warped to the mask (``example``). ``composite``: pasted under
+    opacity (``layered``), or lies over a real defect warped to the mask (``exemplar``). ``composite``: pasted under
     the mask grown by ``support_px`` pixels, so that every pixel further away stays the photograph's. ``dropout``:
     pix2pix's noise, kept while painting.
     """
 
     conditional: bool = True
     noise: bool = True
-    painting: Literal["image", "residual", "layered", "example"] = "example"
+    painting: Literal["image", "residual", "layered", "exemplar"] = "exemplar"
     composite: bool = True
     support_px: int = 2
     dropout: float = 0.0
@@ -48,6 +48,6 @@ class PaintedConfig(MethodConfig):
 
     @model_validator(mode="after")
     def _exemplars_fit(self) -> PaintedConfig:
-        if self.painter.painting == "example" and not self.exemplars:
-            raise ValueError("painter.painting: only anomaly_gan paints from examples; give this method another one")
+        if self.painter.painting == "exemplar" and not self.exemplars:
+            raise ValueError("painter.painting: only anomaly_gan paints from exemplars; give this method another one")
         return self

@@ -1,4 +1,4 @@
-"""How a generator is called: maps of the mask go in beside the photograph, and what comes out is laid on it."""
+"""How a generator is called: maps of the mask go in beside the photograph, and what comes out is warped on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...nets.composite import composite, feather
 
 SHOWN, NEAR_PX = 0.06, 2
-"""A change of the example by so much (8 grey levels, in [-1, 1]) shows; a generator may refine so far around it."""
+"""A change of the exemplar by so much (8 grey levels, in [-1, 1]) shows; a generator may refine so far around it."""
 
 
 def _layered(images_BCHW: Tensor, output: Tensor) -> Tensor:
@@ -27,18 +27,18 @@ def _layered(images_BCHW: Tensor, output: Tensor) -> Tensor:
     return (images_BCHW * (1 - opacity) + torch.tanh(substance) * opacity + difference).clamp(-1, 1)
 
 
-def _from_example(images_BCHW: Tensor, output: Tensor, example_BCHW: Tensor) -> Tensor:
-    """As ``_layered``, but what lies over the photograph is an example; it starts as mostly hiding it."""
+def _from_exemplar(images_BCHW: Tensor, output: Tensor, exemplar_BCHW: Tensor) -> Tensor:
+    """As ``_layered``, but what lies over the photograph is an exemplar; it starts as mostly hiding it."""
     difference, opacity = output.split([images_BCHW.shape[1], 1], dim=1)
     opacity = torch.sigmoid(4 * opacity + 1)
-    near = _near(images_BCHW, example_BCHW)
-    return (images_BCHW * (1 - opacity) + example_BCHW * opacity + near * difference).clamp(-1, 1)
+    near = _near(images_BCHW, exemplar_BCHW)
+    return (images_BCHW * (1 - opacity) + exemplar_BCHW * opacity + near * difference).clamp(-1, 1)
 
 
-def _near(images_BCHW: Tensor, example_BCHW: Tensor) -> Tensor:
-    """(B, 1, H, W) in [0, 1]: where, and near where, the example shows. A generator that could paint all of a loosely
+def _near(images_BCHW: Tensor, exemplar_BCHW: Tensor) -> Tensor:
+    """(B, 1, H, W) in [0, 1]: where, and near where, the exemplar shows. A generator that could paint all of a loosely
     drawn mask would end at the mask's outline, which is no edge of a defect."""
-    shown = ((example_BCHW - images_BCHW).abs().amax(1, keepdim=True) / SHOWN).clamp(0, 1)
+    shown = ((exemplar_BCHW - images_BCHW).abs().amax(1, keepdim=True) / SHOWN).clamp(0, 1)
     grown = F.max_pool2d(shown, 2 * NEAR_PX + 1, stride=1, padding=NEAR_PX)
     return F.avg_pool2d(grown, 2 * NEAR_PX + 1, stride=1, padding=NEAR_PX, count_include_pad=False)
 
@@ -47,15 +47,15 @@ PAINTINGS: dict[str, Callable[..., Tensor]] = {
     "image": lambda images, output: output,
     "residual": lambda images, output: (images + output).clamp(-1, 1),
     "layered": _layered,
-    "example": _from_example,
+    "exemplar": _from_exemplar,
 }
-"""The painted photograph from the photograph, the net's output and, for the last, an example: the paper's way, two
+"""The painted photograph from the photograph, the net's output and, for the last, an exemplar: the paper's way, two
 that keep the photograph's texture, and one that takes a real defect's."""
 
 
 def painting_channels(painting: str, channels: int) -> int:
     """Output channels a net needs for this painting."""
-    return {"layered": 2 * channels + 1, "example": channels + 1}.get(painting, channels)
+    return {"layered": 2 * channels + 1, "exemplar": channels + 1}.get(painting, channels)
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,13 @@ class Painter:
 
     @property
     def restorer(self) -> Painter:
-        """How H is called: as G, but no example tells what is under a defect."""
-        return replace(self, painting="layered") if self.painting == "example" else self
+        """How H is called: as G, but no exemplar tells what is under a defect."""
+        return replace(self, painting="layered") if self.painting == "exemplar" else self
 
     def extra_channels(self, steered: bool, channels: int) -> int:
         """Input channels beside the photograph's ``channels``: one-hot or plain mask; severity (2), noise (2) and the
-        example if steered."""
-        steering = (4 if self.controls else 0) + (channels if self.painting == "example" else 0)
+        exemplar if steered."""
+        steering = (4 if self.controls else 0) + (channels if self.painting == "exemplar" else 0)
         return max(1, self.categories) + (steering if steered else 0)
 
     def mask_maps(self, mask_B1HW: Tensor, category_B: Tensor) -> Tensor:
@@ -95,12 +95,12 @@ class Painter:
         )
 
     def paint(
-        self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor, example_BCHW: Tensor | None = None
+        self, net: nn.Module, images_BCHW: Tensor, mask_B1HW: Tensor, maps: Tensor, exemplar_BCHW: Tensor | None = None
     ) -> Tensor:
         """The painted photograph in [-1, 1]; with a support, bit for bit the photograph outside it."""
-        examples = [] if example_BCHW is None else [example_BCHW]
-        output = net(torch.cat([images_BCHW, maps, *examples], dim=1)).float()
-        painted = PAINTINGS[self.painting](images_BCHW, output, *examples)
+        exemplars = [] if exemplar_BCHW is None else [exemplar_BCHW]
+        output = net(torch.cat([images_BCHW, maps, *exemplars], dim=1)).float()
+        painted = PAINTINGS[self.painting](images_BCHW, output, *exemplars)
         if self.support_px is None:
             return painted
         return composite(images_BCHW, painted, feather(mask_B1HW, self.support_px, self.softness_px))

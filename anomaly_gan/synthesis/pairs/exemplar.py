@@ -1,4 +1,4 @@
-"""A real defect laid under another mask: what a generator with ``painting: example`` starts from.
+"""A real defect warped under another mask: what a generator with ``painting: exemplar`` starts from.
 
 Not in the paper. From a mask and a category alone a generator learns the mean of all defects, a tint through which the
 photograph shows; the relief of a break and the grain of a fracture are in the photographs of real ones. Here one of
@@ -21,7 +21,7 @@ from ...core.files import atomic_path
 from ...core.manifest import check_product
 from .layer import FLOOR, REACH_PX, Layer, learn_follows, surroundings
 
-FILE = "examples.safetensors"
+FILE, OLDER_FILE = "exemplars.safetensors", "exemplars.safetensors"
 
 PLACES = 16
 """Along a strip, how often its sides are looked at."""
@@ -32,7 +32,7 @@ ROUND = 1.3
 """Masks no longer than so many times their width have no direction: they are stretched upright, and keep the side that
 light falls from."""
 FADE = 0.4
-"""The share of a mask's length over which one example fades into another."""
+"""The share of a mask's length over which one exemplar fades into another."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Example:
+class Exemplar:
     """A real defect's window as the net saw it in training: uint8 pixels, and its mask. ``follows``: how far the
     brightness of its category's defects follows the surface's (``layer.learn_follows``);
     ``sound``: the window without the defect, where that is known."""
@@ -123,16 +123,16 @@ class Example:
         return self.layer.levels(self.pixels, self.mask_01)
 
 
-def lay(defect: Example, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
-    """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect laid under the mask, stretched from its own mask to this
+def warp(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect warped under the mask, stretched from its own mask to this
     one with its alpha, and as strong against this light as it was against its own. It fades out within ``REACH_PX``
     beyond the mask. Either mask empty: ``ground``."""
     moved = warped(defect, mask_01)
     return ground if moved is None else _lit(moved, defect, ground, mask_01)
 
 
-def lay_through(defect: Example, ground: np.ndarray, mask_01: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """As ``lay``, but the defect is moved as a whole by the affine (2, 3), its window's pixel -> the ground's."""
+def warp_through(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """As ``warp``, but the defect is moved as a whole by the affine (2, 3), its window's pixel -> the ground's."""
     size = ground.shape[1], ground.shape[0]
     shown, surface = (
         cv2.warpAffine(plane, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -142,7 +142,7 @@ def lay_through(defect: Example, ground: np.ndarray, mask_01: np.ndarray, affine
     return _lit(Layer(shown, surface, _faded(alpha, mask_01)), defect, ground, mask_01)
 
 
-def _lit(moved: Layer, defect: Example, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+def _lit(moved: Layer, defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     """A moved layer on the ground, in its light."""
     light = 0.0
     if defect.follows < 1 and defect.levels is not None and (ring := surroundings(mask_01)).any():
@@ -156,7 +156,7 @@ def _faded(alpha: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     return alpha * np.clip(1 - beyond / (REACH_PX + 0.5), 0, 1) * (beyond <= REACH_PX)
 
 
-def warped(defect: Example, mask_01: np.ndarray) -> Layer | None:
+def warped(defect: Exemplar, mask_01: np.ndarray) -> Layer | None:
     """The defect's layer stretched to another mask; None where either mask is empty."""
     if not (mask_01.any() and defect.mask_01.any()):
         return None
@@ -171,18 +171,18 @@ def warped(defect: Example, mask_01: np.ndarray) -> Layer | None:
     return Layer(shown, surface, _faded(alpha, mask_01))
 
 
-def nearest_in_size(mask_01: np.ndarray, examples: list[Example]) -> list[int]:
-    """The examples by how much they are to be stretched to lie under the mask, the least first."""
+def nearest_in_size(mask_01: np.ndarray, exemplars: list[Exemplar]) -> list[int]:
+    """The exemplars by how much they are to be stretched to lie under the mask, the least first."""
     wanted = Strip.of(mask_01).size()
-    return np.argsort([np.abs(example.strip.size() - wanted).sum() for example in examples]).tolist()
+    return np.argsort([np.abs(exemplar.strip.size() - wanted).sum() for exemplar in exemplars]).tolist()
 
 
-def lay_both(examples: tuple[Example, Example], ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
-    """``lay`` of one example at the mask's begin and of the other at its end, the one fading into the other between.
+def warp_both(exemplars: tuple[Exemplar, Exemplar], ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """``warp`` of one exemplar at the mask's begin and of the other at its end, the one fading into the other between.
 
     Two make a defect that neither of them is: one alone is found again by the copy check.
     """
-    pictures = [lay(example, ground, mask_01).astype(np.float32) for example in examples]
+    pictures = [warp(exemplar, ground, mask_01).astype(np.float32) for exemplar in exemplars]
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
     share = Strip.of(mask_01).share(points).reshape(mask_01.shape)
     late = np.clip((share - 0.5) / FADE + 0.5, 0, 1)
@@ -190,42 +190,44 @@ def lay_both(examples: tuple[Example, Example], ground: np.ndarray, mask_01: np.
     return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)
 
 
-def save_examples(examples: dict[str, list[Example]], path: Path) -> None:
-    """All categories' examples as one safetensors file."""
+def save_exemplars(exemplars: dict[str, list[Exemplar]], path: Path) -> None:
+    """All categories' exemplars as one safetensors file."""
     tensors = {}
-    for category, rows in examples.items():
+    for category, rows in exemplars.items():
         tensors[f"{category}.pixels"] = np.stack([row.pixels for row in rows])
         tensors[f"{category}.mask"] = np.stack([row.mask_01 for row in rows])
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)
 
 
-def load_examples(path: Path, categories: list[str]) -> dict[str, list[Example]]:
-    """What ``save_examples`` wrote.
+def load_exemplars(path: Path, categories: list[str]) -> dict[str, list[Exemplar]]:
+    """What ``save_exemplars`` wrote.
 
     Raises:
         InputError: the file is missing.
     """
+    if not path.is_file() and path.with_name(OLDER_FILE).is_file():
+        path = path.with_name(OLDER_FILE)
     if not path.is_file():
         raise InputError(
-            str(path), "FORMAT", "the training's examples are missing", "copy the whole folder, or train again"
+            str(path), "FORMAT", "the training's exemplars are missing", "copy the whole folder, or train again"
         )
     check_product(path)
     tensors = load_file(path)
     return {
         category: as_bank(
-            [Example(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"], strict=True)]
+            [Exemplar(*row) for row in zip(tensors[f"{category}.pixels"], tensors[f"{category}.mask"], strict=True)]
         )
         for category in categories
     }
 
 
-def as_bank(examples: list[Example]) -> list[Example]:
-    """A category's examples, each knowing how far their brightness follows their surfaces'."""
-    follows = learn_follows([example.levels for example in examples])
-    bank = [replace(example, follows=follows) for example in examples]
-    for example, known in zip(bank, examples, strict=True):
-        example.__dict__["layer"] = known.layer  # not estimated twice
+def as_bank(exemplars: list[Exemplar]) -> list[Exemplar]:
+    """A category's exemplars, each knowing how far their brightness follows their surfaces'."""
+    follows = learn_follows([exemplar.levels for exemplar in exemplars])
+    bank = [replace(exemplar, follows=follows) for exemplar in exemplars]
+    for exemplar, known in zip(bank, exemplars, strict=True):
+        exemplar.__dict__["layer"] = known.layer  # not estimated twice
     return bank
 
 

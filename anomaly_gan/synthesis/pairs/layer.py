@@ -79,8 +79,8 @@ class Layer:
         if follows < 1:
             own = np.exp(shown + follows * light) - FLOOR
             substance = follows * substance + (1 - follows) * own
-        laid = ground + alpha * (substance - ground)
-        return np.where(alpha > 0, laid.round().clip(0, 255), ground).astype(np.uint8)
+        warped = ground + alpha * (substance - ground)
+        return np.where(alpha > 0, warped.round().clip(0, 255), ground).astype(np.uint8)
 
     def levels(self, pixels: np.ndarray, mask_01: np.ndarray) -> tuple[float, float] | None:
         """Logarithms of the mean grey level of the defect and of the ring around it; None where one cannot be seen."""

@@ -6,31 +6,31 @@ import numpy as np
 
 from ...core.dataset import Dataset
 from ...losses.severity import severity
-from .exemplar import Example, as_bank
+from .exemplar import Exemplar, as_bank
 from .windows import Framing, PairSource, to_pixels
 
 
 def training_defects(
     source: PairSource, train: Dataset, draws: int = 64
-) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+) -> tuple[dict[str, list[list[float]]], dict[str, list[Exemplar]]]:
     """Real training defects of each category, as generation draws them: their severities, as the generator will be
     asked for (two numbers each), and, in the same order, their windows."""
     names = [category.name for category in train.categories]
     measured: dict[str, list[list[float]]] = {name: [] for name in names}
-    examples: dict[str, list[Example]] = {name: [] for name in names}
+    exemplars: dict[str, list[Exemplar]] = {name: [] for name in names}
     for step in range(max(1, draws * len(names) // source.batch_size)):
         batch = source.batch(-2 - step)
         values = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
         for row, index in enumerate(batch.category_B.tolist()):
             measured[names[index]].append([round(number, 5) for number in values[row].tolist()])
             mask_01 = batch.abnormal_mask_B1HW[row, 0].numpy().astype(np.uint8)
-            examples[names[index]].append(Example(to_pixels(batch.abnormal_BCHW[row]), mask_01))
-    return measured, {name: as_bank(bank) for name, bank in examples.items()}
+            exemplars[names[index]].append(Exemplar(to_pixels(batch.abnormal_BCHW[row]), mask_01))
+    return measured, {name: as_bank(bank) for name, bank in exemplars.items()}
 
 
 def exemplar_windows(
     split: Dataset, pool: Dataset, framing: Framing, seed: int, gray: bool, draws: int = 64
-) -> tuple[dict[str, list[list[float]]], dict[str, list[Example]]]:
+) -> tuple[dict[str, list[list[float]]], dict[str, list[Exemplar]]]:
     """``training_defects`` of a split that no generator was trained on; only what is needed of it is decoded.
 
     Args:

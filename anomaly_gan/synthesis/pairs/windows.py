@@ -19,7 +19,7 @@ from ...core.images import read_record
 from ...core.masks import decode_rle, grow
 from ...core.progress import track
 from ...core.seeding import rng_for
-from .exemplar import Example, lay
+from .exemplar import Exemplar, warp
 from .layer import learn_follows
 
 LOOKED_AT = 64
@@ -46,8 +46,8 @@ class Batch:
     """One training step's input. Images in [-1, 1], masks in {0, 1}; row i of both cycles has one category.
 
     ``painted_out`` is ``abnormal`` with its defect inpainted, or ``abnormal`` itself where nobody asked for it.
-    Where the source lays examples, ``example`` is ``normal`` with the real defect of the same row laid under its mask,
-    and ``own_example`` is ``painted_out`` with that example laid back under the defect's own mask.
+    Where the source warps exemplars, ``exemplar`` is ``normal`` with the real defect of the same row warped to its
+    mask, and ``own_exemplar`` is ``painted_out`` with that exemplar warped back under the defect's own mask.
     ``row_before``: of a part of a batch, the row that comes before its first one.
     """
 
@@ -58,8 +58,8 @@ class Batch:
     category_B: Tensor
     noise_B2HW: Tensor
     painted_out_BCHW: Tensor
-    example_BCHW: Tensor | None = None
-    own_example_BCHW: Tensor | None = None
+    exemplar_BCHW: Tensor | None = None
+    own_exemplar_BCHW: Tensor | None = None
     row_before: Batch | None = None
 
     def to(self, device: torch.device) -> Batch:
@@ -88,7 +88,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: its columns in the order of ``Batch``, examples where they are laid, and what is in it, for
+    """One row of a batch: its columns in the order of ``Batch``, exemplars where there are any, and what is in it, for
     a message."""
 
     columns: tuple[np.ndarray, ...]
@@ -106,7 +106,7 @@ class Window:
 
 def stack(rows: list[Row]) -> Batch:
     names = [field.name for field in fields(Batch) if field.name != "row_before"]
-    columns = list(zip(*(row.columns for row in rows), strict=True))  # without the last two where none are laid
+    columns = list(zip(*(row.columns for row in rows), strict=True))  # without the last two where none are warped
     tensors = {
         name: torch.from_numpy(np.stack(column)) for name, column in zip(names[: len(columns)], columns, strict=True)
     }
@@ -138,10 +138,10 @@ class PairSource:
         gray: bool,
         flips: bool = True,
         paint_out: bool = False,
-        examples: bool = False,
+        exemplars: bool = False,
     ) -> None:
         self.framing, self.batch_size, self.seed, self.flips = framing, batch, seed, flips
-        self.paint_out, self.examples = paint_out, examples
+        self.paint_out, self.exemplars = paint_out, exemplars
         self.categories = [category.id for category in train.categories]
         self.fixed = {category.id for category in train.categories if category.name in pool.info.get("fixed_shape", [])}
         self.pixels = {image.file_name: read_record(train, image, gray) for image in track(train.images, "decode")}
@@ -156,7 +156,7 @@ class PairSource:
         self.normal: dict[int, list[tuple[str, Annotation]]] = {}
         for annotation in whole_masks(pool.annotations) if framing.whole else pool.annotations:
             self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
-        self.follows = {category.id: self._follows(category.id) for category in train.categories} if examples else {}
+        self.follows = {category.id: self._follows(category.id) for category in train.categories} if exemplars else {}
         for category in train.categories:
             if not self.abnormal.get(category.id) or not self.normal.get(category.id):
                 raise InputError(
@@ -174,7 +174,7 @@ class PairSource:
             pixels, mask = cut_window(
                 self.pixels[file], decode_rle(annotation.segmentation), annotation.bbox, self.framing, rng
             )
-            levels.append(Example(pixels, mask).levels)
+            levels.append(Exemplar(pixels, mask).levels)
         return learn_follows(levels)
 
     def batch(self, step: int) -> Batch:
@@ -207,19 +207,19 @@ class PairSource:
             np.array(index),
             noise,
             to_signed(pseudo),
-            *self.laid(normal, Window(abnormal, abnormal_mask, real_file), pseudo, self.follows.get(category, 1.0)),
+            *self.warped(normal, Window(abnormal, abnormal_mask, real_file), pseudo, self.follows.get(category, 1.0)),
         )
         return Row(columns, f"{real_file}[annotation {real.id}] with {normal.name}")
 
-    def laid(
+    def warped(
         self, normal: Window, defect: Window, painted_out: np.ndarray, follows: float = 1.0
     ) -> tuple[np.ndarray, ...]:
-        """A row's two examples; none where nobody asked for them. ``follows``: as an ``Example``'s."""
-        if not self.examples:
+        """A row's two exemplars; none where nobody asked for them. ``follows``: as an ``Exemplar``'s."""
+        if not self.exemplars:
             return ()
         mask, own_mask = normal.mask_1HW[0], defect.mask_1HW[0]
-        there = lay(Example(defect.pixels, own_mask, follows), normal.pixels, mask)
-        back = lay(Example(there, mask, follows, normal.pixels), painted_out, own_mask)
+        there = warp(Exemplar(defect.pixels, own_mask, follows), normal.pixels, mask)
+        back = warp(Exemplar(there, mask, follows, normal.pixels), painted_out, own_mask)
         return to_signed(there), to_signed(back)
 
     def normal_window(self, category: int, rng: np.random.Generator) -> Window:

@@ -184,7 +184,7 @@ RIVALS: dict[str, Rival] = {
 """The last one has seen the answer: no way to foretell a photograph, but what a mean and a deviation can reach."""
 
 
-def judge_light(model: LightModel, test: Dataset, seed: int, most: int = 200, draws: int = 1000) -> dict[str, Any]:
+def evaluate_light(model: LightModel, test: Dataset, seed: int, most: int = 200, draws: int = 1000) -> dict[str, Any]:
     """Errors on the pairs of objects the model has not seen, each way round; intervals by objects.
 
     ``field``: mean absolute error of the low-frequency brightness field (a grid of ``CELLS`` x ``CELLS``), in grey
@@ -217,7 +217,7 @@ FIGURES = ("field", "field_stops", "pixel", "fine")
 
 
 def errors(foretold: np.ndarray, true: np.ndarray) -> tuple[float, float, float, float]:
-    """The four figures of :func:`judge_light` for one photograph."""
+    """The four figures of :func:`evaluate_light` for one photograph."""
     pixel = float(np.abs(foretold.clip(0, 255) - true).mean())
     fields = [
         cv2.resize(side.astype(np.float32).clip(0, 255), (CELLS, CELLS), interpolation=cv2.INTER_AREA)

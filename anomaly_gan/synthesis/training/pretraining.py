@@ -50,7 +50,7 @@ class Pretraining:
             np.array(index),
             self.source.noise(rng),
             to_signed(clean.pixels),
-            *self.source.laid(normal, Window(defect, clean.mask_1HW, clean.name), clean.pixels),
+            *self.source.warped(normal, Window(defect, clean.mask_1HW, clean.name), clean.pixels),
         )
         return Row(columns, f"a pseudo-defect on {clean.name} with {normal.name}")
 

@@ -35,8 +35,8 @@ from ..methods.anomaly_gan.aware import prepare_aware
 from ..methods.anomaly_gan.config import AnomalyGanConfig
 from ..methods.config import TrainConfig
 from ..methods.painting.networks import build_framing
-from ..pairs.exemplar import FILE as EXAMPLES_FILE
-from ..pairs.exemplar import save_examples
+from ..pairs.exemplar import FILE as EXEMPLARS_FILE
+from ..pairs.exemplar import save_exemplars
 from ..pairs.training_defects import training_defects
 from ..pairs.windows import Batch, PairSource
 from ..registry import method
@@ -46,7 +46,7 @@ from .collapse import signs
 from .crop_kid import CropQuality
 from .pretraining import Pretraining
 from .previews import previews, sample_grid
-from .snapshots import keep_moment
+from .snapshots import keep_snapshot
 
 AWARE_SHARE = 0.2
 """The most of a time budget that the aware network's own training may use up."""
@@ -54,7 +54,7 @@ AWARE_SHARE = 0.2
 
 def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.monotonic) -> dict[str, Any]:
     """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
-    ``samples/*.png``, ``moments/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
+    ``samples/*.png``, ``snapshots/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
     ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by; without one the training
     ends where the run's time does, with the rate as it is."""
     budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
@@ -74,7 +74,7 @@ def _train(
     channels = _channels(config, train)
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
     framing, recipe = build_framing(config), config.recipe
-    more = {"paint_out": recipe.paints_out, "examples": recipe.exemplars}
+    more = {"paint_out": recipe.paints_out, "exemplar": recipe.exemplars}
     source = PairSource(train, pool, framing, config.batch, seed, channels == 1, config.flips, **more)
     light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
     row, until, aware, origin = method(config.method), None if budget else context.deadline, None, None
@@ -162,17 +162,17 @@ def _warnings(config: TrainConfig, task: MethodTask, source: PairSource, history
 def _sampler(
     task: MethodTask, source: PairSource, config: TrainConfig, fabric: Fabric, out: Path
 ) -> Callable[[int, bool], None]:
-    """What is written while the training goes on: sample sheets, and moments."""
+    """What is written while the training goes on: sample sheets, and snapshots."""
     shown = source.batch(-1).to(fabric.device)
 
     def on_sample(step: int, last: bool) -> None:
         if config.sample_every and (step % config.sample_every == 0 or last):
             write_png(out / "samples" / f"step-{step:06d}.png", sample_grid(task, shown))
         if config.keep_every and step % config.keep_every == 0:
-            keep_moment(task.products()["generator"], step, out)
+            keep_snapshot(task.products()["generator"], step, out)
 
     if config.keep_every and fabric.is_global_zero:
-        keep_moment(task.products()["generator"], 0, out)  # fit has not yet restored anything: these are the first
+        keep_snapshot(task.products()["generator"], 0, out)  # fit has not yet restored anything: these are the first
     return on_sample
 
 
@@ -209,9 +209,9 @@ def check_shareable(task: MethodTask, config: TrainConfig) -> None:
 def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, source: PairSource, out: Path) -> None:
     for name, net in task.products().items():
         save_weights(net, out / f"{name}.safetensors")
-    severities, examples = training_defects(source, train)
-    if source.examples:
-        save_examples(examples, out / EXAMPLES_FILE)
+    severities, exemplars = training_defects(source, train)
+    if source.exemplars:
+        save_exemplars(exemplars, out / EXEMPLARS_FILE)
     write_json(
         out / "model.json",
         {

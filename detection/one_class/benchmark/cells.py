@@ -133,7 +133,7 @@ def run_cell(job: CellJob) -> None:
     trained = time.monotonic()
     scores = best.scores() if best and best.found() else examiner.scores(detector)
     held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
-    row = judge(trial, scores, held_out, config)
+    row = evaluate(trial, scores, held_out, config)
     _write_scores(place / "scores.npz", trial, scores, held_out)
     took = {"seconds": round(time.monotonic() - started, 2), "train_seconds": round(trained - started, 2)}
     numbers = {"n_train": len(train), "n_held_out": len(held_out), "n_test": len(scores)}
@@ -177,7 +177,7 @@ def trial_of(config: BenchmarkConfig, cell: Cell, size: int) -> Trial:
     return industrial_trial(config, cell.number, size)
 
 
-def judge(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, Any]:
+def evaluate(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, Any]:
     """The figures of a cell.
 
     ``f1`` has the normal images as the positive class under both protocols. ``honest``: at the threshold that is the

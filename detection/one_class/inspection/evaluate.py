@@ -118,17 +118,17 @@ def evaluate_folders(
             the same photograph in both folders.
     """
     target = choose_device(device)
-    judge = load_model(model, target)
-    if judge.threshold is None:
+    loaded = load_model(model, target)
+    if loaded.threshold is None:
         raise InputError(str(model), "K5", "has no threshold", "train with `anomaly-gan one-class train`")
     grouping = grouping or Grouping()
     ledger = Ledger()
     sides = {
-        name: _side(judge, data, grouping, ledger, min_side, target)
+        name: _side(loaded, data, grouping, ledger, min_side, target)
         for name, data in (("good", good), ("defects", defects))
     }
     _refuse_shared(sides["good"], sides["defects"], defects)
-    result = _summary(judge, judge.threshold, sides, seed, len(ledger.rejected))
+    result = _summary(loaded, loaded.threshold, sides, seed, len(ledger.rejected))
     if out is not None:
         write_json(out, result.to_json())
     return result

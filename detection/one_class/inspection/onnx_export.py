@@ -81,28 +81,28 @@ def export_onnx(model: Path, out: Path) -> Exported:
         raise ConfigError(
             f"{', '.join(missing)}: not installed; ONNX export needs the extra `onnx`: pip install 'anomaly-gan[onnx]'"
         )
-    judge = load_model(model)
-    if not one_class(judge.name).exports:
+    loaded = load_model(model)
+    if not one_class(loaded.name).exports:
         able = ", ".join(name for name, row in ONE_CLASS.items() if row.exports)
         raise ConfigError(
-            f"{judge.name} cannot be written as ONNX: its score is not one graph of tensor operations "
+            f"{loaded.name} cannot be written as ONNX: its score is not one graph of tensor operations "
             f"(those that can: {able})"
         )
-    squares = _examples(model, judge)
-    expected = score_batch(judge.detector, squares)
+    squares = _examples(model, loaded)
+    expected = score_batch(loaded.detector, squares)
     with file_alone(out) as temporary:
-        _write(judge, squares[:2], expected.map_BHW is not None, temporary)
+        _write(loaded, squares[:2], expected.map_BHW is not None, temporary)
         score_gap, map_gap = _gaps(temporary, squares, expected.image, expected.map_BHW)
         worst = max(score_gap, map_gap or 0.0)
-        spread = float(judge.held_out.std()) if len(judge.held_out) > 1 else 0.0
+        spread = float(loaded.held_out.std()) if len(loaded.held_out) > 1 else 0.0
         largest = max(1.0, float(expected.image.abs().max()))
         if not worst <= PARITY or (spread > 0 and score_gap * largest > SPREAD_SHARE * spread + 1e-6 * largest):
             raise CheckFailed(
-                f"{judge.name}: the ONNX graph differs from the detector by {worst:.2g} (allowed: "
+                f"{loaded.name}: the ONNX graph differs from the detector by {worst:.2g} (allowed: "
                 f"{PARITY:g} and {SPREAD_SHARE:.0%} of the normals' spread {spread:.2g}): nothing is "
                 "written"
             )
-    return Exported(out, judge.name, len(squares), score_gap, map_gap)
+    return Exported(out, loaded.name, len(squares), score_gap, map_gap)
 
 
 def _write(model: Model, example_BCHW: np.ndarray, maps: bool, path: Path) -> None:

@@ -52,32 +52,34 @@ def recalibrate_folder(
         InputError: no model, no photographs, too many refused or too few (K5); J6 ``out`` is not empty.
     """
     target = choose_device(device)
-    judge = load_model(model, target)
-    if false_alarm is None and judge.threshold is None:
+    loaded = load_model(model, target)
+    if false_alarm is None and loaded.threshold is None:
         raise ConfigError("--false-alarm: give a rate, the detector has none from before")
     refuse_foreign(out)
     ledger = Ledger()
     parts = gather(
         data,
-        judge.settings.size,
-        judge.flatten,
+        loaded.settings.size,
+        loaded.flatten,
         Grouping(groups, group_column, group_regex),
         ledger,
         min_side,
-        judge.mode,
-        judge.bits,
+        loaded.mode,
+        loaded.bits,
     )
     if (why := too_many_refused(ledger, max_bad)) is not None:
         raise InputError(str(data), "MAX-BAD", why, "mend them, or raise --max-bad")
-    rate = false_alarm if false_alarm is not None else judge.threshold.asked if judge.threshold else 0.05
+    rate = false_alarm if false_alarm is not None else loaded.threshold.asked if loaded.threshold else 0.05
     started = {"model": sha256_file(model / "model.json"), "data": parts.key, "false_alarm": rate}
     with work_folder(out, "one-class recalibrate", started) as work:
         anew = (
-            load_model(out, target) if work.fresh else calibrated(judge, parts.squares_NCHW, parts.groups, rate, target)
+            load_model(out, target)
+            if work.fresh
+            else calibrated(loaded, parts.squares_NCHW, parts.groups, rate, target)
         )
         if not work.fresh:
             ledger.close(work.place / "rejects.jsonl")
             keep_examples(work.place, parts.squares_NCHW)
             save_model(work.place, anew)
     assert anew.threshold is not None
-    return Trained(out, judge.name, None, anew.threshold, len(ledger.rejected), tuple(parts.remarks))
+    return Trained(out, loaded.name, None, anew.threshold, len(ledger.rejected), tuple(parts.remarks))

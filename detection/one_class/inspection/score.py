@@ -1,4 +1,4 @@
-"""``one-class score``: new photographs judged by a saved detector, one after the other."""
+"""``one-class score``: new photographs scored by a saved detector, one after the other."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Scored:
         )
 
     def problem(self) -> str | None:
-        """Why the command must not end with 0: photographs that nobody has judged."""
+        """Why the command must not end with 0: photographs that nobody has scored."""
         if not self.refused:
             return None
         return f"{self.refused} photographs could not be scored, see {self.out / 'rejects.jsonl'}"
@@ -115,15 +115,15 @@ def score_folder(
             files; A24 a photograph changed meanwhile.
     """
     target = choose_device(device)
-    judge = load_model(model, target)
-    if judge.threshold is None:
+    loaded = load_model(model, target)
+    if loaded.threshold is None:
         raise InputError(str(model), "K5", "has no threshold", "train with `anomaly-gan one-class train`")
     if overlays < 0 or good < 0:
         raise ConfigError("--overlays and --good must not be negative")
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
     ledger = Ledger()
-    tree, names = list_photographs(data, ledger, judge.bits)
+    tree, names = list_photographs(data, ledger, loaded.bits)
     started = {
         "model": sha256_file(model / "model.json"),
         "photographs": sha256_bytes("\0".join(names).encode()),
@@ -136,21 +136,21 @@ def score_folder(
         place = work.place
         for half in (place / "overlays", place / "found"):  # of a scoring that was cut off
             shutil.rmtree(half, ignore_errors=True)
-        seen = _first_pass(judge, tree, names, ledger, place, min_side, target)
+        seen = _first_pass(loaded, tree, names, ledger, place, min_side, target)
         scores = np.array(seen.scores)
-        second = _second_pass(judge, tree, seen, place, overlays, overlay_all, found and not known_good, good, target)
-        drift = compare(judge.held_out, judge.held_out_groups, judge.threshold, scores, known_good)
+        second = _second_pass(loaded, tree, seen, place, overlays, overlay_all, found and not known_good, good, target)
+        drift = compare(loaded.held_out, loaded.held_out_groups, loaded.threshold, scores, known_good)
         result = Scored(
             out,
             len(scores),
-            int((scores > judge.threshold.value).sum()),
+            int((scores > loaded.threshold.value).sum()),
             len(ledger.rejected),
             second["overlays"],
             second["found"],
             drift,
-            (*_remarks(judge, seen, second), *drift.sentences),
+            (*_remarks(loaded, seen, second), *drift.sentences),
         )
-        _summary(judge, result, ledger, second, place)
+        _summary(loaded, result, ledger, second, place)
     return result
 
 

@@ -35,23 +35,23 @@ class Remembered(nn.Module):
         self.register_buffer("shift", torch.zeros(1))
         self.register_buffer("scale", torch.ones(1))
         self.register_buffer("seed", torch.randint(2**31, (1,)))
-        self.judge: Judge | None = None
+        self.rate: Judge | None = None
         self.register_load_state_dict_post_hook(_forget)
 
     def learn(self, raw_ND: Tensor) -> None:
         self.shift, self.scale = raw_ND.mean(dim=0), 1 / raw_ND.std(dim=0).clamp_min(1e-6)
         self.features = (raw_ND - self.shift) * self.scale
-        self.judge = None
+        self.rate = None
 
 
 def _forget(module: nn.Module, keys: Any) -> None:
     """Loaded features make the fitted estimator stale."""
     assert isinstance(module, Remembered)
-    module.judge = None
+    module.rate = None
 
 
 class Classical:
-    """``fit(features, seed)`` gives the judge."""
+    """``fit(features, seed)`` gives the rate."""
 
     def __init__(self, settings: PooledConfig, fit: Callable[[np.ndarray, int], Judge]) -> None:
         self.settings = settings
@@ -87,11 +87,11 @@ class Classical:
 
     def score(self, images_BCHW: Tensor) -> Scores:
         remembered = self._remembered
-        if remembered.judge is None:
-            remembered.judge = self._fit(remembered.features.double().cpu().numpy(), int(remembered.seed))
+        if remembered.rate is None:
+            remembered.rate = self._fit(remembered.features.double().cpu().numpy(), int(remembered.seed))
         raw = torch.cat([self._pooled(chunk) for chunk in chunks(images_BCHW)])
         scaled = (raw - remembered.shift) * remembered.scale
-        return Scores(torch.from_numpy(remembered.judge(scaled.double().cpu().numpy())).float())
+        return Scores(torch.from_numpy(remembered.rate(scaled.double().cpu().numpy())).float())
 
 
 def knn(channels: int, settings: KnnConfig) -> Classical:

@@ -49,7 +49,7 @@ class GanomalyTask:
                 "generator",
                 torch.optim.Adam(generator, rate, betas, fused=True),
                 self._generator_losses,
-                held_still=(self._discriminator,),
+                frozen=(self._discriminator,),
             ),
             Update(
                 "discriminator",

@@ -60,7 +60,7 @@ class SkipTask:
                 "generator",
                 torch.optim.Adam(self._generator.parameters(), rate, betas, fused=True),
                 self._generator_losses,
-                held_still=(self._discriminator,),
+                frozen=(self._discriminator,),
             ),
             Update(
                 "discriminator",

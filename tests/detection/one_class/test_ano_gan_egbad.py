@@ -69,7 +69,7 @@ def test_the_discriminator_learns_to_tell_and_is_held_still_otherwise(name):
     torch.manual_seed(0)
     task = small(name, lr=1e-3).phases()[0].task()
     first, other = task.updates()
-    with frozen(other.held_still):
+    with frozen(other.frozen):
         sum(other.losses(task.forward(pictures(8))).values()).backward()
     assert all(p.grad is None for p in task.nets["discriminator"].parameters())
     losses = []

@@ -170,7 +170,7 @@ def test_each_update_moves_only_what_it_should():
         step = task.forward(pictures(8))
         for net in task.nets.values():
             net.zero_grad(set_to_none=True)
-        with frozen(updates[name].held_still):
+        with frozen(updates[name].frozen):
             sum(updates[name].losses(step).values()).backward()
         return {key for key, net in task.nets.items() if any(p.grad is not None for p in net.parameters())}
 

@@ -15,7 +15,7 @@ from ..config import TrainConfig
 from ..painting.networks import adamw, build_generator, build_painter, make_ready
 from .config import AnomalyGanConfig
 from .consistency import Consistency
-from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Judging, Weights
+from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Discrimination, Weights
 
 ADVERSARIES = {
     "bce": Adversary(
@@ -99,7 +99,9 @@ def build_task(
         recipe.paired,
         recipe.mode_seeking,
     )
-    judging = Judging(recipe.r1, recipe.r1_every, AugmentPolicy(chance=recipe.augment) if recipe.augment else None)
+    discrimination = Discrimination(
+        recipe.r1, recipe.r1_every, AugmentPolicy(chance=recipe.augment) if recipe.augment else None
+    )
     consistency = None
     if recipe.consistency:
         consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), recipe.consistency, named)
@@ -113,9 +115,9 @@ def build_task(
         recipe.aware_size,
         recipe.masked_local,
         config.ema,
-        judge_apart=recipe.discriminator_norm == "batch",
+        discriminate_apart=recipe.discriminator_norm == "batch",
         aware_compare=recipe.aware_compare,
-        judging=judging,
+        discrimination=discrimination,
         consistency=consistency,
     )
 

@@ -94,7 +94,7 @@ class AnomalyGanConfig(PaintedConfig):
 
     @property
     def exemplars(self) -> bool:
-        return self.painter.painting == "example"
+        return self.painter.painting == "exemplar"
 
     @property
     def paints_out(self) -> bool:

@@ -45,7 +45,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Judging:
+class Discrimination:
     """What keeps the discriminators from learning a few photographs by heart, all of it off by default.
 
     ``r1``: gamma of the R1 penalty (Mescheder et al. 2018) on what each discriminator sees of real photographs, taken
@@ -112,15 +112,15 @@ class AnomalyGanTask:
         aware_size: int,
         masked_local: bool,
         ema: float,
-        judge_apart: bool = False,
+        discriminate_apart: bool = False,
         aware_compare: str = "positions",
-        judging: Judging = Judging(),
+        discrimination: Discrimination = Discrimination(),
         consistency: Consistency | None = None,
     ) -> None:
         self.nets, self.painter, self.adversary, self.weights = nets, painter, adversary, weights
         self.optimizers, self.local_size, self.aware_size = optimizers, local_size, aware_size
-        self.masked_local, self.ema, self.judge_apart = masked_local, ema, judge_apart
-        self.aware_compare, self.judging, self.consistency = aware_compare, judging, consistency
+        self.masked_local, self.ema, self.discriminate_apart = masked_local, ema, discriminate_apart
+        self.aware_compare, self.discrimination, self.consistency = aware_compare, discrimination, consistency
         self.discriminators = tuple(nets[name] for name in DISCRIMINATORS)
 
     def forward(self, batch: Batch) -> Outputs:
@@ -128,8 +128,8 @@ class AnomalyGanTask:
         with torch.no_grad():
             measured = severity(batch.abnormal_BCHW, batch.abnormal_mask_B1HW)
             target = reachable(measured, batch.normal_BCHW, batch.normal_mask_B1HW)
-        own = batch.own_example_BCHW
-        fake_abnormal = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, batch, target, batch.example_BCHW)
+        own = batch.own_exemplar_BCHW
+        fake_abnormal = self.damage(batch.normal_BCHW, batch.normal_mask_B1HW, batch, target, batch.exemplar_BCHW)
         rebuilt_normal = self.restore(fake_abnormal, batch.normal_mask_B1HW, batch)
         fake_normal = self.restore(batch.abnormal_BCHW, batch.abnormal_mask_B1HW, batch)
         rebuilt_abnormal = self.damage(fake_normal, batch.abnormal_mask_B1HW, batch, measured, own)
@@ -139,7 +139,7 @@ class AnomalyGanTask:
         second = None
         if self.weights.mode_seeking:
             second = self.damage(
-                batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target, batch.example_BCHW
+                batch.normal_BCHW, batch.normal_mask_B1HW, other_noise(batch), target, batch.exemplar_BCHW
             )
         return Outputs(batch, target, fake_abnormal, rebuilt_normal, fake_normal, rebuilt_abnormal, repainted, second)
 
@@ -157,20 +157,20 @@ class AnomalyGanTask:
         return {"generator": painting_net(self.nets), "restorer": self.nets["restorer"]}
 
     def damage(
-        self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor, example: Tensor | None = None
+        self, images: Tensor, mask: Tensor, batch: Batch, target_B2: Tensor, exemplar: Tensor | None = None
     ) -> Tensor:
         """G: normal to abnormal."""
         maps = [self.painter.mask_maps(mask, batch.category_B)]
         if self.painter.controls:
             maps.append(self.painter.control_maps(mask, target_B2, batch.noise_B2HW))
-        return self.painter.paint(self.nets["generator"], images, mask, torch.cat(maps, dim=1), example)
+        return self.painter.paint(self.nets["generator"], images, mask, torch.cat(maps, dim=1), exemplar)
 
     def restore(self, images: Tensor, mask: Tensor, batch: Batch) -> Tensor:
         """H: abnormal to normal."""
         maps = self.painter.mask_maps(mask, batch.category_B)
         return self.painter.restorer.paint(self.nets["restorer"], images, mask, maps)
 
-    def judge(self, name: str, images: Tensor, mask: Tensor, category_B: Tensor) -> Tensor:
+    def discriminate(self, name: str, images: Tensor, mask: Tensor, category_B: Tensor) -> Tensor:
         """Logits (B, 1) of a discriminator on the photograph and its crop around the mask."""
         return self.nets[name](*self.views(images, mask, category_B))
 
@@ -180,8 +180,8 @@ class AnomalyGanTask:
         The conditional discriminator sees the mask maps beside the pixels, so a defect beside its mask is a fake.
         Where pictures are augmented, the mask goes with its picture.
         """
-        if self.judging.augment is not None:
-            draw = draw_augment(len(images), images.shape[-1], self.judging.augment, device=images.device)
+        if self.discrimination.augment is not None:
+            draw = draw_augment(len(images), images.shape[-1], self.discrimination.augment, device=images.device)
             images, mask = augment_pair(images, mask, draw)
         shown = images
         if self.painter.categories:
@@ -196,14 +196,14 @@ class AnomalyGanTask:
 
     def updates(self) -> list[Update]:
         """The generators', the discriminators', and theirs who are switched on."""
-        judges = self.optimizers["discriminators"]
+        discriminators = self.optimizers["discriminators"]
         if self.consistency is None:
             updates = opposed(self, self.discriminators)
         else:
             updates = opposed(self, (*self.discriminators, self.consistency.net))
             updates.append(Update("segmenter", self.consistency.optimizer, self.segmenter_losses))
-        if self.judging.r1:
-            updates.append(Update("r1", judges, self.r1_losses, every=self.judging.r1_every))
+        if self.discrimination.r1:
+            updates.append(Update("r1", discriminators, self.r1_losses, every=self.discrimination.r1_every))
         return updates
 
     def generator_losses(self, out: Outputs) -> Losses:
@@ -214,9 +214,9 @@ class AnomalyGanTask:
             ("abnormal", out.fake_abnormal, batch.normal_mask_B1HW),
             ("normal", out.fake_normal, batch.abnormal_mask_B1HW),
         ):
-            losses[f"adv1_{side}"] = self.adversary.g1(self.judge(f"d1_{side}", fake, mask, batch.category_B))
+            losses[f"adv1_{side}"] = self.adversary.g1(self.discriminate(f"d1_{side}", fake, mask, batch.category_B))
             losses[f"adv2_{side}"] = w.lambda_1 * self.adversary.g2(
-                self.judge(f"d2_{side}", fake, mask, batch.category_B)
+                self.discriminate(f"d2_{side}", fake, mask, batch.category_B)
             )
         losses["cycle_normal"] = w.cycle * self._cycle(batch.normal_BCHW, out.rebuilt_normal, batch.normal_mask_B1HW)
         losses["cycle_abnormal"] = w.cycle * self._cycle(
@@ -274,16 +274,18 @@ class AnomalyGanTask:
         ):
             for name, loss in ((f"d1_{side}", self.adversary.d1), (f"d2_{side}", self.adversary.d2)):
                 losses[name] = loss(
-                    *self._judge_both(name, real, real_mask, fake.detach(), fake_mask, batch.category_B)
+                    *self._discriminate_both(name, real, real_mask, fake.detach(), fake_mask, batch.category_B)
                 )
         if w.mismatch:
-            wrong = self.judge("d1_abnormal", batch.abnormal_BCHW, batch.rolled("abnormal_mask_B1HW"), batch.category_B)
+            wrong = self.discriminate(
+                "d1_abnormal", batch.abnormal_BCHW, batch.rolled("abnormal_mask_B1HW"), batch.category_B
+            )
             losses["mismatch"] = w.mismatch * self.adversary.reject(wrong)
         return losses
 
     def r1_losses(self, out: Outputs) -> Losses:
         """gamma / 2 times R1 of every discriminator at the real photographs, in full precision under any autocast."""
-        batch, weight = out.batch, 0.5 * self.judging.r1 * self.judging.r1_every
+        batch, weight = out.batch, 0.5 * self.discrimination.r1 * self.discrimination.r1_every
         losses: Losses = {}
         with torch.autocast(batch.normal_BCHW.device.type, enabled=False):
             for side, real, mask in (
@@ -299,7 +301,7 @@ class AnomalyGanTask:
         assert self.consistency is not None
         return self.consistency.learn(out.batch)
 
-    def _judge_both(
+    def _discriminate_both(
         self, name: str, real: Tensor, real_mask: Tensor, fake: Tensor, fake_mask: Tensor, category_B: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, in one call where that is faster and changes nothing.
@@ -307,9 +309,13 @@ class AnomalyGanTask:
         Under batch norm it would: the statistics of a joint batch tell fakes from reals, and the generators'
         update, which shows fakes alone, never has them.
         """
-        if self.judge_apart:
-            return self.judge(name, real, real_mask, category_B), self.judge(name, fake, fake_mask, category_B)
-        logits = self.judge(name, torch.cat([real, fake]), torch.cat([real_mask, fake_mask]), category_B.repeat(2))
+        if self.discriminate_apart:
+            return self.discriminate(name, real, real_mask, category_B), self.discriminate(
+                name, fake, fake_mask, category_B
+            )
+        logits = self.discriminate(
+            name, torch.cat([real, fake]), torch.cat([real_mask, fake_mask]), category_B.repeat(2)
+        )
         return logits[: len(real)], logits[len(real) :]
 
     def after_step(self, step: int) -> None:

@@ -1,7 +1,7 @@
 """Copy-paste with the mask pool: real defects under the very masks the GAN methods get.
 
 An element cut from a real defect carries that very defect, through the element's affine. An element drawn by an expert,
-or deformed, is filled with a training defect of its category that fits its size, stretched to it. Either is laid with
+or deformed, is filled with a training defect of its category that fits its size, stretched to it. Either is warped with
 the alpha it has in its own photograph (``pairs.layer``): nothing ends at the mask's outline unless the defect did, and
 there is no seam whose kind a detector could learn (Dwibedi et al. 2017 draw kinds of blending for that).
 """
@@ -14,7 +14,7 @@ from ....core.dataset import Annotation
 from ....core.errors import InputError
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
-from ...pairs.exemplar import lay, lay_through, nearest_in_size
+from ...pairs.exemplar import nearest_in_size, warp, warp_through
 from ...pairs.layer import REACH_PX as SUPPORT_PX
 from .donors import MARGIN_PX, Donors, box_around
 
@@ -65,18 +65,18 @@ def _paste(
     """The photograph with the defect where the mask is, and the record of its donor. Only boxes are looked at."""
     parent = donors.of_parent(provenance)
     donor = parent or _nearest(mask, category_id, donors, rng)
-    example, corner = donors.example(donor)
+    exemplar, corner = donors.exemplar(donor)
     rows, columns = box_around(mask, MARGIN_PX)
     ground, piece = base[rows, columns], mask[rows, columns]
     deformed = bool(provenance.get("transforms", {}).get("deform"))  # the mask may reach beyond its parent
     if parent is None or deformed:
-        laid = lay(example, ground, piece)
+        warped = warp(exemplar, ground, piece)
     else:
         affine = np.array(provenance["affine"], np.float64)
         affine[:, 2] += affine[:, :2] @ corner - np.array([columns.start, rows.start])
-        laid = lay_through(example, ground, piece, affine)
+        warped = warp_through(exemplar, ground, piece, affine)
     pasted = base.copy()
-    pasted[rows, columns] = laid
+    pasted[rows, columns] = warped
     image = donors.image_of(donor)
     return pasted, {"annotation": donor.id, "image": image.file_name, "group": image.group_id}
 
@@ -84,4 +84,4 @@ def _paste(
 def _nearest(mask: np.ndarray, category_id: int, donors: Donors, rng: np.random.Generator) -> Annotation:
     """Of some donors drawn the one that is least stretched to fill the mask."""
     drawn = [donors.draw(category_id, rng) for _ in range(CANDIDATES)]
-    return drawn[nearest_in_size(mask, [donors.example(one)[0] for one in drawn])[0]]
+    return drawn[nearest_in_size(mask, [donors.exemplar(one)[0] for one in drawn])[0]]

@@ -10,7 +10,7 @@ from ....core.dataset import Annotation, Dataset, ImageRecord
 from ....core.errors import InputError
 from ....core.images import read_record
 from ....core.masks import mask_box_xywh
-from ...pairs.exemplar import Example
+from ...pairs.exemplar import Exemplar
 from ...pairs.layer import learn_follows
 
 MARGIN_PX = 16
@@ -30,7 +30,7 @@ class Donors:
         self.images = {image.id: image for image in train.images}
         self.by_name = {image.file_name: image for image in train.images}
         self.by_id = {annotation.id: annotation for annotation in train.annotations}
-        self._examples: dict[int, tuple[Example, np.ndarray]] = {}
+        self._examples: dict[int, tuple[Exemplar, np.ndarray]] = {}
         self._follows: dict[int, float] = {}
         self._groups: dict[int, dict[str, list[Annotation]]] = {}
         for annotation in train.annotations:
@@ -69,12 +69,12 @@ class Donors:
             )
         return parent
 
-    def example(self, annotation: Annotation) -> tuple[Example, np.ndarray]:
+    def exemplar(self, annotation: Annotation) -> tuple[Exemplar, np.ndarray]:
         """The defect in its surroundings, and the corner (x, y) of that window in its photograph."""
         if annotation.id not in self._examples:
             follows = self._follows_of(annotation.category_id)
-            example, corner = self._window(annotation)
-            self._examples[annotation.id] = replace(example, follows=follows), corner
+            exemplar, corner = self._window(annotation)
+            self._examples[annotation.id] = replace(exemplar, follows=follows), corner
         return self._examples[annotation.id]
 
     def _follows_of(self, category_id: int) -> float:
@@ -84,11 +84,11 @@ class Donors:
             self._follows[category_id] = learn_follows([self._window(one)[0].levels for one in own])
         return self._follows[category_id]
 
-    def _window(self, annotation: Annotation) -> tuple[Example, np.ndarray]:
+    def _window(self, annotation: Annotation) -> tuple[Exemplar, np.ndarray]:
         mask = annotation.mask()
         rows, columns = box_around(mask, MARGIN_PX)
         pixels = np.ascontiguousarray(self.pixels(self.image_of(annotation))[rows, columns])
-        window = Example(pixels, np.ascontiguousarray(mask[rows, columns]))
+        window = Exemplar(pixels, np.ascontiguousarray(mask[rows, columns]))
         return window, np.array([columns.start, rows.start])
 
     def image_of(self, annotation: Annotation) -> ImageRecord:

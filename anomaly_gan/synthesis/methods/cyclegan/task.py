@@ -123,11 +123,11 @@ class UnpairedTask:
             history = self.nets[f"history_{side}"]
             assert isinstance(history, ImageHistory)
             shown = history.swap(fake.float())
-            judge = self.nets[f"d1_{side}"]
-            losses[f"d1_{side}"] = self.adversary.d1(judge(real), judge(shown))
+            discriminator = self.nets[f"d1_{side}"]
+            losses[f"d1_{side}"] = self.adversary.d1(discriminator(real), discriminator(shown))
             if self.second:
-                judge = self.nets[f"d2_{side}"]
-                losses[f"d2_{side}"] = self.adversary.d2(judge(real), judge(shown))
+                discriminator = self.nets[f"d2_{side}"]
+                losses[f"d2_{side}"] = self.adversary.d2(discriminator(real), discriminator(shown))
         return losses
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:

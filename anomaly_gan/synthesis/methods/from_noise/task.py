@@ -88,9 +88,9 @@ class NoiseTask:
 
     def discriminator_losses(self, out: Outputs) -> Losses:
         """Real and generated windows are judged apart: under batch norm a joint batch tells them by its statistics."""
-        batch, judge = out.batch, self.nets["discriminator"]
-        real = judge(batch.abnormal_BCHW, batch.abnormal_mask_B1HW * 2 - 1, batch.category_B)
-        fake = judge(out.fake_BCHW.detach(), out.fake_mask_B1HW.detach(), batch.category_B)
+        batch, discriminator = out.batch, self.nets["discriminator"]
+        real = discriminator(batch.abnormal_BCHW, batch.abnormal_mask_B1HW * 2 - 1, batch.category_B)
+        fake = discriminator(out.fake_BCHW.detach(), out.fake_mask_B1HW.detach(), batch.category_B)
         return {"adversarial": self.adversary.d1(real, fake)}
 
     def after_step(self, step: int) -> None:

@@ -22,15 +22,15 @@ from ....core.manifest import check_product, read_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
-from ...pairs.exemplar import FILE as EXAMPLES_FILE
-from ...pairs.exemplar import Example, lay_both, load_examples, nearest_in_size
+from ...pairs.exemplar import FILE as EXEMPLARS_FILE
+from ...pairs.exemplar import Exemplar, load_exemplars, nearest_in_size, warp_both
 from ...pairs.layer import is_gray
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
 from .networks import SOFTNESS_PX, build_framing, build_generator, build_painter, painter_settings
 
 CANDIDATES = 4
-"""Training defects drawn for a mask, of which the two nearest in size are its examples."""
+"""Training defects drawn for a mask, of which the two nearest in size are its exemplars."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Brush:
         categories: list[str],
         severities: dict[str, list[list[float]]],
         device: torch.device,
-        examples: dict[str, list[Example]] | None = None,
+        exemplars: dict[str, list[Exemplar]] | None = None,
     ) -> None:
         self.net, self.config, self.categories, self.severities = net, config, categories, severities
-        self.device, self.examples = device, examples
+        self.device, self.exemplars = device, exemplars
         self.framing, self.settings = build_framing(config), painter_settings(config)
         # The net's whole answer is wanted here: it is pasted at native resolution, under a native feather.
         self.painter = replace(build_painter(config, len(categories)), support_px=None)
@@ -123,11 +123,11 @@ class Brush:
         side = native // scale
         small = window if scale == 1 else cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
         small_mask = piece if scale == 1 else shrink_mask(piece, side)
-        drawn, examples = self._draw(category, small_mask, rng)
+        drawn, exemplars = self._draw(category, small_mask, rng)
         wanted = drawn * rng.uniform(0.9, 1.1, 2)
         wanted = wanted if severity is None else np.array(severity, float)
-        laid = self._lay(examples, small, small_mask, severity) if examples else None
-        painted, asked = self._net_output(small, small_mask, category, wanted, rng, laid)
+        warped = self._warp(exemplars, small, small_mask, severity) if exemplars else None
+        painted, asked = self._net_output(small, small_mask, category, wanted, rng, warped)
         difference = painted - to_signed(small)
         if scale > 1:
             difference = cv2.resize(difference.transpose(1, 2, 0), (native, native), interpolation=cv2.INTER_CUBIC)
@@ -145,29 +145,35 @@ class Brush:
 
     def _draw(
         self, category: str, mask_01: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, tuple[Example, Example] | None]:
-        """The severity of a training defect; where the generator paints from examples, the mean severity of two and
+    ) -> tuple[np.ndarray, tuple[Exemplar, Exemplar] | None]:
+        """The severity of a training defect; where the generator paints from exemplars, the mean severity of two and
         their windows: of ``CANDIDATES`` drawn ones those that fit the mask best."""
         bank = self.severities[category]
-        if self.examples is None:
+        if self.exemplars is None:
             return np.array(bank[int(rng.integers(len(bank)))]), None
         rows = rng.integers(len(bank), size=CANDIDATES).tolist()
-        order = nearest_in_size(mask_01, [self.examples[category][row] for row in rows])
+        order = nearest_in_size(mask_01, [self.exemplars[category][row] for row in rows])
         first, second = rng.permutation([rows[place] for place in order[:2]]).tolist()
         drawn = np.mean([bank[first], bank[second]], axis=0)
-        return drawn, (self.examples[category][first], self.examples[category][second])
+        return drawn, (self.exemplars[category][first], self.exemplars[category][second])
 
-    def _lay(
-        self, examples: tuple[Example, Example], pixels: np.ndarray, mask: np.ndarray, severity: Sequence[float] | None
+    def _warp(
+        self,
+        exemplars: tuple[Exemplar, Exemplar],
+        pixels: np.ndarray,
+        mask: np.ndarray,
+        severity: Sequence[float] | None,
     ) -> torch.Tensor:
-        """(1, C, H, W): the photograph with the examples under the mask, as strong as they are or as is asked for. (The
-        generator has never seen one of another strength than it was to paint, and leaves that as it is.)"""
-        laid = torch.from_numpy(to_signed(lay_both(examples, pixels, mask)))[None].to(self.device)
+        """(1, C, H, W): the photograph with the exemplars under the mask, as strong as they are or as is asked for.
+
+        The generator has never seen one of another strength than it was to paint, and leaves that as it is.
+        """
+        warped = torch.from_numpy(to_signed(warp_both(exemplars, pixels, mask)))[None].to(self.device)
         if severity is None:
-            return laid
+            return warped
         masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
         target = torch.tensor([severity], dtype=torch.float32, device=self.device)
-        return at_severity(laid, masks, reachable(target, laid, masks))
+        return at_severity(warped, masks, reachable(target, warped, masks))
 
     def _net_output(
         self,
@@ -176,7 +182,7 @@ class Brush:
         category: str,
         wanted: np.ndarray,
         rng: np.random.Generator,
-        laid: torch.Tensor | None = None,
+        warped: torch.Tensor | None = None,
     ) -> tuple[np.ndarray, list[float]]:
         images = torch.from_numpy(to_signed(pixels))[None].to(self.device)
         masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
@@ -189,7 +195,7 @@ class Brush:
             noise = torch.from_numpy(np.concatenate([grain, style]).astype(np.float32))[None].to(self.device)
             maps.append(self.painter.control_maps(masks, target, noise))
         with _own_chance(rng) if self.settings.dropout else nullcontext():
-            output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1), laid)
+            output = self.painter.paint(self.net, images, masks, torch.cat(maps, dim=1), warped)
         return output[0].cpu().numpy(), [round(float(value), 4) for value in target[0]]
 
     def _alpha(self, mask: np.ndarray) -> np.ndarray:
@@ -254,8 +260,8 @@ def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tupl
     config = TrainConfig(**model["config"])
     net = build_generator(config, model["channels"], len(categories))
     device = load_net(net, trained, wanted_device)
-    examples = load_examples(trained / EXAMPLES_FILE, categories) if config.recipe.exemplars else None
-    return Brush(net, config, model["categories"], model["severity"], device, examples), model["channels"]
+    exemplars = load_exemplars(trained / EXEMPLARS_FILE, categories) if config.recipe.exemplars else None
+    return Brush(net, config, model["categories"], model["severity"], device, exemplars), model["channels"]
 
 
 @contextmanager

@@ -36,55 +36,55 @@ def open_method(inputs: MethodInputs) -> Generate:
 
 
 class Bare(nn.Module):
-    """A generator that has learnt nothing: the example hides the photograph, and nothing is changed of it."""
+    """A generator that has learnt nothing: the exemplar hides the photograph, and nothing is changed of it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
 
     def forward(self, inputs_BCHW: Tensor) -> Tensor:
-        """(B, difference and opacity, H, W) of ``painting: example``."""
+        """(B, difference and opacity, H, W) of ``painting: exemplar``."""
         output = inputs_BCHW.new_zeros(len(inputs_BCHW), self.channels + 1, *inputs_BCHW.shape[2:])
         output[:, -1] = torch.inf
         return output
 
 
-def open_examples(inputs: MethodInputs) -> Generate:
-    """As ``open_method``, without the generator: the very examples it would have been given, as they are laid under the
-    mask. What is the generator worth? Without a training the examples are cut from the training split itself.
+def open_exemplars(inputs: MethodInputs) -> Generate:
+    """As ``open_method``, without the generator: the very exemplars it would have been given, as they are warped under
+    the mask. What is the generator worth? Without a training the exemplars are cut from the training split itself.
 
     Raises:
-        ConfigError: the training does not paint from examples.
+        ConfigError: the training does not paint from exemplars.
         InputError: as ``open_method``.
     """
     if inputs.trained is None:
         return _untrained(inputs)
     brush, channels = _load(inputs)
-    if brush.examples is None:
-        raise ConfigError("method examples: this training has none: train with painter.painting: example")
+    if brush.exemplars is None:
+        raise ConfigError("method exemplar: this training has none: train with painter.painting: exemplar")
     brush.net = Bare(channels)
-    return _painting(inputs, brush, channels, "examples")
+    return _painting(inputs, brush, channels, "exemplar")
 
 
 def _load(inputs: MethodInputs) -> tuple[Brush, int]:
     assert inputs.trained is not None
     brush, channels = load_brush(inputs.trained, [one.name for one in inputs.train.categories], inputs.device)
     if inputs.exemplars is not None:
-        brush.severities, examples = exemplar_windows(
+        brush.severities, exemplars = exemplar_windows(
             inputs.exemplars, inputs.pool, brush.framing, inputs.seed, channels == 1
         )
-        brush.examples = examples if brush.examples is not None else None
+        brush.exemplars = exemplars if brush.exemplars is not None else None
     return brush, channels
 
 
 def _untrained(inputs: MethodInputs) -> Generate:
-    """Examples laid by a brush that has no training: windows as large as a training's would be by default."""
+    """Exemplars warped by a brush that has no training: windows as large as a training's would be by default."""
     config, gray = TrainConfig(), inputs.train.info.get("mode", "L") == "L"
     split = inputs.train if inputs.exemplars is None else inputs.exemplars
-    severities, examples = exemplar_windows(split, inputs.pool, build_framing(config), inputs.seed, gray)
+    severities, exemplars = exemplar_windows(split, inputs.pool, build_framing(config), inputs.seed, gray)
     channels, names = 1 if gray else 3, [category.name for category in inputs.train.categories]
-    brush = Brush(Bare(channels), config, names, severities, torch.device("cpu"), examples)
-    return _painting(inputs, brush, channels, "examples")
+    brush = Brush(Bare(channels), config, names, severities, torch.device("cpu"), exemplars)
+    return _painting(inputs, brush, channels, "exemplar")
 
 
 def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:

@@ -69,7 +69,7 @@ class PairedTask:
     def generator_losses(self, out: Outputs) -> Losses:
         """Eq. 4 from the generator's side."""
         return {
-            "adversarial": self.adversary.g1(self.judge(out.condition, out.repainted)),
+            "adversarial": self.adversary.g1(self.discriminate(out.condition, out.repainted)),
             "l1": self.l1 * cycle_l1(out.batch.abnormal_BCHW, out.repainted),
         }
 
@@ -78,11 +78,12 @@ class PairedTask:
         return {
             "adversarial": 0.5
             * self.adversary.d1(
-                self.judge(out.condition, out.batch.abnormal_BCHW), self.judge(out.condition, out.repainted.detach())
+                self.discriminate(out.condition, out.batch.abnormal_BCHW),
+                self.discriminate(out.condition, out.repainted.detach()),
             )
         }
 
-    def judge(self, condition: Tensor, pictures: Tensor) -> Tensor:
+    def discriminate(self, condition: Tensor, pictures: Tensor) -> Tensor:
         """Logits_B1HW of the patches of condition and picture."""
         return self.nets["discriminator"](torch.cat([condition, pictures], dim=1))
 

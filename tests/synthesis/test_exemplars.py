@@ -1,4 +1,4 @@
-"""Painting from examples: a real defect is laid under another mask, and what the generator makes of it."""
+"""Painting from exemplars: a real defect is warped under another mask, and what the generator makes of it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from anomaly_gan.synthesis.methods.painting.generator import load_brush
 from anomaly_gan.synthesis.pairs.exemplar import (
     FILE,
     REACH_PX,
-    Example,
+    Exemplar,
     Strip,
     as_bank,
-    lay,
-    lay_both,
-    load_examples,
+    load_exemplars,
     nearest_in_size,
-    save_examples,
+    save_exemplars,
+    warp,
+    warp_both,
 )
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
@@ -50,7 +50,7 @@ TINY = {
     "threads": 1,
     "scales": (1, 2),
     "precision": "32-true",
-    "painting": "example",
+    "painting": "exemplar",
 }
 
 
@@ -67,8 +67,8 @@ def grain() -> np.ndarray:
 def test_a_defect_laid_back_on_its_own_surface_is_what_it_was(grain):
     mask = ellipse(64, (30, 34), (17, 8), 30)
     shown = np.where(mask > 0, grain // 3, grain).astype(np.uint8)
-    laid = lay(Example(shown, mask, sound=grain), grain, mask)
-    apart = np.abs(laid.astype(int) - shown)
+    warped = warp(Exemplar(shown, mask, sound=grain), grain, mask)
+    apart = np.abs(warped.astype(int) - shown)
     assert apart[mask > 0].mean() < 2.5 and apart.mean() < 0.5
 
 
@@ -78,10 +78,10 @@ def test_a_defect_that_fills_a_part_of_its_label_leaves_the_rest_alone(grain):
     surface = cv2.GaussianBlur(grain, (0, 0), 4)
     defect = np.where(core > 0, 40, surface).astype(np.uint8)
     ground = np.roll(grain, 9, axis=1)
-    laid = lay(Example(defect, label), ground, label)
+    warped = warp(Exemplar(defect, label), ground, label)
     rest = (label > 0) & (grow(core, 4) == 0)
-    assert laid[core > 0].mean() < 60
-    assert np.abs(laid[rest].astype(int) - ground[rest]).mean() < 1.5
+    assert warped[core > 0].mean() < 60
+    assert np.abs(warped[rest].astype(int) - ground[rest]).mean() < 1.5
 
 
 @pytest.mark.parametrize("follows", [True, False])
@@ -90,13 +90,13 @@ def test_how_far_brightness_follows_the_surface_is_learned(follows):
     mask, bank = ellipse(64, (32, 32), (12, 6), 0), []
     for surface in (60, 90, 120, 150):
         level = surface * 0.5 if follows else 190
-        bank.append(Example(np.where(mask > 0, level, surface).astype(np.uint8), mask))
+        bank.append(Exemplar(np.where(mask > 0, level, surface).astype(np.uint8), mask))
     learned = as_bank(bank)[0]
     assert learned.follows > 0.6 if follows else learned.follows < 0.3
     striped = np.full((64, 64), 70, np.uint8)
     striped[:, 24:40] = 130
-    laid = lay(learned, striped, mask).astype(float)
-    stripes = laid[30:34, 26:38].mean() - laid[30:34, 42:44].mean()
+    warped = warp(learned, striped, mask).astype(float)
+    stripes = warped[30:34, 26:38].mean() - warped[30:34, 42:44].mean()
     assert stripes > 15 if follows else abs(stripes) < 30  # what paper hides does not show through
 
 
@@ -105,10 +105,10 @@ def test_a_gray_photograph_in_three_channels_gets_no_colour():
     defect = np.full((64, 64, 3), 120, np.uint8)
     defect[mask > 0] = (150, 60, 30)
     ground = np.full((64, 64, 3), 100, np.uint8)
-    laid = lay(Example(defect, mask), ground, mask)
-    assert np.ptp(laid.astype(int), axis=2).max() == 0 and laid[mask > 0].mean() < 95
+    warped = warp(Exemplar(defect, mask), ground, mask)
+    assert np.ptp(warped.astype(int), axis=2).max() == 0 and warped[mask > 0].mean() < 95
     ground[:, :, 2] = 60
-    assert np.ptp(lay(Example(defect, mask), ground, mask).astype(int), axis=2)[mask > 0].mean() > 50
+    assert np.ptp(warp(Exemplar(defect, mask), ground, mask).astype(int), axis=2)[mask > 0].mean() > 50
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -116,9 +116,9 @@ def test_beyond_the_reach_of_the_mask_every_pixel_stays(grain, colour):
     defect = np.dstack([grain, grain // 2, 255 - grain]) if colour else grain
     ground = np.full_like(defect, 90)
     mask = ellipse(64, (40, 20), (9, 5), 70)
-    laid = lay(Example(defect, ellipse(64, (30, 30), (15, 6), 0)), ground, mask)
+    warped = warp(Exemplar(defect, ellipse(64, (30, 30), (15, 6), 0)), ground, mask)
     far = grow(mask, REACH_PX) == 0
-    assert laid.shape == defect.shape and (laid[far] == 90).all() and (laid[mask > 0] != 90).any()
+    assert warped.shape == defect.shape and (warped[far] == 90).all() and (warped[mask > 0] != 90).any()
 
 
 def test_begin_lies_on_begin_and_side_on_side():
@@ -128,8 +128,8 @@ def test_begin_lies_on_begin_and_side_on_side():
     end[:, 45:], side[33:] = 1, 1
     for mark in (end, side):
         defect = np.where(mark & bar, 20, 120).astype(np.uint8)
-        laid = lay(Example(defect, bar), np.full((64, 64), 120, np.uint8), turned)
-        dark = laid < 70
+        warped = warp(Exemplar(defect, bar), np.full((64, 64), 120, np.uint8), turned)
+        dark = warped < 70
         assert not (dark & (grow(turned, 1) == 0)).any()
         share = dark.sum() / turned.sum()
         assert share == pytest.approx((mark & bar).sum() / bar.sum(), abs=0.08)
@@ -146,9 +146,9 @@ def test_a_crack_s_dark_middle_follows_a_bent_mask():
     cv2.polylines(bent, [path], False, 1, 7)
     defect = np.full((64, 64), 150, np.uint8)
     defect[4:60, 31:34] = 30
-    laid = lay(Example(defect, straight), np.full((64, 64), 150, np.uint8), bent)
+    warped = warp(Exemplar(defect, straight), np.full((64, 64), 150, np.uint8), bent)
     depth = cv2.distanceTransform(bent, cv2.DIST_L2, 5)
-    assert laid[depth >= 3.5].mean() < 60 and laid[depth == 1].mean() > 120
+    assert warped[depth >= 3.5].mean() < 60 and warped[depth == 1].mean() > 120
 
 
 def test_a_defect_under_a_jagged_mask_is_no_comb():
@@ -159,8 +159,8 @@ def test_a_defect_under_a_jagged_mask_is_no_comb():
         jagged[14 + shift : 44 + shift, column] = 1
     defect = np.full((64, 64), 200, np.uint8)
     defect[32:] = 40
-    laid = lay(Example(defect, small), np.full((64, 64), 120, np.uint8), jagged)
-    border = (laid[:, 8:56] > 120).sum(0)
+    warped = warp(Exemplar(defect, small), np.full((64, 64), 120, np.uint8), jagged)
+    border = (warped[:, 8:56] > 120).sum(0)
     step = np.abs(np.diff(border)).mean()
     assert step < 0.8, f"the border goes to and fro by {step:.1f} px from column to column"
 
@@ -169,56 +169,56 @@ def test_a_defect_is_as_dark_against_its_new_surroundings_as_it_was():
     mask = ellipse(64, (32, 32), (10, 10), 0)
     defect = np.where(mask > 0, 60, 120).astype(np.uint8)
     for light in (60, 120, 200):
-        laid = lay(Example(defect, mask), np.full((64, 64), light, np.uint8), mask)
-        assert (laid[mask > 0].mean() + 64) / (light + 64) == pytest.approx((60 + 64) / (120 + 64), abs=0.01)
+        warped = warp(Exemplar(defect, mask), np.full((64, 64), light, np.uint8), mask)
+        assert (warped[mask > 0].mean() + 64) / (light + 64) == pytest.approx((60 + 64) / (120 + 64), abs=0.01)
 
 
 def test_an_empty_mask_and_one_without_surroundings_are_no_failure(grain):
     full, empty = np.ones((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
-    assert lay(Example(grain, empty), grain, full) is grain and lay(Example(grain, full), grain, empty) is grain
+    assert warp(Exemplar(grain, empty), grain, full) is grain and warp(Exemplar(grain, full), grain, empty) is grain
     dot = empty.copy()
     dot[5, 5] = 1
     for first, second in ((full, dot), (dot, full), (dot, dot)):
-        assert lay(Example(grain, first), grain, second).shape == grain.shape
+        assert warp(Exemplar(grain, first), grain, second).shape == grain.shape
 
 
 def test_the_examples_are_those_that_are_stretched_least(grain):
     sizes = [(4, 4), (20, 3), (20, 12)]
-    examples = [Example(grain, ellipse(64, (32, 32), size, 15)) for size in sizes]
+    exemplars = [Exemplar(grain, ellipse(64, (32, 32), size, 15)) for size in sizes]
     for number, (length, width) in enumerate(sizes):
-        assert nearest_in_size(ellipse(64, (30, 33), (length, width), 80), examples)[0] == number
-    assert np.allclose(Strip.of(examples[1].mask_01).size(), np.log([41, 5.5]), atol=0.25)
+        assert nearest_in_size(ellipse(64, (30, 33), (length, width), 80), exemplars)[0] == number
+    assert np.allclose(Strip.of(exemplars[1].mask_01).size(), np.log([41, 5.5]), atol=0.25)
 
 
 def test_one_example_fades_into_the_other_along_the_mask(grain):
     bar = ellipse(64, (32, 32), (22, 6), 0)
-    dark, bright = (Example(np.where(bar > 0, level, 120).astype(np.uint8), bar) for level in (40, 200))
+    dark, bright = (Exemplar(np.where(bar > 0, level, 120).astype(np.uint8), bar) for level in (40, 200))
     ground = np.full((64, 64), 120, np.uint8)
-    laid = lay_both((dark, bright), ground, bar)
-    middle = laid[32, 12:53].astype(int)
+    warped = warp_both((dark, bright), ground, bar)
+    middle = warped[32, 12:53].astype(int)
     assert middle[:10].max() < 60 and middle[-10:].min() > 180 and (np.diff(middle) >= -4).all()
-    assert (laid[grow(bar, REACH_PX) == 0] == 120).all()
-    colours = [Example(np.dstack([one.pixels] * 3), bar) for one in (dark, bright)]
-    coloured = lay_both((colours[0], colours[1]), np.dstack([ground] * 3), bar)
-    assert np.array_equal(coloured, np.dstack([laid] * 3))
-    alone = lay(dark, ground, bar)
-    assert np.array_equal(lay_both((dark, dark), ground, bar), alone)
+    assert (warped[grow(bar, REACH_PX) == 0] == 120).all()
+    colours = [Exemplar(np.dstack([one.pixels] * 3), bar) for one in (dark, bright)]
+    coloured = warp_both((colours[0], colours[1]), np.dstack([ground] * 3), bar)
+    assert np.array_equal(coloured, np.dstack([warped] * 3))
+    alone = warp(dark, ground, bar)
+    assert np.array_equal(warp_both((dark, dark), ground, bar), alone)
 
 
 def test_a_round_mask_is_not_turned(grain):
     """Elongated ones turn with their axis; light keeps its side on round ones."""
     disc, other = ellipse(64, (30, 30), (12, 11), 0), ellipse(64, (34, 36), (11, 12), 0)
     lit = np.where(disc > 0, np.where(np.arange(64)[None] > 30, 200, 60), 120).astype(np.uint8)
-    laid = lay(Example(lit, disc), np.full((64, 64), 120, np.uint8), other)
+    warped = warp(Exemplar(lit, disc), np.full((64, 64), 120, np.uint8), other)
     left, right = other.copy(), other.copy()
     left[:, 33:], right[:, :36] = 0, 0
-    assert laid[right > 0].mean() > laid[left > 0].mean() + 60
+    assert warped[right > 0].mean() > warped[left > 0].mean() + 60
 
 
 def test_examples_are_kept_as_they_were(tmp_path, grain):
-    kept = {"crack": [Example(grain, grain // 200), Example(grain[::-1].copy(), grain // 150)]}
-    save_examples(kept, tmp_path / FILE)
-    ((name, rows),) = load_examples(tmp_path / FILE, ["crack"]).items()
+    kept = {"crack": [Exemplar(grain, grain // 200), Exemplar(grain[::-1].copy(), grain // 150)]}
+    save_exemplars(kept, tmp_path / FILE)
+    ((name, rows),) = load_exemplars(tmp_path / FILE, ["crack"]).items()
     assert name == "crack" and all(
         np.array_equal(row.pixels, was.pixels) and np.array_equal(row.mask_01, was.mask_01)
         for row, was in zip(rows, kept["crack"], strict=True)
@@ -226,7 +226,7 @@ def test_examples_are_kept_as_they_were(tmp_path, grain):
 
 
 def test_examples_change_nothing_else_in_a_batch(small_run):
-    def source(examples: bool) -> PairSource:
+    def source(exemplars: bool) -> PairSource:
         return PairSource(
             small_run.ingest.split("train"),
             small_run.pool,
@@ -235,22 +235,22 @@ def test_examples_change_nothing_else_in_a_batch(small_run):
             9,
             gray=True,
             paint_out=True,
-            examples=examples,
+            exemplars=exemplars,
         )
 
     plain, batch = source(False).batch(3), source(True).batch(3)
-    assert plain.example_BCHW is None and plain.rows(1, 3).own_example_BCHW is None
+    assert plain.exemplar_BCHW is None and plain.rows(1, 3).own_exemplar_BCHW is None
     for name in ("normal_BCHW", "abnormal_BCHW", "painted_out_BCHW", "noise_B2HW"):
         assert torch.equal(getattr(plain, name), getattr(batch, name))
-    for laid, ground, mask in (
-        (batch.example_BCHW, batch.normal_BCHW, batch.normal_mask_B1HW),
-        (batch.own_example_BCHW, batch.painted_out_BCHW, batch.abnormal_mask_B1HW),
+    for warped, ground, mask in (
+        (batch.exemplar_BCHW, batch.normal_BCHW, batch.normal_mask_B1HW),
+        (batch.own_exemplar_BCHW, batch.painted_out_BCHW, batch.abnormal_mask_B1HW),
     ):
-        assert laid is not None and laid.shape == ground.shape
+        assert warped is not None and warped.shape == ground.shape
         near = torch.nn.functional.max_pool2d(mask, 2 * REACH_PX + 1, 1, REACH_PX)
-        changed = (laid != ground).float()
+        changed = (warped != ground).float()
         assert not (changed * (1 - near)).any() and (changed * mask).sum() > 0.5 * mask.sum()
-    assert batch.part(1, 2).example_BCHW is not None
+    assert batch.part(1, 2).exemplar_BCHW is not None
 
 
 def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch):
@@ -269,21 +269,21 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
 
     out, names = tmp_path / "whole", [category.name for category in small_run.ingest.categories]
     brush, _ = load_brush(out, names, "cpu")
-    assert brush.examples is not None
-    assert {name: len(rows) for name, rows in brush.examples.items()} == {
+    assert brush.exemplars is not None
+    assert {name: len(rows) for name, rows in brush.exemplars.items()} == {
         name: len(rows) for name, rows in brush.severities.items()
     }, "row i of both is the same defect"
     ground, mask = np.full((40, 40), 120, np.uint8), ellipse(40, (20, 20), (7, 4), 20)
-    theirs = brush.examples[names[0]]
+    theirs = brush.exemplars[names[0]]
     dark = [replace(row, pixels=np.where(row.mask_01 > 0, 10, 200).astype(np.uint8)) for row in theirs]
     painted = {}
     for kind, rows in (("theirs", theirs), ("dark", dark)):
-        brush.examples = {names[0]: rows}
+        brush.exemplars = {names[0]: rows}
         painted[kind], _ = brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3))
         again, _ = brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3))
         assert np.array_equal(painted[kind], again)
         assert (painted[kind][grow(mask, 2) == 0] == 120).all()
-    assert painted["dark"][mask > 0].mean() < painted["theirs"][mask > 0].mean() - 10, "it shows its example"
+    assert painted["dark"][mask > 0].mean() < painted["theirs"][mask > 0].mean() - 10, "it shows its exemplar"
     levels = [
         brush.paint(ground, mask, [13, 15, 15, 11], names[0], np.random.default_rng(3), [ratio, 0.05])[0]
         for ratio in (-0.6, -0.3, 0.2)
@@ -291,7 +291,7 @@ def test_a_generator_that_paints_from_examples(small_run, tmp_path, monkeypatch)
     assert np.all(np.diff([level[mask > 0].mean() for level in levels]) > 10), "and one as strong as was asked for"
 
     (out / FILE).unlink()
-    with pytest.raises(InputError, match="examples"):
+    with pytest.raises(InputError, match="exemplar"):
         load_brush(out, names, "cpu")
 
 
@@ -301,4 +301,4 @@ def test_methods_that_cannot_paint_from_examples_say_so():
         ({"preset": "paper"}, "only framing: window"),
     ):
         with pytest.raises(ValidationError, match=words):
-            TrainConfig(**wrong, recipe={"painter": {"painting": "example"}})
+            TrainConfig(**wrong, recipe={"painter": {"painting": "exemplar"}})
