@@ -70,7 +70,7 @@ def make(run: Path, name: str, out: Path, count: int) -> None:
     reals, inputs = RealDefects(train, 100, SEED), MethodInputs(train, pool, SEED, "cpu")
     rows, crops = [], []
     items = pool_items(pool)
-    for method in ("examples", "copy_paste"):
+    for method in ("exemplar", "copy_paste"):
         paint = METHODS[method].open(inputs)
         for category, own in items.items():
             made = []
