@@ -21,7 +21,7 @@ from ...core.files import atomic_path
 from ...core.manifest import check_product
 from .layer import FLOOR, REACH_PX, Layer, learn_follows, surroundings
 
-FILE, OLDER_FILE = "exemplars.safetensors", "exemplars.safetensors"
+FILE, OLDER_FILE = "exemplars.safetensors", "examples.safetensors"
 
 PLACES = 16
 """Along a strip, how often its sides are looked at."""

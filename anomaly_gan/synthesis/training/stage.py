@@ -74,7 +74,7 @@ def _train(
     channels = _channels(config, train)
     seed = seed_for(context.seed, "train", *([config.repeat] if config.repeat else []))
     framing, recipe = build_framing(config), config.recipe
-    more = {"paint_out": recipe.paints_out, "exemplar": recipe.exemplars}
+    more = {"paint_out": recipe.paints_out, "exemplars": recipe.exemplars}
     source = PairSource(train, pool, framing, config.batch, seed, channels == 1, config.flips, **more)
     light = fit_light(train, config.exposures, seed) if config.exposures else None  # first: it may refuse
     row, until, aware, origin = method(config.method), None if budget else context.deadline, None, None
