@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.durations import canonical
 from ..core.errors import ConfigError
 from ..core.renamed import EXEMPLAR, newest
 
@@ -129,6 +128,8 @@ def read_budget(time_budget: str | None) -> str | None:
     Raises:
         ConfigError: no length of time.
     """
+    from ..core.durations import canonical
+
     try:
         return None if time_budget is None else canonical(time_budget)
     except ValueError as error:
