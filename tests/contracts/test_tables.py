@@ -13,7 +13,6 @@ import numpy as np
 import promises
 import pytest
 import torch
-from anomaly_gan.synthesis.method_task import MethodTask
 from random_batch import random_batch
 from small_run import build_run
 
@@ -26,6 +25,7 @@ from anomaly_gan.pipeline.stages import STAGES, Stage
 from anomaly_gan.synthesis.gate.category_metrics import CATEGORY_METRICS, CategoryMetric
 from anomaly_gan.synthesis.gate.checks import CHECKS, Check
 from anomaly_gan.synthesis.interface import MethodInputs, PoolItem
+from anomaly_gan.synthesis.interface.task import MethodTask
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.registry import METHODS, Method
 from detection.detectors.config import DetectConfig
