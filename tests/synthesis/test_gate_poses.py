@@ -13,7 +13,7 @@ from anomaly_gan.synthesis.gate.candidate import Setting
 from anomaly_gan.synthesis.gate.checks import check
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.gate.defects import RealDefects
-from anomaly_gan.synthesis.gate.poses import Likelihood, Pose, as_axis
+from anomaly_gan.synthesis.gate.poses import LEAST_GAIN, Likelihood, Pose, as_axis
 
 POSED = ("part", "direction", "place", "edge")
 
@@ -63,6 +63,14 @@ def test_an_object_counts_once_however_often_it_was_photographed():
     assert crowded.ratio((0.6,)) > crowded.ratio((0.1,))
     assert single.ratio((0.6,)) > single.ratio((0.1,))
     assert Likelihood.fit([(0.1,)] * 5, ["a"] * 5, 0.05) is None
+
+
+def test_where_real_ones_lie_anywhere_on_a_texture_no_place_is_refused():
+    rng = np.random.default_rng(4)
+    points, groups = [tuple(point) for point in rng.uniform(0, 1, (40, 2))], [str(at) for at in range(40)]
+    assert Likelihood.fit(points, groups, 0.05).gain < LEAST_GAIN
+    beside = [(0.1 + 0.2 * x, y) for x, y in points]
+    assert Likelihood.fit(beside, groups, 0.05).gain > LEAST_GAIN
 
 
 def test_a_direction_has_no_head_and_a_round_defect_none():

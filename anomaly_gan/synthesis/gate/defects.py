@@ -16,7 +16,7 @@ from ...core.seeding import rng_for
 from ...part.foreground import Foreground, find_foreground
 from ...part.frame import Frame
 from ...part.model import PartModel
-from .poses import Aspect, Likelihood, Pose, painted_out
+from .poses import LEAST_GAIN, PLACE, Aspect, Likelihood, Pose, painted_out
 
 NEAR_PX = 24
 """Surroundings that a defect's window holds on each side."""
@@ -141,16 +141,18 @@ class RealDefects:
 
     def likelihood(self, aspect: Aspect, category: str, objects: int) -> Likelihood | None:
         """Of one aspect of a pose under the category's real ones; fitted once. None with fewer than ``objects`` objects
-        that have it, or where fewer than half of the real defects have."""
+        that have it, or where fewer than half of the real defects have; none of places on photographs without
+        a part where real defects lie about anywhere."""
         key = (aspect.name, category, objects)
         if key not in self._likelihoods:
             real = self.poses(category)
             known = [(group, value) for group, pose in real if (value := aspect.of(pose)) is not None]
             groups = [group for group, _ in known]
             enough = len(set(groups)) >= objects and len(known) >= LEAST_SHARE * len(real)
-            self._likelihoods[key] = (
-                Likelihood.fit([value for _, value in known], groups, aspect.narrowest) if enough else None
-            )
+            points = [value for _, value in known]
+            found = Likelihood.fit(points, groups, aspect.narrowest) if enough else None
+            anywhere = aspect is PLACE and self.part is None and found is not None and found.gain < LEAST_GAIN
+            self._likelihoods[key] = None if anywhere else found
         return self._likelihoods[key]
 
     @cached_property

@@ -29,6 +29,9 @@ POINTS = 2048
 ACROSS = 4.0
 """What the way across a long part, in halves of its width, is divided by: a part is narrow, and labels are not drawn to
 the pixel."""
+LEAST_GAIN = 0.5
+"""Without a part, a photograph's border is arbitrary: its places say something where real ones foretell each other by
+so much better than chance."""
 EDGE_OFFSET = 0.01
 """Added to a distance to the edge before its logarithm is taken, as a share of the shorter side."""
 
@@ -91,12 +94,14 @@ EDGE = Aspect("edge", lambda pose: None if pose.edge is None else (pose.edge,), 
 class Likelihood:
     """A density over points (N, D) with ``weights`` (N,): every object has as much. ``kernel`` (D,): standard
     deviations of the kernels; ``least``: logarithm of the density at the least likely real one, its own object left
-    out."""
+    out; ``gain``: how much better, in the mean of the logarithms, each object is foretold by the others than by a
+    uniform density over the unit square (or cube)."""
 
     points: np.ndarray
     weights: np.ndarray
     kernel: np.ndarray
     least: float
+    gain: float
 
     @classmethod
     def fit(cls, points: Sequence[Sequence[float]], groups: Sequence[str], narrowest: float) -> Likelihood | None:
@@ -111,8 +116,10 @@ class Likelihood:
         others = np.where(owners[:, None] == owners[None], 0.0, weights * len(names) / (len(names) - 1))
         kernels = [np.maximum(width * values.std(axis=0), narrowest) for width in WIDTHS]
         found = [_density(apart, others, kernel) for kernel in kernels]
-        best = int(np.argmax([float((logs * weights).sum()) for logs in found]))
-        return cls(values, weights, kernels[best], float(found[best].min()))
+        means = [float((logs * weights).sum()) for logs in found]
+        best = int(np.argmax(means))
+        gain = means[best] - values.shape[1] * float(np.log(2 * np.pi)) / 2
+        return cls(values, weights, kernels[best], float(found[best].min()), gain)
 
     def ratio(self, point: Sequence[float]) -> float:
         """How many times as likely a point is as the least likely real one: at least 1 is within the real ones."""
