@@ -24,7 +24,7 @@ help:
 	@sed -n 1p Makefile | cut -c3-
 
 demo: $(READY)
-	$(BIN)/anomaly-gan demo --out $(RUN)
+	$(BIN)/anomaly-gan demo --out $(RUN) || test $$? -eq 1  # a category failed its gate: an answer, and no failure of make
 
 setup: $(READY)
 
