@@ -92,6 +92,8 @@ def test_each_category_is_painted_by_its_own_method_and_one_of_none_is_left_out(
 
 
 def test_a_category_without_a_choice_is_named(small_run, context, tmp_path):
+    with pytest.raises(InputError, match="the run has no choice"):
+        generate.run(GenerateConfig(method="best", count=2), context, tmp_path / "none")
     (tmp_path / "choice.json").write_text("{}")
     inputs = Context(5, "cpu", {**context.inputs, "choose": tmp_path})
     with pytest.raises(InputError, match="no method was chosen"):

@@ -148,7 +148,7 @@ def method_inputs(name: str, context: Context, control: Control = Control()) -> 
     training = training_of(name)
     trained = context.inputs[f"train@{training}"] if training else None
     seed = seed_for(context.seed, "generate", method(name).draws_as or name)
-    chosen = read_choice(context.inputs["choose"]) if method(name).chooses else {}
+    chosen = read_choice(context.inputs.get("choose")) if method(name).chooses else {}
     return MethodInputs(train, pool, seed, context.device, trained, control, chosen=chosen)
 
 

@@ -18,12 +18,14 @@ NONE = "none"
 """No method at all: nothing is generated of such a category."""
 
 
-def read_choice(folder: Path) -> dict[str, str]:
+def read_choice(folder: Path | None) -> dict[str, str]:
     """Category → method, of a finished stage ``choose``.
 
     Raises:
-        InputError: FORMAT, the file cannot be read.
+        InputError: MISSING, there is no such stage; FORMAT, its file cannot be read.
     """
+    if folder is None:
+        raise InputError("choose", "MISSING", "the run has no choice", "name best in compare.arms, and run to generate")
     try:
         content = json.loads(read_product(folder / FILE))
         return {str(name): str(method) for name, method in content.items()}
