@@ -48,3 +48,27 @@ def test_no_file_and_no_body_is_too_long() -> None:
 def test_a_long_body_is_seen() -> None:
     inside = "\n".join(f"    x{number} = {number}" for number in range(MOST_OF_A_BODY + 1))
     assert list(bodies(ast.parse(f'def f():\n    """Doc."""\n{inside}'))) == [("f", MOST_OF_A_BODY + 1)]
+
+
+SHARED_PAINTING = {"painting", "painter", "adversaries", "config", "presets", "old_keys", "copy_paste"}
+"""``copy_paste`` besides: its donors and its blending are those of all methods that paste."""
+EXTENDS = {("iae_lstm_kl", "deep_svdd"), ("skip_ganomaly_pp", "skip_ganomaly")}
+"""Detectors whose papers are another one's detector with parts changed."""
+
+
+@pytest.mark.parametrize(
+    ("folder", "shared"),
+    [
+        ("anomaly_gan.synthesis.methods", SHARED_PAINTING),
+        ("detection.one_class.methods", {"parts", "gcn", "statistics", "deep_features", "skip_losses"}),
+    ],
+)
+def test_a_method_takes_nothing_from_a_rivals_file(folder: str, shared: set[str]) -> None:
+    inner = {name: structure.imports(name, path, MODULES) for name, path in MODULES.items()}
+    arrows = {
+        (source, target)
+        for source, targets in structure.inside(folder, inner).items()
+        for target in targets - shared
+        if source not in shared and not target.endswith(("_nets", "_losses"))
+    }
+    assert arrows <= EXTENDS

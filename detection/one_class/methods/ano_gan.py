@@ -17,7 +17,7 @@ from anomaly_gan.losses.adversarial import bce_d, bce_g
 from ..configs.ano_gan import AnoGanConfig
 from ..interface import Normals, Phase, Scores
 from .cvgad_nets import Decoder, halvings
-from .iaead import pixels
+from .parts import dcgan_start, mixed_distance, pixels
 
 ADAM = (0.9, 0.999)
 TOGETHER = 32
@@ -47,24 +47,6 @@ class Start(nn.Module):
     def __init__(self, latent: int) -> None:
         super().__init__()
         self.register_buffer("code", torch.randn(1, latent))
-
-
-def dcgan_start(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), batch norm's gain from N(1, 0.02), biases 0 (Radford et al. 2016)."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0 if isinstance(module, nn.BatchNorm2d) else 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
-def mixed_distance(x: Tensor, again: Tensor, features: Tensor, features_again: Tensor, share: float) -> Tensor:
-    """(B,) (1 - share) |x - G(z)| + share |f(x) - f(G(z))|, each a mean absolute difference (eq. 4-6).
-
-    Deviation: means where the paper prints sums, so that neither the image size nor the width of the net changes the
-    share. It orders images the same way but for the share's unit.
-    """
-    residual = (x - again).abs().flatten(1).mean(dim=1)
-    return (1 - share) * residual + share * (features - features_again).abs().flatten(1).mean(dim=1)
 
 
 @dataclass(frozen=True)

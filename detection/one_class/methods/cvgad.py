@@ -20,7 +20,7 @@ from ..configs.cvgad import CvgadConfig
 from ..interface import Normals, Phase, Scores
 from . import cvgad_losses as terms
 from .cvgad_nets import Critic, Decoder, Encoded, Encoder, FeatureDiscriminator, Kinds
-from .iaead import pixels
+from .parts import pixels
 from .statistics import Statistics
 
 CYCLE = 6

@@ -5,7 +5,6 @@ Ruff et al., "Deep one-class classification", ICML 2018; details as in github.co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +17,7 @@ from ..configs.deep_svdd import DeepSvddConfig
 from ..interface import Normals, Phase, Scores
 from .gcn import ContrastNormalisation
 from .iae_lstm_kl_nets import Encoder, Sphere, lenet_body, lenet_decoder, lenet_sizes
-from .iaead import away_from_zero
-
-
-def dropping(epoch: int) -> Callable[[int], float]:
-    """A tenth of the learning rate from ``epoch`` on."""
-    return lambda now: 0.1 if now >= epoch else 1.0
+from .parts import away_from_zero, dropping, parameters_of
 
 
 def boundary_loss(squared_B: Tensor, radius: Tensor, nu: float | None) -> Tensor:
@@ -41,10 +35,6 @@ def quantile_radius(squared_B: Tensor, nu: float) -> Tensor:
 def summed_squares(again_BCHW: Tensor, x_BCHW: Tensor) -> Tensor:
     """Squared error, summed over an image and averaged over the batch."""
     return (again_BCHW.float() - x_BCHW).square().sum(dim=(1, 2, 3)).mean()
-
-
-def parameters_of(*nets: nn.Module) -> list[nn.Parameter]:
-    return [parameter for net in nets for parameter in net.parameters()]
 
 
 @dataclass

@@ -16,9 +16,8 @@ from anomaly_gan.losses.adversarial import bce_d, bce_g
 
 from ..configs.egbad import EgbadConfig
 from ..interface import Normals, Phase, Scores
-from .ano_gan import dcgan_start, mixed_distance
 from .cvgad_nets import Decoder, halvings
-from .iaead import pixels
+from .parts import dcgan_start, mixed_distance, pixels
 
 HIDDEN_CODE, HIDDEN_PAIR = 512, 1024
 DROPPED, SLOPE = 0.5, 0.1

@@ -14,7 +14,7 @@ from anomaly_gan.losses.adversarial import bce_d
 from ..configs.skip_ganomaly import GanomalyConfig
 from ..interface import Normals, Phase, Scores
 from .ganomaly_nets import Decoder, Encoder, PyramidDiscriminator, scores_by_batch, start
-from .iaead import pixels
+from .parts import pixels
 from .skip_losses import contextual_loss, feature_loss, to_unit
 
 Passed = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -13,7 +13,7 @@ from anomaly_gan.engine.task import Losses
 
 from ..configs.iae_lstm_kl import IaeLstmKlConfig
 from ..interface import Scores
-from .deep_svdd import Coded, DeepSvdd, SphereTask, parameters_of, quantile_radius
+from .deep_svdd import Coded, DeepSvdd, SphereTask, quantile_radius
 from .iae_lstm_kl_nets import (
     Encoder,
     LstmGate,
@@ -25,6 +25,7 @@ from .iae_lstm_kl_nets import (
     strided_decoder,
     strided_widths,
 )
+from .parts import parameters_of
 
 LEAST_VARIANCE = 1e-6
 

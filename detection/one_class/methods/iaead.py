@@ -13,10 +13,10 @@ from anomaly_gan.engine.task import Losses, Update
 
 from ..configs.iaead import CaeConfig, IaeadConfig
 from ..interface import Normals, Phase, Scores
+from .parts import away_from_zero, pixels
 
 LATENT = 256
 DEFAULT_RATE = {"sgd": 0.1, "adam": 1e-3}
-LEAST_CENTRE = 0.1
 
 
 class Encoder(nn.Module):
@@ -65,11 +65,6 @@ class Centre(nn.Module):
         self.register_buffer("mean", torch.zeros(LATENT))
 
 
-def pixels(images_BCHW: Tensor) -> Tensor:
-    """uint8 -> float32 in [-1, 1]."""
-    return images_BCHW.to(memory_format=torch.channels_last).float() / 127.5 - 1
-
-
 def svdd_loss(z_BD: Tensor, centre: Tensor, nu: float) -> Tensor:
     """R² + mean(max(0, d² - R²)) / nu with d = ||z - c|| and R the (1 - nu) quantile of d in the batch (eq. 5, 6).
 
@@ -78,11 +73,6 @@ def svdd_loss(z_BD: Tensor, centre: Tensor, nu: float) -> Tensor:
     distance = (z_BD.float() - centre).norm(dim=1)
     radius = torch.quantile(distance.detach(), 1 - nu)
     return radius**2 + F.relu(distance**2 - radius**2).mean() / nu
-
-
-def away_from_zero(centre: Tensor, least: float = LEAST_CENTRE) -> Tensor:
-    """A centre whose entries are at least ``least`` in size: at zero a net without biases could collapse on it."""
-    return torch.where(centre.abs() < least, torch.where(centre < 0, -least, least), centre)
 
 
 class AutoEncoderTask:

@@ -13,8 +13,7 @@ from anomaly_gan.engine.task import Losses, Update
 
 from ..configs.mem_ae import MemAeConfig
 from ..interface import Normals, Phase, Scores
-from .deep_svdd import dropping, parameters_of
-from .iaead import pixels
+from .parts import dropping, parameters_of, pixels
 
 SMALL = 1e-12
 

@@ -18,7 +18,7 @@ from anomaly_gan.losses.adversarial import bce_d, bce_g
 from ..configs.skip_ganomaly import SkipGanomalyConfig
 from ..interface import Normals, Phase, Scores
 from .ganomaly_nets import FeatureDiscriminator, SkipUNet, scores_by_batch, start
-from .iaead import pixels
+from .parts import pixels
 from .skip_losses import blended, contextual_loss, feature_loss, squared_distance, to_unit
 from .statistics import Statistics
 

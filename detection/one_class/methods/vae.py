@@ -11,8 +11,8 @@ from anomaly_gan.engine.task import Losses, Update
 
 from ..configs.vae import VaeConfig
 from ..interface import Normals, Phase, Scores
-from .deep_svdd import dropping, parameters_of
 from .iae_lstm_kl_nets import lenet_body, lenet_decoder, lenet_sizes
+from .parts import dropping, parameters_of
 
 LARGEST_LOG_VARIANCE = 10.0
 

@@ -6,8 +6,9 @@ import torch
 from anomaly_gan.engine.loop import Schedule, fit, make_fabric
 from anomaly_gan.engine.task import frozen
 from detection.one_class.interface import score_all
-from detection.one_class.methods.ano_gan import AnoGan, mixed_distance
+from detection.one_class.methods.ano_gan import AnoGan
 from detection.one_class.methods.egbad import Egbad, EgbadTask
+from detection.one_class.methods.parts import mixed_distance
 from detection.one_class.registry import one_class
 from detection.one_class.training import build_detector
 

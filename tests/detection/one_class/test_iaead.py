@@ -5,7 +5,8 @@ import torch
 
 from anomaly_gan.engine.loop import make_fabric
 from detection.one_class.interface import Normals, score_all
-from detection.one_class.methods.iaead import Iaead, away_from_zero, svdd_loss
+from detection.one_class.methods.iaead import Iaead, svdd_loss
+from detection.one_class.methods.parts import away_from_zero
 from detection.one_class.registry import one_class
 from detection.one_class.training import build_detector, train_detector
 

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from ....losses import adversarial
 from ....nets.augment import AugmentPolicy
 from ....nets.aware import AwareNet
 from ....nets.discriminator import GlobalDiscriminator, LocalGlobalDiscriminator
 from ....nets.lean_unet import LeanUNet
+from ..adversaries import ADVERSARIES
 from ..config import TrainConfig
 from ..painting.networks import adamw, build_generator, build_painter, make_ready
 from .config import AnomalyGanConfig
 from .consistency import Consistency
-from .task import DISCRIMINATORS, Adversary, AnomalyGanTask, Discrimination, Weights
-
-ADVERSARIES = {
-    "bce": Adversary(
-        adversarial.bce_d, adversarial.bce_g, adversarial.bce_d2, adversarial.bce_g2, reject=adversarial.bce_g2
-    ),
-    "hinge": Adversary(
-        adversarial.hinge_d,
-        adversarial.hinge_g,
-        adversarial.hinge_d2,
-        adversarial.hinge_g2,
-        reject=lambda logits: F.relu(1 + logits.float()).mean(),
-    ),
-    "lsgan": Adversary(
-        adversarial.lsgan_d,
-        adversarial.lsgan_g,
-        adversarial.lsgan_d2,
-        adversarial.lsgan_g2,
-        reject=adversarial.lsgan_g2,
-    ),
-    # D2GAN (Nguyen et al. 2017) with its unbounded softplus scores.
-    "d2gan": Adversary(
-        adversarial.d2gan_d1,
-        adversarial.d2gan_g1,
-        adversarial.d2gan_d2,
-        adversarial.d2gan_g2,
-        reject=adversarial.bce_g2,
-    ),
-}
+from .task import DISCRIMINATORS, AnomalyGanTask, Discrimination, Weights
 
 SEGMENTER_WIDTH, SEGMENTER_DEPTH = 16, 3
 """Of the mask-consistency segmenter: 0.15 M parameters."""

@@ -27,6 +27,7 @@ from ....nets.crops import crop_resize, mask_boxes, masked_crops
 from ...interface.task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
+from ..adversaries import Adversary
 from .consistency import Consistency
 
 
@@ -56,18 +57,6 @@ class Discrimination:
     r1: float = 0.0
     r1_every: int = 1
     augment: AugmentPolicy | None = None
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """The four adversarial functions on logits: for D1 and D2, the discriminator's side and the generator's;
-    ``reject`` is D1's side for fakes alone."""
-
-    d1: Callable[[Tensor, Tensor], Tensor]
-    g1: Callable[[Tensor], Tensor]
-    d2: Callable[[Tensor, Tensor], Tensor]
-    g2: Callable[[Tensor], Tensor]
-    reject: Callable[[Tensor], Tensor]
 
 
 @dataclass

@@ -23,8 +23,7 @@ from ....nets.aware import AwareNet
 from ....nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from ...interface.task import opposed
 from ...pairs.windows import Batch
-from ..anomaly_gan.build import ADVERSARIES
-from ..anomaly_gan.task import Adversary
+from ..adversaries import ADVERSARIES, Adversary
 from ..config import TrainConfig
 from ..painting.networks import make_ready, opponents
 from .config import NoiseConfig

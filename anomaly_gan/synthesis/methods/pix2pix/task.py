@@ -27,8 +27,7 @@ from ....nets.patch import PatchDiscriminator, layers_for
 from ...interface.task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
-from ..anomaly_gan.build import ADVERSARIES
-from ..anomaly_gan.task import Adversary
+from ..adversaries import ADVERSARIES, Adversary
 from ..config import TrainConfig
 from ..painting.networks import build_generator, build_painter, make_ready, opponents
 from .config import Pix2PixConfig
