@@ -116,6 +116,7 @@ def predict_folder(
         threshold: of your own, in [0, 1]; None: by the rate.
         min_score: instances below it are left out; None: the model's.
         overlays: most overlays written.
+        bits: what photographs of more than 8 bits are scaled from; None: what the training's were.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:

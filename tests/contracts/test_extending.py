@@ -151,5 +151,5 @@ def test_a_check_and_a_metric_say_what_they_are_for() -> None:
     other = importlib.import_module("anomaly_gan.synthesis.gate.category_metrics.variety")
     metric = eval(BLOCKS["CATEGORY_METRICS"], {"CategoryMetric": category_metrics.CategoryMetric, "variety": other})
     made = [SimpleNamespace(window=SimpleNamespace(mask_01=mask)) for _ in range(4)]
-    data = SimpleNamespace(made=made, objects=9, config=GateConfig())
+    data = SimpleNamespace(made=made, objects=9, config=GateConfig(), counts=SimpleNamespace(accepted=len(made)))
     assert category_metrics.measure(data, (metric,))["variety"].level == "warn"

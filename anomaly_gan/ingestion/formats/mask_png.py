@@ -120,6 +120,7 @@ def read_mask_label(
         notes: takes what was repaired.
         several: the set says that every value but 0 is defect.
         normal: whether the folder says that the part is sound; None: by name.
+        kinds: the category of a mask, where its own name says so; None: of none.
 
     Returns:
         The label: instances by category, or none for a sound part.

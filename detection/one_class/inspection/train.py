@@ -85,6 +85,7 @@ def train_folder(
         flatten: divide every photograph by its border's brightness.
         max_bad: share of refused photographs that is still accepted, in [0, 1].
         min_side: smaller photographs, in pixels, are refused (A19).
+        bits: what photographs of more than 8 bits are scaled from; None: found over these.
         seed: of every random choice made here.
         device: ``auto``, ``cpu`` or ``cuda``.
 

@@ -47,7 +47,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Discrimination:
-    """What keeps the discriminators from learning a few photographs by heart, all of it off by default.
+    """What keeps the discriminators from memorising a few photographs, all of it off by default.
 
     ``r1``: gamma of the R1 penalty (Mescheder et al. 2018) on what each discriminator sees of real photographs, taken
     every ``r1_every`` steps and then that much heavier (Karras et al. 2020, "Analyzing and improving StyleGAN",
