@@ -62,6 +62,7 @@ def test_format_mode_and_order_of_channels_change_no_figure(tmp_path, colour):
     jpeg = saved(tmp_path / "jpeg", images, ".jpg", quality=87)
     assert frechet_distance(ours, jpeg) > 1e-6, "another format of lossy bytes is told, not taken for the same"
     if colour:
+        assert (read_pixels(tmp_path / "png" / "000.png", gray=False) == images[0]).all(), "red, green, blue"
         swapped = saved(tmp_path / "bgr", images, ".png", lambda one: np.ascontiguousarray(one[..., ::-1]))
         assert frechet_distance(ours, swapped) > 1, "red is not blue"
 
