@@ -12,8 +12,8 @@ from .config import DenseConfig
 
 STEP = 0.85
 """From one level of a map to the next."""
-STRONGEST = 24
-"""Pixels of a map that speak for a photograph: fewer than the smallest defect worth an alarm has."""
+STRONGEST = 100
+"""Pixels of a map that speak for a photograph."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,16 @@ def regions(map_HW: np.ndarray, config: DenseConfig) -> Iterator[tuple[tuple[int
 
 
 def image_score(maps_KHW: np.ndarray, coarse_KHW: np.ndarray) -> float:
-    """How likely the photograph shows a defect, in [0, 1]: over the categories the highest geometric mean of the coarse
-    head's maximum and of the mean of the ``STRONGEST`` pixels of its map. The maximum of the map alone would let one
-    odd pixel speak for the photograph.
+    """How likely the photograph shows a defect of any category, in [0, 1].
+
+    Of each category the geometric mean of the coarse head's maximum and of the mean of the ``STRONGEST`` pixels of its
+    map; of all together 1 - (1 - s1)(1 - s2) ...: a defect often stands in several maps, and faintly in each. The
+    maximum of a map alone would let one odd pixel speak for the photograph.
     """
-    scores = []
+    none = 1.0
     for fine, coarse in zip(maps_KHW, coarse_KHW, strict=True):
         flat = fine.reshape(-1)
         most = min(STRONGEST, flat.size)
         strongest = float(np.partition(flat, -most)[-most:].mean())
-        scores.append(float(np.sqrt(strongest * float(coarse.max()))))
-    return max(scores, default=0.0)
+        none *= 1 - float(np.sqrt(strongest * float(coarse.max())))
+    return 1 - none

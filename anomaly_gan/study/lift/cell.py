@@ -31,7 +31,8 @@ from .priors import one_class_maps
 if TYPE_CHECKING:
     from detection.training.finetune import Trained
 
-SCHEMA = 1
+SCHEMA = 2
+"""Rises with the way in which photographs are scored and instances read: such cells do not compare."""
 OF_OWN_CROPS = (
     "detector",
     "exposures",
