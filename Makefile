@@ -70,7 +70,8 @@ gpu-check: $(READY)
 	$(BIN)/python benchmarks/gpu_check.py --out docs/results/benchmarks/gpu_check.json
 
 # 10,000 photographs by a Ray cluster of two nodes, one of them killed half-way: the bytes of one machine
-cluster: $(EXTRAS)
+cluster: $(READY)
+	$(call sync_into,--inexact --extra scale)
 	CLUSTER_COUNT=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/synthesis/test_cluster.py
 
 # kill -9 before every I/O event of every verb and of the folder mechanism; the same bytes afterwards

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+
+def _own_address() -> str:
+    """This machine's address in its network, by which a cluster's nodes on it meet; nothing is sent for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+OWN = _own_address()
 TRIED: list[str] = []
 """What was tried in this process, in order; it is refused as on a machine without a network."""
 
 
 def _is_here(host: str) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host in ("localhost", OWN) or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

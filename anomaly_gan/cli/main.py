@@ -76,7 +76,9 @@ def main() -> None:
         typer.echo(f"error: {' '.join(error.format_message().split())} (see --help)", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses it twice gets the same words once
         _say_interrupted()
+        signal.signal(signal.SIGINT, before)
         sys.exit(INTERRUPTED)
     except OSError as error:
         typer.echo(f"error: {error}", err=True)

@@ -217,9 +217,10 @@ def _found(names: list[str]) -> tuple[str | None, dict[str, str | None], dict[st
 
 
 def _of_class(mask: str, by_key: dict[Key, list[str]]) -> tuple[list[str], str] | None:
-    """The photograph of a mask in a folder of its class: ``masks/crack/1.png`` of ``images/1.jpg``."""
+    """The photograph of a mask in a folder of its class: ``masks/crack/1.png`` of ``images/1.jpg``. ``masks_b`` is no
+    class: a second annotator, as likely as not."""
     folders, stems = _mask_keys(mask)
-    for stem in stems if folders else ():
+    for stem in stems if folders and folders[-1] == PurePosixPath(mask).parent.name else ():
         if found := by_key.get((folders[:-1], stem)):
             return found, folders[-1]
     return None

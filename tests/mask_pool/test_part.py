@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from bolts import SIDE, bolt, bolts_in
+from drawn_bolts import SIDE, bolt, bolts_in
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.part.foreground import find_foreground

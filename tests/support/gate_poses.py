@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from bolts import bolt, bolts_in
+from drawn_bolts import bolt, bolts_in
 from small_run import HEIGHT, WIDTH, add_image, texture
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset

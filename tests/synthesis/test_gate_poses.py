@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bolts import bolts_in
+from drawn_bolts import bolts_in
 from gate_poses import posed, scratch_at
 
 from anomaly_gan.synthesis.gate.candidate import Setting

@@ -27,7 +27,7 @@ def sources(small_run):
     def source(paint_out, exemplars):
         train = small_run.ingest.split("train")
         framing = Framing(16, (1,))
-        return PairSource(train, small_run.pool, framing, 2, 3, gray=True, paint_out=paint_out, examples=exemplars)
+        return PairSource(train, small_run.pool, framing, 2, 3, gray=True, paint_out=paint_out, exemplars=exemplars)
 
     return source
 

@@ -216,7 +216,7 @@ def test_a_photograph_smaller_than_the_window_is_mirrored(small_run):
     [
         ({"preset": "papre"}, "no preset 'papre' \\(did you mean 'paper'\\?\\)"),
         ({"size": 48}, "size: 48 must be a power of two"),
-        ({"widths": (8, 8)}, "widths: 64 px needs 4 widths"),
+        ({"widths": (8, 8)}, "size 64 px needs 4 widths"),
         ({"depth": 7}, "lean U-Net has 2 to 4 stages"),
     ],
 )
