@@ -72,3 +72,12 @@ def test_a_method_takes_nothing_from_a_rivals_file(folder: str, shared: set[str]
         if source not in shared and not target.endswith(("_nets", "_losses"))
     }
     assert arrows <= EXTENDS
+
+
+def test_no_two_folders_that_tests_import_from_share_a_name() -> None:
+    """A worker keeps the first ``bolts`` it has imported, whichever folder the next test means."""
+    seen: dict[str, str] = {}
+    for folder in ("tests/support", "data/render", "benchmarks"):
+        for path in sorted((ROOT / folder).glob("*.py")):
+            assert path.stem.startswith("__") or path.stem not in seen, f"{seen[path.stem]} and {path}"
+            seen[path.stem] = str(path)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn_photos import HEIGHT, WIDTH, ingest, photo, save
-from layouts import AREA, LAYOUTS, VIA_RECT, coco, pairs, put, real_iad, via, via_thrice
+from layout_trees import AREA, LAYOUTS, VIA_RECT, coco, pairs, put, real_iad, via, via_thrice
 from PIL import Image
 
 from anomaly_gan.core.dataset import Dataset

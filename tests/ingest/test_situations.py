@@ -396,5 +396,5 @@ def test_the_situation_is_tested_where_the_table_says(name: str) -> None:
     function, _, case = test.partition("[")
     text = (TESTS / place).read_text(encoding="utf-8")
     assert f"\ndef {function}(" in text
-    cases = text + (TESTS / "support/layouts.py").read_text(encoding="utf-8")
+    cases = text + (TESTS / "support/layout_trees.py").read_text(encoding="utf-8")
     assert not case or f'"{case.removesuffix("]")}": ' in cases
