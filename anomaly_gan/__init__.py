@@ -4,8 +4,10 @@
 it is first asked for. See docs/api.md.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from .core.lazy import lazily
+from .core.renamed import NAMES, newest
 
 __version__ = "0.1.0"
 
@@ -63,16 +65,13 @@ _PLACES = {
 __all__ = sorted([*_PLACES, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
-    if name == "metrics":
-        return import_module("anomaly_gan.metrics")
-    from .core.renamed import NAMES, newest
+_get, _ = lazily(__name__, _PLACES)
 
+
+def __getattr__(name: str) -> Any:
     if name in NAMES:
         name = newest(name, NAMES, "anomaly_gan's")
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _get(name)
 
 
 def __dir__() -> list[str]:

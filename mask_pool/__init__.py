@@ -3,8 +3,9 @@
 ``from mask_pool import build_pool`` loads what it needs when it is called, not before.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anomaly_gan.core.lazy import lazily
 
 if TYPE_CHECKING:
     from .api import build_pool as build_pool
@@ -35,11 +36,4 @@ _PLACES = {
 __all__ = sorted(_PLACES)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _PLACES)

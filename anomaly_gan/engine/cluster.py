@@ -12,18 +12,15 @@ import logging
 import os
 import socket
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from ..core.errors import AnomalyGanError, ConfigError, EnvironmentFailure
-from .board import Board, Plan
-from .jobs import Failure, Job, alone, plan_of, raise_failure, timed
+from ..core.errors import ConfigError, EnvironmentFailure
+from .jobs import Job, Result, Sitting, alone, guarded, raise_failure, timed
 
-Result = TypeVar("Result")
 ENGINES = ("local", "ray")
 POLL_SECONDS = 0.3
 CONNECT_SECONDS = 5.0
@@ -36,8 +33,6 @@ class Cluster:
     address: str | None = None
     retries: int = 3
     """How often a job is begun again after its worker or machine died; an error of its own is final."""
-    memory: int = 0
-    """Bytes that a job reserves; 0: none."""
 
 
 _ACTIVE: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
@@ -116,62 +111,9 @@ class Desk:
         return self._done, self._seconds
 
 
-@dataclass
-class _Row:
-    """A list's place for one job, handed on to the desk at most once a second."""
-
-    desk: Any
-    number: int
-    value: int = 0
-    told: float = 0.0
-
-    def step(self) -> None:
-        self.value += 1
-        if time.monotonic() - self.told > 1:
-            self.told = time.monotonic()
-            self.desk.note.remote(self.number, self.value)
-
-
-def _task(job: Job, number: int, threads: int, desk: Any, folder: str) -> Failure | None:
-    """One job in a worker of the cluster; what went wrong comes back as a word that every process can read."""
-    os.chdir(folder)  # the driver's own, for a job's paths may count from there
-    alone(threads)
-    row, seconds = _Row(desk, number), [-1.0]
-    done = [0]
-
-    def one_step() -> None:
-        done[0] += 1
-        row.step()
-
-    try:
-        timed(job, 0, one_step, done, seconds)
-    except AnomalyGanError as error:
-        return Failure(str(error), error.exit_code)
-    except Exception:
-        return Failure(traceback.format_exc(), None)
-    desk.note.remote(number, done[0], seconds[0])
-    return None
-
-
-def run_on_cluster(
-    jobs: Sequence[Job],
-    cluster: Cluster,
-    label: str,
-    remedy: str,
-    plan: Plan | None = None,
-    say: Callable[[str], None] = lambda line: None,
-    over: Callable[[], bool] = lambda: False,
-) -> None:
-    """All jobs as tasks; returns when all are done, or once ``over()``, when what still runs is cancelled.
-
-    Args:
-        jobs: what is to be done, in order.
-        cluster: the cluster and what a task asks of it.
-        label: what the progress line calls the work.
-        remedy: what a message advises where a worker dies.
-        plan: who takes which job; None: in order.
-        say: takes one line for people.
-        over: asked between jobs; True ends the work with what is done.
+def run_on_cluster(jobs: Sequence[Job], cluster: Cluster, sitting: Sitting) -> None:
+    """All jobs as tasks, each on a GPU where its ``device`` is one; returns when all are done, or once the sitting is
+    over, when what still runs is cancelled.
 
     Raises:
         AnomalyGanError: a job failed by itself; the others are cancelled, and what is finished stays.
@@ -181,32 +123,38 @@ def run_on_cluster(
 
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), False)
     desk: Any = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here).remote(len(jobs))
-    task = ray.remote(_task)
-    running: dict[Any, int] = {}
+    running: set[Any] = set()
     try:
         for number, job in enumerate(jobs):
-            threads = getattr(job, "threads", 1)
-            needs: dict[str, Any] = {
-                "num_cpus": threads,
-                "num_gpus": int(str(getattr(job, "device", "cpu")).startswith("cuda")),
-                "max_retries": cluster.retries,
-            }
-            if cluster.memory:
-                needs["memory"] = cluster.memory
-            running[task.options(**needs).remote(job, number, threads, desk, str(Path.cwd()))] = number
+            threads, device = getattr(job, "threads", 1), getattr(job, "device", "cpu")
+            running.add(_begin(cluster, device, threads, _run, job, number, desk))
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        with Board(label, plan or plan_of(jobs, min(slots, len(jobs) or 1)), say) as board:
-            while running and not over():
+        with sitting.board(jobs, min(slots, len(jobs) or 1)) as board:
+            while running and not sitting.over():
                 ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
                 for reference in ready:
-                    running.pop(reference)
-                    _look(reference, label, remedy)
+                    running.remove(reference)
+                    _result(reference, sitting)
                 board.show(*ray.get(desk.read.remote()))
     finally:
         for reference in running:
-            with contextlib.suppress(Exception):  # it may have ended this moment
-                ray.cancel(reference, force=True)
+            _cancel(reference)
         ray.kill(desk)
+
+
+def _run(job: Job, number: int, desk: Any) -> None:
+    """One job in a worker of the cluster; the desk hears of its steps at most once a second."""
+    done, seconds, told = [0], [-1.0], 0.0
+
+    def one_step() -> None:
+        nonlocal told
+        done[0] += 1
+        if time.monotonic() - told > 1:
+            told = time.monotonic()
+            desk.note.remote(number, done[0])
+
+    timed(job, 0, one_step, done, seconds)
+    desk.note.remote(number, done[0], seconds[0])
 
 
 def call(work: Callable[..., Result], *arguments: Any, device: str = "cpu") -> Result:
@@ -216,53 +164,55 @@ def call(work: Callable[..., Result], *arguments: Any, device: str = "cpu") -> R
         AnomalyGanError: it failed by itself.
         EnvironmentFailure: its worker died more often than it is begun again.
     """
-    import ray
     import torch
 
-    cluster, threads = active() or Cluster(), torch.get_num_threads()
-    needs = {"num_cpus": threads, "num_gpus": int(device.startswith("cuda")), "max_retries": cluster.retries}
-    reference = ray.remote(_called).options(**needs).remote(work, arguments, threads, str(Path.cwd()))
+    sitting = Sitting(work.__module__.rpartition(".")[2], "give its machine more memory")
+    reference = _begin(active() or Cluster(), device, torch.get_num_threads(), work, *arguments)
     try:
-        result, failure = _get(reference, work.__module__.rpartition(".")[2], "give its machine more memory")
+        return _result(reference, sitting)
     except BaseException:
-        with contextlib.suppress(Exception):
-            ray.cancel(reference, force=True)
+        _cancel(reference)
         raise
-    if failure is not None:
-        raise_failure(failure)
-    return result
 
 
-def _called(work: Callable[..., Any], arguments: tuple[Any, ...], threads: int, folder: str) -> Any:
-    os.chdir(folder)
+def _begin(cluster: Cluster, device: str, threads: int, work: Callable[..., Any], *arguments: Any) -> Any:
+    """``work(*arguments)`` as a task; its reference."""
+    import ray
+
+    needs = {"num_cpus": threads, "num_gpus": int(device.startswith("cuda")), "max_retries": cluster.retries}
+    return ray.remote(_task).options(**needs).remote(work, arguments, threads, str(Path.cwd()))
+
+
+def _task(work: Callable[..., Any], arguments: tuple[Any, ...], threads: int, folder: str) -> Any:
+    """In a worker of the cluster: what the work returns, and what went wrong."""
+    os.chdir(folder)  # the driver's own, for paths may count from there
     alone(threads)
-    try:
-        return work(*arguments), None
-    except AnomalyGanError as error:
-        return None, Failure(str(error), error.exit_code)
-    except Exception:
-        return None, Failure(traceback.format_exc(), None)
+    return guarded(work, *arguments)
 
 
-def _look(reference: Any, label: str, remedy: str) -> None:
-    """Raise what a finished task says."""
-    failure = _get(reference, label, remedy)
-    if failure is not None:
-        raise_failure(failure)
+def _cancel(reference: Any) -> None:
+    import ray
+
+    with contextlib.suppress(Exception):  # it may have ended this moment
+        ray.cancel(reference, force=True)
 
 
-def _get(reference: Any, label: str, remedy: str) -> Any:
-    """What a task returned.
+def _result(reference: Any, sitting: Sitting) -> Any:
+    """What a finished task returned.
 
     Raises:
+        AnomalyGanError: its work failed.
         EnvironmentFailure: its worker died more often than it is begun again.
     """
     import ray
 
     try:
-        return ray.get(reference)
+        result, failure = ray.get(reference)
     except ray.exceptions.RayError as error:
-        reason = type(error).__name__
         raise EnvironmentFailure(
-            f"{label}: a worker of the cluster died again and again ({reason}; out of memory?); {remedy}"
+            f"{sitting.label}: a worker of the cluster died again and again ({type(error).__name__}; out of memory?); "
+            f"{sitting.remedy}"
         ) from None
+    if failure is not None:
+        raise_failure(failure)
+    return result

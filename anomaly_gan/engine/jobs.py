@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ..core.errors import AnomalyGanError
 from ..core.progress import silence
-from .board import Plan
+from .board import Board, Plan
+
+Result = TypeVar("Result")
 
 
 class Job(Protocol):
@@ -26,11 +29,42 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True)
+class Sitting:
+    """How a number of jobs is worked off, on whatever engine.
+
+    ``label``: what the progress line calls the work; ``remedy``: what a message advises where a worker dies;
+    ``plan``: what the progress line knows of the jobs (None: nothing of earlier ones); ``say`` takes one line whenever
+    jobs have finished; once ``over()``, what runs stops at its last checkpoint.
+    """
+
+    label: str = "compare"
+    remedy: str = "set compare.workers=1 or a smaller detect.image_size"
+    plan: Plan | None = None
+    say: Callable[[str], None] = lambda line: None
+    over: Callable[[], bool] = lambda: False
+
+    def board(self, jobs: Sequence[Job], workers: int = 1) -> Board:
+        """The progress line over all jobs."""
+        plan = self.plan or Plan([getattr(job, "kind", "") for job in jobs], [job.steps for job in jobs], workers)
+        return Board(self.label, plan, self.say)
+
+
+@dataclass(frozen=True)
 class Failure:
     """What went wrong in a worker, in a form that every process can read. ``exit_code`` None: a bug."""
 
     message: str
     exit_code: int | None
+
+
+def guarded(work: Callable[..., Result], *arguments: Any) -> tuple[Result | None, Failure | None]:
+    """What ``work(*arguments)`` returns, and what went wrong."""
+    try:
+        return work(*arguments), None
+    except AnomalyGanError as error:
+        return None, Failure(str(error), error.exit_code)
+    except Exception:
+        return None, Failure(traceback.format_exc(), None)
 
 
 def raise_failure(failure: Failure) -> NoReturn:
@@ -40,11 +74,6 @@ def raise_failure(failure: Failure) -> NoReturn:
     error = AnomalyGanError(failure.message)
     error.exit_code = failure.exit_code
     raise error
-
-
-def plan_of(jobs: Sequence[Job], workers: int = 1) -> Plan:
-    """What a progress bar needs to know of jobs without a past."""
-    return Plan([getattr(job, "kind", "") for job in jobs], [job.steps for job in jobs], workers)
 
 
 def timed(job: Job, number: int, one_step: Callable[[], None], done: Any, seconds: Any) -> None:

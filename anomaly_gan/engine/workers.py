@@ -9,64 +9,37 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..core.errors import AnomalyGanError, EnvironmentFailure
-from .board import Board, Plan
+from ..core.errors import EnvironmentFailure
 from .cluster import active, run_on_cluster
-from .jobs import Failure, Job, alone, plan_of, raise_failure, timed
+from .jobs import Failure, Job, Sitting, alone, guarded, raise_failure, timed
 
 POLL_SECONDS = 0.2
-SMALLER = "set compare.workers=1 or a smaller detect.image_size"
 
 
-def run_all(
-    jobs: Sequence[Job],
-    workers: int,
-    label: str = "compare",
-    remedy: str = SMALLER,
-    plan: Plan | None = None,
-    say: Callable[[str], None] = lambda line: None,
-    over: Callable[[], bool] = lambda: False,
-) -> None:
-    """All jobs on the engine that was chosen: a cluster's tasks, ``workers`` processes, or 0: in this process.
-
-    Args:
-        jobs: what is to be done, in order.
-        workers: number of processes; 0: in this process.
-        label: what the progress line calls the work.
-        remedy: what a message advises where a worker dies.
-        plan: who takes which job; None: in order.
-        say: takes one line for people.
-        over: asked between jobs; True ends the work with what is done.
-    """
+def run_all(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitting()) -> None:
+    """All jobs on the engine that was chosen: a cluster's tasks, ``workers`` processes, or 0: in this process."""
     cluster = active()
     if cluster is not None:
-        run_on_cluster(jobs, cluster, label, remedy, plan, say, over)
+        run_on_cluster(jobs, cluster, sitting)
     elif workers:
-        run_in_processes(jobs, workers, label=label, remedy=remedy, plan=plan, say=say, over=over)
+        run_in_processes(jobs, workers, sitting)
     else:
-        run_here(jobs, label=label, plan=plan, say=say, over=over)
+        run_here(jobs, sitting)
 
 
-def run_here(
-    jobs: Sequence[Job],
-    label: str = "compare",
-    plan: Plan | None = None,
-    say: Callable[[str], None] = lambda line: None,
-    over: Callable[[], bool] = lambda: False,
-) -> None:
+def run_here(jobs: Sequence[Job], sitting: Sitting = Sitting()) -> None:
     """One cell after the other in this process, for a device that is shared badly."""
     done, seconds = [0] * len(jobs), [-1.0] * len(jobs)
-    with Board(label, plan or plan_of(jobs), say) as board:
+    with sitting.board(jobs) as board:
         for number, job in enumerate(jobs):
 
             def one_step(number: int = number) -> None:
-                if over():
+                if sitting.over():
                     raise TimeUp
                 done[number] += 1
                 board.show(done, seconds)
@@ -82,28 +55,11 @@ class TimeUp(Exception):
     """A cell stops here, for nobody waits for it any longer."""
 
 
-def run_in_processes(
-    jobs: Sequence[Job],
-    workers: int,
-    label: str = "compare",
-    remedy: str = SMALLER,
-    plan: Plan | None = None,
-    say: Callable[[str], None] = lambda line: None,
-    over: Callable[[], bool] = lambda: False,
-) -> None:
+def run_in_processes(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitting()) -> None:
     """Let ``workers`` spawned processes (at most one per cell) take cell after cell, in order, and wait for all.
 
     Each process computes on one thread: several threads in each of several processes on the same cores are many
-    times slower, and the number of threads changes the last bits of a result. Once ``over()``, they are stopped.
-
-    Args:
-        jobs: what is to be done, in order.
-        workers: number of processes, at least 1.
-        label: what the progress line calls the work.
-        remedy: what a message advises where a worker dies.
-        plan: who takes which job; None: in order.
-        say: takes one line for people.
-        over: asked between jobs; True ends the work with what is done.
+    times slower, and the number of threads changes the last bits of a result.
 
     Raises:
         AnomalyGanError: a cell failed; the others are stopped, and finished cells stay.
@@ -122,15 +78,9 @@ def run_in_processes(
                 process.start()
         for _, sender in pipes:
             sender.close()
-        with Board(label, plan or plan_of(jobs, workers), say) as board:
-            _watch(
-                processes,
-                [receiver for receiver, _ in pipes],
-                lambda: board.show(desk.done[:], desk.seconds[:]),
-                label,
-                remedy,
-                over,
-            )
+        with sitting.board(jobs, workers) as board:
+            receivers = [receiver for receiver, _ in pipes]
+            _watch(processes, receivers, lambda: board.show(desk.done[:], desk.seconds[:]), sitting)
     finally:
         for process in processes:
             if process.is_alive():
@@ -167,15 +117,10 @@ class Desk:
 
 
 def _watch(
-    processes: Sequence[Any],
-    receivers: Sequence[Connection],
-    show: Callable[[], None],
-    label: str,
-    remedy: str,
-    over: Callable[[], bool],
+    processes: Sequence[Any], receivers: Sequence[Connection], show: Callable[[], None], sitting: Sitting
 ) -> None:
     running = list(zip(processes, receivers, strict=True))
-    while running and not over():
+    while running and not sitting.over():
         time.sleep(POLL_SECONDS)
         show()
         for process, receiver in list(running):
@@ -184,17 +129,18 @@ def _watch(
             process.join()
             running.remove((process, receiver))
             if process.exitcode:
-                _raise(receiver, process.exitcode, label, remedy)
+                _raise(receiver, process.exitcode, sitting)
     show()
 
 
-def _raise(receiver: Connection, exit_code: int, label: str = "compare", remedy: str = SMALLER) -> None:
+def _raise(receiver: Connection, exit_code: int, sitting: Sitting = Sitting()) -> None:
     """Raise in this process what stopped a worker."""
     try:
         failure: Failure = receiver.recv()
     except EOFError:
         raise EnvironmentFailure(
-            f"{label}: a worker process ended with code {exit_code} without a message (out of memory?); {remedy}"
+            f"{sitting.label}: a worker process ended with code {exit_code} without a message (out of memory?); "
+            f"{sitting.remedy}"
         ) from None
     raise_failure(failure)
 
@@ -204,19 +150,19 @@ def _work(jobs: list[Job], desk: Desk, sender: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
     alone()  # the parent shows how far we are
-    try:
-        while (number := desk.take()) < len(jobs):
-
-            def one_step(number: int = number) -> None:
-                desk.done[number] += 1
-
-            timed(jobs[number], number, one_step, desk.done, desk.seconds)
-    except AnomalyGanError as error:
-        sender.send(Failure(str(error), error.exit_code))
+    _, failure = guarded(_work_off, jobs, desk)
+    if failure is not None:
+        sender.send(failure)
         sys.exit(1)
-    except Exception:
-        sender.send(Failure(traceback.format_exc(), None))
-        sys.exit(1)
+
+
+def _work_off(jobs: list[Job], desk: Desk) -> None:
+    while (number := desk.take()) < len(jobs):
+
+        def one_step(number: int = number) -> None:
+            desk.done[number] += 1
+
+        timed(jobs[number], number, one_step, desk.done, desk.seconds)
 
 
 def _die_with_parent() -> None:

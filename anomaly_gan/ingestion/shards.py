@@ -22,10 +22,12 @@ from typing import Any
 
 from ..core.dataset import Dataset, ImageRecord
 from ..core.errors import ConfigError, InputError
-from ..core.files import json_text, sha256_file
+from ..core.files import json_text, sha256_bytes, sha256_file
 from ..core.progress import track
 
 INDEX = "index.json"
+ROW = ".row.json"
+"""Ends the file that says what an unfinished export has written of a shard."""
 SHARD = 1000
 """Photographs a shard."""
 
@@ -44,7 +46,7 @@ def write_shards(
     """
     storage, folder = _storage(url)
     _refuse_others(storage, folder, url)
-    of_image = dataset.by_image()
+    of_image, earlier = dataset.by_image(), _earlier(storage, folder)
     rows = []
     pieces = [dataset.images[start : start + per_shard] for start in range(0, len(dataset.images), per_shard)]
     for number, images in enumerate(track(pieces, "shards")):
@@ -57,14 +59,13 @@ def write_shards(
             dataset.folder,
         )
         coco = part.text()
-        digest = hashlib.sha256(coco.encode()).hexdigest()
-        row = _there(storage, folder, name, digest)
-        if row is None:
-            row = _write(storage, folder, name, part) | {"coco_sha256": digest}
-            _put(storage, f"{folder}/{name}.row.json", json.dumps(row, sort_keys=True).encode())
-            _put(storage, f"{folder}/{name}.json", coco.encode())
-        else:
+        row = earlier.get(name)
+        if row is not None and _whole(storage, folder, row, sha256_bytes(coco.encode())):
             say(f"{name}: kept")
+        else:
+            row = _write(storage, folder, name, part) | {"coco_sha256": sha256_bytes(coco.encode())}
+            _put(storage, f"{folder}/{name}{ROW}", json.dumps(row, sort_keys=True).encode())
+            _put(storage, f"{folder}/{name}.json", coco.encode())
         rows.append(row)
     index = {
         "photographs": len(dataset.images),
@@ -74,8 +75,8 @@ def write_shards(
         "shards": rows,
     }
     _put(storage, f"{folder}/{INDEX}", json_text(index).encode())
-    for row in rows:
-        storage.rm_file(f"{folder}/{row['name']}.row.json")
+    for path in storage.glob(f"{folder}/*{ROW}"):
+        storage.rm_file(path)
     return index
 
 
@@ -128,23 +129,19 @@ def _refuse_others(storage: Any, folder: str, url: str) -> None:
         raise ConfigError(f"--to {url}: holds something else than shards ({others[0]}): choose another place")
 
 
-def _there(storage: Any, folder: str, name: str, digest: str) -> dict[str, Any] | None:
-    """The row of a shard that an earlier call wrote whole, with the same photographs and labels."""
-    for row in _rows(storage, folder, name):
-        path = f"{folder}/{name}.tar"
-        same = row["coco_sha256"] == digest and storage.exists(path) and storage.size(path) == row["bytes"]
-        if same and storage.exists(f"{folder}/{name}.json"):
-            if not storage.exists(f"{folder}/{name}.row.json"):
-                _put(storage, f"{folder}/{name}.row.json", json.dumps(row, sort_keys=True).encode())
-            return row
-    return None
+def _earlier(storage: Any, folder: str) -> dict[str, dict[str, Any]]:
+    """Rows of the shards that earlier calls have written, by name: of a whole export, then of one that was cut off."""
+    path = f"{folder}/{INDEX}"
+    rows = json.loads(storage.cat_file(path))["shards"] if storage.exists(path) else []
+    rows += [json.loads(storage.cat_file(path)) for path in storage.glob(f"{folder}/*{ROW}")]
+    return {row["name"]: row for row in rows}
 
 
-def _rows(storage: Any, folder: str, name: str) -> Iterator[dict[str, Any]]:
-    if storage.exists(f"{folder}/{name}.row.json"):
-        yield json.loads(storage.cat_file(f"{folder}/{name}.row.json"))
-    if storage.exists(f"{folder}/{INDEX}"):
-        yield from (row for row in json.loads(storage.cat_file(f"{folder}/{INDEX}"))["shards"] if row["name"] == name)
+def _whole(storage: Any, folder: str, row: dict[str, Any], digest: str) -> bool:
+    """Whether both files of a shard are there, with the photographs and labels of this digest."""
+    tar, coco = f"{folder}/{row['name']}.tar", f"{folder}/{row['name']}.json"
+    same = row["coco_sha256"] == digest and storage.exists(tar) and storage.size(tar) == row["bytes"]
+    return bool(same and storage.exists(coco))
 
 
 def _write(storage: Any, folder: str, name: str, part: Dataset) -> dict[str, Any]:

@@ -89,6 +89,7 @@ def _train(
     say: Callable[[str], None],
     over: Callable[[], bool],
 ) -> None:
+    from anomaly_gan.engine.jobs import Sitting
     from anomaly_gan.engine.workers import run_all
 
     if not todo:
@@ -103,7 +104,7 @@ def _train(
         sum(job.steps for job in finished),
         _times(finished),
     )
-    run_all(todo, 0 if not on_cpu and workers == 1 else workers, plan=plan, say=say, over=over)
+    run_all(todo, 0 if not on_cpu and workers == 1 else workers, Sitting(plan=plan, say=say, over=over))
 
 
 def _times(finished: Sequence[CellJob]) -> dict[str, float]:

@@ -3,8 +3,9 @@
 ``from detection.one_class import train_one_class, load_one_class`` loads torch when one of them is called, not before.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anomaly_gan.core.lazy import lazily
 
 if TYPE_CHECKING:
     from .api import OneClass as OneClass
@@ -15,11 +16,4 @@ if TYPE_CHECKING:
 __all__ = ["OneClass", "Scores", "load_one_class", "train_one_class"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("detection.one_class.api"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, dict.fromkeys(__all__, "detection.one_class.api"))

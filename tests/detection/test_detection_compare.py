@@ -65,9 +65,7 @@ def test_stage_products_in_worker_processes_and_resumed_in_this_one(
         run_cell(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cells, "run_cell", power_cut)
-    monkeypatch.setattr(
-        workers, "run_in_processes", lambda jobs, count, *, remedy, **more: workers.run_here(jobs, **more)
-    )
+    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, sitting: workers.run_here(jobs, sitting))
     with pytest.raises(KeyboardInterrupt):
         run_stage("compare", compare.run, config, context, cut)
     finished = {path: path.stat().st_mtime_ns for path in cut.glob("cells/*/result.json")}
@@ -176,7 +174,7 @@ def test_an_export_of_other_photographs_is_refused(context: Context) -> None:
 def test_a_leak_is_found_before_any_training(
     config: CompareConfig, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, **more: pytest.fail("training began"))
+    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, sitting: pytest.fail("training began"))
     leaky(context.inputs["export@copy_paste"], "object", load_dataset(context.inputs["ingest"]).split("test"))
     with pytest.raises(InputError, match="E4"):
         compare.run(config, context, tmp_path / "out")

@@ -6,6 +6,7 @@ import pytest
 
 from anomaly_gan.core.progress import in_words
 from anomaly_gan.engine.board import Board, Plan, seconds_left
+from anomaly_gan.engine.jobs import Sitting
 from anomaly_gan.engine.workers import run_here
 from detection.comparison.clock import Allowance
 
@@ -65,7 +66,7 @@ class Slow:
 
 def test_a_cell_stops_where_its_time_is_over_and_the_next_is_not_begun() -> None:
     first, second = Slow(), Slow()
-    run_here([first, second], over=lambda: first.made >= 3)
+    run_here([first, second], Sitting(over=lambda: first.made >= 3))
     assert (first.made, second.made) == (3, 0)
 
 

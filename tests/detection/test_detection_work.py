@@ -65,9 +65,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         )
 
     monkeypatch.setattr(cells, "run_cell", run_cell)
-    monkeypatch.setattr(
-        workers, "run_in_processes", lambda jobs, count, *, remedy, **more: workers.run_here(jobs, **more)
-    )
+    monkeypatch.setattr(workers, "run_in_processes", lambda jobs, count, sitting: workers.run_here(jobs, sitting))
     return names
 
 

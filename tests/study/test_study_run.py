@@ -80,7 +80,7 @@ def in_this_process():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "run_in_processes", lambda jobs, count, **more: workers.run_here(jobs))
+        patch.setattr(workers, "run_in_processes", lambda jobs, count, sitting: workers.run_here(jobs))
         yield
     torch.set_num_threads(before)
 

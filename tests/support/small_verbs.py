@@ -154,10 +154,7 @@ def without_heavy_nets(put: Callable[[Any, str, Any], None] = setattr) -> None:
         put(module, "build_extractors", lambda device: found)
     put(card, "embedded_backbone", lambda place: toy)
 
-    def here(jobs: Any, count: int, *rest: Any, **named: Any) -> None:
-        workers.run_here(jobs, **{key: value for key, value in named.items() if key in ("plan", "say", "over")})
-
-    put(workers, "run_in_processes", here)
+    put(workers, "run_in_processes", lambda jobs, count, sitting: workers.run_here(jobs, sitting))
 
 
 def warm(source: Path) -> None:

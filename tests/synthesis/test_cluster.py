@@ -13,6 +13,7 @@ import torch
 from anomaly_gan.core.errors import AnomalyGanError, ConfigError
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import cluster
+from anomaly_gan.engine.jobs import Sitting
 from anomaly_gan.engine.workers import run_all
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.gate.stage import run as gate
@@ -122,7 +123,7 @@ def test_work_that_nobody_waits_for_any_longer_is_cancelled(nodes, data, tmp_pat
     piece = generate.Piece(config, Context(3, "cpu", {"ingest": data}), tmp_path / "out", 0, 1000, 1)
     began = time.monotonic()
     with cluster.engine("ray", made.address):
-        run_all([piece], 1, over=lambda: (tmp_path / "out" / generate.NOTES).is_dir())
+        run_all([piece], 1, Sitting(over=lambda: (tmp_path / "out" / generate.NOTES).is_dir()))
     assert time.monotonic() - began < 60
     time.sleep(0.5)
     made_so_far = sum(1 for _ in (tmp_path / "out").rglob("*.png"))

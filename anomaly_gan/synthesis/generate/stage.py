@@ -22,6 +22,7 @@ from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context
 from ...core.time_budget import TimeBudget
 from ...engine.cluster import active, run_on_cluster
+from ...engine.jobs import Sitting
 from ..conditions import Control
 from ..interface import MethodInputs, PoolItem, Sample
 from ..methods.best import NONE, read_choice
@@ -58,28 +59,33 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
 
 
 def make(config: GenerateConfig, context: Context, out: Path, items: Sequence[PoolItem], inputs: MethodInputs) -> None:
-    """Every item that has no note yet: here, or in pieces of ``PIECE`` items on the cluster that was chosen."""
-    label, cluster = f"generate {config.method}", active()
-    items, watch = in_turns(items), context.watch(config.time_budget)
-    if cluster is None:
-        if config.threads:
-            import torch
-
-            torch.set_num_threads(config.threads)
-        least = len({item.image.extra["category"] for item in items})
-        make_here(config.method, inputs, out, _until(watch, least, out, track(items, label)))
+    """Every item that has no note yet, in turns and until time is up: here, or on the cluster that was chosen."""
+    label, items, watch = f"generate {config.method}", in_turns(items), context.watch(config.time_budget)
+    cluster = active()
+    if cluster is not None:
+        remedy, over = "lower generate.count, or raise the workers' memory", watch.over if watch else lambda: False
+        sitting = Sitting(label, remedy, over=over)
+        run_on_cluster(pieces_of(config, context, out, items), cluster, sitting)
         return
+    if config.threads:
+        import torch
+
+        torch.set_num_threads(config.threads)
+    least = len({item.image.extra["category"] for item in items})
+    make_here(config.method, inputs, out, _until(watch, least, out, track(items, label)))
+
+
+def pieces_of(config: GenerateConfig, context: Context, out: Path, items: Sequence[PoolItem]) -> list[Piece]:
+    """``PIECE`` items a task of the cluster, on as many threads as here; none for what is written."""
     import torch
 
     threads = config.threads or torch.get_num_threads()
     context = replace(context, deadline=None)  # its clock is this machine's
-    pieces = [
+    return [
         Piece(config, context, out, start, min(start + PIECE, len(items)), threads)
         for start in range(0, len(items), PIECE)
         if not all(note_of(out, item).is_file() for item in items[start : start + PIECE])
     ]
-    remedy = "lower generate.count, or raise the workers' memory"
-    run_on_cluster(pieces, cluster, label, remedy, over=watch.over if watch else lambda: False)
 
 
 def _until(watch: TimeBudget | None, least: int, out: Path, items: Iterable[PoolItem]) -> Iterator[PoolItem]:

@@ -13,6 +13,7 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.progress import progress_bar
 from anomaly_gan.core.stage import run_lock
 from anomaly_gan.engine.cluster import active
+from anomaly_gan.engine.jobs import Sitting
 from anomaly_gan.engine.workers import run_all
 
 from .config import INDUSTRIAL, BenchmarkConfig
@@ -104,7 +105,7 @@ def _run_missing(jobs: Sequence[Any], config: BenchmarkConfig) -> None:
         return
     workers = min(config.workers or (len(os.sched_getaffinity(0)) if jobs[0].device == "cpu" else 1), len(missing))
     if workers > 1 or active():
-        run_all(missing, workers, "benchmark", "set workers=1, or a smaller settings.batch")
+        run_all(missing, workers, Sitting("benchmark", "set workers=1, or a smaller settings.batch"))
         return
     with progress_bar("benchmark", len(missing)) as bar:
         for job in missing:
