@@ -52,7 +52,7 @@ from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
 from anomaly_gan.synthesis.methods.anomaly_gan.config import AnomalyGanConfig
 from anomaly_gan.synthesis.methods.anomaly_gan.task import AnomalyGanTask
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.pairs.windows import Batch
 
 SEED = 7
@@ -77,7 +77,7 @@ def make_task(config: TrainConfig, device: torch.device) -> AnomalyGanTask:
     torch.manual_seed(SEED)
     aware = AwareNet(config.channels if config.channels != "auto" else 3, config.own(AnomalyGanConfig).aware_width)
     freeze(aware)
-    return build_task(config, 3, 1, aware, SEED, device)
+    return build_task(TaskSetup(config, 3, 1, aware, SEED, device))
 
 
 def random_batch(config: TrainConfig, step: int, device: torch.device) -> Batch:

@@ -146,6 +146,7 @@ def _training_step(config: TrainConfig, wanted: Wanted, threads: int) -> float:
     from ..engine.loop import plan_fabric, train_step
     from ..nets.aware import AwareNet, freeze
     from ..synthesis.methods.anomaly_gan.config import AnomalyGanConfig
+    from ..synthesis.methods.config import TaskSetup
     from ..synthesis.registry import method
 
     torch.set_num_threads(config.threads or threads)
@@ -157,7 +158,7 @@ def _training_step(config: TrainConfig, wanted: Wanted, threads: int) -> float:
         aware = AwareNet(channels, config.own(AnomalyGanConfig).aware_width)
         freeze(aware)
     rows = config.batch if config.batch * config.size**2 <= 4 * LARGEST_ROWS else 2
-    task = method(config.method).build(config, channels, wanted.categories, aware, 0, fabric.device)
+    task = method(config.method).build(TaskSetup(config, channels, wanted.categories, aware, 0, fabric.device))
     for net in task.nets.values():
         net.to(fabric.device)
     updates, batch = task.updates(), _batch(config, rows, channels, wanted.categories).to(fabric.device)

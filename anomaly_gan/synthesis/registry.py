@@ -1,8 +1,7 @@
 """The generation methods: a literal table and the contract every row keeps.
 
-A method that learns has a builder, ``build(config: TrainConfig, channels: int, categories: int,
-aware: AwareNet | None, seed: int, device: torch.device) -> synthesis.interface.task.MethodTask``. The stage ``train``
-is one function for all of them.
+A method that learns has a builder, ``build(setup: methods.config.TaskSetup) -> interface.task.MethodTask``. The stage
+``train`` is one function for all of them.
 """
 
 from __future__ import annotations
@@ -57,9 +56,11 @@ class Method:
     def open(self, inputs: MethodInputs) -> Generate:
         return _named(self.opener)(inputs)
 
-    def build(self, *arguments: Any) -> MethodTask:
+    def build(self, setup: Any) -> MethodTask:
+        """The task that learns, from a ``methods.config.TaskSetup``."""
         assert self.builder is not None
-        return _named(self.builder)(*arguments)
+        task: MethodTask = _named(self.builder)(setup)
+        return task
 
 
 def _named(place: str) -> Any:

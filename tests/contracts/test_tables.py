@@ -26,7 +26,7 @@ from anomaly_gan.synthesis.gate.category_metrics import CATEGORY_METRICS, Catego
 from anomaly_gan.synthesis.gate.checks import CHECKS, Check
 from anomaly_gan.synthesis.interface import MethodInputs, PoolItem
 from anomaly_gan.synthesis.interface.task import MethodTask
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.registry import METHODS, Method
 from detection.detectors.config import DetectConfig
 from detection.detectors.registry import DETECTORS, Detector
@@ -69,7 +69,7 @@ def test_stages() -> None:
 
 BAD = {
     "a method without its module": (promises.method, ("ghost", Method("anomaly_gan.nowhere:open_it"), METHODS)),
-    "a method whose builder takes too little": (
+    "a method whose builder wants more than a setup": (
         promises.method,
         ("thin", replace(METHODS["pix2pix"], builder="anomaly_gan.core.errors:InputError"), METHODS),
     ),
@@ -138,7 +138,7 @@ def test_a_method_that_learns_draws_its_weights_from_the_seed_and_has_finite_los
     aware = freeze(AwareNet(3, 4)) if row.aware else None
 
     def built(seed: int) -> MethodTask:
-        return row.build(config, 3, 2, aware, seed, torch.device("cpu"))
+        return row.build(TaskSetup(config, 3, 2, aware, seed, torch.device("cpu")))
 
     def weights(task: MethodTask) -> torch.Tensor:
         return torch.cat([one.detach().flatten() for net in task.nets.values() for one in net.parameters()])

@@ -42,14 +42,14 @@ def _function(what: str, place: str, count: int) -> list[str]:
 
 
 def method(name: str, row: Any, table: dict[str, Any]) -> list[str]:
-    """``opener(inputs)``; a builder of six arguments with settings of its own; known names beside it."""
+    """``opener(inputs)``; ``builder(setup)`` with settings of its own; known names beside it."""
     from anomaly_gan.synthesis.interface import MethodConfig
     from anomaly_gan.synthesis.methods.presets import PRESETS
 
     broken = [] if NAME.fullmatch(name) else [f"name: {name}"]
     broken += _function("opener", row.opener, 1)
     if row.builder is not None:
-        broken += _function("builder", row.builder, 6)
+        broken += _function("builder", row.builder, 1)
         kind = named(row.config or "")
         if not (inspect.isclass(kind) and issubclass(kind, MethodConfig)):
             broken.append(f"config: {row.config} is no MethodConfig")

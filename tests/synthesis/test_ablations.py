@@ -19,7 +19,7 @@ from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
 from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
 from anomaly_gan.synthesis.methods.anomaly_gan.task import DISCRIMINATORS, AnomalyGanTask, other_noise
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.pairs.windows import Batch, Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.pretraining import Pretraining
@@ -76,9 +76,7 @@ OFF_LOSSES = {  # of the commit before there were these
 
 def small_task(**changes) -> AnomalyGanTask:
     torch.manual_seed(1)
-    return build_task(
-        TrainConfig(**{**SMALL, **changes}), channels=3, categories=2, aware=freeze(AwareNet(3, 4)), seed=5
-    )
+    return build_task(TaskSetup(TrainConfig(**{**SMALL, **changes}), 3, 2, freeze(AwareNet(3, 4)), seed=5))
 
 
 def losses_of(task: AnomalyGanTask) -> dict[str, dict[str, float]]:

@@ -16,7 +16,7 @@ from anomaly_gan.nets.aware import AwareNet, freeze
 from anomaly_gan.nets.crops import masked_crops
 from anomaly_gan.synthesis.methods.anomaly_gan.build import build_task
 from anomaly_gan.synthesis.methods.anomaly_gan.task import DISCRIMINATORS, AnomalyGanTask, Outputs
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.methods.painting.networks import build_generator
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource, shrink_mask
 
@@ -34,7 +34,7 @@ SMALL = {
 def small_task(preset: str = "paper", **changes) -> AnomalyGanTask:
     config = TrainConfig(preset=preset, **{**SMALL, **changes})
     torch.manual_seed(1)
-    return build_task(config, channels=3, categories=2, aware=freeze(AwareNet(3, 4)), seed=5)
+    return build_task(TaskSetup(config, 3, 2, freeze(AwareNet(3, 4)), seed=5))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def judged(task: AnomalyGanTask, name: str, image: torch.Tensor, mask: torch.Ten
 def test_the_preset_builds_the_networks_of_the_specification():
     config = TrainConfig(preset="paper")
     with torch.device("meta"):
-        task = build_task(config, 3, 4, freeze(AwareNet(3, config.recipe.aware_width)), seed=0)
+        task = build_task(TaskSetup(config, 3, 4, freeze(AwareNet(3, config.recipe.aware_width)), seed=0))
         fake = task.nets["generator"](torch.empty(2, 4, 512, 512))
         logits = task.nets["d1_normal"](torch.empty(2, 3, 64, 64), torch.empty(2, 3, 512, 512))
     count = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}

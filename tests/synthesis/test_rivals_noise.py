@@ -16,7 +16,7 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from anomaly_gan.synthesis.generate.stage import pool_items, write_sample
 from anomaly_gan.synthesis.interface import MethodInputs, PoolItem
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.methods.from_noise.generate import (
     Source,
     frame_around,
@@ -155,7 +155,7 @@ class Scores(torch.nn.Module):
     ],
 )
 def test_objectives_are_the_papers(build, name, generator, discriminator):
-    task = build(TrainConfig(method=name, **{**TINY, "size": 16}), 1, 2, None, 0)
+    task = build(TaskSetup(TrainConfig(method=name, **{**TINY, "size": 16}), 1, 2, None, 0))
     out = task.forward(random_batch())
     task.nets["discriminator"] = Scores(out.batch.abnormal_BCHW, [2.0, 1.0], [0.0, -1.0])
     assert float(task.generator_losses(out)["adversarial"]) == pytest.approx(generator)
@@ -164,8 +164,8 @@ def test_objectives_are_the_papers(build, name, generator, discriminator):
 
 def test_cgan_is_judged_at_the_real_masks_and_lsgan_at_its_own():
     batch = random_batch()
-    cgan = build_cgan(TrainConfig(method="cgan", **{**TINY, "size": 16}), 1, 2, None, 0).forward(batch)
-    lsgan = build_lsgan(TrainConfig(method="lsgan", **{**TINY, "size": 16}), 1, 2, None, 0).forward(batch)
+    cgan = build_cgan(TaskSetup(TrainConfig(method="cgan", **{**TINY, "size": 16}), 1, 2, None, 0)).forward(batch)
+    lsgan = build_lsgan(TaskSetup(TrainConfig(method="lsgan", **{**TINY, "size": 16}), 1, 2, None, 0)).forward(batch)
     assert torch.equal(cgan.fake_mask_B1HW, batch.abnormal_mask_B1HW * 2 - 1) and not cgan.fake_mask_B1HW.requires_grad
     assert lsgan.fake_mask_B1HW.requires_grad and lsgan.fake_mask_B1HW.abs().max() < 1
 

@@ -19,7 +19,7 @@ from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.interface import MethodInputs
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.methods.painting.generator import Brush
 from anomaly_gan.synthesis.methods.painting.networks import build_framing
 from anomaly_gan.synthesis.pairs.windows import PairSource
@@ -94,7 +94,7 @@ def batch(small_run):
 
 def gray_task(name, **changes):
     config = TrainConfig(method=name, **{**SMALLEST, "precision": "32-true", **changes})
-    return METHODS[name].build(config, 1, 2, None, 3, torch.device("cpu"))
+    return METHODS[name].build(TaskSetup(config, 1, 2, None, 3, torch.device("cpu")))
 
 
 def maps(mask, batch):

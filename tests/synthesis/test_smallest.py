@@ -11,7 +11,7 @@ import torch
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.engine.loop import make_fabric, train_step
 from anomaly_gan.nets.aware import AwareNet
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.registry import METHODS
 
@@ -41,7 +41,7 @@ def test_two_rows_of_sixteen_pixels_are_enough_for_every_norm(sources, name, nor
     config = TrainConfig(method=name, **{**LEAST, **local, "norm": norm})
     row = METHODS[name]
     source = sources(config.recipe.paints_out, config.recipe.exemplars)
-    task = row.build(config, 1, 2, AwareNet(1, 4) if row.aware else None, 0, torch.device("cpu"))
+    task = row.build(TaskSetup(config, 1, 2, AwareNet(1, 4) if row.aware else None, 0, torch.device("cpu")))
     values = train_step(task, task.updates(), source.batch(0), make_fabric("cpu"))
     assert values and all(math.isfinite(value) for value in values.values())
 

@@ -14,7 +14,7 @@ from anomaly_gan.engine import loop
 from anomaly_gan.engine.distributed import looks_across_rows, over_ranks
 from anomaly_gan.metrics.features import Backbone
 from anomaly_gan.nets.aware import AwareNet
-from anomaly_gan.synthesis.methods.config import TrainConfig
+from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.registry import METHODS
 from anomaly_gan.synthesis.training import stage as train
@@ -78,7 +78,9 @@ def test_the_parts_of_a_batch_are_the_batch_and_its_rows_keep_their_neighbours(s
 @pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].trainable])
 def test_a_method_that_looks_across_rows_is_refused_several_devices(name):
     config = TrainConfig(method=name, devices=2, **TINY)
-    task = METHODS[name].build(config, 3, 2, AwareNet(3, 4) if METHODS[name].aware else None, 0, torch.device("cpu"))
+    task = METHODS[name].build(
+        TaskSetup(config, 3, 2, AwareNet(3, 4) if METHODS[name].aware else None, 0, torch.device("cpu"))
+    )
     if name == "anomaly_gan":
         assert not any(map(looks_across_rows, task.nets.values()))
         return train.check_shareable(task, config)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
@@ -16,6 +17,11 @@ from ..interface import MethodConfig
 from ..registry import METHODS
 from . import old_keys
 from .presets import PRESETS
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...nets.aware import AwareNet
 
 Kind = TypeVar("Kind", bound=MethodConfig)
 
@@ -171,6 +177,22 @@ class TrainConfig(Config):
             given = _without(given, PRESETS[METHODS[method].preset])
         given.pop("method", None)
         return {**given, "preset": self.preset}
+
+
+@dataclass(frozen=True)
+class TaskSetup:
+    """What every method that learns is built from.
+
+    ``channels``: 1 (gray) or 3 (RGB) of the photographs; ``categories``: how many; ``aware``: the frozen abnormal aware
+    network, None where the method needs none; ``seed`` of the weights; ``device``: where the nets lie, None: the CPU.
+    """
+
+    config: TrainConfig
+    channels: int
+    categories: int
+    aware: AwareNet | None
+    seed: int
+    device: torch.device | None = None
 
 
 def sections(values: dict[str, Any], kind: type[MethodConfig]) -> dict[str, Any]:

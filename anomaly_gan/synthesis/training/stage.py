@@ -33,7 +33,7 @@ from ...nets.image_pool import ImageHistory
 from ..interface.task import MethodTask
 from ..methods.anomaly_gan.aware import prepare_aware
 from ..methods.anomaly_gan.config import AnomalyGanConfig
-from ..methods.config import TrainConfig
+from ..methods.config import TaskSetup, TrainConfig
 from ..methods.painting.networks import build_framing
 from ..pairs.exemplar import FILE as EXEMPLARS_FILE
 from ..pairs.exemplar import save_exemplars
@@ -80,7 +80,8 @@ def _train(
     row, until, aware, origin = method(config.method), None if budget else context.deadline, None, None
     if row.aware:
         aware, origin = _aware(config, source, channels, len(train.categories), seed, fabric, out, budget, until)
-    task = row.build(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
+    setup = TaskSetup(config, channels, len(train.categories), aware, seed_for(seed, "nets"), fabric.device)
+    task = row.build(setup)
     if fabric.world_size > 1:
         check_shareable(task, config)
     schedule = Schedule(

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from ....nets.augment import AugmentPolicy
-from ....nets.aware import AwareNet
 from ....nets.discriminator import GlobalDiscriminator, LocalGlobalDiscriminator
 from ....nets.lean_unet import LeanUNet
 from ..adversaries import ADVERSARIES
-from ..config import TrainConfig
+from ..config import TaskSetup, TrainConfig
 from ..painting.networks import adamw, build_generator, build_painter, make_ready
 from .config import AnomalyGanConfig
 from .consistency import Consistency
@@ -20,30 +19,12 @@ SEGMENTER_WIDTH, SEGMENTER_DEPTH = 16, 3
 """Of the mask-consistency segmenter: 0.15 M parameters."""
 
 
-def build_task(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    aware: AwareNet | None,
-    seed: int,
-    device: torch.device | None = None,
-) -> AnomalyGanTask:
-    """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators.
-
-    Args:
-        config: the training, and the method's own settings.
-        channels: 1 (gray) or 3 (RGB).
-        categories: number of categories.
-        aware: the frozen abnormal aware network; None where the method needs none.
-        seed: of the weights.
-        device: where the nets lie; None: the CPU.
-
-    Returns:
-        The task that the training loop runs.
-    """
-    assert aware is not None, "the registry's row asks for it"
+def build_task(setup: TaskSetup) -> AnomalyGanTask:
+    """All nets with weights drawn from ``seed``, one AdamW for both generators and one for the discriminators."""
+    config, channels, categories = setup.config, setup.channels, setup.categories
+    assert setup.aware is not None, "the registry's row asks for it"
     recipe = config.own(AnomalyGanConfig)
-    torch.manual_seed(seed % 2**32)
+    torch.manual_seed(setup.seed % 2**32)
     painter = build_painter(config, categories)
     seen = channels + (painter.categories or 0)
     named = categories if recipe.consistency_names else 0
@@ -51,11 +32,11 @@ def build_task(
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
         **{name: build_discriminator(config, seen) for name in DISCRIMINATORS},
-        "aware": aware,
+        "aware": setup.aware,
     }
     if recipe.consistency:  # the last to be drawn: all others start as they do without it
         nets["segmenter"] = LeanUNet(channels, named or 1, SEGMENTER_WIDTH, SEGMENTER_DEPTH, head_scale=1.0)
-    make_ready(nets, config, device)
+    make_ready(nets, config, setup.device)
     optimizers: dict[str, torch.optim.Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": adamw([nets[name] for name in DISCRIMINATORS], config),
@@ -70,9 +51,8 @@ def build_task(
         recipe.paired,
         recipe.mode_seeking,
     )
-    discrimination = Discrimination(
-        recipe.r1, recipe.r1_every, AugmentPolicy(chance=recipe.augment) if recipe.augment else None
-    )
+    augment = AugmentPolicy(chance=recipe.augment) if recipe.augment else None
+    discrimination = Discrimination(recipe.r1, recipe.r1_every, augment)
     consistency = None
     if recipe.consistency:
         consistency = Consistency(nets["segmenter"], adamw([nets["segmenter"]], config), recipe.consistency, named)

@@ -26,14 +26,13 @@ from torch.optim import Optimizer
 from ....engine.ema import follow, painting_net
 from ....engine.task import Losses, Update
 from ....losses.cycle import cycle_l1
-from ....nets.aware import AwareNet
 from ....nets.image_pool import ImageHistory
 from ....nets.patch import PatchDiscriminator, layers_for
 from ...interface.task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
 from ..adversaries import ADVERSARIES, Adversary
-from ..config import TrainConfig
+from ..config import TaskSetup
 from ..painting.networks import adamw, build_generator, build_painter, make_ready
 from .config import CycleGanConfig, FdCycleGanConfig
 
@@ -146,68 +145,21 @@ class UnpairedTask:
         follow(self.nets, self.ema, step)
 
 
-def build_cyclegan(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    aware: AwareNet | None,
-    seed: int,
-    device: torch.device | None = None,
-) -> UnpairedTask:
-    """Two discriminators.
-
-    Args:
-        config: the training, and the method's own settings.
-        channels: 1 (gray) or 3 (RGB).
-        categories: number of categories.
-        aware: the frozen abnormal aware network; None where the method needs none.
-        seed: of the weights.
-        device: where the nets lie; None: the CPU.
-
-    Returns:
-        The task that the training loop runs.
-    """
-    return _build(config, channels, categories, seed, device, ("d1_abnormal", "d1_normal"), "lsgan", 0.0)
+def build_cyclegan(setup: TaskSetup) -> UnpairedTask:
+    """Two discriminators."""
+    return _build(setup, ("d1_abnormal", "d1_normal"), "lsgan", 0.0)
 
 
-def build_fd_cyclegan(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    aware: AwareNet | None,
-    seed: int,
-    device: torch.device | None = None,
-) -> UnpairedTask:
-    """Four; ``lambda_1`` weighs the second pair in the generators' objective.
-
-    Args:
-        config: the training, and the method's own settings.
-        channels: 1 (gray) or 3 (RGB).
-        categories: number of categories.
-        aware: the frozen abnormal aware network; None where the method needs none.
-        seed: of the weights.
-        device: where the nets lie; None: the CPU.
-
-    Returns:
-        The task that the training loop runs.
-    """
+def build_fd_cyclegan(setup: TaskSetup) -> UnpairedTask:
+    """Four; ``lambda_1`` weighs the second pair in the generators' objective."""
     names = ("d1_abnormal", "d1_normal", "d2_abnormal", "d2_normal")
-    second = config.own(FdCycleGanConfig).lambda_1
-    return _build(config, channels, categories, seed, device, names, "d2gan", second)
+    return _build(setup, names, "d2gan", setup.config.own(FdCycleGanConfig).lambda_1)
 
 
-def _build(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    seed: int,
-    device: torch.device | None,
-    discriminators: tuple[str, ...],
-    adversarial: str,
-    second: float,
-) -> UnpairedTask:
+def _build(setup: TaskSetup, discriminators: tuple[str, ...], adversarial: str, second: float) -> UnpairedTask:
+    config, channels, categories = setup.config, setup.channels, setup.categories
     recipe = config.own(CycleGanConfig)
-    torch.manual_seed(seed % 2**32)
+    torch.manual_seed(setup.seed % 2**32)
     nets: dict[str, nn.Module] = {
         "generator": build_generator(config, channels, categories),
         "restorer": build_generator(config, channels, categories, steered=False),
@@ -218,9 +170,9 @@ def _build(
             for name in discriminators
         },
     }
-    make_ready(nets, config, device)
+    make_ready(nets, config, setup.device)
     for side in ("abnormal", "normal"):
-        nets[f"history_{side}"] = ImageHistory(HISTORY, channels, config.size).to(device)
+        nets[f"history_{side}"] = ImageHistory(HISTORY, channels, config.size).to(setup.device)
     optimizers: dict[str, Optimizer] = {
         "generators": adamw([nets["generator"], nets["restorer"]], config),
         "discriminators": adamw([nets[name] for name in discriminators], config),

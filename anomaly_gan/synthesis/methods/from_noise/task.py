@@ -19,12 +19,11 @@ from torch.optim import Optimizer
 
 from ....engine.ema import follow, painting_net
 from ....engine.task import Losses, Update
-from ....nets.aware import AwareNet
 from ....nets.noise_generator import NoiseGenerator, WindowDiscriminator
 from ...interface.task import opposed
 from ...pairs.windows import Batch
 from ..adversaries import ADVERSARIES, Adversary
-from ..config import TrainConfig
+from ..config import TaskSetup, TrainConfig
 from ..painting.networks import make_ready, opponents
 from .config import NoiseConfig
 
@@ -109,64 +108,19 @@ def build_noise_generator(config: TrainConfig, channels: int, categories: int, m
     )
 
 
-def build_cgan(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    aware: AwareNet | None,
-    seed: int,
-    device: torch.device | None = None,
-) -> NoiseTask:
-    """Mirza & Osindero's eq. 2 with cross entropy, the condition mask and category.
-
-    Args:
-        config: the training, and the method's own settings.
-        channels: 1 (gray) or 3 (RGB).
-        categories: number of categories.
-        aware: the frozen abnormal aware network; None where the method needs none.
-        seed: of the weights.
-        device: where the nets lie; None: the CPU.
-
-    Returns:
-        The task that the training loop runs.
-    """
-    return _build(config, channels, categories, seed, device, "bce", masked=True)
+def build_cgan(setup: TaskSetup) -> NoiseTask:
+    """Mirza & Osindero's eq. 2 with cross entropy, the condition mask and category."""
+    return _build(setup, "bce", masked=True)
 
 
-def build_lsgan(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    aware: AwareNet | None,
-    seed: int,
-    device: torch.device | None = None,
-) -> NoiseTask:
-    """Mao et al.'s eq. 9 with least squares, on picture and mask together.
-
-    Args:
-        config: the training, and the method's own settings.
-        channels: 1 (gray) or 3 (RGB).
-        categories: number of categories.
-        aware: the frozen abnormal aware network; None where the method needs none.
-        seed: of the weights.
-        device: where the nets lie; None: the CPU.
-
-    Returns:
-        The task that the training loop runs.
-    """
-    return _build(config, channels, categories, seed, device, "lsgan", masked=False)
+def build_lsgan(setup: TaskSetup) -> NoiseTask:
+    """Mao et al.'s eq. 9 with least squares, on picture and mask together."""
+    return _build(setup, "lsgan", masked=False)
 
 
-def _build(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    seed: int,
-    device: torch.device | None,
-    adversarial: str,
-    masked: bool,
-) -> NoiseTask:
-    torch.manual_seed(seed % 2**32)
+def _build(setup: TaskSetup, adversarial: str, masked: bool) -> NoiseTask:
+    config, channels, categories = setup.config, setup.channels, setup.categories
+    torch.manual_seed(setup.seed % 2**32)
     nets: dict[str, nn.Module] = {
         "generator": build_noise_generator(config, channels, categories, masked),
         "discriminator": WindowDiscriminator(
@@ -177,5 +131,5 @@ def _build(
             config.own(NoiseConfig).discriminator_norm,
         ),
     }
-    make_ready(nets, config, device)
+    make_ready(nets, config, setup.device)
     return NoiseTask(nets, ADVERSARIES[adversarial], opponents(nets, config), channels, config.ema)

@@ -22,13 +22,12 @@ from torch.optim import Optimizer
 from ....engine.ema import follow, painting_net
 from ....engine.task import Losses, Update
 from ....losses.cycle import cycle_l1
-from ....nets.aware import AwareNet
 from ....nets.patch import PatchDiscriminator, layers_for
 from ...interface.task import opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
 from ..adversaries import ADVERSARIES, Adversary
-from ..config import TrainConfig
+from ..config import TaskSetup
 from ..painting.networks import build_generator, build_painter, make_ready, opponents
 from .config import Pix2PixConfig
 
@@ -105,29 +104,11 @@ class PairedTask:
         follow(self.nets, self.ema, step)
 
 
-def build_pix2pix(
-    config: TrainConfig,
-    channels: int,
-    categories: int,
-    aware: AwareNet | None,
-    seed: int,
-    device: torch.device | None = None,
-) -> PairedTask:
-    """Cross entropy, as in eq. 1.
-
-    Args:
-        config: the training, and the method's own settings.
-        channels: 1 (gray) or 3 (RGB).
-        categories: number of categories.
-        aware: the frozen abnormal aware network; None where the method needs none.
-        seed: of the weights.
-        device: where the nets lie; None: the CPU.
-
-    Returns:
-        The task that the training loop runs.
-    """
+def build_pix2pix(setup: TaskSetup) -> PairedTask:
+    """Cross entropy, as in eq. 1."""
+    config, channels, categories = setup.config, setup.channels, setup.categories
     recipe = config.own(Pix2PixConfig)
-    torch.manual_seed(seed % 2**32)
+    torch.manual_seed(setup.seed % 2**32)
     painter = build_painter(config, categories)
     seen = 2 * channels + painter.extra_channels(False, channels)
     nets: dict[str, nn.Module] = {
@@ -136,5 +117,5 @@ def build_pix2pix(
             seen, layers_for(config.size), config.nets.patch_width, recipe.discriminator_norm
         ),
     }
-    make_ready(nets, config, device)
+    make_ready(nets, config, setup.device)
     return PairedTask(nets, painter, ADVERSARIES["bce"], recipe.l1, opponents(nets, config), config.ema)
