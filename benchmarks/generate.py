@@ -2,7 +2,7 @@
 
 Both sides paint the same masks into the same 512-pixel colour photographs, from file to file. The released way: the
 photograph is read, the whole of it goes through the ResNet generator of nine blocks (float32, one at a time), and PIL
-writes a PNG. Ours is the stage as ``anomaly-gan run`` calls it: two examples laid under each mask, the window around
+writes a PNG. Ours is the stage as ``anomaly-gan run`` calls it: two exemplars warped to each mask, the window around
 it through the default generator, labels with their ancestry, every file written safely. Weights are drawn, not
 trained; that changes no time. Sides take turns; medians. ``ratio`` is of seconds per photograph; one photograph has
 one defect.

@@ -98,9 +98,14 @@ def _size(device: str) -> tuple[str, ...]:
     return ("--device", "cpu", "--size", "64", "--batch", "2", "--depth", "4", "--quick", "--preset", "paper")
 
 
+def without_tf32() -> None:
+    """Float32 on a GPU as it is on the CPU, not with ten bits of mantissa."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
 def parity_of_training(device: str) -> dict[str, Any]:
     """Losses of one step, from the same weights and batch, here and on the CPU."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    without_tf32()
     asked = argparse.Namespace(preset="paper", size=64, batch=2, depth=4, base_width=16)
     config = config_of(asked, "32-true")
     batch = random_batch(config, 0, torch.device("cpu"))
@@ -120,13 +125,13 @@ def parity_of_training(device: str) -> dict[str, Any]:
 
 def parity_of_detector(device: str) -> dict[str, Any]:
     """Outputs of an untrained ``dense`` net on the same photographs, here and on the CPU."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    without_tf32()
     net = build_net(len(CategoryMap((1, 2), ("crack", "pit"))), DetectConfig(detector="dense"), 0).eval()
     images = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     outputs = []
     with torch.no_grad():
         for where in ("cpu", device):
-            outputs.append(_tensors(copy.deepcopy(net).to(where)(images.to(where))))
+            outputs.append(list(vars(copy.deepcopy(net).to(where)(images.to(where))).values()))
     off = max(float((one.cpu() - other.cpu()).abs().max()) for one, other in zip(*outputs, strict=True))
     return {
         "outputs": len(outputs[0]),
@@ -134,14 +139,6 @@ def parity_of_detector(device: str) -> dict[str, Any]:
         "tolerance": OUTPUT_TOLERANCE,
         "holds": off <= OUTPUT_TOLERANCE,
     }
-
-
-def _tensors(output: Any) -> list[torch.Tensor]:
-    if isinstance(output, torch.Tensor):
-        return [output]
-    named = hasattr(output, "__dict__")
-    parts = output.values() if isinstance(output, dict) else vars(output).values() if named else output
-    return [tensor for part in parts if part is not None for tensor in _tensors(part)]
 
 
 def program(name: str, *arguments: str) -> dict[str, Any]:
@@ -168,8 +165,8 @@ def shared_training(device: str) -> dict[str, Any]:
     several = device == "cuda" and torch.cuda.device_count() > 1
     kind = "cuda" if several else "cpu"
     began = time.perf_counter()
-    script = [sys.executable, str(HERE / "shared_mean.py"), kind]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=PART_SECONDS)
+    command = [sys.executable, str(HERE / "shared_mean.py"), kind]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PART_SECONDS)
     if done.returncode or float(done.stdout.strip().splitlines()[-1]) != 1.5:
         raise RuntimeError((done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1])
     over = "NCCL on two GPUs" if several else "gloo on the CPU, for there are no two GPUs"

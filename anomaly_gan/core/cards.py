@@ -1,4 +1,4 @@
-"""Cards: a ``README.md`` beside every model and every exported data set, as the Hugging Face hub lays them out.
+"""Cards: a ``README.md`` beside every model and every exported data set, in the layout of the Hugging Face hub.
 
 A card says what a thing is, what it was made from, how to use it and what not to expect; it holds facts of the thing
 itself alone, so that equal products have equal cards. The licence is left open: model and data are their owner's.

@@ -64,7 +64,7 @@ def newest(name: str, older: Mapping[str, str], what: str = "") -> str:
 def with_new_keys(values: Mapping[str, Any], older: Mapping[str, str], where: str) -> dict[str, Any]:
     """A mapping with every older key under its new name; of two names for one key, the one that stands later counts.
 
-    Sections (mappings) under both names are laid over each other.
+    Sections (mappings) under both names are merged.
     """
     result: dict[str, Any] = {}
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""How near to the edge of their surface the real masks of a category lie, and masks laid alike.
+"""How near to the edge of their surface the real masks of a category lie, and masks placed alike.
 
 Where photographs show no part, the surface itself is it: a tile that fills its photograph, or ends at a dark gap before
 that. A break is at its edge and nowhere else. Whether a category keeps to the edge is tested: of each real mask, the

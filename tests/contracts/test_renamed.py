@@ -105,8 +105,8 @@ def test_the_later_of_two_names_counts_and_sections_are_laid_over_each_other(mon
         many: int = 0
 
     monkeypatch.setitem(renamed.KEYS, "Whole", {"piece": "part", "much": "many"})
-    laid = build(Whole, {"part": {"a": 1, "b": 1}, "many": 1, "piece": {"b": 2}, "much": 2}, "here")
-    assert laid == Whole(part=Part(a=1, b=2), many=2)
+    built = build(Whole, {"part": {"a": 1, "b": 1}, "many": 1, "piece": {"b": 2}, "much": 2}, "here")
+    assert built == Whole(part=Part(a=1, b=2), many=2)
     assert build(Whole, {"much": 1, "many": 2}, "here").many == 2
     with pytest.raises(ConfigError, match=r"part\.c: unknown key"):
         build(Whole, {"piece": {"c": 1}}, "here")

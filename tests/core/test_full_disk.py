@@ -8,25 +8,7 @@ import itertools
 import pytest
 from full_disk import sweep_failures
 from kills import in_memory
-
-from anomaly_gan.core.config import Config
-from anomaly_gan.core.files import write_text
-from anomaly_gan.core.stage import Context, run_stage
-
-
-class Letters(Config):
-    text: str = "a"
-    count: int = 3
-
-
-def write_letters(config, context, out):
-    for number in range(config.count):
-        write_text(out / "letters" / f"{number}.txt", config.text)
-    return {"count": config.count}
-
-
-def stage(folder, text, count=3):
-    run_stage("letters", write_letters, Letters(text=text, count=count), Context(0), folder / "letters")
+from letters import stage
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=errno.errorcode.get)

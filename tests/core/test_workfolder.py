@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from broken_files import sound_labelme
 from kills import in_fork, in_memory, sweep, tree
+from letters import Letters, stage, write_letters
 
 from anomaly_gan.core import workfolder
-from anomaly_gan.core.config import Config
 from anomaly_gan.core.errors import EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.files import exchange, write_json, write_text
 from anomaly_gan.core.manifest import damage, finished_key, read_manifest
@@ -24,21 +24,6 @@ from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
 EVERY = bool(os.environ.get("ANOMALY_GAN_KILL_EVERY"))
 """Kill before every event, as `make kill-sweep` does."""
-
-
-class Letters(Config):
-    text: str = "a"
-    count: int = 3
-
-
-def write_letters(config, context, out):
-    for number in range(config.count):
-        write_text(out / "letters" / f"{number}.txt", config.text)
-    return {"count": config.count}
-
-
-def stage(folder, text="a", function=write_letters, count=3):
-    return run_stage("letters", function, Letters(text=text, count=count), Context(0), folder / "letters")
 
 
 def sampled(at: int, events: int) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import webdataset
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
 from anomaly_gan.core.errors import ConfigError, InputError
@@ -38,7 +39,6 @@ def files(folder):
 
 
 def test_webdataset_reads_every_photograph_and_label(dataset, tmp_path):
-    webdataset = pytest.importorskip("webdataset")
     index = write_shards(dataset, str(tmp_path / "out"), 3)
     assert [row["photographs"] for row in index["shards"]] == [3, 3, 1]
     urls = [str(tmp_path / "out" / f"{row['name']}.tar") for row in index["shards"]]

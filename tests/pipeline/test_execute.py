@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ticking import Ticking
 
 from anomaly_gan.core.manifest import read_manifest
 from anomaly_gan.core.resources import PACKAGE
@@ -80,17 +81,6 @@ def test_a_report_is_made_while_another_process_holds_the_run(cut_short):
     assert "This run is still working" in page and "Not yet: pool, compare" in page
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path.name != ".lock")
     assert not list(run.glob(".tmp-*"))
-
-
-class Ticking:
-    """A clock on which every look takes a second."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        self.now += 1
-        return self.now
 
 
 def test_what_time_ended_goes_on_with_what_is_done_and_stays_fresh_under_the_same_budget(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tiny_training
 import torch
 from interrupted import interrupted_once
 from lightning.fabric import Fabric
@@ -34,24 +35,7 @@ SMALL = {
     "local_size": 16,
     "aware_size": 16,
 }
-TINY = {
-    "steps": 4,
-    "batch": 3,
-    "size": 16,
-    "local_size": 8,
-    "base_width": 8,
-    "depth": 2,
-    "widths": (4, 4),
-    "features": 4,
-    "aware_width": 4,
-    "aware_size": 8,
-    "aware_steps": 1,
-    "checkpoint_every": 1,
-    "sample_every": 0,
-    "threads": 1,
-    "scales": (1, 2),
-    "precision": "32-true",
-}
+TINY = {**tiny_training.TINY, "batch": 3, "sample_every": 0}
 ON = {"r1": 2.0, "r1_every": 1, "augment": 0.7, "mode_seeking": 0.05, "consistency": 0.5}
 OFF_LOSSES = {  # of the commit before there were these
     "adv1_abnormal": -0.243421,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import tiny_training
 import torch
 from interrupted import interrupted_once
 from pydantic import ValidationError
@@ -33,25 +34,7 @@ from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.pretraining import Pretraining
 
-TINY = {
-    "steps": 4,
-    "batch": 4,
-    "size": 16,
-    "local_size": 8,
-    "base_width": 8,
-    "depth": 2,
-    "widths": (4, 4),
-    "features": 4,
-    "aware_width": 4,
-    "aware_size": 8,
-    "aware_steps": 1,
-    "checkpoint_every": 1,
-    "sample_every": 2,
-    "threads": 1,
-    "scales": (1, 2),
-    "precision": "32-true",
-    "painting": "exemplar",
-}
+TINY = {**tiny_training.TINY, "batch": 4, "sample_every": 2, "painting": "exemplar"}
 
 
 def ellipse(side: int, centre: tuple[int, int], axes: tuple[int, int], degrees: float) -> np.ndarray:

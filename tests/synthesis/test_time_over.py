@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from ticking import Ticking
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.manifest import read_manifest
@@ -34,17 +35,6 @@ STAGES = {
     "gate": (gate.run, GateConfig(method="copy_paste", repeats=4, min_n=5, judged_n=5)),
     "one_class": (one_class.run, OneClassStageConfig(detectors=("cae",), settings=CAE, false_alarm=0.5)),
 }
-
-
-class Ticking:
-    """A clock on which every look takes a second."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        self.now += 1
-        return self.now
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ class MethodConfig(Config):
 
 
 def laid_over_defaults(kind: type[Config], values: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with every part that is given as a mapping laid over the field's own default."""
+    """``values`` with every part that is given as a mapping merged over the field's own default."""
     fields = kind.model_fields
     return {
         name: merge(fields[name].default.model_dump(), value)

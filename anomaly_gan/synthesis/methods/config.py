@@ -51,7 +51,7 @@ class NetsConfig(Config):
 class TrainConfig(Config):
     """A method's training: schedule, optimiser and windows, which methods share, and ``recipe``, its own settings.
 
-    Sizes are pixels; ``steps`` are generator steps. ``preset`` lays a named set of values under the values given; a
+    Sizes are pixels; ``steps`` are generator steps. ``preset`` names a set of values that the values given override; a
     method's own settings may also stand beside the others by their bare names.
     """
 
@@ -122,9 +122,9 @@ class TrainConfig(Config):
         below = merge(PRESETS[row.preset], PRESETS[preset])
         if kind is not METHODS["anomaly_gan"].settings():
             below.pop("recipe", None)
-        laid = merge(below, sections(values, kind))
+        merged = merge(below, sections(values, kind))
         try:
-            return {**laid, "recipe": build(kind, laid.get("recipe", {}), "recipe")}
+            return {**merged, "recipe": build(kind, merged.get("recipe", {}), "recipe")}
         except ConfigError as error:
             raise ValueError(str(error)) from error
 
@@ -167,9 +167,9 @@ class TrainConfig(Config):
         return self.recipe
 
     def given_to(self, method: str) -> dict[str, Any]:
-        """What this section gives to ``method``: the preset, and the values that differ from what it lays. Another
+        """What this section gives to ``method``: the preset, and the values that differ from it. Another
         method gets no ``recipe`` of another kind, and nothing that its own paper fixes: that was meant for this one.
-        A value given as it is laid anyway cannot be told from one left out."""
+        A value given as the preset has it cannot be told from one left out."""
         given = _difference(self.model_dump(), TrainConfig(method=self.method, preset=self.preset).model_dump())
         if method != self.method:
             if METHODS[method].settings() is not type(self.recipe):

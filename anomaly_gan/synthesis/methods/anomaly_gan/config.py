@@ -10,7 +10,7 @@ from ..painter import PaintedConfig, PainterConfig
 
 
 class AnomalyGanConfig(PaintedConfig):
-    """Of ``anomaly_gan`` and, with the paper's values laid over the defaults (``presets``), ``anomaly_gan_paper``.
+    """Of ``anomaly_gan`` and, with the paper's values in place of the defaults (``presets``), ``anomaly_gan_paper``.
 
     ``local_size`` and ``aware_size``: pixels of the crop that the local discriminator and the abnormal aware network
     see; ``masked_local``: with everything outside the mask black. ``inside``: weight of a cycle error inside the mask
