@@ -116,4 +116,4 @@ $(READY): pyproject.toml uv.lock
 
 # labelme (the drawing program), the tools for exported graphs, a larger trunk and Ray are extras; the tests use the real ones
 $(EXTRAS): $(READY)
-	$(call sync,--extra draw --extra onnx --extra openvino --extra lite2 --extra scale)
+	$(call sync,--extra draw --extra onnx --extra openvino --extra lite2 --extra scale --extra mlflow)

@@ -11,6 +11,7 @@ from anomaly_gan.core.config import dump_yaml
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
+from anomaly_gan.core.stage import LOGS
 from anomaly_gan.core.workfolder import work_folder
 
 from .detectors.config import DetectConfig
@@ -69,7 +70,7 @@ def detect_train(
         if not detector(config.detector).trainer:
             dataset, held = hold_out_sound(dataset, config.dense, seed)
         precision = settled(config, device, work.place)
-        fabric = make_fabric(device, precision)
+        fabric = make_fabric(device, precision, work.place / LOGS)
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         least, sound = _look_at(held or trained.held_out, trained, config, fabric.device)
         report = trained.report | {"precision": precision, "threshold": _threshold(sound, false_alarm)}

@@ -49,11 +49,19 @@ add_lift(app)
 say_times(app)
 
 
-@app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if version:
+def _tell_version(asked: bool) -> None:
+    if asked:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -73,6 +81,9 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # no public name: what typer raises for a verb's group alone
+            error.show()
+            sys.exit(error.exit_code)
         typer.echo(f"error: {' '.join(error.format_message().split())} (see --help)", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.loggers import TensorBoardLogger
 
 from ..core.errors import ConfigError, NumericalFailure
 from ..core.files import write_json
@@ -23,6 +22,7 @@ from .checkpoint import newest_checkpoint, remove_checkpoints, save_checkpoint
 from .distributed import average_gradients
 from .early_stopping import Plateau
 from .finite_checks import check_values, check_weights, explained
+from .loggers import loggers
 from .loss_log import History
 from .precision import decide
 from .task import Task, Update, frozen, learning_rate_factor
@@ -78,7 +78,7 @@ class Schedule:
 
 def make_fabric(device: str, precision: str = "32-true", logs: Path | None = None) -> Fabric:
     """A launched single-device Fabric. ``device`` is ``auto``, ``cpu`` or ``cuda``; ``precision`` one of Fabric's, or
-    ``auto``; ``logs`` receives TensorBoard."""
+    ``auto``; ``logs``: where TensorBoard, or what ``engine.loggers`` is asked for, writes."""
     fabric = plan_fabric(device, precision, logs)
     fabric.launch()
     return fabric
@@ -95,13 +95,12 @@ def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = Non
     kind = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
     if kind == "cuda" and devices > torch.cuda.device_count():
         raise ConfigError(f"devices: {devices} asked for, {torch.cuda.device_count()} GPUs are here")
-    loggers = [TensorBoardLogger(root_dir=str(logs), name="", version="")] if logs else None
     return Fabric(
         accelerator=kind,
         devices=devices,
         strategy=SHARED if devices > 1 else "auto",
         precision=decide(precision, kind).precision,  # type: ignore[arg-type]
-        loggers=loggers,  # type: ignore[arg-type]
+        loggers=loggers(logs) if logs else None,
     )
 
 
@@ -179,6 +178,8 @@ def fit(
     if plateau:
         plateau.settle()
     if fabric.is_global_zero:
+        for logger in fabric.loggers:
+            logger.finalize("success")
         history.write(folder / "losses.csv")
         if history.ended_by == "time":
             write_json(folder / ENDED, {"ended_by": "time", "steps": history.steps, "planned_steps": schedule.steps})
