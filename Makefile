@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep peers
+.PHONY: help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep paper-check peers
 
 PY ?= python3
 JOBS ?= 2
@@ -59,6 +59,10 @@ peers: $(EXTRAS)
 	PATH="$$PWD/.uv/bin:$$PATH" uv venv --quiet --allow-existing --python $(BIN)/python .venv-peers
 	PATH="$$PWD/.uv/bin:$$PATH" uv pip install --quiet --python .venv-peers/bin/python -r tests/support/peers.txt
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/ingest/test_other_programs.py
+
+# the paper's preset as it is, 512 px: a step of its training and two painted photographs; 6.5 GB, a minute of processor time
+paper-check: $(READY)
+	PAPER_PX=512 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/synthesis/test_paper_whole.py
 
 # → site/index.html, readable without a network; a broken link stops it
 docs: $(READY)

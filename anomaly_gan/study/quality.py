@@ -1,4 +1,4 @@
-"""How good the photographs of every variant are: few objects against many, the paper's recipe, one model a category."""
+"""How good the photographs of every variant are: few objects against many, other settings, one model a category."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
 
 def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str, Any]]:
     """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm and
-    the paper's own recipe, and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences call one cell
-    against another."""
+    the paper's losses at the study's size, and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences
+    call one cell against another."""
     rows = [
         row
         for arm in arms

@@ -17,6 +17,12 @@ PAPER: dict[str, Any] = {
     # steps of 16 at its 123 cloth strips, 75,000 at 1,200 pairs. On one thread a step at 512 px takes minutes.
     # Deviation: one net paints all categories that it is given, told nothing of them (`conditional: false`). The paper
     # trains one net a category: `data.categories: [crack]` does the same.
+    # Deviation: the nets' widths and the U-Net's depth are not in the paper: pix2pix's, and Iizuka's discriminators.
+    # The released code has another generator (`paper_released`).
+    # Deviation: cycle a takes any mask of the pool, not experts' alone: without drawings a pool holds cut ones only.
+    # Deviation: photographs are mirrored at random (`flips`), which the paper does not mention.
+    # Deviation: bf16 where the device has it (`precision`), on one device; the paper names three cards of 11 GB and no
+    # precision.
     # Deviation: half of the steps at a constant rate, then linear to 0; betas 0.5 and 0.999, weight decay 0.01. The
     # paper gives none of them.
     "framing": "whole",

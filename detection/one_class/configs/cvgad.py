@@ -6,7 +6,23 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from anomaly_gan.core.config import Config
+
 from .base import OneClassConfig, Split
+
+
+class CvgadReadings(Config):
+    """Other readings of what the paper leaves open; the defaults are ours, and none has been trained to its end.
+
+    ``latent``: eq. 4 summed over the code, or its mean, as SSIM and L1 are means. ``optimisers``: one Adam for all
+    terms of the CVAE, or one for each term, which divides the terms' weights out. ``ssim_constants``: c1 = 0.01 and
+    c2 = 0.03 as printed, in place of (K span)². ``decoder_label``: the decoder sees p(y|z) beside z, as in eq. 4.
+    """
+
+    latent: Literal["sum", "mean"] = "sum"
+    optimisers: Literal["one", "each"] = "one"
+    ssim_constants: bool = False
+    decoder_label: bool = False
 
 
 class CvgadConfig(OneClassConfig):
@@ -16,7 +32,8 @@ class CvgadConfig(OneClassConfig):
 
     ``classes``: estimated number of kinds of normal images, each with a mean of its own; ``means``: where those start.
     ``latent``: length of the code; ``width``: channels after the first convolution (doubled twice).
-    ``window``: side of the SSIM patches; ``penalty``: weight of the critic's gradient penalty.
+    ``window``: side of the SSIM patches; ``penalty``: weight of the critic's gradient penalty. ``literal``: other
+    readings of the paper.
 
     Negative training: codes at least ``negative_distance`` x sqrt(latent) from every mean (the paper's distance of 2
     is 0.125 in that unit and excludes nothing, as normal codes lie at 1.0); their reconstruction loss is raised until
@@ -47,6 +64,7 @@ class CvgadConfig(OneClassConfig):
     negative_margin: float = Field(1.0, ge=0)
     negative_after: int = Field(2, ge=0)
     negative_below: float | None = None
+    literal: CvgadReadings = CvgadReadings()
 
     @classmethod
     def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:

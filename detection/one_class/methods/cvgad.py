@@ -90,8 +90,14 @@ def outlying_codes(means_KD: Tensor, count: int, distance: float) -> Tensor:
     return torch.where(nearest > distance, codes, outside)
 
 
+def decode(nets: dict[str, nn.Module], z_BD: Tensor, labelled: bool) -> Tensor:
+    """x of q(x|z), or of q(x|z, y) with y the classifier's p(y|z)."""
+    return nets["decoder"](torch.cat([z_BD, nets["kinds"](z_BD).exp()], dim=1) if labelled else z_BD)
+
+
 class CvgadTask:
-    """Algorithm 1. One Adam for all of the CVAE's terms: with one each, Adam would divide their weights out again."""
+    """Algorithm 1. One Adam for all of the CVAE's terms: with one each (``literal.optimisers``), Adam divides their
+    weights out again."""
 
     def __init__(self, nets: dict[str, nn.Module], settings: CvgadConfig, negative_after: int) -> None:
         self.nets = nets
@@ -100,7 +106,16 @@ class CvgadTask:
     def updates(self) -> list[Update]:
         settings, nets = self._settings, self.nets
         names = ("encoder", "decoder", "kinds", "feature_discriminator")
-        cvae = self._adam([p for name in names for p in nets[name].parameters()])
+        parameters = [p for name in names for p in nets[name].parameters()]
+        shared = self._adam(parameters)
+        of_term = {"reconstruction_again": "reconstruction"}
+        adams: dict[str, torch.optim.Adam] = {}
+
+        def cvae(name: str) -> torch.optim.Adam:
+            if settings.literal.optimisers == "one":
+                return shared
+            return adams.setdefault(of_term.get(name, name), self._adam(parameters))
+
         rebuilds = settings.weight_ssim > 0 or settings.weight_l1 > 0
         regular = [
             ("reconstruction", rebuilds, self._reconstruction),
@@ -109,13 +124,15 @@ class CvgadTask:
             ("mutual_information", settings.weight_mutual > 0, self._mutual_information),
             ("reconstruction_again", rebuilds, self._reconstruction_again),
         ]
-        updates = [Update(name, cvae, losses, every=CYCLE, phases=(0, 1, 2, 3)) for name, on, losses in regular if on]
+        updates = [
+            Update(name, cvae(name), losses, every=CYCLE, phases=(0, 1, 2, 3)) for name, on, losses in regular if on
+        ]
         if settings.weight_wasserstein == 0:
             return updates
         critic = Update(
             "critic", self._adam(list(nets["critic"].parameters())), self._critic, every=CYCLE, phases=(0, 1, 2, 3, 4)
         )
-        generator = Update("generator", cvae, self._generator, (nets["critic"],), CYCLE, (5,))
+        generator = Update("generator", cvae("generator"), self._generator, (nets["critic"],), CYCLE, (5,))
         return [critic, *updates, generator]
 
     def _adam(self, parameters: list[nn.Parameter]) -> torch.optim.Adam:
@@ -131,15 +148,19 @@ class CvgadTask:
 
     def _rebuild(self, x: Tensor) -> tuple[Encoded, Tensor]:
         encoded = self.nets["encoder"](x)
-        return encoded, self.nets["decoder"](encoded.draw())
+        return encoded, decode(self.nets, encoded.draw(), self._settings.literal.decoder_label)
 
     def _compare(self, x: Tensor, again: Tensor) -> Losses:
         settings, losses = self._settings, Losses()
         if settings.weight_ssim:
-            losses["ssim"] = settings.weight_ssim * terms.structural_loss(x, again, settings.window).mean()
+            losses["ssim"] = settings.weight_ssim * self._structural(x, again)
         if settings.weight_l1:
             losses["l1"] = settings.weight_l1 * terms.pixel_loss(x, again).mean()
         return losses
+
+    def _structural(self, x: Tensor, again: Tensor) -> Tensor:
+        settings = self._settings
+        return terms.structural_loss(x, again, settings.window, settings.literal.ssim_constants).mean()
 
     def _critic(self, step: Step) -> Losses:
         critic, fake = self.nets["critic"], step.again.detach()
@@ -167,7 +188,8 @@ class CvgadTask:
         z = encoded.draw()
         log_kinds = kinds(z)
         latent = terms.latent_loss(z, encoded.log_var, log_kinds, kinds.get_parameter("means"))
-        return latent.mean(), terms.categorical_loss(log_kinds).mean()
+        share = 1 / self._settings.latent if self._settings.literal.latent == "mean" else 1
+        return share * latent.mean(), terms.categorical_loss(log_kinds).mean()
 
     def _latent(self, step: Step) -> Losses:
         latent, categorical = self._manifold(step.x)
@@ -200,7 +222,8 @@ class CvgadTask:
             with torch.no_grad():
                 means = kinds.get_parameter("means")
                 distance = settings.negative_distance * settings.latent**0.5
-                outliers = decoder(outlying_codes(means, len(step.x), distance))
+                codes = outlying_codes(means, len(step.x), distance)
+                outliers = decode(self.nets, codes, settings.literal.decoder_label)
             level = torch.stack(list(self._compare(outliers, self._rebuild(outliers)[1]).values())).sum()
         return {
             "hinge": settings.weight_negative
@@ -209,18 +232,22 @@ class CvgadTask:
 
 
 class Cvgad:
-    """Only encoder, decoder and the standard serve to score; the other nets serve to train and are not saved."""
+    """Only encoder, decoder and the standard serve to score, and the kinds where the decoder sees them; the other nets
+    serve to train and are not saved."""
 
     def __init__(self, channels: int, settings: CvgadConfig) -> None:
         size, width, latent = settings.size, settings.width, settings.latent
         self.settings = settings
         self.nets: dict[str, nn.Module] = {
             "encoder": Encoder(channels, size, width, latent),
-            "decoder": Decoder(channels, size, width, latent),
+            "decoder": Decoder(channels, size, width, latent + settings.literal.decoder_label * settings.classes),
             "standard": Statistics(),
         }
+        kinds = Kinds(settings.classes, latent, settings.means)
+        if settings.literal.decoder_label:
+            self.nets["kinds"] = kinds
         self._only_training: dict[str, nn.Module] = {
-            "kinds": Kinds(settings.classes, latent, settings.means),
+            "kinds": kinds,
             "critic": Critic(channels, size, width).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             "feature_discriminator": FeatureDiscriminator(4 * width, latent),
             "gate": Gate(settings.negative_below),
@@ -255,9 +282,11 @@ class Cvgad:
     def _terms(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 2) SSIM and L1 terms, and the absolute error (B, H, W), of the reconstruction from the mean code."""
         x = pixels(images_BCHW)
-        again = self.nets["decoder"](self.nets["encoder"](x).mean)
+        literal = self.settings.literal
+        again = decode(self.nets, self.nets["encoder"](x).mean, literal.decoder_label)
         error = (again - x).abs().mean(dim=1)
-        return torch.stack([terms.structural_loss(x, again, self.settings.window), error.mean(dim=(1, 2))], 1), error
+        structural = terms.structural_loss(x, again, self.settings.window, literal.ssim_constants)
+        return torch.stack([structural, error.mean(dim=(1, 2))], 1), error
 
     def score(self, images_BCHW: Tensor) -> Scores:
         """-log SSIM plus L1, each in standard deviations of the normal images it learned from.

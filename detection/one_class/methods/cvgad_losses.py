@@ -9,16 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 K1, K2, SPAN = 0.01, 0.03, 2.0
+CONSTANTS = {False: ((K1 * SPAN) ** 2, (K2 * SPAN) ** 2), True: (K1, K2)}
+"""c1 and c2 of eq. 11, not literal and literal."""
 LEAST_SSIM = 1e-3
 
 
-def ssim(x_BCHW: Tensor, y_BCHW: Tensor, window: int) -> Tensor:
+def ssim(x_BCHW: Tensor, y_BCHW: Tensor, window: int, literal: bool = False) -> Tensor:
     """(B,) in [-1, 1]: eq. 11 on all window x window patches, mean over places and channels.
 
     Patches count every pixel alike. Deviation: the paper's "constants 0.01 and 0.03" are taken for K1 and K2 of Wang
-    et al. 2004, c = (K span)², as they are meant there.
+    et al. 2004, c = (K span)², as they are meant there; ``literal`` takes them for c1 and c2.
     """
-    c1, c2 = (K1 * SPAN) ** 2, (K2 * SPAN) ** 2
+    c1, c2 = CONSTANTS[literal]
 
     def local(image: Tensor) -> Tensor:
         return F.avg_pool2d(F.avg_pool2d(image, (window, 1), 1), (1, window), 1)
@@ -31,9 +33,9 @@ def ssim(x_BCHW: Tensor, y_BCHW: Tensor, window: int) -> Tensor:
     return values.mean(dim=(1, 2, 3))
 
 
-def structural_loss(x_BCHW: Tensor, y_BCHW: Tensor, window: int) -> Tensor:
+def structural_loss(x_BCHW: Tensor, y_BCHW: Tensor, window: int, literal: bool = False) -> Tensor:
     """(B,) -log SSIM of each image, in [0, 6.9]: SSIM may be 0 or less, so it counts as 0.001 at least."""
-    return -ssim(x_BCHW, y_BCHW, window).clamp_min(LEAST_SSIM).log()
+    return -ssim(x_BCHW, y_BCHW, window, literal).clamp_min(LEAST_SSIM).log()
 
 
 def pixel_loss(x_BCHW: Tensor, y_BCHW: Tensor) -> Tensor:

@@ -256,3 +256,37 @@ def test_the_standard_survives_normals_that_are_all_alike():
     detector = small()
     detector.settle(Normals(pictures(1).repeat(4, 1, 1, 1)))
     assert torch.isfinite(score_all(detector, pictures(3, seed=1)).image).all()
+
+
+def test_the_literal_readings_change_what_they_name_and_nothing_else(tmp_path):
+    ours = task_of(small())
+    mean = task_of(small(literal={"latent": "mean"}))
+    x = images(8, 1, 16, 16)
+    torch.manual_seed(3)
+    summed, categorical = ours._manifold(x)
+    torch.manual_seed(3)
+    averaged, same = mean._manifold(x)
+    assert averaged.item() == pytest.approx(summed.item() / 8) and same.item() == pytest.approx(categorical.item())
+
+    one = {update.optimizer for update in ours.updates() if update.name != "critic"}
+    apart = {update.name: update.optimizer for update in task_of(small(literal={"optimisers": "each"})).updates()}
+    assert len(one) == 1 and len(set(apart.values())) == 6
+    assert apart["reconstruction"] is apart["reconstruction_again"]
+
+    flat, rising = torch.zeros(1, 1, 16, 16), torch.linspace(-0.05, 0.05, 16).expand(1, 1, 16, 16)
+    assert terms.ssim(flat, rising, 11, literal=True).item() > terms.ssim(flat, rising, 11).item() + 0.1
+
+
+def test_a_decoder_that_sees_the_kind_is_saved_with_it_and_scores(tmp_path):
+    detector = small(literal={"decoder_label": True, "optimisers": "each", "latent": "mean"}, classes=3, epochs=1)
+    train_detector(detector, pictures(24), make_fabric("cpu"), tmp_path, seed=0)
+    assert detector.nets["decoder"].body[0].in_features == 8 + 3 and "kinds" in detector.nets
+    z = torch.zeros(1, 8)
+    plain = detector.nets["decoder"].eval()(torch.cat([z, torch.eye(3)[:1]], 1))
+    other = detector.nets["decoder"](torch.cat([z, torch.eye(3)[1:2]], 1))
+    assert not torch.equal(plain, other)
+    again = small(literal={"decoder_label": True}, classes=3)
+    assert {name.split(".")[0] for name in state_of(detector)} == {"encoder", "decoder", "standard", "kinds"}
+    for name, net in again.nets.items():
+        net.load_state_dict(detector.nets[name].state_dict())
+    assert torch.equal(score_all(again, pictures(4, 1)).image, score_all(detector, pictures(4, 1)).image)
