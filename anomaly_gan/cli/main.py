@@ -82,7 +82,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except typer.TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # no public name: what typer raises for a verb's group alone
-            error.show()
+            typer.echo(error.format_message(), err=True)
             sys.exit(error.exit_code)
         typer.echo(f"error: {' '.join(error.format_message().split())} (see --help)", err=True)
         sys.exit(error.exit_code)

@@ -143,6 +143,12 @@ def test_a_blind_detector_is_said_once_for_all_categories():
     ]
 
 
+def test_what_time_cut_is_not_told_to_plan_fewer_steps_than_it_had_planned():
+    cut = facts(crack(metric("tone", detail={"shift": 20.0})), training=Training(304, 8000, "time", 240.0))
+    (said,) = [advice.sentence for advice in advise(cut) if advice.rule == "tone"]
+    assert "train longer than the 304 steps that the time allowed" in said and "2000" not in said
+
+
 def test_what_learns_nothing_is_not_told_to_train_longer():
     found = facts(crack(metric("tone", detail={"shift": -20.0})), training=None, arm="copy_paste")
     assert "train" not in advise(found)[0].remedy and "20 levels darker" in advise(found)[0].cause

@@ -18,6 +18,8 @@ SAID_ELSEWHERE = frozenset(
 def remedy(facts: Facts) -> str:
     """More steps where there were few; where there were enough, or nothing learns, another method."""
     if facts.training is not None and facts.training.steps < WELL_TRAINED:
+        if facts.training.ended_by == "time":
+            return f"train longer than the {facts.training.steps} steps that the time allowed"
         return f"train longer than {facts.training.steps} steps (train.steps: {WELL_TRAINED})"
     if facts.training is not None:
         return "look at its sheet, and compare with another method in compare.arms"
