@@ -30,6 +30,8 @@ class Bar:
     note: str = ""
     left: float | None = None
     """Seconds left, where whoever counts knows better than the pace so far."""
+    ends_in: Callable[[], float] | None = None
+    """Seconds until time ends this work, done or not."""
     began: float = field(default_factory=time.monotonic)
     n: int = field(init=False)
 
@@ -44,13 +46,13 @@ class Bar:
         self.note = " ".join(f"{name} {value}" for name, value in values.items())
 
     def seconds_left(self, now: float) -> float | None:
-        """By the pace so far; None before anything is done."""
-        if self.left is not None:
-            return self.left
-        made = self.n - self.initial
-        if self.total is None or made <= 0:
-            return None
-        return (now - self.began) / made * max(0, self.total - self.n)
+        """By the pace so far, not beyond the time there is; None before anything is done where time is free."""
+        made, most = self.n - self.initial, self.ends_in() if self.ends_in else None
+        left = self.left
+        if left is None and self.total is not None and made > 0:
+            left = (now - self.began) / made * max(0, self.total - self.n)
+        known = [value for value in (left, most) if value is not None]
+        return max(0.0, min(known)) if known else None
 
     def words(self) -> str:
         count = f"{self.n} of {self.total}" if self.total else str(self.n)
@@ -92,6 +94,7 @@ class Live:
         self.quiet = False
         self.words: Callable[[Moment], str] | None = None
         self.look: Callable[[Moment], None] | None = None
+        self.ends_in: Callable[[], float] | None = None
         self._bars: list[Bar] = []
         self._stage, self._began = "", 0.0
         self._lock = threading.RLock()
@@ -179,7 +182,10 @@ class Live:
         self._line.refresh()
 
     def _text(self, moment: Moment, brief: bool = False) -> str:
-        left = f", about {in_words(moment.left)} left" if moment.left else ""
+        seconds = moment.left
+        if seconds is not None and self.ends_in:
+            seconds = max(0.0, min(seconds, self.ends_in()))
+        left = f", about {in_words(seconds)} left" if seconds else ""
         whole = self.words(moment) if self.words else ""
         return " · ".join(part for part in (moment.count(brief), clock_words(moment.seconds) + left, whole) if part)
 

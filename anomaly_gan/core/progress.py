@@ -60,16 +60,18 @@ def stage(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched(words: Callable[[Moment], str], look: Callable[[Moment], None]) -> Iterator[None]:
+def watched(
+    words: Callable[[Moment], str], look: Callable[[Moment], None], ends_in: Callable[[], float] | None = None
+) -> Iterator[None]:
     """While the body runs, the line ends with ``words``, and ``look`` sees every moment, some seconds apart.
 
-    ``look`` is called from a thread of its own.
+    ``look`` is called from a thread of its own. ``ends_in``: seconds until a time budget ends whatever works then.
     """
-    LIVE.words, LIVE.look = words, look
+    LIVE.words, LIVE.look, LIVE.ends_in = words, look, ends_in
     try:
         yield
     finally:
-        LIVE.words, LIVE.look = None, None
+        LIVE.words, LIVE.look, LIVE.ends_in = None, None, None
 
 
 def say(line: str) -> None:

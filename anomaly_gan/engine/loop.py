@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ class Schedule:
     def time_gone(self, fabric: Fabric) -> float:
         """By the first process's watch, for all; 0 without a budget."""
         return fabric.broadcast(self.budget.share()) if self.budget else 0.0
+
+    def ends_in(self) -> float:
+        """Seconds until this process's watch ends the training."""
+        return min((budget.seconds - budget.spent() for budget in (self.budget, self.until) if budget), default=inf)
 
     def time_up(self, fabric: Fabric) -> bool:
         """Whether the hard end has come."""
@@ -147,6 +152,7 @@ def fit(
     history = _restore(task, updates, checkpoints, schedule.budget, plateau)
     start, gone = history.steps, schedule.time_gone(fabric)
     with progress_bar(schedule.label, schedule.steps, start, "steps") as bar:
+        bar.ends_in = schedule.ends_in if schedule.budget or schedule.until else None
         for step in range(start, schedule.steps):
             _set_rates(updates, base_rates, schedule.factor(step, gone))
             torch.manual_seed(_stream(schedule.seed, step, fabric.global_rank))

@@ -90,7 +90,11 @@ class Course:
     def planned_left(self, moment: Moment) -> float:
         """``left``, but not beyond what a budget allows."""
         left = self.left(moment)
-        return min(left, max(0.0, seconds_of(self.total) - self.spent())) if self.total else left
+        return min(left, max(0.0, self.ends_in())) if self.total else left
+
+    def ends_in(self) -> float:
+        """Seconds until the budget is used up."""
+        return seconds_of(self.total) - self.spent()
 
 
 def _to_the_end(moment: Moment) -> bool:

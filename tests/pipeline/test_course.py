@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from anomaly_gan.core.live import Bar, Moment
+from anomaly_gan.core.live import Bar, Live, Moment
 from anomaly_gan.pipeline.course import FILE, Course, plan_lines, read_progress, shares, write_progress
 
 STEPS = ["ingest", "train@a", "gate@a", "gate@b", "compare", "report"]
@@ -33,6 +33,24 @@ def test_the_plan_names_what_is_fresh_and_where_the_time_goes():
     assert shares({"train@a": 30.0}) == "about 30 s"
     half = plan_lines(STEPS, {"gate@b": 60.0})
     assert "(1 of 2 fresh)" in half[3] and half[3].endswith("b")
+
+
+def test_time_left_of_counted_work_goes_no_further_than_its_end():
+    bar = counted("train a", 10, 8000, 20.0)
+    assert bar.seconds_left(100.0) == pytest.approx(2.0 * 7990)
+    bar.ends_in = lambda: 45.0
+    assert bar.seconds_left(100.0) == 45.0
+    bar.ends_in = lambda: -3.0  # the last step is still on its way
+    assert bar.seconds_left(100.0) == 0.0
+
+
+def test_the_line_promises_no_more_than_the_budget_of_the_whole_run_holds():
+    now, live = [100.0], Live()
+    course = Course({"compare": 9000.0}, total="10m", clock=lambda: now[0])
+    now[0] += 480.0
+    live.ends_in = course.ends_in
+    shown = live._text(moment("compare", 80.0, counted("compare", 10, 1000, 80.0)))
+    assert "about 2 min left" in shown
 
 
 def test_a_stage_that_took_longer_makes_its_like_longer_and_no_other():
