@@ -89,8 +89,11 @@ class Course:
 
     def planned_left(self, moment: Moment) -> float:
         """``left``, but not beyond what a budget allows."""
-        left = self.left(moment)
-        return min(left, max(0.0, self.ends_in())) if self.total else left
+        return self.at_most(self.left(moment))
+
+    def at_most(self, seconds: float) -> float:
+        """These, or what is left of the budget where that is less."""
+        return min(seconds, max(0.0, self.ends_in())) if self.total else seconds
 
     def ends_in(self) -> float:
         """Seconds until the budget is used up."""
@@ -145,7 +148,7 @@ def write_progress(run: Path, course: Course, moment: Moment) -> None:
             "stage": moment.stage,
             "count": moment.count(),
             "seconds": round(moment.seconds, 1),
-            "stage_left": None if moment.left is None else round(moment.left, 1),
+            "stage_left": None if moment.left is None else round(course.at_most(moment.left), 1),
             "spent": round(course.spent(), 1),
             "left": round(course.planned_left(moment), 1),
             "total": course.total,
