@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from ..core.dataset import Annotation, Category, Dataset, ImageRecord
 from ..core.errors import InputError
 from ..core.files import sha256_bytes, sync_folder, write_one_of_many
-from ..core.images import encode_png
 from .accepted import Accepted
 from .config import IngestConfig
 from .contradictions import SetChecks, same_photographs
 from .depth import Depth
 from .formats.base import Item, Label
 from .groups import Grouping
-from .image_files import MAX_BYTES, Picture, decode_photo, orient
-from .image_modes import is_gray
+from .image_files import MAX_BYTES, orient
 from .labels import EVERY, LabelMap, proposal, twins
 from .ledger import Ledger, Notes, refuse
 from .orientation import settle_frame
+from .seen import Ahead, Seen, look_at
 from .source_tree import SourceTree
 from .splits import (
     NORMAL,
@@ -54,7 +51,7 @@ class Intake:
         grouping: Grouping,
         ledger: Ledger,
         out: Path,
-        files: Iterable[str],
+        items: Sequence[Item],
         labels: LabelMap | None = None,
         depth: Depth | None = None,
     ) -> None:
@@ -68,7 +65,17 @@ class Intake:
         self.asked: dict[str, Any] = {}
         """What ``split: images`` and ``objects`` did; empty where neither was asked for."""
         self._folders: set[Path] = set()
-        self._stems = Counter(_stem(file) for file in files)
+        self._stems = Counter(_stem(item.file) for item in items)
+        looked_at = [item.file for item in items if item.content is None and self._asked_for(item)]
+        self._ahead = Ahead(looked_at, self._read, self.depth.bits, config.min_side)
+
+    def _read(self, name: str) -> bytes:
+        return self.tree.read(name, MAX_BYTES)
+
+    def _asked_for(self, item: Item) -> bool:
+        asked = self.config.categories
+        told = None if item.categories is None else [self.labels.of(name) for name in item.categories]
+        return not (asked is not None and told and not {*told} & {*asked, EVERY})
 
     def take(self, item: Item) -> None:
         """Accept, refuse or skip one photograph.
@@ -76,9 +83,7 @@ class Intake:
         Raises:
             InputError: a fault that stops the whole stage (``STOPS``).
         """
-        asked = self.config.categories
-        told = None if item.categories is None else [self.labels.of(name) for name in item.categories]
-        if asked is not None and told and not {*told} & {*asked, EVERY}:
+        if not self._asked_for(item):
             self.ledger.skip(item.file, "category not asked for")
             return
         notes = Notes()
@@ -120,43 +125,40 @@ class Intake:
     def _accept(self, item: Item, notes: Notes) -> Accepted | None:
         group = self.grouping.of(item.file, item.group)
         label = item.read_label(notes)
-        content = self.tree.read(item.file, MAX_BYTES) if item.content is None else item.content()
-        picture = decode_photo(item.file, content, notes, self.depth.bits, self.config.min_side)
-        if label.verify is not None:
-            label.verify(picture)
-        instances = self._instances(item, label, picture, notes)
+        content, seen = self._look_at(item, notes, label.verify is not None)
+        if label.verify is not None and seen.picture is not None:
+            label.verify(seen.picture)
+        instances = self._instances(item, label, seen, notes)
         if instances is None:
             return None
-        pixels = orient(picture.pixels, picture.orientation)
-        gray = is_gray(pixels)
-        same_bytes = not picture.converted and picture.orientation == 1
+        same_bytes = seen.written is None
         file = item.file if same_bytes else self._png_name(item.file)
-        if not same_bytes:
-            content = encode_png(pixels)
+        content = content if seen.written is None else seen.written
         stored = self.out / "images" / file
         _store(stored, content)
         self._folders.add(stored.parent)
-        plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
-        fingerprint = sha256_bytes(str(plain.shape).encode() + np.ascontiguousarray(plain).tobytes())
-        size_hw = (int(pixels.shape[0]), int(pixels.shape[1]))
         return Accepted(
             item.file,
             file,
-            size_hw,
-            gray,
+            seen.size_hw,
+            seen.gray,
             group,
             sha256_bytes(content),
-            fingerprint,
+            seen.fingerprint,
             instances,
             _extra(item.file, same_bytes, notes),
             item.by_folder,
         )
 
-    def _instances(
-        self, item: Item, label: Label, picture: Picture, notes: Notes
-    ) -> list[tuple[str, Annotation]] | None:
+    def _look_at(self, item: Item, notes: Notes, whole: bool) -> tuple[bytes, Seen]:
+        if item.content is None:
+            return self._ahead.look_at(item.file, notes, whole)
+        content = item.content()
+        return content, look_at(item.file, content, notes, self.depth.bits, self.config.min_side, whole)
+
+    def _instances(self, item: Item, label: Label, seen: Seen, notes: Notes) -> list[tuple[str, Annotation]] | None:
         """The annotations in the display frame; None where the photograph shows only categories not asked for."""
-        frame, turn = settle_frame(item.file, picture, label, self.config.exif, notes)
+        frame, turn = settle_frame(item.file, seen.raw_hw, seen.orientation, label, self.config.exif, notes)
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -50,6 +50,16 @@ class ClassMap:
         """The categories of defects, in order of their first value or colour."""
         found = dict.fromkeys((*self.values.values(), *self.colours.values()))
         return [name for name in found if name not in {IGNORE, GROUND, FOLDER}]
+
+    def told(self) -> list[Any]:
+        """All of it as JSON, for another process; :meth:`of` reads it."""
+        return [list(self.values.items()), list(self.colours.items()), self.source]
+
+    @classmethod
+    def of(cls, told: list[Any]) -> Self:
+        """What :meth:`told` wrote."""
+        values, colours, source = told
+        return cls(dict(values), {(red, green, blue): name for (red, green, blue), name in colours}, source)
 
 
 def read_classes(told: str | None, root: Path, files: Iterable[str]) -> ClassMap | None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..core.errors import InputError
-from .guarded import guarded
-from .image_files import BAD_CONTENT, deep_samples, is_costly, open_image
+from .guarded import Answer, guarded
+from .image_files import BAD_CONTENT, deep_samples, open_image
 from .ledger import Notes
 from .png_structure import SIGNATURE
 
@@ -56,15 +56,18 @@ def find_depth(
 
 def _brightest(name: str, content: bytes) -> int | None:
     """The brightest sample of a photograph of more than 8 bits; None of any other."""
+    brightest: int | None = guarded(name, content, brightest_told)[0]["brightest"]
+    return brightest
 
-    def look() -> int | None:
+
+def brightest_told(name: str, content: bytes) -> Answer:
+    """What :func:`_brightest` finds, for another process."""
+    try:
         image, _ = open_image(name, content, Notes())
         samples = deep_samples(image, content) if image.mode != "F" else None
-        return None if samples is None else int(samples.max())
-
-    if not is_costly(content):
-        return look()
-    return guarded(name, lambda: ({"brightest": look()}, []))[0]["brightest"]
+    except BAD_CONTENT:
+        samples = None
+    return {"brightest": None if samples is None else int(samples.max())}, []
 
 
 def may_be_deep(head: bytes) -> bool:

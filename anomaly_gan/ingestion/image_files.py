@@ -23,15 +23,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from .guarded import guarded
+from .guarded import Answer, guarded
 from .image_modes import ROWS, SOFT_ALPHA, scale_to_8_bits, to_gray_or_rgb
-from .jpeg_structure import bmp_cost, jpeg_cost
 from .ledger import Notes, refuse
 from .png_structure import SIGNATURE, is_plain, png_bit_depth, png_fault, short_data
 from .source_tree import suffix_of
@@ -54,10 +52,6 @@ CONTENT_OF_SUFFIX = {
 }
 MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 80_000_000
-ORDINARY = 24_000_000
-"""Pixels, or bytes, up to which a picture that is kept as it is is decoded in this process."""
-CONVERTED = 4_000_000
-"""The same of a picture that is converted, which may take a hundred bytes a pixel."""
 LONGEST_SIDE = 65_500
 """Pixels: no JPEG is longer, and PNG readers differ beyond."""
 ORIENTATION = 274
@@ -113,36 +107,20 @@ def orient(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def decode_photo(name: str, content: bytes, notes: Notes, bits: int | None = 16, min_side: int = 1) -> Picture:
-    """Decode the bytes of the photograph ``name``; in a process of its own where they are large or of a rare format.
+    """Decode the bytes of the photograph ``name`` in the process that is kept for it (``ingestion.guarded``).
 
     Raises: as :func:`decode_here`.
     """
-    if not is_costly(content):
-        return decode_here(name, content, notes, bits, min_side)
-
-    def work() -> tuple[dict[str, Any], list[np.ndarray]]:
-        own = Notes()
-        made = decode_here(name, content, own, bits, min_side)
-        told = {"orientation": made.orientation, "converted": made.converted}
-        return {**told, **own.told()}, [made.pixels]
-
-    told, (pixels,) = guarded(name, work)
+    told, (pixels,) = guarded(name, content, photo_told, bits=bits, min_side=min_side)
     notes.take(told)
     return Picture(pixels, told["orientation"], told["converted"])
 
 
-def is_costly(content: bytes, mask: bool = False) -> bool:
-    """Whether decoding may take much or meets a rarely used decoder: its head says other than a PNG, JPEG or BMP of
-    ordinary size. Of what is converted, as 16 bits, palettes and alpha, less is ordinary; of a ``mask``, all but gray.
-    """
-    limit = CONVERTED if mask else ORDINARY
-    if content.startswith(SIGNATURE) and len(content) > 25:
-        width, height = struct.unpack_from(">II", content, 16)
-        plain = content[24] == 8 and content[25] in ((0,) if mask else (0, 2))
-        return (ORDINARY if plain else CONVERTED) < width * height <= MAX_PIXELS and max(width, height) <= LONGEST_SIDE
-    if content.startswith(b"\xff\xd8\xff"):
-        return len(content) > ORDINARY or jpeg_cost(content) > limit
-    return not content.startswith((b"BM", SIGNATURE)) or len(content) > ORDINARY or bmp_cost(content) > limit
+def photo_told(name: str, content: bytes, bits: int | None, min_side: int) -> Answer:
+    """What :func:`decode_here` finds, for another process."""
+    notes = Notes()
+    made = decode_here(name, content, notes, bits, min_side)
+    return {"orientation": made.orientation, "converted": made.converted, **notes.told()}, [made.pixels]
 
 
 def decode_here(name: str, content: bytes, notes: Notes, bits: int | None = 16, min_side: int = 1) -> Picture:
@@ -188,10 +166,10 @@ def plain_png(name: str, content: bytes) -> np.ndarray | None:
 
     None where it is anything else, or anything is wrong with it: ``open_image`` then says what.
     """
-    if suffix_of(name) != ".png" or is_costly(content) or not is_plain(content):
+    if suffix_of(name) != ".png" or not is_plain(content):
         return None
     width, height = struct.unpack_from(">II", content, 16)
-    if max(width, height) > LONGEST_SIDE or width * height > ORDINARY:
+    if max(width, height) > LONGEST_SIDE or width * height > MAX_PIXELS:
         return None
     pixels = read_back(content, content[25] == 0)  # libpng is strict: nothing that Pillow would add
     return pixels if pixels is not None and pixels.shape[:2] == (height, width) else None

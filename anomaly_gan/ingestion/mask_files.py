@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ import numpy as np
 from ..core.errors import InputError
 from .classes import FOLDER, GROUND, IGNORE, ClassMap
 from .guarded import Answer, guarded
-from .image_files import is_costly, open_image, plain_png
+from .image_files import open_image, plain_png
 from .ledger import Notes, refuse
 from .mask_values import VOID, MaskValues, looks_blurred, looks_photographed, values_of, values_of_pixels
 
@@ -73,7 +74,7 @@ def decode_parts(
     classes: ClassMap | None = None,
     several: bool = False,
 ) -> MaskParts:
-    """The classes in the mask picture ``name``; in a process of its own where it is large or of a rare format.
+    """The classes in the mask picture ``name``; in the process that is kept for it (``ingestion.guarded``).
 
     ``several``: every value but 0 is defect, whatever it says.
 
@@ -92,20 +93,21 @@ def decode_parts(
         InputError: A-codes where it does not decode; B3, B4, B8, B14, B16 as said above; B6 a colour mode that masks
             have not; A2 where it carries an orientation.
     """
-    if not is_costly(content, mask=True):
-        return _parts(name, content, notes, strict, classes, several)
-
-    def work() -> Answer:
-        own = Notes()
-        parts = _parts(name, content, own, strict, classes, several)
-        kept = [*parts.defects.values(), *([] if parts.ignore is None else [parts.ignore])]
-        return {"size": parts.size_hw, "names": list(parts.defects), "value": parts.value, **own.told()}, kept
-
-    told, masks = guarded(name, work)
+    told, masks = guarded(
+        name, content, parts_told, strict=strict, classes=None if classes is None else classes.told(), several=several
+    )
     notes.take(told)
     names = told["names"]
     ignore = masks[len(names)] if len(masks) > len(names) else None
     return MaskParts(tuple(told["size"]), dict(zip(names, masks, strict=False)), ignore, told["value"])
+
+
+def parts_told(name: str, content: bytes, strict: bool, classes: list[Any] | None, several: bool) -> Answer:
+    """What :func:`decode_parts` finds, for another process."""
+    notes = Notes()
+    parts = _parts(name, content, notes, strict, None if classes is None else ClassMap.of(classes), several)
+    kept = [*parts.defects.values(), *([] if parts.ignore is None else [parts.ignore])]
+    return {"size": parts.size_hw, "names": list(parts.defects), "value": parts.value, **notes.told()}, kept
 
 
 def read_values(name: str, content: bytes, notes: Notes) -> MaskValues:
@@ -114,19 +116,18 @@ def read_values(name: str, content: bytes, notes: Notes) -> MaskValues:
     Raises:
         InputError: as ``decode_parts``, but for the meaning.
     """
-    if not is_costly(content, mask=True):
-        return _held(name, content, notes, False)[1]
-
-    def work() -> Answer:
-        own = Notes()
-        held = _held(name, content, own, False)[1]
-        colours = [[value, *colour] for value, colour in held.colours.items()]
-        return {"soft": held.soft, "colours": colours, "by_colour": held.by_colour, **own.told()}, [held.values]
-
-    told, (values,) = guarded(name, work)
+    told, (values,) = guarded(name, content, values_told)
     notes.take(told)
     colours = {value: (red, green, blue) for value, red, green, blue in told["colours"]}
     return MaskValues(values, told["soft"], colours, told["by_colour"])
+
+
+def values_told(name: str, content: bytes) -> Answer:
+    """What :func:`read_values` finds, for another process."""
+    notes = Notes()
+    held = _held(name, content, notes, False)[1]
+    colours = [[value, *colour] for value, colour in held.colours.items()]
+    return {"soft": held.soft, "colours": colours, "by_colour": held.by_colour, **notes.told()}, [held.values]
 
 
 def _parts(name: str, content: bytes, notes: Notes, strict: bool, classes: ClassMap | None, several: bool) -> MaskParts:

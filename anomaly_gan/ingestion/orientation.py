@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from .formats.base import Label
-from .image_files import Picture
 from .ledger import Notes, refuse
 
 SWAPPING = frozenset({5, 6, 7, 8})
 
 
-def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: Notes) -> tuple[tuple[int, int], int]:
+def settle_frame(
+    name: str, raw: tuple[int, int], orientation: int, label: Label, mode: str, notes: Notes
+) -> tuple[tuple[int, int], int]:
     """The frame (H, W) to draw the label in, and the EXIF orientation its masks still need (1 for none).
 
-    The photograph itself is always turned to its display frame. A label without defects fits either frame. With
-    ``mode`` ``auto`` the sizes decide; they can where a quarter turn makes them differ.
+    ``raw`` is (H, W) of the pixels as stored, before ``orientation``. The photograph itself is always turned to its
+    display frame. A label without defects fits either frame. With ``mode`` ``auto`` the sizes decide; they can where
+    a quarter turn makes them differ.
 
     Raises:
         InputError: A4 the label has the size of the unturned pixels, A5 the sizes cannot tell (both stop the stage
             and ask for ``exif``), or the label's own code (B1, C1, D2) where its size is neither.
     """
-    raw = (int(picture.pixels.shape[0]), int(picture.pixels.shape[1]))
-    display = (raw[1], raw[0]) if picture.orientation in SWAPPING else raw
+    display = (raw[1], raw[0]) if orientation in SWAPPING else raw
     declared = label.size_hw
-    if picture.orientation == 1 or (label.empty and declared is None):
+    if orientation == 1 or (label.empty and declared is None):
         wanted = display
     elif mode != "auto":
         wanted = raw if mode == "raw" else display
@@ -32,7 +33,7 @@ def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: No
         raise refuse(
             name,
             "A5",
-            f"is turned by EXIF {picture.orientation}, and the sizes cannot tell whether its "
+            f"is turned by EXIF {orientation}, and the sizes cannot tell whether its "
             "label was drawn on the turned picture",
             "say so with exif: display, or exif: raw",
         )
@@ -40,7 +41,7 @@ def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: No
         raise refuse(
             name,
             "A4",
-            f"is shown as {_size(display)} by EXIF {picture.orientation}, but its label has the "
+            f"is shown as {_size(display)} by EXIF {orientation}, but its label has the "
             f"size {_size(raw)} of the unturned pixels",
             "if it was drawn on those, set exif: raw",
         )
@@ -54,9 +55,9 @@ def settle_frame(name: str, picture: Picture, label: Label, mode: str, notes: No
             f"the label is {_size(declared)}, the photograph {name} is {_size(raw)}{shown}",
             "a label is never resized: export it at the photograph's size",
         )
-    if picture.orientation != 1:
-        notes.repair("A1", f"turned by EXIF orientation {picture.orientation}")
-    return wanted, picture.orientation if mode == "raw" else 1
+    if orientation != 1:
+        notes.repair("A1", f"turned by EXIF orientation {orientation}")
+    return wanted, orientation if mode == "raw" else 1
 
 
 def _size(size_hw: tuple[int, int]) -> str:

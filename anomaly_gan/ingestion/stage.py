@@ -91,7 +91,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     labels = read_labels(config.labels)
     items = reader(format_name)(tree, read_options(config, tree, images), ledger)
     depth = find_depth([item.file for item in items if item.content is None], tree.head, tree.read_photo, config.bits)
-    intake = Intake(config, tree, grouping, ledger, out, [item.file for item in items], labels, depth)
+    intake = Intake(config, tree, grouping, ledger, out, items, labels, depth)
     for item in track(items, "ingest"):
         intake.take(item)
     intake.settle()

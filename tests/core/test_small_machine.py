@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def source(root: Path, photographs: int) -> Path:
-    """Every fifth photograph is of a kind that is decoded in a process of its own."""
+    """Every fifth photograph is a TIFF."""
     for index in range(photographs):
         picture = Image.fromarray(pixels(index))
         name, content = (

@@ -12,7 +12,7 @@ from PIL import Image
 
 from anomaly_gan.core.files import sha256_bytes, sync_folder, write_one_of_many
 from anomaly_gan.core.masks import encode_rle
-from anomaly_gan.ingestion import image_files
+from anomaly_gan.ingestion import guarded, image_files
 from anomaly_gan.ingestion.image_files import open_image, plain_png
 from anomaly_gan.ingestion.ledger import Notes
 from anomaly_gan.ingestion.mask_files import boxed_components, decode_mask
@@ -41,6 +41,7 @@ def test_an_ordinary_png_is_decoded_once_and_not_by_pillow(tmp_path: Path, monke
         raise AssertionError("Pillow was asked")
 
     monkeypatch.setattr(Image, "open", refuse)
+    monkeypatch.setattr(guarded, "FORKS", False)  # what the worker does, where it can be counted
     assert len(ingest(tmp_path / "s", tmp_path / "out").images) == 6
     assert len(decoded) == 9
 
