@@ -158,7 +158,7 @@ class Intake:
 
     def _instances(self, item: Item, label: Label, seen: Seen, notes: Notes) -> list[tuple[str, Annotation]] | None:
         """The annotations in the display frame; None where the photograph shows only categories not asked for."""
-        frame, turn = settle_frame(item.file, seen.raw_hw, seen.orientation, label, self.config.exif, notes)
+        frame, turn = settle_frame(item.file, seen, label, self.config.exif, notes)
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):

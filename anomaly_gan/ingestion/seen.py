@@ -38,7 +38,18 @@ class Seen:
 
 
 def look_at(name: str, content: bytes, notes: Notes, bits: int | None, min_side: int, whole: bool = False) -> Seen:
-    """Decode the photograph ``name`` in the process that is kept for it; ``whole``: with its pixels.
+    """Decode a photograph in the process that is kept for it.
+
+    Args:
+        name: the file, for messages.
+        content: its bytes.
+        notes: takes what was repaired and warned of.
+        bits: what the camera used, of more than 8; None: what this picture needs.
+        min_side: least side in pixels.
+        whole: keep the pixels, too.
+
+    Returns:
+        What ingest must know of it.
 
     Raises: as :func:`decode_here`.
     """
