@@ -168,11 +168,7 @@ class Live:
         from tqdm import tqdm
 
         bar = moment.bars[0] if moment.bars else None
-        text = self._text(moment)
-        if len(moment.stage) + len(text) + 15 > _columns():
-            text = self._text(moment, brief=True)
-        parts = [moment.stage, "{bar:12}" if bar and bar.total else "", text.replace("{", "{{").replace("}", "}}")]
-        form = " ".join(part for part in parts if part)
+        form = self._form(moment, _columns())
         if self._line is None:
             tqdm.monitor_interval = 0  # this thread is enough
             self._line = tqdm(total=1, bar_format=form, leave=False, dynamic_ncols=True, file=sys.stderr)
@@ -180,6 +176,21 @@ class Live:
         self._line.n = bar.n if bar else 0
         self._line.bar_format = form
         self._line.refresh()
+
+    def _form(self, moment: Moment, columns: int) -> str:
+        """tqdm's format of the fullest line that fits; where the terminal is narrow the bar goes before the words."""
+        drawn = "{bar:12}" if moment.bars and moment.bars[0].total else ""
+        whole = self.words(moment) if self.words else ""
+        lines = [
+            (drawn, self._text(moment)),
+            (drawn, self._text(moment, brief=True)),
+            ("", self._text(moment, brief=True)),
+            ("", " · ".join(part for part in (moment.count(brief=True), whole) if part)),
+            ("", whole or clock_words(moment.seconds)),
+        ]
+        fitting = [line for line in lines if len(moment.stage) + len(line[1]) + (14 if line[0] else 1) < columns]
+        kept, text = (fitting or lines[-1:])[0]
+        return " ".join(part for part in (moment.stage, kept, text.replace("{", "{{").replace("}", "}}")) if part)
 
     def _text(self, moment: Moment, brief: bool = False) -> str:
         seconds = moment.left

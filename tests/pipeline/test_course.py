@@ -53,6 +53,17 @@ def test_the_line_promises_no_more_than_the_budget_of_the_whole_run_holds():
     assert "about 2 min left" in shown
 
 
+@pytest.mark.parametrize("columns", [160, 118, 100, 80, 60])
+def test_the_line_ends_with_the_time_left_of_the_whole_run_however_narrow_the_terminal(columns):
+    live = Live()
+    live.words = lambda moment: "whole run 7:02 of 28m, about 21 min left"
+    bar = counted("train anomaly_gan", 81, 8000, 223.0, now=300.0)
+    bar.note = "d1_abnormal 1.99 d1_normal 1.96 d2_abnormal 1.77"
+    line = live._form(moment("train@anomaly_gan", 223.0, bar, now=300.0), columns)
+    assert line.startswith("train@anomaly_gan") and line.endswith("21 min left")
+    assert len(line.replace("{bar:12}", "#" * 12)) < columns
+
+
 def test_a_stage_that_took_longer_makes_its_like_longer_and_no_other():
     course = Course(dict(ESTIMATES))
     course.begin("gate@a")
