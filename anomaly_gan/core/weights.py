@@ -57,7 +57,7 @@ WEIGHTS = {
         "vgg16-397923af.pth",
         f"{TORCHVISION}/vgg16-397923af.pth",
         TORCHVISION_LICENCE.format("ImageNet"),
-        "abnormal aware network of Anomaly-GAN (else trained on the real crops)",
+        "abnormal aware network of Anomaly-GAN at aware_width 64, gray or colour (else trained on the real crops)",
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     ),
     "maskrcnn_resnet50_fpn_coco": WeightFile(

@@ -17,7 +17,8 @@ POOL_AFTER, TAP_AFTER = (2, 4), (2, 5, 7)
 class AwareNet(nn.Module):
     """Seven 3x3 convolutions with ReLU, 2x2 max pooling after the second and fourth, taps after 2, 5 and 7.
 
-    Takes crops_BCHW in [-1,1] (paper: 3x64x64). 1.74 M parameters at width 64. Used frozen: were it trained with
+    Takes crops_BCHW in [-1,1] (paper: 3x64x64); gray ones are shown to a net of three channels as three equal ones.
+    1.74 M parameters at width 64. Used frozen: were it trained with
     the generator, features of zero would make the aware loss vanish.
     """
 
@@ -34,7 +35,8 @@ class AwareNet(nn.Module):
 
     def forward(self, crops_BCHW: torch.Tensor) -> list[torch.Tensor]:
         """Taps: (B, w, S, S), (B, 4w, S/4, S/4), (B, 4w, S/4, S/4), all >= 0."""
-        features, taps = (crops_BCHW - self.mean) / self.std, []
+        crops = crops_BCHW.expand(-1, self.mean.shape[1], -1, -1)
+        features, taps = (crops - self.mean) / self.std, []
         for position, conv in enumerate(self.convs, start=1):
             features = F.relu(conv(features))
             if position in TAP_AFTER:

@@ -146,6 +146,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     """
     from anomaly_gan.engine.loop import make_fabric
 
+    from ..detectors.backbones import backbone_of
     from ..detectors.registry import detector
     from ..evaluation.evaluate import evaluate_detections
     from ..evaluation.reading import read_detections
@@ -177,6 +178,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
             **figures,
             **trained.report,
             "precision": precision,
+            "backbone": backbone_of(config),
             "n_real": sum(image.source == "real" for image in train.images),
             "n_synthetic": sum(image.source == "synthetic" for image in train.images),
             "test_hash": held_out_hash(test),

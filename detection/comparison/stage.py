@@ -221,7 +221,8 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
         left["ended_by_time"] = by_time
     if mixed := mixture([_made_by(result) for result in results]):
         left["versions"] = mixed
-    summary = summarise(results, found, test, config, context.seed) | left
+    backbones = {str(row["detector"]): row["backbone"] for row in results if "backbone" in row}
+    summary = summarise(results, found, test, config, context.seed) | left | {"backbones": backbones}
     if missing and config.time_budget:
         summary["note"] = f"{not_reached(config, missing, len(jobs))} {summary['note']}"
     write_json(out / "summary.json", summary)

@@ -16,6 +16,9 @@ from anomaly_gan.core import weights
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.nets.efficientnet_lite import CHANNELS, efficientnet_lite0
 
+from .config import DetectConfig
+from .registry import detector
+
 COCO_WEIGHTS = "maskrcnn_resnet50_fpn_coco"
 EFFICIENTNET, RESNET_COCO = "efficientnet_lite0", "resnet50_coco"
 
@@ -37,6 +40,11 @@ def choose_backbone(wanted: str, pretrained: bool = True) -> str:
             f"machine; fetch it with `anomaly-gan weights fetch {COCO_WEIGHTS}` or use {EFFICIENTNET}"
         )
     return RESNET_COCO if found else EFFICIENTNET
+
+
+def backbone_of(config: DetectConfig) -> str:
+    """The backbone that a detector of this configuration stands on here; those with a trainer of their own have one."""
+    return EFFICIENTNET if detector(config.detector).trainer else choose_backbone(config.backbone)
 
 
 class EfficientNetPyramid(nn.Module):

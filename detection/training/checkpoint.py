@@ -20,7 +20,7 @@ from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json
 from anomaly_gan.core.manifest import check_product
 
 from ..data import CategoryMap
-from ..detectors.backbones import choose_backbone
+from ..detectors.backbones import backbone_of, choose_backbone
 from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 from .finetune import Trained
@@ -122,7 +122,7 @@ def _card(
         {
             "categories": list(trained.categories.names),
             "photographs": "grey" if mode == "L" else "colour",
-            "backbone": choose_backbone(config.backbone),
+            "backbone": backbone_of(config),
             "alarm threshold": (threshold or {}).get("value"),
             "set for a false-alarm rate of": false_alarm if threshold else None,
             "on held-out sound photographs": held_out or None,

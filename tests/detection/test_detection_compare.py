@@ -104,6 +104,7 @@ def _check_products(folder: Path) -> None:
     assert summary["test"]["categories"]["bar"] == {"objects": 3, "images": 3, "instances": 3}
     assert summary["arms"]["copy_paste"]["exposure"]["synthetic"]["images"] == 4
     assert "none" in summary["arms"]["copy_paste"]["sentence"]
+    assert summary["backbones"] == {"mask_rcnn": "efficientnet_lite0"}
     result = json.loads((folder / "cells" / "none-mask_rcnn-f0-s0" / "result.json").read_text())
     assert set(result["categories"]) == {"square", "bar"}
     assert set(result["image_recall"]) == {"0.05", "0.1", "0.2"}

@@ -7,6 +7,8 @@ import pytest
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.metrics.frechet import frechet_distance
+from anomaly_gan.metrics.kernel import kernel_distance
 from anomaly_gan.synthesis.gate.candidate import Candidate, Seen, Setting
 from anomaly_gan.synthesis.gate.category_metrics.data import CategoryData
 from anomaly_gan.synthesis.gate.checks import check
@@ -259,3 +261,17 @@ def test_bad_configurations_are_refused_by_field():
         build(GateConfig, {"method": "copypaste"}, "gate")
     with pytest.raises(ConfigError, match="warn_ratio"):
         build(GateConfig, {"warn_ratio": 4.0, "fail_ratio": 2.0}, "gate")
+
+
+def test_the_verdict_names_the_frechet_and_perceptual_limits_beside_the_kernel_distance():
+    view = make_view(real=60, fake=40, groups=20)
+    found = run_figures(view)
+    sentence = decide(data(20, found)).metrics["defects"].sentence
+    kernel, frechet, nearest = found["KID-Toy"], found["FD-Toy"], found["PD-Toy"]["nearest_real"]
+    assert f"{kernel['over_p95']:.2f} times the 95th percentile" in sentence
+    assert (
+        f"FD-Toy {frechet['generated']['mean']:.3g}, real against real up to {frechet['real']['p95']:.3g}" in sentence
+    )
+    assert f"PD-Toy to the nearest real one {nearest['generated']:.3g}, of real ones {nearest['real']:.3g}" in sentence
+    assert found["all"]["FD-Toy"] == pytest.approx(frechet_distance(view.real_pooled, view.fake_pooled), abs=1e-6)
+    assert found["all"]["KID-Toy"] == pytest.approx(kernel_distance(view.real_pooled, view.fake_pooled), abs=1e-6)

@@ -5,19 +5,27 @@
 
 import json
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torchvision.models.vgg import cfgs, make_layers
 
+from anomaly_gan.core import weights
 from anomaly_gan.core.dataset import Annotation, load_dataset
+from anomaly_gan.core.files import sha256_file
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.engine.loop import make_fabric
+from anomaly_gan.nets.aware import AwareNet
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
+from anomaly_gan.synthesis.methods.anomaly_gan.aware import prepare_aware
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.methods.painting.generator import Brush
+from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 
 SIDE = int(os.environ.get("PAPER_PX", "32"))
@@ -121,3 +129,41 @@ def test_a_gray_photograph_gets_the_mean_of_the_three_channels():
     masks[0, 20:40, 20:40] = 1
     painted = brush(Marks(tint=0.3)).paint_whole(base, annotated(masks), "spot", np.random.default_rng(0)).pixels
     assert painted[60, 90] == pytest.approx(100 + 0.3 * 127.5 / 3, abs=1)
+
+
+@pytest.fixture
+def vgg16(tmp_path, monkeypatch):
+    """A file of VGG-16's names and shapes, as far as the network goes, whose hash is that of its row."""
+    state = {f"features.{name}": value for name, value in make_layers(cfgs["D"][:10]).state_dict().items()}
+    path = tmp_path / weights.WEIGHTS["vgg16"].file_name
+    torch.save(state, path)
+    row = replace(weights.WEIGHTS["vgg16"], sha256=sha256_file(path))
+    monkeypatch.setattr(weights, "WEIGHTS", {**weights.WEIGHTS, "vgg16": row})
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
+    return state
+
+
+def prepared(small_run, out, channels, width):
+    train, pool = small_run.ingest.split("train"), small_run.pool
+    source = PairSource(train, pool, Framing(32, whole=True), 2, 0, gray=channels == 1, flips=False)
+    return prepare_aware(source, channels, 2, width, 16, 1, 0, make_fabric("cpu"), out)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_vgg16_is_taken_from_its_file_for_gray_and_for_colour(small_run, vgg16, tmp_path, channels):
+    net, origin = prepared(small_run, tmp_path / "out", channels, 64)
+    assert origin == "vgg16" and torch.equal(net.convs[0].weight, vgg16["features.0.weight"])
+    crops = torch.rand(2, channels, 16, 16) * 2 - 1
+    expected = AwareNet(3, 64)
+    expected.load_vgg16(vgg16)
+    for ours, theirs in zip(net(crops), expected(crops.expand(-1, 3, -1, -1)), strict=True):
+        assert torch.equal(ours, theirs)
+    again, _ = prepared(small_run, tmp_path / "out", channels, 64)
+    assert torch.equal(again(crops)[-1], net(crops)[-1]), "the same from the training's own folder"
+
+
+def test_a_width_that_is_not_vgg16_s_is_learnt_and_says_why(small_run, vgg16, tmp_path, capsys):
+    net, origin = prepared(small_run, tmp_path / "out", 1, 8)
+    assert origin == "training crops" and net.convs[0].weight.shape[:2] == (8, 1)
+    said = capsys.readouterr().err
+    assert "cannot be narrowed to 8" in said and "aware_width=64" in said

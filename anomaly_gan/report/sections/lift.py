@@ -26,7 +26,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "sentence": headline(arms, len(summary.get("seeds") or [])),
         "others": [str(arms[name].get("sentence") or "") for name in arms if name not in (BASE, main_arm(arms))],
         "note": summary.get("note"),
-        "detector": summary.get("detector"),
+        "detector": detector_on(summary, summary.get("detector")),
         "judged_on": summary.get("judged_on"),
         "chart": chart(stage, album) if worth_drawing(arms) else None,
         "detections": detections(stage, album),
@@ -34,8 +34,14 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
         "categories": category_table(arms),
         "more": other_detectors(stage, summary, album),
         "cells": cell_table(stage),
-        "metrics": metric_tables(summary, skip=("note", "arms", "detectors")),
+        "metrics": metric_tables(summary, skip=("note", "arms", "detectors", "backbones")),
     }
+
+
+def detector_on(summary: Mapping[str, Any], name: str | None) -> str | None:
+    """``mask_rcnn on efficientnet_lite0``; the name alone where the comparison kept no backbone."""
+    backbone = (summary.get("backbones") or {}).get(name)
+    return f"{name} on {backbone}" if backbone else name
 
 
 def other_detectors(stage: StageFolder, summary: Mapping[str, Any], album: Album) -> list[dict[str, Any]]:
@@ -48,7 +54,7 @@ def other_detectors(stage: StageFolder, summary: Mapping[str, Any], album: Album
             arms = in_order(parts[name].get("arms") or {}, stage.config.get("arms"))
             result.append(
                 {
-                    "detector": name,
+                    "detector": detector_on(summary, name),
                     "judged_on": parts[name].get("judged_on"),
                     "arms": arm_table(arms),
                     "sentences": [str(item.get("sentence") or "") for arm, item in arms.items() if arm != BASE],

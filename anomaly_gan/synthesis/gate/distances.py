@@ -33,7 +33,11 @@ class View:
 
 
 def figures(view: View, names: dict[str, str], config: GateConfig, rng: np.random.Generator) -> dict[str, Any]:
-    """All figures of a view under their names; a figure that N does not carry is None, with the ``reason``."""
+    """All figures of a view under their names; a figure that N does not carry is None, with the ``reason``.
+
+    ``all``: every generated photograph against every real one, as papers report it; it decides nothing, as a smaller
+    or larger N alone moves it.
+    """
     real, fake = len(view.groups), len(view.fake_pooled)
     halves = [_halves(view.groups, rng) for _ in range(config.repeats)]
     n = min([fake, *(len(half) for pair in halves for half in pair)])
@@ -51,6 +55,10 @@ def figures(view: View, names: dict[str, str], config: GateConfig, rng: np.rando
     result[names["frechet"]] = _distances(frechet_distance, view, draws)
     result[names["kernel"]] = _distances(kernel_distance, view, draws)
     result[names["perceptual"]] = _perceptual(view)
+    result["all"] = {
+        names[kind]: _rounded(distance(view.real_pooled, view.fake_pooled))
+        for kind, distance in (("frechet", frechet_distance), ("kernel", kernel_distance))
+    }
     return result
 
 

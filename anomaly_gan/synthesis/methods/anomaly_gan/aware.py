@@ -15,6 +15,7 @@ from lightning.fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ....core.progress import say
 from ....core.time_budget import TimeBudget
 from ....core.weights import find
 from ....engine.checkpoint import save_weights
@@ -23,6 +24,12 @@ from ....engine.task import Losses, Update
 from ....nets.aware import AwareClassifier, AwareNet, freeze
 from ....nets.crops import masked_crops
 from ...pairs.windows import Batch, PairSource
+
+VGG_WIDTH = 64
+WHY_NOT_VGG = (
+    "aware network: learnt on the training crops, though VGG-16 is at hand: its layers have 64 channels and more and "
+    "cannot be narrowed to {width}; train_methods.NAME.aware_width=64 takes them"
+)
 
 
 class AwareTask:
@@ -73,7 +80,7 @@ def prepare_aware(
 
     Args:
         source: where training crops are drawn from.
-        channels: 1 (gray) or 3 (RGB).
+        channels: 1 (gray) or 3 (RGB). VGG-16 has three, and is shown a gray crop as three equal ones.
         categories: number of categories.
         width: channels of its first stage.
         size: side of its crops in pixels.
@@ -88,12 +95,16 @@ def prepare_aware(
         The network, and ``vgg16``, ``training crops`` or ``random``.
     """
     torch.manual_seed(seed % 2**32)
-    net = AwareNet(channels, width)
+    vgg16 = find("vgg16")
+    if vgg16 and width != VGG_WIDTH:
+        say(WHY_NOT_VGG.format(width=width))
+        vgg16 = None
     saved = out / "aware.safetensors"
-    vgg16 = find("vgg16") if channels == 3 and width == 64 else None
+    state = load_file(saved) if saved.is_file() else None
+    net = AwareNet(3 if vgg16 else channels, width) if state is None else AwareNet(state["mean"].shape[1], width)
     origin = "vgg16" if vgg16 else "training crops" if steps else "random"
-    if saved.is_file():
-        net.load_state_dict(load_file(saved))
+    if state is not None:
+        net.load_state_dict(state)
     elif vgg16:
         net.load_vgg16(torch.load(vgg16, map_location="cpu", weights_only=True))
     elif steps:
