@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kills import in_fork, in_memory, strike, undisturbed
+from kills import in_fork, in_memory, strike, tree, undisturbed
 from small_verbs import PASTED, Verb, copied, small_verbs, without_heavy_nets, write_source
 
 MARKER = range(1, 6)
@@ -78,3 +78,24 @@ def test_killed_while_its_marker_is_made_the_folder_is_still_its_own(base, name,
         folder = base.fresh(name)
         assert in_fork(lambda folder=folder: verb.work(folder), folder, at, log=log)[0] == 137
         assert in_fork(lambda folder=folder: verb.work(folder), folder, 1, log=log)[0] == 137, log.read_text()
+
+
+def test_a_one_class_training_cut_off_right_after_its_model_ends_with_the_same_bytes(base, monkeypatch):
+    """Its card was missing, and the checkpoint beside it stayed."""
+    work, whole, folder = (
+        base.verbs["one-class train"].work,
+        base.fresh("one-class train"),
+        base.fresh("one-class train"),
+    )
+    work(whole)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("detection.one_class.inspection.checkpoint.write_card", stop)
+        with pytest.raises(KeyboardInterrupt):
+            work(folder)
+    assert (folder / "model" / "model.json").is_file() and not (folder / "model" / "manifest.json").is_file()
+    work(folder)
+    assert tree(folder) == tree(whole)

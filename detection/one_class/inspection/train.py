@@ -171,6 +171,10 @@ def _train(
         fabric.device,
     )
     keep_examples(out, squares[aside])
+    return _saved(out, model)
+
+
+def _saved(out: Path, model: Model) -> Model:
     save_model(out, model)
     for part in (out / "training").rglob("trained.safetensors"):
         part.unlink()
@@ -235,10 +239,8 @@ def _calibrated_anew(out: Path, place: Path, false_alarm: float) -> Model | None
     assert model.threshold is not None
     if place != out:
         link_tree(out, place, last="model.json", leave_out=("started.json", "manifest.json", "rejects.jsonl"))
-    if model.threshold.asked == false_alarm:
-        return model
-    model = replace(model, threshold=calibrate(model.held_out, false_alarm, model.held_out_groups))
-    if model.held_out_highest is not None and model.map_scale is not None:
-        model = _with_map(model, false_alarm, model.map_scale[0])
-    save_model(place, model)
-    return model
+    if model.threshold.asked != false_alarm:
+        model = replace(model, threshold=calibrate(model.held_out, false_alarm, model.held_out_groups))
+        if model.held_out_highest is not None and model.map_scale is not None:
+            model = _with_map(model, false_alarm, model.map_scale[0])
+    return _saved(place, model)  # its last training may have been cut off right after model.json
