@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,6 +54,7 @@ def inside(tmp_path_factory):
     secret = "s" * 22
     client.post("/api/enter", content=json.dumps({"name": "Ann", "secret": secret}))
     client.headers |= {"x-rater-secret": secret}
+    client.description = guard._app.openapi()["paths"]
     yield client
     store.close()
 
@@ -81,6 +83,53 @@ def test_a_sound_request_with_a_field_or_two_spoilt_is_answered(inside, spoilt, 
     content = json.dumps(body).encode("utf-8", "surrogatepass")
     answer = inside.post(path, content=content, headers={"x-rater": "1"})
     assert answer.status_code < 500, (path, body, answer.text)
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+EACH = max(3, COUNT // 50)
+ROUTES = {
+    "/": (),
+    "/static/{name}": ("name",),
+    "/image/{item}/{layer}": ("item", "layer", "v"),
+    "/api/session": (),
+    "/api/enter": (),
+    "/api/work": (),
+    "/api/events": (),
+}
+"""Every route of the page's own description, with its parameters in the address."""
+NAMES = some.text(some.characters(exclude_characters="/?#%"), max_size=20) | some.sampled_from(["..", "%2e%2e", "%00"])
+
+
+def test_no_route_is_left_out(inside):
+    described = {path: tuple(sorted(_in_address(row))) for path, row in inside.description.items()}
+    assert described == {path: tuple(sorted(names)) for path, names in ROUTES.items()}
+
+
+def _in_address(row):
+    return {item["name"] for verb in row.values() for item in verb.get("parameters", ()) if item["in"] != "header"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("path", ROUTES)
+def test_every_method_of_every_route_is_answered(inside, path, method):
+    """As the page's description has it, each part drawn, sound ones among them: 49 pairs, ``EACH`` requests each."""
+    item = inside.get("/api/work", headers={"x-rater": "1"}).json()["items"][0]
+    sound = {"name": "app.js", "item": item["id"], "layer": "photo.png", "v": item["version"]}
+
+    @settings(max_examples=EACH, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(some.dictionaries(some.sampled_from(sorted(sound)), NAMES, max_size=2), RATERS, BODIES)
+    def ask(spoilt, rater, body):
+        told = {name: quote(text, safe="%", errors="surrogatepass") for name, text in {**sound, **spoilt}.items()}
+        address = path.format(**told) + (f"?v={told['v']}" if "v" in ROUTES[path] else "")
+        content = json.dumps(body).encode("utf-8", "surrogatepass")
+        headers = {"x-rater": rater.encode("utf-8", "replace")}
+        answer = inside.request(method, address, content=content, headers=headers)
+        assert answer.status_code < 500, (method, address, rater, body, answer.text)
+
+    ask()
+    if method == "GET" and path.startswith(("/image", "/static")):
+        address = path.format(**sound) + (f"?v={sound['v']}" if "v" in ROUTES[path] else "")
+        assert inside.get(address).status_code == 200, "the sound one is no refusal"
 
 
 @settings(max_examples=COUNT, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
