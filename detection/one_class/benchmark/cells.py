@@ -149,7 +149,7 @@ def run_cell(job: CellJob) -> None:
             **took,
             **numbers,
             "n_abnormal": int(trial.labels.sum()),
-            "split": _split_name(config),
+            "split": _split_name(config, cell),
             "settings": settings.model_dump(mode="json"),
             "precision": precision,
         },
@@ -158,8 +158,12 @@ def run_cell(job: CellJob) -> None:
     close_folder(place, job.folder)
 
 
-def _split_name(config: BenchmarkConfig) -> str:
-    return "objects" if config.dataset in INDUSTRIAL else config.split()
+def _split_name(config: BenchmarkConfig, cell: Cell) -> str:
+    if config.dataset not in INDUSTRIAL:
+        return config.split()
+    from .industrial_trial import SHARED_FROM
+
+    return "photographs" if cell.number >= SHARED_FROM else "objects"
 
 
 @lru_cache(maxsize=1)

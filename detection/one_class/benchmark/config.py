@@ -101,6 +101,8 @@ class BenchmarkConfig(Config):
             ConfigError: ``transductive`` under ``honest``, whose test images must not be learned from.
         """
         published = one_class(self.detector).settings_class().PUBLISHED_SPLIT.get(self.dataset, "one_vs_rest")
+        if self.data.split == "photographs" and self.dataset != "magnetic_tile":
+            raise ConfigError("data.split: photographs is of magnetic_tile alone, whose tiles have several photographs")
         if self.protocol == "as_published":
             return self.data.split or published
         if self.data.split == "transductive":

@@ -143,12 +143,15 @@ def _bounded(place: Path, members: list[zipfile.ZipInfo]) -> list[str]:
     return [member.filename for member in files]
 
 
-def load_industrial(dataset: str, root: Path, size: int, fold: int = 0) -> IndustrialSplit:
+def load_industrial(dataset: str, root: Path, size: int, fold: int = 0, shared: bool = False) -> IndustrialSplit:
     """Fold ``fold`` of a set under ``root`` (its folder, its zip file, or the folder they lie in), as squares.
 
     ``magnetic_tile``: test on the whole tiles of one of 4 folds. ``mvtec_screw``: good ones of MVTec's train and test
     pooled, because brightness alone gives MVTec's own split away, every fourth to test, and every photograph divided
     by the median of its border. ``rsdds``: the pack's own train and test (every fourth photograph), one fold.
+
+    ``shared``, of magnetic tiles: the fold is a quarter of the sound photographs at random, and every defect, so that
+    tiles of the test are learned from.
 
     Raises:
         ConfigError: an unknown set or fold.
@@ -161,7 +164,7 @@ def load_industrial(dataset: str, root: Path, size: int, fold: int = 0) -> Indus
         raise ConfigError(f"fold {fold}: {dataset} has folds 0 to {folds - 1}")
     source = open_source(dataset, root)
     listing = {"magnetic_tile": _magnetic_tile, "mvtec_screw": _mvtec_screw, "rsdds": _rsdds}[dataset]
-    train, test, categories = listing(source, fold)
+    train, test, categories = _shared_tiles(source, fold) if shared else listing(source, fold)
     kept, held_out = set_apart(train, dataset, fold)
     flatten = dataset == "mvtec_screw"
     return IndustrialSplit(
@@ -230,6 +233,14 @@ def _magnetic_tile(source: Source, fold: int) -> Listing:
             label = TILE_CATEGORIES.index(row["category"]) + 1
             test.append(Photograph(name, row["tile"], label, str(PurePosixPath(name).with_suffix(".png"))))
     return train, test, TILE_CATEGORIES
+
+
+def _shared_tiles(source: Source, fold: int) -> Listing:
+    every = [item for number in range(FOLDS) for item in _magnetic_tile(source, number)[1]]
+    sound = [item for item in every if not item.label]
+    chosen = set(rng_for(0, "magnetic_tile", "photographs").permutation(len(sound))[fold::FOLDS].tolist())
+    test = [item for number, item in enumerate(sound) if number in chosen] + [item for item in every if item.label]
+    return [item for number, item in enumerate(sound) if number not in chosen], test, TILE_CATEGORIES
 
 
 def _every_fourth(names: Sequence[str], fold: int) -> tuple[list[str], list[str]]:

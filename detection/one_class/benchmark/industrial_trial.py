@@ -14,6 +14,8 @@ from .config import BenchmarkConfig
 from .splits import Trial, thin
 
 FOLDS = {"magnetic_tile": 4, "mvtec_screw": 4, "rsdds": 1}
+SHARED_FROM = 100
+"""Cells of the split ``photographs`` are numbered from here, the fold added."""
 NORMAL = {"magnetic_tile": "free", "mvtec_screw": "good", "rsdds": "normal"}
 
 
@@ -30,6 +32,15 @@ def folds_of(config: BenchmarkConfig) -> list[int]:
     if any(not 0 <= fold < count for fold in wanted):
         raise ConfigError(f"data.folds: must be 0 to {count - 1}")
     return sorted(set(wanted))
+
+
+def cells_of(config: BenchmarkConfig) -> list[tuple[int, str]]:
+    """[(number, the table's name for it)]: folds of whole objects, and with ``photographs`` those of photographs."""
+    folds, normal = folds_of(config), NORMAL[config.dataset]
+    cells = [(fold, f"{normal}@fold{fold}") for fold in folds]
+    if config.split() == "photographs":
+        cells += [(SHARED_FROM + fold, f"{normal}@photographs{fold}") for fold in folds]
+    return cells
 
 
 def source_hash(config: BenchmarkConfig) -> str:
@@ -49,10 +60,12 @@ def _root(config: BenchmarkConfig) -> Path:
 
 
 def industrial_trial(config: BenchmarkConfig, fold: int, size: int) -> Trial:
-    """The images of one fold; the limits of ``data`` hold, drawn by the data set and fold alone."""
+    """The images of one fold (``SHARED_FROM`` on: of photographs); the limits of ``data`` hold, drawn by the data set
+    and fold alone."""
     from .industrial import load_industrial
 
-    split = load_industrial(config.dataset, _root(config), size, fold)
+    shared, fold = fold >= SHARED_FROM, fold % SHARED_FROM
+    split = load_industrial(config.dataset, _root(config), size, fold, shared)
     rng = rng_for(0, "one_class", config.dataset, fold)
     learned = thin(
         np.arange(len(split.train_NCHW)), np.zeros(len(split.train_NCHW), np.int64), config.data.train_limit, rng

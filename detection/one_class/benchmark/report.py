@@ -57,7 +57,7 @@ def write_report(
             rows=[
                 {
                     "normal": row["normal"],
-                    "average": row["normal"] == AVERAGE,
+                    "average": row["normal"].startswith(AVERAGE),
                     "figures": [_shown(row[name]) for name in METRICS],
                     "paper": [_paper_value(table, line, row["normal"], normals) for table, _, line in columns],
                 }

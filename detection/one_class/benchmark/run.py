@@ -75,9 +75,9 @@ def plan(config: BenchmarkConfig, out: Path) -> list[Any]:
 def _numbers(config: BenchmarkConfig) -> tuple[list[tuple[int, str]], str]:
     """([(number, the table's name for it)], hash of the data)."""
     if config.dataset in INDUSTRIAL:
-        from .industrial_trial import NORMAL, folds_of, source_hash
+        from .industrial_trial import cells_of, source_hash
 
-        return [(fold, f"{NORMAL[config.dataset]}@fold{fold}") for fold in folds_of(config)], source_hash(config)
+        return cells_of(config), source_hash(config)
     from .cells import classes_of
     from .splits import class_numbers, title
 

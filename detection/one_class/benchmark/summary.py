@@ -16,7 +16,8 @@ Result = dict[str, Any]
 
 
 def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Per class, and over all classes as ``average``: mean and standard deviation over the seeds (of one seed: None).
+    """Per class, and over all classes of a split as ``average``: mean and standard deviation over the seeds (of one
+    seed: None).
 
     The average's deviation is that of the seeds' own averages, as the papers give it. A figure that is undefined in
     any cell is left out of its class; an average needs every class in every seed.
@@ -28,9 +29,13 @@ def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
         rows.append(
             {"normal": normal, "seeds": len(mine), **{name: _mean_std([row[name] for row in mine]) for name in METRICS}}
         )
-    seeds = sorted({row["seed"] for row in results})
-    over = {name: [_mean([row[name] for row in results if row["seed"] == seed]) for seed in seeds] for name in METRICS}
-    rows.append({"normal": AVERAGE, "seeds": len(seeds), **{name: _mean_std(over[name]) for name in METRICS}})
+    splits = list(dict.fromkeys(row["split"] for row in sorted(results, key=lambda row: row["number"])))
+    for split in splits:
+        mine = [row for row in results if row["split"] == split]
+        seeds = sorted({row["seed"] for row in mine})
+        over = {name: [_mean([row[name] for row in mine if row["seed"] == seed]) for seed in seeds] for name in METRICS}
+        title = AVERAGE if len(splits) == 1 else f"{AVERAGE}, {split}"
+        rows.append({"normal": title, "seeds": len(seeds), **{name: _mean_std(over[name]) for name in METRICS}})
     return rows
 
 

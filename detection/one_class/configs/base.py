@@ -9,9 +9,11 @@ from pydantic import Field
 from anomaly_gan.core.config import Config
 from anomaly_gan.engine.precision import Precision
 
-Split = Literal["one_vs_rest", "leave_one_out", "transductive"]
+Split = Literal["one_vs_rest", "leave_one_out", "transductive", "photographs"]
 """``one_vs_rest``: one class is normal, all others abnormal. ``leave_one_out``: one class is abnormal, all others
-normal. ``transductive``: one class and a share of outliers, unlabelled, learned from and scored on the same images."""
+normal. ``transductive``: one class and a share of outliers, unlabelled, learned from and scored on the same images.
+``photographs``, of magnetic tiles: beside the folds of whole tiles as many of photographs at random, which show tiles
+of the training side, as the usual split of that set does."""
 
 
 class OneClassConfig(Config):

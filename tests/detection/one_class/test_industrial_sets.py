@@ -12,7 +12,9 @@ import pytest
 
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.resources import expand
+from detection.one_class.benchmark.config import benchmark_config
 from detection.one_class.benchmark.industrial import INDUSTRIAL, IndustrialSplit, load_industrial
+from detection.one_class.benchmark.run import run_benchmark
 
 SIZE = 16
 RAILS = 8
@@ -101,6 +103,33 @@ def test_no_object_is_on_two_sides(made: tuple[str, Path]) -> None:
         sides = [set(split.train_groups), set(split.held_out_groups), set(split.test_groups)]
         assert all(sides)
         assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+def test_photographs_at_random_show_tiles_of_the_training_side_and_every_defect(made: tuple[str, Path]) -> None:
+    if made[0] != "magnetic_tile":
+        return
+    normals: list[str] = []
+    for fold in folds(made[0]):
+        split = load_industrial(*made, SIZE, fold, shared=True)
+        sound = [number for number, label in enumerate(split.test_labels) if label == 0]
+        learned = set(split.train_groups) | set(split.held_out_groups)
+        seen = [split.test_groups[number] in learned for number in sound]
+        assert sum(seen) > len(seen) / 2, "most show a tile that is learned from"
+        assert not digests(split.test_NCHW) & digests(split.train_NCHW)
+        normals += [split.test_names[number] for number in sound]
+        assert (split.test_labels > 0).sum() == 20, "every defect of every fold"
+    assert len(normals) == len(set(normals)) == 64, "each sound photograph in one of the four"
+
+
+def test_both_splits_of_the_tiles_come_of_one_command_with_an_average_each(tmp_path: Path) -> None:
+    tiles(tmp_path)
+    changes = [f"data.root={tmp_path}", "data.split=photographs", "data.folds=[0]", "settings.size=32", "workers=1"]
+    config = benchmark_config("knn", "magnetic_tile", preset="quick", seeds=1, settings=changes)
+    rows = {row["normal"]: row for row in run_benchmark(config, tmp_path / "out")["summary"]}
+    assert list(rows) == ["free@fold0", "free@photographs0", "average, objects", "average, photographs"]
+    assert rows["average, photographs"]["auroc"] == rows["free@photographs0"]["auroc"]
+    with pytest.raises(ConfigError, match="magnetic_tile alone"):
+        benchmark_config("knn", "rsdds", settings=["data.split=photographs"])
 
 
 def test_calibration_photographs_are_learned_from_nowhere(made: tuple[str, Path]) -> None:
