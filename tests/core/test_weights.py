@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,12 @@ def test_every_row_is_complete_and_torchvision_names_agree_with_their_hash():
         assert len(row.sha256) == 64 and row.url.startswith("https://") and row.url.endswith(row.file_name)
         if "pytorch.org" in row.url:
             assert row.sha256.startswith(row.file_name.rsplit("-", 1)[1].removesuffix(".pth"))
+
+
+def test_the_page_for_plants_lists_every_file_with_its_hash():
+    page = (Path(__file__).resolve().parents[2] / "docs/how-to/air-gapped.md").read_text(encoding="utf-8")
+    for name, row in weights.WEIGHTS.items():
+        assert f"| `{name}` | {row.purpose} | {row.url} | `{row.sha256}` |" in page
 
 
 def test_the_folder_is_named_by_the_environment(monkeypatch, tmp_path):
