@@ -230,7 +230,7 @@ def test_undefined_figures_are_empty_and_said(root: Path, tmp_path: Path) -> Non
 
 
 def test_an_average_needs_every_class() -> None:
-    row = {"auroc": 0.5, "aupr_in": 0.5, "aupr_out": 0.5, "f1": 0.5, "seed": 0}
+    row = {"auroc": 0.5, "aupr_in": 0.5, "aupr_out": 0.5, "f1": 0.5, "seed": 0, "split": "one_vs_rest"}
     results = [{**row, "normal": "a", "number": 0}, {**row, "normal": "b", "number": 1, "auroc": None}]
     first, second, average = summarise(results)
     assert first["auroc"] == (0.5, None) and second["auroc"] == average["auroc"] == (None, None)
