@@ -47,7 +47,7 @@ def block(made: Dataset, train: Dataset, reals: NearestReal, category_id: int, r
             continue
         mask = union_mask(own, *pixels.shape[:2])
         shown_mask = largest(own).mask()
-        window = native_window(shown_mask, CELL_PX)
+        window = native_window(shown_mask, CELL_PX, cells=1)  # a cell shows no more
         shown = [np.full_like(pixels, 255) if base is None else base, mask * np.uint8(255), pixels]
         line = [framed(cut(picture, window)) for picture in shown]
         nearest = reals.find(pixels, shown_mask, name)

@@ -149,10 +149,10 @@ def window_around(mask_01: np.ndarray, margin: float = 0.75, least_px: int = 48)
     return x, y, wide, high
 
 
-def native_window(mask_01: np.ndarray, cell_px: int, margin: float = 0.5) -> Window:
+def native_window(mask_01: np.ndarray, cell_px: int, margin: float = 0.5, cells: int = 2) -> Window:
     """A window around the mask to be shown at native scale, or enlarged by a whole factor to ``cell_px``.
 
-    It is never larger than two cells: of a longer defect it shows the piece around the mask pixel that is nearest to
+    It is never larger than so many cells: of a longer defect it shows the piece around the mask pixel that is nearest to
     its middle. An empty mask gives the middle of the image.
     """
     height, width = mask_01.shape
@@ -161,7 +161,7 @@ def native_window(mask_01: np.ndarray, cell_px: int, margin: float = 0.5) -> Win
         y, x = np.array([height // 2]), np.array([width // 2])
     box = int(max(np.ptp(y), np.ptp(x))) + 1
     wanted = max(round(box * (1 + 2 * margin)), LEAST_PX)
-    side = cell_px // max(1, cell_px // wanted) if wanted <= cell_px else min(wanted, 2 * cell_px)
+    side = cell_px // max(1, cell_px // wanted) if wanted <= cell_px else min(wanted, cells * cell_px)
     middle = (int(y.min()) + int(y.max())) / 2, (int(x.min()) + int(x.max())) / 2
     if box > side:
         at = int(np.argmin((y - y.mean()) ** 2 + (x - x.mean()) ** 2))

@@ -53,6 +53,13 @@ def test_a_crop_holds_the_defect_and_its_pixels_as_they_are(shape, box):
         assert max(shown.shape) <= CELL
 
 
+@pytest.mark.parametrize("gap", [150, 200, 300, 900])
+def test_a_cell_of_the_sheet_shows_a_part_of_a_defect_in_two_far_places(gap):
+    mask = mask_of(400, 1200, (10, 20, 30, 30)) | mask_of(400, 1200, (300, 20 + gap, 12, 12))
+    shown = framed(magnify(cut(mask, native_window(mask, CELL_PX, cells=1)), CELL_PX))
+    assert shown.any()
+
+
 def test_a_small_defect_fills_its_cell_by_a_whole_factor():
     x, _, width, _ = native_window(mask_of(400, 500, (100, 200, 6, 9)), CELL)
     assert CELL % width == 0 and CELL // width == 4 and x < 200
