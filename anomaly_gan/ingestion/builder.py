@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -162,7 +163,7 @@ class Intake:
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):
-            told = instance.category
+            told = unicodedata.normalize("NFC", instance.category).strip()
             category = told if told == EVERY else self.labels.of(told)
             if category != EVERY:
                 check_category(label.where or item.file, category or told)

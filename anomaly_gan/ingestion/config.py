@@ -82,6 +82,11 @@ class IngestConfig(Config):
     objects: int | None = Field(None, ge=1)
     draw: int = Field(0, ge=0)
 
+    @property
+    def told_format(self) -> str:
+        """The format; who says how masks are called has masks."""
+        return "mask-png" if self.format == "auto" and self.mask_name is not None else self.format
+
     @model_validator(mode="after")
     def _something_to_draw(self) -> Self:
         if self.draw and self.objects is None:

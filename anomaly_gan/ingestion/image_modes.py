@@ -41,7 +41,8 @@ def _enough_levels(name: str, before: np.ndarray, after: np.ndarray, why: str, r
     """Refuse (A26) a conversion that leaves next to nothing to see; pictures that had no more stay as they are."""
     flat = np.ascontiguousarray(after).reshape(-1, 1)
     left = int((cv2.calcHist([flat], [0], None, [256], [0, 256]) > 0).sum())
-    if left < LEAST_LEVELS and len(np.unique(before)) >= LEAST_LEVELS:
+    had = len(np.unique(before)) if left < LEAST_LEVELS else 0
+    if had >= LEAST_LEVELS or had > 2 * left:
         raise refuse(name, "A26", f"keeps {left} gray levels: {why}", remedy)
 
 

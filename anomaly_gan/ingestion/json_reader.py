@@ -52,6 +52,8 @@ def kind_of(value: Any) -> str:
             return "Label Studio's own JSON"
         if "image" in first and {"label", "bbox", "poly", "brush", "tag"} & first.keys():
             return "Label Studio's own JSON"  # its short form
+        if {"image_id", "category_id"} <= first.keys():
+            return "COCO results without photographs"
         return "CreateML" if "image" in first and "annotations" in first else "unknown"
     if not isinstance(value, dict):
         return "unknown"
@@ -69,6 +71,8 @@ def kind_of(value: Any) -> str:
         return "Supervisely's own JSON"
     if isinstance(value.get("items"), list) and "categories" in value:
         return "Datumaro's own JSON"
+    if isinstance(value.get("item"), dict) and isinstance(value.get("annotations"), list):
+        return "V7 Darwin's own JSON"
     return "GeoJSON" if value.get("type") in ("FeatureCollection", "Feature") else "unknown"
 
 

@@ -31,6 +31,10 @@ from .mask_values import VOID, MaskValues, looks_blurred, looks_photographed, va
 
 COVERED = 0.9
 MAX_PARTS = 10_000
+FEW_VALUES = 16
+"""A picture of so many values at most may be a mask."""
+ENDS = 0.97
+"""Share of black and white in a mask that was saved as JPEG."""
 JPEG_NOISE = 48
 """Gray levels by which JPEG may blur a mask beside its edges."""
 
@@ -265,6 +269,21 @@ def _of_classes(name: str, held: MaskValues, classes: ClassMap, notes: Notes) ->
     if ignore is not None:
         notes.repair("B14", "a region to be ignored is kept as crowd, out of training and scores")
     return MaskParts(held.values.shape, defects, ignore)
+
+
+def looks_drawn(name: str, content: bytes) -> bool:
+    """Whether a picture looks like a mask: few values, or in-between ones beside edges alone (JPEG's noise counts)."""
+    try:
+        held = read_values(name, content, Notes())
+    except InputError:
+        return False
+    if len(held.table) <= FEW_VALUES:
+        return True
+    values = _brightness(held)
+    if held.soft and looks_blurred(values) and not looks_photographed(values):
+        return True
+    ends = (values <= JPEG_NOISE) | (values >= 255 - JPEG_NOISE)
+    return int(values.max()) <= 255 and float(ends.mean()) > ENDS
 
 
 def components(name: str, mask_01: np.ndarray) -> Iterator[np.ndarray]:

@@ -6,9 +6,9 @@
   of its class (``masks/crack/a.png``);
 * beside the photograph: a known ending or beginning (``_mask``, ``-GT``, ``_label``, ``mask_`` ..., also before a
   number, or after the photograph's whole name as in ``1.jpg.png``), or the same stem with another suffix;
-* else the ending or beginning that pairs every picture of the source with another (several: each names a class), or
-  the one folder named as another with an ending or beginning, whose pictures all have their stem there;
-* ``{stem}_label.bmp`` told by the user: then this alone.
+* else every way of calling masks is tried (``ingest.mask_patterns``) and the one taken that pairs each; several
+  endings of one photograph (``1_crack.png``, ``1_dent.png``) each name a class;
+* ``{stem}_label.bmp`` told by the user, or ``img_{stem}=mask_{stem}``: then this alone.
 
 Pairs are made by the exact stem (B12), never by order.
 """
@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections import Counter, defaultdict
+import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from ..core.errors import ConfigError
+from .mask_patterns import Way, find_ways
 
 NAMES_OF_MASKS = (
     *("mask", "masks", "maske", "masken", "msk", "gt", "groundtruth", "ground_truth", "label", "labels", "lbl", "seg"),
@@ -37,6 +39,8 @@ IMAGE_FOLDERS = frozenset(
         *("rgb", "raw", "input", "bild", "bilder", "foto", "fotos"),
     }
 )
+OTHER_CHANNELS = frozenset({"xyz", "depth", "pointcloud", "point_cloud"})
+"""Folders beside one of photographs that hold another channel of the same view, as in MVTec 3D-AD."""
 SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation", "training", "testing"})
 ENDING = re.compile(rf"^(?P<stem>.+?)[_\-. ](?:{WORDS})[_\-. ]?\d{{0,4}}$", re.IGNORECASE | re.DOTALL)
 BEGINNING = re.compile(
@@ -50,7 +54,6 @@ NUMBERED = re.compile(r"^(?P<stem>.+)[_\-. ]\d{1,4}$", re.DOTALL)
 MASK_SUFFIXES = {".png": 0, ".bmp": 1, ".gif": 2, ".tif": 3, ".tiff": 3}
 """Where two pictures have one stem, the mask is the one that is stored without loss; the least number first."""
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp"})
-LEAST_PAIRS = 3
 Key = tuple[tuple[str, ...], str]
 
 
@@ -58,22 +61,52 @@ Key = tuple[tuple[str, ...], str]
 class Pairs:
     """``masks`` of every photograph (some have none), masks without a photograph with the place expected, and
     photographs that a mask fits equally (``rivals``). ``pattern``: the ending found by itself, for the screen.
-    ``kinds``: the category that a mask's own folder or ending names (``masks/crack/1.png``, ``1_crack.png``)."""
+    ``kinds``: the category that a mask's own folder or ending names (``masks/crack/1.png``, ``1_crack.png``).
+    ``choices``: the ways in which masks may be called, where none of them is certain. ``photo_folders``: names of
+    folders that hold photographs and are no categories."""
 
     masks: dict[str, list[str]]
     lost: dict[str, str] = field(default_factory=dict)
     rivals: dict[str, list[str]] = field(default_factory=dict)
     pattern: str | None = None
     kinds: dict[str, str] = field(default_factory=dict)
+    choices: list[Way] = field(default_factory=list)
+    photo_folders: frozenset[str] = frozenset()
 
 
-def pair_up(names: Iterable[str], told: str | None = None) -> Pairs:
+def pair_up(names: Iterable[str], told: str | None = None, looks_drawn: Callable[[str], bool] | None = None) -> Pairs:
     """Divide the pictures ``names`` into photographs and masks, and pair them.
+
+    ``looks_drawn``: whether a picture looks like a mask; where names follow no known rule, it is asked.
 
     Raises:
         ConfigError: ``told`` has no ``{stem}``.
     """
-    return _paired(tuple(sorted(names)), told)
+    every = tuple(sorted(names))
+    known = _paired(every, told)
+    if told is not None or looks_drawn is None or any(known.masks.values()):
+        return known
+    found = find_ways(every, looks_drawn)
+    whole = [way for way in found if not way.lost]
+    if len(whole) == 1:
+        return _of_ways(every, whole, {})
+    of_class = {way.pattern.replace("{stem}", "").strip("_-. "): way for way in whole if "=" not in way.pattern}
+    if len(of_class) == len(whole) > 1 and not any("/" in name for name in of_class):
+        kinds = {mask: name for name, way in of_class.items() for mask in way.pairs}
+        photos = {photo for way in whole for photo in way.pairs.values()}
+        if len(kinds) == sum(len(way.pairs) for way in whole) and not photos & kinds.keys():
+            return _of_ways(every, whole, kinds)
+    return Pairs(known.masks, known.lost, choices=found)
+
+
+def _of_ways(every: tuple[str, ...], ways: list[Way], kinds: dict[str, str]) -> Pairs:
+    partner = {mask: photo for way in ways for mask, photo in way.pairs.items()}
+    masks: dict[str, list[str]] = {name: [] for name in every if name not in partner}
+    for mask, photo in sorted(partner.items()):
+        masks[photo].append(mask)
+    pattern = " and ".join(way.pattern for way in ways)
+    folders = frozenset(folder for way in ways for folder in way.folders)
+    return Pairs(masks, pattern=pattern, kinds=kinds, photo_folders=folders)
 
 
 @lru_cache(maxsize=2)
@@ -81,18 +114,12 @@ def _paired(every: tuple[str, ...], told: str | None) -> Pairs:
     names = list(every)
     if told is not None:
         return _told(names, told)
-    pattern = None
     masks = _known(names)
-    kinds: dict[str, str] = {}
-    if not masks:
-        pattern, masks, kinds = _found(names)
-    if not masks:
-        pattern, masks = _found_folder(names)
     photos = [name for name in names if name not in masks]
     by_key: dict[Key, list[str]] = defaultdict(list)
     for name in photos:
         by_key[_photo_key(name)].append(name)
-    pairs = Pairs({name: [] for name in photos}, pattern=pattern, kinds=kinds)
+    pairs = Pairs({name: [] for name in photos})
     for mask, beside in sorted(masks.items()):
         fitting = [beside] if beside is not None else _fitting(mask, by_key)
         if not fitting and (of_class := _of_class(mask, by_key)) is not None:
@@ -107,16 +134,33 @@ def _paired(every: tuple[str, ...], told: str | None) -> Pairs:
     return pairs
 
 
+def other_channels(names: Iterable[str]) -> frozenset[str]:
+    """The pictures in a folder of another channel beside one of photographs (``crack/xyz``, ``crack/rgb``)."""
+    folders = {name.rpartition("/")[0] for name in names}
+    lower = {folder.casefold() for folder in folders}
+    found = {
+        folder
+        for folder in folders
+        if posixpath.basename(folder).lower() in OTHER_CHANNELS
+        and any(f"{posixpath.dirname(folder)}/{other}".lstrip("/").casefold() in lower for other in IMAGE_FOLDERS)
+    }
+    return frozenset(name for name in names if name.rpartition("/")[0] in found)
+
+
 def category_of(name: str) -> str | None:
     """The first folder that is neither images, masks nor a split; None where there is none."""
     return next(iter(_kinds_of(name.rpartition("/")[0])), None)
 
 
-def categories_of(names: Iterable[str], is_normal: Callable[[str], bool]) -> dict[str, str | None]:
+def categories_of(
+    names: Iterable[str], is_normal: Callable[[str], bool], photo_folders: frozenset[str] = frozenset()
+) -> dict[str, str | None]:
     """The folder that says what each photograph shows: one of sound parts wherever it stands in the path, else the
     first that is neither images, masks nor a split. Where all folders of sound parts stand one level down or more
     (``line1/good``), categories stand there too."""
     kinds = {name: _kinds_of(name.rpartition("/")[0]) for name in names}
+    if photo_folders:
+        kinds = {name: tuple(part for part in found if part not in photo_folders) for name, found in kinds.items()}
     sound = {name: at for name, found in kinds.items() for at, part in enumerate(found) if is_normal(part)}
     levels = set(sound.values())
     level = levels.pop() if len(levels) == 1 else 0
@@ -183,39 +227,6 @@ def _in_mask_folder(folder: str) -> bool:
     return any(_mask_folder(part) is not None for part in folder.split("/") if part)
 
 
-def _found(names: list[str]) -> tuple[str | None, dict[str, str | None], dict[str, str]]:
-    """The endings or beginnings that pair every picture that has one with a picture that has none; of several, each
-    names a class."""
-    stems = {_stem(name): name for name in names}
-    tally: Counter[tuple[str, str]] = Counter()
-    for name in names:
-        path = PurePosixPath(name)
-        for cut in range(1, len(path.stem)):
-            if str(path.with_name(path.stem[:cut])) in stems:
-                tally["", path.stem[cut:]] += 1
-            if str(path.with_name(path.stem[cut:])) in stems:
-                tally[path.stem[:cut], ""] += 1
-    found: dict[str, dict[str, str]] = {}
-    for (begin, end), count in tally.most_common(8):
-        affixed = [name for name in names if _has(name, begin, end)]
-        if (
-            count == len(affixed) >= LEAST_PAIRS
-            and not (begin + end).strip("_-. ").isdigit()
-            and 2 * count <= len(names)
-        ):
-            partner = {name: stems[_bare(name, begin, end)] for name in affixed}
-            if not set(partner.values()) & set(affixed):
-                found[f"{begin}{{stem}}{end}"] = partner
-    of_class = {pattern.replace("{stem}", "").strip("_-. "): partner for pattern, partner in found.items()}
-    photos = {photo for partner in found.values() for photo in partner.values()}
-    masks = {mask: photo for partner in found.values() for mask, photo in partner.items()}
-    if found and (len(found) == 1 or photos & masks.keys()):  # an ending of an ending: the commonest counts
-        pattern, masks = next(iter(found.items()))
-        return pattern, dict(masks), {}
-    kinds = {mask: name for name, partner in of_class.items() for mask in partner}
-    return " and ".join(found) or None, dict(masks), kinds
-
-
 def _of_class(mask: str, by_key: dict[Key, list[str]]) -> tuple[list[str], str] | None:
     """The photograph of a mask in a folder of its class: ``masks/crack/1.png`` of ``images/1.jpg``. ``masks_b`` is no
     class: a second annotator, as likely as not."""
@@ -226,66 +237,58 @@ def _of_class(mask: str, by_key: dict[Key, list[str]]) -> tuple[list[str], str] 
     return None
 
 
-def _found_folder(names: list[str]) -> tuple[str | None, dict[str, str | None]]:
-    """The one folder named as another beside it with an ending or beginning, whose pictures all have a stem there."""
-    of_folder: dict[str, dict[str, str]] = defaultdict(dict)
-    for name in names:
-        of_folder[name.rpartition("/")[0]][PurePosixPath(name).stem] = name
-    fits = [
-        (photos, masks)
-        for photos in of_folder
-        for masks in of_folder
-        if photos != masks
-        and posixpath.dirname(photos) == posixpath.dirname(masks)
-        and posixpath.basename(photos)
-        and re.search(rf"(^|[_\-. ]){re.escape(posixpath.basename(photos))}($|[_\-. ])", posixpath.basename(masks))
-        and len(of_folder[masks]) >= LEAST_PAIRS
-        and of_folder[masks].keys() <= of_folder[photos].keys()
-    ]
-    if len(fits) != 1:
-        return None, {}
-    photos, masks = fits[0]
-    return f"{masks}/{{stem}}", {name: of_folder[photos][stem] for stem, name in of_folder[masks].items()}
-
-
-def _has(name: str, begin: str, end: str) -> bool:
-    stem = PurePosixPath(name).stem
-    return len(stem) > len(begin + end) and stem.startswith(begin) and stem.endswith(end)
-
-
-def _bare(name: str, begin: str, end: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.with_name(path.stem[len(begin) : len(path.stem) - len(end)]))
-
-
 def _told(names: list[str], told: str) -> Pairs:
-    pattern = told.replace("\\", "/").strip("/")
-    if pattern.count("{stem}") != 1:
+    """By ``{stem}_label.bmp`` or ``masks/{stem}.png`` seen from the photograph, or by ``img/{stem}=drawn/m_{stem}``,
+    which also says how photographs are called. Case, suffixes left out and Unicode forms do not matter."""
+    photo_side, sign, mask_side = told.replace("\\", "/").partition("=")
+    if not (sign and "{stem}" in photo_side and "{stem}" in mask_side):
+        photo_side, mask_side = "{stem}", told.replace("\\", "/")
+    if photo_side.count("{stem}") != 1 or mask_side.count("{stem}") != 1:
         raise ConfigError(
-            f"--mask-name {told}: needs {{stem}} once, as in '{{stem}}_label.bmp' or 'masks/{{stem}}.png'"
+            f"--mask-name {told}: needs {{stem}} once, as in '{{stem}}_label.bmp' or 'masks/{{stem}}.png', or once on "
+            "both sides, as in 'img_{stem}=mask_{stem}'"
         )
-    folders, _, file = pattern.rpartition("/")
+    of_photos, _, photo = photo_side.strip("/").rpartition("/")
+    folders, _, file = mask_side.strip("/").rpartition("/")
     suffixed = PurePosixPath(file.replace("{stem}", "x")).suffix != ""
-    lookup: dict[str, str] = {}
-    for name in names:
-        lookup[name if suffixed else _stem(name)] = name
+    lookup = {_folded(name if suffixed else _stem(name)): name for name in names}
+    begin, end = _stem(photo).split("{stem}") if "{stem}" in _stem(photo) else ("", "")
     masks: dict[str, list[str]] = {}
     taken = set()
     for name in names:
-        path = PurePosixPath(name)
-        wanted = file.replace("{stem}", path.stem)
-        places = [str(PurePosixPath(*path.parts[:-1], folders, wanted)), f"{folders}/{wanted}" if folders else wanted]
-        if len(path.parts) > 1:
-            places.append(str(PurePosixPath(*path.parts[:-2], folders, wanted)))
-            places.append(str(PurePosixPath(folders, *path.parts[1:-1], wanted)))
-        mask = next((lookup[place] for place in places if place in lookup and lookup[place] != name), None)
-        masks[name] = [mask] if mask is not None else []
+        stem = PurePosixPath(name).stem
+        masks[name] = []
+        if len(stem) > len(begin + end) and _folded(stem).startswith(_folded(begin)) and stem.endswith(end):
+            wanted = file.replace("{stem}", stem[len(begin) : len(stem) - len(end)])
+            found = (lookup.get(_folded(place)) for place in _places(name, of_photos, folders, wanted))
+            masks[name] = [mask for mask in found if mask is not None and mask != name][:1]
         taken.update(masks[name])
-    return Pairs({name: found for name, found in masks.items() if name not in taken}, pattern=pattern)
+    return Pairs({name: found for name, found in masks.items() if name not in taken}, pattern=told)
+
+
+def _places(name: str, of_photos: str, folders: str, wanted: str) -> list[str]:
+    """Where the mask of a photograph may lie."""
+    parts = PurePosixPath(name).parts[:-1]
+    if of_photos:
+        left = PurePosixPath(of_photos).parts
+        return [
+            str(PurePosixPath(*parts[:at], folders, *parts[at + len(left) :], wanted))
+            for at in range(len(parts) - len(left), -1, -1)
+            if parts[at : at + len(left)] == left
+        ]
+    places = [str(PurePosixPath(*parts, folders, wanted)), f"{folders}/{wanted}" if folders else wanted]
+    if parts:
+        places.append(str(PurePosixPath(*parts[:-1], folders, wanted)))
+        places.append(str(PurePosixPath(folders, *parts[1:], wanted)))
+    return places + [str(PurePosixPath(*parts[:at], folders, *parts[at:], wanted)) for at in range(1, len(parts))]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _stem(name: str) -> str:
-    return posixpath.splitext(name)[0]
+    return unicodedata.normalize("NFC", posixpath.splitext(name)[0])
 
 
 def _without_word(stem: str) -> list[str]:
@@ -308,13 +311,13 @@ def _mask_folder(part: str) -> str | None:
 
 def _photo_key(name: str) -> Key:
     folder, _, file = name.rpartition("/")
-    return _plain(folder), posixpath.splitext(file)[0]
+    return _plain(folder), _stem(file)
 
 
 @lru_cache(maxsize=4096)
 def _plain(folder: str) -> tuple[str, ...]:
     kept = []
-    for part in folder.split("/"):
+    for part in unicodedata.normalize("NFC", folder).split("/"):
         left = _mask_folder(part)
         part = part if left is None else left
         match = PHOTO_ENDING.match(part)
@@ -326,7 +329,7 @@ def _plain(folder: str) -> tuple[str, ...]:
 
 def _mask_keys(name: str) -> tuple[tuple[str, ...], list[str]]:
     folder, _, file = name.rpartition("/")
-    stem = posixpath.splitext(file)[0]
+    stem = _stem(file)
     return _plain(folder), [stem, *_without_word(stem)]
 
 

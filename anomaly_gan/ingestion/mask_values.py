@@ -22,6 +22,8 @@ VOID = (224, 224, 192)
 HUE_NOISE = 12
 MOST_COLOURS = 2**24
 SHOWN = 8
+FEW_FRACTIONS = 8
+"""Levels from 0 to 1 up to which all but 0 is defect; more are gray levels, blurred or scores."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ def _of_numbers(name: str, array: np.ndarray, notes: Notes) -> MaskValues:
     if array.dtype.kind == "f":
         if (array == np.rint(array)).all() and np.abs(array).max() < 2**31:
             return MaskValues(array.astype(np.int64), True, {})
+        if array.min() >= 0 and array.max() <= 1 and len(np.unique(array)) > FEW_FRACTIONS:
+            return MaskValues(np.rint(array * 255).astype(np.uint8), True, {})
         if array.min() >= 0 and array.max() <= 1:
             notes.repair("B2", "mask of fractions up to 1: everything but 0 is defect")
             return MaskValues((array != 0).astype(np.uint8), False, {})

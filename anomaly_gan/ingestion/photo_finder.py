@@ -18,6 +18,9 @@ from .paths import confined
 from .polygons import ShapeFault
 from .source_tree import SourceTree
 
+MARK = re.compile(r"^[0-9a-f]{8}-(?=.)")
+"""What Label Studio puts before the names of uploaded files."""
+LEAST_WORD = 3
 PLACES = ("", "images", "JPEGImages", "img", "data", "imgs", "image")
 
 
@@ -66,6 +69,8 @@ class PhotoFinder:
             if (found := next((place for place in beside if place in self._photos), None)) is not None:
                 return found
         found = self._by_end(path, label_file)
+        for other in _other_names(path) if found is None else ():
+            found = found or self._by_end(other, label_file)
         self.guessed.update([found] if found is not None else [])
         return found
 
@@ -81,7 +86,7 @@ class PhotoFinder:
         if not isinstance(named, str):
             return None
         name = PurePosixPath(re.split(r"[?&]d=", unquote(named))[-1].replace("\\", "/")).name
-        return name if _folded(name) in self._by_name else None
+        return next((one for one in (name, name.partition("?")[0]) if _folded(one) in self._by_name), None)
 
     def _by_end(self, path: str, label_file: str) -> str | None:
         wanted = [_folded(part) for part in PurePosixPath(path).parts][::-1]
@@ -95,7 +100,7 @@ class PhotoFinder:
         if len(found) < 2:
             return found[0] if found else None
         folder = PurePosixPath(label_file).parts[:-1]
-        hint = PurePosixPath(label_file).stem.casefold()
+        hint = re.findall(r"[^\W_]+", PurePosixPath(label_file).stem.casefold())
         scores = {photo: self._score(photo, folder, hint) for photo in found}
         best = [photo for photo in found if scores[photo] == max(scores.values())]
         if len(best) == 1:
@@ -104,11 +109,24 @@ class PhotoFinder:
             raise ShapeFault("B11", f"names a photograph that {', '.join(best[:3])} fit equally")
         return None
 
-    def _score(self, photo: str, folder: tuple[str, ...], hint: str) -> tuple[int, int, int]:
+    def _score(self, photo: str, folder: tuple[str, ...], hint: list[str]) -> tuple[int, int, int]:
         parts = PurePosixPath(photo).parts[:-1]
         inside = int(self._images is not None and photo.startswith(f"{self._images}/"))
-        words = sum(part.casefold() in hint for part in parts)
+        words = sum(any(_begins(word, part.casefold()) for word in hint) for part in parts)
         return inside, _common(parts, folder), words
+
+
+def _other_names(path: str) -> list[str]:
+    """What a program may have made of a photograph's name: escapes of URLs, and Label Studio's mark before it."""
+    plain = unquote(path)
+    folder, slash, name = plain.rpartition("/")
+    unmarked = MARK.sub("", name)
+    return [other for other in dict.fromkeys([plain, f"{folder}{slash}{unmarked}"]) if other != path]
+
+
+def _begins(word: str, part: str) -> bool:
+    """Whether a word of a label file's name is a folder's (``instances_train2017`` and ``train``)."""
+    return word == part or (len(part) >= LEAST_WORD and word.startswith(part))
 
 
 def _folded(name: str) -> str:

@@ -19,7 +19,9 @@ PHOTO_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tif", ".t
 REFUSED_SUFFIXES = frozenset(
     {".eps", ".ps", ".psd", ".fits", ".fit", ".fpx", ".svg", ".pdf", ".heic", ".heif", ".apng", ".ico", ".dcm"}
 )
-LABELS = frozenset({".json", ".txt", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".names", ".data", ".npy", ".mat"})
+LABELS = frozenset(
+    {".json", ".ndjson", ".txt", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".names", ".data", ".npy", ".mat"}
+)
 """Of what labels are read from."""
 NO_PICTURES = frozenset(
     {
@@ -36,7 +38,12 @@ MAGIC = re.compile(
 )
 """First bytes of the pictures that are read: PNG, JPEG, BMP, TIFF, WebP, GIF, PNM, JPEG 2000, PCX, SGI, AVIF."""
 MAX_PHOTO_BYTES = 512 * 2**20
-SYSTEM_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db"})
+SYSTEM_NAMES = frozenset(
+    {
+        *("thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "@eadir", "#recycle", "$recycle.bin", "lost+found"),
+        "system volume information",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def source_key(config: IngestConfig) -> dict[str, str]:
     Raises:
         InputError: the source or the groups file is missing, or cannot be read.
     """
-    tree, _ = open_source(expand(config.root), config.format, Ledger(), images_folder(config))
+    tree, _ = open_source(expand(config.root), config.told_format, Ledger(), images_folder(config))
     lines = [f"{_fingerprint(tree, name)}  {name}" for name in tree.files]
     keys = {"source": sha256_bytes("\n".join(lines).encode())}
     for name, told in (("groups", config.groups), ("classes", config.classes), ("labels", config.labels)):
@@ -79,7 +79,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     """
     ledger = Ledger()
     images = images_folder(config)
-    tree, format_name = open_source(expand(config.root), config.format, ledger, images)
+    tree, format_name = open_source(expand(config.root), config.told_format, ledger, images)
     _refuse_inside(out, expand(config.root), images)
     grouping = read_grouping(
         expand(config.groups) if config.groups else None,

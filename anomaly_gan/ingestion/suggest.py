@@ -43,7 +43,7 @@ def suggest(config: IngestConfig, table: Path) -> list[str]:
         InputError: the source cannot be read, or holds no photograph.
     """
     ledger, images = Ledger(), images_folder(config)
-    tree, format_name = open_source(expand(config.root), config.format, ledger, images)
+    tree, format_name = open_source(expand(config.root), config.told_format, ledger, images)
     items = reader(format_name)(tree, read_options(config, tree, images), ledger)
     bits = find_depth([item.file for item in items if item.content is None], tree.head, tree.read_photo, config.bits)
     files, seen, times = _look(tree, items, bits.bits)

@@ -297,7 +297,7 @@ def test_a_source_of_linked_folders_is_told_that_they_are_links(tmp_path):
     source.mkdir()
     for folder in real.iterdir():
         (source / folder.name).symlink_to(folder)
-    with pytest.raises(InputError, match=r"no known label format.*refused, the first: .*A21: is a link"):
+    with pytest.raises(InputError, match=r"holds no photographs.*refused, the first: .*A21: is a link"):
         ingest_stage.run(IngestConfig(root=str(source)), Context(0), tmp_path / "out")
 
 

@@ -208,6 +208,24 @@ def loco(root: Path) -> None:
     save(root / "validation/good/4.png", photo(4))
 
 
+def mvtec_3d(root: Path) -> None:
+    """Photograph, mask and a map of points of each view."""
+    for n in range(5):
+        folder = root / ("test/crack" if n < 3 else "train/good")
+        save(folder / f"rgb/{n}.png", photo(n))
+        save(folder / f"xyz/{n}.tiff", photo(n).astype(np.float32))
+        if n < 3:
+            save(folder / f"gt/{n}.png", mask())
+
+
+def table_of_boxes(root: Path) -> None:
+    rows = ["file\tlabel\tx\ty\tw\th"]
+    for n in range(5):
+        save(root / f"images/{n}.jpg", photo(n))
+        rows.append(f"{n}.jpg\tdefect\t10\t8\t20\t12" if n < 3 else f"{n}.jpg\t\t\t\t\t")
+    put(root / "labels.tsv", "\n".join(rows) + "\n")
+
+
 LAYOUTS: dict[str, tuple[Build, str]] = {
     "images and masks, black for sound": (pairs("images/{n}.jpg", "masks/{n}.png", black_masks=True), "mask-png"),
     "train_images and train_masks": (
@@ -230,6 +248,33 @@ LAYOUTS: dict[str, tuple[Build, str]] = {
     "photograph's whole name": (pairs("crack/{n}.jpg", "crack/{n}.jpg.png", "正常/{n}.jpg"), "mask-png"),
     "an ending nobody knows": (pairs("{n}.png", "{n}_zz.png", black_masks=True), "mask-png"),
     "the same stem in BMP": (pairs("crack/{n}.jpg", "crack/{n}.bmp", "normal_1/{n}.jpg"), "mask-png"),
+    "another word before the number": (
+        pairs("images/img_{n:04d}.jpg", "masks/mask_{n:04d}.png", black_masks=True),
+        "mask-png",
+    ),
+    "another word behind the number": (pairs("{n}_color.png", "{n}_drawn.png", black_masks=True), "mask-png"),
+    "words before and behind": (pairs("{n}.jpg", "seg_{n}_final.png", black_masks=True), "mask-png"),
+    "folders of any name": (pairs("parts/{n}.jpg", "drawn/{n}.png", black_masks=True), "mask-png"),
+    "folders of any name, by category": (
+        pairs("foto/crack/{n}.jpg", "rot/crack/{n}.png", "foto/good/{n}.jpg"),
+        "mask-png",
+    ),
+    "other letters and another suffix": (pairs("A{n}.JPG", "a{n}.png", black_masks=True), "mask-png"),
+    "leading zeros": (pairs("im{n}.jpg", "im{n:03d}_mask.png", black_masks=True), "mask-png"),
+    "a folder a photograph": (pairs("{n}/images/{n}.png", "{n}/masks/a{n}.png", black_masks=True), "mask-png"),
+    "images and masks in a folder of the set": (
+        pairs("NEU/images/{n}.jpg", "NEU/GT/{n}.png", black_masks=True),
+        "mask-png",
+    ),
+    "sound parts by the set's own prefix": (
+        pairs("MT_Crack/Imgs/{n}.jpg", "MT_Crack/Imgs/{n}.png", "MT_Free/Imgs/{n}.jpg"),
+        "mask-png",
+    ),
+    "ground truth under another name": (
+        pairs("test/crack/{n}.png", "Ground_truth/crack/{n}_mask.png", "train/good/{n}.png"),
+        "mask-png",
+    ),
+    "MVTec 3D-AD": (mvtec_3d, "mask-png"),
     "MVTec AD": (pairs("test/crack/{n}.png", "ground_truth/crack/{n}_mask.png", "train/good/{n}.png"), "mvtec"),
     "BTAD": (pairs("test/ko/{n}.bmp", "ground_truth/ko/{n}.bmp", "train/ok/{n}.bmp"), "mvtec"),
     "MVTec AD 2": (
@@ -276,6 +321,10 @@ LAYOUTS: dict[str, tuple[Build, str]] = {
     "COCO with boxes alone": (coco("x.json", "{n}.jpg", "{n}.jpg", segmentation=[], bbox=[10, 8, 20, 12]), "coco"),
     "YOLO outlines": (yolo("images/train/{n}.jpg", "labels/train/{n}.txt", SHARES), "yolo-seg"),
     "YOLO boxes": (yolo("train/images/{n}.jpg", "train/labels/{n}.txt", BOX_SHARES), "yolo-seg"),
+    "YOLO, labels in a folder of any name": (
+        yolo("images/{n}.jpg", "labels_set_2024/{n}.txt", BOX_SHARES, "labels_set_2024/labels.txt"),
+        "yolo-seg",
+    ),
     "YOLO beside": (yolo("{n}.jpg", "{n}.txt", SHARES, "classes.txt"), "yolo-seg"),
     "VOC boxes": (voc(False), "voc"),
     "VOC masks": (voc(True), "voc"),
@@ -283,5 +332,6 @@ LAYOUTS: dict[str, tuple[Build, str]] = {
     "labelme in a folder of its own": (labelme("json/{n}.json", "photos/{n}.jpg", "{n}.jpg"), "labelme"),
     "labelme with another folder's path": (labelme("{n}.json", "{n}.jpg", "..\\im\\{n}.jpg"), "labelme"),
     "labelme with other letters": (labelme("{n}.json", "{n}.jpg", "{n}.JPG"), "labelme"),
+    "boxes in a table": (table_of_boxes, "csv"),
     "run lengths in a table": (runs, "csv"),
 }

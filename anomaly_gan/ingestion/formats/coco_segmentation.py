@@ -96,7 +96,9 @@ def fill_box(value: Any, size_hw: tuple[int, int], fractions: bool) -> np.ndarra
         raise ShapeFault("D10", "its box is not [x, y, width, height]")
     height, width = size_hw
     x, y, w, h = (box[0] * width, box[1] * height, box[2] * width, box[3] * height) if fractions else box
-    return fill_ring(np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64), size_hw)
+    ring = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64)
+    mostly_inside(ring, size_hw)
+    return fill_ring(ring, size_hw)
 
 
 def numbers_of(value: Any) -> Box | None:
@@ -127,7 +129,9 @@ def compare(row: dict[str, Any], mask_01: np.ndarray, notes: Notes, fractions: b
     known = isinstance(area, int | float) and not isinstance(area, bool)
     if not known or not abs(area - true_area) <= max(2.0, 0.1 * true_area):  # type: ignore[operator]
         notes.repair("D11", "area computed anew from the mask")
-    if box is not None and box[2] > 0 and box[3] > 0:
+    if box is not None and not row.get("segmentation") and known and area > 0 and not fractions:  # type: ignore[operator]
+        notes.boxes.append(0.5 <= float(area) / true_area <= 2 or abs(float(area) - true_area) <= 4)  # type: ignore[arg-type]
+    elif box is not None and box[2] > 0 and box[3] > 0:
         corners = (box[0], box[1], box[2] - box[0], box[3] - box[1])
         slack = 1.0  # a thin outline may miss its box by a rounding
         near = max(abs(given - true) for given, true in zip(box, tight, strict=True)) <= slack

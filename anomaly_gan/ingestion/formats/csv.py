@@ -1,5 +1,6 @@
 """A CSV table of run lengths or boxes: a row an instance, the photograph's name, its category, and ``start length``
-pairs, or the corners ``xmin``, ``ymin``, ``xmax``, ``ymax``; commas, semicolons or tabs between.
+pairs, the corners ``xmin``, ``ymin``, ``xmax``, ``ymax``, or ``x``, ``y``, ``w``, ``h`` (``width``, ``height``);
+commas, semicolons or tabs between.
 
 As competitions publish them: starts count from 1, down the columns (``run_order: rows`` for those that run along rows).
 Columns by name: ``file``, ``image``, ``ImageId`` ...; ``rle``, ``EncodedPixels`` ...; ``category``, ``ClassId`` ...
@@ -38,6 +39,7 @@ FILES = ("file", "image", "imageid", "image_id", "filename", "file_name", "img",
 RUNS = ("rle", "encodedpixels", "encoded_pixels", "mask_rle", "segmentation", "counts", "mask", "runs")
 LABELS = ("category", "classid", "class", "label", "class_id", "defect", "type")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+SIZED = ("x", "y", "w", "h")
 MAKESENSE = ["category", "left", "top", "across", "down", "file", "width", "height"]
 JOINED = ("imageid_classid", "image_label", "image_id_class_id")
 Row = dict[str, str]
@@ -50,10 +52,10 @@ def fits(tree: SourceTree) -> bool:
 def _table_of(tree: SourceTree) -> str | None:
     """The first CSV whose columns name a photograph and run lengths."""
     for name in tree.files:
-        if suffix_of(name) == ".csv" and PurePosixPath(name).name != SIDE_FILE:
+        if suffix_of(name) in {".csv", ".tsv"} and PurePosixPath(name).name != SIDE_FILE:
             head = tree.head(name, 4096).decode("utf-8-sig", "replace").split("\n")[0]
             columns = _columns(_header(head))
-            if columns.keys() & {"rle", "xmin", "across"} and columns.keys() & {"file", "joined"}:
+            if columns.keys() & {"rle", "xmin", "x", "across"} and columns.keys() & {"file", "joined"}:
                 return name
     return None
 
@@ -74,11 +76,15 @@ def _columns(header: list[str]) -> dict[str, str]:
     """Our names of columns to the file's."""
     found: dict[str, str] = {}
     wanted = (("file", FILES), ("rle", RUNS), ("category", LABELS), ("joined", JOINED))
-    for ours, names in (*wanted, *((one, (one,)) for one in (*CORNERS, *MAKESENSE, "crowd"))):
+    for ours, names in (*wanted, *((one, (one,)) for one in (*CORNERS, *SIZED, *MAKESENSE, "crowd"))):
         column = next((column for name in names for column in header if column.strip().casefold() == name), None)
         if column is not None:
             found.setdefault(ours, column)
-    return found if "rle" in found or set(CORNERS) <= found.keys() or "across" in found else {}
+    for ours, other in zip(SIZED, ("x", "y", "width", "height"), strict=True):
+        if ours in {"w", "h"} and not {ours, "rle"} & found.keys() and "x" in found and other in found:
+            found[ours] = found.pop(other)
+    told = "rle" in found or "across" in found or set(CORNERS) <= found.keys() or set(SIZED) <= found.keys()
+    return found if told else {}
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
@@ -161,11 +167,18 @@ def _read_label(table: str, rows: list[tuple[int, Row]], options: ReadOptions, n
             except ValueError as error:
                 reason = "height or width is no whole number"
                 raise refuse(f"{table}[line {line}]", "R1", reason, "correct it") from error
-    return Label(size_hw, not drawn, partial(_draw, table, drawn, options.run_order == "rows"), table, "C1")
+    return Label(size_hw, not drawn, partial(_draw, table, drawn, options.run_order == "rows", notes), table, "C1")
 
 
-def _draw(table: str, rows: list[tuple[int, Row]], by_rows: bool, size_hw: tuple[int, int]) -> Iterator[Instance]:
+def _draw(
+    table: str, rows: list[tuple[int, Row]], by_rows: bool, notes: Notes, size_hw: tuple[int, int]
+) -> Iterator[Instance]:
+    seen: list[Row] = []
     for line, row in rows:
+        if row in seen:
+            notes.repair("D16", "the same row twice counts once")
+            continue
+        seen.append(row)
         try:
             mask_01 = draw_runs(row["rle"], size_hw, by_rows) if "rle" in row else draw_box(row, size_hw)
         except ShapeFault as fault:
@@ -176,7 +189,7 @@ def _draw(table: str, rows: list[tuple[int, Row]], by_rows: bool, size_hw: tuple
 
 def _told(row: Row) -> str:
     """What says that there is a defect: run lengths, or a side of the box."""
-    return row.get("rle", row.get("xmin", row.get("across", "")))
+    return row.get("rle", row.get("xmin", row.get("across", row.get("w", ""))))
 
 
 def draw_box(row: Row, size_hw: tuple[int, int]) -> np.ndarray:
@@ -188,6 +201,9 @@ def draw_box(row: Row, size_hw: tuple[int, int]) -> np.ndarray:
     try:
         if "across" in row:
             left, top, across, down = (float(row[name]) for name in MAKESENSE[1:5])
+            right, bottom = left + across, top + down
+        elif "w" in row:
+            left, top, across, down = (float(row[name]) for name in SIZED)
             right, bottom = left + across, top + down
         else:
             left, top, right, bottom = (float(row[name]) for name in CORNERS)

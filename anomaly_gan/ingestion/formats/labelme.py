@@ -45,6 +45,8 @@ EXPORTS = {
     "VIA 3's project": "export COCO from it",
     "Datumaro's own JSON": "export COCO from it",
     "CreateML": "export COCO or YOLO instead",
+    "COCO results without photographs": "give the annotation file, with images and categories",
+    "V7 Darwin's own JSON": "export COCO from it",
 }
 """JSON that is known and not read, and what to export instead."""
 MAX_LABEL_BYTES = 256 * 2**20

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,15 +24,16 @@ import numpy as np
 import yaml
 
 from ...core.dataset import Dataset
-from ...core.errors import InputError
+from ...core.errors import ConfigError, InputError
 from ...core.files import write_text
 from ...core.images import write_png
 from ..classes import GROUND, IGNORE
 from ..image_files import MAX_BYTES
 from ..labels import EVERY
 from ..ledger import Ledger, Notes, refuse
-from ..mask_files import MaskParts, boxed_components, decode_parts
-from ..mask_names import MASK_FOLDERS, categories_of, pair_up
+from ..mask_files import MaskParts, boxed_components, decode_parts, looks_drawn
+from ..mask_names import MASK_FOLDERS, Pairs, categories_of, other_channels, pair_up
+from ..mask_patterns import shared_start
 from ..source_tree import SourceTree, ignore_others
 from .base import NO_DEFECT, Instance, Item, Label, ReadOptions
 from .sidefile import copy_photo, write_side_file
@@ -43,20 +45,47 @@ UNNAMED = "defect"
 
 def fits(tree: SourceTree) -> bool:
     """Whether some picture is the mask of another, by its name."""
-    return any(pair_up(tree.photos()).masks.values())
+    return any(pairs_of(tree).masks.values())
+
+
+def pairs_of(tree: SourceTree, told: str | None = None) -> Pairs:
+    """Photographs and their masks; pictures are looked at where names follow no known rule."""
+    photos = tree.photos()
+    others = other_channels(photos) if told is None else frozenset()
+    names = [name for name in photos if name not in others]
+    return pair_up(names, told, lambda name: looks_drawn(name, tree.read(name, MAX_BYTES)))
+
+
+def unclear_names(tree: SourceTree, pairs: Pairs) -> InputError | None:
+    """What to say where masks may be called in several ways, or in one that loses some; None where in no way."""
+    if not pairs.choices:
+        return None
+    first = pairs.choices[0]
+    if first.lost:
+        reason = f"masks seem to be called {first.pattern!r}, but {first.lost[0]} has no photograph then"
+        remedy = f"correct its name, or say how masks are called: --mask-name {first.pattern!r}"
+        return InputError(str(tree.root), "FORMAT", reason, remedy)
+    told = ", ".join(f"{way.pattern!r} ({len(way.pairs)} masks)" for way in pairs.choices[:4])
+    remedy = f"say which: --mask-name {first.pattern!r}"
+    return InputError(str(tree.root), "FORMAT", f"masks may be called in several ways: {told}", remedy)
 
 
 def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[Item]:
     """One item per photograph; masks without a photograph are refused (B11)."""
-    pairs = pair_up(tree.photos(), options.mask_name)
+    pairs = pairs_of(tree, options.mask_name)
+    _stop_at_names(tree, pairs, options.mask_name)
     ignore_others(tree, ledger)
+    for other in other_channels(tree.photos()) - pairs.masks.keys() if options.mask_name is None else ():
+        ledger.ignore("another channel of a photograph", other)
     for mask, expected in sorted(pairs.lost.items()):
         ledger.found += 1
         ledger.reject(mask, refuse(mask, "B11", "no photograph has this mask's stem", f"expected {expected}"))
     if pairs.pattern is not None and options.mask_name is None:
         ledger.remark(f"Masks are taken to be called {pairs.pattern}: every such picture has its photograph.")
-    folder_of = categories_of(pairs.masks, options.is_normal)
+    options = _with_prefix(options, categories_of(pairs.masks, options.is_normal, pairs.photo_folders).values())
+    folder_of = categories_of(pairs.masks, options.is_normal, pairs.photo_folders)
     parts = parts_of(folder_of.values())
+    alone = len(set(folder_of.values())) == 1
     if parts:
         ledger.remark(f"Folders {min(parts)} to {max(parts)} count as parts, not as categories: each is one object.")
     items = []
@@ -68,12 +97,39 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
         group = category if category in parts else None
         category = None if category in parts else category
         kinds = {mask: pairs.kinds[mask] for mask in masks if mask in pairs.kinds}
+        if alone and category is not None and not options.is_normal(category) and _elsewhere(photo, masks):
+            # one folder above images and masks is the set's own, in which all-zero masks are sound parts
+            kinds, category = dict.fromkeys(masks, category) | kinds, None
         read = partial(read_mask_label, tree, options, photo, masks, category, kinds=kinds)
         if photo in pairs.rivals and masks:
             read = partial(_refuse_rivals, photo, masks[0], pairs.rivals[photo])
         known = None if kinds else known_categories(options, category)
         items.append(Item(photo, read, known, group, by_folder=category is not None))
     return items
+
+
+def _with_prefix(options: ReadOptions, folders: Iterable[str | None]) -> ReadOptions:
+    """With the folders of sound parts that bear the beginning of all: ``MT_Free`` beside ``MT_Crack``."""
+    names = {folder for folder in folders if folder is not None}
+    begin = re.sub(r"[^_\-. ]*$", "", "".join(shared_start([list(name) for name in names] or [[]])))
+    sound = {name.casefold() for name in names if begin and options.is_normal(name[len(begin) :])}
+    return replace(options, normal=options.normal | sound) if sound and len(names) > len(sound) else options
+
+
+def _elsewhere(photo: str, masks: list[str]) -> bool:
+    return bool(masks) and all(PurePosixPath(mask).parent != PurePosixPath(photo).parent for mask in masks)
+
+
+def _stop_at_names(tree: SourceTree, pairs: Pairs, told: str | None) -> None:
+    """
+    Raises:
+        InputError: FORMAT masks may be called in several ways. ConfigError: the way told pairs nothing.
+    """
+    if (unclear := unclear_names(tree, pairs)) is not None:
+        raise unclear
+    if told is not None and pairs.masks and not any(pairs.masks.values()):
+        shown = ", ".join(sorted(pairs.masks)[:4])
+        raise ConfigError(f"--mask-name {told}: no picture in {tree.root} is called so; the first are {shown}")
 
 
 def parts_of(categories: Iterable[str | None]) -> set[str]:
@@ -179,7 +235,8 @@ def _contradiction(mask: str, category: str, normal: bool) -> InputError:
         mask,
         "B7",
         f"is all zero, but lies in the defect folder {category!r}",
-        "draw the defect, move the photograph to a normal folder, or, where this means sound, set unlabelled=sound",
+        "draw the defect, move the photograph to a normal folder, list this folder in `normal`, or, where all-zero "
+        "masks mean sound, set unlabelled=sound",
     )
 
 

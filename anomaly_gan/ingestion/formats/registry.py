@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
 from ...core.errors import ConfigError, InputError
 from ..ledger import Ledger
-from ..mask_names import category_of
 from ..source_tree import SourceTree, list_tree, suffix_of
-from ..summary import counted
+from ..unknown_source import ARCHIVES, nothing_fits
 from .base import Reader
 from .coco import tree_of_file
 from .table import FORMATS, Format
 
-ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
 COMMON = ("coco", "labelme", "mask-png")
 """What is tried after all other rows: their masks, JSON and text files would claim most other layouts too."""
-
-
-def looked_for() -> str:
-    """All that is looked for, for the message that nothing was found."""
-    return ", ".join(f"{row.name} ({row.tree[1]})" for row in FORMATS.values() if row.reads)
 
 
 def reader(name: str) -> Reader:
@@ -110,30 +102,12 @@ def recognise(tree: SourceTree) -> str:
         return found[0]
     if not found:
         FORMATS["labelme"].load().stop_at_known(tree)
-        raise _none(tree)
+        raise nothing_fits(tree)
     raise _several(tree, found)
 
 
 def _several(tree: SourceTree, found: list[str]) -> InputError:
     return InputError(str(tree.root), "FORMAT", f"looks like {' and '.join(found)}", "say which with --format")
-
-
-def _none(tree: SourceTree) -> InputError:
-    """What lies there instead of labels."""
-    photos = tree.photos()
-    others = Counter(suffix_of(name) or "without suffix" for name in tree.files if not tree.is_photo(name))
-    if photos and not others:
-        folders = sorted({category for name in photos if (category := category_of(name)) is not None})
-        where = f" in {', '.join(folders[:4])}" if folders else ""
-        reason = f"holds {counted(len(photos), 'photograph')}{where}, and nothing that says where a defect is"
-        remedy = (
-            "draw the defects (labelme writes what is read here), say how masks are called with --mask-name, or, where "
-            "all are sound, --format mask-png"
-        )
-        return InputError(str(tree.root), "FORMAT", reason, remedy)
-    beside = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(4))
-    reason = f"no known label format in {counted(len(photos), 'photograph')} and {beside or 'nothing else'}; looked for"
-    return InputError(str(tree.root), "FORMAT", f"{reason} {looked_for()}", "say which with --format")
 
 
 def _fits(row: Format, tree: SourceTree) -> bool:

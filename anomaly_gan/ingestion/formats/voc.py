@@ -97,6 +97,8 @@ def _parse(name: str, content: bytes) -> ElementTree.Element:
     except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
         raise refuse(name, "V1", f"is not XML ({' '.join(str(error).split())[:80]})", "export it again") from error
     if root.tag != "annotation":
+        if root.tag == "annotations" and (root.find("image") is not None or root.find("track") is not None):
+            raise refuse(name, "C15", "looks like CVAT's own XML, which is not read", "export COCO from it")
         raise refuse(name, "V1", f"is <{root.tag[:30]}>, not <annotation>", "export Pascal VOC")
     return root
 

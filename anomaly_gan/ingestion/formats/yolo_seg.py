@@ -1,7 +1,8 @@
 """YOLO text labels, outlines and boxes: a line ``class x y x y …`` or ``class x y width height``, shares of the sides.
 
-``labels/`` beside ``images/`` at any depth, or the text file beside its photograph; names of classes from ``data.yaml``
-(``names``), ``classes.txt``, ``obj.names`` or ``_darknet.labels``. Where every label of the set is a box, boxes are
+``labels/`` beside ``images/`` at any depth, the text file beside its photograph, or, where nothing else fits, a folder
+of any name whose stems are photographs'; names of classes from ``data.yaml`` or another YAML with ``names``,
+``classes.txt``, ``obj.names`` or ``_darknet.labels``. Where every label of the set is a box, boxes are
 filled, with a warning (B17); boxes among outlines are refused unless ``boxes`` says ``fill``. An empty text file says
 that there is no defect; a photograph without one is skipped, as nobody has looked at it.
 """
@@ -9,7 +10,8 @@ that there is no defect; a photograph without one is skipped, as nobody has look
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,6 +30,7 @@ from .sidefile import copy_photo, flat_stems, write_side_file
 
 NAME_FILES = ("data.yaml", "dataset.yaml", "data.yml", "classes.txt", "obj.names", "_darknet.labels", "labels.txt")
 MAX_TEXT = 64 * 2**20
+YAML = frozenset({".yaml", ".yml"})
 SLACK = 0.01
 """By how much of a side a coordinate may lie beyond 0..1: programs round and clip badly at the rim."""
 LOOKED_AT = 50
@@ -39,7 +42,8 @@ def fits(tree: SourceTree) -> bool:
     for text in _texts(tree).values():
         lines = tree.head(text, 4096).decode("utf-8-sig", "replace").split("\n")
         if lines[0].strip():
-            return _numbers(lines[0]) is not None and len(lines[0].split()) >= 5
+            words = lines[0].replace(",", ".").split()
+            return len(words) >= 5 and _numbers(" ".join(words[1:5])) is not None  # what else is wrong, its reader says
         looked += 1
         if looked >= LOOKED_AT:
             break
@@ -80,13 +84,13 @@ def _refuse_lost(tree: SourceTree, used: set[str], ledger: Ledger) -> None:
 
 def _texts(tree: SourceTree) -> dict[str, str]:
     """The text file of every photograph that has one."""
-    known = {name for name in tree.files if suffix_of(name) == ".txt"}
+    known = {posixpath.splitext(name)[0]: name for name in tree.files if suffix_of(name) == ".txt"}
     found: dict[str, str] = {}
     if not known:
         return found
     for photo in tree.photos():
         path = PurePosixPath(photo)
-        places = [str(path.with_suffix(".txt"))]
+        places = [photo]
         for at in range(len(path.parts) - 2, -1, -1):
             if path.parts[at].lower() in {"images", "image", "imgs"}:
                 places += ["/".join((*path.parts[:at], word, *path.parts[at + 1 :])) for word in ("labels", "label")]
@@ -94,38 +98,60 @@ def _texts(tree: SourceTree) -> dict[str, str]:
             places.append(f"labels/{photo}")
         else:  # photographs in a folder of any name
             places.append("/".join((*path.parts[:-2], "labels", path.name)))
-        places = [str(PurePosixPath(place).with_suffix(".txt")) for place in places]
-        text = next((place for place in places if place in known), None)
+        text = next((known[stem] for place in places if (stem := posixpath.splitext(place)[0]) in known), None)
         if text is not None:
             found[photo] = text
-    return found
+    return found or _texts_elsewhere(tree, known.values())
+
+
+def _texts_elsewhere(tree: SourceTree, texts: Iterable[str]) -> dict[str, str]:
+    """Text files of one folder of any name, each with the stem of just one photograph; nothing where one has not."""
+    photos: dict[str, list[str]] = {}
+    for photo in tree.photos():
+        photos.setdefault(PurePosixPath(photo).stem, []).append(photo)
+    labels = [text for text in texts if PurePosixPath(text).name not in NAME_FILES]
+    partners = [photos.get(PurePosixPath(text).stem, []) for text in labels]
+    if len({PurePosixPath(text).parent for text in labels}) != 1 or any(len(found) != 1 for found in partners):
+        return {}
+    return {found[0]: text for found, text in zip(partners, labels, strict=True)}
 
 
 def read_names(tree: SourceTree) -> dict[int, str]:
-    """Class numbers to names; empty where no file tells them."""
-    for wanted in NAME_FILES:
-        for name in sorted(tree.files, key=lambda name: (name.count("/"), name)):
-            if PurePosixPath(name).name != wanted:
-                continue
-            text = tree.read(name, MAX_TEXT).decode("utf-8-sig", "replace")
-            if suffix_of(name) in {".yaml", ".yml"}:
-                found = _yaml_names(text)
-            else:
-                found = dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
-            if found:
-                return found
+    """Class numbers to names; empty where no file tells them.
+
+    Raises:
+        InputError: Y3 the file that should tell them is no YAML, or its names have no numbers.
+    """
+    files = sorted(tree.files, key=lambda name: (name.count("/"), name))
+    named = [name for wanted in NAME_FILES for name in files if PurePosixPath(name).name == wanted]
+    for name in [*named, *(name for name in files if suffix_of(name) in YAML and name not in named)]:
+        text = tree.read(name, MAX_TEXT).decode("utf-8-sig", "replace")
+        if suffix_of(name) in YAML:
+            found = _yaml_names(name, text)
+        else:
+            lines = text.rstrip().splitlines()
+            found = {at: line.strip() or str(at) for at, line in enumerate(lines)}
+        if found:
+            return found
     return {}
 
 
-def _yaml_names(text: str) -> dict[int, str]:
+def _yaml_names(name: str, text: str) -> dict[int, str]:
     try:
         content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        return {}
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if PurePosixPath(name).name not in NAME_FILES:
+            return {}  # of something else, perhaps
+        words = " ".join(str(error).split())[:100]
+        raise refuse(name, "Y3", f"names no classes: it is not YAML ({words})", "write names: [crack, dent]") from error
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
-    return {int(key): str(name) for key, name in names.items()} if isinstance(names, dict) else {}
+    if not isinstance(names, dict):
+        return {}
+    if not all(str(key).isdecimal() for key in names):
+        raise refuse(f"{name}[names]", "Y3", "has keys that are no numbers", "write names: [crack, dent]")
+    return {int(key): str(title) for key, title in names.items()}
 
 
 def _numbers(line: str) -> list[float] | None:

@@ -159,7 +159,7 @@ def _from_folder(
         raise ConfigError("give --groups or --group-regex, not both")
     objects = read_grouping(grouping.table, grouping.column, grouping.regex, fold_needed=False)
     tree, names = list_photographs(data, ledger, bits)
-    refuse_defects(data, tree, names)
+    refuse_defects(data, tree)
     fingerprints: list[str] = []
     for photograph in read_photographs(tree, names, ledger, "read", min_side):
         _take(collector, photograph, objects.of(photograph.file).group)

@@ -13,11 +13,11 @@ from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
 from anomaly_gan.core.progress import track
 from anomaly_gan.ingestion.depth import find_depth
+from anomaly_gan.ingestion.formats.mask_png import pairs_of
 from anomaly_gan.ingestion.formats.mvtec import objects_of
 from anomaly_gan.ingestion.image_files import MAX_BYTES, decode_photo, orient
 from anomaly_gan.ingestion.image_modes import is_gray
 from anomaly_gan.ingestion.ledger import Ledger, Notes, refuse
-from anomaly_gan.ingestion.mask_names import pair_up
 from anomaly_gan.ingestion.source_tree import MAGIC, PHOTO_SUFFIXES, SourceTree, ignore_others, list_tree, suffix_of
 
 MIN_SIDE = 16
@@ -72,7 +72,7 @@ def list_photographs(data: Path, ledger: Ledger, bits: int | None = None) -> tup
     return replace(tree, bits=depth.bits if depth.files or bits is not None else None), photos
 
 
-def refuse_defects(data: Path, tree: SourceTree, photos: list[str]) -> None:
+def refuse_defects(data: Path, tree: SourceTree) -> None:
     """Stop where a folder is no folder of good parts: a published set with its defects, or masks among photographs.
 
     Raises:
@@ -81,7 +81,7 @@ def refuse_defects(data: Path, tree: SourceTree, photos: list[str]) -> None:
     if objects_of(tree):
         remedy = f"give {data}/train/good, or run ingest first and give what it wrote"
         raise refuse(str(data), "B16", "holds test photographs and ground truth, not good parts alone", remedy)
-    masks = [mask for found in pair_up(photos).masks.values() for mask in found]
+    masks = [mask for found in pairs_of(tree).masks.values() for mask in found]
     if masks:
         remedy = "move masks and defects away, or run ingest first and give what it wrote"
         raise refuse(str(data), "B16", f"holds {len(masks)} masks by their names, first {masks[0]}", remedy)
