@@ -8,10 +8,10 @@ from pathlib import Path
 from ...core.errors import ConfigError, InputError
 from ..ledger import Ledger
 from ..source_tree import SourceTree, list_tree, suffix_of
-from ..unknown_source import ARCHIVES, nothing_fits
 from .base import Reader
 from .coco import tree_of_file
 from .table import FORMATS, Format
+from .unknown import ARCHIVES, nothing_fits
 
 COMMON = ("coco", "labelme", "mask-png")
 """What is tried after all other rows: their masks, JSON and text files would claim most other layouts too."""

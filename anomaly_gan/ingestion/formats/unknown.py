@@ -6,13 +6,13 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 
-from ..core.errors import InputError
-from .formats.table import FORMATS
-from .json_reader import BYTE_ORDER_MARKS, MAX_JSON_BYTES, parse_json
-from .ledger import printable, refuse
-from .mask_names import category_of
-from .source_tree import SourceTree, suffix_of
-from .summary import counted
+from ...core.errors import InputError
+from ..json_reader import BYTE_ORDER_MARKS, MAX_JSON_BYTES, parse_json
+from ..ledger import printable, refuse
+from ..mask_names import category_of
+from ..source_tree import SourceTree, suffix_of
+from ..summary import counted
+from .table import FORMATS
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
 TABLES = frozenset({".csv", ".tsv"})
