@@ -103,7 +103,7 @@ def run_stage(
 
     The manifest's inputs are ``input_keys`` and the keys of the stages in ``context.inputs``. The folder is locked for
     as long as this works; a finished product in it stays until the new one is whole. What ``context.deadline`` ended
-    is the product of a configuration with that ``time_budget``: asked for without, it is made anew.
+    is the product of another configuration (:func:`ended`): asked for without, it is made anew.
 
     Args:
         stage: its name, as its key has it (``gate@anomaly_gan``).
@@ -131,7 +131,7 @@ def run_stage(
         place = open_folder(home, {"stage": stage, "key": key})
         metrics = function(config, context, folder if place == home else place)
         if context.deadline is not None and metrics.get("ended_by") == "time":
-            config = ended(config, context.deadline)
+            config = ended(config, context.deadline, metrics)
             key = stage_key(stage, config, context.seed, keys)
         write_text(place / "config.yaml", dump_yaml(config))
         write_json(place / "metrics.json", metrics)
@@ -139,8 +139,11 @@ def run_stage(
     return True
 
 
-def ended(config: Config, deadline: TimeBudget) -> Config:
-    """The configuration whose product a stage is that was ended by this deadline."""
+def ended(config: Config, deadline: TimeBudget, metrics: Mapping[str, Any]) -> Config:
+    """The configuration whose product a stage is that was ended by this deadline: a pool is that of a smaller
+    ``count``, everything else that of a ``time_budget``."""
+    if "time_budget" not in type(config).model_fields:
+        return config.model_copy(update={"count": metrics["count"]})
     given = getattr(config, "time_budget", None) or canonical(f"{deadline.seconds:.0f}s")
     return config.model_copy(update={"time_budget": given})
 

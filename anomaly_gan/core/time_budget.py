@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+Item = TypeVar("Item")
 Clock = Callable[[], float]
 """Seconds since any fixed moment."""
+
+
+class TimeUp(Exception):
+    """Work that is of no use by halves stops here, for its time is over."""
 
 
 @dataclass
@@ -38,6 +44,22 @@ class TimeBudget:
         """Whether the time is up."""
         return self.share() >= 1
 
+    def __reduce__(self) -> tuple[type[TimeBudget], tuple[float, Clock, float]]:
+        """In another process, on another machine even, what is gone counts on by the clock there."""
+        return TimeBudget, (self.seconds, self.clock, self.spent())
+
     def part(self, share: float) -> TimeBudget:
         """The same watch with a share of the time: for what comes before the training proper."""
         return TimeBudget(share * self.seconds, self.clock, self.before, self.started)
+
+
+def while_time(items: Iterable[Item], watch: TimeBudget | None) -> Iterator[Item]:
+    """The items of work that is of no use by halves.
+
+    Raises:
+        TimeUp: the time is over before the last one.
+    """
+    for item in items:
+        if watch is not None and watch.over():
+            raise TimeUp
+        yield item

@@ -148,7 +148,7 @@ def _run(job: Job, number: int, desk: Any) -> None:
 
     def one_step() -> None:
         nonlocal told
-        done[0] += 1
+        done[0] = min(done[0] + 1, job.steps)
         if time.monotonic() - told > 1:
             told = time.monotonic()
             desk.note.remote(number, done[0])

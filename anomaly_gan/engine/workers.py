@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..core.errors import EnvironmentFailure
+from ..core.time_budget import TimeUp
 from .cluster import active, run_on_cluster
 from .jobs import Failure, Job, Sitting, alone, guarded, raise_failure, timed
 
@@ -41,7 +42,7 @@ def run_here(jobs: Sequence[Job], sitting: Sitting = Sitting()) -> None:
             def one_step(number: int = number) -> None:
                 if sitting.over():
                     raise TimeUp
-                done[number] += 1
+                done[number] = min(done[number] + 1, jobs[number].steps)  # its test says that it goes on, too
                 board.show(done, seconds)
 
             try:
@@ -49,10 +50,6 @@ def run_here(jobs: Sequence[Job], sitting: Sitting = Sitting()) -> None:
             except TimeUp:  # the cell's last checkpoint stays
                 return
             board.show(done, seconds)
-
-
-class TimeUp(Exception):
-    """A cell stops here, for nobody waits for it any longer."""
 
 
 def run_in_processes(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitting()) -> None:
@@ -160,7 +157,7 @@ def _work_off(jobs: list[Job], desk: Desk) -> None:
     while (number := desk.take()) < len(jobs):
 
         def one_step(number: int = number) -> None:
-            desk.done[number] += 1
+            desk.done[number] = min(desk.done[number] + 1, jobs[number].steps)
 
         timed(jobs[number], number, one_step, desk.done, desk.seconds)
 

@@ -8,20 +8,23 @@ way the labels are turned), A22 (twin names), D6, D13 (ids that are not unique),
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..core.config import nearest
 from ..core.errors import ConfigError, InputError
 from ..core.files import sha256_bytes, sha256_file
+from ..core.live import in_words
 from ..core.progress import track
 from ..core.resources import expand
 from ..core.stage import Context
+from ..core.time_budget import TimeBudget
 from .builder import Intake
 from .classes import read_classes
 from .config import IngestConfig
 from .depth import Depth, find_depth
-from .formats.base import ReadOptions
+from .formats.base import Item, ReadOptions
 from .formats.registry import open_source, reader, relative
 from .groups import read_grouping
 from .labels import LabelMap, read_labels
@@ -30,6 +33,8 @@ from .source_tree import LABELS, SourceTree, suffix_of
 from .splits import counts
 
 __all__ = ["IngestConfig", "run", "source_key"]
+EARLIEST = 0.1
+"""Share of the time after which it is told whether all photographs can be read in it."""
 
 
 def source_key(config: IngestConfig) -> dict[str, str]:
@@ -92,7 +97,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     items = reader(format_name)(tree, read_options(config, tree, images), ledger)
     depth = find_depth([item.file for item in items if item.content is None], tree.head, tree.read_photo, config.bits)
     intake = Intake(config, tree, grouping, ledger, out, items, labels, depth)
-    for item in track(items, "ingest"):
+    for item in _in_time(track(items, "ingest"), len(items), context.deadline):
         intake.take(item)
     intake.settle()
     _remark(ledger, depth, labels)
@@ -110,6 +115,24 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
         "groups_rows_unused": len(set(grouping.rows or ()) - grouping.used),
         **intake.asked,
     }
+
+
+def _in_time(items: Iterable[Item], total: int, watch: TimeBudget | None) -> Iterator[Item]:
+    """The items while all of them fit into the time: a half-read data set must not pass for the data set.
+
+    Raises:
+        ConfigError: so many are not read in that time; said as soon as it can be told.
+    """
+    for done, item in enumerate(items):
+        if watch is not None and done and watch.share() >= EARLIEST and watch.spent() / done * total > watch.seconds:
+            needed = watch.spent() / done * total
+            raise ConfigError(
+                f"--time-budget: {done} of {total} photographs were read in {in_words(watch.spent())}, so all of them "
+                f"take about {in_words(needed)}, and {in_words(watch.seconds)} are left: a data set is not read by "
+                "halves; give the run more time, or read them once without a budget (run ... --to ingest) and then "
+                "give the same command with it"
+            )
+        yield item
 
 
 def _refuse_inside(out: Path, *sources: Path | None) -> None:

@@ -23,7 +23,7 @@ from ..core.time_budget import TimeBudget
 from .config import RunConfig
 from .costs import Work, cell_seconds, compare_seconds, compare_workers
 from .course import Course
-from .plan import Step
+from .plan import Step, plan
 
 FILE = Path(LOGS) / "budget.json"
 MARGIN = 0.04
@@ -32,6 +32,10 @@ COMFORT = 1.15
 """Trainings whose estimates fit this many times are not limited."""
 LEAST_TRAINING = 10.0
 LEAST_STAGE = 5.0
+LEAST_READING = 60.0
+"""Seconds for which photographs are read however short the time is."""
+WHOLE = ("ingest", "choose", "features", "one_class_filter", "export")
+"""Stages whose product is of no use by halves."""
 ELASTIC = ("train", "compare")
 """Stages that get shares of what the others leave."""
 AT_LEAST = 0.3
@@ -89,23 +93,28 @@ class Budget:
 
     def applied(self, config: RunConfig, steps: list[Step]) -> RunConfig:
         """The configuration with every share that was decided for just these steps."""
-        own = {step.name: step for step in steps}
-        self.decided = {
-            name: known
-            for name, known in self.decided.items()
-            if name not in own or known["of"] == _hash(own[name].config)
-        }
-        for name, known in self.decided.items():
-            config = lay(config, own[name], known["values"]) if name in own else config
+        asked = {step.name for step in steps}
+        for name in [step.name for step in plan(config)]:  # one after the other: a smaller pool asks less of others
+            step, known = next(step for step in plan(config) if step.name == name), self.decided.get(name)
+            if name not in asked or known is None:
+                continue
+            if known["of"] == _hash(step.config):
+                config = lay(config, step, known["values"])
+            else:
+                del self.decided[name]
         return config
 
     def deadline(self, step: Step, course: Course) -> TimeBudget | None:
-        """How long the step that is about to begin may take; None for one that cannot end early or has its own time.
+        """How long the step that is about to begin may take; None for one that has its own time, and for the report.
 
-        What it needs by the estimate, and of the rest what trainings and the comparison to come are not expected to
-        need, or ``AT_LEAST`` of it, for they can do with less; where the stages of a fixed length do not fit, its part
-        among them.
+        All that is left for one whose product is of no use by halves: it stops then and is not reached, or, reading
+        the photographs, says at once that it takes longer. One that ends with what is done gets what it needs by the
+        estimate, and of the rest what trainings and the comparison to come are not expected to need, or ``AT_LEAST``
+        of it, for they can do with less; where the stages of a fixed length do not fit, its part among them.
         """
+        if step.stage.name in WHOLE:
+            least = LEAST_READING if step.stage.name == "ingest" else LEAST_STAGE
+            return TimeBudget(float(round(max(least, self.left() - course.refined("report")))), self.clock)
         if not _ends_early(step):
             return None
         own, left, pending = course.refined(step.name), self.left(), course.pending()
@@ -118,9 +127,8 @@ class Budget:
             seconds = room * own / max(1e-9, own + fixed)
         return TimeBudget(float(round(max(LEAST_STAGE, seconds))), self.clock)
 
-    def note(self, config: RunConfig, step: Step, given: str) -> RunConfig:
-        """The configuration of what is there now that this time has ended the step, and that written down."""
-        values = {"time_budget": given}
+    def note(self, config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
+        """The configuration of what is there now that time has ended the step, and that written down."""
         self.decided[step.name] = {"of": _hash(step.config), "values": values}
         self.save()
         return lay(config, step, values)
@@ -154,6 +162,8 @@ def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
     """``values`` of the step's section over the run's configuration."""
     if not values:
         return config
+    if step.stage.name == "pool":
+        return _smaller_pool(config, step.name.partition("@")[2], values["count"])
     if step.stage.name not in ("train", "compare"):
         return config.model_copy(update={"time_budgets": {**config.time_budgets, step.name: values["time_budget"]}})
     if step.stage.name == "train":
@@ -164,13 +174,22 @@ def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
     return config.model_copy(update={"compare": type(config.compare)(**content)})
 
 
+def _smaller_pool(config: RunConfig, variant: str, count: int) -> RunConfig:
+    """With so many masks a category in the pool (or in that variant of it), and no more photographs asked of it."""
+    fewer = config.generate.model_copy(update={"count": min(config.generate.count, count)})
+    if not variant:
+        return config.model_copy(update={"pool": config.pool.model_copy(update={"count": count}), "generate": fewer})
+    variants = {**config.pool_variants, variant: {**config.pool_variants[variant], "count": count}}
+    return config.model_copy(update={"pool_variants": variants, "generate": fewer})
+
+
 def _ends_early(step: Step) -> bool:
     """Whether the stage ends with what is done once its time is up. A comparison always has a share of its own; a
     training that begins with pseudo-defects goes to its end, for else it might never see a real one."""
     config: Any = step.config
     if step.stage.name == "compare" or bool(getattr(config, "pretrain_steps", False)):
         return False
-    return hasattr(config, "time_budget") and config.time_budget is None
+    return step.stage.name == "pool" or (hasattr(config, "time_budget") and config.time_budget is None)
 
 
 def _hash(config: Config) -> str:

@@ -11,6 +11,7 @@ from ..core.config import dump_yaml, read_yaml
 from ..core.files import write_text
 from ..core.live import Moment, in_words
 from ..core.progress import say, stage, watched
+from ..core.time_budget import TimeUp
 from ..ingestion.summary import summary_lines
 from .budget import Budget
 from .config import RunConfig
@@ -22,6 +23,8 @@ from .plan import Step, plan
 from .run import publish_report, run_step
 from .sizes import Sizes, sizes_of
 
+LIMIT = "time_budget"
+"""The field of a stage's configuration in which its time stands."""
 MEASURED = ("train", "compare")
 """Stages that are timed on this machine before a run begins; without any to do, nothing is measured."""
 
@@ -94,10 +97,7 @@ class _Worker:
     def _step(self, name: str, course: Course, keep_config: bool) -> None:
         step = next(step for step in self.steps() if step.name == name)
         if not self.foreseen[name].fresh and self.budget and self._out_of_reach(step):
-            if not self.not_reached:
-                say(f"{self.budget.total} are over: {name} and what comes after it is not begun, but for the report")
-            self.not_reached.append(name)
-            course.estimates.pop(name, None)
+            self._leave_out(name, course, "is not begun")
             return
         course.begin(name)
         deadline = None
@@ -107,7 +107,12 @@ class _Worker:
         with stage(name):
             began = time.monotonic()
             there, outside = self._of_what_is_there(step), dict(self.foreseen[name].outside)
-            worked = run_step(self.config, self.run, there, outside, deadline)
+            try:
+                worked = run_step(self.config, self.run, there, outside, deadline)
+            except TimeUp:
+                course.current = ""
+                self._leave_out(name, course, "is not finished")
+                return
             seconds = time.monotonic() - began
         course.end(name, seconds)
         if worked and deadline:
@@ -118,6 +123,14 @@ class _Worker:
                 say(line)
             anew = self._estimates()
             course.estimates |= {other: anew[other] for other in course.pending() if other in anew}
+
+    def _leave_out(self, name: str, course: Course, what: str) -> None:
+        """The time is over before this step, or in it."""
+        assert self.budget is not None
+        if not self.not_reached:
+            say(f"{self.budget.total} are over: {name} {what}, nor what comes after it, but for the report")
+        self.not_reached.append(name)
+        course.estimates.pop(name, None)
 
     def _out_of_reach(self, step: Step) -> bool:
         """Whether the time is up for a step, or what it needs was not reached; the report is always written."""
@@ -148,13 +161,17 @@ class _Worker:
     def _note_ended(self, step: Step, keep_config: bool) -> None:
         """Where its time ended the step: its configuration is from now on that of what it left."""
         assert self.budget is not None
-        given = read_yaml(self.run / step.name / "config.yaml").get("time_budget")
-        if given is None:
+        there, key = read_yaml(self.run / step.name / "config.yaml"), "count" if step.stage.name == "pool" else LIMIT
+        given = there.get(key)
+        if given == getattr(step.config, key, None):
             return
-        self.config = self.budget.note(self.config, step, given)
+        self.config = self.budget.note(self.config, step, {key: given})
         self._keep(keep_config)
         self.foreseen = foresee(self.config, self.run, self.steps(), known=self.foreseen)
-        say(f"{step.name}: its {given} were over before all was done; what is done by then goes on")
+        if key == LIMIT:
+            say(f"{step.name}: its {given} were over before all was done; what is done by then goes on")
+        else:
+            say(f"{step.name}: its time was over; {given} of {step.config.count} masks a category go on")  # type: ignore[attr-defined]
 
     def _keep(self, keep: bool) -> None:
         if keep:

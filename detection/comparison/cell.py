@@ -80,7 +80,7 @@ class CellJob:
         with claimed(self.claim) as held:
             if held and not self.finished():
                 timer = Timer(on_step)
-                run_cell(self, timer.step)
+                run_cell(self, timer.step, on_step)
                 write_json(self.clock, {"seconds": round(timer.seconds() * self.steps / max(1, timer.steps), 3)})
 
     def finished(self) -> bool:
@@ -138,8 +138,13 @@ def cell_key(
     return sha256_bytes(json.dumps(content, sort_keys=True).encode())
 
 
-def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
+def run_cell(
+    job: CellJob, on_step: Callable[[], None] = lambda: None, on_image: Callable[[], None] = lambda: None
+) -> None:
     """Train and judge; ``detections.json`` and then ``result.json`` appear in ``job.folder``.
+
+    ``on_step`` is called after each step of the training and ``on_image`` before each photograph of the test: either
+    may end it. A test is whole or none, for photographs that were left out would flatter or harm.
 
     A cut-off cell goes on from its newest checkpoint; a folder begun under another key is cleared
     first, a finished one set aside. All cells of a comparison are trained in the arithmetic of the first one.
@@ -165,7 +170,7 @@ def run_cell(job: CellJob, on_step: Callable[[], None] = lambda: None) -> None:
     trained = train_detector(train, config, fabric, job.folder, seed=seed, where=str(job.train), on_step=on_step)
     trained.categories.check(test, str(job.ingest))
     with fabric.autocast():
-        seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device)
+        seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device, on_image=on_image)
     segments = detector(config.detector).segments
     figures = evaluate_detections(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(job.folder / "detections.json", seen.rows)

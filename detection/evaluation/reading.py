@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -50,6 +50,7 @@ def read_detections(
     longest: int,
     device: torch.device,
     priors: Path | None = None,
+    on_image: Callable[[], None] = lambda: None,
 ) -> Reading:
     """Run ``net`` on every image, one at a time: what it finds in one never depends on the others.
 
@@ -62,6 +63,7 @@ def read_detections(
         longest: longest side in pixels that a net sees which takes photographs shrunk.
         device: where to compute.
         priors: folder of the photographs' one-class maps; None: the net has no such input.
+        on_image: called before each photograph; what it raises ends the reading.
 
     Returns:
         Rows, scores of whole photographs, counts of pixels.
@@ -72,6 +74,7 @@ def read_detections(
     counts = PixelCounts.of(len(categories))
     truth = dataset.by_image()
     for image in track(dataset.images, "detect"):
+        on_image()
         if not isinstance(net, Inspector) and getattr(net, "native_tile", None) is None:
             rows += _shrunk(net, dataset, image, categories, longest, device)
             continue

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord,
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes
 from anomaly_gan.core.images import encode_png
-from anomaly_gan.core.progress import say, track
+from anomaly_gan.core.progress import progress_bar, say
 from anomaly_gan.core.resources import expand
 from anomaly_gan.core.stage import Context
+from anomaly_gan.core.time_budget import TimeBudget
 
 from ..elements.expert import ExpertElements, gather_experts
 from ..elements.real import cut_prior, without_fragments
@@ -30,9 +32,12 @@ from .filling import most_plausible, open_plausibility
 from .items import CategoryBuilder, Item, open_builder
 from .leak_check import prove_train_only
 
+Made = tuple[ImageRecord, Item, list[Plausibility]]
+"""A written mask, not numbered yet, what is on it, and what the plausibility model says of each of its elements."""
+
 
 def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Build the pool of every category of the data set.
+    """Build the pool of every category of the data set. Where time ends it, it is the pool of a smaller ``count``.
 
     Returns:
         Metrics: per category what it was made from and what came out, and what was left out.
@@ -54,20 +59,25 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     info = {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed}
     pool = Dataset([], [], ingest.categories, {**info, "fixed_shape": fixed}, out)
     placed_on = None if isinstance(part, str) else part
-    metrics: dict[str, Any] = {}
-    plausible: dict[str, Any] = {}
+    builders: dict[str, CategoryBuilder] = {}
     for category in ingest.categories:
         name = category.name
         prior, kept = without_fragments(cut[name], config.fragment_share), experts.kept.get(name, [])
         marks = experts.marks.get(name, [])
         builder = open_builder(name, config, context.seed, train, prior, kept, marks, regions, scenes, placed_on)
         _tell(builder)
-        own, verdicts = _fill(pool, category, builder, model, train)
+        builders[name] = builder
+    made = _make(builders, config.count, model, train, out, context.deadline)
+    metrics: dict[str, Any] = {}
+    plausible: dict[str, Any] = {}
+    for category in ingest.categories:
+        name, builder = category.name, builders[category.name]
+        own, verdicts = _add(pool, category, made[name], context.seed)
         metrics[name] = {
-            "prior_elements": len(prior),
-            "fragments_left_out": len(cut[name]) - len(prior),
+            "prior_elements": len(builder.prior),
+            "fragments_left_out": len(cut[name]) - len(builder.prior),
             "expert_drawn": experts.drawn.get(name, 0),
-            "expert_kept": len(kept),
+            "expert_kept": len(builder.expert),
             **_item_metrics(own),
             "real": _learned(builder),
         }
@@ -83,6 +93,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         **_told_of(experts),
         "plausibility": plausible or None,
         "train_only": True,
+        **_told_of_time(made, config.count),
     }
 
 
@@ -117,18 +128,50 @@ def _tell(builder: CategoryBuilder) -> None:
         say(f"pool {builder.category}: {builder.edges.sentence()}")
 
 
-def _fill(
-    pool: Dataset, category: Category, builder: CategoryBuilder, model: PlausibilityModel | None, train: Dataset
+def _told_of_time(made: Mapping[str, Sequence[Made]], planned: int) -> dict[str, Any]:
+    """Where time ended the pool: how many masks of each category there are; nothing where all are."""
+    count = min((len(own) for own in made.values()), default=planned)
+    return {} if count == planned else {"ended_by": "time", "count": count, "planned": planned}
+
+
+def _make(
+    builders: Mapping[str, CategoryBuilder],
+    count: int,
+    model: PlausibilityModel | None,
+    train: Dataset,
+    out: Path,
+    watch: TimeBudget | None,
+) -> dict[str, list[Made]]:
+    """The items of every category, in turns, so that time leaves as many of each, and at least one."""
+    made: dict[str, list[Made]] = {name: [] for name in builders}
+    with progress_bar("pool", count * len(builders), unit="masks") as bar:
+        for index in range(count):
+            if index and watch is not None and watch.over():
+                break
+            for name, builder in builders.items():
+                item, rated = (
+                    (builder.item(index), []) if model is None else most_plausible(builder, model, index, train)
+                )
+                made[name].append((_write_item(item, name, index, out), item, rated))
+                bar.update()
+    for name, own in made.items():
+        kept = {record.file_name.rpartition("/")[2] for record, _, _ in own}
+        for path in (out / "images" / name).glob("*.png"):
+            if path.name not in kept:  # of an earlier, cut-off run that came further
+                path.unlink()
+    return made
+
+
+def _add(
+    pool: Dataset, category: Category, made: Sequence[Made], seed: int
 ) -> tuple[list[tuple[ImageRecord, Item]], list[Plausibility]]:
     """Add the items of one category to the pool; what was added, and what the model says of each element."""
     own: list[tuple[ImageRecord, Item]] = []
     verdicts: list[Plausibility] = []
-    count = builder.config.count
-    for index in track(range(count), f"pool {category.name}", total=count):
-        item, rated = (builder.item(index), []) if model is None else most_plausible(builder, model, index, train)
-        record = _write_item(item, category.name, index, len(pool.images) + 1, pool.folder)
+    for written, item, rated in made:
+        record = replace(written, id=len(pool.images) + 1)
         pool.images.append(record)
-        pool.annotations.extend(_annotate(item, rated, record.id, category, len(pool.annotations) + 1, builder.seed))
+        pool.annotations.extend(_annotate(item, rated, record.id, category, len(pool.annotations) + 1, seed))
         own.append((record, item))
         verdicts += rated
     return own, verdicts
@@ -165,7 +208,7 @@ def _experts(config: PoolConfig, ingest: Dataset, seed: int) -> ExpertElements:
     )
 
 
-def _write_item(item: Item, category: str, index: int, image_id: int, out: Path) -> ImageRecord:
+def _write_item(item: Item, category: str, index: int, out: Path) -> ImageRecord:
     """Write the item's PNG (0/255) unless an earlier, cut-off run has done so, and make its record."""
     content = encode_png(item.mask() * 255)
     name = f"{category}/{index + 1:06d}.png"
@@ -173,7 +216,7 @@ def _write_item(item: Item, category: str, index: int, image_id: int, out: Path)
     if not (path.is_file() and path.read_bytes() == content):
         write_bytes(path, content)
     return ImageRecord(
-        image_id,
+        0,
         name,
         item.normal.width,
         item.normal.height,

@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import get_args, get_origin
 
 import pytest
 import typer
+from defaults import sections
 
 from anomaly_gan.cli.main import app
 from anomaly_gan.cli.times import ORDER, TIMES
-from anomaly_gan.core.config import apply_settings, build
+from anomaly_gan.core.config import Config, _parts, apply_settings, build
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.ingestion.config import IngestConfig
 from detection.detectors.config import CompareConfig
@@ -60,6 +63,41 @@ def test_the_main_verbs_come_first_in_whole_sentences():
 def test_lists_can_be_set_as_people_write_them(kind, setting, field, value):
     content = apply_settings({"root": "photos"} if kind is IngestConfig else {}, [setting])
     assert getattr(build(kind, content, "test"), field) == value
+
+
+def listed(field):
+    """Whether a field of a configuration holds a list of words or numbers, and nothing that is plain text."""
+    parts = set(_parts(field.annotation)) - {type(None)}
+    inner = {one for part in parts for one in get_args(part)} - {Ellipsis}
+    lists = [part for part in parts if get_origin(part) in (list, tuple)]
+    return (
+        bool(lists)
+        and not parts & {str, Path}
+        and not any(issubclass(one, Config) for one in inner if type(one) is type)
+    )
+
+
+def test_every_list_of_every_section_is_taken_apart_at_its_commas():
+    fields = [(kind, name) for kind in sections() for name, field in kind.model_fields.items() if listed(field)]
+    assert len(fields) > 40
+    for kind, name in fields:
+        given = kind._one_is_a_list({name: "1,2"})[name]
+        assert given == ["1", "2"], f"{kind.__name__}.{name}"
+
+
+def test_ctrl_c_within_the_first_imports_is_one_line_too():
+    script = (
+        "import sys, importlib.abc\n"
+        "class Impatient(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'anomaly_gan.cli.main': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "import anomaly_gan.__main__ as program\n"
+        "program.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: nothing is lost; the same command goes on from here\n"
 
 
 def test_what_is_no_list_of_that_kind_is_still_refused():

@@ -21,6 +21,7 @@ CONFIG = RunConfig(
     compare={"arms": ["none", "copy_paste", "anomaly_gan"], "seeds": 3, "detect": {"iterations": 100}},
 )
 SIZES = Sizes(100, 20, 2, 200, 200, defective=40)
+ARMS = ("none", "copy_paste", "copy_paste@wide")
 PACE = Pace(1.0, 2, {"anomaly_gan": 1.0}, {"dense": 1.0})
 ESTIMATES = {"train@anomaly_gan": 1200.0, "gate@anomaly_gan": 100.0, "compare": 600.0, "report": 20.0}
 
@@ -119,10 +120,32 @@ def test_a_stage_may_take_what_those_after_it_will_not_need_or_else_its_part(tot
 def test_what_cannot_end_early_or_has_its_own_time_has_no_deadline(tmp_path):
     budget = Budget.open(tmp_path, "20m", lambda: 0.0)
     own = CONFIG.model_copy(update={"time_budgets": {"gate@anomaly_gan": "1m"}})
-    for config, name in ((CONFIG, "compare"), (CONFIG, "ingest"), (CONFIG, "report"), (own, "gate@anomaly_gan")):
+    for config, name in ((CONFIG, "compare"), (CONFIG, "report"), (own, "gate@anomaly_gan")):
         assert budget.deadline(step_of(config, name), begun(name)) is None
     assert step_of(own, "gate@anomaly_gan").config.time_budget == "1m"
     assert step_of(own, "gate@copy_paste").config.time_budget is None
+
+
+@pytest.mark.parametrize("name", ["ingest", "export@anomaly_gan"])
+def test_what_is_of_no_use_by_halves_may_take_all_that_is_left(name, tmp_path):
+    watch = Budget.open(tmp_path, "20m", lambda: 0.0).deadline(step_of(CONFIG, name), begun(name))
+    assert watch is not None and watch.seconds == pytest.approx(1200 * 0.96 - 20, abs=1)
+
+
+def test_a_pool_that_time_ended_is_a_smaller_one_and_no_more_is_asked_of_it_also_the_next_time(tmp_path):
+    variants = {"pool_variants": {"wide": {"rotation": 10.0}}}
+    config = CONFIG.model_copy(update={**variants, "compare": CONFIG.compare.model_copy(update={"arms": ARMS})})
+    budget = Budget.open(tmp_path, "20m", lambda: 0.0)
+    now = config
+    for name, count in (("pool", 17), ("pool@wide", 9)):
+        now = budget.note(now, step_of(now, name), {"count": count})
+    assert (now.pool.count, now.variant("wide").count, now.generate.count) == (17, 9, 9)
+    assert now.variant("wide").rotation == 10.0
+    made = budget.note(now, step_of(now, "generate@copy_paste@wide"), {"time_budget": "20s"})
+    budget.save(finished=True)
+    assert Budget.open(tmp_path, "20m").applied(config, plan(config)) == made
+    changed = config.model_copy(update={"pool": config.pool.model_copy(update={"count": 300})})
+    assert Budget.open(tmp_path, "20m").applied(changed, plan(changed)).generate.count == config.generate.count
 
 
 def test_a_training_that_begins_with_pseudo_defects_is_left_its_steps(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from ticking import Ticking
 
 from anomaly_gan.core.manifest import read_manifest
 from anomaly_gan.core.resources import PACKAGE
-from anomaly_gan.core.time_budget import TimeBudget
+from anomaly_gan.core.time_budget import TimeBudget, TimeUp
 from anomaly_gan.pipeline import execute as room
 from anomaly_gan.pipeline.config import RunConfig, read_run_config
 from anomaly_gan.pipeline.course import Course, write_progress
@@ -45,7 +46,7 @@ def test_where_the_time_is_over_the_report_is_written_all_the_same(cut_short):
     assert [bool(read_manifest(run / name)) for name in ("ingest", "pool", "compare", "report")] == [1, 0, 0, 1]
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Unfinished run." in page and "compare" in page
-    assert "1s are over: pool and what comes after it is not begun" in said
+    assert "1s are over: pool is not begun, nor what comes after it, but for the report" in said
 
 
 def test_a_run_begins_with_its_plan_and_prints_what_ingest_found(cut_short):
@@ -106,3 +107,24 @@ def test_what_time_ended_goes_on_with_what_is_done_and_stays_fresh_under_the_sam
     execute(config, run, steps, "2h")
     assert "all fresh: nothing to do" in "\n".join(said)
     assert not foresee(config, run, steps)["generate@copy_paste"].fresh, "without a budget it is made whole"
+
+
+def test_a_stage_of_no_use_by_halves_is_left_out_with_what_needs_it_and_the_run_ends_with_its_report(
+    cut_short, tmp_path, monkeypatch
+):
+    run, config = tmp_path / "run", cut_short[1]
+    shutil.copytree(cut_short[0], run)
+    real = room.run_step
+
+    def up(config, run, step, *others):
+        if step.name in ("pool", "compare"):
+            raise TimeUp
+        return real(config, run, step, *others)
+
+    monkeypatch.setattr(room, "run_step", up)
+    monkeypatch.setattr(room, "pace_of", lambda *_: Pace())
+    said: list[str] = []
+    monkeypatch.setattr(room, "say", said.append)
+    assert execute(config, run, plan(config), "2h").not_reached == ("pool", "compare")
+    assert "2h are over: pool is not finished, nor what comes after it, but for the report" in said
+    assert (run / "report.html").is_file()

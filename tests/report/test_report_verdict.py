@@ -220,6 +220,23 @@ def test_a_run_with_a_failed_category_ends_with_exit_code_1_and_says_so_last(mix
     assert clean == Closing(("Fine.", "  " + mixed.arms[1].decisions[0].sentence), 0)
 
 
+def test_where_a_figure_means_nothing_the_console_says_so_however_much_else_there_is_to_say():
+    off = [metric(f"figure_{number}", "warn") for number in range(9)]
+    dim = crack(*off, ap_real=0.01, ap=0.02, width_px=2.1)
+    arm = verdict_of(facts(dim, seeds=1, sound_test=0))
+    said = closing(Verdict("", (arm,))).lines
+    for words in (
+        "hardly finds it: AP@0.5",
+        "2.1 px wide",
+        "one training of each kind",
+        "no sound photograph to test on",
+    ):
+        assert sum(words in line for line in said) == 1, words
+        assert any(words in advice.sentence for advice in arm.advice)
+    assert said[said.index("What can be done:") + 1].startswith("  crack: figure_0 is off")
+    assert f"  and {len(arm.advice) - 6} more in the report" in said
+
+
 def test_the_verdict_goes_to_json_and_back_and_closes_a_run_folder(mixed, tmp_path: Path):
     content = json.loads(json.dumps(mixed.to_json()))
     assert Verdict.from_json(content) == mixed and content["passed"] is False

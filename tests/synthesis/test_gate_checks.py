@@ -226,6 +226,22 @@ def test_verdicts(counts, figure, verdict, words):
     assert found.level == verdict and words in found.sentence and found.sentence.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("ratio", "pasted", "verdict", "words"),
+    [
+        (5.3, 2.8, "warn", "that of real ones laid on other parts 2.80 times, above 1"),
+        (7.1, 2.8, "fail", "above the limit of 7"),
+        (2.6, 2.4, "fail", "above the limit of 2.5"),
+        (2.6, None, "fail", "above the limit of 2.5"),
+        (float("nan"), 2.8, "fail", "limit"),
+    ],
+)
+def test_where_real_ones_laid_on_other_parts_lie_far_off_too_the_limit_counts_from_them(ratio, pasted, verdict, words):
+    one = data(8, defects(ratio))
+    found = decide(replace(one, figures={**one.figures, "pasted": {"n": 9, "over_p95": pasted}}))
+    assert found.level == verdict and words in found.sentence
+
+
 def data(objects, figure, **counts):
     return CategoryData(
         "spot", CONFIG, replace(COUNTS, **counts), Reals(objects), figures={"defect": figure}, names=NAMES

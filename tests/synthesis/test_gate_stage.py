@@ -199,6 +199,9 @@ def test_noise_in_place_of_defects_fails_by_the_figures_alone(run_gate, small_ru
     assert metrics["verdict"] == "fail", [item["sentence"] for item in metrics["categories"].values()]
     failed = [name for name, item in metrics["categories"].items() if item["verdict"] == "fail"]
     assert metrics["dropped"] == failed
+    asked = [item for item in metrics["categories"].values() if "pasted" in item]
+    assert asked and all(item["pasted"]["n"] >= 5 for item in asked)
+    assert all(item["pasted"]["over_p95"] is not None for item in asked)
     assert GateResult.from_json(metrics).to_json() == metrics
     _, kept, _ = run_gate("kept", spoil=spoil, on_fail="keep")
     assert kept["verdict"] == "fail" and kept["dropped"] == []

@@ -20,6 +20,8 @@ FILE = "verdict.json"
 CALLS: dict[Call, str] = {"use": "use", "do not use": "do not use", "cannot tell": "cannot tell for"}
 MOST_ADVICE = 6
 """Sentences on the console; the report and ``verdict.json`` have all."""
+MEANINGLESS = ("blind", "thin", "one_seed", "no_sound")
+"""Rules that say where a figure means nothing: the first sentence of each is always on the console."""
 
 
 def build(run: Run) -> Verdict:
@@ -89,12 +91,19 @@ def closing(verdict: Verdict) -> Closing:
     lines += [f"  {arm.arm}: {in_short(arm)}" for arm in verdict.arms[1:]]
     todo = to_do(first) if first is not None else []
     if todo:
-        lines.append("What can be done:")
-        lines += [f"  {advice.sentence}" for advice in todo[:MOST_ADVICE]]
-        left = len(todo) - MOST_ADVICE
+        shown = on_console(todo)
+        lines += ["What can be done:", *(f"  {advice.sentence}" for advice in shown)]
+        left = len(todo) - len(shown)
         lines += [f"  and {left} more in the report"] if left > 0 else []
     lines += gate_lines({arm.arm: (arm.failed, bool(arm.dropped)) for arm in verdict.arms})
     return Closing(tuple(lines), 0 if verdict.passed else 1)
+
+
+def on_console(todo: Sequence[Advice]) -> list[Advice]:
+    """As many as fit, in their order; what says that a figure means nothing among them."""
+    always = {advice.rule: advice for advice in reversed(todo) if advice.rule in MEANINGLESS}.values()
+    others = [advice for advice in todo if advice not in always][: max(0, MOST_ADVICE - len(always))]
+    return [advice for advice in todo if advice in always or advice in others]
 
 
 def in_short(arm: ArmVerdict) -> str:

@@ -51,6 +51,8 @@ def decide(category: CategoryFacts, facts: Facts) -> Decision:
     if gate is not None and gate.level == "fail":
         failing = ", ".join(metric for metric, item in gate.metrics.items() if item.level == "fail")
         return Decision(name, "do not use", f"it fails the gate ({failing})", None, *size)
+    if gate is not None and "time" in gate.metrics:
+        return Decision(name, "cannot tell", gate.metrics["time"].sentence, None, *size)
     if gate is not None and gate.level == "too_few":
         short = [item for item in gate.metrics.values() if item.level == "too_few" and item.of == "objects"]
         missing = max([(item.need or 0) - (item.have or 0) for item in short], default=0)

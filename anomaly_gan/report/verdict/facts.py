@@ -180,13 +180,17 @@ def read_arm(
 
 def ended_by_time(run: Run, arm: str, summary: Mapping[str, Any]) -> tuple[str, ...]:
     """A clause for every stage of the arm that a time budget ended, and for the comparison."""
-    stages = {name: run.get(name) for name in (f"generate@{arm}", f"gate@{arm}", "label_check")}
-    made, judged, checked = (
-        stage.metrics if stage and stage.metrics.get("ended_by") == "time" else {} for stage in stages.values()
+    variant = arm.partition("@")[2]
+    names = (f"pool@{variant}" if variant else "pool", f"generate@{arm}", f"gate@{arm}", "label_check")
+    pooled, made, judged, checked = (
+        stage.metrics if stage and stage.metrics.get("ended_by") == "time" else {} for stage in map(run.get, names)
     )
-    found = [f"{made['count']} of {made['planned']} photographs were generated"] if made else []
+    found = [f"{pooled['count']} of {pooled['planned']} masks of each category were built"] if pooled else []
+    found += [f"{made['count']} of {made['planned']} photographs were generated"] if made else []
     left = sum(mapping(judged.get("not_judged")).values())
     found += [f"{left} generated photographs were not looked at"] if left else []
+    blank = judged.get("not_measured") or []
+    found += [f"the gate's figures of {', '.join(blank)} were not measured"] if blank else []
     found += [f"the label check was trained {checked['steps']} of {checked['planned_steps']} steps"] if checked else []
     missing, short = len(summary.get("missing") or []), int(summary.get("ended_by_time") or 0)
     found += [f"{_trainings(missing)} not reached"] if missing else []

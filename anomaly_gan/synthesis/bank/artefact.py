@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...core.masks import union
+from ...core.time_budget import TimeBudget
 from ...metrics.artefact import artefact_auroc
 from ...metrics.crops import defect_crop
 from ...metrics.features import Backbone
@@ -18,10 +19,14 @@ LARGEST = 128
 
 
 def artefact_by_category(
-    painters: Painters, items: Sequence[PoolItem], backbone: Backbone, most: int = 48
+    painters: Painters,
+    items: Sequence[PoolItem],
+    backbone: Backbone,
+    most: int = 48,
+    watch: TimeBudget | None = None,
 ) -> dict[str, float | None]:
     """The artefact AUROC (see ``metrics.artefact``) of at most ``most`` shams of each category; None where a method
-    repaints whole photographs, or too few objects are there."""
+    repaints whole photographs, or too few objects are there; none of a category that ``watch`` leaves no time for."""
     by_category: dict[str, list[PoolItem]] = {}
     for item in items:
         by_category.setdefault(item.image.extra["category"], []).append(item)
@@ -30,6 +35,8 @@ def artefact_by_category(
     for name, own in sorted(by_category.items()):
         shams, untouched, names = [], [], []
         for attempt, item in enumerate(own[:most]):
+            if watch is not None and watch.over():
+                return result
             sample = painters.sham(attempt)[0]([item], attempt)[0]
             if sample.base is None:
                 break

@@ -19,6 +19,7 @@ from ...core.files import write_json
 from ...core.progress import say, track
 from ...core.seeding import rng_for
 from ...core.stage import Context
+from ...core.time_budget import TimeBudget, while_time
 from ...metrics.two_sample import describe, two_sample
 from ..gate.candidate import Candidate, Setting
 from ..gate.checks import check
@@ -51,7 +52,7 @@ def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, Any]:
     found = {}
     for name, own in items.items():
         given = config.categories.get(name)
-        trials = [] if given else _trials(name, own[: config.count], painters, reals, inputs)
+        trials = [] if given else _trials(name, own[: config.count], painters, reals, inputs, context.deadline)
         taken, why = (given, "set in choose.categories") if given else decide(trials, config)
         say(f"choose {name}: {'nothing is generated' if taken == NONE else taken}; {why}")
         found[name] = {"method": taken, "why": why, "trials": [trial.to_json() for trial in trials]}
@@ -60,7 +61,12 @@ def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, Any]:
 
 
 def _trials(
-    name: str, items: Sequence[PoolItem], painters: dict[str, Generate], reals: RealDefects, inputs: MethodInputs
+    name: str,
+    items: Sequence[PoolItem],
+    painters: dict[str, Generate],
+    reals: RealDefects,
+    inputs: MethodInputs,
+    watch: TimeBudget | None = None,
 ) -> list[Trial]:
     real = [
         (describe(defect.window.pixels, defect.window.mask_01), defect.group)
@@ -71,7 +77,7 @@ def _trials(
     trials = []
     for method, paint in painters.items():
         made: list[Row] = []
-        for item in track(items, f"choose {name}: {method}"):
+        for item in while_time(track(items, f"choose {name}: {method}"), watch):
             sample = paint([item], 0)[0]
             if not check(_candidate(sample, item), Setting(GateConfig(), reals=reals)).findings:
                 made.append(_row(sample, item, groups[item.image.extra["normal_file"]]))

@@ -25,6 +25,7 @@ from ...core.manifest import read_product
 from ...core.masks import decode_rle, encode_rle, mask_area, mask_box_xywh
 from ...core.progress import track
 from ...core.stage import Context
+from ...core.time_budget import TimeBudget, while_time
 from ..gate.config import ExportConfig
 from .amounts import Copies, fixed_shape, keep_per_real, write_copies
 from .failed import without_failed
@@ -60,7 +61,7 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
     if config.real_times > 1:
         copies = write_copies(real, config.real_times, fixed_shape(context.inputs["pool"]), context.seed, out)
         asked |= {"real_times": config.real_times, "real_copies": len(copies)}
-    exported = merge(real, kept, out, copies)
+    exported = merge(real, kept, out, copies, context.deadline)
     exported.save(out)
     verify(out)
     per_category = {
@@ -127,7 +128,9 @@ def read_outliers(path: Path, accepted: Dataset) -> set[str]:
     return {name for name, outlier in found.items() if outlier}
 
 
-def merge(real: Dataset, synthetic: Dataset, out: Path, copies: Copies = ()) -> Dataset:
+def merge(
+    real: Dataset, synthetic: Dataset, out: Path, copies: Copies = (), watch: TimeBudget | None = None
+) -> Dataset:
     """Copy the files under ``images/real`` and ``images/synthetic`` and number everything from 1; ``copies`` lie there
     already."""
     images: list[ImageRecord] = []
@@ -138,7 +141,7 @@ def merge(real: Dataset, synthetic: Dataset, out: Path, copies: Copies = ()) -> 
                 images.append(replace(copy, id=len(images) + 1))
                 annotations += [replace(item, image_id=len(images)) for item in items]
         of_image = dataset.by_image()
-        for image in track(dataset.images, f"export {folder}"):
+        for image in while_time(track(dataset.images, f"export {folder}"), watch):
             name, number = f"{folder}/{image.file_name}", len(images) + 1
             _copy(dataset.path_of(image), image, out / "images" / name)
             images.append(replace(image, id=number, file_name=name, split="train"))

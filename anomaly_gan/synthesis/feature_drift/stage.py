@@ -24,6 +24,7 @@ from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context
 from ...core.tables import write_csv
+from ...core.time_budget import while_time
 from ...metrics.backbones import Extractors, build_extractors
 from ...metrics.crops import defect_crop, masked_crop
 from ..gate.config import GateConfig
@@ -62,7 +63,7 @@ def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, An
     items = {name: own[: config.count] for name, own in pool_items(inputs.pool).items()}
     made = {
         step: generated_crops(inputs, weights, config, items)
-        for step, weights in track(snapshots, f"features {config.method}")
+        for step, weights in while_time(track(snapshots, f"features {config.method}"), context.deadline)
     }
     categories = {
         name: _category(
@@ -74,7 +75,7 @@ def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, An
             config,
             context.seed,
         )
-        for name in items
+        for name in while_time(items, context.deadline)
     }
     result = {
         "kernel": extractors.names["kernel"],

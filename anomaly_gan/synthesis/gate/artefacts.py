@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...core.time_budget import TimeBudget
 from ...metrics.backbones import embedded_backbone, place_of
 from ..bank.artefact import artefact_by_category
 from ..bank.painters import Painters
@@ -19,14 +20,15 @@ FOLDER = "shams"
 
 
 def artefacts(
-    config: GateConfig, inputs: MethodInputs, items: Sequence[PoolItem], out: Path
+    config: GateConfig, inputs: MethodInputs, items: Sequence[PoolItem], out: Path, watch: TimeBudget | None = None
 ) -> dict[str, dict[str, Any]]:
     """``{"artefact": {"auroc", "pairs"}}`` of every category; empty where it is not asked for (``artefact: 0``), where
-    the method would paint real defects into shams, or where there is no sound photograph to cut texture from."""
+    the method would paint real defects into shams, or where there is no sound photograph to cut texture from; without
+    the categories that ``watch`` leaves no time for."""
     if not config.artefact or not method(config.method).shams or not inputs.train.normals():
         return {}
     painters = Painters(config.method, inputs, out / FOLDER, sets=1)
-    found = artefact_by_category(painters, items, embedded_backbone(place_of(inputs.device)), config.artefact)
+    found = artefact_by_category(painters, items, embedded_backbone(place_of(inputs.device)), config.artefact, watch)
     shutil.rmtree(out / FOLDER, ignore_errors=True)
     counts = Counter(item.image.extra["category"] for item in items)
     return {

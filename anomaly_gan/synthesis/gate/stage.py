@@ -22,7 +22,7 @@ from ...core.images import read_pixels, read_record, write_png
 from ...core.progress import track
 from ...core.seeding import rng_for
 from ...core.stage import Context
-from ...core.time_budget import TimeBudget
+from ...core.time_budget import TimeBudget, TimeUp
 from ...engine.cluster import active, call
 from ...metrics.backbones import build_extractors, place_of
 from ..conditions import Control
@@ -38,8 +38,9 @@ from .checks import check
 from .config import GateConfig
 from .defects import RealDefects, defects_of
 from .inspector import Inspector
+from .pasted import Pasted, far_off
 from .results import Counts, GateResult
-from .verdict import decide
+from .verdict import decide, undecided
 from .views import CategoryViews
 
 LOOKING_SHARE = 0.6
@@ -49,7 +50,8 @@ LOOKING_SHARE = 0.6
 def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     """Judge ``generate@METHOD``; write accepted photographs, ``rejected/`` and ``decisions.jsonl``.
 
-    Photographs that time leaves no look at are neither accepted nor rejected, and not wanted; they are counted.
+    Photographs that time leaves no look at are neither accepted nor rejected, and not wanted; they are counted. Of a
+    category that it leaves unmeasured nothing is said.
 
     The verdict is in the metrics; nothing is raised for a bad one. The bytes depend on the inputs and the seed alone.
 
@@ -76,7 +78,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
         until = watch.part(LOOKING_SHARE * place / len(by_category)) if watch else None
         rows[name], count, labels = keeper.category(name, images, until)
         counts[name] = count, labels
-    traces = artefacts(config, keeper.inputs, [item for name in by_category for item in keeper.items[name]], out)
+    traces = artefacts(config, keeper.inputs, [item for name in by_category for item in keeper.items[name]], out, watch)
     counts = {name: (count, {**labels, **traces.get(name, {})}) for name, (count, labels) in counts.items()}
     write_text(
         out / "decisions.jsonl",
@@ -84,8 +86,10 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     )
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
-    result = measure(config, context, keeper.reals, replace(accepted, folder=out), counts).to_json()
-    return result | ({"ended_by": "time", "not_judged": keeper.not_judged} if keeper.not_judged else {})
+    result = measure(config, context, keeper.reals, replace(accepted, folder=out), counts, watch)
+    unmeasured = [name for name, item in result.categories.items() if "time" in item.metrics]
+    cut = {"not_judged": keeper.not_judged, "not_measured": unmeasured}
+    return result.to_json() | ({"ended_by": "time", **cut} if any(cut.values()) else {})
 
 
 def control_of(generated: Path) -> Control:
@@ -100,18 +104,25 @@ def measure(
     reals: RealDefects,
     accepted: Dataset,
     counts: Mapping[str, tuple[Counts, dict[str, Any]]],
+    watch: TimeBudget | None = None,
 ) -> GateResult:
-    """Every category's figures and verdict; ``counts`` gives its counts and, where asked, its label checks."""
+    """Every category's figures and verdict; ``counts`` gives its counts and, where asked, its label checks. Once the
+    time is over, no further category is measured."""
     extractors = build_extractors(context.device)
     views = CategoryViews(reals.train, accepted, extractors, config, context.seed)
     categories = {}
     for name in track(list(counts), f"figures {config.method}"):
         count, labels = counts[name]
         made = defects_of(accepted, name, config.max_n, rng_for(context.seed, "gate", name, "fake"))
-        figures = {**labels, **views.figures(name)}
-        categories[name] = decide(
-            CategoryData(name, config, count, reals, made, figures, extractors.names, context.seed)
-        )
+        data = CategoryData(name, config, count, reals, made, labels, extractors.names, context.seed)
+        try:
+            figures = {**labels, **views.figures(name, watch)}
+            if far_off(figures["defect"], extractors.names["kernel"], config):
+                crops = Pasted(context, config.max_n).crops(name)
+                figures |= {"pasted": {"n": len(crops), "over_p95": views.over_p95(name, crops)}} if crops else {}
+            categories[name] = decide(replace(data, figures=figures), watch)
+        except TimeUp:
+            categories[name] = undecided(data)
     failed = [name for name, item in categories.items() if item.level == "fail"]
     return GateResult(config.method, extractors.names, categories, failed if config.on_fail == "drop" else ())
 

@@ -16,6 +16,7 @@ import numpy as np
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...core.images import read_record
 from ...core.seeding import rng_for
+from ...core.time_budget import TimeBudget, while_time
 from ...metrics.backbones import Extractors
 from ...metrics.crops import defect_crop, masked_crop
 from .config import GateConfig
@@ -50,8 +51,12 @@ class CategoryViews:
         self.gray = train.info.get("mode", "L") == "L"
         self.ids = {category.name: category.id for category in train.categories}
 
-    def figures(self, name: str) -> dict[str, Any]:
-        """``{view: figures}`` of one category."""
+    def figures(self, name: str, watch: TimeBudget | None = None) -> dict[str, Any]:
+        """``{view: figures}`` of one category.
+
+        Raises:
+            TimeUp: the time is over before the last view.
+        """
         real = self._chosen(self.train, name, "real")
         fake = self._chosen(self.accepted, name, "fake")
         groups = [image.group_id for image, _ in real]
@@ -59,7 +64,7 @@ class CategoryViews:
         fake_pictures = [self._pictures(self.accepted, image, largest) for image, largest in fake]
         shown = tuple((image.sha256, json.dumps(largest.segmentation)) for image, largest in real)
         result = {}
-        for position, view_name in enumerate(VIEWS):
+        for position, view_name in while_time(enumerate(VIEWS), watch):
             key = (view_name, self.gray, self.config.crop_margin, shown)
             real_side = self.extractors.once(key, partial(real_pictures.of, position))
             fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
@@ -68,6 +73,17 @@ class CategoryViews:
                 view, self.extractors.names, self.config, rng_for(self.seed, "gate", name, view_name)
             )
         return result
+
+    def over_p95(self, name: str, defects: list[np.ndarray]) -> float | None:
+        """How far these pictures of defects alone lie from real ones, as the verdict's figure has it; None where N
+        carries none."""
+        real = self._chosen(self.train, name, "real")
+        of_real = [self._pictures(self.train, image, largest)[-1] for image, largest in real]
+        real_side, fake_side = self.extractors.read(of_real), self.extractors.read(defects)
+        view = View(*real_side, [image.group_id for image, _ in real], *fake_side)
+        kernel = self.extractors.names["kernel"]
+        found = figures(view, self.extractors.names, self.config, rng_for(self.seed, "gate", name, "pasted"))[kernel]
+        return None if found is None else found["over_p95"]
 
     def _chosen(self, dataset: Dataset, name: str, side: str) -> list[tuple[ImageRecord, Annotation]]:
         """Photographs that show the category, each with its largest instance, by name; at most ``max_n``."""

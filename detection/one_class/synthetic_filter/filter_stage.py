@@ -23,6 +23,7 @@ from anomaly_gan.core.manifest import read_product
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.stage import Context
+from anomaly_gan.core.time_budget import TimeBudget, while_time
 
 from ..inspection.calibration import calibrate
 from ..inspection.checkpoint import Model, load_model
@@ -67,7 +68,7 @@ def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, 
     train = ingest.split("train")
     held_out = part_normals(ingest, read_setting(folder, "held_out"), context.seed).held_out
     sets = {"synthetic": made, "real_defects": labelled(train), "held_out_normals": borrowed(ingest, held_out, made)}
-    findings = compare_sets(sets, models, ingest, held_out, config)
+    findings = compare_sets(sets, models, ingest, held_out, config, context.deadline)
     why = [reasons(item, config.found_by, config.blamed_by) for item in findings["synthetic"]]
     lines = [_line(subject, item, found) for subject, item, found in zip(made, findings["synthetic"], why, strict=True)]
     write_text(
@@ -172,13 +173,19 @@ def compare_sets(
     ingest: Dataset,
     held_out: Sequence[ImageRecord],
     config: OneClassFilterConfig,
+    watch: TimeBudget | None = None,
 ) -> dict[str, list[dict[str, Finding]]]:
-    """By set and subject, what each detector says."""
+    """By set and subject, what each detector says.
+
+    Raises:
+        TimeUp: the time is over before all is looked at.
+    """
     found: dict[str, list[dict[str, Finding]]] = {key: [{} for _ in subjects] for key, subjects in sets.items()}
     for name, model in models.items():
         held = hold(model, ingest, held_out, config)
         for key, subjects in sets.items():
-            for start in track(range(0, len(subjects), config.batch), f"one-class filter {name} {key}"):
+            chunks = track(range(0, len(subjects), config.batch), f"one-class filter {name} {key}")
+            for start in while_time(chunks, watch):
                 part = subjects[start : start + config.batch]
                 for place, findings in enumerate(_compare_chunk(part, model, ingest, held, config), start=start):
                     found[key][place][name] = findings

@@ -16,6 +16,8 @@ def few_parts(facts: Facts) -> list[Advice]:
         if category.gate is None or category.gate.level != "too_few":
             continue
         short = [item for item in category.gate.metrics.values() if item.level == "too_few" and item.need]
+        if not short:  # time was over, which has a rule of its own
+            continue
         least = max(short, key=lambda item: (item.of == "objects", (item.need or 0) - (item.have or 0)))
         need, have = least.need or 0, least.have or 0
         what = "parts" if least.of == "objects" else "photographs"

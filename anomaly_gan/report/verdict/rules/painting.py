@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....synthesis.gate.results import MetricResult
 from ..advice import Advice
 from ..facts import CategoryFacts, Facts
 from .masks import told
@@ -56,12 +57,19 @@ def look(facts: Facts) -> list[Advice]:
             "look",
             category.name,
             f"generated defects differ from real ones {metric.value:.1f} times as much as real ones of other parts do"
+            + _of_pasted(metric)
             if metric.value is not None
             else "how far generated defects are from real ones cannot be measured",
             remedy(facts),
         )
         for category, metric in told(facts, "defects")
     ]
+
+
+def _of_pasted(metric: MetricResult) -> str:
+    """Where real defects laid on other parts lie further off than real ones, what they came to."""
+    pasted = metric.detail.get("pasted")
+    return f" (real ones laid on other parts {pasted:.1f} times, so up to {metric.limit:.1f} passes)" if pasted else ""
 
 
 def variety(facts: Facts) -> list[Advice]:

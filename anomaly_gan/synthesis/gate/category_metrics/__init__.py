@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ....core.time_budget import TimeBudget, while_time
 from ..results import Level, MetricResult
 from . import accepted, artefact, colour, direction, distance, diversity, label, outline, place, size, tone, two_sample
 from .data import CategoryData
@@ -48,11 +49,17 @@ CATEGORY_METRICS: tuple[CategoryMetric, ...] = (
 )
 
 
-def measure(data: CategoryData, metrics: tuple[CategoryMetric, ...] = CATEGORY_METRICS) -> dict[str, MetricResult]:
-    """Every metric that applies, by name."""
+def measure(
+    data: CategoryData, metrics: tuple[CategoryMetric, ...] = CATEGORY_METRICS, watch: TimeBudget | None = None
+) -> dict[str, MetricResult]:
+    """Every metric that applies, by name.
+
+    Raises:
+        TimeUp: the time is over before the last one.
+    """
     found = {}
     few, made = data.objects < data.config.judged_objects, data.counts.accepted
-    for row in metrics:
+    for row in while_time(metrics, watch):
         result = row.function(data)
         if result is None:
             continue

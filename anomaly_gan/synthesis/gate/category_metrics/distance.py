@@ -4,6 +4,9 @@ The kernel distance decides, as it is unbiased at small N, against the 95th perc
 distance where that percentile is not positive. Of the defects alone it may fail a category. Crops and whole photographs
 hold the part around the defect, which differs from real to generated for reasons of its own (generated defects lie on
 other photographs than real ones): these warn, and only beyond the limit at which a defect fails.
+
+Of nearly equal real defects that percentile is next to nothing. So a category that would fail is held against real ones
+of its own laid on other parts (``gate.pasted``), too: where these would fail themselves, the limit counts from them.
 """
 
 from __future__ import annotations
@@ -49,10 +52,15 @@ def _measure(
         return MetricResult(name, level, f"{opening} not a number", limit=fail or warn, detail=detail)
     said = f"{opening} {ratio:.2f} times the 95th percentile of real against real (N = {figures['n']}"
     said = f"{said}{''.join(_beside(figures, data.names, kind)) if fail is not None else ''})"
+    pasted = (data.figures.get("pasted") or {}).get("over_p95") if kind == "kernel" else None
+    if fail is not None and pasted is not None and pasted > fail:
+        said += f", that of real ones laid on other parts {pasted:.2f} times"
+        fail, detail = round(fail * pasted, 2), {**detail, "pasted": pasted}
     if fail is not None and not ratio <= fail:  # so written, a NaN fails
         return MetricResult(name, "fail", f"{said}, above the limit of {fail:g}", ratio, 1.0, fail, detail=detail)
     if not ratio <= warn:
-        return MetricResult(name, "warn", f"{said}, above {warn:g}", ratio, 1.0, warn, detail=detail)
+        limit = fail if "pasted" in detail else warn
+        return MetricResult(name, "warn", f"{said}, above {warn:g}", ratio, 1.0, limit, detail=detail)
     return MetricResult(name, "pass", said, ratio, 1.0, fail or warn, detail=detail)
 
 
