@@ -7,7 +7,7 @@ import sys
 
 
 def main() -> None:
-    """The command line; Ctrl-C is answered in one line from the first import on, and asks nothing of what is done."""
+    """The command line; Ctrl-C is answered in one line from the first import to the exit."""
     try:
         from .cli.main import main as work
     except KeyboardInterrupt:
@@ -16,7 +16,7 @@ def main() -> None:
     try:
         work()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # at the exit, too, and without a word
 
 
 if __name__ == "__main__":
