@@ -106,8 +106,19 @@ def measure(
     counts: Mapping[str, tuple[Counts, dict[str, Any]]],
     watch: TimeBudget | None = None,
 ) -> GateResult:
-    """Every category's figures and verdict; ``counts`` gives its counts and, where asked, its label checks. Once the
-    time is over, no further category is measured."""
+    """Every category's figures and verdict.
+
+    Args:
+        config: the section of the configuration.
+        context: seed, device and the folders it reads.
+        reals: real defects of the training split.
+        accepted: the photographs that passed their checks.
+        counts: by category its counts and, where asked, its label checks.
+        watch: once it is over, no further category is measured; None: all are.
+
+    Returns:
+        What the gate says, category by category.
+    """
     extractors = build_extractors(context.device)
     views = CategoryViews(reals.train, accepted, extractors, config, context.seed)
     categories = {}

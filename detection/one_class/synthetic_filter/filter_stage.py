@@ -177,6 +177,17 @@ def compare_sets(
 ) -> dict[str, list[dict[str, Finding]]]:
     """By set and subject, what each detector says.
 
+    Args:
+        sets: what is looked at, by the set's name.
+        models: the trained detectors by name.
+        ingest: the real data set.
+        held_out: sound photographs that no detector was trained with.
+        config: the section of the configuration.
+        watch: the time for all of it; None: as long as it takes.
+
+    Returns:
+        One row for each subject, by the set's name: a finding of each detector.
+
     Raises:
         TimeUp: the time is over before all is looked at.
     """
