@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ....core.progress import say
 from ....core.time_budget import TimeBudget
-from ....core.weights import find
+from ....core.weights import find, listing
 from ....engine.checkpoint import save_weights
 from ....engine.loop import Schedule, fit
 from ....engine.task import Losses, Update
@@ -95,10 +95,9 @@ def prepare_aware(
         The network, and ``vgg16``, ``training crops`` or ``random``.
     """
     torch.manual_seed(seed % 2**32)
-    vgg16 = find("vgg16")
-    if vgg16 and width != VGG_WIDTH:
+    vgg16 = find("vgg16") if width == VGG_WIDTH else None
+    if width != VGG_WIDTH and any(item["present"] for item in listing() if item["name"] == "vgg16"):
         say(WHY_NOT_VGG.format(width=width))
-        vgg16 = None
     saved = out / "aware.safetensors"
     state = load_file(saved) if saved.is_file() else None
     net = AwareNet(3 if vgg16 else channels, width) if state is None else AwareNet(state["mean"].shape[1], width)
