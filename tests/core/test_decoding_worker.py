@@ -66,6 +66,11 @@ def asleep(name, content):
     time.sleep(100)
 
 
+def late(name, content):
+    time.sleep(1)
+    return {"told": "of the one before"}, []
+
+
 def who(name, content):
     return {"who": os.getpid(), "handles": len(list(Path("/proc/self/fd").iterdir()))}, []
 
@@ -152,7 +157,7 @@ def test_ctrl_c_over_an_answer_leaves_no_answer_for_the_next(anew):
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
         with pytest.raises(KeyboardInterrupt):
-            guarded("x", b"", asleep)
+            guarded("x", b"", late)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert guarded("x", bytes(6), answer, number=5)[0]["told"] == 5
