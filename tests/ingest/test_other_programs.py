@@ -78,3 +78,12 @@ def test_yolo_outlines_grow_by_their_rim_where_opencv_draws_them(ours: Dataset, 
     assert sorted(found) == sorted(expected(ours))
     for areas in found.values():
         assert not areas or (areas[0], areas[1]) == (9 * 5, 11 * 9)
+
+
+def test_no_library_that_could_be_locked_keeps_every_pixel() -> None:
+    """The evidence for writers of our own, on the page of own data: it tells when a library gets better."""
+    script = ROOT / "benchmarks/library_writers.py"
+    done = subprocess.run([PYTHON, script], capture_output=True, text=True, timeout=300, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    keeps = [name for name, lost in found.items() if isinstance(lost, dict) and not any(lost.values())]
+    assert len(found) == 6 and keeps == ["datumaro voc"]
