@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ConfigError
-from .renamed import FILES, KEYS, WORDS, newest, with_new_keys
+from .renamed import FILES, GONE, KEYS, WORDS, newest, with_new_keys
 
 
 class Config(BaseModel):
@@ -38,10 +38,13 @@ class Config(BaseModel):
         if not isinstance(values, dict):
             return values
         fields = cls.model_fields
+        fixed = {name: getattr(cls, name) for name in cls.__class_vars__}
+        for kind in cls.__mro__:
+            fixed |= GONE.get(kind.__name__, {})
         return {
             name: _as_list(value, fields[name].annotation) if name in fields else value
             for name, value in cls.renamed(values).items()
-            if not (name in cls.__class_vars__ and _is_fixed_at(cls, name, value))
+            if not (name in fixed and _is_fixed_at(fixed[name], name, value))
         }
 
     @classmethod
@@ -62,9 +65,8 @@ class Config(BaseModel):
 Section = TypeVar("Section", bound=Config)
 
 
-def _is_fixed_at(kind: type[BaseModel], name: str, value: Any) -> bool:
+def _is_fixed_at(fixed: Any, name: str, value: Any) -> bool:
     """Raises ValueError where the value is another than the constant's."""
-    fixed = getattr(kind, name)
     if value == fixed or (isinstance(fixed, tuple) and isinstance(value, list) and tuple(value) == fixed):
         return True
     raise ValueError(f"{name} is no option any more: it is fixed at {fixed}")

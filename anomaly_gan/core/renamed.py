@@ -18,6 +18,12 @@ KEYS: dict[str, dict[str, str]] = {
     "RunConfig": {"certify": "label_check", "opinion": "one_class_filter"},
 }
 """Section's class -> what a key of it was called before -> its name."""
+GONE: dict[str, dict[str, object]] = {
+    "AdversarialConfig": {"input_noise": 0.0},
+    "DenseConfig": {"focus": 0.0, "bank_order": "rarest", "bank_from": 0.0, "bank_until": 1.0},
+    "LiftConfig": {"keep_banks": False},
+}
+"""Section's class -> a key that is no more -> its value in every file that wrote it down without having chosen it."""
 EXEMPLAR = {"examples": "exemplar"}
 """The method that shows what a generator starts from."""
 WORDS: dict[str, dict[str, dict[str, str]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,37 +25,38 @@ class DenseConfig(Config):
     batch: int = Field(8, ge=1, description="real crops a step")
     sound_share: float = Field(0.375, ge=0.0, le=0.9, description="share of the real crops from sound photographs")
     scale: tuple[float, float] = Field((0.75, 1.33), description="enlargement of a crop, log-uniform")
-    rotate: float = Field(10.0, ge=0.0, le=180.0, description="largest turn in degrees, where mirroring is allowed")
-    upside_down: bool = Field(True, description="also mirror top to bottom, where mirroring is allowed")
+    rotate: ClassVar[float] = 10.0
+    """Largest turn in degrees, where mirroring is allowed."""
+    upside_down: ClassVar[bool] = True
+    """Also mirror top to bottom, where mirroring is allowed."""
     brightness: float = Field(0.1, ge=0.0, le=0.5, description="largest shift, in parts of full white")
     contrast: float = Field(0.25, ge=0.0, lt=1.0, description="log-uniform from 1/(1+contrast) to 1+contrast")
     noise: float = Field(0.02, ge=0.0, le=0.5, description="largest standard deviation, in parts of full white")
-    blur: float = Field(1.0, ge=0.0, le=5.0, description="largest standard deviation of a blur, for a quarter")
+    blur: ClassVar[float] = 1.0
+    """Largest standard deviation of a blur, for a quarter."""
 
     lr: float = Field(1e-3, gt=0, description="of decoder and heads")
-    trunk_lr_factor: float = Field(0.3, ge=0.0, le=1.0)
-    weight_decay: float = Field(1e-4, ge=0)
-    average: float = Field(0.995, ge=0.0, lt=1.0, description="decay of the running mean of the weights that is kept")
-    focus: float = Field(0.0, ge=0.0, le=5.0, description="focal exponent of the cross-entropy; 0: none")
-    dice: float = Field(1.0, ge=0.0)
-    presence: float = Field(0.5, ge=0.0, description="weight of the coarse head: is there a defect here at all")
+    trunk_lr_factor: ClassVar[float] = 0.3
+    weight_decay: ClassVar[float] = 1e-4
+    average: ClassVar[float] = 0.995
+    """Decay of the running mean of the weights that is kept."""
+    dice: ClassVar[float] = 1.0
+    presence: ClassVar[float] = 0.5
+    """Weight of the coarse head: is there a defect here at all."""
 
     held_out: float = Field(
         0.15, ge=0.0, le=0.5, description="share of the training objects kept for early stop and thresholds"
     )
     fewest: int = Field(5, ge=2, description="a category with fewer objects gives none away")
     looks: int = Field(4, ge=0, description="how often the held-out objects are asked, from half of the way on")
-    patience: int = Field(3, ge=1, description="looks without a better one after which training ends")
+    patience: ClassVar[int] = 3
+    """Looks without a better one after which training ends."""
 
     bank_per_batch: int = Field(4, ge=0, description="crops of a bank added to every real batch")
     sham_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the added crops that are shams")
-    bank_order: Literal["rarest", "even"] = Field(
-        "rarest", description="categories of the added crops: in inverse proportion to the real defects, or evenly"
-    )
-    bank_from: float = Field(0.0, ge=0.0, le=1.0)
-    bank_until: float = Field(1.0, ge=0.0, le=1.0)
     prior: bool = Field(False, description="a one-class map as a further input")
-    views: int = Field(12, ge=1, description="of `cached`: augmented views kept of each defect")
+    views: ClassVar[int] = 12
+    """Of `cached`: augmented views kept of each defect."""
 
     tile: int = Field(512, ge=64, le=4096, multiple_of=32, description="largest side worked on at once when predicting")
     overlap: int = Field(96, ge=0)
@@ -77,8 +78,6 @@ class DenseConfig(Config):
             raise ValueError("scale: needs the smaller enlargement first, both above 0")
         if self.overlap * 2 > self.tile:
             raise ValueError("overlap: at most half of tile")
-        if self.bank_from > self.bank_until:
-            raise ValueError("bank_from: must not be above bank_until")
         return self
 
     def sound_slots(self) -> int:

@@ -21,21 +21,19 @@ def dense_losses(
     ``weight_B`` is the weight of each crop.
     """
     valid = valid_B1HW * weight_B.reshape(-1, 1, 1, 1)
-    losses = {"cross_entropy": _cross_entropy(logits.maps_BKHW, truth_BKHW, valid, config.focus)}
+    losses = {"cross_entropy": _cross_entropy(logits.maps_BKHW, truth_BKHW, valid)}
     if config.dice:
         losses["dice"] = config.dice * dice_loss(torch.sigmoid(logits.maps_BKHW), truth_BKHW, valid)
     if config.presence:
         coarse = F.max_pool2d(truth_BKHW * valid_B1HW, COARSE, ceil_mode=True)
         seen = F.max_pool2d(valid, COARSE, ceil_mode=True)
-        losses["presence"] = config.presence * _cross_entropy(logits.coarse_BKhw, coarse, seen, config.focus)
+        losses["presence"] = config.presence * _cross_entropy(logits.coarse_BKhw, coarse, seen)
     return losses
 
 
-def _cross_entropy(logits: Tensor, truth: Tensor, valid: Tensor, focus: float) -> Tensor:
-    """Mean over valid places and categories; focal (Lin et al. 2017, eq. 4) with exponent ``focus``."""
+def _cross_entropy(logits: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean over valid places and categories."""
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    if focus:
-        each = each * (1 - torch.exp(-each)) ** focus
     return (each * valid).sum() / (valid.sum() * logits.shape[1]).clamp(min=1.0)
 
 

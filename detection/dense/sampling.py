@@ -99,7 +99,7 @@ class CropSampler:
         self._defects = BalancedDeck(sources.defects or sources.synthetic, seed, "dense/defect")
         self._defect_kind: Kind = "defect" if sources.defects else "synthetic"
         self._sound = BalancedDeck(sources.sound, seed, "dense/sound")
-        weights = _rarity(sources.defects) if config.bank_order == "rarest" and sources.defects else None
+        weights = _rarity(sources.defects) if sources.defects else None
         self._synthetic = BalancedDeck(sources.synthetic, seed, "dense/synthetic", weights)
         self._shams = BalancedDeck(sources.shams, seed, "dense/sham", weights)
         self.sound_slots = config.sound_slots() if sources.sound else 0
@@ -112,8 +112,8 @@ class CropSampler:
         shown = self.sources.photographs or len(self.sources.synthetic)
         return max(1, math.ceil(exposures * shown / self.defect_slots - 1e-9))
 
-    def batch(self, step: int, steps: int) -> list[Slot]:
-        """The slots of a step (0-based) of ``steps``."""
+    def batch(self, step: int) -> list[Slot]:
+        """The slots of a step (0-based)."""
         slots = [
             Slot(self._defect_kind, self._defects.card(step * self.defect_slots + number))
             for number in range(self.defect_slots)
@@ -121,8 +121,6 @@ class CropSampler:
         slots += [
             Slot("sound", self._sound.card(step * self.sound_slots + number)) for number in range(self.sound_slots)
         ]
-        if not self._config.bank_from <= (step + 0.5) / steps <= self._config.bank_until:
-            return slots
         for kind, deck, count in (
             ("synthetic", self._synthetic, self._synthetic_slots),
             ("sham", self._shams, self._sham_slots),
@@ -141,7 +139,7 @@ def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], imag
 
     For ``real_defect``: photographs, how often each was shown in the mean, at least, at most; per category too.
     """
-    counts: Counter[Slot] = Counter(slot for step in range(steps) for slot in sampler.batch(step, steps))
+    counts: Counter[Slot] = Counter(slot for step in range(steps) for slot in sampler.batch(step))
     shown = {kind: sum(n for slot, n in counts.items() if slot.kind == kind) for kind in ("defect", "sound")}
     per_image: Counter[int] = Counter(dict.fromkeys(images, 0))
     per_category: dict[str, dict[str, Any]] = {}

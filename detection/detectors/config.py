@@ -59,13 +59,14 @@ class DetectConfig(Config):
     frozen_stages: int = Field(3, ge=0, le=7, description="leading stages of EfficientNet-Lite0 that stay as they are")
     backbone_lr_factor: ClassVar[float] = 0.3
     """The pretrained part learns this much slower."""
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: ClassVar[float] = 1e-4
     schedule: Literal["linear", "steps"] = Field(
         "steps", description="a tenth of the rate after 2/5 and 4/5 of the steps, or linear to zero from constant_share"
     )
     warmup: int = Field(50, ge=0, description="steps of linear warm-up; a cold head diverges without")
-    constant_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the steps before the rate falls to zero")
-    clip_norm: float = Field(5.0, gt=0)
+    constant_share: ClassVar[float] = 0.5
+    """Share of the steps before the rate falls to zero."""
+    clip_norm: ClassVar[float] = 5.0
     flip: bool = Field(True, description="mirror half of the images; off for objects of fixed pose")
     gamma: ClassVar[float] = 0.2
     """Gamma is drawn log-uniformly from 1/(1+gamma) .. 1+gamma."""

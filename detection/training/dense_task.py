@@ -92,7 +92,7 @@ class CropBatches:
     priors: Path | None = None
 
     def __call__(self, step: int) -> DenseBatch:
-        slots = self.sampler.batch(step, self.steps)
+        slots = self.sampler.batch(step)
         weights = [self.weight(slot) for slot in slots]
         if self.config.detector != "cached":
             crops = [self.crop(slot, rng_for(self.seed, "crop", step, number)) for number, slot in enumerate(slots)]

@@ -70,18 +70,18 @@ class PoolConfig(Config):
     break_chance: Share = 0.0
     """Share of the elements that are broken in 2 to ``break_parts`` parts."""
     break_parts: int = Field(3, ge=2)
-    break_gap_px: float = Field(2.5, ge=1.5)
+    break_gap_px: ClassVar[float] = 2.5
     """Width of the gaps between the parts."""
-    keep_at_border: bool = True
+    keep_at_border: ClassVar[bool] = True
     """An element that its photograph's border cut off is turned by quarters and stays at a border: its straight edge
     would look wrong elsewhere. Deviation: the paper turns and places all alike."""
-    fragment_share: Share = 0.03
+    fragment_share: ClassVar[Share] = 0.03
     """Real masks smaller than this share of their category's median area are splinters, and left out."""
-    margin_px: int = Field(1, ge=0)
+    margin_px: ClassVar[int] = 1
     """Free pixels kept between an element and the photograph's border."""
-    gap_px: int = Field(3, ge=1)
+    gap_px: ClassVar[int] = 3
     """Free pixels kept between two elements of one item, so that they stay two instances."""
-    min_area_px: int = Field(4, ge=1)
+    min_area_px: ClassVar[int] = 4
     """An element is not shrunk below this many pixels, unless it was smaller already."""
     max_area_share: float = Field(0.35, gt=0.0, le=1.0)
     """Largest share of the photograph that an item's mask may cover."""
@@ -91,7 +91,7 @@ class PoolConfig(Config):
     plausibility: PlausibilityConfig = PlausibilityConfig()
     """The model of the items' plausibility, which fills the pool where there are no experts."""
 
-    seat_score: float = Field(0.75, gt=0.0, le=1.0)
+    seat_score: ClassVar[float] = 0.75
     """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""
     seat_scales: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
     """Sizes looked for, relative to the experts' drawings."""

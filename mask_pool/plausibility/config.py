@@ -23,7 +23,7 @@ class PlausibilityConfig(Config):
     """Candidates made for one item of the pool, of which the most plausible is taken; 1 takes what comes."""
     least_score: float = Field(0.0, ge=0.0, le=10.0)
     """An item is made anew while all its candidates score less than this (0 to 10)."""
-    calibrate: bool = True
+    calibrate: ClassVar[bool] = True
     """Calibrate against the experts' scores, where there are any."""
     shape_weight: ClassVar[Weight] = 1.0
     """Weight of what the mask looks like."""
@@ -34,5 +34,5 @@ class PlausibilityConfig(Config):
     category has more of them than this, this many parts of them."""
     shrinkage: ClassVar[float] = 8.0
     """Objects that the masks of all categories together are worth beside a category's own ones."""
-    fragment_share: float = Field(0.03, ge=0.0, le=1.0)
+    fragment_share: ClassVar[float] = 0.03
     """Real masks smaller than this share of their category's median area are splinters, and left out."""

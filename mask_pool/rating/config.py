@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -34,12 +34,12 @@ class RateConfig(Config):
     allowed_hosts: tuple[str, ...] = ()
     """Further names (``name`` or ``name:port``) that browsers may use for this machine."""
 
-    backups: int = Field(5, ge=1)
+    backups: ClassVar[int] = 5
     """Copies of the ratings kept in RUN/rate/backups; one is made at each start and each clean stop, and while the
     server works after every ``backup_every`` ratings and every ``backup_minutes`` with any."""
-    backup_every: int = Field(50, ge=1)
-    backup_minutes: float = Field(10.0, gt=0)
-    comment_chars: int = Field(2000, ge=0, le=100_000)
+    backup_every: ClassVar[int] = 50
+    backup_minutes: ClassVar[float] = 10.0
+    comment_chars: ClassVar[int] = 2000
     """Longest comment."""
     body_bytes: int = Field(1_000_000, ge=1000)
     """Longest request body."""

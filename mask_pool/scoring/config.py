@@ -31,7 +31,7 @@ class EvaluateConfig(Config):
     """Weight of each criterion, by proportion; empty: all alike. A criterion left out counts 1."""
     rater_weights: dict[str, Weight] = Field(default_factory=dict)
     """Weight of each rater, by proportion; a rater left out counts 1, one with 0 is not heard at all."""
-    aggregation: Composition = "weighted_mean"
+    aggregation: ClassVar[Composition] = "weighted_mean"
     """M(., +), or Zadeh's max-min (not monotone)."""
     defuzzify: Defuzzifier = "centroid"
     """Number that a grade counts as: the centroid of its triangle, or its peak."""

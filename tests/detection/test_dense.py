@@ -151,7 +151,7 @@ def test_length_is_counted_in_exposures_of_each_real_defect() -> None:
     sampler = CropSampler(sources, DenseConfig(batch=8, sound_share=0.375), 0)
     steps = sampler.steps_for(12)
     assert steps == 24
-    shown = [slot for step in range(steps) for slot in sampler.batch(step, steps) if slot.kind == "defect"]
+    shown = [slot for step in range(steps) for slot in sampler.batch(step) if slot.kind == "defect"]
     assert len(shown) == 120
 
 

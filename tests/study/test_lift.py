@@ -140,7 +140,7 @@ def test_a_finished_cell_holds_while_its_setting_does(photographs):
     older = json.loads(json.dumps(recorded))
     del older["detect"]["clip_norm"]  # a field that came later, at its default
     assert still_holds(older, recorded)
-    changed = config(photographs, detect={"detector": "dense", "exposures": 1.0, "clip_norm": 1.0, "dense": TINY})
+    changed = config(photographs, detect={"detector": "dense", "exposures": 1.0, "warmup": 1, "dense": TINY})
     assert not still_holds(older, setting(changed, cell))
     of_others = {"detector": "dense", "exposures": 1.0, "warmup": 0, "roi_samples": 8, "dense": TINY}
     assert still_holds(recorded, setting(config(photographs, detect=of_others), cell))

@@ -106,7 +106,6 @@ class LiftConfig(Config):
     arms: dict[str, LiftArm]
     rounds: tuple[Round, ...] = (Round(),)
     bootstrap: int = Field(500, ge=0)
-    keep_banks: bool = False
 
     @model_validator(mode="after")
     def _arms_known(self) -> LiftConfig:

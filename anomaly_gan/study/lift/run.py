@@ -67,7 +67,7 @@ class Race:
             if result is None and train:
                 result = self._train(cell)
                 later = {other.share for other in cells[place + 1 :]}
-                if not self.config.keep_banks and cell.share not in later:
+                if cell.share not in later:
                     self._prepared(cell.share).drop_banks()
             if result is not None:
                 self.done[cell] = result

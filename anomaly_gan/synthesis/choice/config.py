@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,7 @@ class ChooseConfig(Config):
     """Photographs painted per method and category."""
     margin: float = Field(0.05, ge=0, le=0.5)
     """By so much lower another method's two-sample AUROC must be to be taken instead of one named before it."""
-    least_accepted: float = Field(0.5, ge=0, le=1)
+    least_accepted: ClassVar[float] = 0.5
     """A method of which a smaller share passes the gate's checks is not taken; where that holds for all, none is."""
     categories: dict[str, str] = Field(default_factory=dict)
     """What you choose yourself: category → method, or ``none``."""

@@ -30,7 +30,7 @@ class GateConfig(Config):
     """Where the mean of an instance stays, its change must exceed this multiple of the texture around it: exchanging
     normal texture for normal texture is no defect."""
     min_area_px: ClassVar[int] = 4
-    max_area_share: float = Field(0.9, gt=0, le=1)
+    max_area_share: ClassVar[float] = 0.9
     least_likely: float = Field(0.1, ge=0, le=1)
     """A photograph is rejected where a defect's direction, place or distance to the border is less likely than so many
     times that of the least likely real one, or less of it on the part than of any; 0: nothing is, and it is measured
@@ -60,14 +60,14 @@ class GateConfig(Config):
     judged_n: int = Field(9, ge=2)
     """With fewer photographs on either side a distance is given and decides nothing: at N = 6 pasted real defects have
     come to 3.9 times the 95th percentile of real against real. Shares of so few accepted ones decide nothing either."""
-    warn_outside: float = Field(0.2, ge=0, le=1)
-    fail_outside: float = Field(0.5, ge=0, le=1)
+    warn_outside: ClassVar[float] = 0.2
+    fail_outside: ClassVar[float] = 0.5
     """A category is warned or failed where this share of its generated defects has a direction, size, place, tone or
     colour outside everything real, beyond the share of a further real object's defects that would be outside too."""
     on_fail: Literal["drop", "keep"] = "drop"
     """Whether a category that fails is left out of the export; ``keep`` exports and compares everything that was
     accepted, as it was generated."""
-    min_diversity: float = Field(0.5, ge=0)
+    min_diversity: ClassVar[float] = 0.5
     """Warn where pairs of generated crops are less unlike than this multiple of pairs of real ones."""
     artefact: int = Field(24, ge=0)
     """Shams (sound texture put in by the method) per category, from which a probe learns whether compositing can be
@@ -75,10 +75,10 @@ class GateConfig(Config):
     label_check: bool = False
     """Ask the segmenters of stage ``label_check``, which saw real training photographs only, whether they find each
     defect where its mask is, and look for copies of training defects."""
-    min_label_iou: float = Field(0.05, ge=0, le=1)
+    min_label_iou: ClassVar[float] = 0.05
     """A photograph with an instance found worse than this (intersection over union) is empty there: rejected, unless
     the category's real defects are missed as often as ``max_missed`` says."""
-    max_missed: float = Field(0.25, ge=0, le=1)
+    max_missed: ClassVar[float] = 0.25
     """Where the segmenters miss a greater share of real defects of objects they have not seen, they reject nothing:
     what they miss would be the faint defects, and the accepted ones would grow conspicuous."""
     min_objects: int = Field(4, ge=2)
@@ -86,9 +86,9 @@ class GateConfig(Config):
     know one or two objects, and the nearest of the few pairs of objects is far. Of magnetic tiles with two objects a
     category, 66 to 78 % counted as copies and nine of ten breaks as empty; with four, 10 to 37 % as copies; with
     eight, 2 to 15 %."""
-    label_iou_gap: float = Field(0.05, ge=0, le=1)
+    label_iou_gap: ClassVar[float] = 0.05
     """Warn where the median IoU lies further than this below that of real defects."""
-    max_empty: float = Field(0.01, ge=0, le=1)
+    max_empty: ClassVar[float] = 0.01
     """Warn where more than this share of instances is empty beyond the share of real ones that is missed."""
     reject_copies: bool = True
     """Reject what is nearer to a training defect than real ones of different objects are to each other; not where a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -63,7 +63,7 @@ class DataConfig(Config):
     transductive_limit: int = Field(12_000, ge=0)
     contamination: float | None = Field(None, ge=0, lt=0.5)
     held_out: float = Field(0.1, gt=0, lt=0.5)
-    quantile: float = Field(0.95, gt=0, lt=1)
+    quantile: ClassVar[float] = 0.95
     pooled_test: float | None = Field(None, gt=0, lt=1)
     pooled_train: float = Field(1.0, gt=0, le=1)
     all_abnormal: bool = False

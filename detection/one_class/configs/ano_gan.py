@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from .base import OneClassConfig, Split
+from .base import CodeConfig, Split
 
 
-class AnoGanConfig(OneClassConfig):
+class AnoGanConfig(CodeConfig):
     """``latent``: length of the code; ``width``: channels of the widest maps' layer (doubled twice).
 
     Scoring searches the code of each image: ``search_steps`` steps of Adam at ``search_lr``, divided by 10 after two
@@ -17,7 +17,7 @@ class AnoGanConfig(OneClassConfig):
     rest is the residual's.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {
+    QUICK: ClassVar[dict[str, object]] = {
         "epochs": 30,
         "width": 32,
         "search_steps": 20,
@@ -25,11 +25,8 @@ class AnoGanConfig(OneClassConfig):
     }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
-    size: int = Field(32, ge=16, multiple_of=8)
-    epochs: int = Field(20, ge=1)
-    lr: float = Field(2e-4, gt=0)
-    latent: int = Field(100, ge=1)
-    width: int = Field(64, ge=1)
+    MULTIPLE: ClassVar[int] = 8
+
     search_steps: int = Field(500, ge=1)
     search_lr: float = Field(0.01, gt=0)
     feature_weight: ClassVar[float] = 0.1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from copy import copy
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anomaly_gan.core.config import Config
 from anomaly_gan.engine.precision import Precision
@@ -23,7 +24,9 @@ class OneClassConfig(Config):
     it; ``32-true`` is what the papers computed in. A detector that trains no net has nothing to choose.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {}
+    FULL: ClassVar[dict[str, object]] = {}
+    """The paper's own values, where they are others than the shared ones: the defaults of this class."""
+    QUICK: ClassVar[dict[str, object]] = {}
     """What ``--preset quick`` changes: the same method, sized for a CPU."""
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = {}
     """The paper's own kind of split, by data set; ``one_vs_rest`` where nothing is said."""
@@ -32,11 +35,57 @@ class OneClassConfig(Config):
     PICKS_EPOCH: ClassVar[bool] = False
     """Whether the published figures are those of the best epoch on the test set."""
 
+    MULTIPLE: ClassVar[int] = 1
+    """``size`` must be a multiple of it: the net halves the image so often."""
+    LEAST_BATCH: ClassVar[int] = 1
+    """2 where the net normalises over the batch."""
+
     size: int = Field(32, ge=16)
     batch: int = Field(64, ge=1)
     precision: Precision = "auto"
 
     @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for name, value in cls.__dict__.get("FULL", {}).items():
+            field = copy(cls.model_fields[name])
+            field.default = value
+            cls.model_fields[name] = field
+        cls.model_rebuild(force=True)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.size % self.MULTIPLE:
+            raise ValueError(f"size {self.size} must be a multiple of {self.MULTIPLE}: the net halves it so often")
+        if self.batch < self.LEAST_BATCH:
+            raise ValueError(f"batch {self.batch} must be at least {self.LEAST_BATCH}: the net normalises over it")
+        return self
+
+    @classmethod
     def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:
         """Settings of the paper's own run on one class (its number) of a data set; none where it has one for all."""
         return {}
+
+
+class LearntConfig(OneClassConfig):
+    """Of a detector that trains a net: for how many ``epochs``."""
+
+    epochs: int = Field(20, ge=1)
+
+
+class NetConfig(LearntConfig):
+    """``lr``: the learning rate; ``width``: channels of the net's widest maps."""
+
+    lr: float = Field(2e-4, gt=0)
+    width: int = Field(64, ge=1)
+
+
+class CodeConfig(NetConfig):
+    """``latent``: length of the code."""
+
+    latent: int = Field(100, ge=1)
+
+
+class FallingRateConfig(NetConfig):
+    """The learning rate falls to a tenth from epoch ``drop`` on."""
+
+    drop: int = Field(100, ge=1)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from anomaly_gan.core.config import Config
 
-from .base import OneClassConfig, Split
+from .base import CodeConfig, Split
 
 
 class CvgadReadings(Config):
@@ -25,7 +25,7 @@ class CvgadReadings(Config):
     decoder_label: bool = False
 
 
-class CvgadConfig(OneClassConfig):
+class CvgadConfig(CodeConfig):
     """The seven ``weight_*`` are those of the loss terms; 0 leaves a term, and its step of the schedule, out. Table 1
     of the paper is ``weight_mutual``, ``weight_latent``, ``weight_ssim``, ``weight_l1``, ``weight_wasserstein`` and
     ``weight_negative`` set to 0 one at a time; ``weight_categorical`` is the paper's optional term.
@@ -41,17 +41,15 @@ class CvgadConfig(OneClassConfig):
     latent loss is below ``negative_below`` (the paper's T, no value stated; None: the median of the last 64 losses).
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 6, "width": 32}
+    FULL: ClassVar[dict[str, object]] = {"lr": 1e-3, "latent": 256}
+    QUICK: ClassVar[dict[str, object]] = {"epochs": 6, "width": 32}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
-    size: int = Field(32, ge=16, multiple_of=8)
-    epochs: int = Field(20, ge=1)
-    lr: float = Field(1e-3, gt=0)
-    latent: int = Field(256, ge=1)
-    width: int = Field(64, ge=1)
+    MULTIPLE: ClassVar[int] = 8
+
     classes: int = Field(1, ge=1)
-    means: Literal["normal", "zeros"] = "normal"
-    window: int = Field(11, ge=3, le=16)
+    means: ClassVar[Literal["normal", "zeros"]] = "normal"
+    window: ClassVar[int] = 11
     weight_ssim: float = Field(50.0, ge=0)
     weight_l1: float = Field(10.0, ge=0)
     weight_latent: float = Field(5.0, ge=0)
@@ -59,7 +57,7 @@ class CvgadConfig(OneClassConfig):
     weight_mutual: float = Field(10.0, ge=0)
     weight_wasserstein: float = Field(1.0, ge=0)
     weight_negative: float = Field(1.0, ge=0)
-    penalty: float = Field(10.0, ge=0)
+    penalty: ClassVar[float] = 10.0
     negative_distance: ClassVar[float] = 1.25
     negative_margin: float = Field(1.0, ge=0)
     negative_after: int = Field(2, ge=0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from .base import OneClassConfig
+from .base import FallingRateConfig
 
 
-class DeepSvddConfig(OneClassConfig):
+class DeepSvddConfig(FallingRateConfig):
     """Deep SVDD (Ruff et al., ICML 2018) as in its authors' PyTorch code: an auto-encoder gives the weights to start
     from, then the encoder alone draws the normals to a fixed centre.
 
@@ -20,7 +20,8 @@ class DeepSvddConfig(OneClassConfig):
     on. ``extremes``: lowest and highest value of the normalised pixels, found on the training images where None.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {
+    FULL: ClassVar[dict[str, object]] = {"batch": 200, "epochs": 150, "drop": 50, "lr": 1e-4, "width": 32}
+    QUICK: ClassVar[dict[str, object]] = {
         "epochs": 20,
         "pretrain_epochs": 20,
         "drop": 14,
@@ -29,12 +30,11 @@ class DeepSvddConfig(OneClassConfig):
         "pretrain_lr": 1e-3,
     }
 
-    batch: int = Field(200, ge=2)
-    epochs: int = Field(150, ge=1)
-    drop: int = Field(50, ge=1)
+    MULTIPLE: ClassVar[int] = 8
+    LEAST_BATCH: ClassVar[int] = 2
+
     pretrain_epochs: int = Field(350, ge=1)
     pretrain_drop: int = Field(250, ge=1)
-    lr: float = Field(1e-4, gt=0)
     pretrain_lr: float | None = Field(None, gt=0)
     amsgrad: ClassVar[bool] = False
     weight_decay: float = Field(0.5e-6, ge=0)
@@ -42,11 +42,4 @@ class DeepSvddConfig(OneClassConfig):
     objective: Literal["hard", "soft"] = "hard"
     nu: ClassVar[float] = 0.1
     soft_from: int = Field(10, ge=0)
-    width: int = Field(32, ge=2)
     extremes: tuple[float, float] | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> DeepSvddConfig:
-        if self.size % 8:
-            raise ValueError(f"size {self.size} must be a multiple of 8: the net halves it three times")
-        return self

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from .base import OneClassConfig, Split
+from .base import CodeConfig, Split
 
 
-class EgbadConfig(OneClassConfig):
+class EgbadConfig(CodeConfig):
     """``latent``: length of the code; ``width``: channels after the first convolution (doubled twice).
 
     ``average``: decay of the running average of the weights that scoring uses; ``feature_weight``: share of the
@@ -17,7 +17,8 @@ class EgbadConfig(OneClassConfig):
     preset takes DCGAN's, as it has far fewer steps.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {
+    FULL: ClassVar[dict[str, object]] = {"batch": 100, "epochs": 100, "lr": 1e-5, "latent": 200}
+    QUICK: ClassVar[dict[str, object]] = {
         "epochs": 30,
         "width": 32,
         "lr": 2e-4,
@@ -26,11 +27,7 @@ class EgbadConfig(OneClassConfig):
     }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
-    size: int = Field(32, ge=16, multiple_of=8)
-    batch: int = Field(100, ge=1)
-    epochs: int = Field(100, ge=1)
-    lr: float = Field(1e-5, gt=0)
-    latent: int = Field(200, ge=1)
-    width: int = Field(64, ge=1)
+    MULTIPLE: ClassVar[int] = 8
+
     average: float = Field(0.999, ge=0, lt=1)
     feature_weight: ClassVar[float] = 0.1

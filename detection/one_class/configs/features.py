@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,15 +21,14 @@ class FeaturesConfig(OneClassConfig):
     right (``h``), or that and top to bottom and both (``hv``).
     """
 
+    FULL: ClassVar[dict[str, object]] = {"size": 256, "batch": 16}
     TRAINS: ClassVar[bool] = False
 
-    size: int = Field(256, ge=16)
-    batch: int = Field(16, ge=1)
     layers: tuple[Layer, ...] = (3, 5)
     neighbourhood: int = Field(3, ge=1)
-    illumination: Literal["none", "global", "shade", "local"] = "none"
+    illumination: ClassVar[Literal["none", "global", "shade", "local"]] = "none"
     at_least: int = Field(128, ge=32)
-    mirror: Literal["none", "h", "hv"] = "none"
+    mirror: ClassVar[Literal["none", "h", "hv"]] = "none"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -40,54 +39,56 @@ class FeaturesConfig(OneClassConfig):
         return self
 
 
-class PatchMemoryConfig(FeaturesConfig):
+class PatchesConfig(FeaturesConfig):
+    """``top``: share of the positions whose mean distance is the photograph's score (0: the farthest alone)."""
+
+    top: float = Field(0.01, ge=0, le=1)
+
+
+class PatchMemoryConfig(PatchesConfig):
     """A memory of patch features of normal photographs; a patch is as abnormal as it is far from its nearest there.
 
     ``candidates``: patches drawn from all photographs; ``memory``: patches kept of them, spread out by ``choice``
     (``k_centre``: each next one the farthest from those kept, looked for in ``projection`` random dimensions, 0 for
     all; ``random``). ``scaling`` of the features: ``none``, ``deviation`` (each by its standard deviation) or
-    ``white``. ``position``: how much a patch's place counts beside its look (0: not at all). ``top``: share of the
-    positions whose mean distance is the photograph's score (0: the farthest alone).
+    ``white``. ``position``: how much a patch's place counts beside its look (0: not at all).
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"memory": 1000, "candidates": 20000}
+    FULL: ClassVar[dict[str, object]] = {"layers": (5, 6), "neighbourhood": 1}
+    QUICK: ClassVar[dict[str, object]] = {"memory": 1000, "candidates": 20000}
 
-    layers: tuple[Layer, ...] = (5, 6)
-    neighbourhood: int = Field(1, ge=1)
     candidates: int = Field(100_000, ge=2)
     memory: int = Field(4000, ge=1)
-    choice: Literal["k_centre", "random"] = "k_centre"
+    choice: ClassVar[Literal["k_centre", "random"]] = "k_centre"
     projection: int = Field(48, ge=0)
-    scaling: Literal["none", "deviation", "white"] = "none"
-    position: float = Field(1.0, ge=0)
-    top: float = Field(0.01, ge=0, le=1)
+    scaling: ClassVar[Literal["none", "deviation", "white"]] = "none"
+    position: ClassVar[float] = 1.0
 
 
-class PadimConfig(FeaturesConfig):
+class PadimConfig(PatchesConfig):
     """A Gaussian of patch features at every position; a patch is as abnormal as its Mahalanobis distance.
 
     ``features``: how many, drawn at random (0: all). ``ridge``: share of the mean variance added to each variance.
     ``places``: Gaussians per ``position``, per ``row`` or one for ``anywhere``; of several kinds, the mean distance
-    counts. ``top``: share of the positions whose mean distance is the photograph's score (0: the farthest alone).
+    counts.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"features": 100}
+    FULL: ClassVar[dict[str, object]] = {"layers": (4, 5, 6)}
+    QUICK: ClassVar[dict[str, object]] = {"features": 100}
 
-    layers: tuple[Layer, ...] = (4, 5, 6)
-    illumination: Literal["none", "global", "shade", "local"] = "global"
+    illumination: ClassVar[Literal["none", "global", "shade", "local"]] = "global"
     features: int = Field(200, ge=0)
     ridge: float = Field(0.1, gt=0)
     places: tuple[Literal["position", "row", "anywhere"], ...] = Field(("position", "row"), min_length=1)
-    top: float = Field(0.01, ge=0, le=1)
 
 
 class PooledConfig(FeaturesConfig):
     """Features averaged over the photograph, each divided by its standard deviation over the normals; ``spread``: with
     their standard deviations over the photograph beside them."""
 
-    layers: tuple[Layer, ...] = (4, 5, 6)
-    neighbourhood: int = Field(1, ge=1)
-    spread: bool = True
+    FULL: ClassVar[dict[str, object]] = {"layers": (4, 5, 6), "neighbourhood": 1}
+
+    spread: ClassVar[bool] = True
 
 
 class KnnConfig(PooledConfig):

@@ -42,7 +42,8 @@ class IaeLstmKlConfig(DeepSvddConfig):
     epochs of pre-training, the terms are svdd 0.55, KL 340 and MSE 0.0012, hence 1e-3 and 1e3.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {
+    FULL: ClassVar[dict[str, object]] = {"batch": 100, "epochs": 50, "drop": 250, "pretrain_epochs": 100}
+    QUICK: ClassVar[dict[str, object]] = {
         "epochs": 9,
         "pretrain_epochs": 14,
         "drop": 6,
@@ -51,13 +52,9 @@ class IaeLstmKlConfig(DeepSvddConfig):
         "pretrain_lr": 1e-3,
     }
 
-    batch: int = Field(100, ge=2)
-    epochs: int = Field(50, ge=1)
-    drop: int = Field(250, ge=1)
-    pretrain_epochs: int = Field(100, ge=1)
     amsgrad: ClassVar[bool] = True
     pretrain_weight_decay: ClassVar[float] = 0.5e-6
-    architecture: Literal["auto", "lenet", "strided"] = "auto"
+    architecture: ClassVar[Literal["auto", "lenet", "strided"]] = "auto"
     gate: Literal["lstm_gate", "none"] = "lstm_gate"
     recurrent: bool = False
     kl: Literal["moment", "as_code", "off"] = "moment"

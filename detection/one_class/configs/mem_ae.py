@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from .base import OneClassConfig
+from .base import FallingRateConfig
 
 
-class MemAeConfig(OneClassConfig):
+class MemAeConfig(FallingRateConfig):
     """MemAE (Gong et al., ICCV 2019): the decoder sees only combinations of ``memory`` learned vectors.
 
     ``shrink``: weights below shrink / memory become 0 (the paper: 1 to 3); ``entropy_weight``: of the addressing's
@@ -18,19 +18,12 @@ class MemAeConfig(OneClassConfig):
     ``width``: channels of the first convolution. The paper states no epochs for images.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 40, "lr": 1e-3, "drop": 30}
+    FULL: ClassVar[dict[str, object]] = {"epochs": 150, "lr": 1e-4}
+    QUICK: ClassVar[dict[str, object]] = {"epochs": 40, "lr": 1e-3, "drop": 30}
 
-    epochs: int = Field(150, ge=1)
-    drop: int = Field(100, ge=1)
-    lr: float = Field(1e-4, gt=0)
+    MULTIPLE: ClassVar[int] = 16
+
     memory: int = Field(500, ge=2)
     shrink: ClassVar[float] = 1.0
     entropy_weight: ClassVar[float] = 2e-4
-    addressing: Literal["dot", "cosine"] = "dot"
-    width: int = Field(64, ge=2)
-
-    @model_validator(mode="after")
-    def _fits(self) -> MemAeConfig:
-        if self.size % 16:
-            raise ValueError(f"size {self.size} must be a multiple of 16: the net halves it four times")
-        return self
+    addressing: ClassVar[Literal["dot", "cosine"]] = "dot"

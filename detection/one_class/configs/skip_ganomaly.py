@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import OneClassConfig, Split
+from .base import CodeConfig, Split
 
 
-class AdversarialConfig(OneClassConfig):
+class AdversarialConfig(CodeConfig):
     """What the three share; the defaults are those of the authors' code (the ++ abstract states none of them).
 
     ``size``: a power of two. ``width``: channels of the first layer, doubled where the image is halved. ``latent``:
     entries of the latent vector (GANomaly) or of the discriminator's features. ``lr``, ``beta``: of Adam, for both
     nets. ``adversarial``, ``contextual``: weights of fooling the discriminator and of the L1 reconstruction error.
-    ``input_noise``: standard deviation of noise on the generator's input, in units of the pixel range; off in the
-    published runs. ``reinitialise_below``: the discriminator starts anew when its loss falls below; 0: never.
+    ``reinitialise_below``: the discriminator starts anew when its loss falls below; 0: never.
     ``epochs``: 15, and 25 in the parent's CIFAR-10 script.
     """
 
-    QUICK: ClassVar[dict[str, Any]] = {"epochs": 3, "width": 16}
+    FULL: ClassVar[dict[str, object]] = {"epochs": 15}
+    QUICK: ClassVar[dict[str, object]] = {"epochs": 3, "width": 16}
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = {"cifar10": "leave_one_out"}
     PICKS_EPOCH: ClassVar[bool] = True
 
-    epochs: int = Field(15, ge=1)
-    width: int = Field(64, ge=1)
-    latent: int = Field(100, ge=1)
-    lr: float = Field(2e-4, gt=0)
     beta: float = Field(0.5, ge=0, lt=1)
     adversarial: float = Field(1.0, ge=0)
-    contextual: float = Field(50.0, ge=0)
-    input_noise: float = Field(0.0, ge=0)
+    contextual: ClassVar[float] = 50.0
     reinitialise_below: float = Field(1e-5, ge=0)
 
     @model_validator(mode="after")
@@ -46,7 +41,7 @@ class GanomalyConfig(AdversarialConfig):
     ``distance``: how the score measures it, ``l2`` as in the code or ``l1`` as in the paper."""
 
     encoding: float = Field(1.0, ge=0)
-    distance: Literal["l1", "l2"] = "l2"
+    distance: ClassVar[Literal["l1", "l2"]] = "l2"
 
 
 class SkipGanomalyConfig(AdversarialConfig):
@@ -64,8 +59,9 @@ class SkipGanomalyPpConfig(SkipGanomalyConfig):
     the bridge's convolutions; ``image_pooling``: whether the bridge also sees the mean over the image;
     ``residual``: shortcuts in every block; ``skips``: connections from encoder to decoder."""
 
-    width: int = Field(32, ge=1)
+    FULL: ClassVar[dict[str, object]] = {"width": 32}
+
     rates: ClassVar[tuple[int, ...]] = (1, 2, 3)
     image_pooling: bool = True
-    residual: bool = True
+    residual: ClassVar[bool] = True
     skips: bool = True

@@ -36,8 +36,7 @@ class GanomalyTask:
 
     def forward(self, batch: Tensor) -> Passed:
         x = pixels(batch)
-        noise = 2 * self._settings.input_noise
-        z = self.nets["encoder"](x + noise * torch.randn_like(x) if noise else x)
+        z = self.nets["encoder"](x)
         fake = self.nets["decoder"](z)
         return x, fake, z, self.nets["second_encoder"](fake), *self._discriminator(x)
 

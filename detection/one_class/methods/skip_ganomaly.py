@@ -49,8 +49,7 @@ class SkipTask:
 
     def forward(self, batch: Tensor) -> Passed:
         x = self._scaled(batch)
-        noise = self._settings.input_noise
-        fake = self._generator(x + noise * torch.randn_like(x) if noise else x)
+        fake = self._generator(x)
         return Passed(x, fake, *self._discriminator(x))
 
     def updates(self) -> list[Update]:

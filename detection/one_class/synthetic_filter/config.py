@@ -70,10 +70,10 @@ class OneClassFilterConfig(Config):
     """
 
     method: str = "anomaly_gan"
-    against: Literal["same_mask", "whole_map"] = "same_mask"
-    grow: float = Field(0.0625, ge=0, le=0.5)
+    against: ClassVar[Literal["same_mask", "whole_map"]] = "same_mask"
+    grow: ClassVar[float] = 0.0625
     halo: ClassVar[float] = 0.15
-    margin: float = Field(0.25, ge=0)
+    margin: ClassVar[float] = 0.25
     found_by: int = Field(1, ge=1)
     blamed_by: int = Field(1, ge=1)
     batch: int = Field(64, ge=1)
