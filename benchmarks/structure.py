@@ -14,6 +14,7 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TOP = ("anomaly_gan", "mask_pool", "detection")
@@ -176,6 +177,19 @@ def counts(root: Path) -> dict[str, int]:
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.Option", "typer.Argument"):
                 options += 1
     return {"configuration_fields": fields, "options_declared": options, "dict_str_any": untyped}
+
+
+def options_shown() -> int:
+    """Options and arguments that ``--help`` lists, over all verbs of the installed command line."""
+    import typer
+
+    from anomaly_gan.cli.main import app
+
+    def shown(command: Any) -> int:
+        inner = getattr(command, "commands", {}).values()
+        return sum(one.name != "help" for one in command.params) + sum(map(shown, inner))
+
+    return shown(typer.main.get_command(app))
 
 
 def main() -> None:

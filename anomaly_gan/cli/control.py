@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, MethodName, Seed
+from .fields import common
+from .options import MethodName, Settings
 
 
 def add_control(app: typer.Typer) -> None:
@@ -36,11 +37,6 @@ def paint(
     category: Annotated[
         str | None, typer.Option(help="Which defect; a labelme file's own labels count without it.")
     ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(metavar="1=crack,2=dent", help="What values or colours of the mask picture mean; or a file."),
-    ] = None,
-    bits: Annotated[int | None, typer.Option(min=8, max=16, help="Depth of a photograph of more than 8 bits.")] = None,
     severity: Annotated[
         str | None,
         typer.Option(
@@ -60,41 +56,25 @@ def paint(
     light_model: Annotated[
         Path | None, typer.Option(help="light.json; default the model's own, else a plain sRGB camera.")
     ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y", help="Centre of the mask in the photograph; a mask of another size is then a stamp."
-        ),
-    ] = None,
-    turn: Annotated[
-        str, typer.Option(metavar="DEGREES", help="Turn the mask counter-clockwise; any: by chance.")
-    ] = "0",
-    scale: Annotated[float, typer.Option(help="Enlarge the mask.", min=0.05, max=20)] = 1.0,
-    number: Annotated[
-        int, typer.Option(help="So many copies of the mask, the others at free places.", min=1, max=200)
-    ] = 1,
-    count: Annotated[int, typer.Option(help="So many photographs, each with its own chance.", min=1, max=100_000)] = 1,
-    seed: Seed = None,
-    device: Device = None,
+    settings: Settings = [],
 ) -> None:
-    """Fill your own mask on your own photograph; every pixel elsewhere stays what it was."""
+    """Fill your own mask on your own photograph; every pixel elsewhere stays what it was.
+
+    Also: --at X,Y puts the mask's centre there (a mask of another size is then a stamp), --turn DEGREES or any, --scale
+    enlarges it, --number copies of it at free places, --count photographs each with its own chance, --classes
+    1=crack,2=dent of the mask's values, --bits of a photograph of more than 8.
+    """
+    from ..core.config import apply_settings, build
     from ..synthesis.paint.config import PaintConfig
     from ..synthesis.paint.stage import Sources, summary
     from ..synthesis.paint.stage import paint as work
 
-    words = PaintConfig(
-        category=category,
-        classes=classes,
-        bits=bits,
-        severity=severity,
-        light=light,
-        at=at,
-        turn=turn,
-        scale=scale,
-        number=number,
-        count=count,
-    )
-    done = summary(work(Sources(photograph, mask, model, light_model), words, seed or 0, device or "auto", out))
+    said = common(settings)
+    given = {"category": category, "severity": severity, "light": light}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = build(PaintConfig, apply_settings(given, said.settings), "paint")
+    sources = Sources(photograph, mask, model, light_model)
+    done = summary(work(sources, config, said.seed or 0, said.device or "auto", out))
     typer.echo(
         f"{done['images']} photographs, {done['instances']} defects, {done['share']:.2%} of the pixels painted "
         f"→ {out / 'annotations.json'}"
@@ -111,17 +91,17 @@ def control_card(
         str | None,
         typer.Option(help="Expression that finds the exposure in a file's name: learns the light from pairs."),
     ] = None,
-    masks: Annotated[int, typer.Option(min=2, help="Masks per category.")] = 24,
-    levels: Annotated[int, typer.Option(min=3, max=21, help="Severities per mask.")] = 7,
-    seed: Seed = None,
-    device: Device = None,
+    settings: Settings = [],
 ) -> None:
     """Measure what severity, size, light, category and mask do: does the picture follow?"""
+    from ..core.config import apply_settings, build
     from ..synthesis.control_card.config import CardConfig
     from ..synthesis.control_card.stage import make_card, sentences
 
-    config = CardConfig(method=method, exposures=exposures, masks=masks, levels=levels)
+    said = common(settings)
+    given = {"method": method} | ({} if exposures is None else {"exposures": exposures})
+    config = build(CardConfig, apply_settings(given, said.settings), "control-card")
     folder = out or run / f"control@{method}"
-    for line in sentences(make_card(run, config, seed or 0, device or "auto", folder)):
+    for line in sentences(make_card(run, config, said.seed or 0, said.device or "auto", folder)):
         typer.echo(line)
     typer.echo(f"control card → {folder / 'control.json'}")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed, ConfigError
-from .options import Device, Seed, Settings
+from .fields import common
+from .options import Bits, DeviceName, FalseAlarm, Model, Overlays, Settings
 
 detect_app = typer.Typer(
     no_args_is_help=True,
@@ -26,14 +27,8 @@ def detect_train(
         Path | None, typer.Argument(help="Ingested data set, export, or run folder (its ingest).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the detector to write.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The same as DATASET.")] = None,
-    false_alarm: Annotated[
-        float,
-        typer.Option(help="Share of sound photographs that may raise an alarm; set on whole sound objects held out."),
-    ] = 0.05,
+    false_alarm: FalseAlarm = 0.05,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
 ) -> None:
     """Train a detector on labelled photographs, real and generated, and set its alarm threshold.
 
@@ -44,13 +39,12 @@ def detect_train(
 
     from ..core.config import apply_settings, build
 
-    source = dataset or data
-    if source is None or (dataset and data):
+    if dataset is None:
         raise ConfigError("detect train: name one data set, for example `anomaly-gan detect train runs/mine/ingest`")
     if out is None:
         raise ConfigError("detect train: --out: name a folder for the detector")
-    config = build(DetectConfig, apply_settings({}, settings), "detect")
-    report = work(source, out, config, seed or 0, device or "auto", false_alarm)
+    config = build(DetectConfig, apply_settings({}, (said := common(settings)).settings), "detect")
+    report = work(dataset, out, config, said.seed or 0, said.device or "auto", false_alarm or 0.0)
     threshold = report["threshold"]
     typer.echo(threshold["words"] if threshold else "no alarm threshold: too few sound photographs to set some aside")
     typer.echo(f"detector written to {out}")
@@ -61,16 +55,15 @@ def detect_train(
     epilog="Example: anomaly-gan detect eval --model runs/mine/detector --data runs/mine/ingest --out runs/mine/eval",
 )
 def detect_eval(
-    model: Annotated[Path, typer.Option(help="Folder of a trained detector.")],
+    model: Model,
     data: Annotated[Path, typer.Option(help="Ingested data set with held-out photographs, or a run folder.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json and detections.json.")],
-    split: Annotated[str, typer.Option(help="Split to evaluate on.")] = "test",
-    device: Device = None,
+    device: DeviceName = "auto",
 ) -> None:
     """AP@0.5, COCO mAP and mIoU on held-out real photographs."""
     from detection.commands import detect_eval as work
 
-    result = work(model, data, out, split, device or "auto")
+    result = work(model, data, out, device=device)
     typer.echo("  ".join(f"{name} {_number(result[name])}" for name in ("map50", "map", "miou")) + f"  → {out}")
 
 
@@ -81,19 +74,14 @@ def detect_eval(
 )
 def detect_predict(
     photos: Annotated[Path, typer.Argument(help="Folder of photographs, at any depth, or one photograph.")],
-    model: Annotated[Path, typer.Option(help="Folder of a trained detector.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="Folder for scores.csv, detections.json, labelme/ and overlays/.")],
-    false_alarm: Annotated[
-        float | None, typer.Option(help="Another false-alarm rate than the one it was trained for.")
-    ] = None,
+    false_alarm: FalseAlarm = None,
     threshold: Annotated[float | None, typer.Option(help="A threshold of your own instead.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Instances below this score are left out.")] = None,
-    overlays: Annotated[int, typer.Option(min=0, help="Most overlays to write.")] = 200,
-    bits: Annotated[
-        int | None,
-        typer.Option(min=8, max=16, help="Depth of photographs of more than 8 bits; default as the model's data set."),
-    ] = None,
-    device: Device = None,
+    overlays: Overlays = 200,
+    bits: Bits = None,
+    device: DeviceName = "auto",
 ) -> None:
     """Look at new photographs: a table with scores and decisions, COCO, labelme files, and overlays."""
     from detection.inspection.predict import predict_folder
@@ -107,7 +95,7 @@ def detect_predict(
         min_score=min_score,
         overlays=overlays,
         bits=bits,
-        device=device or "auto",
+        device=device,
     )
     typer.echo(done.words)
     typer.echo(done.line())
@@ -117,16 +105,15 @@ def detect_predict(
 
 @detect_app.command("export", epilog="Example: anomaly-gan detect export --model runs/mine/detector --out crack.onnx")
 def detect_export(
-    model: Annotated[Path, typer.Option(help="Folder of a trained detector.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="The file to write: .onnx, or .xml for OpenVINO.")],
-    format: Annotated[str, typer.Option(help="onnx or openvino.")] = "onnx",
 ) -> None:
     """The detector as one graph of pixels to maps, checked by running it."""
     from detection.inspection.export import export_detector
 
-    if format not in ("onnx", "openvino"):
-        raise ConfigError(f"--format {format}: must be onnx or openvino")
-    typer.echo(export_detector(model, out, format).line())  # type: ignore[arg-type]
+    if out.suffix not in (".onnx", ".xml"):
+        raise ConfigError(f"--out {out}: its name must end in .onnx, or in .xml for OpenVINO")
+    typer.echo(export_detector(model, out, "onnx" if out.suffix == ".onnx" else "openvino").line())
 
 
 def _number(value: float | None) -> str:

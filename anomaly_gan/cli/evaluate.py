@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigError
-from .options import Device, Seed
+from .options import AlsoJson, DeviceName
 
 verbs = typer.Typer()
 
@@ -24,10 +24,8 @@ def evaluate(
         str, typer.Option(help="Some of fid,kid,lpips,precision-recall.")
     ] = "fid,kid,lpips,precision-recall",
     mode: Annotated[str, typer.Option(help="clean (clean-fid's resizing) or legacy (TensorFlow's of 2017).")] = "clean",
-    resamples: Annotated[int, typer.Option(min=10, help="Bootstrap resamples behind each interval.")] = 200,
-    out: Annotated[Path | None, typer.Option(help="Also write everything as JSON.")] = None,
-    seed: Seed = None,
-    device: Device = None,
+    out: AlsoJson = None,
+    device: DeviceName = "auto",
 ) -> None:
     """FID, KID, LPIPS, precision and recall of two folders, with intervals."""
     from ..core.files import write_json
@@ -36,7 +34,7 @@ def evaluate(
     if mode not in ("clean", "legacy"):
         raise ConfigError(f"--mode {mode}: must be clean or legacy")
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    done = evaluate_folders(generated, real, names, mode, resamples, seed or 0, device or "auto")  # type: ignore[arg-type]
+    done = evaluate_folders(generated, real, names, mode, device=device)  # type: ignore[arg-type]
     for one in done.figures:
         beside = "" if one.real is None else f"   real against real {one.real:.4g}"
         typer.echo(f"{one.name:24} {one.value:10.4g}  [{one.low:.4g}, {one.high:.4g}]  {one.better}{beside}")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from ..core.errors import ConfigError
-from .options import Device, MethodName, Settings, read_metrics, read_section, work_step
+from .options import MethodName, RunArgument, Settings, read_metrics, read_section, work_step
 
 
 def add_features(app: typer.Typer) -> None:
@@ -21,16 +18,15 @@ def add_features(app: typer.Typer) -> None:
 
 
 def features(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: RunArgument,
     method: MethodName = "anomaly_gan",
     settings: Settings = [],
-    device: Device = None,
 ) -> None:
     """Defect crops at several snapshots of a training beside real ones: a t-SNE, and the distance that goes with it."""
     from ..core.config import read_yaml
     from ..pipeline.plan import plan
 
-    config = read_section(run, "features", settings, method, None, device)
+    config = read_section(run, "features", settings, method)
     saved = run / f"train@{method}" / "config.yaml"
     kept = read_yaml(saved).get("keep_every") if saved.is_file() else None
     if not kept:

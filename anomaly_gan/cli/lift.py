@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Settings
+from .options import Settings, StudyFolder, TablesOnly
 
 
 def add_lift(app: typer.Typer) -> None:
@@ -20,9 +20,9 @@ def add_lift(app: typer.Typer) -> None:
 
 def lift(
     config: Annotated[Path, typer.Argument(help="YAML of a study of the lift; see anomaly_gan/configs/lift.yaml.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the study; default runs/NAME.")] = None,
+    out: StudyFolder = None,
     max_cells: Annotated[int | None, typer.Option(min=1, help="Train at most so many cells in this call.")] = None,
-    tables_only: Annotated[bool, typer.Option("--tables-only", help="Train nothing, write the tables.")] = False,
+    tables_only: TablesOnly = False,
     settings: Settings = [],
 ) -> None:
     """A learning curve of real photographs alone, then arms × objects × draws × folds, every cell resumable.

@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed
-from .options import Address, Device, EngineName, RunFolder, Seed, Settings
+from .fields import common
+from .options import (
+    AlsoJson,
+    Bits,
+    DeviceName,
+    EngineName,
+    FalseAlarm,
+    GroupRegex,
+    Groups,
+    Model,
+    Overlays,
+    RunFolder,
+    Settings,
+    on_engine,
+)
 
 one_class_app = typer.Typer(
     no_args_is_help=True, help="Detectors that learn from sound parts alone: train, score, export, benchmark, study."
@@ -45,28 +59,16 @@ def one_class_train(
     out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
     detector: Detector = "patch_memory",
     preset: Preset = "full",
-    false_alarm: Annotated[
-        float,
-        typer.Option(help="Share of good parts that may be called abnormal; the threshold is set on held-out ones."),
-    ] = 0.05,
-    groups: Annotated[
-        Path | None, typer.Option(help="CSV (file, group): which photographs show the same part.")
-    ] = None,
-    group_regex: Annotated[
-        str | None, typer.Option(help="Or a regular expression on the file name; its first group names the part.")
-    ] = None,
+    false_alarm: FalseAlarm = 0.05,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
     held_out: Annotated[float, typer.Option(help="Share of the parts kept for the threshold.")] = 0.25,
     flatten: Annotated[
         bool, typer.Option("--flatten", help="Divide every photograph by its border's brightness.")
     ] = False,
     max_bad: Annotated[float, typer.Option(help="Share of unreadable photographs still borne.")] = 0.01,
-    bits: Annotated[
-        int | None,
-        typer.Option(min=8, max=16, help="Depth of photographs of more than 8 bits; default found over them."),
-    ] = None,
+    bits: Bits = None,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
 ) -> None:
     """Learn what sound parts look like, and set the threshold for a false-alarm rate."""
     from detection.one_class.inspection.train import train_folder
@@ -74,21 +76,22 @@ def one_class_train(
 
     from ..core.config import apply_settings
 
+    said = common(settings)
     trained = train_folder(
         data,
         out,
         detector,
         preset,
-        apply_settings({}, settings),
-        false_alarm,
+        apply_settings({}, said.settings),
+        false_alarm or 0.0,
         groups=groups,
         group_regex=group_regex,
         held_out=held_out,
         flatten=flatten,
         max_bad=max_bad,
         bits=bits,
-        seed=seed or 0,
-        device=device or "auto",
+        seed=said.seed or 0,
+        device=said.device or "auto",
     )
     _say(trained.remarks)
     if one_class(detector).reproduction:
@@ -103,10 +106,9 @@ def one_class_train(
 )
 def one_class_score(
     data: Annotated[Path, typer.Argument(help="Folder of new photographs, or one photograph.")],
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="Folder for scores.csv, overlays/ and found/.")],
-    overlays: Annotated[int, typer.Option(min=0, help="Most heat maps to write.")] = 50,
-    overlay_all: Annotated[bool, typer.Option("--overlay-all", help="Heat maps of normal ones too.")] = False,
+    overlays: Overlays = 50,
     found: Annotated[
         bool, typer.Option(help="Write what was found as labelme files, for `ingest` and the mask pool.")
     ] = True,
@@ -114,7 +116,7 @@ def one_class_score(
         bool,
         typer.Option("--known-good", help="All are known to be sound: test whether sound parts score differently now."),
     ] = False,
-    device: Device = None,
+    device: DeviceName = "auto",
 ) -> None:
     """Score new photographs: a table, heat maps, masks of what was found, and a note where sound parts have drifted."""
     from detection.one_class.inspection.score import score_folder
@@ -124,10 +126,9 @@ def one_class_score(
         data,
         out,
         overlays=overlays,
-        overlay_all=overlay_all,
         found=found,
         known_good=known_good,
-        device=device or "auto",
+        device=device,
     )
     _say(scored.remarks)
     typer.echo(scored.line())
@@ -141,24 +142,19 @@ def one_class_score(
     "--group-regex '(part\\d+)_'",
 )
 def one_class_evaluate(
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    model: Model,
     good: Annotated[Path, typer.Option(help="Photographs of sound parts that the model has not learnt from.")],
     defects: Annotated[Path, typer.Option(help="Photographs of defective parts; a folder for each kind, or one.")],
-    groups: Annotated[
-        Path | None, typer.Option(help="CSV (file, group): which photographs show the same part.")
-    ] = None,
-    group_regex: Annotated[
-        str | None, typer.Option(help="Or a regular expression on the file name; its first group names the part.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write everything as JSON.")] = None,
-    seed: Seed = None,
-    device: Device = None,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
+    out: AlsoJson = None,
+    device: DeviceName = "auto",
 ) -> None:
     """How many known defects the model finds at its threshold, and how many sound parts it flags."""
     from detection.one_class.inspection.evaluate import evaluate_folders
     from detection.one_class.inspection.normals import Grouping
 
-    done = evaluate_folders(model, good, defects, Grouping(groups, regex=group_regex), seed or 0, device or "auto", out)
+    done = evaluate_folders(model, good, defects, Grouping(groups, regex=group_regex), device=device, out=out)
     for line in done.lines():
         typer.echo(line)
     if done.refused:
@@ -172,26 +168,24 @@ def one_class_evaluate(
 )
 def one_class_recalibrate(
     data: Annotated[Path, typer.Argument(help="Folder of good parts the model has not seen.")],
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="Folder of the model with the new threshold.")],
-    false_alarm: Annotated[float | None, typer.Option(help="Default: as before.")] = None,
-    groups: Annotated[Path | None, typer.Option(help="CSV (file, group).")] = None,
-    group_regex: Annotated[str | None, typer.Option(help="Or a regular expression on the file name.")] = None,
-    device: Device = None,
+    false_alarm: FalseAlarm = None,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
+    device: DeviceName = "auto",
 ) -> None:
     """A new threshold from new good parts, without training again."""
     from detection.one_class.inspection.recalibrate import recalibrate_folder
 
-    anew = recalibrate_folder(
-        model, data, out, false_alarm, groups=groups, group_regex=group_regex, device=device or "auto"
-    )
+    anew = recalibrate_folder(model, data, out, false_alarm, groups=groups, group_regex=group_regex, device=device)
     _say(anew.remarks)
     typer.echo(anew.line())
 
 
 @one_class_app.command("export", epilog="Example: anomaly-gan one-class export --model models/bolts --out bolts.onnx")
 def one_class_export(
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
 ) -> None:
     """One ONNX graph from pixels to score and map, checked against the model by running it."""
@@ -215,27 +209,18 @@ def one_class_benchmark(
         str, typer.Option(help="honest, or as_published: the paper's own, its leaks included.")
     ] = "honest",
     preset: Preset = "full",
-    normal: Annotated[
-        list[str],
-        typer.Option(
-            help="Only this class, by name or number; may be repeated. With leave_one_out, the class left out."
-        ),
-    ] = [],
-    seeds: Annotated[int | None, typer.Option(min=1, help="Default 3.")] = None,
     settings: Settings = [],
-    device: Device = None,
     engine: EngineName = "local",
-    address: Address = None,
 ) -> None:
-    """Every class in turn, every seed: AUROC, AUPR, F1, seconds; beside the paper's figures. Resumes cell by cell."""
+    """Every class in turn, every seed: AUROC, AUPR, F1, seconds; beside the paper's figures. Resumes cell by cell.
+
+    --normal NAME: only this class, by name or number (with leave_one_out the class left out); may be repeated.
+    """
     from detection.one_class.benchmark.config import benchmark_config
     from detection.one_class.benchmark.run import run_benchmark
 
-    from ..engine import cluster
-
-    asked = [f"device={device}"] if device else []
-    config = benchmark_config(detector, dataset, protocol, preset, normal, seeds, [*settings, *asked])
-    with cluster.engine(engine, address):
+    config = benchmark_config(detector, dataset, protocol, preset, settings=settings)
+    with on_engine(engine):
         run_benchmark(config, out)
     typer.echo((out / "summary.csv").read_text(encoding="utf-8").rstrip())
     typer.echo(f"report: {out / 'report.html'}")
@@ -257,10 +242,8 @@ def one_class_study(
     ],
     preset: Preset = "quick",
     repeats: Annotated[int, typer.Option(min=1, help="Other held-out parts, trained anew.")] = 3,
-    false_alarm: Annotated[float, typer.Option(help="Of the blind threshold.")] = 0.05,
+    false_alarm: FalseAlarm = 0.05,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
 ) -> None:
     """Does choosing detector and threshold on synthetic defects do better on real ones than choosing blind?"""
     from detection.one_class.selection_study.study import study
@@ -269,12 +252,13 @@ def one_class_study(
     from ..core.manifest import finished_key
     from ..core.workfolder import work_folder
 
-    changes = apply_settings({}, settings)
+    said = common(settings)
+    changes = apply_settings({}, said.settings)
     started = {
         "inputs": {name: finished_key(run / name) for name in ("ingest", f"gate@{arm}")},
         "detectors": list(detector),
         "options": {"preset": preset, "settings": changes, "repeats": repeats, "false_alarm": false_alarm},
-        "seed": seed or 0,
+        "seed": said.seed or 0,
     }
     with work_folder(out, "one-class study", started, fixed=()) as work:
         if not work.fresh:
@@ -283,12 +267,12 @@ def one_class_study(
                 work.place,
                 arm,
                 detector,
-                seed or 0,
+                said.seed or 0,
                 repeats=repeats,
                 preset=preset,
                 settings=changes,
-                false_alarm=false_alarm,
-                device=device or "auto",
+                false_alarm=false_alarm or 0.0,
+                device=said.device or "auto",
                 say=lambda line: typer.echo(line),
             )
     typer.echo(f"study → {out}")

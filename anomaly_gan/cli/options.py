@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from ..core.errors import ConfigError
 from ..core.renamed import EXEMPLAR, newest
+from .fields import common
 
 if TYPE_CHECKING:
     from ..pipeline.config import RunConfig
@@ -17,24 +19,18 @@ if TYPE_CHECKING:
 RunFolder = Annotated[Path, typer.Option("--run", help="Run folder that holds the stages.")]
 Settings = Annotated[
     list[str],
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the configuration; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one value of the configuration; may be repeated. --NAME VALUE is short for it.",
+    ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.")]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 MethodName = Annotated[
     str,
     typer.Option(
         "--method",
         help="A generation method, such as anomaly_gan or copy_paste.",
         callback=lambda name: newest(name, EXEMPLAR, "the method"),
-    ),
-]
-TimeBudget = Annotated[
-    str | None,
-    typer.Option(
-        "--time-budget",
-        metavar="1h30m",
-        help="Time for each training, as 25m or 90s: it does its best in it and ends with a usable model.",
     ),
 ]
 RunBudget = Annotated[
@@ -47,14 +43,39 @@ RunBudget = Annotated[
     ),
 ]
 EngineName = Annotated[
-    str, typer.Option("--engine", help="local: this machine's own processes; ray: tasks of a Ray cluster.")
-]
-Address = Annotated[
-    str | None,
+    str,
     typer.Option(
-        metavar="auto", help="With --engine ray: auto, or HOST:6379; default: a cluster of this machine alone."
+        "--engine",
+        metavar="NAME",
+        help="local: this machine's own processes; ray: tasks of a Ray cluster of this machine alone; ray:auto or "
+        "ray:HOST:6379: of the cluster that is there.",
     ),
 ]
+RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
+Model = Annotated[Path, typer.Option("--model", help="Folder of a trained model.")]
+Groups = Annotated[
+    Path | None, typer.Option("--groups", help="CSV (file, group[, fold]): which photographs show the same part.")
+]
+GroupRegex = Annotated[
+    str | None,
+    typer.Option("--group-regex", help="Or a regular expression on the file name; its first group names the part."),
+]
+FalseAlarm = Annotated[
+    float | None,
+    typer.Option("--false-alarm", help="Share of sound parts that may raise an alarm; sets the threshold."),
+]
+Bits = Annotated[
+    int | None,
+    typer.Option("--bits", min=8, max=16, help="Depth of photographs of more than 8 bits; default found over them."),
+]
+Overlays = Annotated[int, typer.Option("--overlays", min=0, help="Most photographs to draw what was found on.")]
+AlsoJson = Annotated[Path | None, typer.Option("--out", help="Also write everything as JSON.")]
+StudyFolder = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/NAME.")]
+TablesOnly = Annotated[
+    bool,
+    typer.Option("--tables-only", help="Train nothing: write tables, plots and report anew from the saved cells."),
+]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 
@@ -64,15 +85,13 @@ def work_stage(
     section: str,
     settings: list[str],
     method: str | None = None,
-    seed: int | None = None,
-    device: str | None = None,
     lenient: bool = False,
 ) -> None:
     """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
     from ..core.stage import read_manifest
     from ..pipeline.plan import Step, plan
 
-    config = read_section(run, section, settings, method, seed, device)
+    config = read_section(run, section, settings, method)
     step = next(step for step in plan(config) if step.name == name)
     if lenient:
         there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
@@ -91,12 +110,11 @@ def work_step(config: RunConfig, run: Path, step: Step) -> None:
     typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 
 
-def read_section(
-    run: Path, section: str, settings: list[str], method: str | None, seed: int | None, device: str | None
-) -> RunConfig:
+def read_section(run: Path, section: str, settings: list[str], method: str | None = None) -> RunConfig:
     from ..core.config import apply_settings, build, read_yaml
     from ..pipeline.config import RunConfig
 
+    settings, seed, device = common(settings)
     saved = run / "run.yaml"
     content: dict[str, Any] = read_yaml(saved) if saved.is_file() else {"data": {"root": str(run / "ingest")}}
     if section == "train" and method:
@@ -110,16 +128,6 @@ def read_section(
         arms = config.compare.model_copy(update={"arms": (*config.compare.arms, method)})
         config = config.model_copy(update={"compare": arms})
     return config
-
-
-def budget_settings(key: str, time_budget: str | None) -> list[str]:
-    """``--time-budget`` as a ``--set`` of that key.
-
-    Raises:
-        ConfigError: no length of time.
-    """
-    budget = read_budget(time_budget)
-    return [] if budget is None else [f"{key}={budget}"]
 
 
 def read_budget(time_budget: str | None) -> str | None:
@@ -143,3 +151,15 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{folder}: no finished stage here")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def on_engine(name: str) -> AbstractContextManager[None]:
+    """Jobs of the body run on ``--engine``: ``local``, ``ray`` or ``ray:ADDRESS``.
+
+    Raises:
+        ConfigError: no such engine, or it is not to be reached there.
+    """
+    from ..engine import cluster
+
+    kind, _, address = name.partition(":")
+    return cluster.engine(kind, address or None)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import CheckFailed, ConfigError
-from .options import Device, RunFolder, Seed, Settings, work_stage
+from .fields import common
+from .options import AlsoJson, RunFolder, Settings, work_stage
 
 pool_app = typer.Typer(
     no_args_is_help=True,
@@ -31,9 +32,9 @@ Drawings = Annotated[
 @pool_app.command(
     "build", epilog="Example: anomaly-gan pool build --run runs/mine --set count=100 --set place.strategy=prior"
 )
-def pool_build(run: RunFolder, settings: Settings = [], seed: Seed = None) -> None:
+def pool_build(run: RunFolder, settings: Settings = []) -> None:
     """Masks cut from real defects and drawn by experts, recombined on normal photographs."""
-    work_stage(run, "pool", "pool", settings, seed=seed)
+    work_stage(run, "pool", "pool", settings)
 
 
 @pool_app.command("draw", epilog="Example: anomaly-gan pool draw --run runs/mine --out experts/anna --count 8")
@@ -52,7 +53,6 @@ def pool_draw(
         Path | None,
         typer.Option(help="Folder of labelme files to show and change: their photographs are laid out with them."),
     ] = None,
-    seed: Seed = None,
 ) -> None:
     """Open labelme on normal training photographs, with the run's categories, and take up what was saved."""
     from mask_pool.drawing.draw import draw
@@ -64,7 +64,6 @@ def pool_draw(
         files=file,
         categories=category,
         labelme=labelme,
-        seed=seed or 0,
         say=lambda line: typer.echo(line),
         launch=launch,
         show=show,
@@ -82,13 +81,6 @@ def pool_rate(
         str | None,
         typer.Option(help="real-or-generated: whose photographs are mixed in; default the run's only or trained one."),
     ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            help="Address to bind; default 127.0.0.1, this machine alone. 0.0.0.0 lets tablets in, with the token."
-        ),
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. Default 8765.")] = None,
     token_file: Annotated[
         Path | None, typer.Option(help="Keeps the token over restarts; default RUN/rate/token.")
     ] = None,
@@ -100,21 +92,23 @@ def pool_rate(
         ),
     ] = False,
     settings: Settings = [],
-    seed: Seed = None,
 ) -> None:
-    """Serve the page on which experts rate masks (or tell real from generated); ends with Ctrl-C, loses nothing."""
+    """Serve the page on which experts rate masks (or tell real from generated); ends with Ctrl-C, loses nothing.
+
+    It is there for this machine alone; --host 0.0.0.0 lets tablets in, with the token. --port 0 takes a free one.
+    """
     from mask_pool.rating.config import RateConfig
     from mask_pool.rating.server import serve
 
     from ..core.config import apply_settings, build
 
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    config = build(RateConfig, apply_settings(given, settings), "rate")
+    said = common(settings)
+    config = build(RateConfig, apply_settings({}, said.settings), "rate")
     order = None
     if presort:
         from mask_pool.build.filling import priorities
 
-        order = priorities(run, what, drawings, seed or 0)
+        order = priorities(run, what, drawings, said.seed or 0)
     serve(
         run,
         config,
@@ -172,9 +166,8 @@ def pool_export_scores(
 def pool_evaluate(
     run: RunFolder,
     sheet: Annotated[Path | None, typer.Option(help="Score sheet; default: what was rated in the run.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the whole evaluation as JSON.")] = None,
+    out: AlsoJson = None,
     settings: Settings = [],
-    seed: Seed = None,
 ) -> None:
     """Fuzzy comprehensive evaluation: scores, agreement, flagged raters, and the masks that would be kept."""
     from mask_pool.rating.export import collect, criteria_weights
@@ -186,11 +179,11 @@ def pool_evaluate(
     from ..core.config import apply_settings, build
     from ..core.files import write_json
 
-    config = build(EvaluateConfig, apply_settings({}, settings), "evaluate")
+    config = build(EvaluateConfig, apply_settings({}, (said := common(settings)).settings), "evaluate")
     ratings = read_ratings(sheet, config.scale()) if sheet else collect(run)
     if sheet is None and not config.weights:
         config = config.model_copy(update={"weights": criteria_weights(run, ratings)})
-    found = evaluate(ratings, config, seed or 0)
+    found = evaluate(ratings, config, said.seed or 0)
     if not found.ratings.masks:
         raise ConfigError(f"{sheet or run}: no ratings; start with `anomaly-gan pool rate`, or give --sheet")
     typer.echo(describe(found))
@@ -245,11 +238,10 @@ def pool_study(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder for table.csv and pictures.")],
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
 ) -> None:
     """Measure on your own photographs, by whole objects, what the plausibility model or the placement is worth."""
     from .pool_study import study
 
-    for line in study(subject, run, out, settings, seed or 0):
+    said = common(settings)
+    for line in study(subject, run, out, said.settings, said.seed or 0):
         typer.echo(line)

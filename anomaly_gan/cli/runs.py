@@ -10,13 +10,14 @@ import typer
 
 from ..core.errors import ConfigError
 from .options import (
-    Address,
     ConfigFile,
-    Device,
     EngineName,
+    RunArgument,
     RunBudget,
-    Seed,
     Settings,
+    StudyFolder,
+    TablesOnly,
+    on_engine,
     read_budget,
     read_section,
     work_stage,
@@ -30,13 +31,11 @@ def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
     time_budget: RunBudget = None,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
 ) -> None:
     """The whole pipeline on the embedded sample set, to RUN/report.html."""
     from ..core.resources import PACKAGE
 
-    _run(PACKAGE / "configs" / "demo.yaml", out, settings, seed, device, time_budget=time_budget)
+    _run(PACKAGE / "configs" / "demo.yaml", out, settings, time_budget=time_budget)
 
 
 @verbs.command(
@@ -49,21 +48,16 @@ def run_(
     last: Annotated[str | None, typer.Option("--to", help="Last stage to run.")] = None,
     time_budget: RunBudget = None,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
     engine: EngineName = "local",
-    address: Address = None,
 ) -> None:
     """All stages of a run: skips what is fresh, resumes what was cut off."""
-    from ..engine import cluster
-
-    with cluster.engine(engine, address):
-        _run(config, out, settings, seed, device, first, last, time_budget)
+    with on_engine(engine):
+        _run(config, out, settings, first, last, time_budget)
 
 
 @verbs.command(epilog="Example: anomaly-gan status runs/demo")
 def status(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: RunArgument,
     deep: Annotated[bool, typer.Option("--deep", help="Hash every product; exit code 1 where one changed.")] = False,
 ) -> None:
     """The state of every stage of a run: fresh, stale, unfinished or missing; and the versions that made it."""
@@ -81,7 +75,7 @@ def status(
 def compare(
     config: Annotated[Path | None, typer.Argument(help="YAML of a study; see anomaly_gan/configs.")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Compare the arms of this one run instead.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the study; default runs/NAME.")] = None,
+    out: StudyFolder = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -90,39 +84,31 @@ def compare(
             "to N-1/N; one process each, unless compare.workers says more.",
         ),
     ] = None,
-    tables_only: Annotated[
-        bool,
-        typer.Option("--tables-only", help="Train nothing: write tables, plots and report anew from the saved cells."),
-    ] = False,
+    tables_only: TablesOnly = False,
     time_budget: RunBudget = None,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
     engine: EngineName = "local",
-    address: Address = None,
 ) -> None:
     """Folds × variants × arms × detectors × seeds: whole runs with one table and one report, every cell resumable.
 
     With --run: the comparison of one run.
     """
-    from ..engine import cluster
-
     if (config is None) == (run is None):
         raise ConfigError("compare: give the YAML of a study, or --run with the folder of one run")
     if run is not None:
         if out is not None or shard is not None or tables_only:
             raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with --run")
-        with cluster.engine(engine, address):
-            _compare_run(run, settings, seed, device, time_budget)
+        with on_engine(engine):
+            _compare_run(run, settings, time_budget)
     elif config is not None:
         if time_budget is not None:
             raise ConfigError("compare: --time-budget goes with --run; a study goes on where it was stopped")
-        with cluster.engine(engine, address):
-            _study(config, out, settings, seed, device, shard, tables_only)
+        with on_engine(engine):
+            _study(config, out, settings, shard, tables_only)
 
 
 @verbs.command(epilog="Example: anomaly-gan report runs/mine")
-def report(run: Annotated[Path, typer.Argument(help="Run folder.")], settings: Settings = []) -> None:
+def report(run: RunArgument, settings: Settings = []) -> None:
     """One self-contained report.html from whatever stages have finished; also of a run that is working."""
     from ..core.errors import RunBusy
     from ..core.stage import run_lock
@@ -143,7 +129,7 @@ def _report_so_far(run: Path, settings: list[str]) -> None:
     from ..pipeline.peek import report_so_far
     from ..pipeline.plan import plan
 
-    config = read_section(run, "report", settings, None, None, None)
+    config = read_section(run, "report", settings)
     step = next(step for step in plan(config) if step.name == "report")
     typer.echo(f"report of what has finished so far, for the run still works: {report_so_far(config, run, step)}")
 
@@ -152,8 +138,6 @@ def _run(
     config: Path,
     out: Path | None,
     settings: list[str],
-    seed: int | None,
-    device: str | None,
     first: str | None = None,
     last: str | None = None,
     time_budget: str | None = None,
@@ -163,7 +147,7 @@ def _run(
     from ..pipeline.execute import execute
     from ..pipeline.plan import plan, select
 
-    resolved = read_run_config(config, settings, seed, device)
+    resolved = read_run_config(config, settings)
     run = out or Path("runs") / resolved.name
     steps = select(plan(resolved), first, last)
     budget = read_budget(time_budget)
@@ -213,12 +197,12 @@ def _close(run: Path, steps: list[str]) -> None:
         raise typer.Exit(end.exit_code)
 
 
-def _compare_run(run: Path, settings: list[str], seed: int | None, device: str | None, time_budget: str | None) -> None:
+def _compare_run(run: Path, settings: list[str], time_budget: str | None) -> None:
     from ..core.stage import run_lock
     from ..pipeline.execute import execute
     from ..pipeline.plan import plan
 
-    config = read_section(run, "compare", settings, None, seed, device)
+    config = read_section(run, "compare", settings)
     step = next(step for step in plan(config) if step.name == "compare")
     with run_lock(run):
         execute(config, run, [step], read_budget(time_budget), keep_config=False)
@@ -229,8 +213,6 @@ def _study(
     config: Path,
     out: Path | None,
     settings: list[str],
-    seed: int | None,
-    device: str | None,
     shard: str | None,
     tables_only: bool,
 ) -> None:
@@ -239,7 +221,7 @@ def _study(
     from ..study.run import read_shard, run_study
 
     part = read_shard(shard)
-    study, base = read_study(config, settings, seed, device)
+    study, base = read_study(config, settings)
     folder = out or Path("runs") / study.name
     done = run_study(study, base, folder, say, part, tables_only)
     for line in done.summary["sentences"]:

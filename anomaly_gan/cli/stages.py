@@ -9,16 +9,15 @@ import typer
 
 from ..core.errors import CheckFailed, ConfigError
 from ..ingestion.formats.table import reading, writing
+from .fields import common
 from .options import (
-    Address,
-    Device,
     EngineName,
+    GroupRegex,
+    Groups,
     MethodName,
     RunFolder,
-    Seed,
     Settings,
-    TimeBudget,
-    budget_settings,
+    on_engine,
     read_metrics,
     work_stage,
 )
@@ -33,39 +32,28 @@ def ingest(
     source: Annotated[str, typer.Argument(help="Folder of labelled photographs, or a COCO JSON file.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the data set to write.")] = None,
     format: Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(reading())}.")] = "auto",
-    images: Annotated[str | None, typer.Option(help="Folder of the photographs, where labels lie elsewhere.")] = None,
-    object: Annotated[str | None, typer.Option(help="Which object of a set with several, as in MVTec AD.")] = None,
-    mask_name: Annotated[
-        str | None, typer.Option(metavar="{stem}_label.bmp", help="How the mask of a photograph is called.")
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(metavar="1=crack,255=ignore", help="What values or colours of masks mean; or a file.")
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="OLD=NEW,…", help="Rename, merge, leave out (OLD=) labels; or a file.")
-    ] = None,
-    groups: Annotated[
-        str | None, typer.Option(help="CSV (file, group[, fold]): which photographs show the same object.")
-    ] = None,
-    group_regex: Annotated[
-        str | None, typer.Option(help="Or a regular expression on the file name; its first group names the object.")
-    ] = None,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
     suggest_groups: Annotated[
         Path | None,
         typer.Option(metavar="CSV", help="Only propose which photographs show one object."),
     ] = None,
     settings: Settings = [],
-    seed: Seed = None,
 ) -> None:
-    """Labelled photographs to one checked data set (COCO), split once, by physical object."""
+    """Labelled photographs to one checked data set (COCO), split once, by physical object.
+
+    Also: --images FOLDER where labels lie elsewhere, --object of a set with several, --mask-name {stem}_label.bmp,
+    --classes 1=crack,255=ignore of mask values or colours, --labels OLD=NEW,… to rename, merge or leave out.
+    """
     from ..core.config import apply_settings, build
     from ..core.stage import Context, run_stage
     from ..ingestion.stage import IngestConfig, run, source_key
     from ..ingestion.summary import summary_lines
 
-    given = {"root": source, "format": format, "images": images, "object": object, "mask_name": mask_name}
-    given |= {"classes": classes, "labels": labels, "groups": groups, "group_regex": group_regex}
-    config = build(IngestConfig, apply_settings({k: v for k, v in given.items() if v is not None}, settings), "ingest")
+    said = common(settings)
+    given = {"root": source, "format": format, "groups": groups and str(groups), "group_regex": group_regex}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = build(IngestConfig, apply_settings(given, said.settings), "ingest")
     if suggest_groups is not None:
         from ..ingestion.suggest import suggest
 
@@ -74,7 +62,7 @@ def ingest(
         return
     if out is None:
         raise ConfigError("ingest: say where the data set shall be written: --out FOLDER")
-    run_stage("ingest", run, config, Context(seed or 0), out, source_key(config))
+    run_stage("ingest", run, config, Context(said.seed or 0), out, source_key(config))
     for line in summary_lines(out):
         typer.echo(line)
     typer.echo(f"data set → {out}")
@@ -87,12 +75,9 @@ def ingest(
 def train(
     run: RunFolder,
     method: MethodName = "anomaly_gan",
-    time_budget: TimeBudget = None,
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
 ) -> None:
-    """Train a generation method on the training split and the pool."""
+    """Train a generation method on the training split and the pool; with --time-budget 25m as far as it gets in it."""
     from ..synthesis.registry import method as row
 
     if not row(method).trainable:
@@ -101,37 +86,25 @@ def train(
             f"--method {method}: learns nothing; "
             + (f"it paints with {other}: train that" if other else "go on with `anomaly-gan generate`")
         )
-    work_stage(
-        run, f"train@{method}", "train", settings + budget_settings("time_budget", time_budget), method, seed, device
-    )
+    work_stage(run, f"train@{method}", "train", settings, method)
 
 
 @verbs.command(epilog="Example: anomaly-gan generate --run runs/mine --count 100 --category crack")
 def generate(
     run: RunFolder,
     method: MethodName = "anomaly_gan",
-    count: Annotated[int | None, typer.Option(help="Photographs per category.")] = None,
-    category: Annotated[list[str], typer.Option(help="Only this category; may be repeated.")] = [],
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
     engine: EngineName = "local",
-    address: Address = None,
 ) -> None:
-    """Labelled defect photographs from training normals and pool masks.
+    """Labelled defect photographs from training normals and pool masks: --count per category, --category only these.
 
     --method procedural draws scratches, pits, cracks, stains and patches by rule: it needs neither a training nor a
     pool, nor any photograph of a defect.
     """
-    from ..engine import cluster
     from ..synthesis.registry import method as row
 
-    asked = ([f"count={count}"] if count is not None else []) + (
-        [f"categories=[{','.join(category)}]"] if category else []
-    )
-    lenient = not row(method).needs_pool
-    with cluster.engine(engine, address):
-        work_stage(run, f"generate@{method}", "generate", settings + asked, method, seed, device, lenient)
+    with on_engine(engine):
+        work_stage(run, f"generate@{method}", "generate", settings, method, lenient=not row(method).needs_pool)
 
 
 @verbs.command(epilog="Example: anomaly-gan gate --run runs/mine --method anomaly_gan")
@@ -139,16 +112,11 @@ def gate(
     run: RunFolder,
     method: MethodName = "anomaly_gan",
     settings: Settings = [],
-    seed: Seed = None,
-    device: Device = None,
     engine: EngineName = "local",
-    address: Address = None,
 ) -> None:
     """Check every generated photograph and every category; exit code 1 where a category fails."""
-    from ..engine import cluster
-
-    with cluster.engine(engine, address):
-        work_stage(run, f"gate@{method}", "gate", settings, method, seed, device)
+    with on_engine(engine):
+        work_stage(run, f"gate@{method}", "gate", settings, method)
     failed = [
         name
         for name, row in sorted(read_metrics(run / f"gate@{method}").get("categories", {}).items())
@@ -178,7 +146,6 @@ def export(
         typer.Option(min=1, metavar="N", help="Tar files of N photographs that WebDataset reads, each with its COCO."),
     ] = None,
     settings: Settings = [],
-    seed: Seed = None,
 ) -> None:
     """Real training photographs and accepted synthetic ones, or any data set, in the format that you use."""
     if (run is None) == (data is None):
@@ -186,7 +153,7 @@ def export(
     if format not in writing():
         raise ConfigError(f"--format {format}: is not written; one of: {', '.join(writing())}")
     if run is not None:
-        work_stage(run, f"export@{method}", "export", settings, method, seed)
+        work_stage(run, f"export@{method}", "export", settings, method)
         if format == "coco" and to is None and shards is None:
             return
         data, to = run / f"export@{method}", to or str(run / f"export@{method}.{'shards' if shards else format}")

@@ -7,6 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from .fields import Verb
+
 ORDER = ("demo", "run", "status", "report", "ingest", "compare", "pool", "train", "generate", "gate", "export")
 """What most people need comes first; the others follow as they were added."""
 
@@ -74,11 +76,15 @@ class Verbs(TyperGroup):
 
 
 def say_times(app: typer.Typer, above: str = "") -> None:
-    """Let ``--help`` of every verb end with the time it takes; ``above``: the verbs' common first word."""
+    """Let ``--help`` of every verb end with the time it takes, and every verb take its fields as options.
+
+    ``above``: the verbs' common first word.
+    """
     for command in app.registered_commands:
         name = command.name or (command.callback.__name__ if command.callback else "")
         takes = TIMES.get(f"{above} {name}".strip())
         words = f"Takes: {takes}. ({ORDINARY_PC}.)" if takes else None
+        command.cls = type("Verb", (Verb,), {"verb": f"{above} {name}".strip()})
         command.epilog = "\n\n".join(part for part in (words, command.epilog) if part)
     for group in app.registered_groups:
         if group.typer_instance is not None:

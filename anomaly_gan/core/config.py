@@ -80,12 +80,17 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
+def kinds_of(annotation: Any) -> set[Any]:
+    """The types that a field may have, without what stands in brackets behind them."""
+    return {get_origin(part) or part for part in _parts(annotation)}
+
+
 def _as_list(value: Any, annotation: Any) -> Any:
     """``value``, or a list of it where the field holds lists; text with commas is taken apart, unless text may stand
     there as well."""
     if not isinstance(value, str | int | float):
         return value
-    kinds = {get_origin(part) or part for part in _parts(annotation)} - {types.NoneType}
+    kinds = kinds_of(annotation) - {types.NoneType}
     others = kinds - {list, tuple}
     if others == kinds or str in kinds or (others and not (isinstance(value, str) and "," in value)):
         return value

@@ -54,7 +54,7 @@ def engine(name: str = "local", address: str | None = None) -> Iterator[None]:
         raise ConfigError(f"--engine {name}: must be one of: {', '.join(ENGINES)}")
     if name == "local":
         if address is not None:
-            raise ConfigError("--address: goes with --engine ray")
+            raise ConfigError("an address goes with --engine ray")
         yield
         return
     ray = _connect(address)
@@ -79,7 +79,7 @@ def _connect(address: str | None) -> Any:
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = (str(error).strip().splitlines() or ["no reason given"])[0]
             raise ConfigError(
-                f"--address {address}: no Ray cluster there ({first}); start one with `ray start --head`"
+                f"--engine ray:{address}: no Ray cluster there ({first}); start one with `ray start --head`"
             ) from None
     return ray
 
@@ -93,8 +93,8 @@ def _answers(address: str | None) -> None:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except OSError as error:
         raise ConfigError(
-            f"--address {address}: nobody answers there ({error.strerror or error}); start a cluster with "
-            "`ray start --head`, or use --address auto on one of its machines"
+            f"--engine ray:{address}: nobody answers there ({error.strerror or error}); start a cluster with "
+            "`ray start --head`, or use --engine ray:auto on one of its machines"
         ) from None
 
 

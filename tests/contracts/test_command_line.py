@@ -15,6 +15,7 @@ import pytest
 import typer
 from defaults import sections
 
+from anomaly_gan.cli.fields import spelled_out
 from anomaly_gan.cli.main import app
 from anomaly_gan.cli.times import ORDER, TIMES
 from anomaly_gan.core.config import Config, _parts, apply_settings, build
@@ -131,3 +132,37 @@ def test_help_starts_without_what_only_work_needs():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].split() == ["loaded:"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "settings"),
+    [
+        (
+            "ingest",
+            ["photos", "--min-side", "40", "--strict"],
+            ["photos", "--set", "min_side=40", "--set", "strict=true"],
+        ),
+        ("ingest", ["--mask-name={stem}_m.png"], ["--set", 'mask_name="{stem}_m.png"']),
+        ("generate", ["--category", "a", "--category", "b"], ["--set", "categories=[a, b]"]),
+        ("export", ["--no-normals", "--seed", "3"], ["--set", "normals=false", "--set", "seed=3"]),
+        ("pool build", ["--place.strategy", "prior"], ["--set", "place.strategy=prior"]),
+        ("gate", ["--engine", "ray", "--address", "auto"], ["--engine", "ray", "--engine", "ray:auto"]),
+        ("train", ["--methd", "cyclegan"], ["--methd", "cyclegan"]),
+    ],
+)
+def test_every_field_is_an_option_too(verb, given, settings):
+    declared = {spelling for one in VERBS[verb].params for spelling in one.opts}
+    assert sorted(spelled_out(verb, declared, given)) == sorted(settings)
+
+
+def test_a_field_given_as_an_option_is_checked_as_the_field_is(tmp_path):
+    started = [sys.executable, "-m", "anomaly_gan", "ingest", str(tmp_path), "--out", str(tmp_path / "out")]
+    done = subprocess.run([*started, "--boxes", "never"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: ingest: boxes: ")
+    done = subprocess.run([*started, "--boxxes", "fill"], capture_output=True, text=True)
+    assert done.returncode == 2 and "--boxxes" in done.stderr
+
+
+def test_help_lists_the_fields_that_are_options():
+    words = VERBS["ingest"].get_help(typer.Context(VERBS["ingest"]))
+    assert "--line-width" in words and "--seed" in words and "--groups" in words

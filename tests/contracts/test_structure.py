@@ -45,6 +45,11 @@ def test_no_file_and_no_body_is_too_long() -> None:
     assert not long
 
 
+def test_what_a_reader_must_learn_stays_less_than_before_the_move() -> None:
+    counts, shown = structure.counts(ROOT), structure.options_shown()
+    assert counts["configuration_fields"] < 506 and counts["options_declared"] < 112 and shown < 186
+
+
 def test_a_long_body_is_seen() -> None:
     inside = "\n".join(f"    x{number} = {number}" for number in range(MOST_OF_A_BODY + 1))
     assert list(bodies(ast.parse(f'def f():\n    """Doc."""\n{inside}'))) == [("f", MOST_OF_A_BODY + 1)]

@@ -182,7 +182,7 @@ def test_a_folder_that_is_missing_empty_or_holds_a_broken_picture_is_named(folde
 
 def test_the_verb_prints_a_line_a_figure_and_writes_them(folders, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
-    asked = ["evaluate", str(folders[0]), str(folders[1]), "--metrics", "kid", "--resamples", "10", "--out", str(out)]
+    asked = ["evaluate", str(folders[0]), str(folders[1]), "--metrics", "kid", "--out", str(out)]
     done = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert done.exit_code == 0 and "KID-EffLite0" in done.output
     written = json.loads(out.read_text())

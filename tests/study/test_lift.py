@@ -138,9 +138,9 @@ def test_a_finished_cell_holds_while_its_setting_does(photographs):
     recorded = setting(config(photographs), cell)
     assert still_holds(recorded, recorded)
     older = json.loads(json.dumps(recorded))
-    del older["detect"]["clip_norm"]  # a field that came later, at its default
+    del older["detect"]["score_threshold"]  # a field that came later, at its default
     assert still_holds(older, recorded)
-    changed = config(photographs, detect={"detector": "dense", "exposures": 1.0, "warmup": 1, "dense": TINY})
+    changed = config(photographs, detect={"detector": "dense", "exposures": 1.0, "score_threshold": 0.4, "dense": TINY})
     assert not still_holds(older, setting(changed, cell))
     of_others = {"detector": "dense", "exposures": 1.0, "warmup": 0, "roi_samples": 8, "dense": TINY}
     assert still_holds(recorded, setting(config(photographs, detect=of_others), cell))

@@ -75,7 +75,7 @@ class GateConfig(Config):
     label_check: bool = False
     """Ask the segmenters of stage ``label_check``, which saw real training photographs only, whether they find each
     defect where its mask is, and look for copies of training defects."""
-    min_label_iou: ClassVar[float] = 0.05
+    min_label_iou: float = Field(0.05, ge=0, le=1)
     """A photograph with an instance found worse than this (intersection over union) is empty there: rejected, unless
     the category's real defects are missed as often as ``max_missed`` says."""
     max_missed: ClassVar[float] = 0.25
@@ -86,7 +86,7 @@ class GateConfig(Config):
     know one or two objects, and the nearest of the few pairs of objects is far. Of magnetic tiles with two objects a
     category, 66 to 78 % counted as copies and nine of ten breaks as empty; with four, 10 to 37 % as copies; with
     eight, 2 to 15 %."""
-    label_iou_gap: ClassVar[float] = 0.05
+    label_iou_gap: float = Field(0.05, ge=0, le=1)
     """Warn where the median IoU lies further than this below that of real defects."""
     max_empty: ClassVar[float] = 0.01
     """Warn where more than this share of instances is empty beyond the share of real ones that is missed."""

@@ -1,0 +1,160 @@
+"""Every field of a verb's configuration is an option too: ``--min-side 40`` is short for ``--set min_side=40``.
+
+So no field needs an option of its own, and ``--seed`` and ``--device`` mean the same wherever a verb takes ``--set``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from typer.core import TyperCommand
+
+from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..core.config import Config
+
+OF_ALL = ("seed", "device")
+"""What no section has and every verb with ``--set`` takes."""
+SECTIONS = {
+    "demo": "anomaly_gan.pipeline.config:RunConfig",
+    "run": "anomaly_gan.pipeline.config:RunConfig",
+    "compare": "detection.detectors.config:CompareConfig",
+    "report": "anomaly_gan.report.config:ReportConfig",
+    "ingest": "anomaly_gan.ingestion.config:IngestConfig",
+    "train": "anomaly_gan.synthesis.methods.config:TrainConfig",
+    "generate": "anomaly_gan.synthesis.generate.config:GenerateConfig",
+    "gate": "anomaly_gan.synthesis.gate.config:GateConfig",
+    "export": "anomaly_gan.synthesis.gate.config:ExportConfig",
+    "paint": "anomaly_gan.synthesis.paint.config:PaintConfig",
+    "control-card": "anomaly_gan.synthesis.control_card.config:CardConfig",
+    "features": "anomaly_gan.synthesis.feature_drift.config:FeatureDriftConfig",
+    "lift": "anomaly_gan.study.lift.config:LiftConfig",
+    "pool build": "mask_pool.build.config:PoolConfig",
+    "pool rate": "mask_pool.rating.config:RateConfig",
+    "pool evaluate": "mask_pool.scoring.config:EvaluateConfig",
+    "pool study": "mask_pool.build.config:PoolConfig",
+    "detect train": "detection.detectors.config:DetectConfig",
+    "one-class benchmark": "detection.one_class.benchmark.config:BenchmarkConfig",
+}
+"""Verb -> the section that its ``--set`` changes; the others with ``--set`` take ``OF_ALL`` alone."""
+OLD_NAMES = {"generate": {"category": "categories"}}
+"""Verb -> an option of before -> the field that it is."""
+
+
+class Common(NamedTuple):
+    """What ``--set`` said, and of it what is no field of a section."""
+
+    settings: list[str]
+    seed: int | None
+    device: str | None
+
+
+def common(settings: list[str]) -> Common:
+    """Seed and device taken out of the settings.
+
+    Raises:
+        ConfigError: the seed is no whole number.
+    """
+    said = {key: value for key, _, value in (item.partition("=") for item in settings) if key.strip() in OF_ALL}
+    rest = [item for item in settings if item.partition("=")[0].strip() not in OF_ALL]
+    try:
+        seed = int(said["seed"]) if "seed" in said else None
+    except ValueError:
+        raise ConfigError(f"--seed {said['seed']}: must be a whole number") from None
+    return Common(rest, seed, said.get("device"))
+
+
+class Verb(TyperCommand):
+    """A verb whose unknown options are looked up among the fields of its section."""
+
+    verb: ClassVar[str] = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        declared = {spelling for one in self.params for spelling in (*one.opts, *one.secondary_opts)}
+        return super().parse_args(ctx, spelled_out(self.verb, declared, args) if "--set" in declared else args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        if any("--set" in one.opts for one in self.params):
+            declared = {one.name for one in self.params}
+            names = [name for name in (*OF_ALL, *_fields(self.verb)) if name not in declared]
+            with formatter.section("Short for --set NAME=VALUE"):
+                formatter.write_text(", ".join(f"--{name.replace('_', '-')}" for name in dict.fromkeys(names)))
+        super().format_epilog(ctx, formatter)
+
+
+def spelled_out(verb: str, declared: set[str], args: list[str]) -> list[str]:
+    """``args`` with every field given as an option under ``--set``; what is neither field nor option stays."""
+    result: list[str] = []
+    given: dict[str, list[str]] = {}
+    waiting = list(args)
+    while waiting:
+        word = waiting.pop(0)
+        option, equals, value = word.partition("=")
+        if word == "--":
+            return [*result, *_settings(verb, given), word, *waiting]
+        if not word.startswith("--") or option in (*declared, "--help"):
+            result.append(word)
+            continue
+        if option == "--address" and "--engine" in declared:  # one option with --engine since
+            result += ["--engine", f"ray:{value if equals else waiting.pop(0)}"]
+            continue
+        name = option[2:].replace("-", "_")
+        name = OLD_NAMES.get(verb, {}).get(name, name)
+        kinds = _kinds(verb, name)
+        negated = not kinds and name.startswith("no_") and _kinds(verb, name[3:]) == {bool}
+        if negated:
+            given[name[3:]] = ["false"]
+        elif not kinds:
+            result.append(word)
+        elif equals:
+            given.setdefault(name, []).append(value)
+        elif kinds == {bool} and not (waiting and waiting[0] in ("true", "false")):
+            given[name] = ["true"]
+        elif waiting:
+            given.setdefault(name, []).append(waiting.pop(0))
+        else:
+            raise ConfigError(f"{option}: needs a value")
+    return [*result, *_settings(verb, given)]
+
+
+def _settings(verb: str, given: dict[str, list[str]]) -> Iterator[str]:
+    """``--set`` of every field; text stays text, whatever YAML would make of it, and what stands twice is a list."""
+    for name, values in given.items():
+        kinds = _kinds(verb, name)
+        if kinds <= {str, Path}:
+            value = json.dumps(values[-1], ensure_ascii=False) if name not in OF_ALL else values[-1]
+        else:
+            several = len(values) > 1 and kinds & {list, tuple}
+            value = f"[{', '.join(values)}]" if several else values[-1]
+        yield from ("--set", f"{name}={value}")
+
+
+def _fields(verb: str) -> list[str]:
+    section = _section(verb)
+    return list(section.model_fields) if section else []
+
+
+def _section(verb: str) -> type[Config] | None:
+    module, _, name = SECTIONS.get(verb, "").partition(":")
+    return getattr(import_module(module), name) if module else None
+
+
+def _kinds(verb: str, name: str) -> set[Any]:
+    """Types that the field ``a.b`` of the verb's section may have (``list`` of lists); none where it is no field."""
+    from ..core.config import kinds_of
+
+    if name in OF_ALL:
+        return {str}
+    annotation: Any = _section(verb)
+    for part in name.split("."):
+        fields = getattr(annotation, "model_fields", None)
+        if fields is None or part not in fields:
+            return {object} if isinstance(annotation, type) and annotation is dict else set()
+        annotation = fields[part].annotation
+    return kinds_of(annotation) - {NoneType}
