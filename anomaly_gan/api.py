@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .core.config import build
 from .core.errors import ConfigError, InputError
 from .core.stage import Context, read_manifest
-from .core.stage_calls import dataset_of, run_into
+from .core.stage_calls import Device, Pixels, dataset_of, run_into
 
 if TYPE_CHECKING:
     from .core.dataset import Dataset
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from .synthesis.label_check.config import LabelCheckConfig
     from .synthesis.methods.config import TrainConfig
     from .synthesis.methods.painting.generator import Brush
-
-Device = Literal["auto", "cpu", "cuda"]
-Pixels = NDArray[np.uint8]
 
 
 def ingest(

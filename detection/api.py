@@ -6,13 +6,14 @@ They are thin: the same configuration, folders and files as ``anomaly-gan detect
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.stage_calls import Device, Pixels
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from .detectors.config import DetectConfig
     from .training.checkpoint import Model
-
-Device = Literal["auto", "cpu", "cuda"]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Detector:
     def categories(self) -> tuple[str, ...]:
         return self.model.categories.names
 
-    @property
+    @cached_property
     def threshold(self) -> float | None:
         """Score above which a photograph raises an alarm; None where too few sound photographs could be held out."""
         from .inspection.alarm import SoundScores

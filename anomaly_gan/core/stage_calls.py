@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .config import Config
 from .dataset import Dataset, load_dataset
 from .stage import Context, StageFunction, run_lock, run_stage
+
+Device = Literal["auto", "cpu", "cuda"]
+Pixels = NDArray[np.uint8]
+"""A photograph as public functions take and give it: uint8 (H, W) or (H, W, 3), RGB."""
 
 
 def run_into(

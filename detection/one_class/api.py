@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.stage_calls import Device, Pixels
 
 if TYPE_CHECKING:
     import torch
 
     from .inspection.checkpoint import Model
-
-Device = Literal["auto", "cpu", "cuda"]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

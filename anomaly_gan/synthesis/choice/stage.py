@@ -8,7 +8,7 @@ that a probe that knows an object's defects is never asked about their copies. A
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from ..gate.config import GateConfig
 from ..gate.defects import RealDefects, window_around
 from ..gate.stage import ancestors
 from ..generate.stage import method_inputs, pool_items
-from ..interface import Generate, MethodInputs, PoolItem, Sample
+from ..interface import Generate, PoolItem, Sample
 from ..methods.best import FILE, NONE, open_part
 from .config import ChooseConfig
 from .decide import Trial, decide
@@ -47,12 +47,18 @@ def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, Any]:
     unknown = sorted(set(config.categories) - set(items))
     if unknown:
         raise ConfigError(f"choose.categories: no category {unknown[0]!r}")
-    reals = RealDefects(inputs.train, GateConfig().max_n, context.seed)
+    gate = GateConfig()
+    reals = RealDefects(inputs.train, gate.max_n, context.seed)
+    groups = {image.file_name: image.group_id for image in inputs.train.images}
     painters = {name: open_part(name, inputs) for name in config.methods}
     found = {}
     for name, own in items.items():
         given = config.categories.get(name)
-        trials = [] if given else _trials(name, own[: config.count], painters, reals, inputs, context.deadline)
+        trials = (
+            []
+            if given
+            else _trials(name, own[: config.count], painters, gate, reals, groups, inputs.seed, context.deadline)
+        )
         taken, why = (given, "set in choose.categories") if given else decide(trials, config)
         say(f"choose {name}: {'nothing is generated' if taken == NONE else taken}; {why}")
         found[name] = {"method": taken, "why": why, "trials": [trial.to_json() for trial in trials]}
@@ -64,24 +70,40 @@ def _trials(
     name: str,
     items: Sequence[PoolItem],
     painters: dict[str, Generate],
+    gate: GateConfig,
     reals: RealDefects,
-    inputs: MethodInputs,
+    groups: Mapping[str, str],
+    seed: int,
     watch: TimeBudget | None = None,
 ) -> list[Trial]:
+    """What the gate's checks and the two-sample test say of every method in one category.
+
+    Args:
+        name: the category.
+        items: the pool's items that are painted.
+        painters: method -> how it paints.
+        gate: limits of the checks.
+        reals: real defects of the training split.
+        groups: file of a training photograph -> its physical object.
+        seed: of the run.
+        watch: until when; None: all items.
+
+    Returns:
+        One trial a method, in their order.
+    """
     real = [
         (describe(defect.window.pixels, defect.window.mask_01), defect.group)
         for defect in reals.of(name)
         if defect.window.mask_01.any()
     ]
-    groups = {image.file_name: image.group_id for image in inputs.train.images}
     trials = []
     for method, paint in painters.items():
         made: list[Row] = []
         for item in while_time(track(items, f"choose {name}: {method}"), watch):
             sample = paint([item], 0)[0]
-            if not check(_candidate(sample, item), Setting(GateConfig(), reals=reals)).findings:
+            if not check(_candidate(sample, item), Setting(gate, reals=reals)).findings:
                 made.append(_row(sample, item, groups[item.image.extra["normal_file"]]))
-        trials.append(_trial(method, len(items), real, made, rng_for(inputs.seed, "choose", name, method)))
+        trials.append(_trial(method, len(items), real, made, rng_for(seed, "choose", name, method)))
     return trials
 
 

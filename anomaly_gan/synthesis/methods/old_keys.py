@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core.config import merge
 from ..interface import MethodConfig
 
 NETS = frozenset({"generator", "base_width", "depth", "norm", "widths", "patch_width"})
@@ -43,17 +44,12 @@ def sorted_in(values: dict[str, Any], kind: type[MethodConfig]) -> dict[str, Any
     painter = {name: value for name, value in old.items() if name in PAINTER}
     if painter and "painter" in kind.model_fields:
         recipe["painter"] = painter
-    return {**rest, **({"nets": nets} if nets else {}), "recipe": _laid(recipe, _part(rest, "recipe"))}
+    return {**rest, **({"nets": nets} if nets else {}), "recipe": merge(recipe, _part(rest, "recipe"))}
 
 
 def _part(values: dict[str, Any], name: str) -> dict[str, Any]:
     part = values.get(name) or {}
     return dict(part) if isinstance(part, dict) else part.model_dump()
-
-
-def _laid(below: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    painter = {**below.get("painter", {}), **_part(over, "painter")}
-    return {**below, **over, **({"painter": painter} if painter else {})}
 
 
 def notice(train: dict[str, Any], methods: dict[str, Any]) -> str | None:
