@@ -61,7 +61,14 @@ class LiftArm(Config):
         return self.bank is not None and self.shams and METHODS[self.bank].shams
 
 
-class Round(Config):
+class CellsConfig(Config):
+    """Which draws of the objects, and which seeds of the training."""
+
+    draws: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0,)
+
+
+class Round(CellsConfig):
     """Cells of every arm that is still in the race: numbers of objects (null: all) × draws of them × folds × seeds.
 
     ``keep``: how many arms besides the references go on from the round before, the best ones by their mean lift.
@@ -69,21 +76,17 @@ class Round(Config):
     """
 
     objects: tuple[int | None, ...] = (2, 4, None)
-    draws: tuple[int, ...] = (0,)
     folds: tuple[int, ...] = (0,)
-    seeds: tuple[int, ...] = (0,)
     arms: tuple[str, ...] = ()
     keep: int | None = Field(None, ge=1)
 
 
-class Curve(Config):
+class Curve(CellsConfig):
     """The learning curve of ``none``: a training of its own for every length, so that each ends at a rate near zero."""
 
     exposures: tuple[float, ...] = (2.4, 10.0, 30.0, 60.0, 120.0)
     objects: tuple[int | None, ...] = (1, 4, None)
     folds: tuple[int, ...] = (0, 1)
-    draws: tuple[int, ...] = (0,)
-    seeds: tuple[int, ...] = (0,)
 
 
 class LiftConfig(Config):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from ...core.config import Config
-from ..gate.config import known_method
+from ..gate.config import OfMethodConfig
 
 
-class FeatureDriftConfig(Config):
+class FeatureDriftConfig(OfMethodConfig):
     """How many crops are looked at, at how many snapshots, and how they are laid out."""
 
-    method: str = "anomaly_gan"
     count: int = Field(
         60,
         ge=6,
@@ -26,11 +24,6 @@ class FeatureDriftConfig(Config):
     perplexity: float = Field(15.0, gt=1, description="of t-SNE: about how many neighbours a crop has")
     repeats: int = Field(20, ge=2, description="random halves of the real objects behind every distance")
     min_n: int = Field(6, ge=2, description="below this many crops on either side no distance is given")
-
-    @field_validator("method")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return known_method(name)
 
     def gate(self) -> dict[str, Any]:
         """What it shares with the gate, whose figures these are."""

@@ -13,13 +13,23 @@ from ...core.errors import ConfigError
 from ..registry import method
 
 
-class GateConfig(Config):
+class OfMethodConfig(Config):
+    """Of a stage that works on what one method made: ``method`` is a row of the registry."""
+
+    method: str = "anomaly_gan"
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_method(name)
+
+
+class GateConfig(OfMethodConfig):
     """What a synthetic photograph must satisfy, and how a category as a whole is judged.
 
     Grey levels are of 0..255; shares are of 1; a ratio is a figure over the same figure of real against real.
     """
 
-    method: str = "anomaly_gan"
     min_contrast: float = Field(4.0, ge=0)
     """Least mean absolute change inside each instance, in grey levels."""
     changed_by: ClassVar[float] = 3.0
@@ -96,11 +106,6 @@ class GateConfig(Config):
     time_budget: TimeLimit = None
     """``5m``: no further photograph is looked at then, of each category a like share; None: all are."""
 
-    @field_validator("method")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return known_method(name)
-
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.warn_ratio > self.fail_ratio:
@@ -112,10 +117,9 @@ class GateConfig(Config):
         return self
 
 
-class ExportConfig(Config):
+class ExportConfig(OfMethodConfig):
     """What goes into the training set for detectors."""
 
-    method: str = "anomaly_gan"
     normals: bool = True
     """Keep training photographs without a defect."""
     outliers: Literal["keep", "drop"] = "keep"
@@ -126,11 +130,6 @@ class ExportConfig(Config):
     per_real: float | None = Field(None, ge=0)
     """Synthetic photographs per real one with a defect, in the pool's order and balanced over the categories; None:
     all that were accepted."""
-
-    @field_validator("method")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return known_method(name)
 
 
 def known_method(name: str) -> str:
