@@ -79,12 +79,18 @@ class Verb(TyperCommand):
         declared = {spelling for one in self.params for spelling in (*one.opts, *one.secondary_opts)}
         return super().parse_args(ctx, spelled_out(self.verb, declared, args) if "--set" in declared else args)
 
+    def short(self) -> list[str]:
+        """Spellings of the fields that are options of this verb without being declared."""
+        if not any("--set" in one.opts for one in self.params):
+            return []
+        declared = {one.name for one in self.params}
+        names = dict.fromkeys((*OF_ALL, *_fields(self.verb), *OLD_NAMES.get(self.verb, {})))
+        return [f"--{name.replace('_', '-')}" for name in names if name not in declared]
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        if any("--set" in one.opts for one in self.params):
-            declared = {one.name for one in self.params}
-            names = [name for name in (*OF_ALL, *_fields(self.verb)) if name not in declared]
+        if names := self.short():
             with formatter.section("Short for --set NAME=VALUE"):
-                formatter.write_text(", ".join(f"--{name.replace('_', '-')}" for name in dict.fromkeys(names)))
+                formatter.write_text(", ".join(names))
         super().format_epilog(ctx, formatter)
 
 

@@ -48,6 +48,7 @@ def test_every_command_in_the_documents_exists(document, line):
         assert verb in place.commands, f"{document}: no verb {verb!r} in: {line}"
         place = place.commands[verb]
     known = {name for parameter in place.params for name in parameter.opts} | {"--help"}
+    known |= set(place.short()) if hasattr(place, "short") else set()
     for option in (word.partition("=")[0] for word in words if word.startswith("--")):
         assert option in known, f"{document}: no option {option} in: {line}"
 
