@@ -67,6 +67,7 @@ def detect_train(
         if work.fresh:
             return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
         held = None
+        # a detector with a trainer of its own holds objects out itself
         if not detector(config.detector).trainer:
             dataset, held = hold_out_sound(dataset, config.dense, seed)
         precision = settled(config, device, work.place)

@@ -155,6 +155,7 @@ def fit(
         bar.ends_in = schedule.ends_in if schedule.budget or schedule.until else None
         for step in range(start, schedule.steps):
             _set_rates(updates, base_rates, schedule.factor(step, gone))
+            # chance depends on seed, step and rank alone: a resumed training draws what an uninterrupted one would
             torch.manual_seed(_stream(schedule.seed, step, fabric.global_rank))
             try:
                 history.add(train_step(task, updates, batches(step), fabric, step, schedule.clip_norm))

@@ -216,6 +216,7 @@ def _known(names: list[str]) -> dict[str, str | None]:
                 suffix = PurePosixPath(name).suffix.lower()
                 if suffix == ".png" or (suffix in MASK_SUFFIXES and not named):
                     masks[name] = None
+        # of two pictures of one name the lossless one is the mask: JPEG would blur its values
         elif len(photos) == 2 and len({PurePosixPath(name).suffix.lower() for name in photos}) == 2:
             ranks = {MASK_SUFFIXES.get(PurePosixPath(name).suffix.lower(), 9): name for name in photos}
             if min(ranks) == 0 and len(ranks) == 2:

@@ -28,6 +28,7 @@ def settle_frame(name: str, seen: Seen, label: Label, mode: str, notes: Notes) -
         wanted = raw if mode == "raw" else display
     elif label.empty:
         wanted = declared if declared in {raw, display} else display
+    # turned by half a turn both frames have one size: no size tells in which one the label was drawn
     elif raw == display or declared is None:
         raise refuse(
             name,

@@ -153,6 +153,7 @@ def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, st
                 "listed at the end, and what needs them is missing.",
             }
         )
+    # whoever reads one table alone must see that its split leaks
     leaky = [name for name, over in study.variants.items() if (over.get("data") or {}).get("split") == "images"]
     if leaky:
         result.append(

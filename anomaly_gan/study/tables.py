@@ -152,6 +152,7 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
             written.append(name)
         else:
             (out / name).unlink(missing_ok=True)
+    # a plot of an earlier state of the study must not outlive what it showed
     plots = write_plots(out, summary)
     for name in set(PLOTS) - set(plots):
         (out / name).unlink(missing_ok=True)

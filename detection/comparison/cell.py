@@ -171,6 +171,7 @@ def run_cell(
     trained.categories.check(test, str(job.ingest))
     with fabric.autocast():
         seen = read_detections(trained.net, test, trained.categories, config.longest, fabric.device, on_image=on_image)
+    # result.json comes last: a cell is finished where it lies, and its detections lie there by then
     segments = detector(config.detector).segments
     figures = evaluate_detections(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(job.folder / "detections.json", seen.rows)

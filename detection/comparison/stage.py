@@ -112,6 +112,7 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
     real = load_dataset(ingest).split("train")
     defective = len(real.images) - len(real.normals())
     arms = [arm for arm in config.arms if arm not in nothing_passed(config, context)]
+    # seeds outermost: whatever is done when time is over, every arm has as many of them
     jobs = []
     for seed in config.seed_list():
         for name in config.detector_list():
@@ -210,6 +211,7 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
     if not done:
         raise InputError(str(out), "UNFINISHED", "no cell of the comparison is finished", "run the comparison first")
     results = [job.result() for job in done]
+    # figures on different photographs must not stand in one table
     if any(result["test_hash"] != held_out_hash(test) for result in results):
         raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
     write_table(out / "table.csv", results)

@@ -93,6 +93,7 @@ def train_dense(
         on_step()
         return batches(step)
 
+    # early stop looks at objects held out of the training side, never at a test split
     plateau = _plateau(task, inner, categories, config, steps, seed, fabric, priors)
     history = fit(
         task,

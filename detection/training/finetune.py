@@ -217,6 +217,7 @@ def _train_on_photographs(
         "synthetic": examples.indices("synthetic"),
     }
     steps = config.steps(len(kinds["real_defect"]))
+    # dealt before the first step: arms of one seed are shown the same real photographs in the same order
     sampler = BatchSampler(
         **kinds,
         batch=config.batch,

@@ -35,6 +35,7 @@ def pretrain(steps: int, seed: int, device: str, folder: Path, detector: str = "
         batch=4,
         lr=start.lr,
     )
+    # the backbone is frozen throughout: the heads learn to read it as it is
     fabric = make_fabric(device)
 
     def batch(step: int) -> Batch:

@@ -82,6 +82,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
             "real": _learned(builder),
         }
         plausible |= {name: _plausibility_metrics(verdicts)} if verdicts else {}
+    # the last place where a leak can be stopped: the generator takes its masks from here
     prove_train_only(pool, ingest)
     pool.save(out)
     write_statistics(pool, ingest, out, seed=context.seed, fragment_share=config.fragment_share)

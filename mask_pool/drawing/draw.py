@@ -298,6 +298,7 @@ def take_up(out: Path, ended: str | None = None) -> TakenUp:
             faults.append(error)
             continue
         for drawing in found:
+            # the photograph's own size where it was laid out here: labelme may have saved it otherwise
             size = next(
                 (
                     (entry["height"], entry["width"])

@@ -111,6 +111,7 @@ def gather_experts(
     if sheet is None or scores is None:
         every = _by_category(usable.values())
         return ExpertElements(every, {name: list(own) for name, own in every.items()}, drawn, dict(rejects))
+    # a grade is of what the rater saw: a mask or photograph changed since is unrated
     current = _current(scores, sheet, hashes)
     if outdated := sum((mask.file, mask.shape) in usable for mask in sheet.ratings.masks) - len(current):
         rejects["outdated_ratings"] = outdated

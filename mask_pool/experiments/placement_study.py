@@ -103,6 +103,7 @@ def study(
             "label more objects, ingest normals",
         )
     scenes = Scenes(dataset)
+    # whole objects are held out, so that a place is never learnt from the object it is asked of
     trials = [
         _trial(name, own, dataset, scenes, normals, config, regions, folds, repeats, seed)
         for name, own in chosen.items()
@@ -160,6 +161,7 @@ def _trial(
         names = [one.parent_group for one in seen]
         own, others = (np.stack([found[one.parent][part] for one in seen]) for part in (0, 1))
         prior = PlaceRatio.fit(own, names, np.concatenate(others), config.shrinkage)
+        # one of the random places in the role of the real one: what the model finds where there is nothing
         shams = [
             PlaceRatio.fit(others[:, turn], names, np.concatenate(np.delete(others, turn, 1)), config.shrinkage)
             for turn in range(others.shape[1])

@@ -206,6 +206,7 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         desk.store.authorise(x_rater, x_rater_secret)
         order, items = desk.mine(x_rater)
         ids = {_slot_of(vars(items[one].mask)): one for one in order}
+        # grades of masks that have changed since belong to no slot any more
         state: dict[str, dict[str, Any]] = {}
         for row in desk.store.state(x_rater, desk.what):
             if _slot_of(row) in ids:

@@ -92,6 +92,7 @@ class Evaluation:
                 "graded_masks": sum(one.verdict.score is not None for one in self.masks),
                 "cells": int(grades.size),
                 "missing_cells": int(np.isnan(grades).sum()),
+                # flagged raters are named whether they are left out or not
                 "raters": {
                     "given": len(self.raters),
                     "dropped": list(self.dropped),

@@ -96,6 +96,7 @@ def _category(one: Measured, seed: int) -> tuple[str, dict[str, Any]]:
         if element.provenance.get("expert_score") is not None
     ]
     maps = position_map(one.real), position_map(one.pool)
+    # how near two real ones come is the reference for what counts as a copy
     nearest = nearest_distance(pool, real)
     return one.name, {
         "counts": {

@@ -77,6 +77,7 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
                     "remove the annotation, or add what it refers to",
                 ),
             )
+            # its photograph is refused with it: a defect left out would be learnt as background
             if image in known and image is not None:
                 annotations[image].append((position, {"orphan": True}))
             else:

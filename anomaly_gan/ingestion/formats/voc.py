@@ -252,6 +252,7 @@ def write(dataset: Dataset, out: Path) -> dict[str, Any]:
         classes = np.zeros_like(objects)
         for item in sorted((item for item in every if item.iscrowd), key=lambda item: item.id):
             objects[item.mask() > 0] = classes[item.mask() > 0] = 255
+        # large ones first: where two overlap the smaller one keeps its pixels
         for item in sorted(kept, key=lambda item: (-item.area, item.id)):
             mask = item.mask() > 0
             overlap += int(((objects > 0) & (objects < 255) & mask).sum())

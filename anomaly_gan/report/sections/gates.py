@@ -43,6 +43,7 @@ def label_check_table(metrics: Mapping[str, Any]) -> Table | None:
     rows = []
     for name, row in categories_of(metrics).items():
         found, seam, copies = (row.get(key) for key in ("label_check", "seam", "copies"))
+        # a gate without the label check has none of the three
         if isinstance(found, Mapping) and isinstance(seam, Mapping) and isinstance(copies, Mapping):
             rows.append(
                 [

@@ -92,6 +92,7 @@ def agreement(evaluation: Any) -> dict[str, Any] | None:
                     mapping(own).get("reason") or "",
                 ]
             )
+    # Kendall's W wants every mask graded by every rater; where that is not so its reason stands last
     if concordance := mapping(found.get("kendall_w")):
         rows.append(
             [

@@ -145,6 +145,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
     bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)
     trace = json.loads((bank / "metrics.json").read_text(encoding="utf-8"))["artefact_auroc"] if bank else None
+    # claimed only now: what can refuse the cell has been asked, and its folder holds no half of another one
     _claim(folder, wanted)
     if arm.hard_sound and bank is not None:
         bank = with_hard_sound(bank, train, rows, folder / "bank", config.bank.count, config.seed)

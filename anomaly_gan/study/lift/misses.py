@@ -133,6 +133,7 @@ def with_hard_sound(
     side = int(np.load(bank / lines[0]["shard"], allow_pickle=False)["masks"].shape[-1])
     images = {image.id: image for image in train.normals()}
     surest: dict[int, dict[str, Any]] = {}
+    # one place a photograph, the one that was most surely taken for a defect
     for row in sorted(rows, key=lambda row: -row["score"]):
         if row["image_id"] in images:
             surest.setdefault(row["image_id"], row)

@@ -143,6 +143,7 @@ def compare(arms: ByArm, arm: str, against: str, kind: str, seed: int) -> dict[s
     made = estimate(paired_terms(first, second), seed)
     if made is None:
         return None
+    # cells that only one of the two arms has enter nothing; how many there are is said
     places = {(term.fold, term.seed) for term in first}, {(term.fold, term.seed) for term in second}
     objects = defective_objects(arms[arm], made)
     needed = objects_needed(made.sd_objects, objects, POINTS) if made.sd_objects is not None and objects else None

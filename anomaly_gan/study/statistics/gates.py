@@ -218,6 +218,7 @@ def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) ->
             "predicts": False,
             "reason": f"{len(arms)} arms carry no interval",
         }
+    # arms and folds are drawn, not points: points of one arm are no independent evidence
     rng = rng_for(seed, "study", "gates", *arms, *folds)
     weights = (
         rng.multinomial(len(arms), np.full(len(arms), 1 / len(arms)), size=draws)[:, arm_of]

@@ -121,6 +121,7 @@ def _detector(
         variant: side_by_side(by_arm(cells), seed, f"{variant}, repeats", UNIT)
         for variant, cells in over_repeats(complete).items()
     }
+    # what a reader meets first: over all repeats of the main variant, where there are several
     first = main_comparisons(main | {"repeats": repeats})
     sentences = [row["sentence"] for row in sorted(first, key=lambda row: row["kind"] != "none")]
     sentences += [size["sentence"]] if size else []

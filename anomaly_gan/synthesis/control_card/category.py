@@ -81,6 +81,7 @@ def evaluate_categories(
         result["real_test"] = _of_objects(guesses, test_labels, test_groups, config, model.seed)
     painted, sheet = _painted(model, subjects, names, config)
     guesses = classifier.predict(_features([views for views, *_ in painted], backbone, "generated crops"))
+    # masks of another category too: is it the mask that is recognised, or what is painted in it?
     own = np.array([mask == asked for _, asked, mask, _ in painted])
     asked = np.array([row[1] for row in painted])
     masks = np.array([row[2] for row in painted])

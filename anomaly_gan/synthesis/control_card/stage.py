@@ -171,6 +171,7 @@ def sentences(card: dict[str, Any]) -> list[str]:
             f"within a mask (asked once: {once['rho']:.3f}); with the share visibly changed "
             f"{share['rho']:.3f}; {_target(card['severity'])}"
         )
+    # a figure whose masks or exposures are missing is left out, not given as 0
     if card["size"]["masks"]:
         size = card["size"]
         lines.append(

@@ -46,6 +46,7 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
         real = real.select(lambda image: image.id in labelled)
     if real.categories != accepted.categories:
         raise CheckFailed(f"{accepted.folder}: categories differ from those of {ingest.folder}; run generate again")
+    # the last place where a leak can be stopped: detectors take what is written here
     prove_no_leak(ingest, accepted)
     passed, dropped = without_failed(accepted, accepted.folder)
     kept = passed

@@ -61,6 +61,7 @@ def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, An
     snapshots = chosen_snapshots(inputs.trained, config.snapshots)
     extractors = build_extractors(context.device)
     items = {name: own[: config.count] for name, own in pool_items(inputs.pool).items()}
+    # the same masks and the same chance for every snapshot: only the weights differ
     made = {
         step: generated_crops(inputs, weights, config, items)
         for step, weights in while_time(track(snapshots, f"features {config.method}"), context.deadline)

@@ -70,6 +70,7 @@ def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]
             f"training defects of {len(objects)} object only",
             "label another object, or set gate.label_check=false",
         )
+    # by whole objects: each defect is looked at by a segmenter that has not seen its object
     folds = min(config.folds, len(objects))
     fold_of = assign_folds(train, folds)
     stocks = make_stocks(train, shown, config, gray, seed)

@@ -94,6 +94,7 @@ def place(
             turn = placement.turn_deg if placement.turn_deg is not None else float(rng.uniform(0, 360))
             goal = centre if not copy else (float(rng.uniform(0, size_hw[1])), float(rng.uniform(0, size_hw[0])))
             stamps, lost = _stamped(where, instances, (x, y, width, height), goal, turn, placement.scale, size_hw)
+            # the first goes where it was asked for, or nowhere; the others may try again elsewhere
             if copy == 0 and lost:
                 raise InputError(
                     where,

@@ -94,6 +94,7 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
     classes = None if config.classes is None else read_classes(config.classes, sources.mask.parent, ())
     instances, mask_content = read_mask(sources.mask, config.category, brush.categories, classes=classes)
     model = load_light(sources.light_model) if sources.light_model else light_beside(sources.model)
+    # by content, so that a photograph saved anew under the same name is painted anew
     keys = {
         "photograph": sha256_bytes(content),
         "mask": sha256_bytes(mask_content),
@@ -137,6 +138,7 @@ def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out
     for index in track(range(1, config.count + 1), "paint"):
         base = job.pixels
         if job.light:
+            # a stream of its own for each photograph: the tenth of ten is the tenth of a hundred
             base = relight(base, job.light, job.light_model, seed_for(context.seed, "light", index))
         height, width = base.shape[:2]
         placed = place(

@@ -126,7 +126,7 @@ def run_cell(job: CellJob) -> None:
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector = build_detector(cell.detector, train.shape[1], settings, seed)
     work = place / "work"
-    best = None
+    best = None  # of the epochs on the test set: what the paper did, and nothing honest does
     if examiner.published and settings.PICKS_EPOCH:
         best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
     train_detector(detector, train, fabric, work, seed, best.look if best else None)

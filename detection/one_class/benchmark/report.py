@@ -39,6 +39,7 @@ def write_report(
     split, tables = results[0]["split"], tables_for(config.dataset, config.detector)
     scored = [read_scores(folder / "scores.npz") for folder in folders]
     columns = _paper_columns(tables, config.detector, split, normals)
+    # sheets of one seed: those of the others show the same photographs
     first = min(row["seed"] for row in results)
     write_text(
         path,

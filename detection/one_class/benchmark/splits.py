@@ -80,6 +80,7 @@ def draw_trial(train: Labelled, test: Labelled, number: int, config: BenchmarkCo
             learned, abnormal & ~np.isin(np.arange(len(labels)), tested), data.contamination or 0.0, rng
         )
         tested = thin(tested, labels, data.test_limit, rng)
+    # published scores may depend on the order of the test images (batch statistics, an LSTM along them)
     if config.protocol == "as_published" and data.test_order == "mixed":
         tested = rng_for(seed, "one_class", "test_order", number).permutation(tested)
     elif config.protocol == "as_published":

@@ -177,7 +177,7 @@ def study(
     rounds: list[list[Choice]] = []
     called: dict[str, list[np.ndarray]] = {}
     aurocs: list[dict[str, dict[str, float]]] = []
-    for repeat in range(seed, seed + repeats):
+    for repeat in range(seed, seed + repeats):  # each holds other parts out, and trains anew
         if say:
             say(f"repeat {repeat - seed + 1} of {repeats}")
         scored = _score_all(ingest, accepted, test, config, repeat, device, out / f"seed-{repeat}", matched)

@@ -101,6 +101,7 @@ def learn(
     Raises:
         InputError: K5, too few held-out normals for the false-alarm rate.
     """
+    # stopped between saving and clearing: only the clearing is left to do
     if (folder / "model.json").is_file():
         _clear(folder)
         return load_model(folder, choose_device(device))
