@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def evaluate(
     *,
     split: str = "test",
     device: Device = "auto",
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Measure a detector on one split of a data set.
 
     Args:

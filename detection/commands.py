@@ -105,7 +105,7 @@ def _look_at(
     return least_scores(held, seen.rows, segments, config.score_threshold), SoundScores.of(held, seen)
 
 
-def _threshold(sound: SoundScores, false_alarm: float) -> dict[str, Any] | None:
+def _threshold(sound: SoundScores, false_alarm: float) -> dict[str, object] | None:
     """The threshold and what it promises; None where too few sound photographs were held out."""
     try:
         found = sound.threshold(false_alarm)

@@ -22,13 +22,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+FIELDS = """`anomaly-gan VERB --help` says the same in the terminal.
+
+Every field of the [configuration](configuration.md) that a verb with `--set` works with is an option of it too:
+`--min-side 40` is short for `--set min_side=40`, `--place.strategy prior` for `--set place.strategy=prior`.
+`--seed` and `--device` go with every verb that takes `--set`."""
+
+
 def command_line() -> str:
     """Every verb: what it does, its options with their help, its example."""
     import typer
 
     from anomaly_gan.cli.main import app
 
-    lines = ["# Command line", "", "`anomaly-gan VERB --help` says the same in the terminal.", ""]
+    lines = ["# Command line", "", FIELDS, ""]
     for name, command in _verbs(typer.main.get_command(app), ""):
         lines += [f"## anomaly-gan {name}", "", inspect.cleandoc(command.help or ""), ""]
         rows = [(_spelling(one), getattr(one, "help", None) or "") for one in command.params if one.name != "help"]

@@ -35,7 +35,7 @@ class Card:
     def text(self) -> str:
         """The card as Markdown with the hub's front matter."""
         tags = ["anomaly-gan", "visual-inspection", *self.tags]
-        head: dict[str, Any] = {"license": "other", "license_name": "see-owner", "tags": tags}
+        head: dict[str, object] = {"license": "other", "license_name": "see-owner", "tags": tags}
         if self.kind == "model":
             head |= {"library_name": "anomaly-gan", "pipeline_tag": self.task}
         else:

@@ -20,7 +20,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def keyed(self) -> dict[str, Any]:
+    def keyed(self) -> dict[str, object]:
         """What keys hash of a configuration: the values that are not defaults, as JSON.
 
         So a new field with a default changes no key. A default that changes would, in silence: whoever changes one
@@ -48,7 +48,7 @@ class Config(BaseModel):
         }
 
     @classmethod
-    def renamed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+    def renamed(cls, values: Mapping[str, Any]) -> dict[str, object]:
         """``values`` with today's keys and words where older ones stand (``core.renamed``)."""
         result = dict(values)
         for name in (kind.__name__ for kind in cls.__mro__):

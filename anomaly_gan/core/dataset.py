@@ -54,7 +54,7 @@ class Annotation:
     id: int
     image_id: int
     category_id: int
-    segmentation: dict[str, Any]
+    segmentation: dict[str, object]
     bbox: list[int]
     area: int
     iscrowd: int = 0
@@ -62,7 +62,7 @@ class Annotation:
 
     @classmethod
     def from_mask(
-        cls, id: int, image_id: int, category_id: int, mask_01: np.ndarray, provenance: dict[str, Any] | None = None
+        cls, id: int, image_id: int, category_id: int, mask_01: np.ndarray, provenance: dict[str, object] | None = None
     ) -> Annotation:
         """Build an annotation whose RLE, box and area all come from the same pixels."""
         x, y, w, h = mask_box_xywh(mask_01)
@@ -79,7 +79,7 @@ class Annotation:
         x: int,
         y: int,
         size_hw: tuple[int, int],
-        provenance: dict[str, Any] | None = None,
+        provenance: dict[str, object] | None = None,
     ) -> Annotation:
         """The same as :meth:`from_mask` for a bitmap (h, w) with its corner at (x, y) of a frame (H, W), but fast.
 
@@ -192,7 +192,7 @@ class Dataset:
         )
 
 
-def _image_json(image: ImageRecord) -> dict[str, Any]:
+def _image_json(image: ImageRecord) -> dict[str, object]:
     standard = {item.name: getattr(image, item.name) for item in fields(image) if item.name != "extra"}
     return {**image.extra, **standard}
 

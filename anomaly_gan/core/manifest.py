@@ -71,7 +71,7 @@ def finished_key(folder: Path) -> str:
     return manifest["key"]
 
 
-def list_products(folder: Path) -> list[dict[str, Any]]:
+def list_products(folder: Path) -> list[dict[str, object]]:
     """(path, size, sha256) of every file that counts, in order of the paths."""
     names: list[tuple[str, ...]] = []
     for above, folders, files in os.walk(folder):

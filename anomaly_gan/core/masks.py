@@ -16,7 +16,7 @@ def encode_rle(mask_01: np.ndarray) -> dict[str, Any]:
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
-def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, int]) -> dict[str, Any]:
+def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, int]) -> dict[str, object]:
     """COCO's compressed RLE of a frame ``size_hw`` that holds ``bitmap_01`` (h, w) with its corner at pixel (x, y).
 
     The same bytes as :func:`encode_rle` of the whole frame, from the runs of the box alone: the frame is never built.

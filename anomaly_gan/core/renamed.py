@@ -67,7 +67,7 @@ def newest(name: str, older: Mapping[str, str], what: str = "") -> str:
     return older[name]
 
 
-def with_new_keys(values: Mapping[str, Any], older: Mapping[str, str], where: str) -> dict[str, Any]:
+def with_new_keys(values: Mapping[str, Any], older: Mapping[str, str], where: str) -> dict[str, object]:
     """A mapping with every older key under its new name; of two names for one key, the one that stands later counts.
 
     Sections (mappings) under both names are merged.

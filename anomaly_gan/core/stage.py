@@ -73,7 +73,7 @@ class Context:
         return TimeBudget(seconds_of(time_budget)) if time_budget else self.deadline
 
 
-StageFunction = Callable[[Any, Context, Path], dict[str, Any]]
+StageFunction = Callable[[Any, Context, Path], dict[str, object]]
 """A stage: (its configuration section, context, output folder) -> metrics. It may find partial work there."""
 PATIENCE = 5.0
 """Seconds for which a stage waits for a shard that is just making its folder ready."""

@@ -121,7 +121,7 @@ def listing(folder: Path | None = None) -> list[dict[str, Any]]:
     return [{**item, "present": item["path"].is_file()} for item in rows]
 
 
-def check(folder: Path | None = None) -> list[dict[str, Any]]:
+def check(folder: Path | None = None) -> list[dict[str, object]]:
     """``listing`` with ``state``: ``ok``, ``missing`` or ``damaged`` (and then ``reason``)."""
     rows = []
     for item in listing(folder):

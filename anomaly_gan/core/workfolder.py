@@ -134,7 +134,7 @@ def begun(folder: Path, started: dict[str, Any], last: str = MANIFEST) -> bool:
     return _same(read_marker(folder), started) and not (folder / last).exists()
 
 
-def _same(there: dict[str, Any] | None, started: dict[str, Any]) -> bool:
+def _same(there: dict[str, object] | None, started: dict[str, object]) -> bool:
     return there is not None and all(
         there.get(name, value if name == "stage" else None) == value for name, value in started.items()
     )
@@ -337,7 +337,7 @@ def _forget(place: Path) -> None:
                 place.rmdir()
 
 
-def _refuse_other(folder: Path, verb: str, started: dict[str, Any], fixed: Iterable[str]) -> None:
+def _refuse_other(folder: Path, verb: str, started: dict[str, object], fixed: Iterable[str]) -> None:
     there = read_marker(folder)
     if not there or set(there) <= {"versions"}:
         return
@@ -348,11 +348,11 @@ def _refuse_other(folder: Path, verb: str, started: dict[str, Any], fixed: Itera
         )
 
 
-def key_of(verb: str, started: dict[str, Any]) -> str:
+def key_of(verb: str, started: dict[str, object]) -> str:
     return sha256_bytes(json.dumps([verb, SCHEMA, started], sort_keys=True).encode())
 
 
-def finish(place: Path, folder: Path, about: dict[str, Any]) -> None:
+def finish(place: Path, folder: Path, about: dict[str, object]) -> None:
     """Write the manifest, which makes ``place`` a finished product, and put it where it belongs."""
     write_json(place / MANIFEST, {**about, "schema": SCHEMA, **made_by(place), "files": list_products(place)})
     close_folder(place, folder)

@@ -14,7 +14,7 @@ from ..core.files import atomic_path, sha256_file, write_text
 from ..core.progress import say
 
 
-def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> None:
+def save_checkpoint(folder: Path, step: int, state: dict[str, object], keep: int = 2) -> None:
     """Write ``step-NNNNNNN.pt`` and then its hash; a checkpoint without a matching hash does not count."""
     path = folder / f"step-{step:07d}.pt"
     with atomic_path(path) as temporary:

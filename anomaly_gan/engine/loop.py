@@ -213,7 +213,7 @@ def _stream(seed: int, step: int, rank: int) -> int:
     return seed_for(seed, "step", step, *(["rank", rank] if rank else [])) % 2**32
 
 
-def time_ended(folder: Path) -> dict[str, Any]:
+def time_ended(folder: Path) -> dict[str, object]:
     """``ended_by``, ``steps`` and ``planned_steps`` of all trainings below ``folder`` that time ended, together; empty
     where none was."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(ENDED))]
@@ -287,7 +287,7 @@ def _set_rates(updates: list[Update], base_rates: list[list[float]], factor: flo
 
 def _state(
     task: Task, updates: list[Update], history: History, budget: TimeBudget | None, plateau: Plateau | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "step": history.steps,
         "nets": {name: net.state_dict() for name, net in task.nets.items()},

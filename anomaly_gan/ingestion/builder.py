@@ -63,7 +63,7 @@ class Intake:
         self.accepted: list[Accepted] = []
         self.left_out: Counter[str] = Counter()
         self.joins = 0
-        self.asked: dict[str, Any] = {}
+        self.asked: dict[str, object] = {}
         """What ``split: images`` and ``objects`` did; empty where neither was asked for."""
         self._folders: set[Path] = set()
         self._stems = Counter(_stem(item.file) for item in items)
@@ -287,7 +287,7 @@ class Intake:
             self.ledger.remark(f"Labels that may be one: --labels {pairs!r} merges them.")
 
 
-def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, Any]:
+def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, object]:
     """Figures of the options that few runs use, for the metrics: what leaks, and what was left out."""
     figures: dict[str, Any] = {}
     if config.split == "images":
@@ -327,7 +327,7 @@ def _stem(file: str) -> str:
     return str(PurePosixPath(file).with_suffix("")).casefold()
 
 
-def _extra(source: str, same_bytes: bool, notes: Notes) -> dict[str, Any]:
+def _extra(source: str, same_bytes: bool, notes: Notes) -> dict[str, object]:
     extra: dict[str, Any] = {} if same_bytes else {"source_file": source}
     if notes.repairs:
         extra["repairs"] = sorted(notes.repairs)

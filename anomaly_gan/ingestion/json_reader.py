@@ -76,7 +76,7 @@ def kind_of(value: Any) -> str:
     return "GeoJSON" if value.get("type") in ("FeatureCollection", "Feature") else "unknown"
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
         seen: set[str] = set()

@@ -134,7 +134,7 @@ class Ledger:
             "examples": dict(sorted(self.examples.items())),
         }
 
-    def close(self, path: Path) -> dict[str, Any]:
+    def close(self, path: Path) -> dict[str, object]:
         """Write ``rejects.jsonl`` (refused and skipped records) and prove conservation.
 
         Raises:

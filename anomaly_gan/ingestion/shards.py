@@ -129,7 +129,7 @@ def _refuse_others(storage: Any, folder: str, url: str) -> None:
         raise ConfigError(f"--to {url}: holds something else than shards ({others[0]}): choose another place")
 
 
-def _earlier(storage: Any, folder: str) -> dict[str, dict[str, Any]]:
+def _earlier(storage: Any, folder: str) -> dict[str, dict[str, object]]:
     """Rows of the shards that earlier calls have written, by name: of a whole export, then of one that was cut off."""
     path = f"{folder}/{INDEX}"
     rows = json.loads(storage.cat_file(path))["shards"] if storage.exists(path) else []
@@ -137,14 +137,14 @@ def _earlier(storage: Any, folder: str) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
-def _whole(storage: Any, folder: str, row: dict[str, Any], digest: str) -> bool:
+def _whole(storage: Any, folder: str, row: dict[str, object], digest: str) -> bool:
     """Whether both files of a shard are there, with the photographs and labels of this digest."""
     tar, coco = f"{folder}/{row['name']}.tar", f"{folder}/{row['name']}.json"
     same = row["coco_sha256"] == digest and storage.exists(tar) and storage.size(tar) == row["bytes"]
     return bool(same and storage.exists(coco))
 
 
-def _write(storage: Any, folder: str, name: str, part: Dataset) -> dict[str, Any]:
+def _write(storage: Any, folder: str, name: str, part: Dataset) -> dict[str, object]:
     """Build one shard on this machine, then hand it over."""
     of_image = part.by_image()
     with tempfile.TemporaryDirectory() as scratch:

@@ -48,7 +48,7 @@ def write_format(dataset: Dataset, name: str, out: Path) -> dict[str, Any]:
             raise EnvironmentFailure(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
-def _there(home: Path, out: Path) -> dict[str, Any]:
+def _there(home: Path, out: Path) -> dict[str, object]:
     """What an earlier export says of itself; nothing where there is none.
 
     Raises:
@@ -59,7 +59,7 @@ def _there(home: Path, out: Path) -> dict[str, Any]:
             raise ConfigError(f"{out} holds something else than an export: choose another folder")
         return {}
     content = yaml.safe_load((home / MARK).read_text(encoding="utf-8"))
-    there: dict[str, Any] = content if isinstance(content, dict) else {}
+    there: dict[str, object] = content if isinstance(content, dict) else {}
     if there.pop("files", None) not in (None, _files(home)):
         raise ConfigError(f"{out} has been worked on since it was exported: choose another folder, or move it away")
     return there
@@ -71,7 +71,7 @@ def _files(folder: Path) -> str:
     return sha256_bytes("".join(listed).encode())
 
 
-def _write(dataset: Dataset, name: str, key: str, part: Path, home: Path) -> dict[str, Any]:
+def _write(dataset: Dataset, name: str, key: str, part: Path, home: Path) -> dict[str, object]:
     make_folder(part)
     lost = FORMATS[name].load().write(dataset, part)
     result = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -75,7 +74,7 @@ class PartModel:
         ahead, back = _correlation(self.widths, frame.half), _correlation(self.widths, frame.half[::-1])
         return frame if ahead >= back else Frame.of(part, self.kind, backwards=True)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For JSON."""
         return {
             "kind": self.kind,

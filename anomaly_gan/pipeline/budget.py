@@ -196,7 +196,7 @@ def _hash(config: Config) -> str:
     return sha256_bytes(json.dumps(config.keyed(), sort_keys=True).encode())
 
 
-def _training_share(work: Work, course: Course, left: float) -> dict[str, Any]:
+def _training_share(work: Work, course: Course, left: float) -> dict[str, object]:
     """``time_budget`` of a training: none where everything fits, else its part of what the fixed stages leave."""
     if work.config.pretrain_steps:
         return {}
@@ -215,7 +215,7 @@ def _training_share(work: Work, course: Course, left: float) -> dict[str, Any]:
     return {"time_budget": canonical(f"{min(seconds, seconds_of(given)) if given else seconds:.0f}s")}
 
 
-def _compare_share(work: Work, left: float) -> dict[str, Any]:
+def _compare_share(work: Work, left: float) -> dict[str, object]:
     """``time_budget`` of the comparison, and, where they do not fit, fewer seeds, and then fewer iterations."""
     config = work.config
     seeds = config.seed_list()
@@ -230,7 +230,7 @@ def _compare_share(work: Work, left: float) -> dict[str, Any]:
     return values
 
 
-def _with_a_clock(work: Work, detect: dict[str, Any], left: float) -> dict[str, Any]:
+def _with_a_clock(work: Work, detect: dict[str, object], left: float) -> dict[str, object]:
     """One seed of every arm and detector, each training ended by its part of the time: whole where the estimate holds,
     and where it does not, shorter for all alike instead of missing for some."""
     names, config = work.config.detector_list(), work.config
@@ -241,7 +241,7 @@ def _with_a_clock(work: Work, detect: dict[str, Any], left: float) -> dict[str, 
     return detect | {"time_budget": canonical(f"{min(seconds, seconds_of(own)) if own else seconds:.0f}s")}
 
 
-def _fewer_iterations(work: Work, left: float) -> dict[str, Any]:
+def _fewer_iterations(work: Work, left: float) -> dict[str, object]:
     """One share of every detector's steps, the same for all arms, that lets one seed of each fit."""
     config = work.config
     whole, fixed = (compare_seconds(work, config.seed_list()[:1], share) for share in (1.0, 0.0))

@@ -80,7 +80,7 @@ class RunConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_old_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _name_old_keys(cls, values: dict[str, object]) -> dict[str, object]:
         train, methods = values.get("train"), values.get("train_methods")
         line = old_keys.notice(train if isinstance(train, dict) else {}, methods if isinstance(methods, dict) else {})
         if line:
@@ -89,7 +89,7 @@ class RunConfig(Config):
 
     @field_validator("pool_variants")
     @classmethod
-    def _names(cls, variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _names(cls, variants: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
         for name in variants:
             if not re.fullmatch(r"\w[\w-]*", name):
                 raise ValueError(f"{name!r} cannot be part of a folder's name: use letters, digits, _ and -")

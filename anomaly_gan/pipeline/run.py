@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from mask_pool.build.config import PoolConfig
-
 from ..core.files import atomic_path
 from ..core.stage import Context, read_manifest, run_stage
 from ..core.time_budget import TimeBudget
-from ..ingestion.stage import IngestConfig, source_key
-from ..synthesis.feature_drift.config import FeatureDriftConfig
-from ..synthesis.gate.config import GateConfig
-from ..synthesis.gate.config import source_keys as gate_keys
 from .config import RunConfig
 from .plan import Step
 
@@ -59,15 +54,13 @@ def asked_for(run: Path, step: Step) -> dict[str, str]:
 
 def outside_keys(step: Step) -> dict[str, str]:
     """Fingerprints of what lies outside the run: the user's photographs, the experts' drawings, the weights."""
-    if isinstance(step.config, IngestConfig):
-        return source_key(step.config)
-    if isinstance(step.config, PoolConfig):
-        from mask_pool.build.stage import source_keys
+    return {} if step.stage.outside is None else _named(step.stage.outside)(step.config)
 
-        return source_keys(step.config)
-    if isinstance(step.config, GateConfig | FeatureDriftConfig):
-        return gate_keys()
-    return {}
+
+def _named(place: str) -> Callable[..., dict[str, str]]:
+    """``module:function``, imported only now: nothing heavy loads before its stage."""
+    module, _, function = place.partition(":")
+    return getattr(import_module(module), function)
 
 
 SO_FAR = "report_so_far.html"

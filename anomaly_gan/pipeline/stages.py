@@ -13,6 +13,9 @@ class Stage:
 
     ``per``: ``run`` (once), ``variant`` (once per pool that an arm names), ``trained`` (once per method that
     learns, where an arm paints with it), ``arm`` (once per arm that makes photographs).
+
+    ``outside``: where its function stands that gives, for the stage's section, the fingerprints of what it reads from
+    outside the run: the user's photographs, the experts' drawings, the weights.
     """
 
     name: str
@@ -20,11 +23,15 @@ class Stage:
     section: str
     needs: tuple[str, ...] = ()
     per: Literal["run", "variant", "trained", "arm"] = "run"
+    outside: str | None = None
+
+
+WEIGHTS = "anomaly_gan.synthesis.gate.config:source_keys"
 
 
 STAGES = (
-    Stage("ingest", "anomaly_gan.ingestion.stage:run", "data"),
-    Stage("pool", "mask_pool.build.stage:run", "pool", ("ingest",), "variant"),
+    Stage("ingest", "anomaly_gan.ingestion.stage:run", "data", outside="anomaly_gan.ingestion.stage:source_key"),
+    Stage("pool", "mask_pool.build.stage:run", "pool", ("ingest",), "variant", "mask_pool.build.stage:source_keys"),
     Stage("train", "anomaly_gan.synthesis.training.stage:run", "train", ("ingest", "pool"), "trained"),
     Stage("choose", "anomaly_gan.synthesis.choice.stage:run", "choose", ("ingest", "pool", "train")),
     Stage(
@@ -41,9 +48,15 @@ STAGES = (
         "gate",
         ("ingest", "pool", "train", "choose", "label_check", "generate"),
         "arm",
+        WEIGHTS,
     ),
     Stage(
-        "features", "anomaly_gan.synthesis.feature_drift.stage:run", "features", ("ingest", "pool", "train"), "trained"
+        "features",
+        "anomaly_gan.synthesis.feature_drift.stage:run",
+        "features",
+        ("ingest", "pool", "train"),
+        "trained",
+        WEIGHTS,
     ),
     Stage("one_class", "detection.one_class.synthetic_filter.train_stage:run", "one_class", ("ingest",)),
     Stage(

@@ -122,7 +122,7 @@ def tidy(value: Any) -> Any:
     return value
 
 
-def _read_mapping(path: Path, parse: Any) -> dict[str, Any]:
+def _read_mapping(path: Path, parse: Any) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:

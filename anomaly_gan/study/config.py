@@ -105,7 +105,7 @@ def checked_folds(folds: tuple[int, ...]) -> tuple[int, ...]:
     return folds
 
 
-def _check_overrides(where: str, overrides: dict[str, Any], more: tuple[str, ...]) -> None:
+def _check_overrides(where: str, overrides: dict[str, object], more: tuple[str, ...]) -> None:
     known = [*RunConfig.model_fields, *more]
     for key in overrides:
         if key not in known:
@@ -148,7 +148,7 @@ def is_study(path: Path) -> bool:
     return "base" in read_yaml(path)
 
 
-def dump_study(study: StudyConfig, base: dict[str, Any]) -> tuple[str, str]:
+def dump_study(study: StudyConfig, base: dict[str, object]) -> tuple[str, str]:
     """(``study.yaml``, ``base.yaml``): a study's folder describes itself, wherever its files came from."""
     moved = study.model_copy(update={"base": "base.yaml"})
     return (

@@ -70,7 +70,7 @@ class PlannedCell:
         return self.run.cell_folder(self.cell)
 
 
-def plan_study(study: StudyConfig, base: dict[str, Any], out: Path) -> list[StudyRun]:
+def plan_study(study: StudyConfig, base: dict[str, object], out: Path) -> list[StudyRun]:
     """Every run, repeat by repeat, in each fold by fold, and in each of these the main variant first.
 
     Raises:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import ConfigError, EnvironmentFailure, InputError, RunBusy
 from ..core.files import write_text
@@ -44,7 +43,7 @@ def read_shard(text: str | None) -> tuple[int, int]:
 
 def run_study(
     study: StudyConfig,
-    base: dict[str, Any],
+    base: dict[str, object],
     out: Path,
     say: Say,
     shard: tuple[int, int] = (0, 1),

@@ -54,7 +54,7 @@ class Found:
     many are stale."""
 
     run: StudyRun
-    folders: dict[Path, dict[str, Any]]
+    folders: dict[Path, dict[str, object]]
     missing: list[str]
     stale: int
 
@@ -71,7 +71,7 @@ def find_cells(run: StudyRun) -> Found:
     """
     keys = _keys(run)
     expected = {cell.name: cell for cell in run.cells()}
-    folders: dict[Path, dict[str, Any]] = {}
+    folders: dict[Path, dict[str, object]] = {}
     missing, stale = [], 0
     judged = _held_out(run)
     for name, cell in expected.items():

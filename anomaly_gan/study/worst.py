@@ -94,7 +94,7 @@ class Loss:
     def size(self) -> float:
         return self.none - self.arm if self.kind == "miss" else self.arm - self.none
 
-    def row(self, arm: str, name: str) -> dict[str, Any]:
+    def row(self, arm: str, name: str) -> dict[str, object]:
         """A row of ``failures.csv``, columns ``COLUMNS``."""
         return {
             "arm": arm,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -48,7 +48,7 @@ class Control(Config):
     severity: SeverityWindow | None = None
     light: LightDraw | None = None
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For JSON: what is steered."""
         return {name: value.model_dump(mode="json") for name, value in self if value is not None}
 

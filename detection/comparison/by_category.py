@@ -23,7 +23,7 @@ def category_differences(
     base: Sequence[Mapping[str, Any]],
     resampled: tuple[np.ndarray, np.ndarray] | None,
     names: Sequence[str],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """By category: ``difference`` of AP@0.5 to the base, paired by seed, and ``difference_over_objects``.
 
     ``resampled`` are the arm's and the base's AP (C, B) under the same draws of test objects, rows as in ``names``;

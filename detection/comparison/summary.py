@@ -26,7 +26,7 @@ from .by_category import category_differences, shown_categories
 
 
 def summarise(
-    results: Sequence[dict[str, Any]],
+    results: Sequence[dict[str, object]],
     found: Mapping[str, list[DetectionRow]],
     test: Dataset,
     config: CompareConfig,
@@ -113,7 +113,7 @@ def _seeds(rows: Sequence[dict[str, Any]]) -> list[int]:
     return [row["seed"] for row in rows]
 
 
-def _metric(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
+def _metric(rows: Sequence[dict[str, object]], name: str) -> dict[str, object] | None:
     values = [value for row in rows if (value := figure(row, name)) is not None]
     return {**t_interval(values).to_json(), "values": values} if values else None
 
@@ -141,7 +141,7 @@ def _categories(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _resampled(
-    by_arm: Mapping[str, Sequence[dict[str, Any]]],
+    by_arm: Mapping[str, Sequence[dict[str, object]]],
     name: str,
     found: Mapping[str, list[DetectionRow]],
     test: Dataset,
@@ -212,7 +212,7 @@ def _count(item: dict[str, Any]) -> str:
     return f"{seeds} seed" + ("s" if seeds != 1 else "")
 
 
-def held_out_objects(test: Dataset) -> dict[str, Any]:
+def held_out_objects(test: Dataset) -> dict[str, object]:
     """How much the test split holds: an interval is only as good as the number of different objects behind it."""
     group_of = {image.id: image.group_id for image in test.images}
     names = test.category_names()

@@ -49,7 +49,7 @@ def evaluate_detections(
     score_threshold: float | Mapping[int, float],
     scores: Mapping[int, float] | None = None,
     pixels: PixelCounts | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Average precision and pixel IoU of detections against ``dataset``. A figure that does not exist is None.
 
     ``map50`` is AP at IoU 0.5 and ``map`` the COCO mean over IoU 0.5 to 0.95, of masks where the detector gives
@@ -232,7 +232,7 @@ def pixel_iou(
     return {key: inside[key] / either[key] if true_pixels[key] else None for key in inside}
 
 
-def _unions(instances: list[tuple[int, dict[str, Any]]], image: ImageRecord) -> dict[int, np.ndarray]:
+def _unions(instances: list[tuple[int, dict[str, object]]], image: ImageRecord) -> dict[int, np.ndarray]:
     """Per category id, the union (H, W) of the instances of one image."""
     unions: dict[int, np.ndarray] = {}
     for key, rle in instances:

@@ -62,7 +62,7 @@ def image_auroc(defective: np.ndarray, normal: np.ndarray) -> float | None:
 
 def image_figures(
     dataset: Dataset, rows: Sequence[Mapping[str, Any]], scores: Mapping[int, float] | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """``image_recall`` (by rate), ``image_auroc``, and how many photographs of either kind stand behind them."""
     defective, normal = image_scores(dataset, rows, scores)
     return {

@@ -53,7 +53,7 @@ class SoundScores:
                 "train with more sound photographs, ask for a higher rate, or give --threshold yourself",
             ) from error
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"scores": list(self.scores), "objects": list(self.objects)}
 
     @classmethod

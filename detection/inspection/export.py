@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -163,7 +163,7 @@ def _write_onnx(loaded: Model, path: Path) -> None:
 
 def _metadata(loaded: Model) -> dict[str, str]:
     dense = loaded.config.dense
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "detector": loaded.config.detector,
         "categories": list(loaded.categories.names),
         "input": PREPROCESSING,

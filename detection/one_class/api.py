@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ def train_one_class(
     group_regex: str | None = None,
     seed: int = 0,
     device: Device = "auto",
-    settings: dict[str, Any] | None = None,
+    settings: dict[str, object] | None = None,
 ) -> OneClass:
     """Learn what sound parts look like, and set the threshold on held-out ones.
 

@@ -39,7 +39,7 @@ class Row:
     def settings_class(self) -> type[OneClassConfig]:
         return _named(SETTINGS, self.settings)
 
-    def configure(self, preset: str = "full", changes: dict[str, Any] | None = None, where: str = "detector") -> Any:
+    def configure(self, preset: str = "full", changes: dict[str, object] | None = None, where: str = "detector") -> Any:
         """The settings of a preset (``quick`` or ``full``) with ``changes`` laid over them.
 
         Raises:

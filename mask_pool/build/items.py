@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -146,7 +145,7 @@ class CategoryBuilder:
         def turning(element: Element) -> Turned | None:
             return unturned(element) if fixed else self.shaper.shape(element, rng, severity)
 
-        def placing(turned: Turned) -> tuple[int, int, dict[str, Any]] | None:
+        def placing(turned: Turned) -> tuple[int, int, dict[str, object]] | None:
             # what was made to fit the photograph may have become too small
             return self._place(turned, canvas, normal, rng, fixed) if self.shaper.obeys(turned) else None
 
@@ -197,7 +196,7 @@ class CategoryBuilder:
 
     def _place(
         self, turned: Turned, canvas: Canvas, normal: ImageRecord, rng: np.random.Generator, fixed: bool
-    ) -> tuple[int, int, dict[str, Any]] | None:
+    ) -> tuple[int, int, dict[str, object]] | None:
         at_border = self.config.keep_at_border and not fixed and turned.straight_cut()
         if not at_border:
             return self.placer.place(turned, canvas, normal, rng)

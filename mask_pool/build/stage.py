@@ -98,7 +98,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     }
 
 
-def _told_of(experts: ExpertElements) -> dict[str, Any]:
+def _told_of(experts: ExpertElements) -> dict[str, object]:
     """What ``metrics.json`` says of the drawings."""
     return {
         "experts_used": bool(experts.kept),
@@ -108,7 +108,7 @@ def _told_of(experts: ExpertElements) -> dict[str, Any]:
     }
 
 
-def _learned(builder: CategoryBuilder) -> dict[str, Any]:
+def _learned(builder: CategoryBuilder) -> dict[str, object]:
     """What the category's real masks show of direction, size and place, as the pool follows it."""
     habits = builder.habits
     return {
@@ -276,7 +276,7 @@ def provenance(placed: Placed, seed: int, rated: Plausibility | None = None) -> 
     return found
 
 
-def _plausibility_metrics(verdicts: Sequence[Plausibility]) -> dict[str, Any]:
+def _plausibility_metrics(verdicts: Sequence[Plausibility]) -> dict[str, object]:
     """Medians of what the model said of a category's elements, 0..10."""
     return {
         "elements": len(verdicts),
@@ -287,7 +287,7 @@ def _plausibility_metrics(verdicts: Sequence[Plausibility]) -> dict[str, Any]:
     }
 
 
-def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, Any]:
+def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, object]:
     placed = [one for _, item in own for one in item.placed]
     kinds = Counter(item.placed[0].turned.element.kind for _, item in own)
     places = Counter(one.place["place"] for one in placed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ COLUMNS = 8
 COLOUR = (90, 255, 60)
 
 
-def draw_bars(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def draw_bars(rows: Sequence[dict[str, object]], path: Path) -> None:
     """AUROC with its control, and the two distances to the real defects, per category, with their intervals."""
     figure = _figure(13, 4)
     categories = list(dict.fromkeys(row["category"] for row in rows))

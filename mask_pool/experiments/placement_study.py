@@ -312,7 +312,7 @@ class Energy:
 
 def _row(
     category: str, arm: str, name: str, value: float, interval: tuple[float, float] | None, groups: Sequence[str]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     low, high = interval or (None, None)
     rounded = [None if number is None else round(number, 4) for number in (value, low, high)]
     return dict(zip(COLUMNS, (category, arm, name, *rounded, len(groups), len(set(groups))), strict=True))

@@ -72,7 +72,7 @@ class EdgeHabits:
         chances = (counts + UNSEEN) / (counts + UNSEEN).sum()
         return cls(met, chances, p, surface)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For JSON."""
         return {
             "masks": len(self.met),
@@ -132,7 +132,7 @@ class AtEdge:
         self._pose = met, side, along, posed
         return posed.shape(element, self.rng, self.severity)
 
-    def placing(self, turned: Turned) -> tuple[int, int, dict[str, Any]] | None:
+    def placing(self, turned: Turned) -> tuple[int, int, dict[str, object]] | None:
         """Corner (x, y) of a place at the edge; None where there is none."""
         assert self._pose is not None
         met, side, along, posed = self._pose

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -92,7 +91,7 @@ class Habits:
             return False
         return seen.share >= 1 - SHARE_SLACK or share <= seen.share + SHARE_SLACK
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For JSON."""
         places = np.array([one.place for one in self.seen.values()])
         return {

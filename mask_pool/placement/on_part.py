@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -63,7 +62,7 @@ class OnPart:
         self._pose = seen, mirrored, posed, place
         return posed.shape(element, self.rng, self.severity)
 
-    def placing(self, turned: Turned) -> tuple[int, int, dict[str, Any]] | None:
+    def placing(self, turned: Turned) -> tuple[int, int, dict[str, object]] | None:
         """Corner (x, y) of a place where it belongs; None where there is none."""
         assert self._pose is not None
         seen, mirrored, posed, place = self._pose

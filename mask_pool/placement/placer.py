@@ -115,7 +115,7 @@ class Placer:
         image: ImageRecord,
         rng: np.random.Generator,
         at_border: bool,
-    ) -> tuple[int, int, dict[str, Any]] | None:
+    ) -> tuple[int, int, dict[str, object]] | None:
         places = [corners.draw(rng) for _ in range(self.config.candidates)]
         if at_border:
             moved = [slide_to_border(canvas, turned, *place) for place in places]

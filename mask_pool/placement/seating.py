@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ def seat_elements(
         x, y = round(seat.x - (w - 1) / 2), round(seat.y - (h - 1) / 2)
         if canvas.is_free(turned.bitmap, x, y):
             canvas.put(turned.bitmap, x, y)
-            how: dict[str, Any] = {"place": seat.place}
+            how: dict[str, object] = {"place": seat.place}
             if seat.score is not None:
                 how["seat_score"] = round(seat.score, 4)
             placed.append(Placed(turned, x, y, how))

@@ -180,7 +180,7 @@ def _serve_files(app: FastAPI, desk: Desk) -> None:
 
 def _serve_work(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/session")
-    def session() -> dict[str, Any]:
+    def session() -> dict[str, object]:
         return {
             "page_token": desk.policy.page_token,
             "store": desk.store.id,
@@ -195,7 +195,7 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         }
 
     @app.post("/api/enter")
-    def enter(entry: Entry) -> dict[str, Any]:
+    def enter(entry: Entry) -> dict[str, object]:
         name = rater_name(entry.name)
         if name is None:
             raise Unprocessable("name")
@@ -215,7 +215,7 @@ def _serve_work(app: FastAPI, desk: Desk) -> None:
         return {"items": [_public(desk, one, items[one]) for one in order], "state": state}
 
     @app.post("/api/events")
-    def events(action: Action, x_rater: RaterId, x_rater_secret: Annotated[str, Header()]) -> dict[str, Any]:
+    def events(action: Action, x_rater: RaterId, x_rater_secret: Annotated[str, Header()]) -> dict[str, object]:
         desk.store.authorise(x_rater, x_rater_secret)
         return desk.store.append(desk.event(x_rater, action))
 

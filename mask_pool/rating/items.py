@@ -152,7 +152,7 @@ def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
 
 
 def rating_item(
-    dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, Any]
+    dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, object]
 ) -> RatingItem:
     """The item for a mask on a photograph of ``dataset``, whose file must lie inside its folder.
 
@@ -174,7 +174,7 @@ def rating_item(
     )
 
 
-def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> dict[str, Any]:
+def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> dict[str, object]:
     """RLE of all instances together, in the frame of the photograph."""
     return encode_rle(union((annotation.mask() for annotation in annotations), image.height, image.width))
 

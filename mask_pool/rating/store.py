@@ -45,7 +45,7 @@ class Unavailable(EnvironmentFailure):
 class Conflict(Exception):
     """What the client believes is out of date; ``current`` is the newest row of the slot, None where there is none."""
 
-    def __init__(self, reason: str, current: dict[str, Any] | None = None) -> None:
+    def __init__(self, reason: str, current: dict[str, object] | None = None) -> None:
         super().__init__(reason)
         self.current = current
 
@@ -310,7 +310,7 @@ def newest_rows(path: Path) -> list[dict[str, Any]]:
         raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _newest_rows(place: Path, path: Path) -> list[dict[str, Any]]:
+def _newest_rows(place: Path, path: Path) -> list[dict[str, object]]:
     with contextlib.closing(sqlite3.connect(f"{place.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as reader:
         refuse_other_versions(reader, path, SCHEMA)
         reader.row_factory = sqlite3.Row
@@ -322,7 +322,7 @@ def _newest_rows(place: Path, path: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in rows]
 
 
-def _repeated(event: Event, known: tuple[Any, ...]) -> dict[str, Any]:
+def _repeated(event: Event, known: tuple[Any, ...]) -> dict[str, object]:
     seq, rater, fingerprint, grade = known
     if rater != event.rater:
         raise Forbidden("not your ratings")

@@ -34,7 +34,7 @@ class Deformed:
 
     bitmap: np.ndarray
     corner: tuple[int, int]
-    record: dict[str, Any]
+    record: dict[str, object]
 
 
 def apply(bitmap_01: np.ndarray, step: Mapping[str, Any]) -> Deformed:
@@ -158,7 +158,7 @@ def break_apart(bitmap_01: np.ndarray, parts: int, gap_px: float, seed: int) -> 
     return _tight(result, (0, 0), record)
 
 
-def _tight(bitmap: np.ndarray, corner: tuple[int, int], record: dict[str, Any]) -> Deformed:
+def _tight(bitmap: np.ndarray, corner: tuple[int, int], record: dict[str, object]) -> Deformed:
     (x, y, _, _), own = tight(bitmap)
     return Deformed(own, (corner[0] + x, corner[1] + y), record)
 

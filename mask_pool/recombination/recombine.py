@@ -304,7 +304,7 @@ def recombine(
     canvas: Canvas,
     number: int,
     turning: Callable[[Element], Turned | None],
-    placing: Callable[[Turned], tuple[int, int, dict[str, Any]] | None],
+    placing: Callable[[Turned], tuple[int, int, dict[str, object]] | None],
 ) -> list[Placed]:
     """Up to ``number`` elements, each drawn, turned, made to fit and placed, none touching another.
 

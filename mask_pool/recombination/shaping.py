@@ -122,9 +122,9 @@ class Shaper:
             return float(element.area * (wanted / length) ** 2)
         return element.area * factor**2
 
-    def _steps(self, element: Element, rng: np.random.Generator, severity: float | None) -> list[dict[str, Any]]:
+    def _steps(self, element: Element, rng: np.random.Generator, severity: float | None) -> list[dict[str, object]]:
         """The deformations, in the order they are done; the straight edge that a border cut stays straight."""
-        rules, steps = self.rules, list[dict[str, Any]]()
+        rules, steps = self.rules, list[dict[str, object]]()
         if not (rules.keep_at_border and element.cut_sides):
             if rules.elastic > 0:
                 steps.append({"kind": "elastic", "strength": rules.elastic, "seed": int(rng.integers(SEEDS))})

@@ -13,7 +13,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -101,7 +100,7 @@ class Spread:
         kept = turned <= max(kernel, LEAST_DEGREES * 2)
         return cls(kind, objects, len(angles), round(axis, 2), round(spread, 2), p, round(rotation, 2), scale, kept)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """For JSON."""
         found = asdict(self)
         return {**found, "p": None if self.p is None else float(f"{self.p:.3g}"), "scale": list(self.scale)}

@@ -60,7 +60,7 @@ class Evaluation:
     def of(self) -> dict[RatedMask, MaskVerdict]:
         return {verdict.mask: verdict for verdict in self.masks}
 
-    def table(self) -> list[dict[str, Any]]:
+    def table(self) -> list[dict[str, object]]:
         """One JSON-able row per mask, in the order of ``choices``: score, grade, degrees, raters, fate and reason."""
         verdicts = self.of()
         rows = []
@@ -120,7 +120,7 @@ class Evaluation:
             }
         )
 
-    def _by_category(self) -> dict[str, Any]:
+    def _by_category(self) -> dict[str, object]:
         found: dict[str, Any] = {}
         for label in sorted({choice.mask.label for choice in self.choices}):
             own = [choice for choice in self.choices if choice.mask.label == label]

@@ -26,7 +26,7 @@ DIGITS = 6
 
 def statistics(
     pool: Dataset, ingest: Dataset, *, seed: int = 0, most: int = MOST, fragment_share: float = 0.0
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Everything about the pool that can be said in figures (JSON-able, None where there is nothing to measure).
 
     Per category: ``counts``; quantiles of ``sizes`` and ``shapes`` of single elements, real and pool; ``positions``;
@@ -85,7 +85,7 @@ def write(
     return content
 
 
-def _category(one: Measured, seed: int) -> tuple[str, dict[str, Any]]:
+def _category(one: Measured, seed: int) -> tuple[str, dict[str, object]]:
     real, pool = frames(one.real), frames(one.pool)
     kinds = Counter(str(element.provenance.get("kind", "?")) for element in one.elements)
     numbers = Counter(element.image_id for element in one.elements)
@@ -185,7 +185,7 @@ def parents(elements: Sequence[Annotation]) -> dict[str, Any]:
     }
 
 
-def _centres(shapes: Sequence[Shape]) -> dict[str, Any] | None:
+def _centres(shapes: Sequence[Shape]) -> dict[str, object] | None:
     """Quantiles of the centres' x and y, as shares of the photograph's sides."""
     if not shapes:
         return None

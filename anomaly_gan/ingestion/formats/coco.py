@@ -142,14 +142,14 @@ def _categories(index: CocoIndex, key: Key) -> tuple[str, ...] | None:
     return tuple(sorted(name for name in names if name.casefold() not in BACKGROUND))
 
 
-def _category_key(row: dict[str, Any]) -> Key:
+def _category_key(row: dict[str, object]) -> Key:
     key = key_of(row["category_id"])
     assert key is not None  # index_coco let it through
     return key
 
 
 def _read_label(
-    name: str, index: CocoIndex, key: Key, row: dict[str, Any], options: ReadOptions, guessed: bool, notes: Notes
+    name: str, index: CocoIndex, key: Key, row: dict[str, object], options: ReadOptions, guessed: bool, notes: Notes
 ) -> Label:
     where = f"{name}[image {key[1]}]"
     if guessed:
@@ -166,7 +166,7 @@ def _read_label(
     return Label(size_hw, not drawn, partial(_draw, name, index, drawn, options, notes), where, "C1")
 
 
-def _declared_size(where: str, row: dict[str, Any]) -> tuple[int, int] | None:
+def _declared_size(where: str, row: dict[str, object]) -> tuple[int, int] | None:
     sides = row.get("height"), row.get("width")
     if sides == (None, None):
         return None
@@ -179,7 +179,7 @@ def _declared_size(where: str, row: dict[str, Any]) -> tuple[int, int] | None:
 def _draw(
     name: str,
     index: CocoIndex,
-    rows: list[tuple[int, dict[str, Any]]],
+    rows: list[tuple[int, dict[str, object]]],
     options: ReadOptions,
     notes: Notes,
     size_hw: tuple[int, int],
@@ -204,7 +204,7 @@ def _draw(
 
 
 def _pixels(
-    where: str, row: dict[str, Any], index: CocoIndex, options: ReadOptions, notes: Notes, size_hw: tuple[int, int]
+    where: str, row: dict[str, object], index: CocoIndex, options: ReadOptions, notes: Notes, size_hw: tuple[int, int]
 ) -> np.ndarray:
     value = row.get("segmentation")
     fill = options.boxes == "fill" or (options.boxes == "auto" and index.boxes_alone)
@@ -230,7 +230,7 @@ def _crowd(place: str, value: Any) -> int:
     raise refuse(f"{place}[iscrowd]", "D12", f"is {str(value)[:20]!a}", "set 0 or 1")
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """``annotations.json`` with run lengths, and ``images/``: a data set of this project, which COCO readers read."""
     for image in dataset.images:
         copy_photo(dataset, image, out / "images")

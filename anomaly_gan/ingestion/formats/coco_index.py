@@ -50,7 +50,7 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
     """
     if not isinstance(content, dict):
         raise refuse(name, "C15", "is not a COCO file", "give the JSON with images, annotations and categories")
-    lists: dict[str, list[dict[str, Any]]] = {}
+    lists: dict[str, list[dict[str, object]]] = {}
     for part in ("images", "annotations", "categories"):
         rows = content.get(part, [] if part != "images" else None)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -88,7 +88,7 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
     return CocoIndex(images, annotations, categories, unmoored, all_fractions(rows), _boxes_alone(rows))
 
 
-def _categories(name: str, lists: dict[str, list[dict[str, Any]]]) -> dict[Key, str]:
+def _categories(name: str, lists: dict[str, list[dict[str, object]]]) -> dict[Key, str]:
     """The names of the categories that annotations refer to; those nobody refers to may be anything."""
     used = {key_of(row.get("category_id")) for row in lists["annotations"]}
     rows = [row for row in lists["categories"] if key_of(row.get("id")) in used or key_of(row.get("id")) is None]
@@ -103,7 +103,7 @@ def _categories(name: str, lists: dict[str, list[dict[str, Any]]]) -> dict[Key, 
     return categories
 
 
-def all_fractions(rows: list[dict[str, Any]]) -> bool:
+def all_fractions(rows: list[dict[str, object]]) -> bool:
     """Whether every polygon of the file has all its coordinates from 0 to 1, as only normalised ones have."""
     found = False
     for row in rows:
@@ -125,11 +125,11 @@ def coordinates(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
-def _boxes_alone(rows: list[dict[str, Any]]) -> bool:
+def _boxes_alone(rows: list[dict[str, object]]) -> bool:
     return bool(rows) and not any(row.get("segmentation") for row in rows) and any(row.get("bbox") for row in rows)
 
 
-def _unique(name: str, part: str, rows: list[dict[str, Any]]) -> list[tuple[Key, dict[str, Any]]]:
+def _unique(name: str, part: str, rows: list[dict[str, object]]) -> list[tuple[Key, dict[str, object]]]:
     result: dict[Key, dict[str, Any]] = {}
     twice = []
     for position, row in enumerate(rows):

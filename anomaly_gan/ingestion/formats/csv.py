@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -256,7 +255,7 @@ def runs_of(mask_01: np.ndarray) -> str:
     return " ".join(f"{start + 1} {end - start}" for start, end in zip(change[::2], change[1::2], strict=True))
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """``labels.csv`` and ``images/``."""
     names, labels = dataset.category_names(), dataset.by_image()
     stream = io.StringIO()

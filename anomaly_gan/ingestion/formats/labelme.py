@@ -90,7 +90,7 @@ def read_items(tree: SourceTree, options: ReadOptions, ledger: Ledger) -> list[I
     """One item per photograph; JSON files that cannot be used, or have no photograph, are refused."""
     finder = PhotoFinder(tree, options.images, "C2")
     claims: dict[str, list[str]] = defaultdict(list)
-    contents: dict[str, dict[str, Any]] = {}
+    contents: dict[str, dict[str, object]] = {}
     for name in tree.files:
         if suffix_of(name) == ".json":
             try:
@@ -136,7 +136,7 @@ def read_label_file(tree: SourceTree, name: str) -> dict[str, Any]:
     return value
 
 
-def photo_of(name: str, content: dict[str, Any], finder: PhotoFinder) -> str:
+def photo_of(name: str, content: dict[str, object], finder: PhotoFinder) -> str:
     """The photograph of the label file ``name``, as a path below the source root; it need not exist (``imageData``).
 
     Raises:
@@ -239,7 +239,7 @@ def group_shapes(name: str, shapes: Sequence[tuple[int, dict[str, Any]]]) -> lis
     Raises:
         InputError: C9 a group joins shapes of unlike labels.
     """
-    joined: dict[tuple[str, int], list[tuple[int, dict[str, Any]]]] = {}
+    joined: dict[tuple[str, int], list[tuple[int, dict[str, object]]]] = {}
     label_of_group: dict[int, str] = {}
     for index, shape in shapes:
         group = shape.get("group_id")
@@ -296,7 +296,7 @@ def is_background(label: str) -> bool:
 
 
 def _draw(
-    name: str, shapes: list[tuple[int, dict[str, Any]]], options: ReadOptions, notes: Notes, size_hw: tuple[int, int]
+    name: str, shapes: list[tuple[int, dict[str, object]]], options: ReadOptions, notes: Notes, size_hw: tuple[int, int]
 ) -> Iterator[Instance]:
     for members in group_shapes(name, shapes):
         mask_01 = draw_group(name, members, size_hw, options.line_width, notes)
@@ -356,7 +356,7 @@ def _same(first: np.ndarray, second: np.ndarray) -> bool:
     return spread > 0 and float((a * b).sum()) / spread >= CORRELATION
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """A JSON beside every photograph, all in one folder, each instance a brush mask."""
     names, labels, stems = dataset.category_names(), dataset.by_image(), flat_stems(dataset)
     files: dict[str, str] = {}

@@ -29,7 +29,7 @@ def label_content(photograph: str, size_hw: tuple[int, int], shapes: list[dict[s
     }
 
 
-def mask_shape(label: str, mask_01: np.ndarray, description: str = "") -> dict[str, Any]:
+def mask_shape(label: str, mask_01: np.ndarray, description: str = "") -> dict[str, object]:
     """A brush mask of labelme from a non-empty mask_01 (H, W): holes and parts stay, pixel for pixel."""
     x, y, w, h = mask_box_xywh(mask_01)
     bitmap = np.ascontiguousarray(mask_01[y : y + h, x : x + w])

@@ -32,7 +32,9 @@ WIDTH = re.compile(r"(?<![\w.-])width\s*=\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)(?![\w.
 WIDEST = 10_000.0
 
 
-def draw_shape(shape: dict[str, Any], size_hw: tuple[int, int], line_width: float | None, notes: Notes) -> np.ndarray:
+def draw_shape(
+    shape: dict[str, object], size_hw: tuple[int, int], line_width: float | None, notes: Notes
+) -> np.ndarray:
     """mask_01 (H, W) of one shape, clipped to the photograph.
 
     Raises:

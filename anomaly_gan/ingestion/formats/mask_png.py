@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import yaml
@@ -240,7 +239,7 @@ def _contradiction(mask: str, category: str, normal: bool) -> InputError:
     )
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """Write class maps: see the module's words."""
     names = dataset.category_names()
     if len(names) > 254:

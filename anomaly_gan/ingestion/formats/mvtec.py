@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -114,7 +113,7 @@ def _item(tree: SourceTree, options: ReadOptions, folder: str, name: str, masks:
     return Item(name, read, known_categories(options, category), by_folder=True)
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """One object: sound photographs in ``train/good`` and ``test/good`` by their split, the others in ``test``.
 
     The folder of a photograph with several categories is the one with the most pixels; its mask holds all of them.

@@ -31,7 +31,7 @@ NAMES = ("label", "class", "category", "defect", "defect_type", "type", "name", 
 UNNAMED = "defect"
 SHAPES, ATTRIBUTES = "region_shape_attributes", "region_attributes"
 LOOKED_AT = 20
-Region = tuple[str, dict[str, Any], dict[str, Any]]
+Region = tuple[str, dict[str, object], dict[str, object]]
 """Where it stands, its shape's attributes, its own attributes."""
 
 
@@ -125,7 +125,7 @@ def _rows(tree: SourceTree, name: str) -> Iterator[tuple[str, Any, list[Region]]
         )
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
@@ -192,7 +192,7 @@ def _category(where: str, value: Any) -> str:
     return value.strip()
 
 
-def _as_labelme(shape: dict[str, Any]) -> dict[str, Any]:
+def _as_labelme(shape: dict[str, object]) -> dict[str, object]:
     """A region as a shape of labelme's.
 
     Raises:

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -232,7 +231,7 @@ def voc_palette() -> list[tuple[int, int, int]]:
     return colours
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """``JPEGImages``, ``Annotations``, ``SegmentationObject`` and ``SegmentationClass`` with VOC's palette."""
     names, labels, stems = dataset.category_names(), dataset.by_image(), flat_stems(dataset)
     class_of = {number: at for at, number in enumerate(sorted(names), start=1)}

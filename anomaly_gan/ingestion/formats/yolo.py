@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ...core.dataset import Dataset
 from ..source_tree import SourceTree
@@ -17,6 +16,6 @@ def fits(tree: SourceTree) -> bool:
     return False
 
 
-def write(dataset: Dataset, out: Path) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path) -> dict[str, object]:
     """As ``yolo_seg.write``, with boxes."""
     return yolo_seg.write(dataset, out, boxes=True)

@@ -214,7 +214,7 @@ def _draw(
         yield Instance(names.get(int(row[0]), str(int(row[0]))), mask_01, origin={"yolo": text, "row": number})
 
 
-def write(dataset: Dataset, out: Path, boxes: bool = False) -> dict[str, Any]:
+def write(dataset: Dataset, out: Path, boxes: bool = False) -> dict[str, object]:
     """``images/<split>``, ``labels/<split>`` and ``data.yaml``; ``boxes``: detection labels instead of outlines."""
     names, labels, stems = dataset.category_names(), dataset.by_image(), flat_stems(dataset)
     number_of = {number: at for at, number in enumerate(sorted(names))}

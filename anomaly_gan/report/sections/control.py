@@ -24,7 +24,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
     return [_card(run.stages[f"control@{method}"], method, album) for method in run.methods("control")]
 
 
-def _card(stage: StageFolder, method: str, album: Album) -> dict[str, Any]:
+def _card(stage: StageFolder, method: str, album: Album) -> dict[str, object]:
     tables = [
         made
         for build in (severity_table, size_table, light_table, category_table, mask_table)

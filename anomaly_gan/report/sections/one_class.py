@@ -76,7 +76,7 @@ def percent(value: Any) -> str | None:
     return f"{100 * value:.1f} %" if isinstance(value, int | float) else None
 
 
-def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str, Any]:
+def _arm(run: Run, method: str, album: Album, config: ReportConfig) -> dict[str, object]:
     stage = run.stages[f"one_class_filter@{method}"]
     dropped = getattr(run.get(f"export@{method}"), "metrics", {}).get("dropped_as_outliers")
     return {

@@ -122,7 +122,7 @@ def heat_pair(
 
 def ancestry(
     pool: Dataset, real: Dataset, of_category: dict[str, list[ImageRecord]], album: Album, config: ReportConfig
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One mask of each kind followed back: the parent on its photograph, and where it was placed."""
     by_image = pool.by_image()
     first: dict[str, tuple[ImageRecord, Annotation]] = {}
@@ -135,7 +135,7 @@ def ancestry(
 
 def followed(
     kind: str, item: ImageRecord, annotation: Annotation, real: Dataset, album: Album, config: ReportConfig
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What became of one mask, from its parent to its place.
 
     Args:

@@ -77,7 +77,7 @@ def picture(stage: StageFolder, name: str, album: Album) -> Picture | None:
     return album.file_png(path.read_bytes(), *PICTURE, f"sizes, shapes, places and outlines of {name}, real and pool")
 
 
-def agreement(evaluation: Any) -> dict[str, Any] | None:
+def agreement(evaluation: Any) -> dict[str, object] | None:
     """How far the raters agree, each rater, and what the choice made of it."""
     if not isinstance(evaluation, Mapping) or not evaluation:
         return None

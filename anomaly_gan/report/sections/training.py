@@ -65,7 +65,7 @@ def last_sample(stage: StageFolder, album: Album) -> Picture | None:
     return album.photo(pixels, f"samples of the last sheet, {files[-1].stem}")
 
 
-def features(run: Run, method: str, album: Album) -> dict[str, Any]:
+def features(run: Run, method: str, album: Album) -> dict[str, object]:
     """The figure of features over training and its distances, where the run has them."""
     stage = run.get(f"features@{method}")
     pixels = load_file(stage.folder / "features.png") if stage else None

@@ -35,7 +35,7 @@ class Decision:
         said = _said(self.difference, self.low, self.high)
         return f"{self.category}: {self.call}{', ' if self.call == 'cannot tell' else ': '}{self.why}{said}."
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod

@@ -23,7 +23,7 @@ class ArmVerdict:
     nothing_passed: bool
     advice: tuple[Advice, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "arm": self.arm,
             "categories": [item.to_json() for item in self.decisions],
@@ -57,7 +57,7 @@ class Verdict:
     def passed(self) -> bool:
         return not any(arm.failed or arm.nothing_passed for arm in self.arms)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "schema": SCHEMA,
             "passed": self.passed,

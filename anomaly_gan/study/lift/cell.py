@@ -64,7 +64,7 @@ COLUMNS = (
 )
 
 
-def setting(config: LiftConfig, cell: LiftCell) -> dict[str, Any]:
+def setting(config: LiftConfig, cell: LiftCell) -> dict[str, object]:
     """Everything a cell's figures depend on, as JSON; the data set's own content is in ``train_hash``."""
     arm = config.arms[cell.arm]
     return {
@@ -81,7 +81,7 @@ def setting(config: LiftConfig, cell: LiftCell) -> dict[str, Any]:
     }
 
 
-def _used(detect: DetectConfig) -> dict[str, Any]:
+def _used(detect: DetectConfig) -> dict[str, object]:
     """The settings that the detector reads: those of the others may change without touching its cells."""
     shown = _shown(detect)
     if detect.detector in OWN_CROPS:
@@ -89,7 +89,7 @@ def _used(detect: DetectConfig) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if name not in ("dense", "checkpoint_every")}
 
 
-def still_holds(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
+def still_holds(recorded: dict[str, object], wanted: dict[str, object]) -> bool:
     """Whether a finished cell is the wanted one: all that was recorded is wanted still, and what it did not know of
     has its default."""
     defaults = {"detect": _shown(DetectConfig()), "arm": _shown(LiftArm())}
@@ -111,7 +111,7 @@ def _shown(config: Config) -> dict[str, Any]:
     return json.loads(json.dumps(config.model_dump(mode="json")))
 
 
-def read_result(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+def read_result(folder: Path, wanted: dict[str, object]) -> dict[str, object] | None:
     """A finished cell of that setting, or None."""
     try:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
@@ -177,7 +177,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
 
 def _judged(
     trained: Trained, test: Dataset, detect: DetectConfig, fabric: Any, priors: Path | None, folder: Path
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Metrics on the test split; the detections themselves are written beside them."""
     from detection.detectors.registry import detector
     from detection.evaluation.evaluate import evaluate_detections
@@ -196,7 +196,9 @@ def _check_takes(arm: LiftArm, name: str, detector: str) -> None:
         raise ConfigError(f"arms.{name}: {detector} takes no bank and no one-class map; use dense")
 
 
-def _looked(config: LiftConfig, arm: LiftArm, train: Dataset, prepared: Prepared, fabric: Any) -> list[dict[str, Any]]:
+def _looked(
+    config: LiftConfig, arm: LiftArm, train: Dataset, prepared: Prepared, fabric: Any
+) -> list[dict[str, object]]:
     """What a plain detector says of training objects that it has not learnt from."""
     detect = config.detector_of(CURVE_ARM, arm.look_exposures)
     seed = seed_for(config.seed, "lift", prepared.share.name, "look")
@@ -273,7 +275,7 @@ def data_hash(part: Dataset) -> str:
     return sha256_bytes(json.dumps([content, [vars(item) for item in part.annotations]], sort_keys=True).encode())
 
 
-def _claim(folder: Path, wanted: dict[str, Any]) -> None:
+def _claim(folder: Path, wanted: dict[str, object]) -> None:
     """Go on with a cell of this setting, throw away any other."""
     marker = folder / STARTED
     try:

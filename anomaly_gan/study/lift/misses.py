@@ -56,7 +56,7 @@ def inner_halves(train: Dataset, seed: int) -> list[set[str]]:
 
 def out_of_fold(
     train: Dataset, config: DetectConfig, seed: int, fabric: Any, folder: Path, where: str
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Detections on every training photograph, each by the detector that has not learnt from its object.
 
     They are kept in ``folder/rows.json`` for the settings they were made with.
@@ -91,7 +91,7 @@ def out_of_fold(
 
 def _evaluated(
     train: Dataset, half: set[str], config: DetectConfig, seed: int, fabric: Any, folder: Path, where: str
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     from detection.evaluation.reading import read_detections
     from detection.training.finetune import train_detector
 
@@ -101,7 +101,7 @@ def _evaluated(
     return read_detections(trained.net, other, trained.categories, config.longest, fabric.device).rows
 
 
-def aim_at(train: Dataset, rows: Sequence[dict[str, Any]]) -> dict[int, float]:
+def aim_at(train: Dataset, rows: Sequence[dict[str, object]]) -> dict[int, float]:
     """By annotation id: ``MISSED_WEIGHT`` for every training defect that no detection overlaps by half, else 1."""
     from detection.evaluation.evaluate import matched_at_50
 

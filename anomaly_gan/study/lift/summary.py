@@ -136,7 +136,7 @@ def _arm_row(
     done: Mapping[LiftCell, Mapping[str, Any]],
     drawn: Mapping[LiftCell, DrawnCell],
     seed: int,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     found = estimate(arm_terms([drawn[cell] for cell in cells]), seed) if drawn else None
     return {
         "objects": key[0] or "all",

@@ -141,7 +141,7 @@ def _real_alone(
     return min(found, key=lambda item: (item[1] != arm, item)) if found else None
 
 
-def _verdict(made: Estimate | None) -> dict[str, Any] | None:
+def _verdict(made: Estimate | None) -> dict[str, object] | None:
     return {**made.to_json(), "verdict": verdict(made.interval)} if made else None
 
 

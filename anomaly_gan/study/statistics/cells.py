@@ -49,7 +49,7 @@ def load_cells(run: Path, split_test: str = "test") -> list[StudyCell]:
     return study_cells(run, {folder: read_result(folder / "result.json") for folder in folders}, split_test)
 
 
-def study_cells(run: Path, results: Mapping[Path, dict[str, Any]], split_test: str = "test") -> list[StudyCell]:
+def study_cells(run: Path, results: Mapping[Path, dict[str, object]], split_test: str = "test") -> list[StudyCell]:
     """Finished cells of a run by their folders, from their ``result.json`` (see :func:`read_result`).
 
     Raises:
@@ -67,7 +67,7 @@ def study_cells(run: Path, results: Mapping[Path, dict[str, Any]], split_test: s
     return [_cell(result, read_json(folder / "detections.json"), test) for folder, result in results.items()]
 
 
-def read_result(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> dict[str, object]:
     """A cell's ``result.json``.
 
     Raises:

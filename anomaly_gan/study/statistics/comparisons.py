@@ -75,7 +75,7 @@ def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
     return result
 
 
-def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str, Any]]:
+def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str, object]]:
     """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm and
     the paper's losses at the study's size, and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences
     call one cell against another."""
@@ -247,5 +247,5 @@ def _behind(row: Mapping[str, Any], unit: tuple[str, str]) -> str:
     return text
 
 
-def _short(made: Estimate | None) -> dict[str, Any] | None:
+def _short(made: Estimate | None) -> dict[str, object] | None:
     return {**made.interval.to_json(), "folds": len(made.per_fold), "cells": made.pairs} if made else None

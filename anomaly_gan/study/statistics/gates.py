@@ -90,7 +90,7 @@ def gate_figures(item: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items() if _is_number(value)}
 
 
-def _distance(value: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, Any]:
+def _distance(value: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, object]:
     """One distance of a view, as :mod:`anomaly_gan.synthesis.gate.distances` writes it."""
     result: dict[str, Any] = {}
     if "over_p95" in value:

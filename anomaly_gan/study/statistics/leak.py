@@ -53,7 +53,7 @@ def _worth(gap: Mapping[str, Any]) -> str:
     return f"no leakage shown (gap {signed(gap)})"
 
 
-def _lift(arm: str, objects: ByArm, images: ByArm, seed: int) -> dict[str, Any] | None:
+def _lift(arm: str, objects: ByArm, images: ByArm, seed: int) -> dict[str, object] | None:
     by_objects, by_images = _over_none(objects, arm, seed, "main"), _over_none(images, arm, seed, "leak")
     if by_objects is None or by_images is None:
         return None

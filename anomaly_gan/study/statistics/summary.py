@@ -159,7 +159,7 @@ def with_none(
     ]
 
 
-def _data(config: Mapping[str, Any] | None) -> dict[str, Any]:
+def _data(config: Mapping[str, Any] | None) -> dict[str, object]:
     return {name: value for name, value in ((config or {}).get("data") or {}).items() if name != "fold"}
 
 
@@ -208,7 +208,7 @@ AS_THEY_ARE = ("p", "p_holm", "verdict", "verdict_holm", "folds", "unpaired", "o
 """Figures of a comparison that are columns under their own names."""
 
 
-def _of_comparison(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _of_comparison(item: Mapping[str, Any]) -> list[dict[str, object]]:
     """Its own row, and one for each category."""
     whole = {
         "category": None,

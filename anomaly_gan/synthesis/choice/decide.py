@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ..methods.best import NONE
 from .config import ChooseConfig
@@ -23,7 +22,7 @@ class Trial:
     low: float | None = None
     high: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {key: round(item, 4) if isinstance(item, float) else item for key, item in asdict(self).items()}
 
     def words(self) -> str:

@@ -53,7 +53,7 @@ def real_crops(
 
 def evaluate_categories(
     model: Model, subjects: Sequence[Subject], backbone: Backbone, config: CardConfig
-) -> tuple[dict[str, Any], list[list[np.ndarray]]]:
+) -> tuple[dict[str, object], list[list[np.ndarray]]]:
     """Balanced accuracies of the classifier: on real crops of objects it has not seen (out of fold, and on the test
     split), and on generated ones; and the category sheet: rows masks, columns what each was painted as.
 
@@ -154,12 +154,14 @@ def _painted(
 
 def _of_objects(
     told: np.ndarray, true: np.ndarray, objects: np.ndarray, config: CardConfig, seed: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """``_accuracy`` on real crops, and how many there are of how many objects."""
     return {"crops": len(true), "objects": len(set(objects)), **_accuracy(told, true, objects, config, seed)}
 
 
-def _accuracy(told: np.ndarray, true: np.ndarray, groups: np.ndarray, config: CardConfig, seed: int) -> dict[str, Any]:
+def _accuracy(
+    told: np.ndarray, true: np.ndarray, groups: np.ndarray, config: CardConfig, seed: int
+) -> dict[str, object]:
     """Mean recall over categories, with its interval over groups, and who was called what."""
     rng, names, members = rng_for(seed, "accuracy"), sorted(set(true)), sorted(set(groups))
     places = {member: np.flatnonzero(groups == member) for member in members}

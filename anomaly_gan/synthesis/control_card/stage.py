@@ -37,7 +37,7 @@ LIGHTS = (Light(-1.5), Light(-0.75), Light(), Light(0.5), Light(1.0), Light(0, 2
 CELL = 80
 
 
-def make_card(run: Path, config: CardConfig, seed: int, device: str, out: Path) -> dict[str, Any]:
+def make_card(run: Path, config: CardConfig, seed: int, device: str, out: Path) -> dict[str, object]:
     """The card of ``run``'s training in ``out``, made unless it is fresh; returns ``control.json``.
 
     Raises:
@@ -76,7 +76,7 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
     return card
 
 
-def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> tuple[LightModel, dict[str, Any]]:
+def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> tuple[LightModel, dict[str, object]]:
     """The light model in use, and how well it foretells the other exposure of objects it has not seen."""
     if not config.exposures:
         return beside, {"origin": beside.origin, "state": "no exposures named: nothing to judge by"}
@@ -97,7 +97,7 @@ def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> t
 def _severity_sheet(
     model: Model,
     subjects: Sequence[Subject],
-    rows: list[dict[str, Any]],
+    rows: list[dict[str, object]],
     pictures: list[list[np.ndarray]],
     config: CardConfig,
     out: Path,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from ...core.files import sha256_bytes
@@ -81,7 +80,7 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
     return copies
 
 
-def _ancestry(image: ImageRecord, first: Annotation) -> tuple[dict[str, Any], dict[str, Any]]:
+def _ancestry(image: ImageRecord, first: Annotation) -> tuple[dict[str, object], dict[str, object]]:
     """Where a copy comes from: what its record says, and what each of its annotations says."""
     donor = {"annotation": first.id, "image": image.file_name, "group": image.group_id}
     provenance = {"method": "geometric", "donors": [donor]}

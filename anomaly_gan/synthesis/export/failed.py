@@ -12,7 +12,7 @@ from ...core.manifest import read_product
 from ..gate.results import GateResult
 
 
-def without_failed(accepted: Dataset, gate: Path) -> tuple[Dataset, dict[str, Any]]:
+def without_failed(accepted: Dataset, gate: Path) -> tuple[Dataset, dict[str, object]]:
     """The accepted photographs without those that show a category the gate has ``dropped``, and the export's metrics of
     it: ``dropped_categories`` and ``dropped_by_gate`` (photographs) where there are some, and ``nothing_passed`` where
     photographs were wanted and none is left.

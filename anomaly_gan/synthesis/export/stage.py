@@ -54,7 +54,7 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
         outliers = read_outliers(context.inputs[f"one_class_filter@{config.method}"] / "outliers.jsonl", accepted)
         kept = passed.select(lambda image: image.file_name not in outliers)
         dropped["dropped_as_outliers"] = len(passed.images) - len(kept.images)
-    asked: dict[str, Any] = {}
+    asked: dict[str, object] = {}
     if config.per_real is not None:
         kept = keep_per_real(kept, real, config.per_real)
         asked |= {"per_real": config.per_real, "synthetic_accepted": len(accepted.images)}

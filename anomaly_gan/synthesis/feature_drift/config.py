@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -25,6 +25,6 @@ class FeatureDriftConfig(OfMethodConfig):
     repeats: int = Field(20, ge=2, description="random halves of the real objects behind every distance")
     min_n: int = Field(6, ge=2, description="below this many crops on either side no distance is given")
 
-    def gate(self) -> dict[str, Any]:
+    def gate(self) -> dict[str, object]:
         """What it shares with the gate, whose figures these are."""
         return {"method": self.method, "repeats": self.repeats, "min_n": self.min_n, "max_n": max(self.count, 6)}

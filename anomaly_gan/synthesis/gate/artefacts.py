@@ -6,7 +6,6 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ...core.time_budget import TimeBudget
 from ...metrics.backbones import embedded_backbone, place_of
@@ -21,7 +20,7 @@ FOLDER = "shams"
 
 def artefacts(
     config: GateConfig, inputs: MethodInputs, items: Sequence[PoolItem], out: Path, watch: TimeBudget | None = None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """``{"artefact": {"auroc", "pairs"}}`` of every category; empty where it is not asked for (``artefact: 0``), where
     the method would paint real defects into shams, or where there is no sound photograph to cut texture from; without
     the categories that ``watch`` leaves no time for."""

@@ -38,7 +38,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     measures: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"findings": [finding.to_json() for finding in self.findings], "measures": dict(self.measures)}
 
     @classmethod
@@ -71,7 +71,7 @@ class Candidate:
 class Inspects(Protocol):
     """The segmenters of ``label_check`` (``gate.inspector``), as far as a check asks them."""
 
-    def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, Any]]:
+    def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, object]]:
         """Reasons to reject, and what was measured."""
 
 

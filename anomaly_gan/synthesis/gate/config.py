@@ -141,8 +141,8 @@ def known_method(name: str) -> str:
     return name
 
 
-def source_keys() -> dict[str, str]:
+def source_keys(section: Config | None = None) -> dict[str, str]:
     """What the gate depends on besides its inputs: the weight files at hand, as figures by other networks are other
-    figures."""
+    figures; the same whatever the section says."""
     present = {item["name"]: item["sha256"] for item in weights.listing() if item["present"]}
     return {f"weights/{name}": present[name] for name in ("inception_fid", "alexnet_lpips") if name in present}

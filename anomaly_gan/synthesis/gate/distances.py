@@ -75,7 +75,7 @@ def _distances(
     distance: Callable[[np.ndarray, np.ndarray], float],
     view: View,
     draws: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Mean and 5th to 95th percentile over the halves, generated and real; the ratio of the means where no mean can
     be negative; and ``over_p95``, the generated mean over the real 95th percentile: above 1 it is no chance."""
     real = [distance(view.real_pooled[half], view.real_pooled[other]) for half, other, _ in draws]
@@ -99,7 +99,7 @@ def _summary(values: Sequence[float]) -> dict[str, float | None]:
     }
 
 
-def _perceptual(view: View) -> dict[str, Any]:
+def _perceptual(view: View) -> dict[str, object]:
     """Distance to the nearest and to a random real photograph, and between pairs (diversity).
 
     Real photographs are compared with those of other objects only. ``near_copies`` counts generated ones that lie

@@ -40,7 +40,7 @@ class Inspector:
         except (OSError, ValueError) as error:
             raise InputError(str(path), "FORMAT", "cannot be read", "run label_check again") from error
 
-    def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, Any]]:
+    def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, object]]:
         """Reasons to reject, and per instance (splinters left out) its IoU, seam, and distance to the nearest
         training defect over the threshold (below 1: a copy)."""
         masks = [mask for _, mask in candidate.instances]

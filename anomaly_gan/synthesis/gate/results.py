@@ -24,7 +24,7 @@ class Counts:
     shortfall: int
     reasons: Mapping[str, int] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {item.name: getattr(self, item.name) for item in fields(self)} | {"reasons": dict(self.reasons)}
 
     @classmethod
@@ -52,7 +52,7 @@ class MetricResult:
     of: str = "objects"
     detail: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {item.name: getattr(self, item.name) for item in fields(self)} | {"detail": dict(self.detail)}
 
     @classmethod
@@ -73,7 +73,7 @@ class CategoryResult:
     metrics: Mapping[str, MetricResult] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             **self.counts.to_json(),
             **self.figures,
@@ -110,7 +110,7 @@ class GateResult:
     def level(self) -> Level:
         return worst([item.level for item in self.categories.values()])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         totals = ("wanted", "accepted", "rejected", "tried", "shortfall")
         return {
             "method": self.method,

@@ -103,7 +103,7 @@ def measure(
     context: Context,
     reals: RealDefects,
     accepted: Dataset,
-    counts: Mapping[str, tuple[Counts, dict[str, Any]]],
+    counts: Mapping[str, tuple[Counts, dict[str, object]]],
     watch: TimeBudget | None = None,
 ) -> GateResult:
     """Every category's figures and verdict.
@@ -216,7 +216,7 @@ class Keeper:
         )
         return rows, counts, self.inspector.figures(name, lines) if self.inspector else {}
 
-    def _first(self, image: ImageRecord) -> dict[str, Any] | None:
+    def _first(self, image: ImageRecord) -> dict[str, object] | None:
         """Decide on the photograph that ``generate`` wrote."""
         path = self.generated.path_of(image)
         content = path.read_bytes() if path.is_file() else b""
@@ -238,7 +238,7 @@ class Keeper:
         write_bytes(self.out / "images" / image.file_name, content)
         return self._row({"image": vars(image), "annotations": [vars(item) for item in annotations]})
 
-    def _again(self, item: PoolItem, attempts: range, spare: bool) -> dict[str, Any] | None:
+    def _again(self, item: PoolItem, attempts: range, spare: bool) -> dict[str, object] | None:
         """Generate the item anew until it passes; None where no attempt does."""
         for attempt in attempts:
             sample = self._make(item, attempt)

@@ -230,7 +230,7 @@ def in_turns(items: Sequence[PoolItem]) -> list[PoolItem]:
     return [item for turn in turns for item in turn if item is not None]
 
 
-def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[str, Any]:
+def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[str, object]:
     """Write the pixels under ``out/images`` and return the JSON-able records of the image and its instances.
 
     Raises:
@@ -265,7 +265,7 @@ def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[s
     return {"image": vars(image), "annotations": [vars(annotation) for annotation in annotations]}
 
 
-def parent_of(sample: Sample, item: PoolItem, position: int, name: str) -> dict[str, Any]:
+def parent_of(sample: Sample, item: PoolItem, position: int, name: str) -> dict[str, object]:
     """Ancestry of an instance: the pool element's, or, where a whole photograph was changed, that photograph's."""
     if sample.base is None and "donors" in sample.provenance:
         donor = sample.provenance["donors"][0]

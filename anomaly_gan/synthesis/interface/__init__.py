@@ -69,7 +69,7 @@ class MethodConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _parts_keep_their_defaults(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _parts_keep_their_defaults(cls, values: dict[str, object]) -> dict[str, object]:
         """``painter: {noise: true}`` changes the noise of this method's painter and nothing else of it."""
         return laid_over_defaults(cls, values)
 
@@ -94,7 +94,7 @@ class MethodConfig(Config):
         return {}
 
 
-def laid_over_defaults(kind: type[Config], values: dict[str, Any]) -> dict[str, Any]:
+def laid_over_defaults(kind: type[Config], values: dict[str, object]) -> dict[str, object]:
     """``values`` with every part that is given as a mapping merged over the field's own default."""
     fields = kind.model_fields
     return {

@@ -38,7 +38,7 @@ MOST_NORMALS = 300
 """Normal photographs that are looked at; more of them teach such small nets nothing more."""
 
 
-def _net(config: LabelCheckConfig, train: Dataset) -> dict[str, Any]:
+def _net(config: LabelCheckConfig, train: Dataset) -> dict[str, object]:
     """What a reader needs to build the segmenters anew."""
     return {
         "size": config.size,
@@ -166,7 +166,7 @@ def reference(
     fold_of: dict[str, int],
     config: LabelCheckConfig,
     device: str,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One line per real training defect: what the segmenter that has not seen its object finds, and its seam.
 
     Args:

@@ -166,7 +166,7 @@ class TrainConfig(Config):
         assert isinstance(self.recipe, kind), f"{self.method}: {type(self.recipe).__name__} is not {kind.__name__}"
         return self.recipe
 
-    def given_to(self, method: str) -> dict[str, Any]:
+    def given_to(self, method: str) -> dict[str, object]:
         """What this section gives to ``method``: the preset, and the values that differ from it. Another
         method gets no ``recipe`` of another kind, and nothing that its own paper fixes: that was meant for this one.
         A value given as the preset has it cannot be told from one left out."""
@@ -195,7 +195,7 @@ class TaskSetup:
     device: torch.device | None = None
 
 
-def sections(values: dict[str, Any], kind: type[MethodConfig]) -> dict[str, Any]:
+def sections(values: dict[str, object], kind: type[MethodConfig]) -> dict[str, object]:
     """``values`` as mappings, with the method's own settings in ``recipe`` wherever they were given."""
     plain = {name: value.model_dump() if isinstance(value, Config) else value for name, value in values.items()}
     rest = old_keys.sorted_in(plain, kind)

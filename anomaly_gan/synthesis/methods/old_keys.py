@@ -25,7 +25,7 @@ DROPPED = {"blocks": 9, "softness_px": 1, "weight_decay": 0.01, "discriminator_r
 OTHER_NAMES = {"paired": "l1"}
 
 
-def sorted_in(values: dict[str, Any], kind: type[MethodConfig]) -> dict[str, Any]:
+def sorted_in(values: dict[str, object], kind: type[MethodConfig]) -> dict[str, object]:
     """Flat ``values`` with old keys where they belong; what the method of ``kind`` never read is left out."""
     old = {name: value for name, value in values.items() if name in NETS | PAINTER | OWN}
     rest = {

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...core.config import merge
 
-PAPER: dict[str, Any] = {
+PAPER: dict[str, object] = {
     # Liu et al. 2023: whole photographs at 512 px, U-Net of depth 8, local and global discriminators as Iizuka's, BCE.
     # Deviation: learning rate 2e-4, usual for such nets; the paper prints "2 x e^-3". `paper_rate` has 2e-3; which of
     # the two paints better has not been measured.
@@ -57,7 +55,7 @@ PAPER: dict[str, Any] = {
         "paired": 0.0,
     },
 }
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, object]] = {
     "default": {},
     "paper": PAPER,
     "paper_cycle10": merge(PAPER, {"recipe": {"cycle": 10.0}}),

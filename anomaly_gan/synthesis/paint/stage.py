@@ -128,7 +128,7 @@ def _key_of(out: Path) -> str | None:
     return None
 
 
-def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out: Path) -> dict[str, Any]:
+def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out: Path) -> dict[str, object]:
     """The stage: paint, write, and count."""
     ids = {name: at for at, name in enumerate(job.brush.categories, start=1)}
     about = _about(sources, job, config, context.seed)
@@ -178,7 +178,7 @@ def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out
     return {"images": len(images), "instances": len(annotations)}
 
 
-def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[str, Any]:
+def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[str, object]:
     """The provenance that all photographs of a job share; names of files, never where they lie."""
     about: dict[str, Any] = {
         "method": job.brush.config.method,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import cv2
 import numpy as np
@@ -184,7 +183,9 @@ RIVALS: dict[str, Rival] = {
 """The last one has seen the answer: no way to foretell a photograph, but what a mean and a deviation can reach."""
 
 
-def evaluate_light(model: LightModel, test: Dataset, seed: int, most: int = 200, draws: int = 1000) -> dict[str, Any]:
+def evaluate_light(
+    model: LightModel, test: Dataset, seed: int, most: int = 200, draws: int = 1000
+) -> dict[str, object]:
     """Errors on the pairs of objects the model has not seen, each way round; intervals by objects.
 
     ``field``: mean absolute error of the low-frequency brightness field (a grid of ``CELLS`` x ``CELLS``), in grey

@@ -65,7 +65,7 @@ def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.mo
 
 def _train(
     fabric: Fabric, config: TrainConfig, context: Context, out: Path, budget: TimeBudget | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """In every process that shares the training; the first one writes."""
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -149,7 +149,7 @@ def _aware(
     )
 
 
-def _warnings(config: TrainConfig, task: MethodTask, source: PairSource, history: History) -> dict[str, Any]:
+def _warnings(config: TrainConfig, task: MethodTask, source: PairSource, history: History) -> dict[str, object]:
     """``warnings``: signs that the training came to nothing (G11), said aloud too; no such key where all is well."""
     updates = task.updates()
     judging = updates[1].name if len(updates) > 1 else "no discriminators"

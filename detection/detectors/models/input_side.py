@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD
 
 from ..config import DetectConfig
 
 
-def input_side(config: DetectConfig) -> dict[str, Any]:
+def input_side(config: DetectConfig) -> dict[str, object]:
     """Arguments of torchvision's input transform.
 
     Images arrive with their longest side at ``image_size`` already, so torchvision's own resize is the identity.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -68,7 +66,7 @@ def _quiet_mask_start(net: MaskRCNN) -> None:
     nn.init.normal_(net.roi_heads.mask_predictor.mask_fcn_logits.weight, std=0.001)
 
 
-def _common(config: DetectConfig, coco: bool) -> dict[str, Any]:
+def _common(config: DetectConfig, coco: bool) -> dict[str, object]:
     return {
         **input_side(config),
         "rpn_anchor_generator": AnchorGenerator(tuple((size,) for size in config.anchors(coco)), (ASPECT_RATIOS,) * 5),

@@ -93,7 +93,7 @@ def class_of(cell: Cell) -> int | None:
     return None if cell.dataset in INDUSTRIAL else cell.number
 
 
-def _picked(best: BestEpoch | None) -> dict[str, Any]:
+def _picked(best: BestEpoch | None) -> dict[str, object]:
     return {
         "epochs": best.history() if best else None,
         "picked_epoch": best.picked() if best and best.found() else None,
@@ -181,7 +181,7 @@ def trial_of(config: BenchmarkConfig, cell: Cell, size: int) -> Trial:
     return industrial_trial(config, cell.number, size)
 
 
-def evaluate(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, Any]:
+def evaluate(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, object]:
     """The figures of a cell.
 
     ``f1`` has the normal images as the positive class under both protocols. ``honest``: at the threshold that is the

@@ -20,7 +20,7 @@ from .config import INDUSTRIAL, BenchmarkConfig
 from .summary import summarise, write_categories, write_summary, write_table
 
 
-def run_benchmark(config: BenchmarkConfig, out: Path) -> dict[str, Any]:
+def run_benchmark(config: BenchmarkConfig, out: Path) -> dict[str, object]:
     """Run what is missing of ``out`` and write ``table.csv``, ``summary.csv``, ``categories.csv``, ``settings.json``
     and ``report.html``; returns the summary. Runs with other detectors, sets, protocols and seeds may share ``out``:
     each call's tables are those of its own cells.

@@ -61,7 +61,7 @@ class OneClassConfig(Config):
         return self
 
     @classmethod
-    def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:
+    def published(cls, dataset: str, normal: int | None) -> dict[str, object]:
         """Settings of the paper's own run on one class (its number) of a data set; none where it has one for all."""
         return {}
 

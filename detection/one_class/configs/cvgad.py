@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -65,7 +65,10 @@ class CvgadConfig(CodeConfig):
     literal: CvgadReadings = CvgadReadings()
 
     @classmethod
-    def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:
+    def published(cls, dataset: str, normal: int | None) -> dict[str, object]:
         """Nine kinds of normal images where one class is left out; a heavier latent term on MNIST."""
-        kinds: dict[str, dict[str, Any]] = {"mnist": {"classes": 9, "weight_latent": 15.0}, "cifar10": {"classes": 9}}
+        kinds: dict[str, dict[str, object]] = {
+            "mnist": {"classes": 9, "weight_latent": 15.0},
+            "cifar10": {"classes": 9},
+        }
         return kinds.get(dataset, {})

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from .deep_svdd import DeepSvddConfig
 from .iae_lstm_kl_published import MNIST_EXTREMES, WEIGHTS
 
-ABLATIONS: dict[str, dict[str, Any]] = {
+ABLATIONS: dict[str, dict[str, object]] = {
     "deep_svdd": {"gate": "none", "kl": "off", "mse_weight": 0.0},
     "dsvdd_kl": {"gate": "none", "mse_weight": 0.0},
     "dlsvdd": {"kl": "off", "mse_weight": 0.0},
@@ -78,7 +78,7 @@ class IaeLstmKlConfig(DeepSvddConfig):
         return self
 
     @classmethod
-    def published(cls, dataset: str, normal: int | None) -> dict[str, Any]:
+    def published(cls, dataset: str, normal: int | None) -> dict[str, object]:
         """The released code's run: its per-class weights (hard boundary), its KL, radius and LSTM along the batch;
         for Fashion-MNIST also the extremes, which are MNIST's by mistake."""
         settings: dict[str, Any] = {"kl": "as_code", "radius": "as_code", "recurrent": True}

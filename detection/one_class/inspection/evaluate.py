@@ -84,7 +84,7 @@ class Evaluated:
             said.append(f"fewer than {FEW} parts on one side: read the intervals, not the figures")
         return said
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -129,7 +129,7 @@ def _write(model: Model, example_BCHW: np.ndarray, maps: bool, path: Path) -> No
 
 
 def _metadata(model: Model) -> dict[str, str]:
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "detector": model.name,
         "size": model.settings.size,
         "mode": model.mode,

@@ -51,7 +51,7 @@ def train_folder(
     out: Path,
     detector: str,
     preset: str = "full",
-    changes: dict[str, Any] | None = None,
+    changes: dict[str, object] | None = None,
     false_alarm: float = 0.05,
     groups: Path | None = None,
     group_column: str = "group",

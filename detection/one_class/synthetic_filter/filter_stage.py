@@ -256,10 +256,10 @@ def level_of(model: Model) -> Level:
 
 def shares(
     subjects: Sequence[Subject], findings: Sequence[dict[str, Finding]], config: OneClassFilterConfig
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Counts and shares of outliers, over all and by category."""
 
-    def row(places: list[int]) -> dict[str, Any]:
+    def row(places: list[int]) -> dict[str, object]:
         why = [reasons(findings[i], config.found_by, config.blamed_by) for i in places]
         count = len(places)
         told = [i for i in places if any(item.background_unusual is not None for item in findings[i].values())]
@@ -302,7 +302,7 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _line(subject: Subject, findings: dict[str, Finding], why: list[str]) -> dict[str, Any]:
+def _line(subject: Subject, findings: dict[str, Finding], why: list[str]) -> dict[str, object]:
     detectors = {name: {key: _plain(value) for key, value in vars(item).items()} for name, item in findings.items()}
     return {
         "file_name": subject.image.file_name,

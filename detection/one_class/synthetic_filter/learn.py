@@ -155,7 +155,7 @@ def _clear(folder: Path) -> None:
         path.unlink()
 
 
-def threshold_words(models: Mapping[str, Model]) -> dict[str, dict[str, Any]]:
+def threshold_words(models: Mapping[str, Model]) -> dict[str, dict[str, object]]:
     """What was calibrated, by detector, as JSON."""
     return {
         name: {

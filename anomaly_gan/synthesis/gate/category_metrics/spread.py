@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Spread:
         excess = self.outside - self.expected
         return "fail" if excess >= config.fail_outside else "warn" if excess >= config.warn_outside else "pass"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {name: round(value, 6) for name, value in asdict(self).items()}
 
 
