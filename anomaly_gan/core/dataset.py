@@ -17,7 +17,7 @@ import numpy as np
 from .errors import InputError
 from .files import json_text, sha256_bytes, write_text
 from .manifest import check_product
-from .masks import decode_rle, encode_rle_box, mask_area, mask_box_xywh
+from .masks import Rle, decode_rle, encode_rle_box, mask_area, mask_box_xywh
 
 SCHEMA = 1
 """Of ``annotations.json``; stage keys and manifests have their own (``core.manifest``)."""
@@ -54,7 +54,7 @@ class Annotation:
     id: int
     image_id: int
     category_id: int
-    segmentation: dict[str, object]
+    segmentation: Rle
     bbox: list[int]
     area: int
     iscrowd: int = 0

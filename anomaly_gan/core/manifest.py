@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from .errors import InputError
 from .files import sha256_bytes, sha256_file
@@ -22,7 +22,28 @@ LOGS = "logs"
 """A folder for what may differ from run to run (wall times); no manifest lists it."""
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+class Product(TypedDict):
+    """One file of a finished folder, by its path from there."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Manifest(TypedDict):
+    """What a finished folder holds, made from what, by which versions."""
+
+    key: str
+    files: list[Product]
+    stage: NotRequired[str]
+    schema: NotRequired[int]
+    seed: NotRequired[int]
+    inputs: NotRequired[dict[str, str]]
+    versions: NotRequired[dict[str, str]]
+    begun_by: NotRequired[dict[str, str]]
+
+
+def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a finished stage, or None where the stage is unfinished or absent.
 
     Raises:
@@ -71,7 +92,7 @@ def finished_key(folder: Path) -> str:
     return manifest["key"]
 
 
-def list_products(folder: Path) -> list[dict[str, object]]:
+def list_products(folder: Path) -> list[Product]:
     """(path, size, sha256) of every file that counts, in order of the paths."""
     names: list[tuple[str, ...]] = []
     for above, folders, files in os.walk(folder):
@@ -103,9 +124,8 @@ def _size(path: Path) -> int | None:
 
 def damage(folder: Path) -> list[str]:
     """What is no longer as the manifest says, byte for byte: ``path: missing`` or ``path: changed``."""
-    manifest = read_manifest(folder) or {"files": []}
-    found = []
-    for item in manifest["files"]:
+    manifest, found = read_manifest(folder), []
+    for item in manifest["files"] if manifest else []:
         path = folder / item["path"]
         if not path.is_file():
             found.append(f"{item['path']}: missing")

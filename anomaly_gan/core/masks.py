@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
 
-def encode_rle(mask_01: np.ndarray) -> dict[str, Any]:
+class Rle(TypedDict):
+    """COCO's compressed run lengths of a mask: ``size`` is [H, W]."""
+
+    size: list[int]
+    counts: str
+
+
+def encode_rle(mask_01: np.ndarray) -> Rle:
     """COCO's compressed RLE of a mask (H, W), ready for JSON: ``{"size": [H, W], "counts": str}``."""
     rle = coco_mask.encode(np.asfortranarray(mask_01 != 0, dtype=np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
-def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, int]) -> dict[str, object]:
+def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, int]) -> Rle:
     """COCO's compressed RLE of a frame ``size_hw`` that holds ``bitmap_01`` (h, w) with its corner at pixel (x, y).
 
     The same bytes as :func:`encode_rle` of the whole frame, from the runs of the box alone: the frame is never built.
@@ -50,7 +57,7 @@ def encode_rle_box(bitmap_01: np.ndarray, x: int, y: int, size_hw: tuple[int, in
     return {"size": [int(height), int(width)], "counts": packed["counts"].decode("ascii")}
 
 
-def decode_rle(rle: dict[str, Any]) -> np.ndarray:
+def decode_rle(rle: Rle) -> np.ndarray:
     """The mask_01 (H, W) of a compressed RLE that this project wrote (foreign RLE is validated at ingest)."""
     return coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode("ascii")})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,10 +13,13 @@ from anomaly_gan.core.contact_sheet import contact_sheet
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord
 from anomaly_gan.core.files import atomic_path
 from anomaly_gan.core.images import read_record, write_png
-from anomaly_gan.core.masks import decode_rle
+from anomaly_gan.core.masks import Rle, decode_rle
 
 from ..detectors.config import NO_AUGMENTATION
 from ..evaluation.metric_names import TITLES
+
+if TYPE_CHECKING:
+    from ..evaluation.evaluate import DetectionRow
 
 SHOWN = ("map50", "map", "miou", "image_recall_at_5")
 ON_MASKS = ("map50", "map", "miou")
@@ -60,7 +63,7 @@ def _draw_arms(axes: Any, arms: Mapping[str, Any], name: str) -> None:
     axes.grid(axis="y", alpha=0.3)
 
 
-def write_detections(path: Path, test: Dataset, found: Mapping[str, list[dict[str, Any]]], threshold: float) -> None:
+def write_detections(path: Path, test: Dataset, found: Mapping[str, list[DetectionRow]], threshold: float) -> None:
     """A few test photographs at native scale: the truth beside what each arm's detector finds at ``threshold``."""
     shown = _shown_images(test)
     truth = test.by_image()
@@ -104,7 +107,7 @@ def _rgb(test: Dataset, image: ImageRecord) -> np.ndarray:
 
 def _outlined(
     pixels: np.ndarray,
-    instances: Sequence[tuple[dict[str, Any] | None, Sequence[float], str]],
+    instances: Sequence[tuple[Rle | None, Sequence[float], str]],
     colour: tuple[int, int, int],
 ) -> np.ndarray:
     """The photograph, at its own size, with each instance's outline (its box where it has no mask) and label."""

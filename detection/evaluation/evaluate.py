@@ -6,14 +6,14 @@ import contextlib
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
-from anomaly_gan.core.masks import decode_rle
+from anomaly_gan.core.masks import Rle, decode_rle
 
 from ..dense.pixels import PixelCounts
 from .image_level import image_figures
@@ -22,9 +22,17 @@ from .statistics import Matches
 
 IOUS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 """COCO's overlaps."""
-DetectionRow = dict[str, Any]
-"""COCO result row: image_id, category_id, score, bbox [x, y, w, h] and, where the net segments, segmentation (RLE);
-all in pixels of the original photograph."""
+
+
+class DetectionRow(TypedDict):
+    """COCO result row: ``bbox`` is [x, y, w, h]; ``segmentation`` is there where the net segments. All in pixels of
+    the original photograph."""
+
+    image_id: int
+    category_id: int
+    score: float
+    bbox: list[float]
+    segmentation: NotRequired[Rle]
 
 
 def truth_rows(dataset: Dataset) -> list[DetectionRow]:
@@ -35,7 +43,7 @@ def truth_rows(dataset: Dataset) -> list[DetectionRow]:
             "category_id": item.category_id,
             "score": 1.0,
             "bbox": list(item.bbox),
-            "segmentation": dict(item.segmentation),
+            "segmentation": item.segmentation.copy(),
         }
         for item in dataset.annotations
         if not item.iscrowd
@@ -214,7 +222,7 @@ def pixel_iou(
     """IoU of the union of instances, per category id, over the pixels of all images together."""
     inside = dict.fromkeys(dataset.category_names(), 0)
     either, true_pixels = dict(inside), dict(inside)
-    predicted: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    predicted: dict[int, list[tuple[int, Rle]]] = defaultdict(list)
     for row in rows:
         least = score_threshold if isinstance(score_threshold, float) else score_threshold[row["category_id"]]
         if row["score"] >= least:
@@ -232,7 +240,7 @@ def pixel_iou(
     return {key: inside[key] / either[key] if true_pixels[key] else None for key in inside}
 
 
-def _unions(instances: list[tuple[int, dict[str, object]]], image: ImageRecord) -> dict[int, np.ndarray]:
+def _unions(instances: list[tuple[int, Rle]], image: ImageRecord) -> dict[int, np.ndarray]:
     """Per category id, the union (H, W) of the instances of one image."""
     unions: dict[int, np.ndarray] = {}
     for key, rle in instances:

@@ -18,7 +18,7 @@ from anomaly_gan.core.config import read_yaml
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import encode_png, read_verified
-from anomaly_gan.core.masks import decode_rle, encode_rle, grow, union
+from anomaly_gan.core.masks import Rle, decode_rle, encode_rle, grow, union
 from anomaly_gan.core.resources import expand
 
 from ..drawing.drawings import PhotographFinder, read_drawings
@@ -40,7 +40,7 @@ class RatingItem:
     photograph: Path
     photograph_sha256: str
     gray: bool
-    rle: dict[str, Any]
+    rle: Rle
 
     def layer(self, name: str) -> bytes:
         """PNG of one of ``LAYERS``; mask and outline are (H, W) RGBA, clear outside.
@@ -151,9 +151,7 @@ def load(run: Path, what: str, drawings: Path | None = None) -> Loaded:
     return load_pool(run) if what == "pool" else load_drawings(run, drawings)
 
 
-def rating_item(
-    dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: dict[str, object]
-) -> RatingItem:
+def rating_item(dataset: Dataset, image: ImageRecord, file: str, shape: int, label: str, rle: Rle) -> RatingItem:
     """The item for a mask on a photograph of ``dataset``, whose file must lie inside its folder.
 
     Args:
@@ -174,7 +172,7 @@ def rating_item(
     )
 
 
-def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> dict[str, object]:
+def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> Rle:
     """RLE of all instances together, in the frame of the photograph."""
     return encode_rle(union((annotation.mask() for annotation in annotations), image.height, image.width))
 

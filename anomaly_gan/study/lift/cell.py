@@ -29,6 +29,7 @@ from .prepare import Prepared
 from .priors import one_class_maps
 
 if TYPE_CHECKING:
+    from detection.evaluation.evaluate import DetectionRow
     from detection.training.finetune import Trained
 
 SCHEMA = 2
@@ -196,9 +197,7 @@ def _check_takes(arm: LiftArm, name: str, detector: str) -> None:
         raise ConfigError(f"arms.{name}: {detector} takes no bank and no one-class map; use dense")
 
 
-def _looked(
-    config: LiftConfig, arm: LiftArm, train: Dataset, prepared: Prepared, fabric: Any
-) -> list[dict[str, object]]:
+def _looked(config: LiftConfig, arm: LiftArm, train: Dataset, prepared: Prepared, fabric: Any) -> list[DetectionRow]:
     """What a plain detector says of training objects that it has not learnt from."""
     detect = config.detector_of(CURVE_ARM, arm.look_exposures)
     seed = seed_for(config.seed, "lift", prepared.share.name, "look")

@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from ...core.seeding import rng_for, seed_for
 from ...synthesis.bank.crops import cut_crop
 from ...synthesis.bank.writer import read_lines
 from .config import MISSED_WEIGHT
+
+if TYPE_CHECKING:
+    from detection.evaluation.evaluate import DetectionRow
 
 HALVES = 2
 
@@ -56,7 +59,7 @@ def inner_halves(train: Dataset, seed: int) -> list[set[str]]:
 
 def out_of_fold(
     train: Dataset, config: DetectConfig, seed: int, fabric: Any, folder: Path, where: str
-) -> list[dict[str, object]]:
+) -> list[DetectionRow]:
     """Detections on every training photograph, each by the detector that has not learnt from its object.
 
     They are kept in ``folder/rows.json`` for the settings they were made with.
@@ -91,7 +94,7 @@ def out_of_fold(
 
 def _evaluated(
     train: Dataset, half: set[str], config: DetectConfig, seed: int, fabric: Any, folder: Path, where: str
-) -> list[dict[str, object]]:
+) -> list[DetectionRow]:
     from detection.evaluation.reading import read_detections
     from detection.training.finetune import train_detector
 
@@ -101,7 +104,7 @@ def _evaluated(
     return read_detections(trained.net, other, trained.categories, config.longest, fabric.device).rows
 
 
-def aim_at(train: Dataset, rows: Sequence[dict[str, object]]) -> dict[int, float]:
+def aim_at(train: Dataset, rows: Sequence[DetectionRow]) -> dict[int, float]:
     """By annotation id: ``MISSED_WEIGHT`` for every training defect that no detection overlaps by half, else 1."""
     from detection.evaluation.evaluate import matched_at_50
 
@@ -111,7 +114,7 @@ def aim_at(train: Dataset, rows: Sequence[dict[str, object]]) -> dict[int, float
 
 
 def with_hard_sound(
-    bank: Path, train: Dataset, rows: Sequence[dict[str, Any]], folder: Path, most: int, seed: int
+    bank: Path, train: Dataset, rows: Sequence[DetectionRow], folder: Path, most: int, seed: int
 ) -> Path:
     """A view of the bank in ``folder`` with up to ``most`` more shams: places of sound training photographs that were
     taken for defects, the surest first, one a photograph.
@@ -132,7 +135,7 @@ def with_hard_sound(
         link_file(bank / shard, folder / shard)
     side = int(np.load(bank / lines[0]["shard"], allow_pickle=False)["masks"].shape[-1])
     images = {image.id: image for image in train.normals()}
-    surest: dict[int, dict[str, Any]] = {}
+    surest: dict[int, DetectionRow] = {}
     # one place a photograph, the one that was most surely taken for a defect
     for row in sorted(rows, key=lambda row: -row["score"]):
         if row["image_id"] in images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,9 @@ from ...core.images import read_record
 from ...core.masks import decode_rle
 from .cell import DETECTIONS
 from .plan import LiftCell
+
+if TYPE_CHECKING:
+    from detection.evaluation.evaluate import DetectionRow
 
 COLUMNS, ROWS, CELL = 8, 4, 128
 TRUE_RGB, FOUND_RGB = (0, 158, 115), (213, 94, 0)
@@ -43,15 +46,15 @@ def write_sheets(out: Path, cells: Sequence[LiftCell], done: Mapping[LiftCell, M
             write_bytes(out / f"{name}.jpg", cv2.imencode(".jpg", colour, (cv2.IMWRITE_JPEG_QUALITY, 88))[1].tobytes())
 
 
-def pictures_of(test: Dataset, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[np.ndarray]]:
+def pictures_of(test: Dataset, rows: Sequence[DetectionRow]) -> dict[str, list[np.ndarray]]:
     """The surroundings of test defects that a detection overlaps by half (``found``) or that none does (``missed``),
     and of the highest-scored detections on sound photographs (``alarms``); evenly spaced over the test split."""
     from detection.evaluation.evaluate import matched_at_50
 
-    matched, alone = matched_at_50(test, [dict(row) for row in rows], True)
+    matched, alone = matched_at_50(test, list(rows), True)
     images = {image.id: image for image in test.images}
     sound = {image.id for image in test.normals()}
-    by_image: dict[int, list[Mapping[str, Any]]] = {}
+    by_image: dict[int, list[DetectionRow]] = {}
     for row in rows:
         if row["score"] >= SHOWN_SCORE:
             by_image.setdefault(row["image_id"], []).append(row)
@@ -84,7 +87,7 @@ def _drawn(
         ([row["segmentation"] for row in found], FOUND_RGB),
     ):
         for rle in rles:
-            outlines, _ = cv2.findContours(decode_rle(dict(rle)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            outlines, _ = cv2.findContours(decode_rle(rle), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(pixels, outlines, -1, colour, 1)
     x, y, width, height = (round(value) for value in box)
     side = min(LARGEST_CELL, max(CELL, round(1.4 * max(width, height))))

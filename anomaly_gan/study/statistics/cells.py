@@ -13,6 +13,7 @@ from anomaly_gan.core.errors import InputError
 from detection.evaluation.metric_names import figure
 
 if TYPE_CHECKING:
+    from detection.evaluation.evaluate import DetectionRow
     from detection.evaluation.statistics import Matches
 
 
@@ -80,7 +81,7 @@ def read_result(path: Path) -> dict[str, object]:
     return content
 
 
-def _cell(result: dict[str, Any], rows: list[dict[str, Any]], test: Dataset) -> StudyCell:
+def _cell(result: dict[str, Any], rows: list[DetectionRow], test: Dataset) -> StudyCell:
     from detection.detectors.registry import detector
     from detection.evaluation.evaluate import matches_at_50
 
