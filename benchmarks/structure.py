@@ -3,7 +3,8 @@
 For each package: its boxes (modules and packages directly inside), the arrows between them (one imports the other,
 also inside functions; imports for type checkers alone are left out), floors (the longest chain of arrows), arrows
 upwards (the fewest, found greedily, that must go for the rest to run one way) and circles. Then: fields of the
-configuration, options of the command line, and mentions of ``dict[str, Any]``.
+configuration, options of the command line, and mentions of ``dict[str, Any]``; of this checkout also the options and
+arguments that ``--help`` shows, over all verbs.
 """
 
 from __future__ import annotations
@@ -198,6 +199,8 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="a table for docs/architecture.md instead of JSON")
     chosen = parser.parse_args()
     rows, totals = measure(chosen.root), counts(chosen.root)
+    if chosen.root == ROOT:
+        totals["options_shown"] = options_shown()
     if not chosen.markdown:
         sys.stdout.write(json.dumps({"packages": rows, **totals}) + "\n")
         return
