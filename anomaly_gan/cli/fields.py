@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from typer.core import TyperCommand
 
 from ..core.errors import ConfigError
+from ..core.lazy import named
 
 if TYPE_CHECKING:
     from ..core.config import Config
@@ -147,8 +147,7 @@ def _fields(verb: str) -> list[str]:
 
 
 def _section(verb: str) -> type[Config] | None:
-    module, _, name = SECTIONS.get(verb, "").partition(":")
-    return getattr(import_module(module), name) if module else None
+    return named(SECTIONS[verb]) if verb in SECTIONS else None
 
 
 def _kinds(verb: str, name: str) -> set[Any]:

@@ -1,10 +1,16 @@
-"""Names of a package that load what they need when they are first asked for."""
+"""Names that load what they need when they are first asked for: of a package, and in the rows of tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
+
+
+def named(place: str) -> Any:
+    """What ``module:name`` of a table's row names; its module loads now."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 def lazily(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 from ..core.files import atomic_path
+from ..core.lazy import named
 from ..core.stage import Context, read_manifest, run_stage
 from ..core.time_budget import TimeBudget
 from .config import RunConfig
@@ -23,10 +22,9 @@ def run_step(
 ) -> bool:
     """Run one step unless it is fresh; True where work was done. ``outside``: its ``outside_keys``, where known;
     ``deadline``: when it has to end with what is done."""
-    module, _, function = step.stage.function.partition(":")
     return run_stage(
         step.name,
-        getattr(import_module(module), function),
+        named(step.stage.function),
         step.config,
         replace(context_of(config, run, step), deadline=deadline),
         run / step.name,
@@ -54,13 +52,7 @@ def asked_for(run: Path, step: Step) -> dict[str, str]:
 
 def outside_keys(step: Step) -> dict[str, str]:
     """Fingerprints of what lies outside the run: the user's photographs, the experts' drawings, the weights."""
-    return {} if step.stage.outside is None else _named(step.stage.outside)(step.config)
-
-
-def _named(place: str) -> Callable[..., dict[str, str]]:
-    """``module:function``, imported only now: nothing heavy loads before its stage."""
-    module, _, function = place.partition(":")
-    return getattr(import_module(module), function)
+    return {} if step.stage.outside is None else named(step.stage.outside)(step.config)
 
 
 SO_FAR = "report_so_far.html"

@@ -7,11 +7,11 @@ A method that learns has a builder, ``build(setup: methods.config.TaskSetup) -> 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..core.config import nearest
 from ..core.errors import ConfigError
+from ..core.lazy import named
 from .interface import Generate, MethodConfig, MethodInputs
 
 if TYPE_CHECKING:
@@ -50,22 +50,17 @@ class Method:
     def settings(self) -> type[MethodConfig]:
         """The class of the method's own settings, the published values its defaults."""
         assert self.config is not None
-        kind: type[MethodConfig] = _named(self.config)
+        kind: type[MethodConfig] = named(self.config)
         return kind
 
     def open(self, inputs: MethodInputs) -> Generate:
-        return _named(self.opener)(inputs)
+        return named(self.opener)(inputs)
 
     def build(self, setup: Any) -> MethodTask:
         """The task that learns, from a ``methods.config.TaskSetup``."""
         assert self.builder is not None
-        task: MethodTask = _named(self.builder)(setup)
+        task: MethodTask = named(self.builder)(setup)
         return task
-
-
-def _named(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
 
 
 METHODS = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from anomaly_gan.core.config import nearest
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.lazy import named
 
 
 @dataclass(frozen=True)
@@ -25,19 +24,14 @@ class Detector:
     trainer: str = ""
 
     def build(self, categories: int, config: Any, pretrained: bool = True) -> Any:
-        net = _function(self.builder)(categories, config, pretrained)
+        net = named(self.builder)(categories, config, pretrained)
         if not self.trainer and getattr(config, "view", None) == "tiles":
             net.native_tile = config.longest  # how it reads photographs, whoever holds it
         return net
 
     def train(self, *arguments: Any, **more: Any) -> Any:
         """Call the row's own trainer."""
-        return _function(self.trainer)(*arguments, **more)
-
-
-def _function(path: str) -> Callable[..., Any]:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
+        return named(self.trainer)(*arguments, **more)
 
 
 DETECTORS = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from anomaly_gan.core.config import build, merge, nearest
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.lazy import named
 
 from .configs.base import OneClassConfig
 
@@ -17,8 +17,7 @@ SETTINGS = "detection.one_class.configs"
 
 def _named(room: str, place: str) -> Any:
     """What ``module:name`` names; a module without a dot lies in ``room``."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module if "." in module else f"{room}.{module}"), name)
+    return named(place if "." in place.partition(":")[0] else f"{room}.{place}")
 
 
 @dataclass(frozen=True)
