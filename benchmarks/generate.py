@@ -4,8 +4,8 @@ Both sides paint the same masks into the same 512-pixel colour photographs, from
 photograph is read, the whole of it goes through the ResNet generator of nine blocks (float32, one at a time), and PIL
 writes a PNG. Ours is the stage as ``anomaly-gan run`` calls it: two exemplars warped to each mask, the window around
 it through the default generator, labels with their ancestry, every file written safely. Weights are drawn, not
-trained; that changes no time. Sides take turns; medians. ``ratio`` is of seconds per photograph; one photograph has
-one defect.
+trained; that changes no time. Sides take turns; medians, on a CPU of processor time, so that other work on the machine
+changes little. ``ratio`` is of seconds per photograph; one photograph has one defect.
 
     python benchmarks/generate.py --device cpu --quick
     python benchmarks/generate.py --device cuda --photographs 512
@@ -43,11 +43,11 @@ from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.methods.painting.networks import build_generator
-from anomaly_gan.synthesis.pairs.exemplar import FILE as EXAMPLES_FILE
-from anomaly_gan.synthesis.pairs.exemplar import Example, save_examples
+from anomaly_gan.synthesis.pairs.exemplar import FILE as EXEMPLARS_FILE
+from anomaly_gan.synthesis.pairs.exemplar import Exemplar, save_exemplars
 
 SIDE, CATEGORY = 512, Category(1, "spot")
-EXAMPLES = 64  # as a training leaves for each category
+EXEMPLARS = 64  # as a training leaves for each category
 
 
 def photograph(rng: np.random.Generator) -> np.ndarray:
@@ -99,14 +99,14 @@ def build_inputs(folder: Path, count: int) -> dict[str, Path]:
             "config": config.model_dump(mode="json"),
             "channels": 3,
             "categories": [CATEGORY.name],
-            "severity": {CATEGORY.name: [[0.1, 0.1]] * EXAMPLES},
+            "severity": {CATEGORY.name: [[0.1, 0.1]] * EXEMPLARS},
         },
     )
     windows = []
-    for _ in range(EXAMPLES):
+    for _ in range(EXEMPLARS):
         mask = spot(config.size, (config.size // 2, config.size // 2), rng)
-        windows.append(Example(photograph(rng)[: config.size, : config.size], mask))
-    save_examples({CATEGORY.name: windows}, trained / EXAMPLES_FILE)
+        windows.append(Exemplar(photograph(rng)[: config.size, : config.size], mask))
+    save_exemplars({CATEGORY.name: windows}, trained / EXEMPLARS_FILE)
     save_file(build_generator(config, 3, 1).state_dict(), trained / "generator.safetensors")
     return {"ingest": folder / "ingest", "pool": folder / "pool", "train@anomaly_gan": trained}
 
@@ -127,10 +127,10 @@ def released_way(
         Image.fromarray(content).save(out / name)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+def seconds(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    begin = clock()
     work()
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
 def measure(options: argparse.Namespace) -> dict[str, object]:
@@ -138,6 +138,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     torch.manual_seed(0)
     net = ResNetGenerator(4, 3).to(device).eval()
     times: dict[str, list[float]] = {"ours": [], "released": []}
+    clock = time.process_time if options.device == "cpu" else time.perf_counter
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         inputs = build_inputs(folder, options.photographs)
@@ -145,13 +146,14 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         context = Context(1, options.device, inputs)
         for turn in range(options.rounds + 1):
             took = {
-                "released": seconds(lambda: released_way(inputs, net, device, names, folder / "released")),
+                "released": seconds(lambda: released_way(inputs, net, device, names, folder / "released"), clock),
                 "ours": seconds(
                     lambda turn=turn: generate.run(
                         GenerateConfig(count=options.photographs, threads=options.threads),
                         context,
                         folder / f"ours{turn}",
-                    )
+                    ),
+                    clock,
                 ),
             }
             for side, number in (("released", options.released), ("ours", options.photographs)):
@@ -163,6 +165,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     middle = {side: statistics.median(values) for side, values in times.items()}
     return {
         "device": options.device,
+        "time": "processor" if options.device == "cpu" else "wall",
         "threads": torch.get_num_threads(),
         "side": SIDE,
         "photographs": options.photographs,

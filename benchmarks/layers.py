@@ -29,7 +29,7 @@ from anomaly_gan.core.images import encode_png, read_pixels
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.metrics.seam import seam_score
 from anomaly_gan.metrics.two_sample import describe, two_sample
-from anomaly_gan.synthesis.pairs.exemplar import Example, as_bank, lay_both, nearest_in_size
+from anomaly_gan.synthesis.pairs.exemplar import Exemplar, as_bank, nearest_in_size, warp_both
 from anomaly_gan.synthesis.pairs.windows import Framing, cut_window
 
 SIDE, MOST, CANDIDATES = 64, 60, 4
@@ -47,7 +47,7 @@ class Category:
         real = [one for one in train.annotations if one.category_id == number and one.area]
         chosen = [real[at] for at in self.rng.permutation(len(real))[:MOST]]
         self.real = [cut for one in chosen if (cut := self._cut(one, by_id[one.image_id], train)) is not None]
-        bank = as_bank([Example(pixels, mask) for pixels, mask, _ in self.real])
+        bank = as_bank([Exemplar(pixels, mask) for pixels, mask, _ in self.real])
         self.follows = bank[0].follows
         planned = [one for one in pool.annotations if one.category_id == number][:MOST]
         grounds = [cut for one in planned if (cut := self._cut(one, bases[one.image_id], train)) is not None]
@@ -59,10 +59,10 @@ class Category:
         found = np.ascontiguousarray(window), np.ascontiguousarray(mask), image.group_id
         return found if mask.any() else None
 
-    def _lay(self, bank: list[Example], ground: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def _lay(self, bank: list[Exemplar], ground: np.ndarray, mask: np.ndarray) -> np.ndarray:
         drawn = [bank[at] for at in self.rng.integers(len(bank), size=CANDIDATES)]
         first, second = nearest_in_size(mask, drawn)[:2]
-        return lay_both((drawn[first], drawn[second]), ground, mask)
+        return warp_both((drawn[first], drawn[second]), ground, mask)
 
     def figures(self) -> dict[str, object]:
         seams = [np.array([seam_score(p, m) or np.nan for p, m, _ in side]) for side in (self.real, self.made)]

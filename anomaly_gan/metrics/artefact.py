@@ -12,6 +12,7 @@ that it has not seen. It bounds from below: a stronger probe might find more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -20,12 +21,26 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..statistics.intervals import central
 from .features import Backbone, square_input
 
 GOAL = 0.55
 FOLDS = 5
+RESAMPLES = 300
 LEVELS = 3
 """Feature maps looked at, from stride 4 up."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """AUROC of a probe with its 95 % interval over objects."""
+
+    auroc: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float]:
+        return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
 def artefact_auroc(
@@ -33,7 +48,8 @@ def artefact_auroc(
     untouched: Sequence[np.ndarray],
     groups: Sequence[str],
     backbone: Backbone,
-) -> float | None:
+    rng: np.random.Generator,
+) -> Told | None:
     """AUROC in [0, 1] of the probe on left-out objects; None where there are fewer than ``FOLDS`` objects.
 
     Args:
@@ -41,6 +57,7 @@ def artefact_auroc(
         untouched: the same places of the same photographs without the paste, in the same order.
         groups: the object of each pair.
         backbone: for example ``backbones.embedded_backbone("cpu")``.
+        rng: chance, for the interval.
 
     Raises:
         ValueError: the three are not equally many.
@@ -50,22 +67,20 @@ def artefact_auroc(
     if len(set(groups)) < FOLDS:
         return None
     rows = np.stack([trace_features(crop, backbone) for crop in (*shams, *untouched)])
-    truth = np.repeat([1, 0], len(shams))
-    return probe_auroc(rows, truth, [*groups, *groups])
+    return told_apart(rows, np.repeat([1, 0], len(shams)), [*groups, *groups], rng)
 
 
-def probe_auroc(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> float:
-    """AUROC of a linear probe, fold by fold over whole groups, the scores of all folds ranked within their own fold.
-
-    ``rows`` (N, D); ``truth`` (N,) of zeros and ones.
-    """
-    wins = pairs = 0.0
-    for test, scores in _by_fold(rows, truth, groups):
-        high, low = scores[truth[test] == 1], scores[truth[test] == 0]
-        difference = high[:, None] - low[None]
-        wins += float((difference > 0).sum() + 0.5 * (difference == 0).sum())
-        pairs += difference.size
-    return wins / pairs
+def told_apart(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str], rng: np.random.Generator) -> Told:
+    """AUROC of a linear probe on objects it has not seen, and its interval by resampling whole objects, the probe left
+    as it is. ``rows`` (N, D); ``truth`` (N,) of zeros and ones."""
+    scores, owners = probe_scores(rows, truth, groups), np.array(groups, dtype=str)
+    members = [np.flatnonzero(owners == name) for name in sorted(set(owners))]
+    drawn = []
+    for _ in range(RESAMPLES):
+        chosen = np.concatenate([members[at] for at in rng.integers(len(members), size=len(members))])
+        if 0 < truth[chosen].sum() < len(chosen):
+            drawn.append(_auroc(scores[chosen], truth[chosen]))
+    return Told(_auroc(scores, truth), *central(drawn))
 
 
 def probe_scores(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> np.ndarray:
@@ -74,6 +89,11 @@ def probe_scores(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> 
     for test, scores in _by_fold(rows, truth, groups):
         found[test] = (scores[:, None] > scores[None]).mean(axis=1)
     return found
+
+
+def _auroc(scores: np.ndarray, truth: np.ndarray) -> float:
+    order = scores[truth == 1][:, None] - scores[truth == 0][None]
+    return float(((order > 0).sum() + 0.5 * (order == 0).sum()) / order.size)
 
 
 def _by_fold(rows: np.ndarray, truth: np.ndarray, groups: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -7,31 +7,19 @@ asks whether there is anything that gives a generated defect away. It bounds fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from .artefact import FOLDS, grain_bands, probe_scores
+from .artefact import FOLDS, Told, grain_bands, told_apart
 from .seam import seam_score
 
 SIDE = 24
-RESAMPLES = 300
 
 
-@dataclass(frozen=True)
-class TwoSample:
-    """AUROC with its 95 % interval over objects (both sides resampled)."""
-
-    auroc: float
-    low: float
-    high: float
-
-
-def two_sample(
-    rows: np.ndarray, generated: np.ndarray, groups: Sequence[str], rng: np.random.Generator
-) -> TwoSample | None:
-    """AUROC of the probe on objects it has not seen; None where either side has fewer than ``FOLDS`` objects.
+def two_sample(rows: np.ndarray, generated: np.ndarray, groups: Sequence[str], rng: np.random.Generator) -> Told | None:
+    """AUROC of the probe on objects it has not seen, with its interval over objects; None where either side has fewer
+    than ``FOLDS`` objects.
 
     Args:
         rows: (N, D), for example of ``describe``.
@@ -41,16 +29,7 @@ def two_sample(
     owners = np.array(groups, dtype=str)
     if min(len(set(owners[generated == side])) for side in (0, 1)) < FOLDS:
         return None
-    scores = probe_scores(rows, generated, list(owners))
-    value = _auroc(scores, generated)
-    names, drawn = sorted(set(owners)), []
-    members = {name: np.flatnonzero(owners == name) for name in names}
-    for _ in range(RESAMPLES):
-        chosen = np.concatenate([members[names[at]] for at in rng.integers(len(names), size=len(names))])
-        if 0 < generated[chosen].sum() < len(chosen):
-            drawn.append(_auroc(scores[chosen], generated[chosen]))
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return TwoSample(value, float(low), float(high))
+    return told_apart(rows, generated, list(owners), rng)
 
 
 def describe(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
@@ -68,8 +47,3 @@ def describe(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     small = (small - small.mean()) / (small.std() + 4.0) / SIDE
     seam = seam_score(pixels, mask_01) or 1.0
     return np.concatenate([grain_bands(gray), tones, grains, [np.log(seam + 0.1)], small.ravel()])
-
-
-def _auroc(scores: np.ndarray, truth: np.ndarray) -> float:
-    order = scores[truth == 1][:, None] - scores[truth == 0][None]
-    return float(((order > 0).sum() + 0.5 * (order == 0).sum()) / order.size)

@@ -77,3 +77,11 @@ def test_the_histogram_counts_accepted_ones_and_first_attempts_apart(build_run, 
 def test_a_gate_without_label_checks_shows_none(build_run):
     item = build(build_run(methods=("copy_paste",)))["copy_paste"]
     assert item["label_check"] is None and item["histogram"] is None
+
+
+def test_probes_stand_with_their_intervals_and_a_dash_where_there_is_none():
+    detail = {"low": 0.41, "high": 0.73}
+    metrics = {"two_sample": {"value": 0.58, "detail": detail}, "artefact": {"value": None}}
+    found = gates.probe_table({"categories": {"spot": {"metrics": metrics}, "bar": {"metrics": {}}}})
+    assert found.rows == [["spot", "0.58 (0.41 to 0.73)", None]]
+    assert gates.probe_table({"categories": {"bar": {}}}) is None

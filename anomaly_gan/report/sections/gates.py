@@ -28,6 +28,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
                 "counts": count_table(stage.metrics),
                 "verdicts": verdict_table(stage.metrics),
                 "figures": figure_table(stage.metrics),
+                "probes": probe_table(stage.metrics),
                 "label_check": label_check_table(stage.metrics),
                 "histogram": album.file_png(*drawn, f"label checks of {method} and of real defects") if drawn else None,
                 "reasons": decisions.reasons(),
@@ -36,6 +37,27 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def probe_table(metrics: Mapping[str, Any]) -> Table | None:
+    """What probes tell apart, with intervals over objects: generated from real ones, pasted texture from untouched."""
+    rows = []
+    for name, row in categories_of(metrics).items():
+        found = row.get("metrics")
+        both = [told(found.get(key)) for key in ("two_sample", "artefact")] if isinstance(found, Mapping) else []
+        if any(both):
+            rows.append([name, *both])
+    heads = ["category", "generated from real ones", "pasted sound texture from untouched"]
+    return table(heads, rows) if rows else None
+
+
+def told(metric: Any) -> str | None:
+    """``0.62 (0.50 to 0.74)``; None where it was not measured."""
+    if not isinstance(metric, Mapping) or metric.get("value") is None:
+        return None
+    low, high = (metric.get("detail", {}).get(key) for key in ("low", "high"))
+    words = figure(metric["value"])
+    return words if low is None or high is None else f"{words} ({figure(low)} to {figure(high)})"
 
 
 def label_check_table(metrics: Mapping[str, Any]) -> Table | None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...core.masks import union
+from ...core.seeding import rng_for
 from ...core.time_budget import TimeBudget
-from ...metrics.artefact import artefact_auroc
+from ...metrics.artefact import Told, artefact_auroc
 from ...metrics.crops import defect_crop
 from ...metrics.features import Backbone
 from ..interface import PoolItem
@@ -24,14 +25,15 @@ def artefact_by_category(
     backbone: Backbone,
     most: int = 48,
     watch: TimeBudget | None = None,
-) -> dict[str, float | None]:
-    """The artefact AUROC (see ``metrics.artefact``) of at most ``most`` shams of each category; None where a method
-    repaints whole photographs, or too few objects are there; none of a category that ``watch`` leaves no time for."""
+) -> dict[str, Told | None]:
+    """The artefact AUROC (see ``metrics.artefact``), with its interval over objects, of at most ``most`` shams of each
+    category; None where a method repaints whole photographs, or too few objects are there; none of a category that
+    ``watch`` leaves no time for."""
     by_category: dict[str, list[PoolItem]] = {}
     for item in items:
         by_category.setdefault(item.image.extra["category"], []).append(item)
     groups = {image.file_name: image.group_id for image in painters.inputs.train.images}
-    result: dict[str, float | None] = {}
+    result: dict[str, Told | None] = {}
     for name, own in sorted(by_category.items()):
         shams, untouched, names = [], [], []
         for attempt, item in enumerate(own[:most]):
@@ -44,8 +46,8 @@ def artefact_by_category(
             shams.append(defect_crop(sample.pixels, mask))
             untouched.append(defect_crop(sample.base, mask))
             names.append(groups[item.image.extra["normal_file"]])
-        value = artefact_auroc(shams, untouched, names, backbone) if shams else None
-        result[name] = None if value is None else round(value, 4)
+        rng = rng_for(painters.inputs.seed, "artefact", name)
+        result[name] = artefact_auroc(shams, untouched, names, backbone, rng) if shams else None
     return result
 
 

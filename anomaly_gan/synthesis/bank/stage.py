@@ -20,6 +20,7 @@ from ...core.errors import ConfigError, InputError
 from ...core.masks import union
 from ...core.seeding import rng_for
 from ...core.stage import Context
+from ...metrics.artefact import Told
 from ...metrics.backbones import embedded_backbone, place_of
 from ..generate.stage import method_inputs, pool_items
 from ..interface import MethodInputs, PoolItem, Sample
@@ -70,11 +71,13 @@ def run(config: BankConfig, context: Context, out: Path) -> dict[str, Any]:
         "categories": [category.name for category in inputs.train.categories],
         "painted": dict(sorted(Counter(line["category"] for line in lines if not line["sham"]).items())),
         "shams": sum(line["sham"] for line in lines),
-        "artefact_auroc": artefact,
+        "artefact_auroc": artefact and {name: told and round(told.auroc, 4) for name, told in artefact.items()},
+        "artefact_interval": artefact
+        and {name: [round(told.low, 4), round(told.high, 4)] for name, told in artefact.items() if told},
     }
 
 
-def _artefact(maker: _Maker, orders: Sequence[Order], device: str) -> dict[str, float | None]:
+def _artefact(maker: _Maker, orders: Sequence[Order], device: str) -> dict[str, Told | None]:
     items = {order.item.image.file_name: order.item for order in orders}
     return artefact_by_category(
         maker.painters, [items[name] for name in sorted(items)], embedded_backbone(place_of(device))

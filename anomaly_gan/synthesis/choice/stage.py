@@ -24,8 +24,9 @@ from ...metrics.two_sample import describe, two_sample
 from ..gate.candidate import Candidate, Setting
 from ..gate.checks import check
 from ..gate.config import GateConfig
-from ..gate.defects import RealDefects, window_around
+from ..gate.defects import RealDefects
 from ..gate.stage import ancestors
+from ..gate.window import window_around
 from ..generate.stage import method_inputs, pool_items
 from ..interface import Generate, PoolItem, Sample
 from ..methods.best import FILE, NONE, open_part

@@ -21,9 +21,9 @@ FOLDER = "shams"
 def artefacts(
     config: GateConfig, inputs: MethodInputs, items: Sequence[PoolItem], out: Path, watch: TimeBudget | None = None
 ) -> dict[str, dict[str, object]]:
-    """``{"artefact": {"auroc", "pairs"}}`` of every category; empty where it is not asked for (``artefact: 0``), where
-    the method would paint real defects into shams, or where there is no sound photograph to cut texture from; without
-    the categories that ``watch`` leaves no time for."""
+    """``{"artefact": {"auroc", "low", "high", "pairs"}}`` of every category; empty where it is not asked for
+    (``artefact: 0``), where the method would paint real defects into shams, or where there is no sound photograph to
+    cut texture from; without the categories that ``watch`` leaves no time for."""
     if not config.artefact or not method(config.method).shams or not inputs.train.normals():
         return {}
     painters = Painters(config.method, inputs, out / FOLDER, sets=1)
@@ -31,6 +31,8 @@ def artefacts(
     shutil.rmtree(out / FOLDER, ignore_errors=True)
     counts = Counter(item.image.extra["category"] for item in items)
     return {
-        name: {"artefact": {"auroc": value, "pairs": min(config.artefact, counts[name])}}
-        for name, value in found.items()
+        name: {
+            "artefact": (told.to_json() if told else {"auroc": None}) | {"pairs": min(config.artefact, counts[name])}
+        }
+        for name, told in found.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -11,28 +11,17 @@ import numpy as np
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...core.images import read_record
-from ...core.masks import mask_box_xywh, union
 from ...core.seeding import rng_for
 from ...part.foreground import Foreground, find_foreground
 from ...part.frame import Frame
 from ...part.model import PartModel
 from .poses import LEAST_GAIN, PLACE, Aspect, Likelihood, Pose, painted_out
+from .visible import Faintness, visible
+from .window import NEAR_PX, Window, window_around
 
-NEAR_PX = 24
-"""Surroundings that a defect's window holds on each side."""
 LEAST_SHARE = 0.5
 """Where a smaller share of the real defects has a direction, the category has none."""
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Window:
-    """A cut at native scale: ``pixels`` (h, w[, 3]) uint8, ``mask_01`` (h, w) of this defect, ``others_01`` of
-    whatever else is labelled there."""
-
-    pixels: np.ndarray
-    mask_01: np.ndarray
-    others_01: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,8 +55,8 @@ class Defect:
     @cached_property
     def window(self) -> Window:
         """The defect with ``NEAR_PX`` around its box, clipped to the photograph."""
-        near = (other.mask() for other in self.others if _touch(other.bbox, self.annotation.bbox))
-        return window_around(self.pixels(), self.mask(), near)
+        others = (other.mask() for other in self.others if _touch(other.bbox, self.annotation.bbox))
+        return window_around(self.pixels(), self.mask(), others)
 
 
 def _touch(one: Sequence[int], other: Sequence[int]) -> bool:
@@ -75,18 +64,6 @@ def _touch(one: Sequence[int], other: Sequence[int]) -> bool:
     return all(
         max(one[at], other[at]) - min(one[at] + one[at + 2], other[at] + other[at + 2]) < NEAR_PX for at in (0, 1)
     )
-
-
-def window_around(pixels: np.ndarray, mask_01: np.ndarray, others: Iterable[np.ndarray] = ()) -> Window:
-    """The defect of a mask (H, W) with ``NEAR_PX`` around its box, clipped to the photograph; ``others`` are drawn one
-    after the other."""
-    x, y, width, height = mask_box_xywh(mask_01) if mask_01.any() else (0, 0, 0, 0)
-    cut = (
-        slice(max(0, y - NEAR_PX), y + height + NEAR_PX),
-        slice(max(0, x - NEAR_PX), x + width + NEAR_PX),
-    )
-    # copies, so that the whole photograph is not kept alive by a view into it
-    return Window(pixels[cut].copy(), mask_01[cut].copy(), union((other[cut] for other in others), *mask_01[cut].shape))
 
 
 def defects_of(dataset: Dataset, category: str, most: int, rng: np.random.Generator) -> list[Defect]:
@@ -113,6 +90,8 @@ class RealDefects:
     _values: dict[tuple[str, str], list[tuple[str, float]]] = field(default_factory=dict)
     _poses: dict[str, list[tuple[str, Pose]]] = field(default_factory=dict)
     _likelihoods: dict[tuple[str, str, int], Likelihood | None] = field(default_factory=dict)
+    _faintness: dict[tuple[str, int], Faintness | None] = field(default_factory=dict)
+    _posed: tuple[object, list[tuple[str, Pose]]] | None = None
     _looked_at: tuple[np.ndarray, tuple[Foreground, Frame] | None] | None = None
 
     def of(self, category: str) -> list[Defect]:
@@ -154,6 +133,24 @@ class RealDefects:
             anywhere = aspect is PLACE and self.part is None and found is not None and found.gain < LEAST_GAIN
             self._likelihoods[key] = None if anywhere else found
         return self._likelihoods[key]
+
+    def faintness(self, category: str, objects: int) -> Faintness | None:
+        """How clearly the category's real defects can be seen; looked at once. None with fewer than ``objects``
+        objects."""
+        key = (category, objects)
+        if key not in self._faintness:
+            found = [(defect.group, visible(defect.window)) for defect in self.of(category)]
+            real = [(group, point) for group, point in found if point is not None]
+            enough = len({group for group, _ in real}) >= objects
+            points, groups = [point for _, point in real], [group for group, _ in real]
+            self._faintness[key] = Faintness.fit(points, groups) if enough else None
+        return self._faintness[key]
+
+    def posed(self, owner: object, find: Callable[[], list[tuple[str, Pose]]]) -> list[tuple[str, Pose]]:
+        """``find()``, remembered for the checks that ask of the same ``owner`` one after the other."""
+        if self._posed is None or self._posed[0] is not owner:
+            self._posed = owner, find()
+        return self._posed[1]
 
     @cached_property
     def part(self) -> PartModel | None:

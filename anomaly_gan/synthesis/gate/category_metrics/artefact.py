@@ -21,7 +21,11 @@ def measure(data: CategoryData) -> MetricResult | None:
     if value is None or not pairs:
         return None
     limit = GOAL + SURE * math.sqrt((2 * pairs + 1) / (12 * pairs**2))
-    words = f"a probe sees where something was put in, a defect or none (AUROC {value:.2f}, {pairs} pairs)"
+    low, high = figures.get("low", value), figures.get("high", value)
+    words = (
+        f"a probe sees where something was put in, a defect or none "
+        f"(AUROC {value:.2f}, {low:.2f} to {high:.2f}, {pairs} pairs)"
+    )
     seen = value > limit
     return MetricResult(
         "artefact",
@@ -30,5 +34,5 @@ def measure(data: CategoryData) -> MetricResult | None:
         value,
         0.5,
         round(limit, 4),
-        detail={"pairs": pairs},
+        detail={"pairs": pairs, "low": low, "high": high},
     )

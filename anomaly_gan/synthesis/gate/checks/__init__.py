@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..candidate import Candidate, Outcome, Setting
-from . import cast, change, direction, edge, form, label, masks, outside, part, place, repeated
+from . import cast, change, direction, edge, form, ghost, label, masks, outside, part, place, repeated
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     Check("repeated", repeated.check),
     Check("outside", outside.check, outside.MEASURES, needs_base=True),
     Check("change", change.check, change.MEASURES, needs_base=True),
+    Check("ghost", ghost.check, ghost.MEASURES, needs_base=True, needs_reals=True),
     Check("cast", cast.check, cast.MEASURES, needs_base=True),
     Check("part", part.check, part.MEASURES, needs_base=True, needs_reals=True),
     Check("direction", direction.check, direction.MEASURES, needs_base=True, needs_reals=True),

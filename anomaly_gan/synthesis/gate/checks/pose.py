@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ....core.masks import windowed
 from ..candidate import Candidate, Finding, Outcome, Setting
 from ..defects import RealDefects
 from ..poses import Aspect, Pose
 
 
-def poses_of(candidate: Candidate, reals: RealDefects) -> Iterator[tuple[str, Pose]]:
+def poses_of(candidate: Candidate, reals: RealDefects) -> list[tuple[str, Pose]]:
     """(category, pose) of every instance, splinters left out: where it lies on the untouched photograph's part, where
-    that is known. None where the data set shows a part and the photograph shows none."""
+    that is known. None where the data set shows a part and the photograph shows none. Computed once a candidate."""
+    return reals.posed(candidate, lambda: _poses_of(candidate, reals))
+
+
+def _poses_of(candidate: Candidate, reals: RealDefects) -> list[tuple[str, Pose]]:
     names = reals.train.category_names()
     part = reals.part_on(candidate.pixels if candidate.base is None else candidate.base)
     if reals.part is not None and part is None:
-        return
-    for at in windowed(candidate.masks):
-        number, mask = candidate.instances[at]
-        yield names[number], Pose.of(mask, part)
+        return []
+    found = [candidate.instances[at] for at in windowed(candidate.masks)]
+    return [(names[number], Pose.of(mask, part)) for number, mask in found]
 
 
 def compare(candidate: Candidate, setting: Setting, aspect: Aspect, what: str) -> Outcome:
