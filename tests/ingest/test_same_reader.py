@@ -13,6 +13,8 @@ from anomaly_gan.core.images import read_pixels
 from anomaly_gan.ingestion.classes import read_classes
 from anomaly_gan.ingestion.ledger import Ledger
 from anomaly_gan.synthesis.paint.user_files import read_mask, read_photograph
+from detection.inspection import predict
+from detection.one_class.inspection import photographs
 from detection.one_class.inspection.photographs import list_photographs, read_photographs
 
 KNOWN = ["a", "b"]
@@ -67,6 +69,11 @@ def test_every_verb_sees_the_pixels_that_ingest_stores(name: str, tmp_path: Path
     np.testing.assert_array_equal(judged.pixels, stored)
     found, _ = list_photographs(tmp_path / "s", Ledger())
     assert found.bits == bits
+
+
+def test_detect_predict_reads_by_the_very_functions_that_one_class_reads_by() -> None:
+    assert predict.list_photographs is photographs.list_photographs
+    assert predict.read_photographs is photographs.read_photographs
 
 
 def test_a_depth_that_leaves_nothing_to_see_is_refused_everywhere(tmp_path: Path) -> None:
