@@ -309,6 +309,7 @@ def export(
         ConfigError: a format that is not written.
         CheckFailed: a label does not agree with its pixels, or something descends from a test photograph.
     """
+    from .synthesis.export.reviewed import review_key
     from .synthesis.export.stage import run
     from .synthesis.gate.config import ExportConfig
 
@@ -316,4 +317,5 @@ def export(
         raise ConfigError(f"format {format}: this function writes coco; `anomaly-gan export --format` writes others")
     wanted = (config or ExportConfig()).model_copy(update={"method": kept.method})
     inputs = {"ingest": data.folder, f"gate@{kept.method}": kept.dataset.folder, "pool": kept.inputs["pool"]}
-    return dataset_of(f"export@{kept.method}", run, wanted, Context(0, inputs=inputs), out)
+    said = review_key(kept.dataset.folder)
+    return dataset_of(f"export@{kept.method}", run, wanted, Context(0, inputs=inputs), out, said)

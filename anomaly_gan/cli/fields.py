@@ -37,6 +37,7 @@ SECTIONS = {
     "lift": "anomaly_gan.study.lift.config:LiftConfig",
     "pool build": "mask_pool.build.config:PoolConfig",
     "pool rate": "mask_pool.rating.config:RateConfig",
+    "studio": "mask_pool.rating.config:RateConfig",
     "pool evaluate": "mask_pool.scoring.config:EvaluateConfig",
     "pool study": "mask_pool.build.config:PoolConfig",
     "detect train": "detection.detectors.config:DetectConfig",

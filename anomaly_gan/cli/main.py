@@ -20,6 +20,7 @@ from .features import add_features
 from .lift import add_lift
 from .one_class import one_class_app
 from .pool import pool_app
+from .studio import add_studio
 from .times import Verbs, say_times
 from .weights import weights_app
 
@@ -44,6 +45,7 @@ app.add_typer(detect_app, name="detect")
 app.add_typer(one_class_app, name="one-class")
 app.add_typer(weights_app, name="weights")
 add_control(app)
+add_studio(app)
 add_features(app)
 add_lift(app)
 say_times(app)

@@ -50,6 +50,7 @@ TIMES = {
     "one-class benchmark": "minutes (--preset quick) to days (--preset full)",
     "one-class study": "a quarter of an hour and more",
     "paint": "a few seconds, and well under one for each further photograph",
+    "studio": "as long as you look; the page is there after a few seconds",
     "control-card": "a few minutes",
     "features": "one to a few minutes",
     "weights list": "a second",

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.stage import is_fresh, read_manifest, stage_key
 from .config import RunConfig
 from .plan import Step
-from .run import asked_for, outside_keys
+from .run import asked_for, outside_keys, said_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ def foresee(
             for name, folder in {**step.inputs, **asked_for(run, step)}.items()
         }
         outside = dict(known[step.name].outside) if known and step.name in known else outside_of(step)
-        key = stage_key(step.name, step.config, config.seed, keys | outside)
+        key = stage_key(step.name, step.config, config.seed, keys | outside | said_of(run, step))
         found[step.name] = Foreseen(key, is_fresh(run / step.name, key), outside)
     return found

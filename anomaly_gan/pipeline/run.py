@@ -9,6 +9,7 @@ from ..core.files import atomic_path
 from ..core.lazy import named
 from ..core.stage import Context, read_manifest, run_stage
 from ..core.time_budget import TimeBudget
+from ..synthesis.export.reviewed import review_key
 from .config import RunConfig
 from .plan import Step
 
@@ -28,7 +29,7 @@ def run_step(
         step.config,
         replace(context_of(config, run, step), deadline=deadline),
         run / step.name,
-        outside_keys(step) if outside is None else outside,
+        (outside_keys(step) if outside is None else outside) | said_of(run, step),
     )
 
 
@@ -48,6 +49,13 @@ def asked_for(run: Path, step: Step) -> dict[str, str]:
         for folder in sorted(run.glob(pattern))
         if read_manifest(folder)
     }
+
+
+def said_of(run: Path, step: Step) -> dict[str, str]:
+    """Fingerprint of what people have decided on the photographs that an export would take."""
+    if step.stage.name != "export":
+        return {}
+    return review_key(run / step.inputs[f"gate@{step.name.partition('@')[2].partition('@')[0]}"])
 
 
 def outside_keys(step: Step) -> dict[str, str]:

@@ -16,7 +16,7 @@ from .budget import open_budget
 from .config import RunConfig, read_run_config
 from .course import read_progress
 from .plan import Step, plan
-from .run import asked_for, outside_keys
+from .run import asked_for, outside_keys, said_of
 
 
 def status(run: Path, deep: bool = False) -> Iterator[tuple[str, str]]:
@@ -67,7 +67,7 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
             return "stale"
         keys[name] = upstream["key"]
     try:
-        keys |= outside_keys(step)
+        keys |= outside_keys(step) | said_of(run, step)
     except (InputError, ConfigError) as error:
         return "source not found" if getattr(error, "code", "") == "MISSING" else "stale"
     return "fresh" if is_fresh(folder, stage_key(step.name, step.config, config.seed, keys)) else "stale"

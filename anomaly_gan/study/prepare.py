@@ -14,7 +14,7 @@ from ..core.stage import finished_key, is_fresh, link_stage, run_lock, stage_key
 from ..core.workfolder import leftovers
 from ..pipeline.course import Course
 from ..pipeline.plan import Step
-from ..pipeline.run import outside_keys, run_step
+from ..pipeline.run import outside_keys, run_step, said_of
 from . import failures
 from .clock import Clock
 from .config import MAIN
@@ -67,7 +67,8 @@ class Workshop:
 
     def _work(self, run: StudyRun, step: Step) -> None:
         outside = self.outside_keys(step)
-        keys = {name: finished_key(run.folder / folder) for name, folder in step.inputs.items()} | outside
+        keys = {name: finished_key(run.folder / folder) for name, folder in step.inputs.items()}
+        keys |= outside | said_of(run.folder, step)
         key = stage_key(step.name, step.config, run.config.seed, keys)
         target = run.folder / step.name
         if is_fresh(target, key) and not leftovers(target):

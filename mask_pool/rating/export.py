@@ -15,7 +15,8 @@ from anomaly_gan.core.errors import ConfigError
 from ..scoring.ratings import OVERALL, RatedMask, Ratings
 from ..scoring.score_sheet import write_ratings
 from .real_or_generated import FOLDER, WHAT
-from .store import NAME, Store, newest_rows
+from .store import NAME, Store
+from .store_reading import newest_rows
 
 RATER_CHARS = 40
 CRITERIA = "criteria.json"

@@ -196,10 +196,10 @@ class Catalogue:
     The id of an item says nothing of where it comes from; its ``version`` changes with anything a rater sees.
     """
 
-    def __init__(self, load: Callable[[], Loaded], salt: str) -> None:
+    def __init__(self, load: Callable[[], Loaded], salt: str, *, empty: bool = False) -> None:
         self._load, self._salt, self._lock = load, salt, threading.Lock()
         self._items, self._signature, self.left_out = self._read()
-        if not self._items:
+        if not self._items and not empty:
             raise InputError("rate", "F14", "there is nothing to rate", "build the pool, or draw masks first")
 
     def items(self) -> dict[str, RatingItem]:

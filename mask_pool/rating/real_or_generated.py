@@ -13,7 +13,8 @@ from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 
 from .items import Catalogue, Loaded, RatingItem, rating_item, rle_of_all
-from .store import NAME, newest_rows
+from .store import NAME
+from .store_reading import newest_rows
 
 WHAT, CRITERION = "real_or_generated", "real"
 REAL, GENERATED = 10.0, 0.0

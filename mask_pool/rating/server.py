@@ -27,7 +27,7 @@ from .config import RateConfig
 from .export import CRITERIA
 from .items import MASKS, Catalogue, Loaded, load
 from .real_or_generated import FOLDER, WHAT, load_mixed
-from .security import Policy
+from .security import App, Policy
 from .store import Store
 from .store_files import claim_file, make_private
 
@@ -67,31 +67,59 @@ def serve(
         EnvironmentFailure: the port is taken, or another server has this run.
     """
     load = _loader(run, what, drawings, method)
-    if no_token and not is_loopback(config.host):
-        raise ConfigError(f"rate.host: {config.host} can be reached by others; it needs a token")
     folder = run / FOLDER
-    store = Store(folder, config.busy_seconds)
-    try:
+
+    def page(store: Store, policy: Policy) -> App:
         if what != WHAT:
             write_json(folder / CRITERIA, config.criteria, private=True)
-        token = None if no_token else keep_token(token_file or folder / "token")
-        store.backup(config.backups)
-        store.keep(config.backups, config.backup_every, config.backup_minutes)
         catalogue = Catalogue(load, store.salt)
         if catalogue.left_out:
             say("left out: " + ", ".join(f"{number} {reason}" for reason, number in catalogue.left_out.items()))
+        return build_app(Desk(store, catalogue, config, what, policy, order_by or {}))
+
+    host(folder, config, page, lambda link: say(f"rate at {link}"), token_file=token_file, no_token=no_token)
+
+
+def host(
+    folder: Path,
+    config: RateConfig,
+    page: Callable[[Store, Policy], App],
+    say: Callable[[str], None],
+    *,
+    token_file: Path | None = None,
+    no_token: bool = False,
+) -> None:
+    """Serve an application over the store in ``folder`` until SIGINT or SIGTERM, with backups, token and limits.
+
+    Args:
+        folder: of the store.
+        config: address and limits.
+        page: makes the application; it must stand behind a ``Guard``.
+        say: told the link with its token, once the server listens.
+        token_file, no_token: as for :func:`serve`.
+
+    Raises:
+        ConfigError, InputError, EnvironmentFailure: as :func:`serve`.
+    """
+    if no_token and not is_loopback(config.host):
+        raise ConfigError(f"rate.host: {config.host} can be reached by others; it needs a token")
+    store = Store(folder, config.busy_seconds)
+    try:
+        token = None if no_token else keep_token(token_file or folder / "token")
+        store.backup(config.backups)
+        store.keep(config.backups, config.backup_every, config.backup_minutes)
         with _listen(config) as listener:
+            port = listener.getsockname()[1]
             policy = Policy(
                 token,
                 secrets.token_hex(16),
-                host_names(config, listener.getsockname()[1]),
+                host_names(config, port),
                 config.body_bytes,
                 config.requests_per_second,
                 config.request_seconds,
             )
-            desk = Desk(store, catalogue, config, what, policy, order_by or {})
-            link = _link(config, listener.getsockname()[1], token)
-            Server(_uvicorn_config(desk), lambda: say(f"rate at {link}")).run(sockets=[listener])
+            app = page(store, policy)
+            Server(_uvicorn_config(app, config), lambda: say(_link(config, port, token))).run(sockets=[listener])
         store.backup(config.backups)
     finally:
         store.close()
@@ -175,15 +203,15 @@ def _listen(config: RateConfig) -> Iterator[socket.socket]:
         except OSError as error:
             raise EnvironmentFailure(
                 f"{config.host}:{config.port}: cannot be served ({error.strerror}): choose "
-                "another port with --set rate.port=NUMBER"
+                "another port with --port NUMBER"
             ) from error
         yield listener
 
 
-def _uvicorn_config(desk: Desk) -> uvicorn.Config:
-    guarded = type("LimitedProtocol", (LimitedProtocol,), {"limits": desk.config, "open_by_address": defaultdict(dict)})
+def _uvicorn_config(app: App, config: RateConfig) -> uvicorn.Config:
+    guarded = type("LimitedProtocol", (LimitedProtocol,), {"limits": config, "open_by_address": defaultdict(dict)})
     return uvicorn.Config(
-        build_app(desk),
+        app,
         http=guarded,
         ws="none",
         lifespan="off",

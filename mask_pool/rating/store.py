@@ -17,28 +17,30 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from anomaly_gan.core.errors import EnvironmentFailure
 from anomaly_gan.core.files import sha256_bytes
 
 from ..scoring.ratings import RatedMask
 from .keeper import Keeper
-from .store_check import TABLES, copied, failure, inspect, refuse_other_versions, unwritable
+from .store_check import TABLES, failure, inspect
 from .store_files import claim_file, make_private, network_filesystem
+from .store_reading import SCHEMA
 
 log = logging.getLogger(__name__)
 
-NAME, SCHEMA = "ratings.sqlite", "1"
+NAME = "ratings.sqlite"
 SLOT = "rater = ? AND what = ? AND file = ? AND shape = ? AND sha256 = ? AND criterion = ?"
 
 
 class Unavailable(EnvironmentFailure):
     """The database is locked, full or read-only: nothing was written, try again."""
 
-    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+    def __init__(self, path: Path, error: Exception) -> None:
         super().__init__(f"{path}: locked, full or read-only ({error}): nothing was written, try again")
 
 
@@ -78,6 +80,22 @@ class Event:
     def fingerprint(self) -> str:
         content = [*self.slot, self.kind, self.grade, self.comment, self.expects, self.undoes]
         return sha256_bytes(json.dumps(content).encode())
+
+
+class InForce(NamedTuple):
+    """A grade that counts, and whose it is (``rater``, by name); ``at`` in UTC, None before times were kept."""
+
+    file: str
+    shape: int
+    sha256: str
+    label: str
+    rater: str
+    rater_id: int
+    grade: float
+    comment: str | None
+    key: str
+    seq: int
+    at: str | None
 
 
 class Store:
@@ -198,6 +216,8 @@ class Store:
                 raise Conflict("graded elsewhere meanwhile", newest)
             grade = _before(database, event) if event.kind == "undo" else event.grade
             seq = _insert(database, event, grade, newest["seq"] if newest else None, "web")
+            now = datetime.now(UTC).isoformat(timespec="seconds")  # to be read by people: order is by seq alone
+            database.execute("INSERT INTO times VALUES (?, ?)", (seq, now))
         if self._keeper is not None:
             self._keeper.rated()
         return {"seq": seq, "key": event.key, "grade": grade, "fresh": True}
@@ -250,6 +270,20 @@ class Store:
         names = ("file", "shape", "sha256", "criterion", "kind", "grade", "comment", "key", "seq")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def in_force(self, what: str) -> list[InForce]:
+        """Whoever's grade is the newest of each thing rated, oldest first; a grade that was undone is none."""
+        with self._read() as database:
+            rows = database.execute(
+                "WITH newest AS (SELECT max(seq) AS seq FROM ratings WHERE what = ? "
+                "GROUP BY rater, file, shape, sha256, criterion) "
+                "SELECT file, shape, sha256, label, name, rater, grade, comment, key, seq, at "
+                "FROM newest JOIN ratings USING (seq) JOIN raters ON raters.id = rater LEFT JOIN times USING (seq) "
+                "WHERE grade IS NOT NULL ORDER BY seq",
+                (what,),
+            ).fetchall()
+        standing = {row[:3]: InForce(*row) for row in rows}  # a later row takes the earlier's place
+        return sorted(standing.values(), key=lambda row: row.seq)
+
     def backup(self, keep: int) -> Path | None:
         """A whole copy, named by the last sequence number, through VACUUM INTO (the -wal file alone would be lost
         in a plain copy); None where nothing has been rated. The newest ``keep`` copies stay."""
@@ -283,43 +317,6 @@ class Store:
             self._reader.close()
             self._writer.close()
             self._lock_file.close()
-
-
-def newest_rows(path: Path) -> list[dict[str, Any]]:
-    """Every slot's newest row with the rater's name, read beside a running server; [] where there is no file.
-
-    Nothing needs to be written: on a read-only medium a copy is read.
-
-    Raises:
-        InputError: F12 the file is damaged; FORMAT another version wrote it.
-        EnvironmentFailure: it cannot be read now.
-    """
-    if not path.is_file():
-        return []
-    try:
-        return _newest_rows(path, path)
-    except sqlite3.Error as error:
-        if not unwritable(error):
-            raise failure(path, error) from error
-    try:
-        with copied(path) as copy:
-            return _newest_rows(copy, path)
-    except sqlite3.Error as error:
-        raise failure(path, error) from error
-    except OSError as error:
-        raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _newest_rows(place: Path, path: Path) -> list[dict[str, object]]:
-    with contextlib.closing(sqlite3.connect(f"{place.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as reader:
-        refuse_other_versions(reader, path, SCHEMA)
-        reader.row_factory = sqlite3.Row
-        rows = reader.execute(
-            "SELECT what, file, shape, label, sha256, name AS rater, criterion, grade, comment, max(seq) AS seq "
-            "FROM ratings JOIN raters ON raters.id = ratings.rater "
-            "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)"
-        ).fetchall()
-        return [dict(row) for row in rows]
 
 
 def _repeated(event: Event, known: tuple[Any, ...]) -> dict[str, object]:

@@ -28,11 +28,12 @@ CREATE TABLE IF NOT EXISTS ratings(
     rater INTEGER NOT NULL REFERENCES raters(id), what TEXT NOT NULL, file TEXT NOT NULL, shape INTEGER NOT NULL,
     label TEXT NOT NULL, sha256 TEXT NOT NULL, kind TEXT NOT NULL, criterion TEXT NOT NULL, grade REAL,
     comment TEXT, replaces INTEGER REFERENCES ratings(seq), source TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS times(seq INTEGER PRIMARY KEY REFERENCES ratings(seq), at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS slots ON ratings(rater, what, file, shape, sha256, criterion, seq);
 CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON ratings BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON ratings BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
-ROWS = {"meta": "key, value", "raters": "id, name, folded, secret_sha256"}
+ROWS = {"meta": "key, value", "raters": "id, name, folded, secret_sha256", "times": "seq, at"}
 
 
 class NothingLeft(Exception):

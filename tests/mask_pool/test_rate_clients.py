@@ -15,7 +15,8 @@ import pytest
 import rating_run
 from rating_run import Running, make_run, start
 
-from mask_pool.rating.store import NAME, newest_rows
+from mask_pool.rating.store import NAME
+from mask_pool.rating.store_reading import newest_rows
 
 KILLED = """
 import os

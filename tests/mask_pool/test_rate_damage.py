@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from anomaly_gan.core.errors import EnvironmentFailure, InputError
-from mask_pool.rating.store import NAME, Event, Store, Unavailable, newest_rows
+from mask_pool.rating.store import NAME, Event, Store, Unavailable
+from mask_pool.rating.store_reading import newest_rows
 from mask_pool.scoring.ratings import RatedMask
 
 MASK = RatedMask("000.json", 0, "crack", "ab" * 32)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from others import in_fork, open_folder, small_disk
 
-from mask_pool.rating.store import NAME, Store, newest_rows
+from mask_pool.rating.store import NAME, Store
+from mask_pool.rating.store_reading import newest_rows
 from mask_pool.scoring.ratings import RatedMask
 
 RATINGS = 30

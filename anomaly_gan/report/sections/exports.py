@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ...core.dataset import Dataset
@@ -13,10 +14,30 @@ def build(run: Run) -> list[dict[str, Any]]:
     """One entry per exported method."""
     found = []
     for method in run.methods("export"):
-        dataset = run.stages[f"export@{method}"].dataset()
+        stage = run.stages[f"export@{method}"]
+        dataset = stage.dataset()
         if dataset is not None:
-            found.append({"method": method, "counts": count_table(dataset)})
+            reviewed = review_words(stage.metrics.get("reviewed"))
+            found.append({"method": method, "counts": count_table(dataset), "reviewed": reviewed})
     return found
+
+
+REVIEWED = {
+    "accept": "accepted",
+    "reject": "rejected",
+    "wrong_category": "under a wrong category",
+    "not_reviewed": "not looked at",
+    "outdated": "decided on before they were made anew, which counts no more",
+}
+
+
+def review_words(reviewed: Any) -> str | None:
+    """What people have decided on the photographs, and who; None where nobody has."""
+    if not isinstance(reviewed, Mapping):
+        return None
+    counts = [f"{reviewed[name]} {words}" for name, words in REVIEWED.items() if reviewed.get(name)]
+    who = ", ".join(f"{name} ({count})" for name, count in dict(reviewed.get("reviewers") or {}).items())
+    return f"{', '.join(counts)}; by {who or 'nobody'}"
 
 
 def count_table(dataset: Dataset) -> Table:

@@ -29,6 +29,7 @@ from ...core.time_budget import TimeBudget, while_time
 from ..gate.config import ExportConfig
 from .amounts import Copies, fixed_shape, keep_per_real, write_copies
 from .failed import without_failed
+from .reviewed import follow
 
 
 def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
 
     Raises:
         CheckFailed: an annotation does not agree with its pixels (J3), or the test split leaks in (E4).
-        InputError: a source file is missing or changed (A24).
+        InputError: a source file is missing or changed (A24); the decisions of a review cannot be read.
     """
     ingest = load_dataset(context.inputs["ingest"])
     accepted = load_dataset(context.inputs[f"gate@{config.method}"])
@@ -48,7 +49,9 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
         raise CheckFailed(f"{accepted.folder}: categories differ from those of {ingest.folder}; run generate again")
     # the last place where a leak can be stopped: detectors take what is written here
     prove_no_leak(ingest, accepted)
-    passed, dropped = without_failed(accepted, accepted.folder)
+    followed, reviewed = follow(accepted, out)
+    passed, dropped = without_failed(followed, accepted.folder)
+    dropped = reviewed | dropped
     kept = passed
     if config.outliers == "drop":
         outliers = read_outliers(context.inputs[f"one_class_filter@{config.method}"] / "outliers.jsonl", accepted)

@@ -33,7 +33,7 @@ export class View {
       if (wanted) { if (image.getAttribute("src") !== url(item, name)) image.src = url(item, name); }
       else image.removeAttribute("src");
     }
-    this.fit();
+    this.native ? this.oneToOne(item.centre) : this.fit();
   }
 
   toggle(name) {
@@ -42,11 +42,21 @@ export class View {
     return this.shown[name];
   }
 
-  fit() { this.scale = 1; this.x = 0; this.y = 0; this.#place(); }
+  fit() { this.native = false; this.scale = 1; this.x = 0; this.y = 0; this.#place(); }
+
+  // A pixel of the photograph is a pixel of the screen, around `centre` (x, y in the photograph) where there is one.
+  oneToOne(centre) {
+    const [w, h] = this.size, [x, y] = centre ?? [w / 2, h / 2], ratio = window.devicePixelRatio || 1;
+    this.native = true;
+    this.scale = 1;
+    this.x = (w / 2 - x) / ratio;
+    this.y = (h / 2 - y) / ratio;
+    this.#place();
+  }
 
   // Zoom by a factor around a point, in pixels from the middle of the stage.
   zoom(factor, x = 0, y = 0) {
-    const scale = Math.min(LARGEST, Math.max(1, this.scale * factor));
+    const scale = Math.min(LARGEST, Math.max(this.native ? 0.1 : 1, this.scale * factor));
     this.x = x - (x - this.x) * scale / this.scale;
     this.y = y - (y - this.y) * scale / this.scale;
     this.scale = scale;
@@ -73,17 +83,19 @@ export class View {
   #place() {
     if (!this.size) return;
     const { clientWidth: width, clientHeight: height } = this.stage, [w, h] = this.size;
-    const fitted = Math.min((width - 16) / w, (height - 16) / h), wide = w * fitted, high = h * fitted;
+    const fitted = this.native ? 1 / (window.devicePixelRatio || 1) : Math.min((width - 16) / w, (height - 16) / h);
+    const wide = w * fitted, high = h * fitted, ground = (has, side) => this.native ? Math.round((has - side) / 2) : (has - side) / 2;
     const room = (side, has) => Math.max(0, (side * this.scale - has) / 2 + 40);
-    const [rx, ry] = this.scale === 1 ? [0, 0] : [room(wide, width), room(high, height)];
+    const [rx, ry] = this.scale === 1 && !this.native ? [0, 0] : [room(wide, width), room(high, height)];
     this.x = Math.min(rx, Math.max(-rx, this.x));
     this.y = Math.min(ry, Math.max(-ry, this.y));
     const style = this.layers.style;
     style.width = `${wide}px`;
     style.height = `${high}px`;
-    style.left = `${(width - wide) / 2}px`;
-    style.top = `${(height - high) / 2}px`;
-    style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
-    this.layers.classList.toggle("pixels", fitted * this.scale >= 4);
+    style.left = `${ground(width, wide)}px`;
+    style.top = `${ground(height, high)}px`;
+    const [x, y] = this.native ? [Math.round(this.x), Math.round(this.y)] : [this.x, this.y];
+    style.transform = `translate(${x}px, ${y}px) scale(${this.scale})`;
+    this.layers.classList.toggle("pixels", this.native || fitted * this.scale >= 4);
   }
 }
