@@ -13,6 +13,7 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.pipeline.run import said_of
+from anomaly_gan.report.sections.exports import review_words
 from anomaly_gan.synthesis.export import stage as export
 from anomaly_gan.synthesis.export.reviewed import review_key
 from anomaly_gan.synthesis.gate.config import ExportConfig
@@ -77,6 +78,11 @@ def test_rejected_ones_stay_out_and_the_rest_names_its_reviewer(small_run, gate,
     }
     counts = {"accept": 1, "reject": 1, "wrong_category": 2, "outdated": 1, "not_reviewed": 2}
     assert metrics["reviewed"] == {**counts, "reviewers": {"Ann": 3, "Bob": 1}} and metrics["synthetic"] == 4
+    assert review_words(metrics["reviewed"]) == (
+        "1 accepted, 1 rejected, 2 under a wrong category, 2 not looked at, "
+        "1 decided on before they were made anew, which counts no more; by Ann (3), Bob (1)"
+    )
+    assert review_words(None) is None
 
     assert not export_with(small_run, gate, lines, tmp_path)[0], "the same decisions: nothing to do"
     assert not export_with(small_run, gate, [*lines[::-1], line(spot, "reject", gate="gate@x")], tmp_path)[0]
