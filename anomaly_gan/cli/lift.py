@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Settings, StudyFolder, TablesOnly
+from .options import Settings, StudyFolder
 
 
 def add_lift(app: typer.Typer) -> None:
@@ -21,8 +21,9 @@ def add_lift(app: typer.Typer) -> None:
 def lift(
     config: Annotated[Path, typer.Argument(help="YAML of a study of the lift; see anomaly_gan/configs/lift.yaml.")],
     out: StudyFolder = None,
-    max_cells: Annotated[int | None, typer.Option(min=1, help="Train at most so many cells in this call.")] = None,
-    tables_only: TablesOnly = False,
+    max_cells: Annotated[
+        int | None, typer.Option(min=0, help="Train at most so many cells in this call; 0: only write the tables.")
+    ] = None,
     settings: Settings = [],
 ) -> None:
     """A learning curve of real photographs alone, then arms × objects × draws × folds, every cell resumable.
@@ -34,7 +35,7 @@ def lift(
 
     study = read_lift(config, settings)
     folder = out or Path("runs") / study.name
-    summary = run_lift(study, folder, lambda line: typer.echo(line, err=True), max_cells, tables_only)
+    summary = run_lift(study, folder, lambda line: typer.echo(line, err=True), max_cells)
     for line in summary["sentences"]:
         typer.echo(line)
     typer.echo(f"{summary['cells']} cells of {summary['arms_tried']} arms → {folder}")

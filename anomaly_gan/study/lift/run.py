@@ -94,10 +94,8 @@ class Race:
         return Prepared(self.config, share, self.out / "data" / share.name)
 
 
-def run_lift(
-    config: LiftConfig, out: Path, say: Say, max_cells: int | None = None, tables_only: bool = False
-) -> dict[str, Any]:
-    """Train what is missing, at most ``max_cells`` cells, and write the tables; returns ``summary.json``.
+def run_lift(config: LiftConfig, out: Path, say: Say, max_cells: int | None = None) -> dict[str, Any]:
+    """Train what is missing, at most ``max_cells`` cells (0: none), and write the tables; returns ``summary.json``.
 
     Raises:
         RunBusy: another process works in this folder.
@@ -110,8 +108,8 @@ def run_lift(
     with run_lock(out):
         write_text(out / "lift.yaml", dump_yaml(config))
         try:
-            race.curve(train=not tables_only)
-            race.rounds(train=not tables_only)
+            race.curve(train=max_cells != 0)
+            race.rounds(train=max_cells != 0)
         except _Enough:
             say(f"{max_cells} cells trained in this call, as asked; the same command goes on from here")
         finally:
