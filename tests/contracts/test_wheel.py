@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (
-    "import sys; sys.path.insert(0, {site!r}); from anomaly_gan.cli.main import main; sys.argv[1:] = {words!r}; main()"
+    "import sys; sys.path.insert(0, {site!r}); from anomaly_gan.__main__ import main; sys.argv[1:] = {words!r}; main()"
 )
 
 
@@ -48,7 +48,7 @@ def test_it_holds_every_file_that_ships_and_nothing_of_the_workshop(site: Path) 
     (meta,) = site.glob("*.dist-info")
     assert sorted(path.name for path in site.iterdir()) == sorted(["anomaly_gan", "detection", "mask_pool", meta.name])
     (entry,) = [point for point in Distribution.at(meta).entry_points if point.group == "console_scripts"]
-    assert (entry.name, entry.value) == ("anomaly-gan", "anomaly_gan.cli.main:main")
+    assert (entry.name, entry.value) == ("anomaly-gan", "anomaly_gan.__main__:main")
 
 
 def test_it_ingests_the_sample_set_it_brings_along(site: Path, tmp_path: Path) -> None:

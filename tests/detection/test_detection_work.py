@@ -42,7 +42,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the cells that were trained; instead of a net, the truth is what is found."""
     names: list[str] = []
 
-    def run_cell(job: CellJob, on_step) -> None:
+    def run_cell(job: CellJob, on_step, on_image) -> None:
         names.append(job.cell.name)
         cells._claim(job)
         for _ in range(job.steps):

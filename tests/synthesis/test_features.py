@@ -170,4 +170,4 @@ def test_the_stage_is_planned_where_moments_are_kept_and_the_report_reads_it():
 
 def test_the_verb_reads_the_trainings_own_word(tmp_path):
     with pytest.raises(ConfigError, match="keep_every=500"):
-        verb(tmp_path, "anomaly_gan", [], None)
+        verb(tmp_path, "anomaly_gan", [])
