@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from drawn_bolts import bolt, bolts_in
 from small_run import HEIGHT, WIDTH, add_image, texture
@@ -68,6 +70,15 @@ def scratch_at(x, y, upright=True):
     return candidate_on(base, mask, 140)
 
 
+def half_transparent(opacity):
+    """A bar of level 200 through which the surface shows."""
+    rng = np.random.default_rng(5)
+    base, mask = texture(rng), bar(rng, 4, thick=4, at=(36, 30))
+    candidate = candidate_on(base, mask)
+    mixed = base + opacity * mask * (candidate.pixels.astype(float) - base)
+    return replace(candidate, pixels=mixed.round().astype(np.uint8))
+
+
 def posed(name, folder, good=False):
     """A candidate that the check ``name``, and none before it, rejects (or, ``good``, accepts), and its setting."""
     rng = np.random.default_rng(5)
@@ -77,6 +88,8 @@ def posed(name, folder, good=False):
         mask = np.zeros((HEIGHT, WIDTH), np.uint8)
         mask[30:34, (0 if good else 36) : 54] = 1
         real, candidate = from_the_left(folder), candidate_on(texture(rng), mask)
+    elif name == "ghost":
+        real, candidate = bars(folder, 8, 0, thick=4, at=(36, 30)), half_transparent(1.0 if good else 0.2)
     else:
         changed = {"direction": {"angle": 75}, "place": {"at": (36, 58)}}[name] if not good else {}
         real = bars(folder, 8, 0, at=(36, 30))

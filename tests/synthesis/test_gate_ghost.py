@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from gate_poses import bar, bars, candidate_on
-from small_run import texture
+from gate_poses import bars, half_transparent
 
 from anomaly_gan.synthesis.gate.candidate import Setting
 from anomaly_gan.synthesis.gate.checks import ghost
@@ -22,17 +21,8 @@ def setting(tmp_path_factory):
     return Setting(GateConfig(), reals=RealDefects(bars(tmp_path_factory.mktemp("bars"), 8, 0, thick=4), 50, 0))
 
 
-def painted(opacity):
-    """A bar of level 200 through which the surface shows."""
-    rng = np.random.default_rng(5)
-    base, mask = texture(rng), bar(rng, 4, thick=4, at=(36, 30))
-    candidate = candidate_on(base, mask)
-    mixed = base + opacity * mask * (candidate.pixels.astype(float) - base)
-    return replace(candidate, pixels=mixed.round().astype(np.uint8))
-
-
 def test_what_the_surface_shows_through_is_rejected_and_what_hides_it_is_not(setting):
-    ghostly, clear = (ghost.check(painted(opacity), setting) for opacity in (0.2, 1.0))
+    ghostly, clear = (ghost.check(half_transparent(opacity), setting) for opacity in (0.2, 1.0))
     assert [one.code for one in ghostly.findings] == ["H7"] and "half transparent" in ghostly.findings[0].reason
     assert ghostly.measures["shows_through"] > 0.9 and ghostly.measures["clearer_than"] < ghost.FAINT
     assert clear.findings == () and clear.measures["shows_through"] < 0.3
@@ -40,8 +30,8 @@ def test_what_the_surface_shows_through_is_rejected_and_what_hides_it_is_not(set
 
 def test_few_real_objects_say_nothing(setting):
     few = replace(setting, config=GateConfig(judged_objects=40))
-    assert ghost.check(painted(0.2), few).findings == ()
-    assert set(ghost.check(painted(0.2), few).measures.values()) == {None}
+    assert ghost.check(half_transparent(0.2), few).findings == ()
+    assert set(ghost.check(half_transparent(0.2), few).measures.values()) == {None}
 
 
 def test_of_real_defects_as_many_are_fainter_as_there_should_be():
@@ -55,6 +45,6 @@ def test_of_real_defects_as_many_are_fainter_as_there_should_be():
 
 
 def test_a_candidates_poses_are_looked_for_once(setting):
-    first, second = painted(1.0), painted(0.2)
+    first, second = half_transparent(1.0), half_transparent(0.2)
     assert poses_of(first, setting.reals) is poses_of(first, setting.reals)
     assert poses_of(second, setting.reals) is not poses_of(first, setting.reals)
