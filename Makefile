@@ -5,8 +5,7 @@ SHELL := bash
 .PHONY: help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep paper-check peers
 
 PY ?= python3
-# one more than the two cores of an ordinary PC: tests of whole commands wait a lot
-JOBS ?= 3
+JOBS ?= 2
 RUN ?= runs/demo
 
 export UV_PYTHON_DOWNLOADS := never
@@ -35,15 +34,10 @@ test: $(EXTRAS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile || failed=$$?; \
 	wait $$lint || failed=1; cat "$$said"; rm -f "$$said"; exit $$failed
 
-# what others may import, and a program that does
-PUBLIC = $(addsuffix /__init__.py,anomaly_gan anomaly_gan/metrics mask_pool detection detection/one_class) \
-	$(addsuffix /api.py,anomaly_gan mask_pool detection detection/one_class) tests/support/typed_use.py
-
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict --cache-dir .mypy_cache/strict --follow-imports silent $(PUBLIC)
 	$(BIN)/lint-imports
 
 # what the defaults were when core.manifest.SCHEMA was last decided; a changed default needs another SCHEMA

@@ -52,4 +52,4 @@ def test_no_file_is_named_utils():
 def test_import_rules_are_part_of_make_test():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "lint-imports" in makefile.partition("\nlint:")[2].partition("\n\n")[0]
-    assert "\ntest: lint" in makefile
+    assert "$(MAKE) --no-print-directory lint" in makefile.partition("\ntest:")[2].partition("\n\n")[0]

@@ -1,4 +1,4 @@
-"""How a typed program uses the public names: checked by ``mypy --strict`` in ``make lint``, never run."""
+"""How a typed program uses the public names: checked in ``make lint`` as strictly as ``mypy --strict``, never run."""
 
 from __future__ import annotations
 
