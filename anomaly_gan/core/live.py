@@ -94,7 +94,7 @@ class Live:
         self.quiet = False
         self.words: Callable[[Moment], str] | None = None
         self.look: Callable[[Moment], None] | None = None
-        self.ends_in: Callable[[], float] | None = None
+        self.at_most: Callable[[float], float] = lambda seconds: seconds
         self._bars: list[Bar] = []
         self._stage, self._began = "", 0.0
         self._lock = threading.RLock()
@@ -193,9 +193,7 @@ class Live:
         return " ".join(part for part in (moment.stage, kept, text.replace("{", "{{").replace("}", "}}")) if part)
 
     def _text(self, moment: Moment, brief: bool = False) -> str:
-        seconds = moment.left
-        if seconds is not None and self.ends_in:
-            seconds = max(0.0, min(seconds, self.ends_in()))
+        seconds = self.at_most(moment.left) if moment.left else 0.0
         left = f", about {in_words(seconds)} left" if seconds else ""
         whole = self.words(moment) if self.words else ""
         return " · ".join(part for part in (moment.count(brief), clock_words(moment.seconds) + left, whole) if part)

@@ -61,17 +61,20 @@ def stage(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def watched(
-    words: Callable[[Moment], str], look: Callable[[Moment], None], ends_in: Callable[[], float] | None = None
+    words: Callable[[Moment], str],
+    look: Callable[[Moment], None],
+    at_most: Callable[[float], float] = lambda seconds: seconds,
 ) -> Iterator[None]:
     """While the body runs, the line ends with ``words``, and ``look`` sees every moment, some seconds apart.
 
-    ``look`` is called from a thread of its own. ``ends_in``: seconds until a time budget ends whatever works then.
+    ``look`` is called from a thread of its own. ``at_most``: of the seconds that work seems to need, those it has.
     """
-    LIVE.words, LIVE.look, LIVE.ends_in = words, look, ends_in
+    before = LIVE.words, LIVE.look, LIVE.at_most
+    LIVE.words, LIVE.look, LIVE.at_most = words, look, at_most
     try:
         yield
     finally:
-        LIVE.words, LIVE.look, LIVE.ends_in = None, None, None
+        LIVE.words, LIVE.look, LIVE.at_most = before
 
 
 def say(line: str) -> None:

@@ -93,11 +93,7 @@ class Course:
 
     def at_most(self, seconds: float) -> float:
         """These, or what is left of the budget where that is less."""
-        return min(seconds, max(0.0, self.ends_in())) if self.total else seconds
-
-    def ends_in(self) -> float:
-        """Seconds until the budget is used up."""
-        return seconds_of(self.total) - self.spent()
+        return min(seconds, max(0.0, seconds_of(self.total) - self.spent())) if self.total else seconds
 
 
 def _to_the_end(moment: Moment) -> bool:

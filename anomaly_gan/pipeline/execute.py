@@ -80,8 +80,7 @@ class _Worker:
         course.began, course.before = self.began, self.budget.before if self.budget else 0.0
         for line in plan_lines(self.names, course.estimates):
             say(line)
-        ends_in = course.ends_in if self.budget else None
-        with watched(course.words, lambda moment: self._look(course, moment), ends_in):
+        with watched(course.words, lambda moment: self._look(course, moment), course.at_most):
             for name in self.names:
                 self._step(name, course, keep_config)
         if "report" in self.names:

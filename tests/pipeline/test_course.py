@@ -48,7 +48,7 @@ def test_the_line_promises_no_more_than_the_budget_of_the_whole_run_holds():
     now, live = [100.0], Live()
     course = Course({"compare": 9000.0}, total="10m", clock=lambda: now[0])
     now[0] += 480.0
-    live.ends_in = course.ends_in
+    live.at_most = course.at_most
     shown = live._text(moment("compare", 80.0, counted("compare", 10, 1000, 80.0)))
     assert "about 2 min left" in shown
 

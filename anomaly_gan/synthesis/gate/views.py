@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -40,6 +41,15 @@ class Pictures:
         return [row[position] for row in self._rows]
 
 
+@dataclass(frozen=True)
+class Real:
+    """A category's real photographs: the object of each, what names their features, their pictures."""
+
+    groups: list[str]
+    shown: tuple[tuple[str, str], ...]
+    pictures: Pictures
+
+
 class CategoryViews:
     """Figures category by category; the real side depends on the seed and the category, not on the method."""
 
@@ -57,33 +67,35 @@ class CategoryViews:
         Raises:
             TimeUp: the time is over before the last view.
         """
-        real = self._chosen(self.train, name, "real")
+        real = self._real(name)
         fake = self._chosen(self.accepted, name, "fake")
-        groups = [image.group_id for image, _ in real]
-        real_pictures = Pictures(lambda: [self._pictures(self.train, image, largest) for image, largest in real])
         fake_pictures = [self._pictures(self.accepted, image, largest) for image, largest in fake]
-        shown = tuple((image.sha256, json.dumps(largest.segmentation)) for image, largest in real)
-        result = {}
-        for position, view_name in while_time(enumerate(VIEWS), watch):
-            key = (view_name, self.gray, self.config.crop_margin, shown)
-            real_side = self.extractors.once(key, partial(real_pictures.of, position))
-            fake_side = self.extractors.read([pictures[position] for pictures in fake_pictures])
-            view = View(real_side[0], real_side[1], groups, fake_side[0], fake_side[1])
-            result[view_name] = figures(
-                view, self.extractors.names, self.config, rng_for(self.seed, "gate", name, view_name)
-            )
-        return result
+        return {
+            kind: self._against(real, position, [pictures[position] for pictures in fake_pictures], name, kind)
+            for position, kind in while_time(enumerate(VIEWS), watch)
+        }
 
     def over_p95(self, name: str, defects: list[np.ndarray]) -> float | None:
         """How far these pictures of defects alone lie from real ones, as the verdict's figure has it; None where N
         carries none."""
-        real = self._chosen(self.train, name, "real")
-        of_real = [self._pictures(self.train, image, largest)[-1] for image, largest in real]
-        real_side, fake_side = self.extractors.read(of_real), self.extractors.read(defects)
-        view = View(*real_side, [image.group_id for image, _ in real], *fake_side)
-        kernel = self.extractors.names["kernel"]
-        found = figures(view, self.extractors.names, self.config, rng_for(self.seed, "gate", name, "pasted"))[kernel]
-        return None if found is None else found["over_p95"]
+        found = self._against(self._real(name), VIEWS.index("defect"), defects, name, "pasted")
+        kernel = found[self.extractors.names["kernel"]]
+        return None if kernel is None else kernel["over_p95"]
+
+    def _real(self, name: str) -> Real:
+        chosen = self._chosen(self.train, name, "real")
+        return Real(
+            [image.group_id for image, _ in chosen],
+            tuple((image.sha256, json.dumps(largest.segmentation)) for image, largest in chosen),
+            Pictures(lambda: [self._pictures(self.train, image, largest) for image, largest in chosen]),
+        )
+
+    def _against(self, real: Real, position: int, made: list[np.ndarray], name: str, stream: str) -> dict[str, Any]:
+        """Figures of pictures of the kind at ``position``; the real ones become features once a run."""
+        key = (VIEWS[position], self.gray, self.config.crop_margin, real.shown)
+        real_side = self.extractors.once(key, partial(real.pictures.of, position))
+        view = View(*real_side, real.groups, *self.extractors.read(made))
+        return figures(view, self.extractors.names, self.config, rng_for(self.seed, "gate", name, stream))
 
     def _chosen(self, dataset: Dataset, name: str, side: str) -> list[tuple[ImageRecord, Annotation]]:
         """Photographs that show the category, each with its largest instance, by name; at most ``max_n``."""
