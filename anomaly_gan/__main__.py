@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 
+from .core.errors import GOES_ON
+
 
 def main() -> None:
     """The command line; Ctrl-C is answered in one line from the first import to the exit."""
     try:
         from .cli.main import main as work
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing is lost; the same command goes on from here\n")
+        sys.stderr.write(f"interrupted: {GOES_ON}\n")
         sys.exit(128 + signal.SIGINT)
     try:
         work()

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from ..core.errors import AnomalyGanError, EnvironmentFailure
+from ..core.errors import GOES_ON, AnomalyGanError, EnvironmentFailure
 from . import evaluate, runs, stages
 from .control import add_control
 from .detect import detect_app
@@ -131,11 +131,11 @@ def out_of_memory(error: BaseException) -> str | None:
 def _say_interrupted() -> None:
     from ..core.progress import say
 
-    say("interrupted: nothing is lost; the same command goes on from here")
+    say(f"interrupted: {GOES_ON}")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     from ..core.progress import say
 
-    say("stopped: nothing is lost; the same command goes on from here")
+    say(f"stopped: {GOES_ON}")
     sys.exit(128 + number)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+GOES_ON = "nothing is lost; the same command goes on from here"
+"""What every command says that was interrupted or stopped."""
+
 
 class AnomalyGanError(Exception):
     """Base of all errors of this project; the command line prints it as one line, without a traceback."""

@@ -23,9 +23,9 @@ from mask_pool.rating.security import Guard, Policy
 from mask_pool.rating.store import Store
 
 from ..core.dataset import load_dataset
-from .painting import Easel, Wish, load_sound
+from .painting import PaintRequest, PaintService, load_sound
 from .review import WHY_CHARS, Review, Verdict, load_gates
-from .sights import Masks, load_masks, serve_sights
+from .views import Masks, load_masks, serve_views
 
 STATIC = Path(__file__).parent / "static"
 FILES = {**SHARED, **{path.name: path for path in STATIC.iterdir() if path.suffix in {".js", ".css"}}}
@@ -41,7 +41,7 @@ def build_app(run: Path, store: Store, policy: Policy, device: str = "auto") -> 
     categories = [item.name for item in load_dataset(run / "ingest").categories]
     catalogue = Catalogue(lambda: load_gates(run), store.salt, empty=True)
     app = new_app()
-    answer_errors(app, [Verdict, Wish])
+    answer_errors(app, [Verdict, PaintRequest])
     serve_files(app, STATIC / "index.html", FILES)
     serve_layers(app, catalogue)
     serve_entry(app, store)
@@ -49,10 +49,10 @@ def build_app(run: Path, store: Store, policy: Policy, device: str = "auto") -> 
     _serve_review(app, Review(store, catalogue, categories))
     masks = Catalogue(lambda: load_masks(run), store.salt, empty=True)
     serve_layers(app, masks, below="pool")
-    serve_sights(app, run, Masks(run, masks))
+    serve_views(app, run, Masks(run, masks))
     sound = Catalogue(lambda: load_sound(run), store.salt, empty=True)
     serve_layers(app, sound, ["photo"], below="sound")
-    _serve_painting(app, store, Easel(run, sound, device))
+    _serve_painting(app, store, PaintService(run, sound, device))
     return Guard(app, policy)
 
 
@@ -88,16 +88,16 @@ def _serve_review(app: FastAPI, review: Review) -> None:
         return review.decide(x_rater, verdict)
 
 
-def _serve_painting(app: FastAPI, store: Store, easel: Easel) -> None:
-    easel.warm()
+def _serve_painting(app: FastAPI, store: Store, service: PaintService) -> None:
+    service.warm()
 
     @app.get("/api/painting")
     def painting() -> Answer:
-        return {"methods": easel.methods(), "photographs": easel.listing()}
+        return {"methods": service.methods(), "photographs": service.listing()}
 
     @app.post("/api/painting")
-    def paint(wish: Wish, x_rater: RaterId, secret: Secret) -> Response:
+    def paint(request: PaintRequest, x_rater: RaterId, secret: Secret) -> Response:
         store.authorise(x_rater, secret)
-        done = easel.paint(wish)
+        done = service.paint(request)
         headers = {"x-left": str(done.left), "x-top": str(done.top), "x-shown": " ".join(map(str, done.shown))}
         return Response(done.png, media_type="image/png", headers=headers)

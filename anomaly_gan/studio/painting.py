@@ -64,7 +64,7 @@ def load_sound(run: Path) -> Loaded:
     return Loaded(items, {}, [run / "ingest" / "annotations.json"])
 
 
-class Wish(Body):
+class PaintRequest(Body):
     """What to paint. The mask: ``runs``, lengths of clear and set pixels in turn, row by row, of the whole photograph.
 
     ``severity``: 0 (the faintest training defect) to 1 (the strongest), None as one of them. ``light``: stops.
@@ -91,7 +91,7 @@ class Painted:
 
 
 @dataclass
-class Easel:
+class PaintService:
     """Generators that are warm, photographs that are at hand; one painting at a time."""
 
     run: Path
@@ -131,49 +131,39 @@ class Easel:
 
     def listing(self) -> list[Answer]:
         """The photographs, by name."""
-        rows = [
-            {
-                "id": one,
-                "version": self.photographs.version(item),
-                "name": item.mask.file.removeprefix("sound/"),
-                "width": item.rle["size"][1],
-                "height": item.rle["size"][0],
-            }
-            for one, item in self.photographs.items().items()
-        ]
-        return sorted(rows, key=lambda row: str(row["name"]))
+        return self.photographs.listing("sound/")
 
-    def paint(self, wish: Wish) -> Painted:
-        """The photograph with the wish painted on it.
+    def paint(self, request: PaintRequest) -> Painted:
+        """The photograph with what was asked for painted on it.
 
         Raises:
             Conflict: the photograph is another by now.
             Unprocessable: a field that cannot be followed; it is named.
             InputError: the photograph or the training cannot be read.
         """
-        item = self.photographs.items().get(wish.photograph)
-        if item is None or self.photographs.version(item) != wish.version:
+        item = self.photographs.items().get(request.photograph)
+        if item is None or self.photographs.version(item) != request.version:
             raise Conflict("this photograph has been replaced")
-        mask_01 = mask_of(wish.runs, (item.rle["size"][0], item.rle["size"][1]))
-        if wish.method not in self.methods():
+        mask_01 = mask_of(request.runs, (item.rle["size"][0], item.rle["size"][1]))
+        if request.method not in self.methods():
             raise Unprocessable("method")
         from ..synthesis.paint.stage import paint_instances
 
         with self._lock:
             try:
-                brush, channels, model = self._brush(wish.method)
+                brush, channels, model = self._brush(request.method)
             except AnomalyGanError as error:
-                log.warning("%s cannot paint here: %s", wish.method, error)
+                log.warning("%s cannot paint here: %s", request.method, error)
                 raise Unprocessable("method") from error
-            if wish.category not in brush.categories:
+            if request.category not in brush.categories:
                 raise Unprocessable("category")
-            if wish.severity is not None and not brush.painter.controls:
+            if request.severity is not None and not brush.painter.controls:
                 raise Unprocessable("severity")
             photograph = self._at_hand(item)
-            base = self._lit(item, wish, model) if wish.light else photograph
-            parts = [(wish.category, part) for part in components("mask", mask_01)]
-            asked = None if wish.severity is None else ("quantile", wish.severity)
-            painted, fillings = paint_instances(brush, channels, base, parts, asked, seed_for(wish.seed, "paint", 1))
+            base = self._lit(item, request, model) if request.light else photograph
+            parts = [(request.category, part) for part in components("mask", mask_01)]
+            asked = None if request.severity is None else ("quantile", request.severity)
+            painted, fillings = paint_instances(brush, channels, base, parts, asked, seed_for(request.seed, "paint", 1))
         changed = (painted != photograph).reshape(*painted.shape[:2], -1).any(axis=2).astype(np.uint8)
         left, top, width, height = mask_box_xywh(changed | mask_01)
         png = encode_png(np.ascontiguousarray(painted[top : top + height, left : left + width]))
@@ -193,13 +183,13 @@ class Easel:
             (item.photograph_sha256,), partial(read_verified, item.photograph, item.photograph_sha256, item.gray)
         )
 
-    def _lit(self, item: RatingItem, wish: Wish, model: LightModel) -> np.ndarray:
+    def _lit(self, item: RatingItem, request: PaintRequest, model: LightModel) -> np.ndarray:
         from ..synthesis.relighting.model import Light, relight
 
         def work() -> np.ndarray:
-            return relight(self._at_hand(item), Light(wish.light), model, seed_for(wish.seed, "light", 1))
+            return relight(self._at_hand(item), Light(request.light), model, seed_for(request.seed, "light", 1))
 
-        return self._keep((item.photograph_sha256, wish.method, wish.light, wish.seed), work)
+        return self._keep((item.photograph_sha256, request.method, request.light, request.seed), work)
 
     def _keep(self, key: tuple[Any, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
         if key not in self._kept:

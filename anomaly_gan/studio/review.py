@@ -1,4 +1,4 @@
-"""Generated photographs one by one: what people decide, kept in a store of its own and laid out for the export."""
+"""Generated photographs one by one: what people decide, kept in a store of its own and written out for the export."""
 
 from __future__ import annotations
 

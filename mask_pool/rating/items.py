@@ -221,6 +221,22 @@ class Catalogue:
     def version(self, item: RatingItem) -> str:
         return self.sign("version", item.mask.sha256)[:16]
 
+    def listing(self, prefix: str, label: bool = False) -> list[dict[str, object]]:
+        """What a page shows to choose from, by name: id, version, size and, where asked, label; names without the
+        ``prefix`` of their kind."""
+        rows = [
+            {
+                "id": one,
+                "version": self.version(item),
+                "name": item.mask.file.removeprefix(prefix),
+                **({"label": item.mask.label} if label else {}),
+                "width": item.rle["size"][1],
+                "height": item.rle["size"][0],
+            }
+            for one, item in self.items().items()
+        ]
+        return sorted(rows, key=lambda row: str(row["name"]))
+
     def sign(self, *parts: str) -> str:
         """32 hex digits that depend on the parts and on the run's secret salt."""
         return hmac.new(

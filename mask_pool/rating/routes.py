@@ -21,7 +21,7 @@ from .store import Conflict, Forbidden, Store, Unavailable
 
 log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
-SHARED = {name: STATIC / name for name in ("style.css", "queue.js", "view.js", "icon.png")}
+SHARED = {name: STATIC / name for name in ("style.css", "page.js", "queue.js", "view.js", "icon.png")}
 """Files of both pages."""
 KINDS = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 RaterId = Annotated[int, Header(ge=1, le=2**63 - 1)]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rating_run import make_run, start
+from tablet import enter, needs_chromium, tablet
 
 from mask_pool.rating.export import collect, comments
 
-CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else shutil.which("chromium")
 ROOT = Path(__file__).parents[2]
 
 
@@ -23,24 +21,15 @@ def rows(run: Path) -> list[tuple[Any, ...]]:
         return database.execute("SELECT kind, criterion, grade FROM ratings ORDER BY seq").fetchall()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@needs_chromium
 def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_server(tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
     run = make_run(tmp_path / "run")
     criteria = {"criteria": {"shape": 1.0, "place": 1.0}}
     server = start(run, **criteria)
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 768, "height": 1024}, has_touch=True)
-        page = context.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
+    with tablet(768, 1024) as (page, faults):
         page.on("dialog", lambda dialog: faults.append("a dialog"))
-        page.goto(server.link)
+        enter(page, server.link)
         assert "token" not in page.url
-        page.wait_for_selector("#entry:not([hidden])")
-        page.keyboard.type("Ann")
-        page.keyboard.press("Enter")
         page.wait_for_selector("#work:not([hidden])")
         for key in ("7", "x", "0", "9", "3", "u", "4", "5"):  # three masks, two criteria each, one taken back
             page.keyboard.press(key)
@@ -69,7 +58,7 @@ def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_serv
         assert "1 answer is kept" in page.inner_text("#banner")
         server = start(run, port=port, **criteria)
         page.wait_for_selector("#banner", state="hidden", timeout=15_000)
-        second = context.new_page()  # two tabs at one mask
+        second = page.context.new_page()  # two tabs at one mask
         second.goto(f"http://127.0.0.1:{port}/")
         second.wait_for_selector("#work:not([hidden])")
         assert second.inner_text("#count") == page.inner_text("#count") == "5 of 8"
@@ -93,7 +82,6 @@ def test_three_masks_by_keyboard_with_undo_reload_double_click_and_a_killed_serv
         assert "1 answer is kept here" in page.inner_text("#banner")
         page.goto(server.link)
         page.wait_for_function("() => !Object.keys(localStorage).some((name) => name.includes('wait:'))")
-        browser.close()
     server.process.terminate()
     server.process.communicate(timeout=20)
     assert not faults

@@ -15,6 +15,7 @@ import pytest
 from rating_run import make_run
 from starlette.testclient import TestClient
 from studio_run import decisions, start_studio
+from tablet import enter, needs_chromium, tablet
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.files import sha256_bytes
@@ -22,8 +23,6 @@ from anomaly_gan.core.images import write_png
 from anomaly_gan.studio.app import build_app
 from mask_pool.rating.security import Policy
 from mask_pool.rating.store import Store
-
-CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else shutil.which("chromium")
 
 
 @pytest.fixture(scope="module")
@@ -173,21 +172,12 @@ def test_ten_at_once_lose_nothing_while_the_server_is_killed(run) -> None:
     assert {row["file_name"]: row["why"] for row in decisions(run)} == last
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@needs_chromium
 def test_by_keyboard_on_a_tablet_at_one_to_one_with_a_killed_server(run) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
     server = start_studio(run)
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_context(viewport={"width": 768, "height": 1024}, has_touch=True).new_page()
-        page.set_default_timeout(120_000)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
+    with tablet(768, 1024, 120_000) as (page, faults):
         page.on("request", lambda asked: None if "127.0.0.1" in asked.url else faults.append(asked.url))
-        page.goto(server.link)
-        page.wait_for_selector("#entry:not([hidden])")
-        page.keyboard.type("Ann")
-        page.keyboard.press("Enter")
+        enter(page, server.link)
         page.wait_for_function("() => document.querySelector('#count').textContent === '0 of 6 reviewed'")
         box = page.locator("#photo").bounding_box()
         assert (box["width"], box["height"]) == (48, 48), "a pixel is a pixel"
@@ -215,7 +205,6 @@ def test_by_keyboard_on_a_tablet_at_one_to_one_with_a_killed_server(run) -> None
         page.wait_for_selector("#banner", state="hidden", timeout=15_000)
         page.reload()
         page.wait_for_function("() => document.querySelector('#count').textContent === '5 of 6 reviewed'")
-        browser.close()
     server.process.terminate()
     server.process.communicate(timeout=20)
     assert not faults

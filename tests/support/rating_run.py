@@ -144,16 +144,16 @@ class Running:
         self.process.communicate()
 
 
-def start(run: Path, what: str = "drawings", port: int = 0, **config: Any) -> Running:
-    """A real server process on ``run``; ready when this returns."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(run), what, json.dumps({"port": port, **config})],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def served(command: list[str]) -> Running:
+    """The server that the command starts; it has said its link when this returns."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if "http://" in line:
             return Running(process, line[line.index("http://") :].strip())
     raise AssertionError(process.communicate()[1])
+
+
+def start(run: Path, what: str = "drawings", port: int = 0, **config: Any) -> Running:
+    """A real server process on ``run``; ready when this returns."""
+    return served([sys.executable, "-c", SERVER, str(run), what, json.dumps({"port": port, **config})])

@@ -229,7 +229,7 @@ def test_verdicts(counts, figure, verdict, words):
 @pytest.mark.parametrize(
     ("ratio", "pasted", "verdict", "words"),
     [
-        (5.3, 2.8, "warn", "that of real ones laid on other parts 2.80 times, above 1"),
+        (5.3, 2.8, "warn", "that of real ones pasted on other parts 2.80 times, above 1"),
         (7.1, 2.8, "fail", "above the limit of 7"),
         (2.6, 2.4, "fail", "above the limit of 2.5"),
         (2.6, None, "fail", "above the limit of 2.5"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from studio_run import start_studio
+from tablet import enter, needs_chromium, tablet
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.files import write_json
@@ -22,7 +23,6 @@ from anomaly_gan.synthesis.paint.stage import paint as paint_verb
 from mask_pool.rating.security import Policy
 from mask_pool.rating.store import Store
 
-CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else shutil.which("chromium")
 VERDICT = {
     "schema": 1,
     "passed": True,
@@ -154,20 +154,11 @@ def test_masks_their_parents_and_the_verdict_are_there(client, run):
     assert verdict["paragraph"] == VERDICT["paragraph"] and verdict["arms"][0]["advice"] == ["Photograph more."]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@needs_chromium
 def test_in_a_browser_a_stroke_a_polygon_and_a_mask_of_the_pool_are_painted(run, tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api")
     server = start_studio(shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("review")))
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True).new_page()
-        page.set_default_timeout(120_000)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(server.link)
-        page.wait_for_selector("#entry:not([hidden])")
-        page.keyboard.type("Ann")
-        page.keyboard.press("Enter")
+    with tablet(1024, 768, 120_000) as (page, faults):
+        enter(page, server.link)
         page.click("[data-tab=paint]")
         page.wait_for_function("() => document.querySelector('#picture').width === 90")
         box = page.locator("#drawn").bounding_box()
@@ -211,7 +202,6 @@ def test_in_a_browser_a_stroke_a_polygon_and_a_mask_of_the_pool_are_painted(run,
         page.wait_for_function("() => document.querySelector('#ancestry').textContent.includes('parent')")
         page.click("[data-tab=verdict]")
         page.wait_for_function("() => document.querySelector('#arms').textContent.includes('+0.050 [+0.010, +0.090]')")
-        browser.close()
     server.process.terminate()
     server.process.communicate(timeout=20)
     assert not faults

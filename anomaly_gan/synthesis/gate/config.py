@@ -62,8 +62,8 @@ class GateConfig(OfMethodConfig):
     """A category is warned or failed where the kernel distance of its generated defects to real ones exceeds these
     multiples of the 95th percentile of real against real. One trial each, by copy-paste: 0.2 to 0.6 at N from 9 to
     25 (2.1 where texture fitted badly), up to 1.5 at N = 6; masks filled with noise 2.7 to 15, with one level 1.4 to 5.
-    At N = 6 a pass or a warning says little; a fail says something. Where real defects laid on other parts would fail,
-    the limit to fail counts from them."""
+    At N = 6 a pass or a warning says little; a fail says something. Where real defects pasted on other parts would
+    fail, the limit to fail counts from them."""
     judged_objects: int = Field(6, ge=2)
     """With fewer real objects of a category in the training split than this its verdict is "too few to say": halves of
     two or three objects are no reference. Nothing of it is dropped for a figure."""

@@ -1,8 +1,8 @@
-"""How far real defects come to lie from real ones once they are laid on other parts: no painting can be asked to be
+"""How far real defects come to lie from real ones once they are pasted on other parts: no painting can be asked to be
 better than that.
 
 Where a category's real defects are nearly alike (empty holes of one kind of screw), halves of them differ by next to
-nothing, and whatever is laid on another part, real in every pixel, lies many times that far away.
+nothing, and whatever is pasted on another part, real in every pixel, lies many times that far away.
 """
 
 from __future__ import annotations

@@ -1,41 +1,21 @@
 import { Drawer, Queue, randomKey } from "./queue.js";
 import { View } from "./view.js";
 import { helpRows, readKey } from "./keys.js";
+import { $, askForName, listenForEntry, named, Server, toast } from "./page.js";
 
-const $ = (id) => document.getElementById(id);
 const QUESTIONS = {
   shape: "Would a real defect of this kind have such a shape?", place: "Could such a defect be at this place?",
   scale: "Is it as large as such defects are?", orientation: "Would it lie this way round?",
   real: "Is the defect in this photograph real, or generated?",
 };
 const CLICK_MS = 350;  // a second click sooner than this is a double click, not a second answer
-let session, rater, drawer, queue, view, items = [], state = {}, done = [], now = null, clicked = 0;
+let rater, drawer, queue, view, items = [], state = {}, done = [], now = null, clicked = 0;
 
 // ---- talking to the server
-async function call(path, { body, headers = {} } = {}) {
-  try {
-    const answer = await fetch(path, {
-      method: body ? "POST" : "GET", credentials: "same-origin", signal: AbortSignal.timeout(15000),
-      headers: { ...headers, ...(body && { "Content-Type": "application/json", "X-Page-Token": session.page_token }) },
-      body: body && JSON.stringify(body),
-    });
-    return { status: answer.status, body: await answer.json() };
-  } catch { return { status: 0, body: null }; }
-}
-
-const mine = () => ({ "X-Rater": String(rater.id), "X-Rater-Secret": rater.secret });
-
-async function change(path, body, headers) {
-  const first = await call(path, { body, headers });
-  if (first.status !== 403) return first;
-  const fresh = await call("/api/session");  // the server was started anew and has another page token
-  if (fresh.status !== 200 || fresh.body.page_token === session.page_token) return first;
-  session = fresh.body;
-  return call(path, { body, headers });
-}
+const server = new Server(15000, () => named(rater));
 
 async function load() {
-  const { status, body } = await call("/api/work", { headers: mine() });
+  const { status, body } = await server.call("/api/work");
   if (status !== 200) return status;
   items = body.items;
   state = body.state;
@@ -53,7 +33,7 @@ async function load() {
 // ---- what has been answered
 const slot = (item, criterion) => state[item]?.[criterion];
 const graded = (item, criterion) => typeof slot(item, criterion)?.grade === "number";
-const complete = (item) => session.criteria.every((criterion) => graded(item.id, criterion));
+const complete = (item) => server.session.criteria.every((criterion) => graded(item.id, criterion));
 
 function apply(action) {
   const slots = state[action.item] ??= {}, before = slots[action.criterion];
@@ -74,7 +54,7 @@ function act(kind, item, criterion, more = {}) {
 
 function send(action) {
   const { restores, ...body } = action;
-  return change("/api/events", body, mine());
+  return server.change("/api/events", body);
 }
 
 async function refused(action, status, body) {
@@ -97,7 +77,7 @@ function next() {
     const item = waiting[0] ?? rounds[0];
     now = item ? { item, criterion: null } : null;
   }
-  if (now) now.criterion = session.criteria.find((criterion) => !graded(now.item.id, criterion));
+  if (now) now.criterion = server.session.criteria.find((criterion) => !graded(now.item.id, criterion));
   draw();
 }
 
@@ -132,8 +112,8 @@ const commands = {
     $("comments").showModal();
     $("text").focus();
   },
-  mask() { if (session.mode === "grade") { view.toggle("mask"); draw(); } },
-  outline() { if (session.mode === "grade") { view.toggle("outline"); draw(); } },
+  mask() { if (server.session.mode === "grade") { view.toggle("mask"); draw(); } },
+  outline() { if (server.session.mode === "grade") { view.toggle("outline"); draw(); } },
   "zoom-in": () => view.zoom(1.5), "zoom-out": () => view.zoom(1 / 1.5), "zoom-fit": () => view.fit(),
   left: () => view.move(60, 0), right: () => view.move(-60, 0), up: () => view.move(0, 60), down: () => view.move(0, -60),
   help() { $("helping").showModal(); },
@@ -149,7 +129,7 @@ function keepComment(event) {
 
 // ---- drawing
 const url = (item, layer) => `/image/${item.id}/${layer}.png?v=${item.version}`;
-const gradeName = (grade) => session.names[Math.round(grade / session.highest * (session.names.length - 1))];
+const gradeName = (grade) => server.session.names[Math.round(grade / server.session.highest * (server.session.names.length - 1))];
 let shownItem = null;
 
 function draw() {
@@ -162,7 +142,7 @@ function draw() {
   $("bar").style.width = `${100 * finished / items.length}%`;
   if (shownItem !== now.item.id + now.item.version) {
     shownItem = now.item.id + now.item.version;
-    view.show(now.item, session.mode === "grade", url);
+    view.show(now.item, server.session.mode === "grade", url);
     preload();
   }
   $("category").replaceChildren(...(now.item.label ? ["Kind of defect: ", bold(now.item.label)] : []));
@@ -180,7 +160,7 @@ function draw() {
 
 function preload() {
   const after = items.filter((item) => item !== now.item && !complete(item) && !slot(item.id, "skip"))[0];
-  for (const layer of after ? session.mode === "grade" ? ["photo", "mask", "outline"] : ["photo"] : []) {
+  for (const layer of after ? server.session.mode === "grade" ? ["photo", "mask", "outline"] : ["photo"] : []) {
     new Image().src = url(after, layer);
   }
 }
@@ -193,14 +173,6 @@ function status() {
     ? `No connection. ${kept} kept on this device and will be sent; you can go on.`
     : queue.trouble === "locked" ? `The server asks for its link again: open the link you were given. ${kept} kept here.`
     : "This browser keeps nothing: please do not close the page before all is sent.";
-}
-
-let fading;
-function toast(text) {
-  $("toast").textContent = text;
-  $("toast").hidden = false;
-  clearTimeout(fading);
-  fading = setTimeout(() => { $("toast").hidden = true; }, 6000);
 }
 
 const bold = (text) => Object.assign(document.createElement("b"), { textContent: text });
@@ -221,26 +193,26 @@ function gradeButton(grade, name, ...parts) {
 const kbd = (text) => Object.assign(document.createElement("kbd"), { textContent: text });
 
 function build() {
-  document.body.classList.add(session.mode);
-  const answers = session.mode === "answer";
+  document.body.classList.add(server.session.mode);
+  const answers = server.session.mode === "answer";
   $("intro").textContent = answers
     ? "You will see photographs of defects. Some are real, some were made by a program. Say which is which."
     : "You will see defects drawn over photographs. Say how well each could be real: 0 is unreasonable, 10 is perfect.";
   if (answers) {
-    $("grades").append(gradeButton(session.answers.real, "real", bold("Real"), kbd("R")),
-      gradeButton(session.answers.generated, "generated", bold("Generated"), kbd("G")));
+    $("grades").append(gradeButton(server.session.answers.real, "real", bold("Real"), kbd("R")),
+      gradeButton(server.session.answers.generated, "generated", bold("Generated"), kbd("G")));
   } else {
-    for (const name of session.names) {
+    for (const name of server.session.names) {
       const band = Object.assign(document.createElement("div"), { className: `band ${name}` });
-      const all = Array.from({ length: session.highest + 1 }, (_, grade) => grade).filter((grade) => gradeName(grade) === name);
+      const all = Array.from({ length: server.session.highest + 1 }, (_, grade) => grade).filter((grade) => gradeName(grade) === name);
       band.style.flexGrow = all.length;
       const row = Object.assign(document.createElement("div"), { className: "row" });
       row.append(...all.map((grade) => gradeButton(grade, name, bold(grade),
-        ...(grade === session.highest ? [kbd("X")] : []))));
+        ...(grade === server.session.highest ? [kbd("X")] : []))));
       band.append(Object.assign(document.createElement("span"), { textContent: name }), row);
       $("grades").append(band);
     }
-    for (const criterion of session.criteria) {
+    for (const criterion of server.session.criteria) {
       const row = document.createElement("li");
       row.dataset.criterion = criterion;
       row.append(bold(criterion), document.createElement("span"));
@@ -248,29 +220,16 @@ function build() {
       $("criteria").append(row);
     }
   }
-  for (const [key, meaning] of helpRows(session.mode)) {
+  for (const [key, meaning] of helpRows(server.session.mode)) {
     $("keys").append(Object.assign(document.createElement("dt"), { textContent: key }),
       Object.assign(document.createElement("dd"), { textContent: meaning }));
   }
-  $("text").maxLength = session.comment_chars;
+  $("text").maxLength = server.session.comment_chars;
 }
 
 // ---- beginning
-async function enter(name, secret) {
-  const { status, body } = await change("/api/enter", { name, secret });
-  if (status !== 200) {
-    $("refused").textContent = status === 403 ? "This name is taken. Choose another, or give the code from the device "
-      + "where you began." : status === 422 ? "Please begin the name with a letter or digit." : "No connection; try again.";
-    return;
-  }
-  rater = { id: body.rater, name: body.name, secret };
-  drawer.put("rater", rater);
-  drawer.put(`secret:${rater.name.toLowerCase()}`, secret);  // raters take turns at one tablet
-  await begin();
-}
-
 async function begin() {
-  const own = new Drawer(`rate:${session.store}:${session.what}:${rater.id}:`);
+  const own = new Drawer(`rate:${server.session.store}:${server.session.what}:${rater.id}:`);
   queue = new Queue(own, send, { changed: status, refused });
   const answer = await load();
   if (answer === 403) { drawer.drop("rater"); $("entry").hidden = false; return; }
@@ -295,7 +254,7 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || !rater || !$("entry").hidden) return;
-    const read = readKey(event, session);
+    const read = readKey(event, server.session);
     if (!read) return;
     event.preventDefault();
     if ("grade" in read) give(read.grade); else commands[read.command]();
@@ -309,28 +268,14 @@ function listen() {
   $("keep-comment").addEventListener("click", keepComment);
   $("no-comment").addEventListener("click", () => $("comments").close());
   $("text").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.ctrlKey) keepComment(event); });
-  $("enter").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const known = drawer.get(`secret:${$("name").value.trim().toLowerCase()}`);
-    enter($("name").value, $("code").value.trim() || known || randomKey());
-  });
+  listenForEntry(server, drawer, "rater", (person) => { rater = person; begin(); });
   window.addEventListener("online", () => queue?.run());
 }
 
-async function start() {
-  const { status, body } = await call("/api/session");
-  if (status !== 200) {
-    toast(status === 401 ? "Open the link you were given." : "No connection; trying again.");
-    setTimeout(start, 2000);
-    return;
-  }
-  session = body;
-  drawer = new Drawer(`rate:${session.store}:`);
+server.begin(async () => {
+  drawer = new Drawer(`rate:${server.session.store}:`);
   build();
   listen();
   rater = drawer.get("rater");
-  if (rater) await begin();
-  else { $("entry").hidden = false; $("name").focus(); }
-}
-
-start();
+  if (rater) await begin(); else askForName();
+});

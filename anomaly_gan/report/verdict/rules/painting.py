@@ -67,9 +67,11 @@ def look(facts: Facts) -> list[Advice]:
 
 
 def _of_pasted(metric: MetricResult) -> str:
-    """Where real defects laid on other parts lie further off than real ones, what they came to."""
+    """Where real defects pasted on other parts lie further off than real ones, what they came to."""
     pasted = metric.detail.get("pasted")
-    return f" (real ones laid on other parts {pasted:.1f} times, so up to {metric.limit:.1f} passes)" if pasted else ""
+    return (
+        f" (real ones pasted on other parts {pasted:.1f} times, so up to {metric.limit:.1f} passes)" if pasted else ""
+    )
 
 
 def variety(facts: Facts) -> list[Advice]:

@@ -6,7 +6,7 @@ hold the part around the defect, which differs from real to generated for reason
 other photographs than real ones): these warn, and only beyond the limit at which a defect fails.
 
 Of nearly equal real defects that percentile is next to nothing. So a category that would fail is held against real ones
-of its own laid on other parts (``gate.pasted``), too: where these would fail themselves, the limit counts from them.
+of its own pasted on other parts (``gate.pasted``), too: where these would fail themselves, the limit counts from them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _measure(
     said = f"{said}{''.join(_beside(figures, data.names, kind)) if fail is not None else ''})"
     pasted = (data.figures.get("pasted") or {}).get("over_p95") if kind == "kernel" else None
     if fail is not None and pasted is not None and pasted > fail:
-        said += f", that of real ones laid on other parts {pasted:.2f} times"
+        said += f", that of real ones pasted on other parts {pasted:.2f} times"
         fail, detail = round(fail * pasted, 2), {**detail, "pasted": pasted}
     if fail is not None and not ratio <= fail:  # so written, a NaN fails
         return MetricResult(name, "fail", f"{said}, above the limit of {fail:g}", ratio, 1.0, fail, detail=detail)

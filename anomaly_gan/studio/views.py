@@ -16,7 +16,7 @@ from mask_pool.rating.items import COLOUR_RGB, Catalogue, Loaded, RatingItem, lo
 from mask_pool.rating.routes import Answer
 from mask_pool.statistics.ancestry import ancestry
 
-from ..core.dataset import Annotation, ImageRecord, load_dataset
+from ..core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from ..core.errors import InputError
 from ..core.images import read_record, read_verified
 from ..core.manifest import read_product
@@ -70,18 +70,7 @@ class Masks:
 
     def listing(self) -> list[Answer]:
         """Every item, sorted by name."""
-        rows = [
-            {
-                "id": one,
-                "version": self.catalogue.version(item),
-                "name": item.mask.file.removeprefix("pool/"),
-                "label": item.mask.label,
-                "width": item.rle["size"][1],
-                "height": item.rle["size"][0],
-            }
-            for one, item in self.catalogue.items().items()
-        ]
-        return sorted(rows, key=lambda row: str(row["name"]))
+        return self.catalogue.listing("pool/", label=True)
 
     def item(self, one: str) -> RatingItem:
         """The item of that id.
@@ -102,9 +91,11 @@ class Masks:
 
     def origin(self, one: str) -> Answer:
         """The ancestry in words, and how many elements have a parent that can be shown."""
-        image, elements = self._record(self.item(one))
-        lines = ancestry(load_dataset(self.run / "pool"), image)
-        return {"lines": lines, "parents": [at for at, element in enumerate(elements) if _is_cut(element)]}
+        pool, image, elements = self._record(self.item(one))
+        return {
+            "lines": ancestry(pool, image),
+            "parents": [at for at, element in enumerate(elements) if _is_cut(element)],
+        }
 
     def parent(self, one: str, element: int) -> bytes:
         """PNG: the real defect that an element was cut from, on its own photograph.
@@ -112,7 +103,7 @@ class Masks:
         Raises:
             HTTPException: 404, it was not cut from one.
         """
-        _, elements = self._record(self.item(one))
+        _, _, elements = self._record(self.item(one))
         if not 0 <= element < len(elements) or not _is_cut(elements[element]):
             raise HTTPException(404)
         ingest, origin = load_dataset(self.run / "ingest"), elements[element].provenance
@@ -122,12 +113,12 @@ class Masks:
             raise HTTPException(404)
         return _cut(read_record(ingest, image, ingest.info.get("mode", "L") == "L"), parent.mask())
 
-    def _record(self, item: RatingItem) -> tuple[ImageRecord, list[Annotation]]:
+    def _record(self, item: RatingItem) -> tuple[Dataset, ImageRecord, list[Annotation]]:
         pool = load_dataset(self.run / "pool")
         image = next((one for one in pool.images if f"pool/{one.file_name}" == item.mask.file), None)
         if image is None:
             raise HTTPException(404)
-        return image, pool.by_image().get(image.id, [])
+        return pool, image, pool.by_image().get(image.id, [])
 
 
 def _is_cut(element: Annotation) -> bool:
@@ -149,7 +140,7 @@ def _cut(pixels: np.ndarray, mask_01: np.ndarray) -> bytes:
     return cv2.imencode(".png", np.ascontiguousarray(drawn[:, :, ::-1]))[1].tobytes()
 
 
-def serve_sights(app: FastAPI, run: Path, masks: Masks) -> None:
+def serve_views(app: FastAPI, run: Path, masks: Masks) -> None:
     """The routes; all of them only read."""
     kept = {"cache-control": "private, max-age=86400, immutable"}
 
