@@ -26,7 +26,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Annotation, load_dataset
 from anomaly_gan.core.images import read_pixels
-from mask_pool.recombination.severity import main_axes
+from anomaly_gan.core.masks import Axes
 
 QUANTILE, ELONGATED = 0.05, 1.5
 
@@ -44,9 +44,9 @@ def measure(found: Iterable[tuple[str, Annotation]], part) -> tuple[np.ndarray, 
     for file, annotation in found:
         mask, own = annotation.mask(), part(file)
         shares.append(np.count_nonzero(mask & own) / np.count_nonzero(mask))
-        long, across, degrees = main_axes(mask)
-        if long >= ELONGATED * across:
-            angles.append(abs((degrees - main_axes(own)[2] + 90) % 180 - 90))
+        main = Axes.of(mask)
+        if main.ratio >= ELONGATED:
+            angles.append(abs((main.degrees - Axes.of(own).degrees + 90) % 180 - 90))
     return np.array(shares), np.array(angles)
 
 

@@ -56,6 +56,25 @@ def _decode(path: Path, content: bytes, gray: bool) -> np.ndarray:
     return pixels if gray else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
+GRAY_MEAN, GRAY_MOST = 3.0, 12.0
+"""A photograph is gray where its channels differ by no more than this in the mean, and nearly everywhere."""
+
+
+def is_gray(pixels: np.ndarray) -> bool:
+    """Whether the photograph (H, W) or (H, W, 3) holds no colour: one channel, or three equal ones."""
+    return pixels.ndim == 2 or bool(
+        np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2])
+    )
+
+
+def looks_gray(pixels: np.ndarray) -> bool:
+    """Whether it is a gray one, also where JPEG has left traces of colour in its three channels."""
+    if pixels.ndim == 2:
+        return True
+    apart = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
+    return bool(apart.mean() <= GRAY_MEAN and np.quantile(apart, 0.99) <= GRAY_MOST)
+
+
 PNG_SETTINGS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypedDict
 
 import cv2
@@ -103,6 +104,43 @@ def mask_width_px(mask_01: np.ndarray) -> float:
     framed = cv2.copyMakeBorder(mask_01[y : y + height, x : x + width], 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform((framed != 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return max(1.0, 4.0 * (float(depth[framed != 0].mean()) - 0.5))
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """Main axes of pixels, from their second moments: points are (x, y), y down.
+
+    ``centre`` (2,); ``vectors`` (2, 2), unit vectors along the longer axis and across it, of either sign; ``spread``
+    (2,), standard deviations along them. A pixel's own spread of 1/12 is in them: a line one pixel thin has a width.
+    """
+
+    centre: np.ndarray
+    vectors: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of_points(cls, points_N2: np.ndarray) -> Axes:
+        """Of at least one point."""
+        points = np.asarray(points_N2, float)
+        centre = points.mean(axis=0)
+        variances, vectors = np.linalg.eigh(np.cov(points.T, bias=True) + np.eye(2) / 12)
+        return cls(centre, vectors.T[::-1], np.sqrt(variances[::-1]))
+
+    @classmethod
+    def of(cls, mask_01: np.ndarray) -> Axes:
+        """Of a mask that is not empty."""
+        return cls.of_points(np.argwhere(mask_01)[:, ::-1])
+
+    @property
+    def ratio(self) -> float:
+        """Of the longer spread over the shorter one, at least 1."""
+        return float(self.spread[0] / self.spread[1])
+
+    @property
+    def degrees(self) -> float:
+        """Direction of the longer axis in [-90, 90), from the x axis towards y."""
+        x, y = self.vectors[0]
+        return float((np.degrees(np.arctan2(y, x)) + 90) % 180 - 90)
 
 
 def grow(mask_01: np.ndarray, distance_px: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
+from ..core.images import is_gray
 from .ledger import Notes, refuse
 
 LEAST_LEVELS = 16
@@ -13,13 +14,6 @@ SOFT_ALPHA = 0.05
 """Share of pixels that are neither clear nor opaque from which on alpha is a map, not a cut-out."""
 ROWS = 128
 """Rows converted at a time: as fractions, pixels take four times the memory."""
-
-
-def is_gray(pixels: np.ndarray) -> bool:
-    """Whether the picture holds no colour: one channel, or three equal ones."""
-    return pixels.ndim == 2 or bool(
-        np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2])
-    )
 
 
 def scale_to_8_bits(name: str, samples: np.ndarray, bits: int | None, notes: Notes) -> np.ndarray:

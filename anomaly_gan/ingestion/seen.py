@@ -10,10 +10,9 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.files import sha256_bytes
-from ..core.images import encode_png
+from ..core.images import encode_png, is_gray
 from .guarded import Answer, guarded
 from .image_files import Picture, decode_here, orient
-from .image_modes import is_gray
 from .ledger import Notes
 
 TOGETHER, TOGETHER_BYTES = 16, 4 * 2**20

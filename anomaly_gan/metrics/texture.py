@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..core.masks import Axes
+
 SIDE, COARSE = 64, 32
 ROOM = 1.15
 """Side of the upright square over the longer side of the defect in it."""
@@ -61,12 +63,9 @@ def distances(texture: np.ndarray, textures: np.ndarray) -> np.ndarray:
 
 def _upright(mask_01: np.ndarray) -> np.ndarray:
     """2x3 affine, pixel of the upright square -> pixel of the photograph (main axis horizontal)."""
-    rows, columns = np.nonzero(mask_01)
-    points = np.stack([columns, rows], axis=1).astype(np.float64)
-    # 1/12 is a pixel's own spread: a mask one pixel thin still has a width
-    _, axes = np.linalg.eigh(np.cov(points.T, bias=True) + np.eye(2) / 12.0)
-    axes = axes[:, ::-1]
-    middle = points.mean(axis=0)
+    points = np.argwhere(mask_01)[:, ::-1].astype(np.float64)
+    main = Axes.of_points(points)
+    middle, axes = main.centre, main.vectors.T
     along = (points - middle) @ axes
     low, high = along.min(axis=0) - 0.5, along.max(axis=0) + 0.5
     scale = float((high - low).max()) * ROOM / SIDE

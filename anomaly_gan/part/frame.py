@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..core.masks import Axes
 from .foreground import Foreground
 
 BINS = 48
@@ -55,8 +56,10 @@ class Frame:
             np.maximum.at(reach, bins, np.hypot(x, y) + 0.5)
             reach = _smooth(np.where(reach > 0, reach, np.nan), around=True)
             return cls(kind, centre, size, 0.0, 0.0, size, np.zeros(1), reach)
-        axis = main_axis(points)
-        axis = -axis if backwards else axis
+        axis = Axes.of_points(points).vectors[0]
+        # to the right, or down; ``backwards`` turns that round
+        left = axis[0] < -1e-9 or (abs(axis[0]) <= 1e-9 and axis[1] < 0)
+        axis = -axis if left != backwards else axis
         across_axis = np.array([-axis[1], axis[0]])
         along, across = (points - centre) @ axis, (points - centre) @ across_axis
         begin, length = float(along.min() - 0.5), float(np.ptp(along) + 1)
@@ -109,18 +112,6 @@ class Frame:
         """A value of the outline at ``at`` in [0, 1], the end's beyond it."""
         places = (np.arange(BINS) + 0.5) / BINS
         return float(np.interp(at, places, values, period=1.0 if self.kind == "round" else None))
-
-
-def main_axis(points: np.ndarray) -> np.ndarray:
-    """Unit vector (2,) of the longest axis of (N, 2) points, pointing right (or down)."""
-    axis = np.linalg.eigh(np.cov(points.T) + np.eye(2) / 12)[1][:, 1]
-    return -axis if axis[0] < -1e-9 or (abs(axis[0]) <= 1e-9 and axis[1] < 0) else axis
-
-
-def elongation(points: np.ndarray) -> float:
-    """Ratio of the standard deviations along and across the main axis, at least 1."""
-    values = np.linalg.eigvalsh(np.cov(points.T) + np.eye(2) / 12)
-    return float(np.sqrt(values[1] / values[0]))
 
 
 def _smooth(values: np.ndarray, around: bool = False) -> np.ndarray:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.masks import Axes
 from .foreground import Foreground
-from .frame import Frame, Kind, elongation
+from .frame import Frame, Kind
 
 LOOKED_AT = 40
 """Sound photographs from which the part is learned, spread over all."""
@@ -95,7 +96,7 @@ class PartModel:
 
 
 def _kind(parts: list[Foreground]) -> Kind:
-    if float(np.median([elongation(part.points()) for part in parts])) >= LONG:
+    if float(np.median([Axes.of_points(part.points()).ratio for part in parts])) >= LONG:
         return "axis"
     silhouettes = [_silhouette(part) for part in parts]
     middle = np.mean(silhouettes, axis=0) >= 0.5

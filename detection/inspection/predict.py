@@ -14,11 +14,11 @@ import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.images import is_gray
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.core.workfolder import REJECTS, refuse_foreign, work_folder
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
-from anomaly_gan.ingestion.image_modes import is_gray
 from anomaly_gan.ingestion.ledger import Ledger
 
 from ..dense.instances import Found, Inspected

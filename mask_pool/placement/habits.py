@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from anomaly_gan.core.masks import Axes
 from anomaly_gan.part.foreground import Foreground
 from anomaly_gan.part.frame import Frame
 from anomaly_gan.part.model import PartModel
 
 from ..elements.real import Element
-from ..recombination.severity import main_axes
-from ..recombination.spread import Spread, kernel_width, rayleigh
+from ..recombination.spread import ELONGATED, Spread, kernel_width, rayleigh
 
 PRIOR_PLACE = 0.05
 """Spread of places (shares of the part's length, or width) believed in before any is seen."""
@@ -148,9 +148,9 @@ def _axes(elements: Sequence[Element]) -> list[tuple[Element, float]]:
     """The elements that have a direction, and it, in radians."""
     found = []
     for element in elements:
-        long, across, degrees = main_axes(element.bitmap)
-        if long >= 1.5 * across:
-            found.append((element, math.radians(degrees)))
+        main = Axes.of(element.bitmap)
+        if main.ratio >= ELONGATED:
+            found.append((element, math.radians(main.degrees)))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from anomaly_gan.core.masks import grow
+from anomaly_gan.core.masks import Axes, grow
 
 PLACE_NAMES = ("x", "y", "border", "gray_near", "gray_far", "texture_near", "texture_far", "along", "across", "inside")
 LARGEST_PX = 256 * 256
@@ -108,14 +108,13 @@ def _object(small: np.ndarray, blur: float) -> tuple[np.ndarray, np.ndarray, np.
         nothing = np.zeros_like(small)
         return nothing, nothing, nothing
     points = np.argwhere(found)[:, ::-1].astype(np.float64)
-    middle = points.mean(axis=0)
-    variances, axes = np.linalg.eigh(np.cov((points - middle).T) + np.eye(2) / 12)
-    axis = axes[:, 1]
+    main = Axes.of_points(points)
+    middle, axis = main.centre, main.vectors[0]
     places = (points - middle) @ axis
     # the third moment tells which end is heavier: its mass lies nearer to the middle
     axis = -axis if np.mean(places**3) > 0 else axis
     y, x = np.mgrid[: small.shape[0], : small.shape[1]].astype(np.float64)
-    along = ((x - middle[0]) * axis[0] + (y - middle[1]) * axis[1]) / np.sqrt(variances[1])
-    across = np.abs((y - middle[1]) * axis[0] - (x - middle[0]) * axis[1]) / np.sqrt(variances[0])
+    along = ((x - middle[0]) * axis[0] + (y - middle[1]) * axis[1]) / main.spread[0]
+    across = np.abs((y - middle[1]) * axis[0] - (x - middle[0]) * axis[1]) / main.spread[1]
     inside = _blurred(found.astype(np.float32), blur)
     return np.clip(along, -4, 4), np.minimum(across, 4), inside

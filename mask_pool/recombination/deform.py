@@ -15,6 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from anomaly_gan.core.masks import Axes
+
 from ..elements.real import tight
 from .topology import SIMPLE, parts_and_holes
 
@@ -229,9 +231,8 @@ def _cut_largest(bitmap: np.ndarray, gap_px: float, rng: np.random.Generator) ->
     points = np.argwhere(part)[:, ::-1].astype(float)
     if len(points) < 3:
         return None
-    centred = points - points.mean(axis=0)
-    axes = np.linalg.eigh(centred.T @ centred)[1]
-    main = math.atan2(axes[1, 1], axes[0, 1])
+    x, y = Axes.of_points(points).vectors[0]
+    main = math.atan2(y, x)
     rows, columns = np.indices(bitmap.shape)
     for attempt in range(CUT_TRIES):
         slant = float(rng.normal(0.0, 0.25 + 0.05 * attempt))

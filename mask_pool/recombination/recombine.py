@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anomaly_gan.core.masks import grow
+from anomaly_gan.core.masks import Axes, grow
 
 from ..elements.real import Element, tight
 from . import deform
-from .severity import main_axes, measure
+from .severity import measure
 
 FIT_STEPS = 12
 """Shrinking steps until a turned element fits its photograph; each takes off at least 2 %, most need one."""
@@ -169,7 +169,7 @@ def turn(element: Element, rotation_deg: float, scale: float, flip: bool, stretc
 def _stretching(element: Element, stretch: float) -> np.ndarray:
     """Linear map (2, 2) along the main axis; along the nearest side where a border cut the element off, so that its
     straight edge stays straight."""
-    axis = main_axes(element.bitmap)[2]
+    axis = Axes.of(element.bitmap).degrees
     angle = math.radians(90.0 * round(axis / 90) if element.cut_sides else round(axis, 6))
     turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     return turned @ np.diag([math.sqrt(stretch), 1 / math.sqrt(stretch)]) @ turned.T

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from anomaly_gan.core.masks import Axes
+
 
 @dataclass(frozen=True)
 class Measures:
@@ -43,18 +45,5 @@ def measure(mask_01: np.ndarray) -> Measures:
     hull = cv2.convexHull(points.astype(np.int32)).reshape(-1, 2).astype(float)
     between = hull[:, None] - hull[None]
     length = 1.0 + float(np.sqrt((between**2).sum(axis=2).max()))
-    long, across, _ = main_axes(mask_01)
     parts = cv2.connectedComponents((np.asarray(mask_01) != 0).astype(np.uint8), connectivity=8)[0] - 1
-    return Measures(int(rows.size), length, long / across, parts)
-
-
-def main_axes(mask_01: np.ndarray) -> tuple[float, float, float]:
-    """Standard deviations (pixels) along and across the main axis, and that axis' direction in (-90, 90] degrees."""
-    rows, columns = np.nonzero(mask_01)
-    points = np.stack([columns, rows]).astype(float)
-    # 1/12 is a pixel's own spread: a mask one pixel thin still has a width
-    spread = np.cov(points, bias=True) if rows.size > 1 else np.zeros((2, 2))
-    values, axes = np.linalg.eigh(spread + np.eye(2) / 12)
-    degrees = float(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])))
-    degrees = (degrees + 90) % 180 - 90
-    return float(np.sqrt(values[1])), float(np.sqrt(values[0])), degrees
+    return Measures(int(rows.size), length, Axes.of_points(points).ratio, parts)

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from anomaly_gan.core.masks import Axes
+
 from ..elements.real import Element
-from .severity import main_axes
 
 ELONGATED = 1.5
 """Masks less long than so many times their width have no direction."""
@@ -65,12 +66,12 @@ class Spread:
 
     @classmethod
     def _of_shapes(cls, elements: Sequence[Element], scale: tuple[float, float]) -> Spread:
-        axes = [main_axes(element.bitmap) for element in elements]
-        directed = [at for at, (long, across, _) in enumerate(axes) if long >= ELONGATED * across]
+        axes = [Axes.of(element.bitmap) for element in elements]
+        directed = [at for at, main in enumerate(axes) if main.ratio >= ELONGATED]
         objects = len({elements[at].parent_group for at in directed})
         if len(directed) < DIRECTED_SHARE * len(elements):
             return cls("round", objects, len(directed), None, None, None, 180.0, scale, True)
-        angles = np.radians([axes[at][2] for at in directed])
+        angles = np.radians([axes[at].degrees for at in directed])
         groups = [elements[at].parent_group for at in directed]
         return cls.of_angles(angles, groups, scale)
 

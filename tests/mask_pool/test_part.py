@@ -10,6 +10,7 @@ import pytest
 from drawn_bolts import SIDE, bolt, bolts_in
 
 from anomaly_gan.core.dataset import Dataset
+from anomaly_gan.core.masks import Axes
 from anomaly_gan.part.foreground import find_foreground
 from anomaly_gan.part.frame import Frame
 from anomaly_gan.part.model import PartModel
@@ -19,7 +20,6 @@ from mask_pool.elements.real import cut_prior
 from mask_pool.placement.habits import share_on
 from mask_pool.placement.on_part import open_part
 from mask_pool.placement.reals import Scenes
-from mask_pool.recombination.severity import main_axes
 
 
 def texture(seed: int) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_masks_lie_on_the_part_and_are_turned_with_it(bolts: Dataset) -> None:
         for one in item.placed:
             own = one.full_mask(SIDE, SIDE)
             shares.append(np.count_nonzero(own & mask) / np.count_nonzero(own))
-            turned.append(abs((main_axes(own)[2] - degrees) % 180 - 90))
+            turned.append(abs((Axes.of(own).degrees - degrees) % 180 - 90))
             along = one.place["along"]
             assert one.place["place"] == "part" and 0.6 < along < 1.0  # near the end of the shank, never at the head
     assert min(shares) > 0.6 and np.median(turned) < 15

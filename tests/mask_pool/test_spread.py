@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.masks import Axes
 from mask_pool.build.config import PoolConfig
 from mask_pool.elements.real import Element, tight
-from mask_pool.recombination.severity import main_axes
 from mask_pool.recombination.shaping import Shaper
 from mask_pool.recombination.spread import Spread, rayleigh
 
@@ -41,7 +41,7 @@ def test_masks_keep_to_the_direction_of_the_real_ones() -> None:
     rules, rng = PoolConfig().rules_of("crack", found), np.random.default_rng(2)
     shaper = Shaper.of(rules, elements)
     made = [shaper.shape(elements[index % 24], rng) for index in range(200)]
-    turned = np.array([main_axes(one.bitmap)[2] for one in made if one is not None])
+    turned = np.array([Axes.of(one.bitmap).degrees for one in made if one is not None])
     steepest = np.abs(angles).max()
     assert np.mean(np.abs(turned) > steepest + 10) < 0.02  # half of them without the spread
     assert np.std(turned) > np.std(angles)

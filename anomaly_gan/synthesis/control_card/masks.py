@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import InputError
-from ...core.masks import grow, union
+from ...core.masks import Axes, grow, union
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ..paint.placement import Instances, Placement, place
@@ -82,10 +82,10 @@ def measure(
         fills.append(float((levels[inside] > changed_by).mean()))
         seen = (levels > changed_by) & inside
         if seen.sum() >= 8:
-            shifts.append(float(np.hypot(*(_centre(seen) - _centre(inside)))))
-            (own, ratio), (found, _) = _axis(inside), _axis(seen)
-            if ratio >= ELONGATED:
-                turns.append(abs((own - found + 90) % 180 - 90))
+            own, found = Axes.of(inside), Axes.of(seen)
+            shifts.append(float(np.hypot(*(found.centre - own.centre))))
+            if own.ratio >= ELONGATED:
+                turns.append(abs((own.degrees - found.degrees + 90) % 180 - 90))
     return {
         "outside": int((levels[grow(label, support_px) == 0] > 0).sum()),
         "fill": fills,
@@ -94,17 +94,6 @@ def measure(
         "changed": float((levels[label != 0] > 0).mean()),
         "number": len(placed),
     }
-
-
-def _centre(chosen: np.ndarray) -> np.ndarray:
-    return np.array(np.nonzero(chosen), float).mean(axis=1)
-
-
-def _axis(chosen: np.ndarray) -> tuple[float, float]:
-    """Direction of the main axis in degrees, and the ratio of both axes' standard deviations."""
-    points = np.array(np.nonzero(chosen), float)
-    values, axes = np.linalg.eigh(np.cov(points, bias=True) + np.eye(2) / 12)
-    return float(np.degrees(np.arctan2(axes[0, 1], axes[1, 1]))), float(np.sqrt(values[1] / values[0]))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...core.masks import mask_box_xywh
+from ...core.masks import Axes, mask_area, mask_box_xywh
 from ...part.foreground import Foreground
 from ...part.frame import Frame
 
@@ -129,13 +129,10 @@ class Likelihood:
 
 def axis_deg(mask_01: np.ndarray) -> float | None:
     """Direction of the longer axis, degrees in [0, 180) from the horizontal (y up); None where it is not ``LONG``."""
-    y, x = np.nonzero(mask_01)
-    if len(x) < 5:
+    if mask_area(mask_01) < 5:
         return None
-    values, vectors = np.linalg.eigh(np.cov(np.stack([x, y]).astype(float)) + np.eye(2) / 12)
-    if values[1] < LONG**2 * values[0]:
-        return None
-    return float(np.degrees(np.arctan2(-vectors[1, 1], vectors[0, 1])) % 180)
+    axes = Axes.of(mask_01)
+    return None if axes.ratio < LONG else -axes.degrees % 180
 
 
 def painted_out(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:

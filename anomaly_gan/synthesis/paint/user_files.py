@@ -9,6 +9,7 @@ import numpy as np
 from ...core.config import nearest
 from ...core.dataset import load_dataset
 from ...core.errors import InputError
+from ...core.images import is_gray
 from ...core.masks import union
 from ...ingestion.classes import ClassMap
 from ...ingestion.formats.labelme import (
@@ -20,7 +21,6 @@ from ...ingestion.formats.labelme import (
     is_background,
 )
 from ...ingestion.image_files import MAX_BYTES, decode_photo, orient
-from ...ingestion.image_modes import is_gray
 from ...ingestion.json_reader import kind_of, parse_json
 from ...ingestion.ledger import Notes, refuse
 from ...ingestion.mask_files import COVERED, components, decode_parts

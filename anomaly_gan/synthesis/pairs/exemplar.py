@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.manifest import check_product
+from ...core.masks import Axes
 from .layer import FLOOR, REACH_PX, Layer, learn_follows, surroundings
 
 FILE, OLDER_FILE = "exemplars.safetensors", "examples.safetensors"
@@ -53,11 +54,11 @@ class Strip:
     def of(cls, mask_01: np.ndarray) -> Strip:
         """The mask's strip; the mask must have a pixel."""
         points = np.argwhere(mask_01)[:, ::-1].astype(float)
-        centre = points.mean(0)
-        spreads, vectors = np.linalg.eigh((points - centre).T @ (points - centre))
-        axes = vectors.T[::-1] * np.where(vectors.T[::-1].sum(1, keepdims=True) < 0, -1, 1)
-        if spreads[1] < ROUND**2 * spreads[0]:
-            axes = np.eye(2)
+        main = Axes.of_points(points)
+        centre = main.centre
+        axes = (
+            main.vectors * np.where(main.vectors.sum(1, keepdims=True) < 0, -1, 1) if main.ratio >= ROUND else np.eye(2)
+        )
         along, across = axes @ (points - centre).T
         begin, end = along.min() - 0.5, along.max() + 0.5
         place = np.minimum((PLACES * (along - begin) / (end - begin)).astype(int), PLACES - 1)

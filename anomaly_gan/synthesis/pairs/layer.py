@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...core.images import looks_gray
 from ...core.masks import grow
 
 REACH_PX = 3
@@ -39,8 +40,6 @@ LOW_PX = 7
 """The surface without its grain: a bilateral filter of this diameter, so that edges stay."""
 FLOOR = 64.0
 """Added to grey levels before their ratio is taken, so that dark surroundings do not blow it up."""
-GRAY_MEAN, GRAY_MOST = 3.0, 12.0
-"""A photograph is gray where its channels differ by no more than this in the mean, and nearly everywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ class Layer:
         if not (self.alpha > 0).any():
             return ground
         shown, surface, alpha = self.shown, self.surface, self.alpha
-        if shown.ndim == 3 and is_gray(ground):
+        if shown.ndim == 3 and looks_gray(ground):
             shown, surface = shown.mean(axis=2), surface.mean(axis=2)
         if ground.ndim == 3:
             shown, surface = (plane if plane.ndim == 3 else plane[:, :, None] for plane in (shown, surface))
@@ -120,14 +119,6 @@ def grain(pixels: np.ndarray, where: np.ndarray) -> float:
     fine = (gray - cv2.GaussianBlur(gray, (3, 3), 0))[where]
     # the blur itself takes a part of white noise along: what is left is 0.77 of it
     return float(1.4826 * np.median(np.abs(fine)) / 0.77) if len(fine) else 0.0
-
-
-def is_gray(pixels: np.ndarray) -> bool:
-    """Whether a photograph (H, W, 3) is a gray one stored in three channels (JPEG leaves traces of colour)."""
-    if pixels.ndim == 2:
-        return True
-    apart = pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)
-    return bool(apart.mean() <= GRAY_MEAN and np.quantile(apart, 0.99) <= GRAY_MOST)
 
 
 def _alpha(pixels: np.ndarray, difference: np.ndarray, mask_01: np.ndarray) -> np.ndarray:

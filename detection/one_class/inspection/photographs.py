@@ -11,12 +11,12 @@ import numpy as np
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file
+from anomaly_gan.core.images import is_gray
 from anomaly_gan.core.progress import track
 from anomaly_gan.ingestion.depth import find_depth
 from anomaly_gan.ingestion.formats.mask_png import pairs_of
 from anomaly_gan.ingestion.formats.mvtec import objects_of
 from anomaly_gan.ingestion.image_files import MAX_BYTES, decode_photo, orient
-from anomaly_gan.ingestion.image_modes import is_gray
 from anomaly_gan.ingestion.ledger import Ledger, Notes, refuse
 from anomaly_gan.ingestion.source_tree import MAGIC, PHOTO_SUFFIXES, SourceTree, ignore_others, list_tree, suffix_of
 

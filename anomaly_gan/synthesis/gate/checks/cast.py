@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...pairs.layer import is_gray
+from ....core.images import looks_gray
 from ..candidate import Candidate, Finding, Outcome, Setting
 
 MEASURES = ("cast_levels",)
@@ -16,7 +16,7 @@ def check(candidate: Candidate, setting: Setting) -> Outcome:
     """H7 a colour cast on a gray photograph: the largest mean distance between channels under a mask, beyond what the
     photograph has there itself."""
     assert candidate.base is not None
-    if candidate.pixels.ndim == 2 or not is_gray(candidate.base):
+    if candidate.pixels.ndim == 2 or not looks_gray(candidate.base):
         return Outcome((), {"cast_levels": 0.0})
     apart = [np.ptp(pixels.astype(np.int16), axis=2) for pixels in (candidate.pixels, candidate.base)]
     casts = [float((apart[0] - apart[1])[mask != 0].mean()) for mask in candidate.masks if mask.any()]

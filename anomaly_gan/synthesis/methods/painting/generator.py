@@ -18,13 +18,13 @@ from torch import nn
 
 from ....core.dataset import Annotation
 from ....core.errors import InputError
+from ....core.images import looks_gray
 from ....core.manifest import check_product, read_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
 from ...pairs.exemplar import FILE as EXEMPLARS_FILE
 from ...pairs.exemplar import Exemplar, load_exemplars, nearest_in_size, warp_both
-from ...pairs.layer import is_gray
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
 from .networks import SOFTNESS_PX, build_framing, build_generator, build_painter, painter_settings
@@ -308,7 +308,7 @@ def _paste(
 ) -> np.ndarray:
     """``pixels`` with alpha times the difference added; where alpha is 0 every pixel stays the same byte. A gray
     photograph stored in three channels gets no colour."""
-    if window.ndim == 3 and is_gray(window):
+    if window.ndim == 3 and looks_gray(window):
         difference_CHW = np.broadcast_to(difference_CHW.mean(axis=0, keepdims=True), difference_CHW.shape)
     change = difference_CHW[0] * alpha if window.ndim == 2 else (difference_CHW * alpha).transpose(1, 2, 0)
     mixed = (window.astype(np.float32) + change * 127.5).round().clip(0, 255).astype(np.uint8)
