@@ -1,8 +1,8 @@
 // Generated photographs one by one, at 1:1: accept, reject, wrong category, why.
+import { isDoubleClick } from "./page.js";
 import { Queue, randomKey } from "./queue.js";
 import { View } from "./view.js";
 
-const CLICK_MS = 350;  // a second click sooner than this is a double click, not a second decision
 const NEWS_MS = 5000;
 const REASONS = ["no defect to be seen", "its edge shows", "at an impossible place", "of an impossible size or shape",
   "unlike the material"];
@@ -15,7 +15,7 @@ const COMMANDS = { a: "accept", r: "reject", w: "wrong", c: "why", u: "undo", ba
 
 export class Review {
   constructor(studio, drawer, forget) {
-    Object.assign(this, { studio, forget, items: [], standing: {}, keys: {}, done: [], place: 0, clicked: 0, seq: 0 });
+    Object.assign(this, { studio, forget, items: [], standing: {}, keys: {}, done: [], place: 0, seq: 0 });
     this.$ = studio.$;
     this.queue = new Queue(drawer, (action) => this.#send(action),
       { changed: () => studio.tell(this.queue), refused: (action, status) => this.#refused(status) });
@@ -93,8 +93,7 @@ export class Review {
   // ---- deciding
   #decide(decision, more = {}) {
     const item = this.item;
-    if (!item || performance.now() - this.clicked < CLICK_MS && this.byClick) return;
-    this.clicked = performance.now();
+    if (!item) return;
     const before = this.standing[item.id], action = { key: randomKey(), item: item.id, version: item.version, decision,
       why: this.#why(), expects: this.keys[item.id] ?? "", ...more };
     this.done.push({ item, key: action.key, before: before?.mine ? before : null });
@@ -208,15 +207,13 @@ export class Review {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     button.append(Object.assign(document.createElement("b"), { textContent: text }), Object.assign(document.createElement("kbd"), { textContent: key }));
     button.dataset.key = key;
-    button.addEventListener("click", () => { act(); button.blur(); });
+    button.addEventListener("click", (event) => { act(event); button.blur(); });
     return button;
   }
 
   #build() {
-    REASONS.forEach((reason, at) => this.$("reasons").append(this.#button(reason, String(at + 1), () => {
-      this.byClick = true;
-      this.#decide("reject", { why: this.#why(reason) });
-      this.byClick = false;
+    REASONS.forEach((reason, at) => this.$("reasons").append(this.#button(reason, String(at + 1), (event) => {
+      if (!isDoubleClick(event)) this.#decide("reject", { why: this.#why(reason) });
     })));
     for (const [key, meaning] of KEYS) {
       this.$("keys").append(Object.assign(document.createElement("dt"), { textContent: key }),
@@ -232,9 +229,7 @@ export class Review {
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-do]");
       if (!button || !this.shown) return;
-      this.byClick = true;
-      this.#do(button.dataset.do);
-      this.byClick = false;
+      if (!(/accept|reject|undo/.test(button.dataset.do) && isDoubleClick(event))) this.#do(button.dataset.do);
       button.blur();
     });
   }

@@ -1,15 +1,14 @@
 import { Drawer, Queue, randomKey } from "./queue.js";
 import { View } from "./view.js";
 import { helpRows, readKey } from "./keys.js";
-import { $, askForName, listenForEntry, named, Server, toast } from "./page.js";
+import { $, askForName, isDoubleClick, listenForEntry, named, Server, toast } from "./page.js";
 
 const QUESTIONS = {
   shape: "Would a real defect of this kind have such a shape?", place: "Could such a defect be at this place?",
   scale: "Is it as large as such defects are?", orientation: "Would it lie this way round?",
   real: "Is the defect in this photograph real, or generated?",
 };
-const CLICK_MS = 350;  // a second click sooner than this is a double click, not a second answer
-let rater, drawer, queue, view, items = [], state = {}, done = [], now = null, clicked = 0;
+let rater, drawer, queue, view, items = [], state = {}, done = [], now = null;
 
 // ---- talking to the server
 const server = new Server(15000, () => named(rater));
@@ -181,9 +180,8 @@ function gradeButton(grade, name, ...parts) {
   const button = Object.assign(document.createElement("button"), { className: `grade ${name}` });
   button.append(...parts);
   button.dataset.grade = grade;
-  button.addEventListener("click", () => {
-    if (performance.now() - clicked < CLICK_MS) return;
-    clicked = performance.now();
+  button.addEventListener("click", (event) => {
+    if (isDoubleClick(event)) return;
     give(grade);
     button.blur();
   });
@@ -247,9 +245,7 @@ function listen() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;
-    const again = /undo|skip/.test(button.dataset.do) && performance.now() - clicked < CLICK_MS;
-    clicked = performance.now();
-    if (!again) commands[button.dataset.do]();
+    if (!(/undo|skip/.test(button.dataset.do) && isDoubleClick(event))) commands[button.dataset.do]();
     button.blur();
   });
   document.addEventListener("keydown", (event) => {

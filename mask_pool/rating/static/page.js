@@ -3,6 +3,15 @@ import { randomKey } from "./queue.js";
 
 export const $ = (id) => document.getElementById(id);
 
+// A click sooner than this after one that counted belongs to the same double click and gives no second answer.
+const CLICK_MS = 350;
+let counted = -CLICK_MS;
+export function isDoubleClick(event) {
+  if (event.timeStamp - counted < CLICK_MS) return true;
+  counted = event.timeStamp;
+  return false;
+}
+
 let fading;
 export function toast(text) {
   $("toast").textContent = text;
