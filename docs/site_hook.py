@@ -30,7 +30,7 @@ Every field of the [configuration](configuration.md) that a verb with `--set` wo
 
 
 def command_line() -> str:
-    """Every verb: what it does, its options with their help, its example."""
+    """Every verb: what it does, how long that takes, examples, its options with their help."""
     import typer
 
     from anomaly_gan.cli.main import app
@@ -38,12 +38,11 @@ def command_line() -> str:
     lines = ["# Command line", "", FIELDS, ""]
     for name, command in _verbs(typer.main.get_command(app), ""):
         lines += [f"## anomaly-gan {name}", "", inspect.cleandoc(command.help or ""), ""]
+        lines += [f"Takes: {command.takes}.", "", "```", *command.examples(), "```", ""]
         rows = [(_spelling(one), getattr(one, "help", None) or "") for one in command.params if one.name != "help"]
         if rows:
             lines += ["| option | meaning |", "|---|---|"]
             lines += [f"| `{spelling}` | {_cell(words)} |" for spelling, words in rows]
-        if command.epilog:
-            lines += ["", "```", command.epilog, "```"]
         lines.append("")
     return "\n".join(lines)
 

@@ -14,16 +14,13 @@ from .options import MethodName, Settings
 def add_control(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     app.command("paint", epilog=PAINT_EXAMPLES)(paint)
-    app.command(
-        "control-card", epilog="Example: anomaly-gan control-card runs/tiles --exposures 'exp(\\d)_' --out runs/card"
-    )(control_card)
+    app.command("control-card", epilog="anomaly-gan control-card runs/tiles --exposures 'exp(\\d)_'")(control_card)
 
 
-PAINT_EXAMPLES = (
-    "Examples: anomaly-gan paint part.png --model runs/mine/train@anomaly_gan --mask crack.png --category crack --out "
-    "painted;  the same with --severity 0.8 --count 5;  with --at 120,80 --turn 30 --number 3;  with --light=-0.7;  "
-    "anomaly-gan paint part.png --model runs/mine/train@anomaly_gan --mask part.json --out painted"
-)
+PAINT_EXAMPLES = """\
+anomaly-gan paint part.png --model runs/mine/train@anomaly_gan --mask part.json --out painted
+anomaly-gan paint part.png --model runs/mine/train@anomaly_gan --mask crack.png --category crack --severity 0.8 --out p2
+"""
 
 
 def paint(
@@ -87,20 +84,18 @@ def control_card(
         Path | None, typer.Option(help="Folder of the card; default RUN/control@METHOD, where the report shows it.")
     ] = None,
     method: MethodName = "anomaly_gan",
-    exposures: Annotated[
-        str | None,
-        typer.Option(help="Expression that finds the exposure in a file's name: learns the light from pairs."),
-    ] = None,
     settings: Settings = [],
 ) -> None:
-    """Measure what severity, size, light, category and mask do: does the picture follow?"""
+    """Measure what severity, size, light, category and mask do: does the picture follow?
+
+    --exposures REGEX finds the exposure in a file's name: the light is then learnt from pairs of photographs.
+    """
     from ..core.config import apply_settings, build
     from ..synthesis.control_card.config import CardConfig
     from ..synthesis.control_card.stage import make_card, sentences
 
     said = common(settings)
-    given = {"method": method} | ({} if exposures is None else {"exposures": exposures})
-    config = build(CardConfig, apply_settings(given, said.settings), "control-card")
+    config = build(CardConfig, apply_settings({"method": method}, said.settings), "control-card")
     folder = out or run / f"control@{method}"
     for line in sentences(make_card(run, config, said.seed or 0, said.device or "auto", folder)):
         typer.echo(line)

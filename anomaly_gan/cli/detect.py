@@ -19,8 +19,7 @@ detect_app = typer.Typer(
 
 @detect_app.command(
     "train",
-    epilog="Example: anomaly-gan detect train runs/mine/ingest --out runs/mine/detector --false-alarm 0.02. "
-    "Some 200 defective photographs of 350 pixels take about ten minutes on one core; killed, it goes on where it was.",
+    epilog="anomaly-gan detect train runs/mine/ingest --out runs/mine/detector --false-alarm 0.02",
 )
 def detect_train(
     dataset: Annotated[
@@ -52,7 +51,7 @@ def detect_train(
 
 @detect_app.command(
     "eval",
-    epilog="Example: anomaly-gan detect eval --model runs/mine/detector --data runs/mine/ingest --out runs/mine/eval",
+    epilog="anomaly-gan detect eval --model runs/mine/detector --data runs/mine/ingest --out runs/mine/eval",
 )
 def detect_eval(
     model: Model,
@@ -69,8 +68,7 @@ def detect_eval(
 
 @detect_app.command(
     "predict",
-    epilog="Example: anomaly-gan detect predict new_photos --model runs/mine/detector --out found. "
-    "A photograph of 350 pixels takes about 0.1 s on one core.",
+    epilog="anomaly-gan detect predict new_photos --model runs/mine/detector --out found",
 )
 def detect_predict(
     photos: Annotated[Path, typer.Argument(help="Folder of photographs, at any depth, or one photograph.")],
@@ -103,7 +101,7 @@ def detect_predict(
         raise CheckFailed(problem)
 
 
-@detect_app.command("export", epilog="Example: anomaly-gan detect export --model runs/mine/detector --out crack.onnx")
+@detect_app.command("export", epilog="anomaly-gan detect export --model runs/mine/detector --out crack.onnx")
 def detect_export(
     model: Model,
     out: Annotated[Path, typer.Option(help="The file to write: .onnx, or .xml for OpenVINO.")],

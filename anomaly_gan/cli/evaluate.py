@@ -14,7 +14,7 @@ verbs = typer.Typer()
 
 
 @verbs.command(
-    epilog="Examples: anomaly-gan evaluate runs/mine/gate@anomaly_gan/images photos/defects;  "
+    epilog="anomaly-gan evaluate runs/mine/gate@anomaly_gan/images photos/defects\n"
     "anomaly-gan evaluate made real --metrics fid,lpips --mode legacy --out figures.json"
 )
 def evaluate(

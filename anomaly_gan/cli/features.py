@@ -12,7 +12,7 @@ def add_features(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command(
         "features",
-        epilog="Example: anomaly-gan train --run runs/mine --set keep_every=500, and then "
+        epilog="anomaly-gan train --run runs/mine --set keep_every=500\n"
         "anomaly-gan features runs/mine --set view=defect",
     )(features)
 

@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_origin
 
 from typer.core import TyperCommand
 
 from ..core.errors import ConfigError
 from ..core.lazy import named
+from ..core.renamed import notice
 
 if TYPE_CHECKING:
     from ..core.config import Config
@@ -46,6 +47,17 @@ SECTIONS = {
 """Verb -> the section that its ``--set`` changes; the others with ``--set`` take ``OF_ALL`` alone."""
 OLD_NAMES = {"generate": {"category": "categories"}}
 """Verb -> an option of before -> the field that it is."""
+ADDRESS = {"--address": "--engine=ray:{}"}
+OLD_OPTIONS: dict[str, dict[str, str]] = {
+    **dict.fromkeys(("run", "generate", "gate", "one-class benchmark"), ADDRESS),
+    "compare": {**ADDRESS, "--run": "{}"},
+    "export": {"--data": "--run={}"},
+    "one-class study": {"--arm": "--method={}"},
+    "pool draw": {"--no-launch": "--labelme=none"},
+    "pool export-scores": {"--drawings": "--what={}"},
+    "pool rate": {"--drawings": "--what={}", "--no-token": "--token=none", "--token-file": "--token={}"},
+}
+"""Verb -> an option of before -> what says it now; ``{}`` is its value, and one without takes none."""
 
 
 class Common(NamedTuple):
@@ -75,9 +87,11 @@ class Verb(TyperCommand):
     """A verb whose unknown options are looked up among the fields of its section."""
 
     verb: ClassVar[str] = ""
+    takes: ClassVar[str] = ""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         declared = {spelling for one in self.params for spelling in (*one.opts, *one.secondary_opts)}
+        args = renewed(self.verb, args)
         return super().parse_args(ctx, spelled_out(self.verb, declared, args) if "--set" in declared else args)
 
     def short(self) -> list[str]:
@@ -88,11 +102,45 @@ class Verb(TyperCommand):
         names = dict.fromkeys((*OF_ALL, *_fields(self.verb), *OLD_NAMES.get(self.verb, {})))
         return [f"--{name.replace('_', '-')}" for name in names if name not in declared]
 
+    def examples(self) -> list[str]:
+        """Whole command lines, ready to be copied."""
+        return (self.epilog or "").splitlines()
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """What it does, how long it takes and an example come before the options: they stand on the first screen."""
+        super().format_help_text(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            if self.takes:
+                formatter.write_text(f"Takes: {self.takes}.")
+                formatter.write_paragraph()
+            for line in self.examples():
+                formatter.write(f"  $ {line}\n")  # unwrapped: a line that is broken cannot be pasted
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         if names := self.short():
             with formatter.section("Short for --set NAME=VALUE"):
                 formatter.write_text(", ".join(names))
-        super().format_epilog(ctx, formatter)
+
+
+def renewed(verb: str, args: list[str]) -> list[str]:
+    """``args`` with every option of before said as it is said now, behind the others, and a line of notice each."""
+    older, waiting = OLD_OPTIONS.get(verb, {}), list(args)
+    result: list[str] = []
+    new: list[str] = []
+    while waiting and waiting[0] != "--":
+        word = waiting.pop(0)
+        option, equals, value = word.partition("=")
+        if option not in older:
+            result.append(word)
+            continue
+        if "{}" in older[option] and not equals:
+            if not waiting:
+                raise ConfigError(f"{option}: needs a value")
+            value = waiting.pop(0)
+        new.append(older[option].format(value))
+        notice(option, new[-1])
+    return [*result, *new, *waiting]
 
 
 def spelled_out(verb: str, declared: set[str], args: list[str]) -> list[str]:
@@ -107,9 +155,6 @@ def spelled_out(verb: str, declared: set[str], args: list[str]) -> list[str]:
             return [*result, *_settings(verb, given), word, *waiting]
         if not word.startswith("--") or option in (*declared, "--help"):
             result.append(word)
-            continue
-        if option == "--address" and "--engine" in declared:  # one option with --engine since
-            result += ["--engine", f"ray:{value if equals else waiting.pop(0)}"]
             continue
         name = option[2:].replace("-", "_")
         name = OLD_NAMES.get(verb, {}).get(name, name)
@@ -161,6 +206,6 @@ def _kinds(verb: str, name: str) -> set[Any]:
     for part in name.split("."):
         fields = getattr(annotation, "model_fields", None)
         if fields is None or part not in fields:
-            return {object} if isinstance(annotation, type) and annotation is dict else set()
+            return {object} if dict in (annotation, get_origin(annotation)) else set()
         annotation = fields[part].annotation
     return kinds_of(annotation) - {NoneType}

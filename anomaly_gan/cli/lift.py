@@ -14,7 +14,7 @@ def add_lift(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command(
         "lift",
-        epilog="Example: anomaly-gan lift anomaly_gan/configs/lift.yaml --set data.root=magnetic_tile --out runs/lift",
+        epilog="anomaly-gan lift anomaly_gan/configs/lift.yaml --set data.root=magnetic_tile --out runs/lift",
     )(lift)
 
 

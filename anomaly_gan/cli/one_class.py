@@ -17,6 +17,7 @@ from .options import (
     FalseAlarm,
     GroupRegex,
     Groups,
+    MethodName,
     Model,
     Overlays,
     RunFolder,
@@ -34,7 +35,7 @@ Detector = Annotated[
 Preset = Annotated[str, typer.Option("--preset", help="quick (sized for a CPU) or full (the paper's).")]
 
 
-@one_class_app.command("list", epilog="Example: anomaly-gan one-class list")
+@one_class_app.command("list", epilog="anomaly-gan one-class list")
 def one_class_list() -> None:
     """Every detector: what it is, whether it shows where the defect is, whether it goes to ONNX."""
     from detection.one_class.registry import ONE_CLASS
@@ -46,7 +47,7 @@ def one_class_list() -> None:
 
 @one_class_app.command(
     "train",
-    epilog="Example: anomaly-gan one-class train good_parts --detector patch_memory "
+    epilog="anomaly-gan one-class train good_parts --detector patch_memory "
     "--false-alarm 0.02 --group-regex '(part\\d+)_' --out models/bolts",
 )
 def one_class_train(
@@ -101,9 +102,7 @@ def one_class_train(
     typer.echo(trained.line())
 
 
-@one_class_app.command(
-    "score", epilog="Example: anomaly-gan one-class score new_photos --model models/bolts --out scored"
-)
+@one_class_app.command("score", epilog="anomaly-gan one-class score new_photos --model models/bolts --out scored")
 def one_class_score(
     data: Annotated[Path, typer.Argument(help="Folder of new photographs, or one photograph.")],
     model: Model,
@@ -138,7 +137,7 @@ def one_class_score(
 
 @one_class_app.command(
     "evaluate",
-    epilog="Example: anomaly-gan one-class evaluate --model models/bolts --good new_good --defects known_defects "
+    epilog="anomaly-gan one-class evaluate --model models/bolts --good new_good --defects known_defects "
     "--group-regex '(part\\d+)_'",
 )
 def one_class_evaluate(
@@ -163,7 +162,7 @@ def one_class_evaluate(
 
 @one_class_app.command(
     "recalibrate",
-    epilog="Example: anomaly-gan one-class recalibrate new_good_parts --model "
+    epilog="anomaly-gan one-class recalibrate new_good_parts --model "
     "models/bolts --false-alarm 0.01 --out models/bolts_spring",
 )
 def one_class_recalibrate(
@@ -183,7 +182,7 @@ def one_class_recalibrate(
     typer.echo(anew.line())
 
 
-@one_class_app.command("export", epilog="Example: anomaly-gan one-class export --model models/bolts --out bolts.onnx")
+@one_class_app.command("export", epilog="anomaly-gan one-class export --model models/bolts --out bolts.onnx")
 def one_class_export(
     model: Model,
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
@@ -196,7 +195,7 @@ def one_class_export(
 
 @one_class_app.command(
     "benchmark",
-    epilog="Example: anomaly-gan one-class benchmark --detector iaead --dataset mnist "
+    epilog="anomaly-gan one-class benchmark --detector iaead --dataset mnist "
     "--protocol as_published --preset quick --set data.root=DIR --out iaead",
 )
 def one_class_benchmark(
@@ -228,14 +227,13 @@ def one_class_benchmark(
 
 @one_class_app.command(
     "study",
-    epilog="Example: anomaly-gan one-class study --run runs/mine --arm anomaly_gan "
-    "--detector patch_memory --detector iaead --set iaead.epochs=30 "
-    "--out runs/mine_study",
+    epilog="anomaly-gan one-class study --run runs/mine --method anomaly_gan "
+    "--detector patch_memory --detector iaead --set iaead.epochs=30 --out runs/mine_study",
 )
 def one_class_study(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder for table.csv and study.png.")],
-    arm: Annotated[str, typer.Option(help="Whose synthetic defects.")] = "anomaly_gan",
+    method: MethodName = "anomaly_gan",
     detector: Annotated[list[str], typer.Option(help="May be repeated; the first is the blind choice.")] = [
         "patch_memory",
         "iaead",
@@ -255,7 +253,7 @@ def one_class_study(
     said = common(settings)
     changes = apply_settings({}, said.settings)
     started = {
-        "inputs": {name: finished_key(run / name) for name in ("ingest", f"gate@{arm}")},
+        "inputs": {name: finished_key(run / name) for name in ("ingest", f"gate@{method}")},
         "detectors": list(detector),
         "options": {"preset": preset, "settings": changes, "repeats": repeats, "false_alarm": false_alarm},
         "seed": said.seed or 0,
@@ -265,7 +263,7 @@ def one_class_study(
             study(
                 run,
                 work.place,
-                arm,
+                method,
                 detector,
                 said.seed or 0,
                 repeats=repeats,

@@ -22,33 +22,36 @@ Sheet = Annotated[
         "file,shape,label,rater_01,rater_02 ..."
     ),
 ]
-What = Annotated[str, typer.Option(help="drawings, pool or real-or-generated.")]
-Drawings = Annotated[
-    Path | None,
-    typer.Option("--drawings", help="Folder of the experts' labelme files; default: the run's pool.expert_dir."),
+What = Annotated[
+    str,
+    typer.Option(
+        help="drawings (of the run's pool.expert_dir), pool, real-or-generated; or a folder of labelme files, "
+        "the drawings in it."
+    ),
 ]
 
 
-@pool_app.command(
-    "build", epilog="Example: anomaly-gan pool build --run runs/mine --set count=100 --set place.strategy=prior"
-)
+@pool_app.command("build", epilog="anomaly-gan pool build --run runs/mine --set count=100 --set place.strategy=prior")
 def pool_build(run: RunFolder, settings: Settings = []) -> None:
     """Masks cut from real defects and drawn by experts, recombined on normal photographs."""
     work_stage(run, "pool", "pool", settings)
 
 
-@pool_app.command("draw", epilog="Example: anomaly-gan pool draw --run runs/mine --out experts/anna --count 8")
+@pool_app.command("draw", epilog="anomaly-gan pool draw --run runs/mine --out experts/anna --count 8")
 def pool_draw(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="Folder of the drawings; use it as pool.expert_dir.")],
     count: Annotated[int, typer.Option(min=1, help="Normal photographs to draw on.")] = 8,
     file: Annotated[list[str], typer.Option(help="This photograph; may be repeated.")] = [],
     category: Annotated[list[str], typer.Option(help="Offer only this label; may be repeated.")] = [],
-    labelme: Annotated[str | None, typer.Option(help="The labelme program, if not on the PATH.")] = None,
-    launch: Annotated[
-        bool,
-        typer.Option(help="--no-launch only lays photographs out, for another machine, and checks what was drawn."),
-    ] = True,
+    labelme: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROGRAM|none",
+            help="labelme, if not on the PATH; none: only lay photographs out, for another machine, and check what was "
+            "drawn.",
+        ),
+    ] = None,
     show: Annotated[
         Path | None,
         typer.Option(help="Folder of labelme files to show and change: their photographs are laid out with them."),
@@ -65,26 +68,28 @@ def pool_draw(
         categories=category,
         labelme=labelme,
         say=lambda line: typer.echo(line),
-        launch=launch,
+        launch=labelme != "none",
         show=show,
     )
     if found.faults:
         raise CheckFailed(f"{out}: {len(found.faults)} faults in the drawings; they are named above")
 
 
-@pool_app.command("rate", epilog="Example: anomaly-gan pool rate --run runs/mine --what drawings")
+@pool_app.command("rate", epilog="anomaly-gan pool rate --run runs/mine --what drawings")
 def pool_rate(
     run: RunFolder,
     what: What = "drawings",
-    drawings: Drawings = None,
     method: Annotated[
         str | None,
         typer.Option(help="real-or-generated: whose photographs are mixed in; default the run's only or trained one."),
     ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(help="Keeps the token over restarts; default RUN/rate/token.")
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|none",
+            help="Keeps the token over restarts; default RUN/rate/token. none: asks for none, only on loopback.",
+        ),
     ] = None,
-    no_token: Annotated[bool, typer.Option("--no-token", help="Ask for no token; only on loopback.")] = False,
     presort: Annotated[
         bool,
         typer.Option(
@@ -93,7 +98,7 @@ def pool_rate(
     ] = False,
     settings: Settings = [],
 ) -> None:
-    """Serve the page on which experts rate masks (or tell real from generated); ends with Ctrl-C, loses nothing.
+    """Serve the page on which experts rate masks (or tell real from generated); Ctrl-C ends it.
 
     It is there for this machine alone; --host 0.0.0.0 lets tablets in, with the token. --port 0 takes a free one.
     """
@@ -108,22 +113,31 @@ def pool_rate(
     if presort:
         from mask_pool.build.filling import priorities
 
-        order = priorities(run, what, drawings, said.seed or 0)
+        order = priorities(run, *_what(what), said.seed or 0)
+    kind, drawings = _what(what)
     serve(
         run,
         config,
-        what=what.replace("-", "_"),
+        what=kind,
         drawings=drawings,
         method=method,
         order_by=order,
-        token_file=token_file,
-        no_token=no_token,
+        token_file=Path(token) if token not in (None, "none") else None,
+        no_token=token == "none",
         say=lambda line: typer.echo(line),
     )
-    typer.echo(f"ended: every grade is stored in {run / 'rate'}; the same command goes on with them", err=True)
 
 
-@pool_app.command("import-scores", epilog="Example: anomaly-gan pool import-scores filled_in.csv --run runs/mine")
+def _what(name: str) -> tuple[str, Path | None]:
+    """What ``--what`` says: its kind, and the folder of drawings where it names one."""
+    from mask_pool.rating.items import MASKS
+    from mask_pool.rating.real_or_generated import WHAT
+
+    kind = name.replace("-", "_")
+    return ("drawings", Path(name)) if kind not in (*MASKS, WHAT) and Path(name).is_dir() else (kind, None)
+
+
+@pool_app.command("import-scores", epilog="anomaly-gan pool import-scores filled_in.csv --run runs/mine")
 def pool_import_scores(sheet: Sheet, run: RunFolder) -> None:
     """Take a sheet of grades from elsewhere up into the run's ratings; the same sheet twice changes nothing."""
     from mask_pool.rating.export import take_up
@@ -133,7 +147,7 @@ def pool_import_scores(sheet: Sheet, run: RunFolder) -> None:
     typer.echo(f"{', '.join(f'{name} {count}' for name, count in counts.items())} → {run / 'rate'}")
 
 
-@pool_app.command("export-scores", epilog="Example: anomaly-gan pool export-scores --run runs/mine --out ratings.csv")
+@pool_app.command("export-scores", epilog="anomaly-gan pool export-scores --run runs/mine --out ratings.csv")
 def pool_export_scores(
     run: RunFolder,
     out: Annotated[Path, typer.Option(help="CSV to write; use it as pool.expert_scores.")],
@@ -141,7 +155,6 @@ def pool_export_scores(
         list[str], typer.Option(help="Instead an empty sheet to fill in, for this rater; may be repeated.")
     ] = [],
     what: What = "drawings",
-    drawings: Drawings = None,
 ) -> None:
     """The run's grades as a score sheet, or an empty sheet for people who rate elsewhere."""
     from mask_pool.rating.export import collect, comments, write_sheet
@@ -151,7 +164,7 @@ def pool_export_scores(
         from mask_pool.rating.config import RateConfig
         from mask_pool.rating.items import load
 
-        masks = sorted(item.mask for item in load(run, what, drawings).items)
+        masks = sorted(item.mask for item in load(run, *_what(what)).items)
         write_blank_sheet(out, masks, blank, list(RateConfig().criteria))
         typer.echo(f"{len(masks)} masks to grade, for {len(blank)} raters → {out}")
         return
@@ -162,7 +175,7 @@ def pool_export_scores(
     typer.echo(f"{len(ratings.masks)} masks, {len(ratings.raters)} raters → {out}")
 
 
-@pool_app.command("evaluate", epilog="Example: anomaly-gan pool evaluate --run runs/mine --set drop_outliers=true")
+@pool_app.command("evaluate", epilog="anomaly-gan pool evaluate --run runs/mine --set drop_outliers=true")
 def pool_evaluate(
     run: RunFolder,
     sheet: Annotated[Path | None, typer.Option(help="Score sheet; default: what was rated in the run.")] = None,
@@ -192,7 +205,7 @@ def pool_evaluate(
         typer.echo(f"evaluation → {out}")
 
 
-@pool_app.command("real-or-generated", epilog="Example: anomaly-gan pool real-or-generated --run runs/mine")
+@pool_app.command("real-or-generated", epilog="anomaly-gan pool real-or-generated --run runs/mine")
 def pool_real_or_generated(run: RunFolder) -> None:
     """How often the raters told real photographs from generated ones, with a 95 % interval; half is guessing."""
     from mask_pool.rating.real_or_generated import describe, report
@@ -200,7 +213,7 @@ def pool_real_or_generated(run: RunFolder) -> None:
     typer.echo(describe(report(run)))
 
 
-@pool_app.command("stats", epilog="Example: anomaly-gan pool stats --run runs/demo")
+@pool_app.command("stats", epilog="anomaly-gan pool stats --run runs/demo")
 def pool_stats(run: RunFolder) -> None:
     """Counts, sizes, shapes, places, diversity and copies of the pool's masks beside the real ones."""
     import json
@@ -214,7 +227,7 @@ def pool_stats(run: RunFolder) -> None:
     typer.echo(f"drawn: {run / 'pool' / 'stats'}")
 
 
-@pool_app.command("show", epilog="Example: anomaly-gan pool show screws_A/000003.png --run runs/demo")
+@pool_app.command("show", epilog="anomaly-gan pool show screws_A/000003.png --run runs/demo")
 def pool_show(
     item: Annotated[str, typer.Argument(help="Item of the pool, CATEGORY/000001.png.")], run: RunFolder
 ) -> None:
@@ -224,9 +237,7 @@ def pool_show(
     typer.echo(show(run, item))
 
 
-@pool_app.command(
-    "study", epilog="Example: anomaly-gan pool study plausibility --run runs/mine --out runs/mine/plausibility"
-)
+@pool_app.command("study", epilog="anomaly-gan pool study plausibility --run runs/mine --out runs/mine/plausibility")
 def pool_study(
     subject: Annotated[
         str,

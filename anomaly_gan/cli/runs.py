@@ -26,7 +26,7 @@ from .options import (
 verbs = typer.Typer()
 
 
-@verbs.command(epilog="Example: anomaly-gan demo --out runs/demo")
+@verbs.command(epilog="anomaly-gan demo --out runs/demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path("runs/demo"),
     time_budget: RunBudget = None,
@@ -39,7 +39,7 @@ def demo(
 
 
 @verbs.command(
-    "run", epilog="Example: anomaly-gan run anomaly_gan/configs/magnetic_tile.yaml --set preset=smoke --out runs/tiles"
+    "run", epilog="anomaly-gan run anomaly_gan/configs/magnetic_tile.yaml --set preset=smoke --out runs/tiles"
 )
 def run_(
     config: ConfigFile,
@@ -55,7 +55,7 @@ def run_(
         _run(config, out, settings, first, last, time_budget)
 
 
-@verbs.command(epilog="Example: anomaly-gan status runs/demo")
+@verbs.command(epilog="anomaly-gan status runs/demo")
 def status(
     run: RunArgument,
     deep: Annotated[bool, typer.Option("--deep", help="Hash every product; exit code 1 where one changed.")] = False,
@@ -68,13 +68,15 @@ def status(
 
 
 @verbs.command(
-    epilog="Examples: anomaly-gan compare anomaly_gan/configs/study_smoke.yaml --out runs/study;  "
-    "the same with --shard 0/2 and, in a second process, --shard 1/2;  with --tables-only;  "
-    "anomaly-gan compare --run runs/mine --set seeds=5"
+    epilog="anomaly-gan compare runs/mine --set seeds=5\n"
+    "anomaly-gan compare anomaly_gan/configs/study_smoke.yaml --out runs/study\n"
+    "anomaly-gan compare anomaly_gan/configs/study_smoke.yaml --out runs/study --tables-only"
 )
 def compare(
-    config: Annotated[Path | None, typer.Argument(help="YAML of a study; see anomaly_gan/configs.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Compare the arms of this one run instead.")] = None,
+    what: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|STUDY.yaml", help="Folder of a run, or YAML of a study (anomaly_gan/configs)."),
+    ],
     out: StudyFolder = None,
     shard: Annotated[
         str | None,
@@ -89,25 +91,23 @@ def compare(
     settings: Settings = [],
     engine: EngineName = "local",
 ) -> None:
-    """Folds × variants × arms × detectors × seeds: whole runs with one table and one report, every cell resumable.
+    """Does the detector get better? The arms of one run, or a study: folds × variants × arms × detectors × seeds.
 
-    With --run: the comparison of one run.
+    Every training is kept as soon as it has finished; the same command goes on with those that are left.
     """
-    if (config is None) == (run is None):
-        raise ConfigError("compare: give the YAML of a study, or --run with the folder of one run")
-    if run is not None:
+    if what.is_dir():
         if out is not None or shard is not None or tables_only:
-            raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with --run")
+            raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with a run")
         with on_engine(engine):
-            _compare_run(run, settings, time_budget)
-    elif config is not None:
-        if time_budget is not None:
-            raise ConfigError("compare: --time-budget goes with --run; a study goes on where it was stopped")
-        with on_engine(engine):
-            _study(config, out, settings, shard, tables_only)
+            _compare_run(what, settings, time_budget)
+        return
+    if time_budget is not None:
+        raise ConfigError("compare: --time-budget goes with a run; a study goes on where it was stopped")
+    with on_engine(engine):
+        _study(what, out, settings, shard, tables_only)
 
 
-@verbs.command(epilog="Example: anomaly-gan report runs/mine")
+@verbs.command(epilog="anomaly-gan report runs/mine")
 def report(run: RunArgument, settings: Settings = []) -> None:
     """One self-contained report.html from whatever stages have finished; also of a run that is working."""
     from ..core.errors import RunBusy

@@ -25,9 +25,7 @@ from .options import (
 verbs = typer.Typer()
 
 
-@verbs.command(
-    epilog="Example: anomaly-gan ingest photos --format labelme --group-regex '(part\\d+)_' --out runs/mine/ingest"
-)
+@verbs.command(epilog="anomaly-gan ingest photos --format labelme --group-regex '(part\\d+)_' --out runs/mine/ingest")
 def ingest(
     source: Annotated[str, typer.Argument(help="Folder of labelled photographs, or a COCO JSON file.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the data set to write.")] = None,
@@ -69,7 +67,7 @@ def ingest(
 
 
 @verbs.command(
-    epilog="Examples: anomaly-gan train --run runs/mine --method anomaly_gan --set steps=4000;  "
+    epilog="anomaly-gan train --run runs/mine --method anomaly_gan --set steps=4000\n"
     "anomaly-gan train --run runs/mine --time-budget 25m"
 )
 def train(
@@ -89,7 +87,7 @@ def train(
     work_stage(run, f"train@{method}", "train", settings, method)
 
 
-@verbs.command(epilog="Example: anomaly-gan generate --run runs/mine --count 100 --category crack")
+@verbs.command(epilog="anomaly-gan generate --run runs/mine --count 100 --category crack")
 def generate(
     run: RunFolder,
     method: MethodName = "anomaly_gan",
@@ -107,7 +105,7 @@ def generate(
         work_stage(run, f"generate@{method}", "generate", settings, method, lenient=not row(method).needs_pool)
 
 
-@verbs.command(epilog="Example: anomaly-gan gate --run runs/mine --method anomaly_gan")
+@verbs.command(epilog="anomaly-gan gate --run runs/mine --method anomaly_gan")
 def gate(
     run: RunFolder,
     method: MethodName = "anomaly_gan",
@@ -127,16 +125,16 @@ def gate(
 
 
 @verbs.command(
-    epilog="Examples: anomaly-gan export --run runs/mine --method anomaly_gan;  "
-    "anomaly-gan export --run runs/mine --format yolo-seg;  "
-    "anomaly-gan export --data runs/mine/ingest --format labelme --to drawn;  "
+    epilog="anomaly-gan export --run runs/mine --format yolo-seg\n"
+    "anomaly-gan export --run runs/mine/ingest --format labelme --to drawn\n"
     "anomaly-gan export --run runs/mine --shards 1000 --to s3://plant/bolts"
 )
 def export(
-    run: Annotated[Path | None, typer.Option("--run", help="Run folder that holds the stages.")] = None,
+    run: Annotated[
+        Path, typer.Option("--run", help="Run folder; or any data set of this project, such as RUN/ingest.")
+    ],
     method: MethodName = "anomaly_gan",
     format: Annotated[str, typer.Option(help=f"One of: {', '.join(writing())}.")] = "coco",
-    data: Annotated[Path | None, typer.Option(help="Or any data set folder of this project, such as ingest's.")] = None,
     to: Annotated[
         str | None,
         typer.Option(help="Folder to write; default: beside the stage, by format. With --shards also s3://… and such."),
@@ -148,16 +146,15 @@ def export(
     settings: Settings = [],
 ) -> None:
     """Real training photographs and accepted synthetic ones, or any data set, in the format that you use."""
-    if (run is None) == (data is None):
-        raise ConfigError("export: give --run RUN, or --data FOLDER (one of the two)")
     if format not in writing():
         raise ConfigError(f"--format {format}: is not written; one of: {', '.join(writing())}")
-    if run is not None:
+    data = run
+    if not (run / "annotations.json").is_file():
         work_stage(run, f"export@{method}", "export", settings, method)
         if format == "coco" and to is None and shards is None:
             return
         data, to = run / f"export@{method}", to or str(run / f"export@{method}.{'shards' if shards else format}")
-    if data is None or to is None:
+    if to is None:
         raise ConfigError("export: say where to write: --to FOLDER")
     from ..core.dataset import load_dataset
     from ..ingestion.writing import write_format
@@ -175,7 +172,7 @@ def export(
     typer.echo(f"{format}: {done['photographs']} photographs, {done['annotations']} annotations → {to}")
 
 
-@verbs.command(epilog="Example: anomaly-gan explain B14")
+@verbs.command(epilog="anomaly-gan explain B14")
 def explain(code: Annotated[str, typer.Argument(help="A fault code, as messages have it: B14.")]) -> None:
     """What a fault code means, what is done about it, and what you can do."""
     from ..core.faults import explain as words

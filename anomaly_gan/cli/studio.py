@@ -10,13 +10,11 @@ from .options import RunArgument, Settings
 
 def add_studio(app: typer.Typer) -> None:
     """Add the verb to the command line."""
-    app.command(
-        "studio", epilog="Examples: anomaly-gan studio runs/mine;  anomaly-gan studio runs/mine --host 0.0.0.0"
-    )(studio)
+    app.command("studio", epilog="anomaly-gan studio runs/mine\nanomaly-gan studio runs/mine --host 0.0.0.0")(studio)
 
 
 def studio(run: RunArgument, settings: Settings = []) -> None:
-    """Serve a page to go through generated photographs, see verdict and masks, and paint; ends with Ctrl-C.
+    """Serve a page to go through generated photographs, see verdict and masks, and paint; Ctrl-C ends it.
 
     It is there for this machine alone; --host 0.0.0.0 lets tablets in, with the token. --port 0 takes a free one.
     """
@@ -28,4 +26,3 @@ def studio(run: RunArgument, settings: Settings = []) -> None:
     said = common(settings)
     config = build(RateConfig, apply_settings({}, said.settings), "studio")
     serve(run, config, typer.echo, said.device or "auto")
-    typer.echo(f"ended: every decision is stored in {run / 'review'}; `anomaly-gan export` follows them", err=True)

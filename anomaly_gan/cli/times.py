@@ -12,7 +12,6 @@ from .fields import Verb
 ORDER = ("demo", "run", "status", "report", "ingest", "compare", "pool", "train", "generate", "gate", "export")
 """What most people need comes first; the others follow as they were added."""
 
-ORDINARY_PC = "On two cores without bf16 arithmetic"
 TIMES = {
     "demo": "5 to 15 minutes; it begins with an estimate for this machine. --time-budget 5m ends it earlier",
     "run": "minutes to hours; it begins with an estimate for this machine. --time-budget 45m holds it to that",
@@ -37,7 +36,7 @@ TIMES = {
     "explain": "half a second",
     "evaluate": "about half a minute for 100 pictures a side",
     "lift": "days for the whole study, minutes for --max-cells 1; every cell is kept, the same command goes on",
-    "detect train": "about 2 steps a second and core (dense, 8 crops of 160 x 160)",
+    "detect train": "ten minutes of one core for 200 defective photographs of 350 x 350 (about 2 steps a second)",
     "detect eval": "about 10 s for 100 photographs",
     "detect predict": "about 10 s for 100 photographs",
     "detect export": "about half a minute",
@@ -57,8 +56,9 @@ TIMES = {
     "weights check": "a few seconds",
     "weights fetch": "as long as half a gigabyte takes on your line",
 }
-"""By verb. Rates are measured (``benchmarks/verb_times.py``, ``benchmarks/ingest.py``, ``benchmarks/generate.py``, the
-demo's stages); the rest is rough, from runs on small machines. A verb of many stages begins with an estimate."""
+"""By verb, on two cores without bf16 arithmetic. Rates are measured (``benchmarks/verb_times.py``,
+``benchmarks/ingest.py``, ``benchmarks/generate.py``, the demo's stages); the rest is rough, from runs on small
+machines. A verb of many stages begins with an estimate."""
 
 
 class Verbs(TyperGroup):
@@ -77,16 +77,14 @@ class Verbs(TyperGroup):
 
 
 def say_times(app: typer.Typer, above: str = "") -> None:
-    """Let ``--help`` of every verb end with the time it takes, and every verb take its fields as options.
+    """Let ``--help`` of every verb name the time it takes, and every verb take its fields as options.
 
     ``above``: the verbs' common first word.
     """
     for command in app.registered_commands:
         name = command.name or (command.callback.__name__ if command.callback else "")
-        takes = TIMES.get(f"{above} {name}".strip())
-        words = f"Takes: {takes}. ({ORDINARY_PC}.)" if takes else None
-        command.cls = type("Verb", (Verb,), {"verb": f"{above} {name}".strip()})
-        command.epilog = "\n\n".join(part for part in (words, command.epilog) if part)
+        verb = f"{above} {name}".strip()
+        command.cls = type("Verb", (Verb,), {"verb": verb, "takes": TIMES.get(verb, "")})
     for group in app.registered_groups:
         if group.typer_instance is not None:
             say_times(group.typer_instance, f"{above} {group.name or ''}".strip())

@@ -12,7 +12,7 @@ from ..core.errors import CheckFailed
 weights_app = typer.Typer(no_args_is_help=True, help="Standard weight files: what is here, is it whole, fetch it.")
 
 
-@weights_app.command("list", epilog="Example: anomaly-gan weights list")
+@weights_app.command("list", epilog="anomaly-gan weights list")
 def weights_list() -> None:
     """Which standard weights are used, for what, and whether they are here."""
     from ..core import weights
@@ -22,7 +22,7 @@ def weights_list() -> None:
         typer.echo(f"{row['name']:28} {state:8} {row['purpose']}; {row['licence']}; {row['path']}")
 
 
-@weights_app.command("check", epilog="Example: ANOMALY_GAN_WEIGHTS=/media/usb anomaly-gan weights check")
+@weights_app.command("check", epilog="anomaly-gan weights check")
 def weights_check() -> None:
     """Compare every file in the weights folder with its SHA-256; exit code 1 where one differs."""
     from ..core import weights
@@ -34,7 +34,7 @@ def weights_check() -> None:
         raise CheckFailed("weights: a file is not what it should be; fetch it again")
 
 
-@weights_app.command("fetch", epilog="Example: anomaly-gan weights fetch inception_fid --to /media/usb")
+@weights_app.command("fetch", epilog="anomaly-gan weights fetch inception_fid --to /media/usb")
 def weights_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Which; default: all.")] = None,
     to: Annotated[Path | None, typer.Option(help="Folder; default: the weights folder.")] = None,

@@ -15,7 +15,7 @@ from .review import FOLDER
 
 
 def serve(run: Path, config: RateConfig, say: Callable[[str], None], device: str = "auto") -> None:
-    """Serve the studio of a run until SIGINT or SIGTERM; what is decided there goes to RUN/review.
+    """Serve the studio of a run until Ctrl-C or SIGTERM; what is decided there goes to RUN/review.
 
     Args:
         run: run folder, with an ingested data set at least.
@@ -24,6 +24,7 @@ def serve(run: Path, config: RateConfig, say: Callable[[str], None], device: str
         device: of the generators: auto, cpu or cuda.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, after the store is closed.
         InputError: there is no run, or it cannot be read; F12 the store is damaged.
         EnvironmentFailure: the port is taken, or another server has this run.
     """
@@ -34,4 +35,8 @@ def serve(run: Path, config: RateConfig, say: Callable[[str], None], device: str
     def page(store: Store, policy: Policy) -> Guard:
         return build_app(run, store, policy, device)
 
-    host(run / FOLDER, config, page, lambda link: say(f"studio at {link}"))
+    def listening(link: str) -> None:
+        say(f"studio at {link}")
+        say(f"what you decide there is kept in {run / FOLDER}, and `anomaly-gan export` follows it")
+
+    host(run / FOLDER, config, page, listening)

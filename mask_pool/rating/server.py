@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -47,7 +48,7 @@ def serve(
     no_token: bool = False,
     say: Callable[[str], None],
 ) -> None:
-    """Serve the page until SIGINT or SIGTERM; ratings go to RUN/rate/ratings.sqlite.
+    """Serve the page until Ctrl-C or SIGTERM; ratings go to RUN/rate/ratings.sqlite.
 
     Args:
         run: run folder.
@@ -62,6 +63,7 @@ def serve(
         say: told the address with its token, once the server listens. The token is written nowhere else.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, after the store is closed; SIGTERM, too, goes on to who waits for it then.
         ConfigError: no token on another host than loopback; ``what`` is unknown.
         InputError: there is nothing to rate, or it cannot be read; F12 the store is damaged.
         EnvironmentFailure: the port is taken, or another server has this run.
@@ -89,7 +91,7 @@ def host(
     token_file: Path | None = None,
     no_token: bool = False,
 ) -> None:
-    """Serve an application over the store in ``folder`` until SIGINT or SIGTERM, with backups, token and limits.
+    """Serve an application over the store in ``folder`` until Ctrl-C or SIGTERM, with backups, token and limits.
 
     Args:
         folder: of the store.
@@ -99,7 +101,7 @@ def host(
         token_file, no_token: as for :func:`serve`.
 
     Raises:
-        ConfigError, InputError, EnvironmentFailure: as :func:`serve`.
+        KeyboardInterrupt, ConfigError, InputError, EnvironmentFailure: as :func:`serve`.
     """
     if no_token and not is_loopback(config.host):
         raise ConfigError(f"rate.host: {config.host} can be reached by others; it needs a token")
@@ -119,10 +121,13 @@ def host(
                 config.request_seconds,
             )
             app = page(store, policy)
-            Server(_uvicorn_config(app, config), lambda: say(_link(config, port, token))).run(sockets=[listener])
+            server = Server(_uvicorn_config(app, config), lambda: say(_link(config, port, token)))
+            server.run(sockets=[listener])
         store.backup(config.backups)
     finally:
         store.close()
+    if server.ended_by is not None:
+        signal.raise_signal(server.ended_by)
 
 
 def _loader(run: Path, what: str, drawings: Path | None, method: str | None) -> Callable[[], Loaded]:
@@ -228,11 +233,16 @@ def _uvicorn_config(app: App, config: RateConfig) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """Says when it listens, and treats SIGINT and SIGTERM as the ordinary way to end."""
+    """Says when it listens, and which of SIGINT and SIGTERM ended it: both let requests finish first."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._listening = listening
+        self.ended_by: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.ended_by = sig
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

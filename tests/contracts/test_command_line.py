@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import pytest
 import typer
 from defaults import sections
 
-from anomaly_gan.cli.fields import spelled_out
+from anomaly_gan.cli.fields import SECTIONS, _kinds, renewed, spelled_out
 from anomaly_gan.cli.main import app
 from anomaly_gan.cli.times import ORDER, TIMES
+from anomaly_gan.core import renamed
 from anomaly_gan.core.config import Config, _parts, apply_settings, build
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.ingestion.config import IngestConfig
@@ -146,13 +148,44 @@ def test_help_starts_without_what_only_work_needs():
         ("generate", ["--category", "a", "--category", "b"], ["--set", "categories=[a, b]"]),
         ("export", ["--no-normals", "--seed", "3"], ["--set", "normals=false", "--set", "seed=3"]),
         ("pool build", ["--place.strategy", "prior"], ["--set", "place.strategy=prior"]),
-        ("gate", ["--engine", "ray", "--address", "auto"], ["--engine", "ray", "--engine", "ray:auto"]),
         ("train", ["--methd", "cyclegan"], ["--methd", "cyclegan"]),
     ],
 )
 def test_every_field_is_an_option_too(verb, given, settings):
     declared = {spelling for one in VERBS[verb].params for spelling in one.opts}
     assert sorted(spelled_out(verb, declared, given)) == sorted(settings)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_example_of_a_help_can_be_typed(verb):
+    examples = VERBS[verb].examples()
+    assert any(line.startswith(f"anomaly-gan {verb}") for line in examples)
+    for line in examples:  # of ``features`` also what comes before it
+        other = max((name for name in VERBS if line.startswith(f"anomaly-gan {name}")), key=len)
+        given = VERBS[other].make_context(other, shlex.split(line.removeprefix(f"anomaly-gan {other}"))).params
+        for key in (item.partition("=")[0] for item in given.get("settings", ()) if other in SECTIONS):
+            assert _kinds(other, key), f"{line}: no field {key}"
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "now"),
+    [
+        ("gate", ["--engine", "ray", "--address", "auto"], ["--engine", "ray", "--engine=ray:auto"]),
+        ("compare", ["--run", "runs/a", "--set", "seeds=5"], ["--set", "seeds=5", "runs/a"]),
+        ("export", ["--data=made/it", "--to", "x"], ["--to", "x", "--run=made/it"]),
+        ("one-class study", ["--arm", "cut_paste"], ["--method=cut_paste"]),
+        ("pool draw", ["--no-launch", "--count", "2"], ["--count", "2", "--labelme=none"]),
+        ("pool export-scores", ["--drawings", "{a}"], ["--what={a}"]),
+        ("pool rate", ["--what", "drawings", "--drawings", "d"], ["--what", "drawings", "--what=d"]),
+        ("pool rate", ["--no-token", "--", "--no-token"], ["--token=none", "--", "--no-token"]),
+        ("pool rate", ["--token-file", "t"], ["--token=t"]),
+        ("run", ["--data", "x"], ["--data", "x"]),
+    ],
+)
+def test_an_option_of_before_says_what_it_is_now(verb, given, now, monkeypatch, capsys):
+    monkeypatch.setattr(renamed, "_SAID", set())
+    assert renewed(verb, given) == now
+    assert capsys.readouterr().err.count("works until the next release") == (given != now)
 
 
 def test_a_field_given_as_an_option_is_checked_as_the_field_is(tmp_path):

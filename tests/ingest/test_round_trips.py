@@ -200,7 +200,7 @@ def test_the_verb_writes_any_data_set(ours: Dataset, tmp_path: Path) -> None:
 
     from anomaly_gan.cli.main import app
 
-    given = ["export", "--data", str(ours.folder), "--format", "voc", "--to", str(tmp_path / "voc")]
+    given = ["export", "--run", str(ours.folder), "--format", "voc", "--to", str(tmp_path / "voc")]
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0 and "voc: 7 photographs" in done.output
     assert yaml.safe_load((tmp_path / "voc/export.yaml").read_text())["format"] == "voc"

@@ -72,7 +72,7 @@ def test_a_pool_tells_where_each_mask_comes_from(say: Say, rated: list[str], tmp
 
 def test_sheets_go_out_blank_and_come_back_filled(say: Say, rated: list[str], experts: Path, tmp_path: Path) -> None:
     blank, back = tmp_path / "blank.csv", tmp_path / "back.csv"
-    code, out, _ = say("pool export-scores --blank anna", "--drawings", str(experts), "--out", str(blank))
+    code, out, _ = say("pool export-scores --blank anna", "--what", str(experts), "--out", str(blank))
     assert code == 0 and "2 masks to grade" in out
     rows = list(csv.DictReader(blank.open(encoding="utf-8")))
     assert {row["criterion"] for row in rows} == {"shape", "place", "scale", "orientation"} and len(rows) == 8
@@ -129,11 +129,11 @@ def test_the_plausibility_model_fills_the_pool_and_says_why(say: Say, tmp_path: 
 
 
 def test_draw_without_a_screen_lays_out_and_checks(say: Say, tmp_path: Path) -> None:
-    code, out, _ = say("pool draw --no-launch --count 2", "--out", str(tmp_path / "anna"))
+    code, out, _ = say("pool draw --labelme none --count 2", "--out", str(tmp_path / "anna"))
     assert code == 0 and "0 drawings on 0 of 2 photographs" in out
     assert len(list((tmp_path / "anna" / "photographs").glob("*.png"))) == 2
     (tmp_path / "anna" / "broken.json").write_text("{")
-    code, out, err = say("pool draw --no-launch --count 2", "--out", str(tmp_path / "anna"))
+    code, out, err = say("pool draw --labelme none --count 2", "--out", str(tmp_path / "anna"))
     assert code == 1 and "broken.json" in out and "1 faults" in err
     assert lay_out(tmp_path, tmp_path / "anna", count=2, launch=False).faults, "the fault is still there, nothing lost"
 
@@ -141,7 +141,7 @@ def test_draw_without_a_screen_lays_out_and_checks(say: Say, tmp_path: Path) -> 
 def test_drawings_made_elsewhere_are_laid_out_to_be_changed(
     say: Say, rated: list[str], experts: Path, tmp_path: Path
 ) -> None:
-    code, out, _ = say("pool draw --no-launch", "--show", str(experts), "--out", str(tmp_path / "anna"))
+    code, out, _ = say("pool draw --labelme none", "--show", str(experts), "--out", str(tmp_path / "anna"))
     assert code == 0 and "2 drawings of" in out and "scrap: 2 drawn" in out
     shown = json.loads((tmp_path / "anna" / "normal_3.json").read_text())
     assert [one["label"] for one in shown["shapes"]] == ["scrap", "scrap"] and shown["imageData"] is None
@@ -156,14 +156,14 @@ def test_drawings_made_elsewhere_are_laid_out_to_be_changed(
         ("pool evaluate --set top=7", 2, "evaluate: top"),
         ("pool evaluate --set approval=god", 2, "did you mean 'good'"),
         ("pool export-scores --out x.csv", 2, "nobody has rated here yet"),
-        ("pool rate --host 0.0.0.0 --no-token --what pool", 2, "it needs a token"),
+        ("pool rate --host 0.0.0.0 --token none --what pool", 2, "it needs a token"),
         ("pool rate --what paintings", 2, "cannot be rated"),
         ("pool rate --what real-or-generated --presort", 2, "shown at random"),
         ("pool study plausible --out s", 2, "did you mean 'plausibility'"),
         (["pool build", "--set", "rules={crak: {flip: false}}"], 2, "did you mean 'crack'"),
         (["pool build", "--set", "rules={crack: {length_mm: [1, 2]}}"], 2, "needs px_per_mm"),
         ("pool build --set place.regions=nowhere", 2, "no such folder of regions"),
-        ("pool draw --out d --file defect_0.png --no-launch", 2, "E4"),
+        ("pool draw --out d --file defect_0.png --labelme none", 2, "E4"),
     ],
 )
 def test_a_wrong_word_is_one_line(

@@ -193,7 +193,7 @@ def test_it_listens_on_loopback_alone(server):
 
 def test_the_command_refuses_another_host_without_a_token(tmp_path):
     run = make_run(tmp_path / "run", masks=2)
-    words = ["pool", "rate", "--run", str(run), "--no-token", "--set", "host=0.0.0.0"]
+    words = ["pool", "rate", "--run", str(run), "--token", "none", "--set", "host=0.0.0.0"]
     done = subprocess.run([sys.executable, "-m", "anomaly_gan", *words], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "it needs a token" in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not (run / "rate").exists()
