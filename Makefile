@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep paper-check peers
+.PHONY: bit-for-bit help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep paper-check peers
 
 PY ?= python3
 JOBS ?= 2
@@ -81,6 +81,10 @@ EVERY ?= 1
 kill-sweep: $(EXTRAS)
 	ANOMALY_GAN_KILL_EVERY=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/core/test_workfolder.py
 	$(BIN)/python benchmarks/kill_sweep.py --every $(EVERY)
+
+# every verb twice, in other folders, homes, time zones, from a copy of the photographs: no file differs
+bit-for-bit: $(EXTRAS)
+	$(BIN)/python benchmarks/bit_for_bit.py
 
 clean:
 	rm -rf site .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import renamed
-from ..core.config import apply_settings, build, nearest, read_yaml
+from ..core.config import apply_settings, build, kept_config, nearest
 from ..core.dataset import Dataset, load_dataset
 from ..core.errors import ConfigError
 from ..core.manifest import finished_key
@@ -34,8 +34,7 @@ def study(subject: str, run: Path, out: Path, settings: list[str], seed: int) ->
     subject = newest(subject, renamed.SUBJECTS, "the subject")
     if subject not in SUBJECTS:
         raise ConfigError(f"study: no subject {subject!r}{nearest(subject, SUBJECTS)}")
-    saved = run / "pool" / "config.yaml"
-    config = build(PoolConfig, apply_settings(read_yaml(saved) if saved.is_file() else {}, settings), "pool")
+    config = build(PoolConfig, apply_settings(kept_config(run / "pool"), settings), "pool")
     started = {
         "subject": subject,
         "config": config.model_dump(mode="json"),

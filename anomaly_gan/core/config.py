@@ -5,14 +5,23 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import ConfigError
+from .files import write_text
 from .renamed import FILES, GONE, KEYS, WORDS, newest, with_new_keys
+
+PLACE = "place"
+Place = Annotated[str, PLACE]
+"""Where files of the user's lie. Keys and ``config.yaml`` name an absolute one by its last part: what lies there
+counts, by its hash among the inputs, and not where."""
+CUT = "…/"
+PLACES = Path("logs", "places.yaml")
+"""What was cut in a stage's ``config.yaml``."""
 
 
 class Config(BaseModel):
@@ -26,7 +35,7 @@ class Config(BaseModel):
         So a new field with a default changes no key. A default that changes would, in silence: whoever changes one
         raises ``core.stage.SCHEMA``, which changes every key (``make defaults`` holds to that).
         """
-        return self.model_dump(mode="json", exclude_defaults=True)
+        return without_places(self, self.model_dump(mode="json", exclude_defaults=True))[0]
 
     @model_validator(mode="before")
     @classmethod
@@ -60,6 +69,27 @@ class Config(BaseModel):
                 elif isinstance(value, list | tuple):
                     result[key] = [newest(one, words, f"{key}:") if isinstance(one, str) else one for one in value]
         return result
+
+
+def without_places(config: Config, dumped: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """``dumped`` with absolute places cut to their last part, and the places that were cut, nested as they stood."""
+    shown: dict[str, object] = dict(dumped)
+    cut: dict[str, object] = {}
+    for name, value in dumped.items():
+        inner = getattr(config, name, None)
+        if isinstance(inner, Config) and isinstance(value, dict):
+            shown[name], below = without_places(inner, value)
+            cut |= {name: below} if below else {}
+        elif isinstance(value, str) and _is_place(type(config), name) and PurePath(value).is_absolute():
+            shown[name], cut[name] = CUT + PurePath(value).name, value
+    return shown, cut
+
+
+def _is_place(kind: type[Config], name: str) -> bool:
+    field = kind.model_fields[name]
+    return PLACE in field.metadata or any(
+        PLACE in getattr(part, "__metadata__", ()) for part in get_args(field.annotation)
+    )
 
 
 Section = TypeVar("Section", bound=Config)
@@ -193,6 +223,27 @@ def nearest(name: str, known: Any) -> str:
     return f" (known: {', '.join(map(str, known))})" if known else ""
 
 
-def dump_yaml(config: Config) -> str:
-    """The resolved configuration as YAML, for ``config.yaml`` of a stage."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=True, allow_unicode=True)
+def dump_yaml(config: Config | Mapping[str, object]) -> str:
+    """The resolved configuration as YAML."""
+    content = config.model_dump(mode="json") if isinstance(config, Config) else dict(config)
+    return yaml.safe_dump(content, sort_keys=True, allow_unicode=True)
+
+
+def keep_config(config: Config, folder: Path) -> None:
+    """Write ``config.yaml`` of a stage; what it shows cut stands whole in ``logs/places.yaml``, which is no product."""
+    shown, cut = without_places(config, config.model_dump(mode="json"))
+    write_text(folder / "config.yaml", dump_yaml(shown))
+    if cut:
+        write_text(folder / PLACES, dump_yaml(cut))
+
+
+def kept_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a stage's folder, with its places whole; empty where there is none.
+
+    Raises:
+        ConfigError: it is not readable.
+    """
+    if not (folder / "config.yaml").is_file():
+        return {}
+    content = read_yaml(folder / "config.yaml")
+    return merge(content, read_yaml(folder / PLACES)) if (folder / PLACES).is_file() else content

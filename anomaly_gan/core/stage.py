@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .config import Config, dump_yaml
+from .config import Config, keep_config
 from .durations import canonical, seconds_of
-from .files import link_file, sha256_bytes, sync_folder, write_json, write_text
+from .files import link_file, sha256_bytes, sync_folder, write_json
 from .manifest import BOOKKEEPING, LOGS, SCHEMA, STARTED, check_product, finished_key, is_fresh, read_manifest
 from .time_budget import TimeBudget
 from .workfolder import (
@@ -79,16 +79,22 @@ PATIENCE = 5.0
 """Seconds for which a stage waits for a shard that is just making its folder ready."""
 
 
-def stage_key(stage: str, config: Config, seed: int, input_keys: Mapping[str, str]) -> str:
-    """Hash of everything the stage's bytes depend on."""
-    content = {
-        "stage": stage,
-        "schema": SCHEMA,
-        "seed": seed,
-        "config": config.keyed(),
-        "inputs": dict(input_keys),
-    }
-    return sha256_bytes(json.dumps(content, sort_keys=True).encode())
+def stage_key(
+    stage: str, config: Config, seed: int, input_keys: Mapping[str, str], finished: Path | None = None
+) -> str:
+    """Hash of everything the stage's bytes depend on.
+
+    ``finished``: a folder that stays fresh where it was finished when keys still held the places of files.
+    """
+
+    def key(kept: Mapping[str, object]) -> str:
+        content = {"stage": stage, "schema": SCHEMA, "seed": seed, "config": kept, "inputs": dict(input_keys)}
+        return sha256_bytes(json.dumps(content, sort_keys=True).encode())
+
+    told, whole = config.keyed(), config.model_dump(mode="json", exclude_defaults=True)
+    if finished is not None and told != whole and is_fresh(finished, key(whole)):
+        return key(whole)
+    return key(told)
 
 
 def run_stage(
@@ -120,7 +126,7 @@ def run_stage(
         RunBusy: another process writes this folder.
     """
     keys = {**{name: finished_key(path) for name, path in context.inputs.items()}, **(input_keys or {})}
-    key = stage_key(stage, config, context.seed, keys)
+    key = stage_key(stage, config, context.seed, keys, folder)
     if is_fresh(folder, key) and not leftovers(folder):
         return False
     home = Path(os.path.realpath(folder))
@@ -133,7 +139,7 @@ def run_stage(
         if context.deadline is not None and metrics.get("ended_by") == "time":
             config = ended(config, context.deadline, metrics)
             key = stage_key(stage, config, context.seed, keys)
-        write_text(place / "config.yaml", dump_yaml(config))
+        keep_config(config, place)
         write_json(place / "metrics.json", metrics)
         finish(place, home, {"stage": stage, "key": key, "seed": context.seed, "inputs": keys})
     return True

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ..core.config import Config, nearest
+from ..core.config import Config, Place, nearest
 from .formats.table import reading
 from .splits import IMAGE_FOLDS
 
@@ -53,18 +53,18 @@ class IngestConfig(Config):
     stay, and so does the test split. ``draw``: which ones stay, another number drawing others; needs ``objects``.
     """
 
-    root: str
+    root: Place
     format: FormatName = "auto"
-    images: str | None = None
+    images: Place | None = None
     object: str | None = None
     mask_name: str | None = None
-    classes: str | None = None
-    labels: str | None = None
+    classes: Place | None = None
+    labels: Place | None = None
     boxes: Literal["auto", "fill", "refuse"] = "auto"
     unlabelled: Literal["auto", "sound"] = "auto"
     run_order: Literal["columns", "rows"] = "columns"
     colour: Literal["auto", "gray", "rgb"] = "auto"
-    groups: str | None = None
+    groups: Place | None = None
     group_column: str = "group"
     group_regex: str | None = None
     group_on: Literal["name", "path"] = "name"

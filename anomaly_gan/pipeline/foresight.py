@@ -42,6 +42,6 @@ def foresee(
             for name, folder in {**step.inputs, **asked_for(run, step)}.items()
         }
         outside = dict(known[step.name].outside) if known and step.name in known else outside_of(step)
-        key = stage_key(step.name, step.config, config.seed, keys | outside | said_of(run, step))
+        key = stage_key(step.name, step.config, config.seed, keys | outside | said_of(run, step), run / step.name)
         found[step.name] = Foreseen(key, is_fresh(run / step.name, key), outside)
     return found

@@ -70,7 +70,7 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
         keys |= outside_keys(step) | said_of(run, step)
     except (InputError, ConfigError) as error:
         return "source not found" if getattr(error, "code", "") == "MISSING" else "stale"
-    return "fresh" if is_fresh(folder, stage_key(step.name, step.config, config.seed, keys)) else "stale"
+    return "fresh" if is_fresh(folder, stage_key(step.name, step.config, config.seed, keys, folder)) else "stale"
 
 
 def status_lines(run: Path, deep: bool = False) -> Iterator[str]:

@@ -69,8 +69,8 @@ class Workshop:
         outside = self.outside_keys(step)
         keys = {name: finished_key(run.folder / folder) for name, folder in step.inputs.items()}
         keys |= outside | said_of(run.folder, step)
-        key = stage_key(step.name, step.config, run.config.seed, keys)
         target = run.folder / step.name
+        key = stage_key(step.name, step.config, run.config.seed, keys, target)
         if is_fresh(target, key) and not leftovers(target):
             self._done.setdefault(key, run)
             return

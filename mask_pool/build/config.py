@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from anomaly_gan.core.config import Config
+from anomaly_gan.core.config import Config, Place
 
 from ..placement.config import PlaceConfig
 from ..plausibility.config import PlausibilityConfig
@@ -37,9 +37,9 @@ class PoolConfig(Config):
     """Constraints per category; they go before the pool's own settings."""
     px_per_mm: Positive | None = None
     """Pixels per millimetre in the photographs, for sizes in millimetres."""
-    expert_dir: str | None = None
+    expert_dir: Place | None = None
     """Folder of labelme JSON drawn by experts; ``embedded:`` names the embedded data folder. None: prior only."""
-    expert_scores: str | None = None
+    expert_scores: Place | None = None
     """Sheet of the raters' grades (``mask_pool.scoring.score_sheet``); None: drawings are unrated and all kept."""
     line_width: Positive | None = None
     """Width in pixels of experts' lines and linestrips that give none themselves; None: such a line is refused."""

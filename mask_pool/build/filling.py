@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomaly_gan.core.config import build, read_yaml
+from anomaly_gan.core.config import build, kept_config
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.images import read_record, read_verified
@@ -91,8 +91,7 @@ def priorities(run: Path, what: str, drawings: Path | None, seed: int) -> Mappin
     """
     if what not in MASKS:
         raise ConfigError(f"--presort: {what} are shown at random")
-    saved = run / "pool" / "config.yaml"
-    config = build(PoolConfig, read_yaml(saved), str(saved)) if saved.is_file() else PoolConfig()
+    config = build(PoolConfig, kept_config(run / "pool"), str(run / "pool" / "config.yaml"))
     model = open_plausibility(config, load_dataset(run / "ingest"), seed)
     found = {
         (item.mask.file, item.mask.shape): (

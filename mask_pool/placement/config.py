@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from anomaly_gan.core.config import Config
+from anomaly_gan.core.config import Config, Place
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -41,7 +41,7 @@ class PlaceConfig(Config):
 
     snap: bool = True
     """Fixed shapes go onto seats: places that look like those that experts marked on other photographs."""
-    regions: str | None = None
+    regions: Place | None = None
     """Folder of legal and illegal regions (``placement.regions``); ``embedded:`` names the embedded data folder."""
     background: Literal["none", "dark", "bright"] = "none"
     """What lies at the frame's border and is this against the rest is no part of the object, and illegal."""

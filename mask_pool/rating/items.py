@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from anomaly_gan.core.config import read_yaml
+from anomaly_gan.core.config import kept_config
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import encode_png, read_verified
@@ -81,8 +81,7 @@ def load_drawings(run: Path, folder: Path | None = None) -> Loaded:
         InputError: the ingest or a drawing cannot be read.
     """
     if folder is None:
-        resolved = run / "pool" / "config.yaml"
-        named = read_yaml(resolved).get("expert_dir") if resolved.is_file() else None
+        named = kept_config(run / "pool").get("expert_dir")
         if named is None:
             raise ConfigError(f"{run}: this run names no experts' drawings: say where they lie")
         folder = expand(named)

@@ -7,7 +7,8 @@ import json
 import defaults
 import pytest
 
-from anomaly_gan.core.config import Config
+from anomaly_gan.core.config import Config, Place
+from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.stage import SCHEMA, stage_key
 from anomaly_gan.synthesis.methods.config import TrainConfig
 
@@ -49,3 +50,26 @@ def test_a_new_field_changes_no_key_and_a_value_does():
     assert key == stage_key("train", After(), 0, {}) == stage_key("train", After(steps=3, more=0.5), 0, {})
     others = [After(steps=4), After(more=0.6), After(inner=Inner(width=2))]
     assert len({key, *(stage_key("train", other, 0, {}) for other in others)}) == 4
+
+
+def test_where_files_lie_is_in_no_key_and_what_was_finished_by_it_stays_fresh(tmp_path):
+    class Inner(Config):
+        regions: Place | None = None
+
+    class Reads(Config):
+        root: Place
+        regex: str = ""
+        inner: Inner = Inner()
+
+    here = Reads(root="/a/parts", inner=Inner(regions="/a/drawn"))
+    there = Reads(root="/b/c/parts", inner=Inner(regions="/b/drawn"))
+    key = stage_key("ingest", here, 0, {})
+    assert key == stage_key("ingest", there, 0, {})
+    others = [Reads(root="/a/nuts", inner=here.inner), Reads(root="parts", inner=here.inner), Reads(root="/a/parts")]
+    others += [here.model_copy(update={"regex": regex}) for regex in ("/a/(x)", "/b/(x)")]
+    assert len({key, *(stage_key("ingest", other, 0, {}) for other in others)}) == 6
+    told = {"stage": "ingest", "schema": SCHEMA, "seed": 0, "config": here.model_dump(exclude_defaults=True)}
+    older = sha256_bytes(json.dumps(told | {"inputs": {}}, sort_keys=True).encode())
+    write_json(tmp_path / "manifest.json", {"key": older, "files": []})
+    assert stage_key("ingest", here, 0, {}, tmp_path) == older
+    assert stage_key("ingest", there, 0, {}, tmp_path) == key

@@ -18,6 +18,7 @@ from broken_files import sound_coco as whole_coco
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from anomaly_gan.core.config import kept_config
 from anomaly_gan.core.dataset import Annotation, Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_record
@@ -201,8 +202,8 @@ def test_stray_files_count_for_nothing(tmp_path):  # I9
 CANARY = """
 import sys, json
 from pathlib import Path
-from anomaly_gan.core.stage import Context
-from anomaly_gan.ingestion.stage import IngestConfig, run
+from anomaly_gan.core.stage import Context, run_stage
+from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 seen = []
 def hook(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "os.system", "subprocess.Popen", "pickle.find_class"):
@@ -210,7 +211,9 @@ def hook(event, arguments):
     if event == "open" and "passwd" in str(arguments[0]):
         seen.append(f"open {arguments[0]}")
 sys.addaudithook(hook)
-metrics = run(IngestConfig(root=sys.argv[1], format=sys.argv[3], max_bad=1.0), Context(0), Path(sys.argv[2]))
+config = IngestConfig(root=sys.argv[1], format=sys.argv[3], max_bad=1.0)
+run_stage("ingest", run, config, Context(0), Path(sys.argv[2]), source_key(config))
+metrics = json.loads(Path(sys.argv[2], "metrics.json").read_text())
 print(json.dumps([seen, metrics["rejected"], metrics["accepted"]]))
 """
 
@@ -243,18 +246,27 @@ def test_no_address_is_fetched_and_no_file_outside_is_opened(tmp_path):  # S6, S
     assert seen == [] and rejected == {"C2": 1}
 
 
-def test_time_zone_locale_hash_seed_and_home_change_no_byte(tmp_path):  # G16, M1, M3
-    sound_masks(tmp_path / "source")
-    pair(tmp_path / "source", "zebra")
-    canary(tmp_path / "source", tmp_path / "a", "mask-png", TZ="Pacific/Kiritimati", LC_ALL="C", PYTHONHASHSEED="77")
-    canary(
-        tmp_path / "source", tmp_path / "b", "mask-png", TZ="UTC", PYTHONHASHSEED="1", HOME="/proc", TMPDIR="/dev/shm"
-    )
+def test_place_order_of_files_time_zone_locale_hash_seed_and_home_change_no_byte(tmp_path):  # G16, M1, M3, R7
+    source, other = tmp_path / "source", tmp_path / "elsewhere" / "source"
+    sound_masks(source)
+    pair(source, "zebra")
+    for path in sorted((path for path in source.rglob("*") if path.is_file()), reverse=True):
+        target = other / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    canary(source, tmp_path / "a", "mask-png", TZ="Pacific/Kiritimati", LC_ALL="C", PYTHONHASHSEED="77")
+    canary(other, tmp_path / "b", "mask-png", TZ="UTC", PYTHONHASHSEED="1", HOME="/proc", TMPDIR="/dev/shm")
     trees = [
-        {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+        {
+            path.relative_to(out).as_posix(): path.read_bytes()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and "logs" not in path.parts
+        }
         for out in (tmp_path / "a", tmp_path / "b")
     ]
     assert trees[0] == trees[1] and len(trees[0]) > 5
+    assert str(tmp_path).encode() not in b"".join(trees[0].values())
+    assert kept_config(tmp_path / "b")["root"] == str(other)
 
 
 def test_a_stopped_process_keeps_its_folder(tmp_path):  # M4
