@@ -11,7 +11,7 @@ from ..report.tables import flatten
 from ..synthesis.registry import training_of
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
-from .statistics import Trained, ablation_study, gate_aims, load_gates
+from .statistics import GateFigures, Trained, ablation_study, gate_aims, load_gates
 
 SWITCHING = frozenset({"train", "train_methods", "folds"})
 """A variant that changes nothing else of a run is an ablation."""
@@ -60,13 +60,13 @@ def _touched(study: StudyConfig, runs: Sequence[StudyRun], changed: Mapping[str,
 
 def _trained(run: StudyRun, cells: Sequence[Mapping[str, Any]]) -> list[Trained]:
     variant, repeat = split_repeat(run.variant)
-    gates: dict[str, dict[str, Mapping[str, float]]] = {}
+    gates: dict[str, list[GateFigures]] = {}
     for item in load_gates(run.folder, run.fold):
-        gates.setdefault(item.arm, {})[item.category] = item.figures
+        gates.setdefault(item.arm, []).append(item)
     arms = {arm.name for arm in run.config.arms()}
     result = []
     for arm in sorted(arms & (gates.keys() | {cell["arm"] for cell in cells})):
-        figures = gate_aims(gates.get(arm, {}))
+        figures = gate_aims(gates.get(arm, ()))
         judged = {
             f"{cell['detector']} {cell['seed']}": float(value)
             for cell in cells

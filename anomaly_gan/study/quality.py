@@ -13,7 +13,7 @@ from . import failures
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
 from .prepare import Say
-from .statistics import Trained, ablation_study, gate_aims, load_gates
+from .statistics import GateFigures, Trained, ablation_study, gate_aims, load_gates
 
 DESCRIBED = ("data", "train", "train_methods")
 
@@ -83,7 +83,7 @@ def changes(over: Mapping[str, Any]) -> str:
 
 def _trained(run: StudyRun) -> list[Trained]:
     variant, repeat = split_repeat(run.variant)
-    by_arm: dict[str, dict[str, Mapping[str, float]]] = {}
+    by_arm: dict[str, list[GateFigures]] = {}
     for item in load_gates(run.folder, run.fold, "quality"):
-        by_arm.setdefault(item.arm, {})[item.category] = item.figures
-    return [Trained(variant, run.fold, repeat, arm, gate_aims(figures)) for arm, figures in sorted(by_arm.items())]
+        by_arm.setdefault(item.arm, []).append(item)
+    return [Trained(variant, run.fold, repeat, arm, gate_aims(gates)) for arm, gates in sorted(by_arm.items())]

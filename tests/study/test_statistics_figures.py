@@ -20,6 +20,7 @@ from anomaly_gan.study.statistics import (
     summarise_study,
     write_plots,
 )
+from anomaly_gan.study.statistics.ablations import gate_aims
 from anomaly_gan.study.statistics.amount import Amount, amount_of
 from anomaly_gan.study.statistics.comparisons import best_rival, by_arm, compare
 from anomaly_gan.study.statistics.estimate import Term, estimate, seeds_interval
@@ -285,8 +286,14 @@ def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
     assert gate_figures(item) == pytest.approx(expected)
     folder = tmp_path / "gate@cgan"
     folder.mkdir()
-    (folder / "metrics.json").write_text(json.dumps({"categories": {"crack": {"accepted": 1, "tried": 2}}}))
-    assert load_gates(tmp_path, 2) == [GateFigures("cgan", 2, "crack", {"acceptance": 0.5})]
+    names = {"frechet": "FD", "kernel": "KID-lite", "perceptual": "PD"}
+    figures = {"accepted": 1, "tried": 2, "defect": {"KID-lite": {"over_p95": 0.8}, "KID": {"over_p95": 7.0}}}
+    (folder / "metrics.json").write_text(json.dumps({"figures": names, "categories": {"crack": figures}}))
+    loaded = load_gates(tmp_path, 2)
+    expected = {"acceptance": 0.5, "defect KID-lite over p95": 0.8, "defect KID over p95": 7.0}
+    assert loaded == [GateFigures("cgan", 2, "crack", expected, names)]
+    # an aim names the kind of distance, never what it is called
+    assert gate_aims(loaded) == {"kid": {"crack": 0.8}}
     (folder / "metrics.json").write_text("{")
     with pytest.raises(InputError, match="FORMAT"):
         load_gates(tmp_path, 2)

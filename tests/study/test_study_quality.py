@@ -136,10 +136,11 @@ def write_quality(folder, kid, names=("bar", "spot")):
     write_json(
         folder / "quality@anomaly_gan" / "metrics.json",
         {
+            "figures": {"kernel": "KID-Toy"},
             "categories": {
                 name: {"defect": view, "crop": view, "label_check": {"median": 0.6, "difference": -0.1 * kid}}
                 for name in names
-            }
+            },
         },
     )
 

@@ -7,9 +7,8 @@ not be judged on favours neither.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from scipy import stats
 from detection.evaluation.statistics import Interval, t_interval, verdict
 
 from ..config import MAIN
+from .gates import GateFigures
 from .verdicts import NO_DIFFERENCE, holm, holm_verdict
 
 POOL_LEVEL = 0.25
@@ -30,14 +30,17 @@ Unit = tuple[int, int]
 
 @dataclass(frozen=True)
 class Aim:
-    """A figure: where it stands among the gate's (None: among the cells'), and which way is better.
+    """A figure: where it stands among the gate's (nowhere: among the cells'), and which way is better.
+
+    ``gate``: the parts of the name that :func:`.gates.gate_figures` gives it; a kind of distance (``kernel``) stands
+    for the name that the gate gave it.
 
     ``one``: the nearer to 1 the better. ``primary``: chosen in advance; the verdict looks at these alone.
     """
 
     name: str
     title: str
-    gate: str | None
+    gate: tuple[str, ...]
     better: Literal["lower", "higher", "one"]
     primary: bool = False
 
@@ -55,29 +58,29 @@ class Aim:
 
 
 AIMS = (
-    Aim("kid", "defect KID over its 95th real percentile", r"defect KID\S* over p95", "lower", True),
-    Aim("fid", "defect FID ratio", r"defect F(ID|D-\S+) ratio", "lower"),
-    Aim("crop_kid", "crop KID over its 95th real percentile", r"crop KID\S* over p95", "lower"),
-    Aim("crop_fid", "crop FID ratio", r"crop F(ID|D-\S+) ratio", "lower"),
-    Aim("diversity", "LPIPS diversity ratio", r"defect (LPIPS|PD-\S+) diversity", "one"),
+    Aim("kid", "defect KID over its 95th real percentile", ("defect", "kernel", "over p95"), "lower", True),
+    Aim("fid", "defect FID ratio", ("defect", "frechet", "ratio"), "lower"),
+    Aim("crop_kid", "crop KID over its 95th real percentile", ("crop", "kernel", "over p95"), "lower"),
+    Aim("crop_fid", "crop FID ratio", ("crop", "frechet", "ratio"), "lower"),
+    Aim("diversity", "LPIPS diversity ratio", ("defect", "perceptual", "diversity"), "one"),
     # Before anything was rejected: among the accepted alone a gate that rejects more looks like a better generator.
     Aim(
         "label_check",
         "median IoU of the label check at the first attempt",
-        r"label_check median_at_first",
+        ("label_check", "median_at_first"),
         "higher",
         True,
     ),
     Aim(
         "label_iou_gap",
         "label check of the accepted less that of unseen real defects",
-        r"label_check difference",
+        ("label_check", "difference"),
         "higher",
     ),
-    Aim("empty", "empty share at the first attempt", r"label_check empty_share", "lower"),
-    Aim("copies", "copied share", r"copies share", "lower"),
-    Aim("at_once", "accepted at once", r"accepted at once", "higher"),
-    Aim("ap50", "mask AP@0.5", None, "higher", True),
+    Aim("empty", "empty share at the first attempt", ("label_check", "empty_share"), "lower"),
+    Aim("copies", "copied share", ("copies", "share"), "lower"),
+    Aim("at_once", "accepted at once", ("accepted at once",), "higher"),
+    Aim("ap50", "mask AP@0.5", (), "higher", True),
 )
 ABLATION_COLUMNS = (
     "arm",
@@ -124,14 +127,14 @@ class Spread:
     sample: str
 
 
-def gate_aims(by_category: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """The aims' figures by category from those of the gates (``gates.gate_figures``) by category."""
+def gate_aims(gates: Iterable[GateFigures]) -> dict[str, dict[str, float]]:
+    """Of one arm's gates the aims' figures, by category."""
     found: dict[str, dict[str, float]] = {}
-    for category, figures in by_category.items():
+    for item in gates:
         for aim in AIMS:
-            chosen = [value for name, value in figures.items() if aim.gate and re.fullmatch(aim.gate, name)]
-            if chosen:
-                found.setdefault(aim.name, {})[category] = chosen[0]
+            value = item.figures.get(" ".join(item.names.get(part, part) for part in aim.gate))
+            if value is not None:
+                found.setdefault(aim.name, {})[item.category] = value
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,14 @@ LEAST_ARMS_DRAWN = 5
 
 @dataclass(frozen=True)
 class GateFigures:
-    """What the gate measured of one arm's photographs of one category in one fold, by name."""
+    """What the gate measured of one arm's photographs of one category in one fold, by name; ``names``: kind of
+    distance (``frechet``, ``kernel``, ``perceptual``) → what it is called there."""
 
     arm: str
     fold: int
     category: str
     figures: Mapping[str, float]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,12 @@ def load_gates(run: Path, fold: int, stage: str = "gate") -> list[GateFigures]:
     result = []
     for path in sorted(run.glob(f"{stage}@*/metrics.json")):
         try:
-            categories = json.loads(path.read_text(encoding="utf-8"))["categories"]
+            content = json.loads(path.read_text(encoding="utf-8"))
+            categories, names = content["categories"], content["figures"]
         except (OSError, ValueError, KeyError) as error:
             raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run the gate again") from error
         arm = path.parent.name.removeprefix(f"{stage}@")
-        result += [GateFigures(arm, fold, name, gate_figures(item)) for name, item in sorted(categories.items())]
+        result += [GateFigures(arm, fold, name, gate_figures(item), names) for name, item in sorted(categories.items())]
     return result
 
 
