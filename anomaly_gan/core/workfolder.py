@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,12 +129,12 @@ def read_marker(folder: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def begun(folder: Path, started: dict[str, Any], last: str = MANIFEST) -> bool:
+def begun(folder: Path, started: Mapping[str, object], last: str = MANIFEST) -> bool:
     """True where the folder holds unfinished work of this marker."""
     return _same(read_marker(folder), started) and not (folder / last).exists()
 
 
-def _same(there: dict[str, object] | None, started: dict[str, object]) -> bool:
+def _same(there: Mapping[str, object] | None, started: Mapping[str, object]) -> bool:
     return there is not None and all(
         there.get(name, value if name == "stage" else None) == value for name, value in started.items()
     )
@@ -215,7 +215,7 @@ def _link_cells(cells: Path, place: Path) -> None:
     sync_folder(place)
 
 
-def made_by(place: Path) -> dict[str, Any]:
+def made_by(place: Path) -> dict[str, object]:
     """``versions`` for the product's manifest; also those that began it, where work of others was gone on with."""
     before = (read_marker(place) or {}).get("versions") or versions()
     return {"versions": versions(), **({"begun_by": before} if unlike(before, versions()) else {})}
