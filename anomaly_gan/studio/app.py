@@ -12,6 +12,7 @@ from mask_pool.rating.items import Catalogue
 from mask_pool.rating.routes import (
     SHARED,
     Answer,
+    Page,
     RaterId,
     answer_errors,
     new_app,
@@ -29,6 +30,15 @@ from .views import Masks, load_masks, serve_views
 
 STATIC = Path(__file__).parent / "static"
 FILES = {**SHARED, **{path.name: path for path in STATIC.iterdir() if path.suffix in {".js", ".css"}}}
+PAGE = Page(
+    STATIC / "index.html",
+    "studio.js",
+    "Studio",
+    "decision",
+    "person",
+    "Your name goes with every decision that you make on a photograph, into the exported data set.",
+    ("style.css", "studio.css"),
+)
 Secret = Annotated[str, Header(alias="x-rater-secret")]
 
 
@@ -42,7 +52,7 @@ def build_app(run: Path, store: Store, policy: Policy, device: str = "auto") -> 
     catalogue = Catalogue(lambda: load_gates(run), store.salt, empty=True)
     app = new_app()
     answer_errors(app, [Verdict, PaintRequest])
-    serve_files(app, STATIC / "index.html", FILES)
+    serve_files(app, PAGE, FILES)
     serve_layers(app, catalogue)
     serve_entry(app, store)
     _serve_session(app, store, policy, categories)

@@ -20,6 +20,7 @@ from .routes import (
     Body,
     ItemId,
     Key,
+    Page,
     RaterId,
     Text,
     Unprocessable,
@@ -34,6 +35,7 @@ from .security import Guard, Policy
 from .store import Conflict, Event, Store
 
 FILES = {**SHARED, "app.js": STATIC / "app.js", "keys.js": STATIC / "keys.js"}
+PAGE = Page(STATIC / "index.html", "app.js", "Rating masks", "answer", "rater")
 
 
 class Action(Body):
@@ -120,7 +122,7 @@ def build_app(desk: Desk) -> Guard:
     """The whole web application, behind its guard."""
     app = new_app()
     answer_errors(app, [Action])
-    serve_files(app, STATIC / "index.html", FILES)
+    serve_files(app, PAGE, FILES)
     serve_layers(app, desk.catalogue, ["photo"] if desk.what == WHAT else LAYERS)
     serve_entry(app, desk.store)
     _serve_work(app, desk)

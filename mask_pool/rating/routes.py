@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -65,12 +67,38 @@ def new_app() -> FastAPI:
     return FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
 
-def serve_files(app: FastAPI, page: Path, files: Mapping[str, Path]) -> None:
+@dataclass(frozen=True)
+class Page:
+    """What one page has of its own; entering, help and the photograph's layers stand in ``shell.html`` for both."""
+
+    body: Path
+    script: str
+    title: str
+    answer: str
+    """What a person here gives, as ``answer`` or ``decision``."""
+    person: str
+    intro: str = ""
+    styles: tuple[str, ...] = ("style.css",)
+
+    def html(self) -> str:
+        """The whole page."""
+        styles = "\n".join(f'<link rel="stylesheet" href="/static/{name}">' for name in self.styles)
+        body = Template(self.body.read_text(encoding="utf-8")).substitute(layers=_part("layers"))
+        words = {"title": self.title, "answer": self.answer, "person": self.person, "intro": self.intro}
+        return Template(_part("shell")).substitute(words, script=self.script, styles=styles, body=body)
+
+
+def _part(name: str) -> str:
+    return (STATIC / f"{name}.html").read_text(encoding="utf-8")
+
+
+def serve_files(app: FastAPI, page: Page, files: Mapping[str, Path]) -> None:
     """``page`` at ``/``, and the files by name below ``/static/``."""
+    html = page.html()
 
     @app.get("/")
     def index() -> Response:
-        return FileResponse(page, media_type="text/html; charset=utf-8")
+        return HTMLResponse(html)
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:

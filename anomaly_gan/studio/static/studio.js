@@ -1,5 +1,5 @@
 // The shell of the page: who is there, tabs, talking to the server, telling.
-import { $, askForName, listenForEntry, named, Server, toast } from "./page.js";
+import { $, askForName, listenForEntry, listenForHelp, named, Server, tellWaiting, toast } from "./page.js";
 import { Drawer } from "./queue.js";
 import { Paint } from "./paint.js";
 import { Review } from "./review.js";
@@ -8,17 +8,6 @@ import { Masks, Verdict } from "./views.js";
 let person, drawer;
 const tabs = {};
 const server = new Server(120000, () => named(person));
-
-// ---- telling
-function tell(queue) {
-  const number = queue.waiting.length;
-  $("banner").hidden = !queue.trouble && drawer.lasting;
-  const kept = number === 1 ? "1 decision is" : `${number} decisions are`;
-  $("banner").textContent = queue.trouble === "away"
-    ? `No connection. ${kept} kept on this device and will be sent; you can go on.`
-    : queue.trouble === "locked" ? `The server asks for its link again: open the link you were given. ${kept} kept here.`
-    : "This browser keeps nothing: please do not close the page before all is sent.";
-}
 
 // ---- tabs
 function open(name) {
@@ -30,7 +19,8 @@ function open(name) {
 }
 
 export const studio = {
-  $, toast, tell, call: (...given) => server.call(...given), change: (...given) => server.change(...given),
+  $, toast, tell: (queue) => tellWaiting(queue, drawer, "decision"),
+  call: (...given) => server.call(...given), change: (...given) => server.change(...given),
   get session() { return server.session; }, get person() { return person; },
 };
 
@@ -58,11 +48,7 @@ function listen() {
     if (event.key === "?" || event.key === "h") $("help").click();
     else if (tab?.key?.(event.key.toLowerCase(), event.repeat)) event.preventDefault();
   });
-  $("help").addEventListener("click", () => $("helping").showModal());
-  $("other").addEventListener("click", () => {
-    if (tabs.work?.queue.waiting.length) { $("helping").close(); return toast("Please wait until all decisions are sent."); }
-    forget();
-  });
+  listenForHelp("decision", () => tabs.work?.queue, forget);
   listenForEntry(server, drawer, "person", (one) => { person = one; begin(); });
 }
 

@@ -1,7 +1,7 @@
 import { Drawer, Queue, randomKey } from "./queue.js";
 import { View } from "./view.js";
 import { helpRows, readKey } from "./keys.js";
-import { $, askForName, isDoubleClick, listenForEntry, named, Server, toast } from "./page.js";
+import { $, askForName, isDoubleClick, listenForEntry, listenForHelp, named, Server, tellWaiting, toast } from "./page.js";
 
 const QUESTIONS = {
   shape: "Would a real defect of this kind have such a shape?", place: "Could such a defect be at this place?",
@@ -164,15 +164,7 @@ function preload() {
   }
 }
 
-function status() {
-  const number = queue.waiting.length, banner = $("banner");
-  banner.hidden = !queue.trouble && drawer.lasting;
-  const kept = number === 1 ? "1 answer is" : `${number} answers are`;
-  banner.textContent = queue.trouble === "away"
-    ? `No connection. ${kept} kept on this device and will be sent; you can go on.`
-    : queue.trouble === "locked" ? `The server asks for its link again: open the link you were given. ${kept} kept here.`
-    : "This browser keeps nothing: please do not close the page before all is sent.";
-}
+const status = () => tellWaiting(queue, drawer, "answer");
 
 const bold = (text) => Object.assign(document.createElement("b"), { textContent: text });
 
@@ -255,12 +247,7 @@ function listen() {
     event.preventDefault();
     if ("grade" in read) give(read.grade); else commands[read.command]();
   });
-  $("help").addEventListener("click", commands.help);
-  $("other").addEventListener("click", () => {
-    if (queue.waiting.length) { $("helping").close(); return toast("Please wait until all answers are sent."); }
-    drawer.drop("rater");
-    location.reload();
-  });
+  listenForHelp("answer", () => queue, () => { drawer.drop("rater"); location.reload(); });
   $("keep-comment").addEventListener("click", keepComment);
   $("no-comment").addEventListener("click", () => $("comments").close());
   $("text").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.ctrlKey) keepComment(event); });

@@ -82,5 +82,24 @@ export function listenForEntry(server, drawer, kind, entered) {
   });
 }
 
+// The banner over what waits to be sent; `word` is what one of it is: an answer, a decision.
+export function tellWaiting(queue, drawer, word) {
+  const number = queue.waiting.length, kept = number === 1 ? `1 ${word} is` : `${number} ${word}s are`;
+  $("banner").hidden = !queue.trouble && drawer.lasting;
+  $("banner").textContent = queue.trouble === "away"
+    ? `No connection. ${kept} kept on this device and will be sent; you can go on.`
+    : queue.trouble === "locked" ? `The server asks for its link again: open the link you were given. ${kept} kept here.`
+    : "This browser keeps nothing: please do not close the page before all is sent.";
+}
+
+// Help, and on it another person at this device, as soon as all is sent.
+export function listenForHelp(word, queue, forget) {
+  $("help").addEventListener("click", () => $("helping").showModal());
+  $("other").addEventListener("click", () => {
+    if (queue()?.waiting.length) { $("helping").close(); return toast(`Please wait until all ${word}s are sent.`); }
+    forget();
+  });
+}
+
 // Ask for a name, where nobody is known here.
 export function askForName() { $("entry").hidden = false; $("name").focus(); }
