@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -166,16 +165,12 @@ def _conclude(run: Path, steps: list[str], not_reached: tuple[str, ...], budget:
         for line in _verdicts(run / "compare" / "summary.json"):
             typer.echo(line)
     if not_reached:
-        typer.echo(f"not reached within {budget}: {', '.join(_kinds(not_reached))}")
-    finished = run / "report.html" if steps[-1] == "report" else run / steps[-1]
-    typer.echo(f"done: {finished}")
+        from ..pipeline.execute import in_kinds
+
+        typer.echo(f"not reached within {budget}: {in_kinds(not_reached)}")
+    if steps[-1] not in not_reached:
+        typer.echo(f"done: {run / 'report.html' if steps[-1] == 'report' else run / steps[-1]}")
     _close(run, steps)
-
-
-def _kinds(steps: tuple[str, ...]) -> list[str]:
-    """``generate (5), compare``: how many of each kind of stage."""
-    counts = Counter(step.partition("@")[0] for step in steps)
-    return [f"{kind} ({number})" if number > 1 else kind for kind, number in counts.items()]
 
 
 def verdict_lines(run: Path) -> list[str]:

@@ -13,7 +13,7 @@ Clock = Callable[[], float]
 
 
 class TimeUp(Exception):
-    """Work that is of no use by halves stops here, for its time is over."""
+    """Work that is of no use by halves stops here, for its time is over; the message may say what it lacked."""
 
 
 @dataclass

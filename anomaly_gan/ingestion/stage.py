@@ -19,7 +19,7 @@ from ..core.live import in_words
 from ..core.progress import track
 from ..core.resources import expand
 from ..core.stage import Context
-from ..core.time_budget import TimeBudget
+from ..core.time_budget import TimeBudget, TimeUp
 from .builder import Intake
 from .classes import read_classes
 from .config import IngestConfig
@@ -79,6 +79,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
     """Write ``annotations.json``, ``images/`` and ``rejects.jsonl`` into ``out``; returns the counts.
 
     Raises:
+        TimeUp: the photographs cannot all be read by the context's deadline.
         InputError: the source cannot be read as a whole, a stopping fault, or more refusals than ``max_bad``.
         ConfigError: ``out`` lies in the source, or ``categories`` names none of the source's.
     """
@@ -121,16 +122,16 @@ def _in_time(items: Iterable[Item], total: int, watch: TimeBudget | None) -> Ite
     """The items while all of them fit into the time: a half-read data set must not pass for the data set.
 
     Raises:
-        ConfigError: so many are not read in that time; said as soon as it can be told.
+        TimeUp: so many are not read in that time; said as soon as it can be told.
     """
     for done, item in enumerate(items):
         if watch is not None and done and watch.share() >= EARLIEST and watch.spent() / done * total > watch.seconds:
             needed = watch.spent() / done * total
-            raise ConfigError(
-                f"--time-budget: {done} of {total} photographs were read in {in_words(watch.spent())}, so all of them "
-                f"take about {in_words(needed)}, and {in_words(watch.seconds)} are left: a data set is not read by "
-                "halves; give the run more time, or read them once without a budget (run ... --to ingest) and then "
-                "give the same command with it"
+            raise TimeUp(
+                f"{done} of {total} photographs were read in {in_words(watch.spent())}, so all of them take about "
+                f"{in_words(needed)}, and {in_words(watch.seconds)} were left. A data set is not read by halves: give "
+                "the run more time, or read them once without a budget (`run ... --to ingest`) and then give the same "
+                "command with it."
             )
         yield item
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,6 +65,8 @@ class _Worker:
     pace: Pace = field(default_factory=lambda: Pace(cores=cores()))
     foreseen: dict[str, Foreseen] = field(default_factory=dict)
     not_reached: list[str] = field(default_factory=list)
+    lacked: str = ""
+    """What the first of them said it lacked."""
     began: float = field(default_factory=time.monotonic)
 
     def work(self, keep_config: bool) -> Outcome:
@@ -107,10 +110,10 @@ class _Worker:
             began = time.monotonic()
             there, outside = self._of_what_is_there(step), dict(self.foreseen[name].outside)
             try:
-                worked = run_step(self.config, self.run, there, outside, deadline)
-            except TimeUp:
+                worked = run_step(self.config, self.run, there, outside, deadline, self._note(step))
+            except TimeUp as over:
                 course.current = ""
-                self._leave_out(name, course, "is not finished")
+                self._leave_out(name, course, "is not finished", str(over))
                 return
             seconds = time.monotonic() - began
         course.end(name, seconds)
@@ -123,11 +126,14 @@ class _Worker:
             anew = self._estimates()
             course.estimates |= {other: anew[other] for other in course.pending() if other in anew}
 
-    def _leave_out(self, name: str, course: Course, what: str) -> None:
+    def _leave_out(self, name: str, course: Course, what: str, lacked: str = "") -> None:
         """The time is over before this step, or in it."""
         assert self.budget is not None
         if not self.not_reached:
             say(f"{self.budget.total} are over: {name} {what}, nor what comes after it, but for the report")
+            self.lacked = lacked
+            if lacked:
+                say(f"{name}: {lacked}")
         self.not_reached.append(name)
         course.estimates.pop(name, None)
 
@@ -138,6 +144,12 @@ class _Worker:
             return False
         missing = any(folder in self.not_reached for folder in step.inputs.values())
         return missing or (self.budget.left() <= 0 and step.stage.name != "ingest")
+
+    def _note(self, step: Step) -> str:
+        """What the report of a run that was cut short says first."""
+        if self.budget is None or step.stage.name != "report" or not self.not_reached:
+            return ""
+        return f"Not reached within {self.budget.total}: {in_kinds(self.not_reached)}. {self.lacked}".strip()
 
     def _of_what_is_there(self, step: Step) -> Step:
         """The report of a run that was cut short reads what was reached."""
@@ -209,6 +221,12 @@ class _Worker:
             1 if sizes.gray else 3,
             min(sizes.width, sizes.height) / max(sizes.width, sizes.height),
         )
+
+
+def in_kinds(steps: Sequence[str]) -> str:
+    """``generate (5), compare``: how many of each kind of stage."""
+    counts = Counter(step.partition("@")[0] for step in steps)
+    return ", ".join(f"{kind} ({number})" if number > 1 else kind for kind, number in counts.items())
 
 
 def _share_words(before: Step, given: Step) -> str:

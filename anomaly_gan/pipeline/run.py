@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..core.files import atomic_path
@@ -20,16 +21,18 @@ def run_step(
     step: Step,
     outside: dict[str, str] | None = None,
     deadline: TimeBudget | None = None,
+    note: str = "",
 ) -> bool:
     """Run one step unless it is fresh; True where work was done. ``outside``: its ``outside_keys``, where known;
-    ``deadline``: when it has to end with what is done."""
+    ``deadline``: when it has to end with what is done; ``note``: what a report says first."""
+    function, keys = named(step.stage.function), outside_keys(step) if outside is None else outside
     return run_stage(
         step.name,
-        named(step.stage.function),
+        partial(function, note=note) if note else function,
         step.config,
         replace(context_of(config, run, step), deadline=deadline),
         run / step.name,
-        (outside_keys(step) if outside is None else outside) | said_of(run, step),
+        keys | said_of(run, step) | ({"note": note} if note else {}),
     )
 
 

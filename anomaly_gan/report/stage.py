@@ -44,8 +44,8 @@ def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> di
     """Write ``out/report.html``, ``contact@METHOD.png`` and, where the gate asked for label checks,
     ``label_check@METHOD.png`` from the finished stages among ``context.inputs``.
 
-    Stages that are absent are named in the report; the same inputs give the same bytes. ``note``: a sentence for the
-    top of the page, of a run that is not at its end.
+    Stages that are absent are named in the report; the same inputs give the same bytes. ``note``: for the top of
+    the page, and the verdict where there is none: why the run is not at its end.
 
     Raises:
         InputError: a stage's file does not parse.

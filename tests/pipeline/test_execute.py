@@ -43,6 +43,8 @@ def cut_short(tmp_path_factory) -> tuple[Path, RunConfig, Outcome, str]:
 def test_where_the_time_is_over_the_report_is_written_all_the_same(cut_short):
     run, _, outcome, said = cut_short
     assert outcome.not_reached == ("pool", "compare")
+    verdict = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["paragraph"].endswith("and checked. Not reached within 1s: pool, compare.")
     assert [bool(read_manifest(run / name)) for name in ("ingest", "pool", "compare", "report")] == [1, 0, 0, 1]
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Unfinished run." in page and "compare" in page
@@ -128,3 +130,26 @@ def test_a_stage_of_no_use_by_halves_is_left_out_with_what_needs_it_and_the_run_
     assert execute(config, run, plan(config), "2h").not_reached == ("pool", "compare")
     assert "2h are over: pool is not finished, nor what comes after it, but for the report" in said
     assert (run / "report.html").is_file()
+
+
+def test_photographs_that_take_longer_than_the_whole_time_end_in_a_report_that_says_so(
+    cut_short, tmp_path, monkeypatch
+):
+    run, config, lacked = tmp_path / "run", cut_short[1], "7 of 200 photographs were read in 9 s."
+    real = room.run_step
+
+    def up(config, run, step, *others):
+        if step.name == "ingest":
+            raise TimeUp(lacked)
+        return real(config, run, step, *others)
+
+    monkeypatch.setattr(room, "run_step", up)
+    monkeypatch.setattr(room, "pace_of", lambda *_: Pace())
+    said: list[str] = []
+    monkeypatch.setattr(room, "say", said.append)
+    assert execute(config, run, plan(config), "10s").not_reached == ("ingest", "pool", "compare")
+    assert f"ingest: {lacked}" in said
+    why = f"Not reached within 10s: ingest, pool, compare. {lacked}"
+    verdict = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["paragraph"].endswith(why) and verdict["arms"] == []
+    assert (run / "report.html").read_text(encoding="utf-8").count(why) == 2, "on top, and as the verdict"

@@ -10,7 +10,6 @@ import pytest
 from ticking import Ticking
 
 from anomaly_gan.core.dataset import load_dataset
-from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.manifest import read_manifest
 from anomaly_gan.core.stage import Context, run_stage
@@ -176,7 +175,7 @@ def test_photographs_are_read_whole_or_refused_as_soon_as_that_can_be_told(tmp_p
     for number in range(20):
         write_png(tmp_path / "photos" / "train" / "good" / f"{number}.png", np.full((16, 16), number, np.uint8))
     config = IngestConfig(root=str(tmp_path / "photos"), format="mvtec")
-    with pytest.raises(ConfigError, match=r"--time-budget: \d of 20 photographs .* about \d+ s, and 10 s are left"):
+    with pytest.raises(TimeUp, match=r"^\d of 20 photographs .* about \d+ s, and 10 s were left"):
         ingest.run(config, Context(3, inputs={}, deadline=TimeBudget(10.0, Ticking())), tmp_path / "out")
 
 

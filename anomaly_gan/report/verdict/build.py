@@ -25,9 +25,10 @@ MEANINGLESS = ("blind", "thin", "one_seed", "no_sound")
 
 
 def build(run: Run) -> Verdict:
-    """The verdict on the finished stages; ``cannot tell`` where the stages that would tell are missing."""
+    """The verdict on the finished stages; ``cannot tell`` where the stages that would tell are missing, and the run's
+    own note where there is nothing at all."""
     arms = [verdict_of(facts) for facts in read_facts(run)]
-    return Verdict(paragraph(arms[0]) if arms else NOTHING, tuple(arms))
+    return Verdict(paragraph(arms[0]) if arms else f"{NOTHING} {run.note}".strip(), tuple(arms))
 
 
 NOTHING = "Nothing can be said yet: no photographs have been generated and checked."
