@@ -23,8 +23,19 @@ def run_step(
     deadline: TimeBudget | None = None,
     note: str = "",
 ) -> bool:
-    """Run one step unless it is fresh; True where work was done. ``outside``: its ``outside_keys``, where known;
-    ``deadline``: when it has to end with what is done; ``note``: what a report says first."""
+    """Run one step unless it is fresh.
+
+    Args:
+        config: of the whole run: seed and device.
+        run: its folder.
+        step: what to do, reading which folders.
+        outside: the step's ``outside_keys``, where known.
+        deadline: when it has to end with what is done.
+        note: what a report says first.
+
+    Returns:
+        Whether work was done.
+    """
     function, keys = named(step.stage.function), outside_keys(step) if outside is None else outside
     return run_stage(
         step.name,
