@@ -27,6 +27,7 @@ Format = Literal["onnx", "openvino"]
 PARITY = 1e-4
 """Greatest difference allowed between the graph's maps and the detector's, both in [0, 1]."""
 PACKAGES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
+THROUGH = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 SIZES = ((256, 256), (160, 320))
 """Heights and widths of the images on which graph and detector are compared."""
@@ -73,18 +74,13 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
         ConfigError: packages are missing, or the detector gives no maps.
         CheckFailed: the graph differs; nothing is written.
     """
-    missing = [name for name in PACKAGES[format] if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)}: not installed; pip install 'anomaly-gan[{format}]'")
+    check_installed(format)
     loaded = read_model(model)
-    if not isinstance(loaded.net, DenseNet):
-        raise ConfigError(f"{loaded.config.detector} cannot be exported: only dense and cached give one graph")
-    if loaded.config.dense.prior:
-        raise ConfigError("a detector with a one-class map as input cannot be exported as one graph")
+    net = graph_net(loaded)
     images = [_image(size, number) for number, size in enumerate(SIZES)]
     with file_alone(out.with_suffix(".onnx")) as temporary:
-        _write_onnx(loaded, temporary)
-        gap = _gap(loaded.net, images, _onnx_runner(temporary) if format == "onnx" else _openvino_runner(temporary))
+        write_onnx(loaded, temporary)
+        gap = _gap(net, images, runner(temporary, format))
         if not gap <= PARITY:
             raise CheckFailed(f"the graph differs from the detector by {gap:.2g} (allowed: {PARITY:g}): not written")
         if format == "openvino":
@@ -95,7 +91,23 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
     if format == "openvino":
         out.with_suffix(".onnx").unlink()
     written = out.with_suffix(".onnx" if format == "onnx" else ".xml")
-    return Exported(written, loaded.config.detector, len(images), gap, "onnxruntime" if format == "onnx" else format)
+    return Exported(written, loaded.config.detector, len(images), gap, THROUGH[format])
+
+
+def check_installed(format: Format) -> None:
+    """Raises ConfigError where a package is missing."""
+    missing = [name for name in PACKAGES[format] if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)}: not installed; pip install 'anomaly-gan[{format}]'")
+
+
+def graph_net(model: Model) -> DenseNet:
+    """The net that becomes one graph. Raises ConfigError where the detector has none."""
+    if not isinstance(model.net, DenseNet):
+        raise ConfigError(f"{model.config.detector} cannot be exported: only dense and cached give one graph")
+    if model.config.dense.prior:
+        raise ConfigError("a detector with a one-class map as input cannot be exported as one graph")
+    return model.net
 
 
 def _image(size_hw: tuple[int, int], number: int) -> np.ndarray:
@@ -115,26 +127,28 @@ def _gap(net: DenseNet, images: list[np.ndarray], run: Run) -> float:
     return worst
 
 
-def _onnx_runner(path: Path) -> Run:
-    import onnxruntime
+def runner(path: Path, format: Format) -> Run:
+    """The ONNX graph in a file, ready to run on as many threads as torch computes on, in float32."""
+    threads = torch.get_num_threads()
+    if format == "onnx":
+        import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda image: session.run(None, {"images": image})[0]
-
-
-def _openvino_runner(path: Path) -> Run:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return lambda image: session.run(None, {"images": image})[0]
     import openvino
 
     # else it takes bf16 where the processor has it, and the maps differ in the third decimal
-    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    how = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    compiled = openvino.Core().compile_model(str(path), "CPU", how)
     return lambda image: compiled(image)[0]
 
 
-def _write_onnx(loaded: Model, path: Path) -> None:
-    """By tracing: every side is a multiple of 32, so the trunk's paddings are the same at any size, and tracing takes a
-    tenth of the time that torch's other exporter needs to prove it.
+def write_onnx(loaded: Model, path: Path) -> None:
+    """The ONNX graph, by tracing: every side is a multiple of 32, so the trunk's paddings are the same at any size, and
+    tracing takes a tenth of the time that torch's other exporter needs to prove it.
     """
     import onnx
 

@@ -21,13 +21,14 @@ from anomaly_gan.core.workfolder import REJECTS, refuse_foreign, work_folder
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.ingestion.ledger import Ledger
 
-from ..dense.instances import Found, Inspected
+from ..dense.instances import Found
 from ..one_class.inspection.photographs import Photograph, content_hash, list_photographs, read_photographs
 from .alarm import SoundScores
 from .drawing import draw_found
 
 if TYPE_CHECKING:
     from ..training.checkpoint import Model
+    from .runtime import Look
 
 COLUMNS = ("file", "score", "decision", "instances", "category", "instance_score")
 SUMMARY = "predict.json"
@@ -117,7 +118,8 @@ def predict_folder(
         min_score: instances below it are left out; None: the model's.
         overlays: most overlays written.
         bits: what photographs of more than 8 bits are scaled from; None: what the training's were.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu`` or ``cuda``; ``cpu:torch``, ``cpu:onnx`` or ``cpu:openvino`` names the program that
+            computes (else :func:`detection.inspection.runtime.choose_look` chooses one).
 
     Returns:
         Counts of photographs, alarms and refusals.
@@ -125,16 +127,19 @@ def predict_folder(
     Raises:
         InputError: no model, no photographs, none that can be used, K5 no threshold for that rate, J6 ``out`` holds
             other files.
-        ConfigError: ``out`` lies among the photographs.
+        ConfigError: ``out`` lies among the photographs; no such device; a runtime is not installed.
+        CheckFailed: a runtime that was named differs from torch.
     """
     from anomaly_gan.engine.loop import make_fabric
 
     from ..training.checkpoint import read_model
+    from .runtime import choose_look, split_device
 
     if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
         raise ConfigError(f"{out} lies inside {photos}: choose an output folder elsewhere")
     refuse_foreign(out)
-    fabric = make_fabric(device)
+    kind, runtime = split_device(device)
+    fabric = make_fabric(kind)
     loaded = read_model(model, fabric.device)
     limit, words = _limit(loaded, false_alarm, threshold)
     ledger = Ledger()
@@ -143,7 +148,7 @@ def predict_folder(
         "model": sha256_file(model / "model.json") + sha256_file(model / "model.safetensors"),
         "photographs": sha256_bytes("\0".join(names).encode()),
         "content": content_hash(tree, names),
-        "options": [limit, min_score, overlays, tree.bits],
+        "options": [limit, min_score, overlays, tree.bits, *([] if runtime == "auto" else [runtime])],
     }
     with work_folder(out, "detect predict", started, fixed=()) as work:
         if work.fresh:
@@ -151,9 +156,9 @@ def predict_folder(
         for half in ("labelme", "overlays"):  # of a prediction that was cut off
             shutil.rmtree(work.place / half, ignore_errors=True)
         least = loaded.least if min_score is None else (min_score,) * len(loaded.least)
-        coco, rows = _look(
-            loaded, read_photographs(tree, names, ledger, "predict"), work.place, limit, least, overlays, fabric.device
-        )
+        look = choose_look(loaded, fabric.device, runtime, len(names))
+        photographs = read_photographs(tree, names, ledger, "predict")
+        coco, rows = _look(loaded, look, photographs, work.place, limit, least, overlays)
         ledger.close(work.place / REJECTS)
         if not rows:
             raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / REJECTS}")
@@ -171,17 +176,17 @@ def predict_folder(
 
 def _look(
     loaded: Model,
+    look: Look,
     photographs: Iterator[Photograph],
     place: Path,
     limit: float | None,
     least: tuple[float, ...],
     overlays: int,
-    device: Any,
 ) -> tuple[_Coco, list[list[Any]]]:
     """What was found, as COCO and as rows of the table; pictures and label files are written on the way."""
     coco, rows, drawn = _Coco(), [], 0
     for photograph in photographs:
-        seen = inspected(loaded, photograph, device)
+        seen = look(in_mode(photograph.pixels, loaded.mode))
         found = [item for item in seen.found if item.score >= least[item.label - 1]]
         score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
         decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
@@ -195,13 +200,6 @@ def _look(
             write_bytes(place / "overlays" / f"{photograph.file}.jpg", content)
             drawn += 1
     return coco, rows
-
-
-def inspected(model: Model, photograph: Photograph, device: Any) -> Inspected:
-    """What the detector finds, the photograph given in the model's colours."""
-    from ..evaluation.reading import inspect_pixels
-
-    return inspect_pixels(model.net, in_mode(photograph.pixels, model.mode), model.config.longest, device)
 
 
 def in_mode(pixels: np.ndarray, mode: str) -> np.ndarray:

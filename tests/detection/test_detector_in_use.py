@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from anomaly_gan.cli.detect import detect_app
-from anomaly_gan.core.errors import ConfigError, InputError, RunBusy
+from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.engine.precision import decide
@@ -19,7 +19,7 @@ from detection.commands import detect_train
 from detection.dense.config import DenseConfig
 from detection.dense.net import DenseNet
 from detection.detectors.config import DetectConfig
-from detection.inspection import predict
+from detection.inspection import predict, runtime
 from detection.inspection.alarm import SoundScores
 from detection.inspection.export import export_detector
 from detection.inspection.predict import predict_folder
@@ -88,6 +88,43 @@ def test_photographs_of_a_folder_get_scores_decisions_masks_and_overlays(trained
     assert asked.threshold == facts["threshold"]["value"] and "false alarms" in asked.words
 
 
+@pytest.mark.parametrize("device", ["cpu:onnx", "cpu:openvino", "auto"])
+def test_a_faster_program_computes_what_torch_computes(
+    trained: Path,
+    tmp_path: Path,
+    device: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def scores(name: str, device: str) -> tuple[list[float], list[str], str]:
+        predict_folder(trained / "model", trained / "photos", tmp_path / name, threshold=0.0, device=device)
+        rows = list(csv.DictReader((tmp_path / name / "scores.csv").open()))
+        said = [line for line in capsys.readouterr().err.splitlines() if "computes" in line]
+        return [float(row["score"]) for row in rows], [row["decision"] for row in rows], "\n".join(said)
+
+    expected, decisions, said = scores("torch", "auto")
+    assert not said, "two photographs do not earn the graph back"
+    monkeypatch.setattr(runtime, "PAYS_FROM", 2)
+    found, decided, said = scores("graph", device)
+    assert found == pytest.approx(expected, abs=runtime.PARITY) and decided == decisions
+    assert (
+        said.count("\n") == 0 and ("openvino computes" if device == "cpu:openvino" else "onnxruntime computes") in said
+    )
+    monkeypatch.setattr(runtime, "PARITY", -1.0)
+    if device != "auto":
+        with pytest.raises(CheckFailed, match="differ by"):
+            scores("other", device)
+        return
+    assert scores("other", device)[:2] == (expected, decisions)
+
+    def refuse(*_: object) -> None:
+        raise EnvironmentFailure("no place to write")
+
+    monkeypatch.setattr(runtime, "write_onnx", refuse)
+    found, decided, said = scores("none", device)
+    assert (found, decided) == (expected, decisions) and "torch computes, onnxruntime does not: no place" in said
+
+
 def test_deep_photographs_are_scaled_as_the_models_data_set_was(trained: Path, tmp_path: Path) -> None:
     plain = cv2.imread(str(trained / "photos/line_a/0.png"), cv2.IMREAD_UNCHANGED)
     for folder, pixels in (("plain", plain), ("deep", np.rint(plain * (4095 / 255)).astype(np.uint16))):
@@ -154,6 +191,8 @@ def test_wrong_inputs_are_one_line_each(trained: Path, tmp_path: Path) -> None:
         predict_folder(trained / "model", trained / "photos", trained / "run", device="cpu")
     with pytest.raises(ConfigError, match="lies inside"):
         predict_folder(trained / "model", trained / "photos", trained / "photos" / "out", device="cpu")
+    with pytest.raises(ConfigError, match="after cpu: comes one of torch, onnx, openvino"):
+        predict_folder(trained / "model", trained / "photos", tmp_path / "b", device="cpu:tensorrt")
     with pytest.raises(ConfigError, match="not both"):
         predict_folder(
             trained / "model", trained / "photos", tmp_path / "b", threshold=0.1, false_alarm=0.1, device="cpu"
