@@ -3,12 +3,13 @@
     make kill-sweep                                                   # every event of every verb
     .venv/bin/python benchmarks/kill_sweep.py --every 10 ingest pool   # every 10th of two, and the first and last ones
 
-Every verb works on so little (``tests/support/small_verbs.py``) that an event costs about half a second of processor
-time. The verb is done in a fork of a process that has imported everything; the fork ends itself before its k-th call
-that changes a file system (``tests/support/kills.py``); then the verb is done again, and all folders must hold the
-bytes of the undisturbed work and no leftovers. ``--fault full``: the disk is full from that event on, which must end
-with exit code 4; ``interrupt``: Ctrl-C is pressed there. ``--log FILE`` keeps what was tried, so that the sweep goes on
-where it was stopped, as ``--minutes`` stops it. Exit code 1 where an event failed.
+Every verb works on so little (``tests/support/small_verbs.py``) that an event costs a fraction of a second of processor
+time. The verb is done once in a fork of a process that has imported everything, and its folder is kept as it is before
+each call that changes a file system (``tests/support/kills.py``): as a kill there would leave it. From each of these
+states the verb is done again, and all folders must hold the bytes of the undisturbed work and no leftovers. ``--fault
+full``: the disk is full from that event on, which must end with exit code 4; ``interrupt``: Ctrl-C is pressed there.
+``--log FILE`` keeps what was tried, so that the sweep goes on where it was stopped, as ``--minutes`` stops it. Exit
+code 1 where an event failed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from kills import ENDS, Undisturbed, in_fork, in_memory, strike, undisturbed
+from kills import ENDS, Undisturbed, gone_on_with, in_fork, in_memory, kept_states, strike, undisturbed
 from small_verbs import Verb, copied, small_verbs, warm, write_source
 
 
@@ -67,13 +68,22 @@ class Sweep:
             return 1
         done = self.known.setdefault(verb.name, {})
         todo = [at for at in range(1, whole.events + 1) if self._takes(at, whole.events) and at not in done]
+        folder, shelf = self._fresh(), self.memory / "states"
+        if self.asked.fault == "kill":
+            kept_states(verb.work, folder, shelf, todo, log)
         for at in todo:
             if self._over():
                 break
-            words = strike(verb.work, self._fresh, whole, at, self.asked.fault, log)
+            if self.asked.fault == "kill":
+                shutil.rmtree(folder)
+                (shelf / str(at)).rename(folder)
+                words = gone_on_with(verb.work, folder, whole, at, log)
+            else:
+                words = strike(verb.work, self._fresh, whole, at, self.asked.fault, log)
             self._keep(verb.name, at, whole.events, words or "")
             if words:
                 say(f"  {verb.name}: {words}\n{log.read_text(errors='replace')[-self.asked.tail :]}")
+        shutil.rmtree(shelf, ignore_errors=True)
         failed = sum(bool(words) for words in done.values())
         seconds = _processor_seconds() - before
         say(

@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,15 @@ ENDS = {"kill": (137,), "full": (4,), "interrupt": (130,)}
 
 
 class _Counter:
-    def __init__(self, within: Path, at: int | None, fault: Fault) -> None:
+    """Strikes at event ``at``, or calls ``look(event)`` before each."""
+
+    def __init__(self, within: Path, at: int | None, fault: Fault, look: Callable[[int], None] | None = None) -> None:
         self.within, self.at, self.fault, self.seen = str(within), at, fault, 0
+        self.look, self.looking = look, False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.looking:
+            return
         if event == "open":
             path, mode, flags = arguments
             changes = any(letter in (mode or "") for letter in "wax+") or bool((flags or 0) & WRITING)
@@ -43,6 +49,10 @@ class _Counter:
             return
         if changes and isinstance(path, (str, os.PathLike)) and self._inside(os.fspath(path)):
             self.seen += 1
+            if self.look is not None:
+                self.looking = True
+                self.look(self.seen)
+                self.looking = False
             if self.at is not None and self.seen >= self.at:
                 self._strike(event, os.fspath(path))
 
@@ -60,7 +70,12 @@ class _Counter:
 
 
 def in_fork(
-    work: Work, within: Path, at: int | None = None, fault: Fault = "kill", log: Path | None = None
+    work: Work,
+    within: Path,
+    at: int | None = None,
+    fault: Fault = "kill",
+    log: Path | None = None,
+    look: Callable[[int], None] | None = None,
 ) -> tuple[int, int]:
     """(exit code, I/O events seen) of ``work`` in a process of its own, struck before event ``at``.
 
@@ -73,7 +88,7 @@ def in_fork(
         try:
             os.close(read)
             _say_into(log)
-            counter = _Counter(within, at, fault)
+            counter = _Counter(within, at, fault, look)
             sys.addaudithook(counter)
             work()
             os.write(write, str(counter.seen).encode())
@@ -153,6 +168,41 @@ def strike(
     event = f"{fault} at event {at} of {whole.events}"
     if struck not in ENDS[fault] and not (fault == "full" and struck == 0):  # it may need no more space from there on
         return f"{event}: ended with {struck}"
+    return _unlike(event, again, folder, whole)
+
+
+def kept_states(
+    work: Callable[[Path], Any], folder: Path, shelf: Path, wanted: Collection[int], log: Path | None = None
+) -> None:
+    """Do ``work(folder)`` once and keep, in ``shelf/EVENT``, the folder as a kill before each wanted event leaves it.
+
+    Files that were there before are linked (no write of ours changes one in place), new ones are copied: what a
+    process has not yet handed to the system is not in them, as after a kill.
+    """
+    before = {path.stat().st_ino for path in folder.rglob("*") if path.is_file()}
+
+    def keep(source: str, target: str) -> None:
+        if Path(source).stat().st_ino in before:
+            Path(target).hardlink_to(source)
+        else:
+            shutil.copy2(source, target)
+
+    def look(event: int) -> None:
+        if event in wanted:
+            shutil.copytree(folder, shelf / str(event), copy_function=keep, symlinks=True)
+
+    in_fork(lambda: work(folder), folder, log=log, look=look)
+
+
+def gone_on_with(
+    work: Callable[[Path], Any], folder: Path, whole: Undisturbed, at: int, log: Path | None = None
+) -> str | None:
+    """As :func:`strike`, of a ``folder`` that is in the state of a kill before event ``at`` already."""
+    again, _ = in_fork(lambda: work(folder), folder, log=log)
+    return _unlike(f"kill at event {at} of {whole.events}", again, folder, whole)
+
+
+def _unlike(event: str, again: int, folder: Path, whole: Undisturbed) -> str | None:
     if again:
         return f"{event}: exit code {again} afterwards"
     if (left := tree(folder)) != whole.left:
