@@ -34,7 +34,7 @@ LEAST_TRAINING = 10.0
 LEAST_STAGE = 5.0
 LEAST_READING = 60.0
 """Seconds for which photographs are read however short the time is."""
-WHOLE = ("ingest", "choose", "features", "one_class_filter", "export")
+WHOLE = ("ingest", "features", "one_class_filter", "export")
 """Stages whose product is of no use by halves."""
 ELASTIC = ("train", "compare")
 """Stages that get shares of what the others leave."""

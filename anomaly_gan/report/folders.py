@@ -92,9 +92,15 @@ class Run:
         return self.stages.get(name)
 
     def methods(self, stage: str) -> list[str]:
-        """Methods for which ``stage@METHOD`` has finished: those that were trained first, then in the run's order."""
+        """Methods for which ``stage@METHOD`` has finished: those that were trained first, then those that paint with
+        a training, each in the run's order."""
         found = [name.partition("@")[2] for name in self.stages if name.startswith(f"{stage}@")]
-        return sorted(found, key=lambda method: f"train@{method}" not in self.stages)
+        return sorted(found, key=lambda method: (f"train@{method}" not in self.stages, not self._trained(method)))
+
+    def _trained(self, method: str) -> bool:
+        """Whether its generation read a training, its own or another method's."""
+        made = self.get(f"generate@{method}")
+        return made is not None and any(name.startswith("train@") for name in made.manifest.get("inputs") or ())
 
 
 def open_run(context: Context, note: str = "") -> Run:

@@ -149,7 +149,7 @@ class CompareConfig(Config):
     ``detector_settings`` holds what differs from ``detect`` for one detector: ``{retinanet: {lr: 0.0002}}``.
     """
 
-    arms: tuple[str, ...] = (NO_AUGMENTATION, "geometric", "copy_paste", "anomaly_gan")
+    arms: tuple[str, ...] = (NO_AUGMENTATION, "geometric", "copy_paste", "best")
     seeds: int | tuple[int, ...] = 3
     workers: int = Field(0, ge=0, description="0: every core on a CPU, one on CUDA")
     fold: int = Field(0, ge=0, description="which fold of the groups the ingest held out; recorded in the table")

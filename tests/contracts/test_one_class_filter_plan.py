@@ -9,7 +9,7 @@ from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
 
-ARMS = ("geometric", "copy_paste", "anomaly_gan")
+ARMS = ("geometric", "copy_paste", "best")
 
 
 def config(**sections) -> RunConfig:
@@ -31,8 +31,8 @@ def test_on_it_stands_between_gate_and_export():
         *(f"one_class_filter@{arm}" for arm in ARMS),
     ]
     order = list(steps)
-    assert order.index("gate@anomaly_gan") < order.index("one_class") < order.index("one_class_filter@geometric")
-    assert order.index("one_class_filter@anomaly_gan") < order.index("export@geometric")
+    assert order.index("gate@best") < order.index("one_class") < order.index("one_class_filter@geometric")
+    assert order.index("one_class_filter@best") < order.index("export@geometric")
     assert steps["one_class_filter@copy_paste"].inputs == {
         name: name for name in ("ingest", "gate@copy_paste", "one_class")
     }

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 
 from anomaly_gan.core.files import write_json
 from anomaly_gan.report.config import ReportConfig
+from anomaly_gan.report.folders import Run
 from anomaly_gan.report.sections.inferred import build
 from anomaly_gan.report.stage import run
+from anomaly_gan.report.verdict.facts import read_choices
+from anomaly_gan.synthesis.choice.result import Choice, Trial
 
 DIRECTION = {
     "kind": "preferred",
@@ -38,16 +41,28 @@ def stage(**metrics):
 def test_direction_place_and_choice_are_tables_and_nothing_is_shown_of_nothing():
     real = {"direction": DIRECTION, "place": PLACE}
     pool = stage(part={"sentence": "a long part"}, categories={"crack": {"real": real}})
-    choice = {"crack": {"method": "copy_paste", "trials": TRIALS}, "dent": {"method": "none", "trials": []}}
+    choice = {
+        "crack": {"method": "copy_paste", "why": "told less", "trials": TRIALS},
+        "dent": {"method": "none", "why": "set by you", "trials": []},
+    }
     found = build(as_run(pool=pool, choose=stage(categories=choice)))
     (row,) = found["habits"].rows
     assert {"crack", "-89°", "18°", "±18°", "93%", "× 0.79 to 1.26", "0.10 … 0.80"} <= set(map(str, row))
     assert [(line[0], line[1], line[-1]) for line in found["choice"].rows] == [
         ("crack", "anomaly_gan", None),
-        ("crack", "copy_paste", "taken"),
-        ("dent", "none", "set by you"),
+        ("crack", "copy_paste", "taken: told less"),
+        ("dent", "none", "taken: set by you"),
     ]
     assert build(as_run()) is None and build(as_run(pool=stage(categories={"crack": {"items": 3}}))) is None
+
+
+def test_the_arm_that_chose_stands_first_and_tells_what_it_took():
+    read = {"geometric": {"pool": ""}, "best": {"train@anomaly_gan": "", "choose": ""}}
+    stages = {f"generate@{arm}": SimpleNamespace(manifest={"inputs": inputs}) for arm, inputs in read.items()}
+    choice = Choice("crack", "copy_paste", "told less", tuple(Trial(**trial) for trial in TRIALS))
+    folder = Run(stages | {"choose": stage(categories={"crack": choice.to_json()})})
+    assert folder.methods("generate") == ["best", "geometric"]
+    assert read_choices(folder, "best") == (choice,) and read_choices(folder, "geometric") == ()
 
 
 def test_the_page_says_it_and_how_to_override_it(build_run, tmp_path):

@@ -11,10 +11,12 @@ from anomaly_gan.report.verdict.decide import Decision, decide, needed
 from anomaly_gan.report.verdict.facts import CategoryFacts, Facts, Interval, Training
 from anomaly_gan.report.verdict.result import Verdict
 from anomaly_gan.report.verdict.rules import RULES, advise
+from anomaly_gan.synthesis.choice.result import Choice, Trial
 from anomaly_gan.synthesis.gate.category_metrics import CATEGORY_METRICS
 from anomaly_gan.synthesis.gate.results import CategoryResult, Counts, GateResult, MetricResult, worst
 
 BETTER, BROAD = Interval(0.08, 0.05, 0.11), Interval(0.08, 0.02, 0.2)
+TRIAL = Trial("copy_paste", 40, 0.9, 0.62, 0.5, 0.74)
 COUNTS = Counts(20, 20, 0, 20, 20, 0, 0)
 
 
@@ -195,7 +197,7 @@ def mixed():
                     replace(crack(metric("size", "too_few", have=4, need=6)), name="chip"),
                 )
             ),
-            verdict_of(facts(arm="copy_paste", training=None)),
+            verdict_of(facts(arm="copy_paste", training=None, choices=(Choice("crack", "copy_paste", "", (TRIAL,)),))),
         ),
     )
 
@@ -240,6 +242,7 @@ def test_where_a_figure_means_nothing_the_console_says_so_however_much_else_ther
 def test_the_verdict_goes_to_json_and_back_and_closes_a_run_folder(mixed, tmp_path: Path):
     content = json.loads(json.dumps(mixed.to_json()))
     assert Verdict.from_json(content) == mixed and content["passed"] is False
+    assert content["arms"][1]["choices"][0]["method"] == "copy_paste" and "choices" not in content["arms"][0]
     assert close_run(tmp_path) is None
     (tmp_path / "verdict.json").write_text(json.dumps(content))
     assert close_run(tmp_path) == closing(mixed)

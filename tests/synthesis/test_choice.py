@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from anomaly_gan.core.config import build
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.stage import Context
+from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.choice import stage as choose
 from anomaly_gan.synthesis.choice.config import ChooseConfig
-from anomaly_gan.synthesis.choice.decide import Trial, decide
+from anomaly_gan.synthesis.choice.decide import decide, sentence
+from anomaly_gan.synthesis.choice.result import Choice, Trial
 from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.generate import stage as generate
@@ -25,7 +28,9 @@ GAN, BARE, PASTE = "anomaly_gan", "exemplar", "copy_paste"
 
 
 def trial(method, auroc, accepted=1.0):
-    return Trial(method, 40, accepted, auroc, *(None if auroc is None else auroc + off for off in (-0.1, 0.1)))
+    return Trial(
+        method, 40, accepted, auroc, *(None if auroc is None else round(auroc + off, 4) for off in (-0.1, 0.1))
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,11 +42,13 @@ def trial(method, auroc, accepted=1.0):
         ([trial(GAN, 0.50, 0.4), trial(BARE, 0.80), trial(PASTE, 0.95)], BARE),  # what the checks refuse is no gain
         ([trial(GAN, 0.50, 0.4), trial(BARE, 0.50, 0.3), trial(PASTE, 0.5, 0.0)], "none"),
         ([trial(GAN, None, 0.7), trial(BARE, None, 0.9), trial(PASTE, None, 0.9)], BARE),
+        ([trial(GAN, 0.48), trial(BARE, 0.35), trial(PASTE, 0.30)], GAN),  # below 0.5 a probe tells nothing either
     ],
 )
 def test_the_first_is_taken_unless_another_is_clearly_less_told_apart(trials, taken):
-    found, why = decide(trials, ChooseConfig())
-    assert found == taken and all(one.method in why for one in trials)
+    found = decide("spot", trials)
+    assert found.method == taken and all(one.method in sentence(found) for one in trials)
+    assert Choice.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_names_that_are_no_choice_are_refused():
@@ -64,16 +71,22 @@ def chosen(context, tmp_path_factory):
 
 
 def test_the_run_decides_by_its_figures_and_says_which(chosen, context, tmp_path, capsys):
-    """Three steps of training paint noise: a probe sees it, and copies of real defects are taken."""
+    """Three steps of training paint noise: a probe sees it, and copies of real defects are taken. Time cuts it."""
     out, found = chosen
     assert [one["method"] for one in found["spot"]["trials"]] == [GAN, BARE, PASTE]
     assert found["spot"]["method"] in (BARE, PASTE)
-    assert found["scratch"] == {"method": "none", "why": "set in choose.categories", "trials": []}
+    by_the_user = {"category": "scratch", "method": "none", "why": "set in choose.categories", "trials": []}
+    assert found["scratch"] == by_the_user
     assert json.loads((out / "choice.json").read_text()) == {name: one["method"] for name, one in found.items()}
-    again = choose.run(ChooseConfig(count=10, categories={"scratch": "none"}), context, tmp_path)
-    assert again["categories"] == found
+    over = replace(context, deadline=TimeBudget(1.0, before=2.0))
+    cut = choose.run(ChooseConfig(count=10, categories={"scratch": "none"}), over, tmp_path)
+    again = choose.run(ChooseConfig(count=choose.LEAST, categories={"scratch": "none"}), context, tmp_path)
+    assert cut == {"ended_by": "time", "painted": choose.LEAST, "planned": 10, **again}
     said = capsys.readouterr().err
-    assert f"choose spot: {found['spot']['method']}" in said and "choose scratch: nothing is generated" in said
+    assert (
+        f"choose spot: {cut['categories']['spot']['method']}; " in said
+        and "choose scratch: nothing is generated" in said
+    )
 
 
 def test_each_category_is_painted_by_its_own_method_and_one_of_none_is_left_out(chosen, context, tmp_path):
@@ -102,10 +115,11 @@ def test_a_category_without_a_choice_is_named(small_run, context, tmp_path):
 
 def test_only_an_arm_that_chooses_reads_the_choice():
     def steps(*arms):
-        config = RunConfig(**{"data": {"root": "x"}, "compare": {"arms": ["none", *arms]}})
+        config = RunConfig(**{"data": {"root": "x"}, "compare": {"arms": ["none", *arms]} if arms else {}})
         return {step.name: step for step in plan(config)}
 
     with_it, without = steps("best", "copy_paste"), steps("copy_paste")
+    assert steps().keys() >= {"choose", "generate@best"}  # by default
     assert "choose" not in without and "choose" in with_it and "train@anomaly_gan" in with_it
     for name in ("generate", "gate"):
         assert "choose" in with_it[f"{name}@best"].inputs

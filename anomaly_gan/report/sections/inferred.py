@@ -62,16 +62,18 @@ def habit_table(known: Mapping[str, Mapping[str, Any]]) -> Table | None:
 
 
 def choice_table(categories: Mapping[str, Any]) -> Table | None:
-    """Which method was taken, and what was measured of each."""
-    rows = []
-    for name, item in categories.items():
-        for trial in _mapping(item).get("trials") or [{}]:
+    """What was measured of each method, which was taken, and why."""
+    rows: list[list[object]] = []
+    for name, item in ((name, _mapping(item)) for name, item in categories.items()):
+        taken, why = item.get("method"), f"taken: {item.get('why')}"
+        trials = item.get("trials") or []
+        for trial in trials:
             interval = _range([trial.get("low"), trial.get("high")], "{:.2f} to {:.2f}")
-            taken = "taken" if trial.get("method") == item.get("method") else None
-            accepted = _share(trial.get("accepted"))
-            shown = trial.get("method") or item.get("method")
-            rows.append([name, shown, accepted, trial.get("auroc"), interval, taken if trial else "set by you"])
-    heads = ["category", "method", "pass the checks", "two-sample AUROC", "95 % interval", ""]
+            accepted, said = _share(trial.get("accepted")), why if trial.get("method") == taken else None
+            rows.append([name, trial.get("method"), trial.get("painted"), accepted, trial.get("auroc"), interval, said])
+        if taken not in [trial.get("method") for trial in trials]:  # none, or what the user has set
+            rows.append([name, taken, None, None, None, None, why])
+    heads = ["category", "method", "painted", "pass the checks", "two-sample AUROC", "95 % interval", ""]
     return table(heads, rows) if rows else None
 
 

@@ -43,6 +43,7 @@ def verdict_of(facts: Facts) -> ArmVerdict:
         tuple(item.name for item in facts.categories if item.dropped),
         facts.nothing_passed,
         tuple(dict.fromkeys(advise(facts))),
+        facts.choices,
     )
 
 

@@ -11,6 +11,7 @@ from detection.scale import fitting_size, measure_scale
 
 from ...core.dataset import Dataset
 from ...core.durations import seconds_of
+from ...synthesis.choice.result import Choice
 from ...synthesis.gate.results import CategoryResult, GateResult, MetricResult
 from ..folders import Run, StageFolder
 from ..tables import mapping
@@ -95,6 +96,8 @@ class Facts:
     ended: tuple[str, ...] = ()
     """What time ended before all was done, in words; the generator's training has its own figures."""
     pool: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+    """Which method paints which category, where the arm's method chooses."""
 
 
 def read_facts(run: Run) -> list[Facts]:
@@ -175,17 +178,40 @@ def read_arm(
         not of_arm and any(str(name).startswith(f"{arm}-") for name in summary.get("missing") or []),
         ended_by_time(run, arm, summary),
         pool.config if pool else {},
+        read_choices(run, arm),
     )
+
+
+def read_choices(run: Run, arm: str) -> tuple[Choice, ...]:
+    """Of the stage ``choose`` that the arm's generation read; none where it read none, or one of an older version."""
+    stage = run.get(_choice_of(run, arm))
+    try:
+        return tuple(map(Choice.from_json, stage.metrics["categories"].values())) if stage else ()
+    except (KeyError, TypeError, AttributeError):
+        return ()
+
+
+def _choice_of(run: Run, arm: str) -> str:
+    """``choose``, where the arm's generation read it."""
+    made = run.get(f"generate@{arm}")
+    return "choose" if made and "choose" in mapping(made.manifest.get("inputs")) else ""
 
 
 def ended_by_time(run: Run, arm: str, summary: Mapping[str, Any]) -> tuple[str, ...]:
     """A clause for every stage of the arm that a time budget ended, and for the comparison."""
     variant = arm.partition("@")[2]
-    names = (f"pool@{variant}" if variant else "pool", f"generate@{arm}", f"gate@{arm}", "label_check")
-    pooled, made, judged, checked = (
+    names = (
+        f"pool@{variant}" if variant else "pool",
+        f"generate@{arm}",
+        f"gate@{arm}",
+        "label_check",
+        _choice_of(run, arm),
+    )
+    pooled, made, judged, checked, tried = (
         stage.metrics if stage and stage.metrics.get("ended_by") == "time" else {} for stage in map(run.get, names)
     )
     found = [f"{pooled['count']} of {pooled['planned']} masks of each category were built"] if pooled else []
+    found += [f"{tried['painted']} of {tried['planned']} masks were painted to choose a method"] if tried else []
     found += [f"{made['count']} of {made['planned']} photographs were generated"] if made else []
     left = sum(mapping(judged.get("not_judged")).values())
     found += [f"{left} generated photographs were not looked at"] if left else []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...synthesis.choice.result import Choice
 from .advice import Advice
 from .decide import Decision
 
@@ -14,7 +15,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class ArmVerdict:
-    """One way of making photographs: a decision per category, what failed its gate, and what can be done."""
+    """One way of making photographs: a decision per category, what failed its gate, and what can be done; ``choices``:
+    of an arm that decides by category which method paints, what it took and by which figures."""
 
     arm: str
     decisions: tuple[Decision, ...]
@@ -22,6 +24,7 @@ class ArmVerdict:
     dropped: tuple[str, ...]
     nothing_passed: bool
     advice: tuple[Advice, ...]
+    choices: tuple[Choice, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -31,6 +34,7 @@ class ArmVerdict:
             "dropped": list(self.dropped),
             "nothing_passed": self.nothing_passed,
             "advice": [item.to_json() | {"sentence": item.sentence} for item in self.advice],
+            **({"choices": [item.to_json() for item in self.choices]} if self.choices else {}),
         }
 
     @classmethod
@@ -42,6 +46,7 @@ class ArmVerdict:
             tuple(content["dropped"]),
             content["nothing_passed"],
             tuple(map(Advice.from_json, content["advice"])),
+            tuple(map(Choice.from_json, content.get("choices", ()))),
         )
 
 

@@ -8,9 +8,9 @@ that a probe that knows an object's defects is never asked about their copies. A
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ...core.files import write_json
 from ...core.progress import say, track
 from ...core.seeding import rng_for
 from ...core.stage import Context
-from ...core.time_budget import TimeBudget, while_time
+from ...core.time_budget import TimeBudget
 from ...metrics.two_sample import describe, two_sample
 from ..gate.candidate import Candidate, Setting
 from ..gate.checks import check
@@ -27,18 +27,22 @@ from ..gate.config import GateConfig
 from ..gate.defects import RealDefects
 from ..gate.stage import ancestors
 from ..gate.window import window_around
-from ..generate.stage import method_inputs, pool_items
-from ..interface import Generate, PoolItem, Sample
-from ..methods.best import FILE, NONE, open_part
+from ..generate.stage import in_turns, method_inputs, pool_items
+from ..interface import Generate, MethodInputs, PoolItem, Sample
+from ..methods.best import FILE, open_part
 from .config import ChooseConfig
-from .decide import Trial, decide
+from .decide import decide, sentence
+from .result import Choice, Trial
 
 Row = tuple[np.ndarray, str]
 """What a probe is shown of a defect, and the object it belongs to."""
+LEAST = 6
+"""Photographs of each category and method that are painted however short the time is."""
 
 
-def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Write ``choice.json`` (category → method) and say what was taken.
+def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, object]:
+    """Write ``choice.json`` (category → method) and say what was taken. Where time ends it, fewer photographs are
+    painted, as many of each category by each method.
 
     Raises:
         ConfigError: ``categories`` names one that the data set does not have.
@@ -48,64 +52,71 @@ def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, Any]:
     unknown = sorted(set(config.categories) - set(items))
     if unknown:
         raise ConfigError(f"choose.categories: no category {unknown[0]!r}")
+    asked = [item for name, own in items.items() if name not in config.categories for item in own[: config.count]]
     gate = GateConfig()
-    reals = RealDefects(inputs.train, gate.max_n, context.seed)
-    groups = {image.file_name: image.group_id for image in inputs.train.images}
+    setting = Setting(gate, reals=RealDefects(inputs.train, gate.max_n, context.seed))
     painters = {name: open_part(name, inputs) for name in config.methods}
-    found = {}
-    for name, own in items.items():
+    painted, accepted = _paint(asked, painters, setting, inputs, context.watch(config.time_budget))
+    choices = []
+    for name in items:
         given = config.categories.get(name)
-        trials = (
-            []
-            if given
-            else _trials(name, own[: config.count], painters, gate, reals, groups, inputs.seed, context.deadline)
-        )
-        taken, why = (given, "set in choose.categories") if given else decide(trials, config)
-        say(f"choose {name}: {'nothing is generated' if taken == NONE else taken}; {why}")
-        found[name] = {"method": taken, "why": why, "trials": [trial.to_json() for trial in trials]}
-    write_json(out / FILE, {name: item["method"] for name, item in found.items()})
-    return {"categories": found}
+        if given:
+            choices.append(Choice(name, given, "set in choose.categories"))
+        else:
+            choices.append(decide(name, _trials(name, painted[name], accepted, config.methods, setting, inputs.seed)))
+        say(f"choose {sentence(choices[-1])}")
+    write_json(out / FILE, {choice.category: choice.method for choice in choices})
+    done = sum(painted.values())
+    return {
+        **({} if done == len(asked) else {"ended_by": "time", "painted": done, "planned": len(asked)}),
+        "categories": {choice.category: choice.to_json() for choice in choices},
+    }
+
+
+def _paint(
+    items: Sequence[PoolItem],
+    painters: Mapping[str, Generate],
+    setting: Setting,
+    inputs: MethodInputs,
+    watch: TimeBudget | None,
+) -> tuple[Counter[str], dict[tuple[str, str], list[Row]]]:
+    """How many items of each category were painted, and by (category, method) what of it passes the checks. A category
+    after the other in turns, each item by all methods, ``LEAST`` of each category however short the time is."""
+    groups = {image.file_name: image.group_id for image in inputs.train.images}
+    painted: Counter[str] = Counter()
+    accepted: dict[tuple[str, str], list[Row]] = {}
+    for item in track(in_turns(items), "choose"):
+        name = item.image.extra["category"]
+        if watch is not None and painted[name] >= LEAST and watch.over():
+            break
+        painted[name] += 1
+        for method, paint in painters.items():
+            sample = paint([item], 0)[0]
+            if not check(_candidate(sample, item), setting).findings:
+                row = _row(sample, item, groups[item.image.extra["normal_file"]])
+                accepted.setdefault((name, method), []).append(row)
+    return painted, accepted
 
 
 def _trials(
     name: str,
-    items: Sequence[PoolItem],
-    painters: dict[str, Generate],
-    gate: GateConfig,
-    reals: RealDefects,
-    groups: Mapping[str, str],
+    painted: int,
+    accepted: Mapping[tuple[str, str], list[Row]],
+    methods: Sequence[str],
+    setting: Setting,
     seed: int,
-    watch: TimeBudget | None = None,
 ) -> list[Trial]:
-    """What the gate's checks and the two-sample test say of every method in one category.
-
-    Args:
-        name: the category.
-        items: the pool's items that are painted.
-        painters: method -> how it paints.
-        gate: limits of the checks.
-        reals: real defects of the training split.
-        groups: file of a training photograph -> its physical object.
-        seed: of the run.
-        watch: until when; None: all items.
-
-    Returns:
-        One trial a method, in their order.
-    """
+    """What the gate's checks and the two-sample test say of every method in one category, in their order."""
+    assert setting.reals is not None
     real = [
         (describe(defect.window.pixels, defect.window.mask_01), defect.group)
-        for defect in reals.of(name)
+        for defect in setting.reals.of(name)
         if defect.window.mask_01.any()
     ]
-    trials = []
-    for method, paint in painters.items():
-        made: list[Row] = []
-        for item in while_time(track(items, f"choose {name}: {method}"), watch):
-            sample = paint([item], 0)[0]
-            if not check(_candidate(sample, item), Setting(gate, reals=reals)).findings:
-                made.append(_row(sample, item, groups[item.image.extra["normal_file"]]))
-        trials.append(_trial(method, len(items), real, made, rng_for(seed, "choose", name, method)))
-    return trials
+    return [
+        _trial(method, painted, real, accepted.get((name, method), []), rng_for(seed, "choose", name, method))
+        for method in methods
+    ]
 
 
 def _trial(method: str, painted: int, real: Sequence[Row], made: Sequence[Row], rng: np.random.Generator) -> Trial:
