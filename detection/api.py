@@ -91,11 +91,14 @@ class Detector:
             photo: uint8 (H, W) or (H, W, 3), RGB, at its own size.
             min_score: leave out instances below this score; None: each category's own, chosen on held-out objects.
         """
+        from anomaly_gan.core.images import to_mode
+
         from .evaluation.reading import inspect_pixels
-        from .inspection.predict import in_mode
 
         least = self.model.least if min_score is None else (min_score,) * len(self.model.least)
-        seen = inspect_pixels(self.model.net, in_mode(photo, self.model.mode), self.model.config.longest, self.device)
+        seen = inspect_pixels(
+            self.model.net, to_mode(photo, self.model.reading.mode), self.model.config.longest, self.device
+        )
         kept = tuple(
             Instance(self.categories[one.label - 1], one.score, one.x, one.y, one.bitmap_01)
             for one in seen.found

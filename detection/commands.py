@@ -13,6 +13,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
 from anomaly_gan.core.stage import LOGS
 from anomaly_gan.core.workfolder import work_folder
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from .detectors.config import DetectConfig
 from .scale import fitted
@@ -79,10 +80,9 @@ def detect_train(
             trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
             for key, (score, count) in least.items()
         }
-        info, chosen = dataset.info, {key: value for key, (value, _) in least.items()}
+        reading, chosen = ReadingConfig.of(dataset.info), {key: value for key, (value, _) in least.items()}
         threshold, scores = report["threshold"], sound.to_json()
-        mode, bits = info.get("mode", "RGB"), info.get("bits")
-        save_detector(work.place, trained, config, mode, scores, false_alarm, threshold, chosen, bits)
+        save_detector(work.place, trained, config, reading, scores, false_alarm, threshold, chosen)
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report

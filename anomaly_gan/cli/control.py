@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .fields import common
-from .options import MethodName, Settings
+from .options import MethodName, Settings, read_metrics
 
 
 def add_control(app: typer.Typer) -> None:
@@ -59,7 +59,7 @@ def paint(
 
     Also: --at X,Y puts the mask's centre there (a mask of another size is then a stamp), --turn DEGREES or any, --scale
     enlarges it, --number copies of it at free places, --count photographs each with its own chance, --classes
-    1=crack,2=dent of the mask's values, --bits of a photograph of more than 8.
+    1=crack,2=dent of the mask's values; --bits, --colour, --exif: how they are read, as `ingest` takes them.
     """
     from ..core.config import apply_settings, build
     from ..synthesis.paint.config import PaintConfig
@@ -72,6 +72,8 @@ def paint(
     config = build(PaintConfig, apply_settings(given, said.settings), "paint")
     sources = Sources(photograph, mask, model, light_model)
     done = summary(work(sources, config, said.seed or 0, said.device or "auto", out))
+    for line in read_metrics(out)["remarks"]:
+        typer.echo(line, err=True)
     typer.echo(
         f"{done['images']} photographs, {done['instances']} defects, {done['share']:.2%} of the pixels painted "
         f"→ {out / 'annotations.json'}"

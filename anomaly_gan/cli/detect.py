@@ -9,7 +9,7 @@ import typer
 
 from ..core.errors import CheckFailed, ConfigError
 from .fields import common
-from .options import Bits, DeviceName, FalseAlarm, Model, Overlays, Settings
+from .options import DeviceName, FalseAlarm, Model, Overlays, Settings, only_reading
 
 detect_app = typer.Typer(
     no_args_is_help=True,
@@ -78,8 +78,7 @@ def detect_predict(
     threshold: Annotated[float | None, typer.Option(help="A threshold of your own instead.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Instances below this score are left out.")] = None,
     overlays: Overlays = 200,
-    bits: Bits = None,
-    device: DeviceName = "auto",
+    settings: Settings = [],
 ) -> None:
     """Look at new photographs: a table with scores and decisions, COCO, labelme files, and overlays.
 
@@ -88,6 +87,7 @@ def detect_predict(
     """
     from detection.inspection.predict import predict_folder
 
+    reading, device = only_reading(settings, "detect predict")
     done = predict_folder(
         model,
         photos,
@@ -96,7 +96,7 @@ def detect_predict(
         threshold=threshold,
         min_score=min_score,
         overlays=overlays,
-        bits=bits,
+        reading=reading,
         device=device,
     )
     typer.echo(done.words)

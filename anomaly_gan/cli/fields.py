@@ -42,9 +42,15 @@ SECTIONS = {
     "pool evaluate": "mask_pool.scoring.config:EvaluateConfig",
     "pool study": "mask_pool.build.config:PoolConfig",
     "detect train": "detection.detectors.config:DetectConfig",
+    "detect predict": "anomaly_gan.ingestion.reading:ReadingConfig",
+    "one-class train": "anomaly_gan.ingestion.reading:ReadingConfig",
+    "one-class score": "anomaly_gan.ingestion.reading:ReadingConfig",
+    "one-class evaluate": "anomaly_gan.ingestion.reading:ReadingConfig",
+    "one-class recalibrate": "anomaly_gan.ingestion.reading:ReadingConfig",
     "one-class benchmark": "detection.one_class.benchmark.config:BenchmarkConfig",
 }
-"""Verb -> the section that its ``--set`` changes; the others with ``--set`` take ``OF_ALL`` alone."""
+"""Verb -> the section that its ``--set`` changes (``one-class train``: besides its detector's); the others with
+``--set`` take ``OF_ALL`` alone."""
 OLD_NAMES = {"generate": {"category": "categories"}}
 """Verb -> an option of before -> the field that it is."""
 ADDRESS = {"--address": "--engine=ray:{}"}

@@ -11,8 +11,6 @@ from ..core.errors import CheckFailed
 from .fields import common
 from .options import (
     AlsoJson,
-    Bits,
-    DeviceName,
     EngineName,
     FalseAlarm,
     GroupRegex,
@@ -23,6 +21,8 @@ from .options import (
     RunFolder,
     Settings,
     on_engine,
+    only_reading,
+    told_reading,
 )
 
 one_class_app = typer.Typer(
@@ -68,29 +68,32 @@ def one_class_train(
         bool, typer.Option("--flatten", help="Divide every photograph by its border's brightness.")
     ] = False,
     max_bad: Annotated[float, typer.Option(help="Share of unreadable photographs still borne.")] = 0.01,
-    bits: Bits = None,
     settings: Settings = [],
 ) -> None:
-    """Learn what sound parts look like, and set the threshold for a false-alarm rate."""
+    """Learn what sound parts look like, and set the threshold for a false-alarm rate.
+
+    --bits, --colour and --min-side say how photographs are read, as for `ingest`; the model reads new ones so, too.
+    """
     from detection.one_class.inspection.train import train_folder
     from detection.one_class.registry import one_class
 
     from ..core.config import apply_settings
 
     said = common(settings)
+    reading, changes = told_reading(said.settings, "one-class train")
     trained = train_folder(
         data,
         out,
         detector,
         preset,
-        apply_settings({}, said.settings),
+        apply_settings({}, changes),
         false_alarm or 0.0,
         groups=groups,
         group_regex=group_regex,
         held_out=held_out,
         flatten=flatten,
         max_bad=max_bad,
-        bits=bits,
+        reading=reading,
         seed=said.seed or 0,
         device=said.device or "auto",
     )
@@ -115,11 +118,12 @@ def one_class_score(
         bool,
         typer.Option("--known-good", help="All are known to be sound: test whether sound parts score differently now."),
     ] = False,
-    device: DeviceName = "auto",
+    settings: Settings = [],
 ) -> None:
     """Score new photographs: a table, heat maps, masks of what was found, and a note where sound parts have drifted."""
     from detection.one_class.inspection.score import score_folder
 
+    reading, device = only_reading(settings, "one-class score")
     scored = score_folder(
         model,
         data,
@@ -127,6 +131,7 @@ def one_class_score(
         overlays=overlays,
         found=found,
         known_good=known_good,
+        reading=reading,
         device=device,
     )
     _say(scored.remarks)
@@ -147,13 +152,15 @@ def one_class_evaluate(
     groups: Groups = None,
     group_regex: GroupRegex = None,
     out: AlsoJson = None,
-    device: DeviceName = "auto",
+    settings: Settings = [],
 ) -> None:
     """How many known defects the model finds at its threshold, and how many sound parts it flags."""
     from detection.one_class.inspection.evaluate import evaluate_folders
     from detection.one_class.inspection.normals import Grouping
 
-    done = evaluate_folders(model, good, defects, Grouping(groups, regex=group_regex), device=device, out=out)
+    reading, device = only_reading(settings, "one-class evaluate")
+    grouping = Grouping(groups, regex=group_regex)
+    done = evaluate_folders(model, good, defects, grouping, device=device, out=out, reading=reading)
     for line in done.lines():
         typer.echo(line)
     if done.refused:
@@ -172,12 +179,15 @@ def one_class_recalibrate(
     false_alarm: FalseAlarm = None,
     groups: Groups = None,
     group_regex: GroupRegex = None,
-    device: DeviceName = "auto",
+    settings: Settings = [],
 ) -> None:
     """A new threshold from new good parts, without training again."""
     from detection.one_class.inspection.recalibrate import recalibrate_folder
 
-    anew = recalibrate_folder(model, data, out, false_alarm, groups=groups, group_regex=group_regex, device=device)
+    reading, device = only_reading(settings, "one-class recalibrate")
+    anew = recalibrate_folder(
+        model, data, out, false_alarm, groups=groups, group_regex=group_regex, reading=reading, device=device
+    )
     _say(anew.remarks)
     typer.echo(anew.line())
 

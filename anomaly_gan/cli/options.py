@@ -13,6 +13,7 @@ from ..core.renamed import EXEMPLAR, newest
 from .fields import common
 
 if TYPE_CHECKING:
+    from ..ingestion.reading import ReadingConfig
     from ..pipeline.config import RunConfig
     from ..pipeline.plan import Step
 
@@ -63,10 +64,6 @@ GroupRegex = Annotated[
 FalseAlarm = Annotated[
     float | None,
     typer.Option("--false-alarm", help="Share of sound parts that may raise an alarm; sets the threshold."),
-]
-Bits = Annotated[
-    int | None,
-    typer.Option("--bits", min=8, max=16, help="Depth of photographs of more than 8 bits; default found over them."),
 ]
 Overlays = Annotated[int, typer.Option("--overlays", min=0, help="Most photographs to draw what was found on.")]
 AlsoJson = Annotated[Path | None, typer.Option("--out", help="Also write everything as JSON.")]
@@ -128,6 +125,33 @@ def read_section(run: Path, section: str, settings: list[str], method: str | Non
         arms = config.compare.model_copy(update={"arms": (*config.compare.arms, method)})
         config = config.model_copy(update={"compare": arms})
     return config
+
+
+def told_reading(settings: list[str], where: str) -> tuple[ReadingConfig, list[str]]:
+    """What the settings say on how photographs are read, and those that say something else.
+
+    Raises:
+        ConfigError: a value that the field cannot have.
+    """
+    from ..core.config import apply_settings, build
+    from ..ingestion.reading import ReadingConfig
+
+    own = [item for item in settings if item.partition("=")[0].strip() in ReadingConfig.model_fields]
+    return build(ReadingConfig, apply_settings({}, own), where), [item for item in settings if item not in own]
+
+
+def only_reading(settings: list[str], where: str) -> tuple[ReadingConfig, str]:
+    """How photographs are read, and the device, for a verb that takes no other setting.
+
+    Raises:
+        ConfigError: another setting.
+    """
+    said = common(settings)
+    reading, others = told_reading(said.settings, where)
+    if others or said.seed is not None:
+        name = others[0].partition("=")[0].strip() if others else "seed"
+        raise ConfigError(f"{where}: --set {name}: takes only {', '.join(type(reading).model_fields)} and device")
+    return reading, said.device or "auto"
 
 
 def read_budget(time_budget: str | None) -> str | None:

@@ -49,11 +49,20 @@ def _read(path: Path) -> bytes:
 
 
 def _decode(path: Path, content: bytes, gray: bool) -> np.ndarray:
-    flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    flag = cv2.IMREAD_ANYCOLOR if gray else cv2.IMREAD_COLOR
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if content else None
     if pixels is None:
         raise InputError(str(path), "A12", "does not decode as an image", "run ingest again")
-    return pixels if gray else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return to_mode(shown, "L") if gray else shown
+
+
+def to_mode(pixels: np.ndarray, mode: str) -> np.ndarray:
+    """The image (H, W[, 3]) uint8 as gray (H, W) for ``L``, as (H, W, 3) for ``RGB``; gray is made by this alone, so
+    that a file has the same pixels for every verb (decoders differ by a level)."""
+    if mode == "L":
+        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 GRAY_MEAN, GRAY_MOST = 3.0, 12.0

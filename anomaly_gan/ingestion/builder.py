@@ -22,6 +22,7 @@ from .image_files import MAX_BYTES, orient
 from .labels import EVERY, LabelMap, proposal, twins
 from .ledger import Ledger, Notes, refuse
 from .orientation import settle_frame
+from .reading import ReadingConfig, odd_ones, settled_colour
 from .seen import Ahead, Seen, look_at
 from .source_tree import SourceTree
 from .splits import (
@@ -38,8 +39,6 @@ from .splits import (
 STOPS = frozenset({"A4", "A5", "B14", "B15", "B16"})
 """Faults of one photograph that say how the whole source must be read."""
 LONGEST_LABEL = 100
-FEW_COLOURED = 0.05
-"""Share of coloured photographs up to which a set is read as gray."""
 
 
 class Intake:
@@ -159,7 +158,7 @@ class Intake:
 
     def _instances(self, item: Item, label: Label, seen: Seen, notes: Notes) -> list[tuple[str, Annotation]] | None:
         """The annotations in the display frame; None where the photograph shows only categories not asked for."""
-        frame, turn = settle_frame(item.file, seen, label, self.config.exif, notes)
+        frame, turn = settle_frame(item.file, seen.raw_hw, seen.orientation, label, self.config.exif, notes)
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):
@@ -216,8 +215,10 @@ class Intake:
                     number = len(annotations) + 1
                     annotations.append(replace(annotation, id=number, image_id=index, category_id=ids[name]))
         info: dict[str, Any] = {"mode": mode, "source_format": format_name}
-        if self.depth.files:
+        if self.depth.files or self.config.bits is not None:
             info["bits"] = self.depth.bits
+        if "min_side" in self.config.keyed():
+            info["min_side"] = self.config.min_side
         if self.config.split == "images":
             info["split"] = "images"
         whole = Dataset(images, annotations, [Category(ids[name], name) for name in names], info, self.out)
@@ -232,19 +233,13 @@ class Intake:
 
     def _mode(self) -> str:
         """``L`` or ``RGB`` for all; the few coloured photographs of a gray set are named (A10)."""
-        coloured = [entry.source for entry in self.accepted if not entry.gray]
-        total = len(self.accepted)
-        few = len(coloured) <= FEW_COLOURED * total or (len(coloured) == 1 and total >= 4)
-        gray = not coloured or self.config.colour == "gray" or (self.config.colour == "auto" and few)
-        mode = "L" if gray and self.config.colour != "rgb" else "RGB"
-        if coloured and mode == "L":
-            words = f"{len(coloured)} of {total} photographs are in colour, first {coloured[0]}; all are read as gray"
-            self.ledger.warn("A10", len(coloured), f"{words} (colour=rgb keeps the colour)", coloured[0])
-        elif coloured and len(coloured) < total:
-            words = f"{total - len(coloured)} of {total} photographs are gray; all are read as colour"
-            first = next(entry.source for entry in self.accepted if entry.gray)
-            self.ledger.warn("A10", total - len(coloured), words, first)
-        return mode
+        files: dict[bool, list[str]] = {True: [], False: []}
+        for entry in self.accepted:
+            files[entry.gray].append(entry.source)
+        colour = settled_colour(self.config.colour, len(files[False]), len(self.accepted))
+        if odd := odd_ones(self.config.colour, colour, files[False], files[True]):
+            self.ledger.warn("A10", *odd)
+        return ReadingConfig(colour=colour).mode
 
     def _split(self) -> tuple[list[str], dict[str, str], set[str]]:
         """The group of every accepted photograph, the side of every group, and the groups that shall show no defect.

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ..core.config import Config, Place, nearest
+from ..core.config import Place, nearest
 from .formats.table import reading
+from .reading import LabelledReadingConfig
 from .splits import IMAGE_FOLDS
 
 SOUND_FOLDERS = (
@@ -29,28 +30,25 @@ def _known(name: str) -> str:
 FormatName = Annotated[str, AfterValidator(_known)]
 
 
-class IngestConfig(Config):
-    """Where the photographs and labels lie, and how they are read.
+class IngestConfig(LabelledReadingConfig):
+    """Where the photographs and labels lie, and how they are read (:class:`LabelledReadingConfig`).
 
     ``root``: the folder, or a COCO JSON file. ``images``: the folder of the photographs, where the labels name them
     otherwise. ``object``: the one to read, of several in a published set. ``mask_name``: how masks are called, as
-    ``{stem}_label.bmp``. ``classes``: what values or colours of masks mean (``ingest.classes``); ``labels``: old=new
-    names of categories (``ingest.labels``). ``boxes``: labels that are boxes alone are filled where the set has no
-    other (``auto``), always (``fill``) or never. ``unlabelled: sound``: photographs without any label are sound.
-    ``run_order``: how run lengths of a CSV run. ``colour``: ``auto`` reads all as gray where nearly all are.
+    ``{stem}_label.bmp``. ``labels``: old=new names of categories (``ingest.labels``). ``boxes``: labels that are boxes
+    alone are filled where the set has no other (``auto``), always (``fill``) or never. ``unlabelled: sound``:
+    photographs without any label are sound. ``run_order``: how run lengths of a CSV run.
 
     ``groups``: CSV with the columns ``file``, ``group_column``, and, where wanted, ``category`` (the key is then
     category/file) and ``fold``; or ``group_regex``, searched in the file's name (``group_on: path``: in its path below
     the root), whose group 1 (or ``group``) names the object; or neither: every photograph is an object of its own.
     ``fold``: the fold that is the test split; None: about ``test_share`` of the groups of every category, by hash.
-    ``categories``: keep only these. ``normal``: folder names that mean "no defect". ``exif``: the frame the labels were
-    drawn in, where photographs are turned by EXIF. ``max_bad``: the share of refused records still borne. ``min_side``:
-    pixels. ``bits``: the depth of photographs of more than 8 bits; None: found over the set.
-    ``line_width``: pixels; None refuses drawn lines.
-    ``split: images`` deals out photographs, not objects: the usual random split, which leaks; only to measure by how
-    much. Its ``fold`` is one of four by hash of the file name. ``objects``: at most so many objects with a defect of
-    each category stay in the training split; of the others the photographs with a defect are left out, sound ones
-    stay, and so does the test split. ``draw``: which ones stay, another number drawing others; needs ``objects``.
+    ``categories``: keep only these. ``normal``: folder names that mean "no defect". ``max_bad``: the share of refused
+    records still borne. ``line_width``: pixels; None refuses drawn lines. ``split: images`` deals out photographs, not
+    objects: the usual random split, which leaks; only to measure by how much. Its ``fold`` is one of four by hash of
+    the file name. ``objects``: at most so many objects with a defect of each category stay in the training split; of
+    the others the photographs with a defect are left out, sound ones stay, and so does the test split. ``draw``: which
+    ones stay, another number drawing others; needs ``objects``.
     """
 
     root: Place
@@ -58,12 +56,10 @@ class IngestConfig(Config):
     images: Place | None = None
     object: str | None = None
     mask_name: str | None = None
-    classes: Place | None = None
     labels: Place | None = None
     boxes: Literal["auto", "fill", "refuse"] = "auto"
     unlabelled: Literal["auto", "sound"] = "auto"
     run_order: Literal["columns", "rows"] = "columns"
-    colour: Literal["auto", "gray", "rgb"] = "auto"
     groups: Place | None = None
     group_column: str = "group"
     group_regex: str | None = None
@@ -72,11 +68,8 @@ class IngestConfig(Config):
     test_share: float = Field(0.25, gt=0, lt=1)
     categories: list[str] | None = None
     normal: list[str] = Field(default=[*SOUND_FOLDERS])
-    exif: Literal["auto", "raw", "display"] = "auto"
     max_bad: float = Field(0.01, ge=0, le=1)
     strict: bool = False
-    min_side: int = Field(16, ge=1)
-    bits: int | None = Field(None, ge=8, le=16)
     line_width: float | None = Field(None, gt=0)
     split: Literal["objects", "images"] = "objects"
     objects: int | None = Field(None, ge=1)

@@ -114,6 +114,11 @@ class Ledger:
             name = PurePosixPath(file)
             self.ignored_suffixes[name.suffix.casefold() or name.name] += 1
 
+    def warnings(self) -> list[str]:
+        """One sentence on every code that was warned of: how often, and the first photograph."""
+        found = ((code, count, self.examples[code]) for code, count in sorted(self.warned.items()))
+        return [f"{code} {one['words']} ({count} such, first {one.get('file', '?')})" for code, count, one in found]
+
     @property
     def rejected(self) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["outcome"] == "rejected"]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from .formats.base import Label
 from .ledger import Notes, refuse
-from .seen import Seen
 
 SWAPPING = frozenset({5, 6, 7, 8})
 
 
-def settle_frame(name: str, seen: Seen, label: Label, mode: str, notes: Notes) -> tuple[tuple[int, int], int]:
+def settle_frame(
+    name: str, raw: tuple[int, int], orientation: int, label: Label, mode: str, notes: Notes
+) -> tuple[tuple[int, int], int]:
     """The frame (H, W) to draw the label in, and the EXIF orientation its masks still need (1 for none).
 
-    The photograph itself is always turned to its display frame. A label without defects fits either frame. With
-    ``mode`` ``auto`` the sizes decide; they can where a quarter turn makes them differ.
+    The photograph itself, of ``raw`` (H, W) as stored, is always turned to its display frame. A label without defects
+    fits either frame. With ``mode`` ``auto`` the sizes decide; they can where a quarter turn makes them differ.
 
     Raises:
         InputError: A4 the label has the size of the unturned pixels, A5 the sizes cannot tell (both stop the stage
             and ask for ``exif``), or the label's own code (B1, C1, D2) where its size is neither.
     """
-    raw, orientation = seen.raw_hw, seen.orientation
     display = (raw[1], raw[0]) if orientation in SWAPPING else raw
     declared = label.size_hw
     if orientation == 1 or (label.empty and declared is None):

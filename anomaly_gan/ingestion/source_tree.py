@@ -58,8 +58,6 @@ class SourceTree:
     label_file: str | None = None
     pictures: frozenset[str] = frozenset()
     """Files of other names whose content is a picture."""
-    bits: int | None = None
-    """What samples of more than 8 bits are scaled from, once it is known for the set (``ingest.depth``)."""
 
     def photos(self) -> list[str]:
         return [name for name in self.files if self.is_photo(name)]

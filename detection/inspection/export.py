@@ -184,7 +184,7 @@ def _metadata(loaded: Model) -> dict[str, str]:
         "output": "(B, 2K, H, W) in [0, 1]: a map for each category, then the coarse head for each",
         "instances": f"around every peak of {dense.faintest:g} or more, as far as the map is above {dense.reach:g} of "
         f"the peak; {dense.smallest} pixels or more; peaks that meet above that are one",
-        "mode": loaded.mode,
+        "mode": loaded.reading.mode,
     }
     sound = SoundScores.from_json(loaded.sound)
     with contextlib.suppress(Exception):

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
-from anomaly_gan.core.images import is_gray
+from anomaly_gan.core.images import to_mode
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.core.workfolder import REJECTS, refuse_foreign, work_folder
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
 from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.photographs import Photograph, list_photographs
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..dense.instances import Found
-from ..one_class.inspection.photographs import Photograph, content_hash, list_photographs, read_photographs
 from .alarm import SoundScores
 from .drawing import draw_found
 
@@ -97,7 +97,7 @@ def predict_folder(
     threshold: float | None = None,
     min_score: float | None = None,
     overlays: int = 200,
-    bits: int | None = None,
+    reading: ReadingConfig = ReadingConfig(),
     device: str = "auto",
 ) -> Predicted:
     """Look at the photographs in ``photos`` (a folder at any depth, or one file) with the detector in ``model``.
@@ -105,8 +105,7 @@ def predict_folder(
     Writes ``scores.csv`` (:data:`COLUMNS`), ``detections.json`` (COCO with scores), ``labelme/`` (what was found, for
     a drawing program or for ``ingest``), ``overlays/`` (photographs that raise an alarm, the first ``overlays``), and
     ``rejects.jsonl``. The threshold is the one given, or the model's for the asked false-alarm rate, or the one it was
-    trained with. ``min_score``: instances below it are left out. ``bits``: what photographs of more than 8 bits are
-    scaled from; None: as the model's own data set. One photograph is in memory at a time. The same
+    trained with. ``min_score``: instances below it are left out. One photograph is in memory at a time. The same
     command again does nothing; another one's results stay until these are whole.
 
     Args:
@@ -117,7 +116,7 @@ def predict_folder(
         threshold: of your own, in [0, 1]; None: by the rate.
         min_score: instances below it are left out; None: the model's.
         overlays: most overlays written.
-        bits: what photographs of more than 8 bits are scaled from; None: what the training's were.
+        reading: how photographs are read, where it is told; else as those that the model learned from.
         device: ``auto``, ``cpu`` or ``cuda``; ``cpu:torch``, ``cpu:onnx`` or ``cpu:openvino`` names the program that
             computes (else :func:`detection.inspection.runtime.choose_look` chooses one).
 
@@ -143,12 +142,13 @@ def predict_folder(
     loaded = read_model(model, fabric.device)
     limit, words = _limit(loaded, false_alarm, threshold)
     ledger = Ledger()
-    tree, names = list_photographs(photos, ledger, loaded.bits if bits is None else bits)
+    photographs = list_photographs(photos, ledger, reading.over(loaded.reading))
+    words = f"photographs are {photographs.reading.words()}; {words}"
     started = {
         "model": sha256_file(model / "model.json") + sha256_file(model / "model.safetensors"),
-        "photographs": sha256_bytes("\0".join(names).encode()),
-        "content": content_hash(tree, names),
-        "options": [limit, min_score, overlays, tree.bits, *([] if runtime == "auto" else [runtime])],
+        "photographs": sha256_bytes("\0".join(photographs.names).encode()),
+        "content": photographs.content_hash(),
+        "options": [limit, min_score, overlays, photographs.reading.keyed(), *([] if runtime == "auto" else [runtime])],
     }
     with work_folder(out, "detect predict", started, fixed=()) as work:
         if work.fresh:
@@ -156,9 +156,8 @@ def predict_folder(
         for half in ("labelme", "overlays"):  # of a prediction that was cut off
             shutil.rmtree(work.place / half, ignore_errors=True)
         least = loaded.least if min_score is None else (min_score,) * len(loaded.least)
-        look = choose_look(loaded, fabric.device, runtime, len(names))
-        photographs = read_photographs(tree, names, ledger, "predict")
-        coco, rows = _look(loaded, look, photographs, work.place, limit, least, overlays)
+        look = choose_look(loaded, fabric.device, runtime, len(photographs.names))
+        coco, rows = _look(loaded, look, photographs.each(ledger, "predict"), work.place, limit, least, overlays)
         ledger.close(work.place / REJECTS)
         if not rows:
             raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / REJECTS}")
@@ -186,7 +185,7 @@ def _look(
     """What was found, as COCO and as rows of the table; pictures and label files are written on the way."""
     coco, rows, drawn = _Coco(), [], 0
     for photograph in photographs:
-        seen = look(in_mode(photograph.pixels, loaded.mode))
+        seen = look(to_mode(photograph.pixels, loaded.reading.mode))
         found = [item for item in seen.found if item.score >= least[item.label - 1]]
         score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
         decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
@@ -200,13 +199,6 @@ def _look(
             write_bytes(place / "overlays" / f"{photograph.file}.jpg", content)
             drawn += 1
     return coco, rows
-
-
-def in_mode(pixels: np.ndarray, mode: str) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3) RGB in the colours a model learnt from: (H, W) for ``L``, (H, W, 3) for ``RGB``."""
-    if mode == "L" and pixels.ndim == 3:
-        return pixels[..., 0] if is_gray(pixels) else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    return np.repeat(pixels[..., None], 3, axis=2) if mode != "L" and pixels.ndim == 2 else pixels
 
 
 def _limit(loaded: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:

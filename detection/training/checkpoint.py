@@ -18,6 +18,7 @@ from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json
 from anomaly_gan.core.manifest import check_product
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..data import CategoryMap
 from ..detectors.backbones import backbone_of, choose_backbone
@@ -32,47 +33,43 @@ PREPROCESSING = "RGB in [0, 1], (B, 3, H, W); gray as three equal channels; side
 @dataclass(frozen=True)
 class Model:
     """A trained detector as it lies on disk: the net in evaluation mode, the categories its labels stand for, the
-    configuration it was trained with, the image mode (``L`` or ``RGB``), and the scores of the sound photographs that
-    were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for. ``least``: the score
-    from which on an instance of each label counts. ``bits``: what photographs of more than 8 bits were scaled from
-    (None: there were none).
+    configuration it was trained with, how its photographs were read (and new ones are), and the scores of the sound
+    photographs that were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for.
+    ``least``: the score from which on an instance of each label counts.
     """
 
     net: nn.Module
     categories: CategoryMap
     config: DetectConfig
-    mode: str
+    reading: ReadingConfig
     sound: dict[str, Any]
     false_alarm: float
     least: tuple[float, ...]
-    bits: int | None = None
 
 
 def save_detector(
     folder: Path,
     trained: Trained,
     config: DetectConfig,
-    mode: str,
+    reading: ReadingConfig,
     sound: dict[str, Any] | None = None,
     false_alarm: float = 0.05,
     threshold: dict[str, Any] | None = None,
     least: Mapping[int, float] | None = None,
-    bits: int | None = None,
 ) -> None:
-    """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, image
-    mode, preprocessing, the scores of held-out sound photographs with the threshold they give, and by category id from
-    which score on an instance counts (``least``; without it ``score_threshold``).
+    """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, how
+    photographs are read, preprocessing, the scores of held-out sound photographs with the threshold they give, and by
+    category id from which score on an instance counts (``least``; without it ``score_threshold``).
 
     Args:
         folder: folder to write.
         trained: net and categories.
         config: it was trained with.
-        mode: ``L`` or ``RGB``.
+        reading: how its photographs were read.
         sound: scores of held-out sound photographs; None: none were held out.
         false_alarm: rate it was trained for, in (0, 1).
         threshold: what that rate gives, for people; None: too few.
         least: category id -> least score of an instance; None: ``score_threshold``.
-        bits: what photographs of more than 8 bits were scaled from; None: there were none.
     """
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()})
     write_bytes(folder / "model.safetensors", content)
@@ -80,7 +77,8 @@ def save_detector(
         folder / "model.json",
         {
             "schema": SCHEMA,
-            "mode": mode,
+            "mode": reading.mode,
+            "reading": reading.model_dump(mode="json"),
             "weights_sha256": sha256_bytes(content),
             "preprocessing": PREPROCESSING,
             "categories": [
@@ -98,16 +96,15 @@ def save_detector(
             "sound": sound or {"scores": [], "objects": []},
             "false_alarm": false_alarm,
             "threshold": threshold,
-            **({} if bits is None else {"bits": bits}),
         },
     )
-    write_card(folder, _card(trained, config, mode, sound, false_alarm, threshold))
+    write_card(folder, _card(trained, config, reading, sound, false_alarm, threshold))
 
 
 def _card(
     trained: Trained,
     config: DetectConfig,
-    mode: str,
+    reading: ReadingConfig,
     sound: dict[str, Any] | None,
     false_alarm: float,
     threshold: dict[str, Any] | None,
@@ -121,7 +118,7 @@ def _card(
         "Finds defects on photographs of parts: instances with masks and scores, and a score for the photograph.",
         {
             "categories": list(trained.categories.names),
-            "photographs": "grey" if mode == "L" else "colour",
+            "photographs": "grey" if reading.mode == "L" else "colour",
             "backbone": backbone_of(config),
             "alarm threshold": (threshold or {}).get("value"),
             "set for a false-alarm rate of": false_alarm if threshold else None,
@@ -165,7 +162,7 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         config = build(DetectConfig, content["config"], str(path))
         raw = weights_path.read_bytes()
         weights = load(raw)
-        mode = str(content["mode"])
+        reading = ReadingConfig.of(content)
         least = tuple(float(item.get("least_score", config.score_threshold)) for item in content["categories"])
     except FileNotFoundError as error:
         raise InputError(
@@ -182,5 +179,4 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         raise InputError(str(weights_path), "FORMAT", "the weights do not fit model.json", "train again") from error
     sound = content.get("sound") or {"scores": [], "objects": []}
     net = net.to(device or torch.device("cpu")).eval()
-    bits = content.get("bits")
-    return Model(net, categories, config, mode, sound, float(content.get("false_alarm", 0.05)), least, bits)
+    return Model(net, categories, config, reading, sound, float(content.get("false_alarm", 0.05)), least)

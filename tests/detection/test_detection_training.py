@@ -9,6 +9,7 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.engine.loop import make_fabric
+from anomaly_gan.ingestion.reading import ReadingConfig
 from detection.commands import detect_eval, detect_train
 from detection.data import CategoryMap, load_examples
 from detection.detectors.backbones import choose_backbone
@@ -55,7 +56,7 @@ def test_every_detector_trains_is_judged_and_comes_back_from_disk(
     assert (tmp_path / "work" / "losses.csv").is_file()
     assert not (tmp_path / "work" / "checkpoints").exists()
 
-    save_detector(tmp_path / "model", trained, config, "L")
+    save_detector(tmp_path / "model", trained, config, ReadingConfig(colour="gray"))
     card = (tmp_path / "model/README.md").read_text("utf-8")
     assert all(name in card for name in trained.categories.names) and "not calibrated" in card
     net, categories, _ = load_detector(tmp_path / "model")

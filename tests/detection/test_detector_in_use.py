@@ -15,6 +15,7 @@ from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.engine.precision import decide
+from anomaly_gan.ingestion.reading import ReadingConfig
 from detection.commands import detect_train
 from detection.dense.config import DenseConfig
 from detection.dense.net import DenseNet
@@ -125,6 +126,10 @@ def test_a_faster_program_computes_what_torch_computes(
     assert (found, decided) == (expected, decisions) and "torch computes, onnxruntime does not: no place" in said
 
 
+def told(bits: int | None) -> ReadingConfig:
+    return ReadingConfig() if bits is None else ReadingConfig(bits=bits)
+
+
 def test_deep_photographs_are_scaled_as_the_models_data_set_was(trained: Path, tmp_path: Path) -> None:
     plain = cv2.imread(str(trained / "photos/line_a/0.png"), cv2.IMREAD_UNCHANGED)
     for folder, pixels in (("plain", plain), ("deep", np.rint(plain * (4095 / 255)).astype(np.uint16))):
@@ -132,7 +137,9 @@ def test_deep_photographs_are_scaled_as_the_models_data_set_was(trained: Path, t
         cv2.imwrite(str(tmp_path / folder / "0.png"), pixels)
     (tmp_path / "model").mkdir()
     facts = json.loads((trained / "model" / "model.json").read_text())
-    (tmp_path / "model/model.json").write_text(json.dumps({**facts, "bits": 12}))
+    assert facts["reading"] == {"bits": None, "colour": "gray", "min_side": 16}
+    older = {key: value for key, value in facts.items() if key != "reading"} | {"bits": 12}
+    (tmp_path / "model/model.json").write_text(json.dumps(older))
     (tmp_path / "model/model.safetensors").write_bytes((trained / "model/model.safetensors").read_bytes())
     seen = {}
     for name, model, folder, bits in (
@@ -140,11 +147,11 @@ def test_deep_photographs_are_scaled_as_the_models_data_set_was(trained: Path, t
         ("told", trained / "model", "deep", 12),
         ("known", tmp_path / "model", "deep", None),
     ):
-        predict_folder(model, tmp_path / folder, tmp_path / name, bits=bits, device="cpu")
+        predict_folder(model, tmp_path / folder, tmp_path / name, reading=told(bits), device="cpu")
         seen[name] = json.loads((tmp_path / name / "detections.json").read_text())["images"][0]["score"]
     assert seen["told"] == seen["known"] == seen["8 bits"]
     with pytest.raises(InputError, match="K1"):  # A26: nothing is left to see
-        predict_folder(tmp_path / "model", tmp_path / "deep", tmp_path / "no", bits=16, device="cpu")
+        predict_folder(tmp_path / "model", tmp_path / "deep", tmp_path / "no", reading=told(16), device="cpu")
 
 
 def test_what_was_found_stays_until_the_next_look_is_whole(

@@ -26,6 +26,7 @@ from ...core.masks import decode_rle, encode_rle, mask_area, mask_box_xywh
 from ...core.progress import track
 from ...core.stage import Context
 from ...core.time_budget import TimeBudget, while_time
+from ...ingestion.reading import ReadingConfig
 from ..gate.config import ExportConfig
 from .amounts import Copies, fixed_shape, keep_per_real, write_copies
 from .failed import without_failed
@@ -151,8 +152,7 @@ def merge(
             images.append(replace(image, id=number, file_name=name, split="train"))
             annotations += [replace(item, image_id=number) for item in of_image.get(image.id, [])]
     info = {"description": "training set: real and accepted synthetic photographs", "mode": real.info.get("mode", "L")}
-    if "bits" in real.info:
-        info["bits"] = real.info["bits"]  # what new photographs are scaled from, too
+    info |= {name: real.info[name] for name in ReadingConfig.model_fields if name in real.info}  # of new ones, too
     return Dataset(images, number_from_one(annotations), real.categories, info, out)
 
 

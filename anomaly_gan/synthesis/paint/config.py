@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ...core.config import Config
+from ...ingestion.reading import LabelledReadingConfig
 
 
-class PaintConfig(Config):
-    """One ``anomaly-gan paint`` but for its files; words as on the command line."""
+class PaintConfig(LabelledReadingConfig):
+    """One ``anomaly-gan paint`` but for its files; words as on the command line.
+
+    The photograph is read as those that the model learned from, but for what is told here.
+    """
 
     category: str | None = None
     severity: str | None = None
@@ -18,7 +21,3 @@ class PaintConfig(Config):
     scale: float = Field(1.0, ge=0.05, le=20)
     number: int = Field(1, ge=1, le=200)
     count: int = Field(1, ge=1, le=100_000)
-    classes: str | None = None
-    """What the values or colours of the mask picture mean, as ``ingest`` takes it (``--classes``)."""
-    bits: int | None = Field(None, ge=8, le=16)
-    """What a photograph of more than 8 bits is scaled from; None: as the model's own data set."""

@@ -20,13 +20,14 @@ from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context, run_stage, stage_key
 from ...core.workfolder import refuse_foreign
 from ...ingestion.classes import read_classes
+from ...ingestion.ledger import Notes
 from ..methods.painting.generator import Brush
 from ..methods.painting.severity import Filled, fill, open_painter
 from ..methods.painting.severity_scale import parse_severity, wanted_severity
 from ..relighting.model import Light, LightModel, light_beside, load_light, parse_light, relight, resolved
 from .config import PaintConfig
 from .placement import Instances, Placement, parse_at, parse_turn, place
-from .user_files import bits_of, read_mask, read_photograph
+from .user_files import in_its_frame, learnt_reading, read_mask, read_photograph
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything read and checked: what to paint on which pixels. ``light`` is in stops."""
+    """Everything read and checked: what to paint on which pixels. ``light`` is in stops; ``remarks``: for people."""
 
     brush: Brush
     channels: int
@@ -52,6 +53,7 @@ class Job:
     light_model: LightModel
     placement: Placement
     keys: dict[str, str]
+    remarks: tuple[str, ...]
 
 
 def paint(sources: Sources, config: PaintConfig, seed: int, device: str, out: Path) -> Dataset:
@@ -83,37 +85,43 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
     brush, channels = open_painter(sources.model, device)
     if severity is not None and not brush.painter.controls:
         raise ConfigError("--severity: this model was trained without (noise: false)")
-    pixels, content = read_photograph(sources.photograph, config.bits or bits_of(sources.model))
-    if channels == 1 and pixels.ndim == 3:
+    learnt, notes = learnt_reading(sources.model), Notes()
+    reading = config.over(learnt)
+    photograph = read_photograph(sources.photograph, notes, reading)
+    if photograph.coloured and (channels == 1 or learnt.colour == "gray") and config.colour != "gray":
         raise InputError(
             str(sources.photograph),
             "A10",
             "is in colour, and the model paints gray photographs",
-            "convert it to gray, or train on colour photographs",
+            "--colour gray paints it as a gray one; or train on colour photographs",
         )
     classes = None if config.classes is None else read_classes(config.classes, sources.mask.parent, ())
     instances, mask_content = read_mask(sources.mask, config.category, brush.categories, classes=classes)
+    if placement.at_xy is None:
+        instances = in_its_frame(str(sources.mask), instances, photograph, config.exif, notes)
     model = load_light(sources.light_model) if sources.light_model else light_beside(sources.model)
     # by content, so that a photograph saved anew under the same name is painted anew
     keys = {
-        "photograph": sha256_bytes(content),
+        "photograph": photograph.sha256,
         "mask": sha256_bytes(mask_content),
         "name": sources.photograph.name,
         "generator": sha256_file(sources.model / "generator.safetensors"),
         "model": sha256_file(sources.model / "model.json"),
+        "reading": reading.model_dump_json(),
         "light": sha256_bytes(repr(model).encode()),
         **({} if classes is None else {"classes": sha256_bytes(repr(classes).encode())}),
     }
     return Job(
         brush,
         channels,
-        pixels,
+        photograph.pixels,
         instances,
         severity,
         resolved(asked, model, sources.photograph.name) if asked else None,
         model,
         placement,
         keys,
+        (f"the photograph is {reading.words()}", *(f"{code} {said}" for code, said in notes.warnings.items())),
     )
 
 
@@ -175,7 +183,7 @@ def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out
         {"mode": "L" if job.pixels.ndim == 2 else "RGB"},
         out,
     ).save(out)
-    return {"images": len(images), "instances": len(annotations)}
+    return {"images": len(images), "instances": len(annotations), "remarks": list(job.remarks)}
 
 
 def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[str, object]:

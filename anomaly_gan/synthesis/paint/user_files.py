@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,10 @@ import numpy as np
 from ...core.config import nearest
 from ...core.dataset import load_dataset
 from ...core.errors import InputError
-from ...core.images import is_gray
+from ...core.manifest import read_product
 from ...core.masks import union
 from ...ingestion.classes import ClassMap
+from ...ingestion.formats.base import Label
 from ...ingestion.formats.labelme import (
     MAX_LABEL_BYTES,
     check_shape,
@@ -20,10 +23,13 @@ from ...ingestion.formats.labelme import (
     group_shapes,
     is_background,
 )
-from ...ingestion.image_files import MAX_BYTES, decode_photo, orient
+from ...ingestion.image_files import MAX_BYTES, orient
 from ...ingestion.json_reader import kind_of, parse_json
 from ...ingestion.ledger import Notes, refuse
 from ...ingestion.mask_files import COVERED, components, decode_parts
+from ...ingestion.orientation import settle_frame
+from ...ingestion.photographs import Photograph, decoded
+from ...ingestion.reading import ReadingConfig
 from .placement import Instances
 
 
@@ -43,24 +49,40 @@ def read_content(path: Path, most: int) -> bytes:
         raise InputError(str(path), "A21", f"cannot be read ({error.strerror})") from error
 
 
-def bits_of(trained: Path) -> int | None:
-    """What deep photographs of the model's data set were scaled from; None where nothing says so."""
-    path = trained.parent / "ingest" / "annotations.json"
-    return load_dataset(path.parent).info.get("bits") if path.is_file() else None
+def learnt_reading(trained: Path) -> ReadingConfig:
+    """How the photographs that a generator learned from were read; by its data set where an older one says nothing."""
+    model = json.loads(read_product(trained / "model.json"))
+    if "reading" in model:
+        return ReadingConfig.of(model)
+    beside = trained.parent / "ingest"
+    found = ReadingConfig.of(load_dataset(beside).info) if (beside / "annotations.json").is_file() else ReadingConfig()
+    return found.model_copy(update={"colour": "gray"}) if model["channels"] == 1 else found
 
 
-def read_photograph(path: Path, bits: int | None = None) -> tuple[np.ndarray, bytes]:
-    """A photograph the way a viewer shows it, (H, W) where it holds no colour, else RGB; and its file's bytes.
+def read_photograph(path: Path, notes: Notes, reading: ReadingConfig = ReadingConfig()) -> Photograph:
+    """A photograph the way a viewer shows it, (H, W) where it holds no colour, else RGB.
 
     Raises:
-        InputError: A-codes of ``core.image_files``.
+        InputError: A-codes of ``ingestion.image_files``.
     """
-    content = read_content(path, MAX_BYTES)
-    picture = decode_photo(str(path), content, Notes(), bits, min_side=8)
-    pixels = orient(picture.pixels, picture.orientation)
-    if pixels.ndim == 3 and is_gray(pixels):
-        pixels = np.ascontiguousarray(pixels[..., 0])
-    return pixels, content
+    found = decoded(str(path), read_content(path, MAX_BYTES), notes, reading)
+    if found.pixels.ndim == 3 and not found.coloured:
+        return replace(found, pixels=np.ascontiguousarray(found.pixels[..., 0]))
+    return found
+
+
+def in_its_frame(where: str, instances: Instances, photograph: Photograph, exif: str, notes: Notes) -> Instances:
+    """The instances as the photograph is shown: turned with it where they were drawn on its unturned pixels.
+
+    Raises:
+        InputError: A4, A5 nobody knows on which they were drawn (``ingestion.orientation``).
+    """
+    frame = (instances[0][1].shape[0], instances[0][1].shape[1])
+    if frame not in {photograph.raw_hw, photograph.pixels.shape[:2]}:
+        return instances  # another size: the placement's to say where it goes
+    label = Label(frame, False, lambda size_hw: [], where)
+    _, turn = settle_frame(photograph.file, photograph.raw_hw, photograph.orientation, label, exif, notes)
+    return [(name, orient(mask, turn)) for name, mask in instances]
 
 
 def read_mask(

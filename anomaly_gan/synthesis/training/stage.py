@@ -27,6 +27,7 @@ from ...engine.early_stopping import Measure, Plateau
 from ...engine.loop import Schedule, finish, fit, plan_fabric
 from ...engine.loss_log import History
 from ...engine.precision import settle
+from ...ingestion.reading import ReadingConfig
 from ...metrics.backbones import embedded_backbone
 from ...nets.aware import AwareNet
 from ...nets.image_pool import ImageHistory
@@ -218,6 +219,7 @@ def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, 
         {
             "config": config.model_dump(mode="json"),
             "channels": channels,
+            "reading": ReadingConfig.of(train.info).model_dump(mode="json"),
             "categories": [category.name for category in train.categories],
             "severity": severities,
         },

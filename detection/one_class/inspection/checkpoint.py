@@ -16,6 +16,7 @@ from anomaly_gan.core.cards import Card, write_card
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import AnomalyGanError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..configs.base import OneClassConfig
 from ..interface import OneClassDetector
@@ -32,17 +33,18 @@ SQUARE, FLATTENED = "square", "square-flattened"
 class Model:
     """A trained detector and all that using it needs.
 
-    ``held_out``: scores (n,) of the normals it was calibrated on, of the objects ``held_out_groups``. ``mode``: how
-    photographs are read, ``L`` or ``RGB``. ``preprocess``: ``square`` or ``square-flattened``. ``map_threshold``: of
-    the greatest values in the held-out normals' maps, ``held_out_highest`` (n,); ``map_scale``: the map values shown
-    as the least and the greatest colour. ``precision``: what it was trained in (``settings`` may say ``auto``).
+    ``reading``: how the photographs that it learned from were read, and new ones are. ``held_out``: scores (n,) of the
+    normals it was calibrated on, of the objects ``held_out_groups``. ``preprocess``: ``square`` or
+    ``square-flattened``. ``map_threshold``: of the greatest values in the held-out normals' maps, ``held_out_highest``
+    (n,); ``map_scale``: the map values shown as the least and the greatest colour. ``precision``: what it was trained
+    in (``settings`` may say ``auto``).
     """
 
     detector: OneClassDetector
     name: str
     settings: OneClassConfig
     channels: int
-    mode: Literal["L", "RGB"]
+    reading: ReadingConfig
     threshold: Threshold | None = None
     held_out: np.ndarray = field(default_factory=lambda: np.zeros(0))
     preprocess: str = SQUARE
@@ -51,8 +53,10 @@ class Model:
     map_scale: tuple[float, float] | None = None
     held_out_highest: np.ndarray | None = None
     precision: str | None = None
-    bits: int | None = None
-    """What photographs of more than 8 bits are scaled from; None: found over those that are shown."""
+
+    @property
+    def mode(self) -> Literal["L", "RGB"]:
+        return self.reading.mode
 
     @property
     def flatten(self) -> bool:
@@ -73,7 +77,7 @@ def save_model(folder: Path, model: Model) -> None:
             "channels": model.channels,
             "mode": model.mode,
             "preprocess": model.preprocess,
-            **({"bits": model.bits} if model.bits is not None else {}),
+            "reading": model.reading.model_dump(mode="json"),
             "threshold": asdict(model.threshold) if model.threshold else None,
             "map_threshold": asdict(model.map_threshold) if model.map_threshold else None,
             "map_scale": list(model.map_scale) if model.map_scale else None,
@@ -163,7 +167,7 @@ def _read(content: dict[str, Any], where: str) -> Model:
         name,
         settings,
         channels,
-        mode,
+        ReadingConfig.of(content),
         Threshold(**content["threshold"]) if content["threshold"] else None,
         np.array(held_out["scores"], np.float64),
         content["preprocess"],
@@ -172,5 +176,4 @@ def _read(content: dict[str, Any], where: str) -> Model:
         (float(scale[0]), float(scale[1])) if scale else None,
         np.array(highest, np.float64) if highest is not None else None,
         content.get("precision"),
-        content.get("bits"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,13 +14,14 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.ingestion.groups import read_grouping
 from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.photographs import list_photographs
+from anomaly_gan.ingestion.reading import ReadingConfig
 from anomaly_gan.statistics.intervals import over_objects, share
 from anomaly_gan.statistics.ranks import auroc
 
 from .calibration import Threshold
 from .checkpoint import Model, load_model
 from .normals import Grouping
-from .photographs import MIN_SIDE, list_photographs
 from .score import squares_in_batches
 from .scoring import choose_device, score_batch
 
@@ -66,12 +67,13 @@ class Evaluated:
     threshold: Threshold
     kinds: Mapping[str, Share] = field(default_factory=dict)
     refused: int = 0
+    remarks: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For the console, in plain words."""
         interval = self.auroc_interval
         within = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else " (too few parts for an interval)"
-        said = [f"AUROC {self.auroc:.3f}{within}", f"finds {self.found.words()} of the defects"]
+        said = [*self.remarks, f"AUROC {self.auroc:.3f}{within}", f"finds {self.found.words()} of the defects"]
         if len(self.kinds) > 1:
             said += [f"  {name}: {kind.words()}" for name, kind in sorted(self.kinds.items())]
         said.append(f"flags {self.false_alarms.words()} of the sound photographs; asked {self.threshold.asked:.1%}")
@@ -96,7 +98,7 @@ def evaluate_folders(
     seed: int = 0,
     device: str = "auto",
     out: Path | None = None,
-    min_side: int = MIN_SIDE,
+    reading: ReadingConfig = ReadingConfig(),
 ) -> Evaluated:
     """Score sound and defective photographs that the model has not learnt from, at any depth of two folders.
 
@@ -108,7 +110,7 @@ def evaluate_folders(
         seed: of the resamples behind the AUROC's interval.
         device: ``auto``, ``cpu`` or ``cuda``.
         out: JSON file to write; None: none.
-        min_side: smaller photographs are refused (px).
+        reading: how photographs are read, where it is told; else as those that the model learned from.
 
     Returns:
         AUROC, found defects and false alarms, with intervals over parts.
@@ -122,13 +124,14 @@ def evaluate_folders(
     if loaded.threshold is None:
         raise InputError(str(model), "K5", "has no threshold", "train with `anomaly-gan one-class train`")
     grouping = grouping or Grouping()
-    ledger = Ledger()
+    ledger, read = Ledger(), reading.over(loaded.reading)
     sides = {
-        name: _side(loaded, data, grouping, ledger, min_side, target)
+        name: _side(loaded, data, grouping, ledger, read, target)
         for name, data in (("good", good), ("defects", defects))
     }
     _refuse_shared(sides["good"], sides["defects"], defects)
-    result = _summary(loaded, loaded.threshold, sides, seed, len(ledger.rejected))
+    said = (f"photographs are {read.words()}", *ledger.warnings())
+    result = replace(_summary(loaded, loaded.threshold, sides, seed, len(ledger.rejected)), remarks=said)
     if out is not None:
         write_json(out, result.to_json())
     return result
@@ -142,17 +145,17 @@ class _Side:
     scores: np.ndarray
 
 
-def _side(model: Model, data: Path, grouping: Grouping, ledger: Ledger, min_side: int, device: Any) -> _Side:
-    tree, names = list_photographs(data, ledger, model.bits)
+def _side(model: Model, data: Path, grouping: Grouping, ledger: Ledger, reading: ReadingConfig, device: Any) -> _Side:
+    photographs = list_photographs(data, ledger, reading)
     files: list[str] = []
     marks: list[str] = []
     scores: list[float] = []
-    for found, squares, hashes, _ in squares_in_batches(model, tree, names, ledger, min_side):
+    for found, squares, hashes, _ in squares_in_batches(model, photographs, ledger):
         files += found
         marks += hashes
         scores += score_batch(model.detector, squares, device).image.double().tolist()
     if not files:
-        reason = f"none of {len(names)} photographs can be read; the first: {ledger.rejected[0]['message']}"
+        reason = f"none of {len(photographs.names)} photographs can be read; the first: {ledger.rejected[0]['message']}"
         raise InputError(str(data), "MAX-BAD", reason, "mend or remove them")
     objects = read_grouping(grouping.table, grouping.column, grouping.regex, fold_needed=False)
     return _Side(files, [objects.of(file).group for file in files], marks, np.array(scores))

@@ -42,10 +42,3 @@ def flatten_brightness(pixels: np.ndarray) -> np.ndarray:
     table = np.rint(values).clip(0, 255).astype(np.uint8)
     scaled = [cv2.LUT(np.ascontiguousarray(planes[..., channel]), table[:, channel]) for channel in range(len(level))]
     return np.stack(scaled, axis=-1).reshape(pixels.shape)
-
-
-def to_mode(pixels: np.ndarray, mode: str) -> np.ndarray:
-    """The photograph (H, W[, 3]) uint8 as gray (H, W) for ``L``, as (H, W, 3) for ``RGB``."""
-    if mode == "L":
-        return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

@@ -11,8 +11,7 @@ import numpy as np
 from anomaly_gan.core.files import write_bytes, write_json
 from anomaly_gan.core.images import encode_png
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
-
-from .photographs import Photograph
+from anomaly_gan.ingestion.photographs import Photograph
 
 CATEGORY = "found"
 GOOD = "good"

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.images import read_verified
+from anomaly_gan.core.images import read_verified, to_mode
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.seeding import seed_for
+from anomaly_gan.ingestion.formats.mask_png import pairs_of
+from anomaly_gan.ingestion.formats.mvtec import objects_of
 from anomaly_gan.ingestion.groups import read_grouping
-from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.ledger import Ledger, refuse
+from anomaly_gan.ingestion.photographs import list_photographs
+from anomaly_gan.ingestion.reading import ReadingConfig, odd_ones, settled_colour
+from anomaly_gan.ingestion.source_tree import SourceTree
 from anomaly_gan.ingestion.splits import merge_duplicates
 
-from .images import to_mode, to_square
-from .photographs import MIN_SIDE, Photograph, list_photographs, read_photographs, refuse_defects
-
-Mode = Literal["L", "RGB"]
+from .images import to_square
 
 
 @dataclass(frozen=True)
@@ -42,54 +43,60 @@ class Grouping:
 class GoodParts:
     """``squares_NCHW`` uint8 (N, C, size, size) of the photographs ``files``, which show the objects ``groups``.
 
-    ``key``: hash of names, objects and bytes. ``grouped``: whether the objects were told. ``remarks``: for people.
+    ``reading``: how they were read. ``key``: hash of names, objects and bytes. ``grouped``: whether the objects were
+    told. ``remarks``: for people.
     """
 
     squares_NCHW: np.ndarray
     files: list[str]
     groups: list[str]
-    mode: Mode
+    reading: ReadingConfig
     key: str
     grouped: bool
     remarks: list[str] = field(default_factory=list)
-    bits: int | None = None
-    """What photographs of more than 8 bits were scaled from; None where there were none."""
 
 
 class _Collector:
-    """Squares one after the other; read as ``mode``, or gray where all turn out to be gray."""
+    """Squares one after the other; in the end all of them are gray, or all in colour.
 
-    def __init__(self, square: Callable[[np.ndarray], np.ndarray], mode: Mode | None) -> None:
-        self._square, self._mode = square, mode
+    Of the first coloured ones both are kept: where there are so few that the set is read as gray, theirs are at hand.
+    """
+
+    def __init__(self, size: int, flatten: bool, reading: ReadingConfig, channels: int | None, total: int) -> None:
+        self._size, self._flatten, self._reading, self._channels, self._total = size, flatten, reading, channels, total
         self.squares: list[np.ndarray] = []
         self.files: list[str] = []
         self.groups: list[str] = []
-        self.grays = 0
+        self._coloured: dict[int, np.ndarray | None] = {}
         self._key = hashlib.sha256()
 
-    def take(self, file: str, group: str, pixels: np.ndarray, gray: bool, mark: str) -> None:
-        plain = pixels[..., 0] if gray and pixels.ndim == 3 else pixels
-        if self._mode is not None:
-            plain = to_mode(plain, self._mode)
+    def take(self, file: str, group: str, pixels: np.ndarray, coloured: bool, mark: str) -> None:
+        plain = pixels[..., 0] if pixels.ndim == 3 and not coloured else pixels
+        if coloured:
+            few = settled_colour(self._reading.colour, len(self._coloured) + 1, self._total) == "gray"
+            self._coloured[len(self.files)] = self._square(to_mode(plain, "L")) if few else None
         self.squares.append(self._square(np.ascontiguousarray(plain)))
         self.files.append(file)
         self.groups.append(group)
-        self.grays += gray
         self._key.update(f"{file}\0{group}\0{mark}\n".encode())
 
-    def done(self, grouped: bool, groups: list[str], remarks: list[str]) -> GoodParts:
-        mode: Mode = self._mode or ("L" if self.grays == len(self.squares) else "RGB")
-        others = self.grays if mode == "RGB" else len(self.squares) - self.grays
-        if others and (mode == "L" or others < len(self.squares)):
-            remarks = [
-                *remarks,
-                f"A10: {others} of {len(self.squares)} photographs are "
-                f"{'gray' if mode == 'RGB' else 'in colour'}, all are read as {mode}",
-            ]
-        wide = [
-            np.repeat(square, 3, axis=0) if mode == "RGB" and len(square) == 1 else square for square in self.squares
-        ]
-        return GoodParts(np.stack(wide), self.files, groups, mode, self._key.hexdigest(), grouped, remarks)
+    def _square(self, pixels: np.ndarray) -> np.ndarray:
+        return to_square(pixels, self._size, self._flatten)
+
+    def done(self, grouped: bool, groups: list[str], remarks: list[str], reading: ReadingConfig) -> GoodParts:
+        colour = settled_colour(self._reading.colour, len(self._coloured), len(self.files))
+        kinds: dict[bool, list[str]] = {True: [], False: []}
+        for at, file in enumerate(self.files):
+            kinds[at in self._coloured].append(file)
+        if odd := odd_ones(self._reading.colour, colour, kinds[True], kinds[False]):
+            remarks = [f"A10: {odd[1]}", *remarks]
+        for at, square in self._coloured.items():
+            if colour == "gray" and square is not None:
+                self.squares[at] = square
+        channels = self._channels or (1 if colour == "gray" else 3)
+        wide = [np.repeat(one, 3, axis=0) if len(one) < channels else one for one in self.squares]
+        settled = reading.model_copy(update={"colour": colour})
+        return GoodParts(np.stack(wide), self.files, groups, settled, self._key.hexdigest(), grouped, remarks)
 
 
 def gather(
@@ -98,14 +105,13 @@ def gather(
     flatten: bool,
     grouping: Grouping,
     ledger: Ledger,
-    min_side: int = MIN_SIDE,
-    mode: Mode | None = None,
-    bits: int | None = None,
+    told: ReadingConfig = ReadingConfig(),
+    learnt: ReadingConfig | None = None,
 ) -> GoodParts:
-    """All normals under ``data``; refused photographs stand in ``ledger``. ``mode`` None: gray where all are gray.
+    """All normals under ``data``; refused photographs stand in ``ledger``.
 
     A folder with ``annotations.json`` is a data set of this project: its training split's real photographs without
-    any annotation, with their known objects.
+    any annotation, with their known objects, read as ``ingest`` read them.
 
     Args:
         data: folder of photographs, or a data set of this project.
@@ -113,27 +119,31 @@ def gather(
         flatten: divide every photograph by its border's brightness.
         grouping: which photographs show one object.
         ledger: takes what was refused.
-        min_side: smaller photographs, in pixels, are refused (A19).
-        mode: ``L`` or ``RGB``; None: gray where all are gray.
-        bits: what photographs of more than 8 bits are scaled from; None: found over these.
+        told: how photographs are read.
+        learnt: how those that the detector has learned from were read; None: it learns now.
 
     Returns:
         Squares (N, C, S, S) uint8, their files and objects.
 
     Raises:
         InputError: nothing there, nothing usable, or a photograph without a row in the table of objects.
-        ConfigError: objects told twice.
+        ConfigError: objects told twice, or of a data set how it is read.
     """
-    if (data / "annotations.json").is_file():
-        if grouping.known():
-            raise ConfigError(f"{data} is a data set that knows its objects: leave out --groups and --group-regex")
-        return _from_dataset(data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), ledger)
-    return _from_folder(
-        data, _Collector(lambda pixels: to_square(pixels, size, flatten), mode), grouping, ledger, min_side, bits
-    )
+    reading = told if learnt is None else told.over(learnt)
+    channels = None if learnt is None else 1 if learnt.colour == "gray" else 3
+    if not (data / "annotations.json").is_file():
+        return _from_folder(data, size, flatten, reading, channels, grouping, ledger)
+    if grouping.known():
+        raise ConfigError(f"{data} is a data set that knows its objects: leave out --groups and --group-regex")
+    if told.model_fields_set:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(told.model_fields_set))
+        raise ConfigError(f"{data} is a data set: ingest has read it, so {names} is told to ingest")
+    return _from_dataset(data, size, flatten, learnt, channels, ledger)
 
 
-def _from_dataset(data: Path, collector: _Collector, ledger: Ledger) -> GoodParts:
+def _from_dataset(
+    data: Path, size: int, flatten: bool, learnt: ReadingConfig | None, channels: int | None, ledger: Ledger
+) -> GoodParts:
     dataset = load_dataset(data)
     images = [image for image in dataset.split("train").normals() if image.source == "real"]
     if not images:
@@ -143,40 +153,61 @@ def _from_dataset(data: Path, collector: _Collector, ledger: Ledger) -> GoodPart
             "its training split has no photograph without defect",
             "ingest photographs of good parts too",
         )
-    gray = dataset.info.get("mode") == "L"
+    reading = ReadingConfig.of(dataset.info)
+    gray = (learnt or reading).colour == "gray"
+    collector = _Collector(size, flatten, ReadingConfig(colour="gray" if gray else "rgb"), channels, len(images))
     for image in track(images, "read"):  # ingest has accepted these: one that changed since stops the run (A13)
         pixels = read_verified(dataset.path_of(image), image.sha256, gray)
-        collector.take(image.file_name, image.group_id, pixels, gray, image.sha256)
+        collector.take(image.file_name, image.group_id, pixels, not gray, image.sha256)
     ledger.found += len(images)
     ledger.accepted += len(images)
-    return replace(collector.done(True, collector.groups, []), bits=dataset.info.get("bits"))
+    return collector.done(True, collector.groups, [], reading)
 
 
 def _from_folder(
-    data: Path, collector: _Collector, grouping: Grouping, ledger: Ledger, min_side: int, bits: int | None
+    data: Path,
+    size: int,
+    flatten: bool,
+    reading: ReadingConfig,
+    channels: int | None,
+    grouping: Grouping,
+    ledger: Ledger,
 ) -> GoodParts:
     if grouping.table is not None and grouping.regex is not None:
         raise ConfigError("give --groups or --group-regex, not both")
     objects = read_grouping(grouping.table, grouping.column, grouping.regex, fold_needed=False)
-    tree, names = list_photographs(data, ledger, bits)
-    refuse_defects(data, tree)
+    photographs = list_photographs(data, ledger, reading)
+    refuse_defects(data, photographs.tree)
+    collector = _Collector(size, flatten, reading, channels, len(photographs.names))
     fingerprints: list[str] = []
-    for photograph in read_photographs(tree, names, ledger, "read", min_side):
-        _take(collector, photograph, objects.of(photograph.file).group)
-        fingerprints.append(photograph.fingerprint())
+    for one in photographs.each(ledger, "read"):
+        collector.take(one.file, objects.of(one.file).group, one.pixels, one.coloured, one.sha256)
+        fingerprints.append(one.fingerprint())
     _need_some(ledger)
     groups, joins = merge_duplicates(collector.groups, fingerprints)
-    remarks = [f"E1: {joins} photographs show the same pixels as another: counted as one object"] if joins else []
+    remarks = ledger.warnings()
+    remarks += [f"E1: {joins} photographs show the same pixels as another: counted as one object"] if joins else []
     if not grouping.known():
         remarks.append(
             "every photograph counts as an object of its own: where several show one part, tell with "
             "--group-regex or --groups, else the false-alarm rate promised is too certain"
         )
-    return replace(collector.done(grouping.known(), groups, remarks), bits=tree.bits)
+    return collector.done(grouping.known(), groups, remarks, photographs.reading)
 
 
-def _take(collector: _Collector, photograph: Photograph, group: str) -> None:
-    collector.take(photograph.file, group, photograph.pixels, photograph.gray, photograph.sha256)
+def refuse_defects(data: Path, tree: SourceTree) -> None:
+    """Stop where a folder is no folder of good parts: a published set with its defects, or masks among photographs.
+
+    Raises:
+        InputError: B16, with the first that shows it.
+    """
+    if objects_of(tree):
+        remedy = f"give {data}/train/good, or run ingest first and give what it wrote"
+        raise refuse(str(data), "B16", "holds test photographs and ground truth, not good parts alone", remedy)
+    masks = [mask for found in pairs_of(tree).masks.values() for mask in found]
+    if masks:
+        remedy = "move masks and defects away, or run ingest first and give what it wrote"
+        raise refuse(str(data), "B16", f"holds {len(masks)} masks by their names, first {masks[0]}", remedy)
 
 
 def _need_some(ledger: Ledger) -> None:

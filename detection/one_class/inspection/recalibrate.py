@@ -8,10 +8,11 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file
 from anomaly_gan.core.workfolder import refuse_foreign, work_folder
 from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.photographs import too_many_refused
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from .checkpoint import load_model, save_model
 from .normals import Grouping, gather
-from .photographs import MIN_SIDE, too_many_refused
 from .scoring import choose_device
 from .train import Trained, calibrated, keep_examples
 
@@ -25,7 +26,7 @@ def recalibrate_folder(
     group_column: str = "group",
     group_regex: str | None = None,
     max_bad: float = 0.01,
-    min_side: int = MIN_SIDE,
+    reading: ReadingConfig = ReadingConfig(),
     device: str = "auto",
 ) -> Trained:
     """The detector in ``model`` with thresholds from the normals in ``data`` alone, written to the new folder ``out``.
@@ -42,7 +43,7 @@ def recalibrate_folder(
         group_column: its column with the object.
         group_regex: expression on the file name whose first group names the object; None: none.
         max_bad: share of refused photographs that is still accepted, in [0, 1].
-        min_side: smaller photographs, in pixels, are refused (A19).
+        reading: how photographs are read, where it is told; else as those that the model learned from.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -63,14 +64,13 @@ def recalibrate_folder(
         loaded.flatten,
         Grouping(groups, group_column, group_regex),
         ledger,
-        min_side,
-        loaded.mode,
-        loaded.bits,
+        reading,
+        loaded.reading,
     )
     if (why := too_many_refused(ledger, max_bad)) is not None:
         raise InputError(str(data), "MAX-BAD", why, "mend them, or raise --max-bad")
     rate = false_alarm if false_alarm is not None else loaded.threshold.asked if loaded.threshold else 0.05
-    started = {"model": sha256_file(model / "model.json"), "data": parts.key, "false_alarm": rate}
+    started = {"model": sha256_file(model / "model.json"), "data": parts.key, "false_alarm": rate, **reading.keyed()}
     with work_folder(out, "one-class recalibrate", started) as work:
         anew = (
             load_model(out, target)

@@ -18,7 +18,8 @@ from anomaly_gan.core.progress import track
 from anomaly_gan.core.tables import row_writer
 from anomaly_gan.core.workfolder import work_folder
 from anomaly_gan.ingestion.ledger import Ledger, Notes
-from anomaly_gan.ingestion.source_tree import SourceTree
+from anomaly_gan.ingestion.photographs import Photograph, Photographs, list_photographs
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..registry import one_class
 from .calibration import p_values
@@ -27,7 +28,6 @@ from .drift import Drift, compare
 from .labelme_export import Finds, places
 from .normals import as_input
 from .overlay import draw_overlay
-from .photographs import MIN_SIDE, Photograph, content_hash, list_photographs, read_photograph, read_photographs
 from .scoring import BATCH, choose_device, map_of, score_batch
 
 COLUMNS = ("file", "score", "abnormal", "p_value")
@@ -84,7 +84,7 @@ def score_folder(
     found: bool = True,
     good: int = 100,
     known_good: bool = False,
-    min_side: int = MIN_SIDE,
+    reading: ReadingConfig = ReadingConfig(),
     device: str = "auto",
 ) -> Scored:
     """Score the photographs in ``data`` (a folder at any depth, or one file) with the detector in ``model``.
@@ -104,7 +104,7 @@ def score_folder(
         found: write labelme files of what was found.
         good: most ordinary photographs written beside the finds.
         known_good: all are known to be sound: test for drift, find nothing.
-        min_side: smaller photographs, in pixels, are refused (A19).
+        reading: how photographs are read, where it is told; else as those that the model learned from.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -123,12 +123,12 @@ def score_folder(
     if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
         raise ConfigError(f"{out} lies inside {data}: choose an output folder elsewhere")
     ledger = Ledger()
-    tree, names = list_photographs(data, ledger, loaded.bits)
+    photographs = list_photographs(data, ledger, reading.over(loaded.reading))
     started = {
         "model": sha256_file(model / "model.json"),
-        "photographs": sha256_bytes("\0".join(names).encode()),
-        "content": content_hash(tree, names),
-        "options": [overlays, overlay_all, found, good, known_good, min_side],
+        "photographs": sha256_bytes("\0".join(photographs.names).encode()),
+        "content": photographs.content_hash(),
+        "options": [overlays, overlay_all, found, good, known_good, photographs.reading.keyed()],
     }
     with work_folder(out, "one-class score", started, fixed=("model", "photographs")) as work:
         if work.fresh:
@@ -136,9 +136,10 @@ def score_folder(
         place = work.place
         for half in (place / "overlays", place / "found"):  # of a scoring that was cut off
             shutil.rmtree(half, ignore_errors=True)
-        seen = _first_pass(loaded, tree, names, ledger, place, min_side, target)
+        seen = _first_pass(loaded, photographs, ledger, place, target)
         scores = np.array(seen.scores)
-        second = _second_pass(loaded, tree, seen, place, overlays, overlay_all, found and not known_good, good, target)
+        asked = found and not known_good
+        second = _second_pass(loaded, photographs, seen, place, overlays, overlay_all, asked, good, target)
         drift = compare(loaded.held_out, loaded.held_out_groups, loaded.threshold, scores, known_good)
         result = Scored(
             out,
@@ -148,21 +149,19 @@ def score_folder(
             second["overlays"],
             second["found"],
             drift,
-            (*_remarks(loaded, seen, second), *drift.sentences),
+            (*_remarks(loaded, photographs, seen, second), *ledger.warnings(), *drift.sentences),
         )
         _summary(loaded, result, ledger, second, place)
     return result
 
 
-def _first_pass(
-    model: Model, tree: SourceTree, names: list[str], ledger: Ledger, out: Path, min_side: int, device: Any
-) -> _Pass:
+def _first_pass(model: Model, photographs: Photographs, ledger: Ledger, out: Path, device: Any) -> _Pass:
     """Score everything, batch by batch, into ``scores.csv``; its rows stand in the order of the names."""
     assert model.threshold is not None
     seen = _Pass()
     with atomic_path(out / "scores.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         row_writer(stream)(COLUMNS)
-        for files, squares, marks, others in squares_in_batches(model, tree, names, ledger, min_side):
+        for files, squares, marks, others in squares_in_batches(model, photographs, ledger):
             scores = score_batch(model.detector, squares, device).image.numpy().astype(np.float64)
             if not np.isfinite(scores).all():
                 raise InputError(
@@ -179,7 +178,7 @@ def _first_pass(
         ledger.close(out / "rejects.jsonl")
         if not seen.files:
             raise InputError(
-                str(tree.root),
+                str(photographs.tree.root),
                 "MAX-BAD",
                 f"none of {ledger.found} photographs can be scored; the first: {ledger.rejected[0]['message']}",
                 "all are in rejects.jsonl",
@@ -188,22 +187,18 @@ def _first_pass(
 
 
 def squares_in_batches(
-    model: Model,
-    tree: SourceTree,
-    names: list[str],
-    ledger: Ledger,
-    min_side: int,
+    model: Model, photographs: Photographs, ledger: Ledger
 ) -> Iterator[tuple[list[str], np.ndarray, list[str], int]]:
     """(files, squares (B, C, S, S), hashes of the bytes, how many are not of the model's mode)."""
     files: list[str] = []
     squares: list[np.ndarray] = []
     marks: list[str] = []
     others = 0
-    for photograph in read_photographs(tree, names, ledger, "score", min_side):
+    for photograph in photographs.each(ledger, "score"):
         files.append(photograph.file)
         squares.append(_square(model, photograph))
         marks.append(photograph.sha256)
-        others += photograph.gray != (model.mode == "L")
+        others += photograph.coloured == (model.mode == "L")
         if len(files) == BATCH:
             yield files, np.stack(squares), marks, others
             files, squares, marks, others = [], [], [], 0
@@ -229,7 +224,7 @@ def _harmless(file: str) -> str:
 
 def _second_pass(
     model: Model,
-    tree: SourceTree,
+    photographs: Photographs,
     seen: _Pass,
     out: Path,
     overlays: int,
@@ -250,7 +245,7 @@ def _second_pass(
     with_masks: set[int] = set(np.flatnonzero(abnormal).tolist()) if found else set()
     finds = Finds(out / "found", seen.files)
     for place in track(sorted(shown | with_masks), "show"):
-        photograph = _again(tree, seen, place)
+        photograph = _again(photographs, seen, place)
         heat = map_of(model, _square(model, photograph), device)
         assert heat is not None
         if place in shown:
@@ -269,19 +264,20 @@ def _second_pass(
     if counts["found"]:
         ordinary = np.flatnonzero(p_values(model.held_out, scores) >= CLEARLY_GOOD)[:good]
         for place in ordinary:
-            finds.write_good(_again(tree, seen, int(place)))
+            finds.write_good(_again(photographs, seen, int(place)))
         counts["good"] = len(ordinary)
     return counts
 
 
-def _again(tree: SourceTree, seen: _Pass, place: int) -> Photograph:
-    photograph = read_photograph(tree, seen.files[place], Notes(), min_side=1)
+def _again(photographs: Photographs, seen: _Pass, place: int) -> Photograph:
+    photograph = photographs.read(seen.files[place], Notes())
     if photograph.sha256 != seen.marks[place]:
         raise InputError(photograph.file, "A24", "changed while it was being scored", "run again")
     return photograph
 
 
-def _remarks(model: Model, seen: _Pass, second: dict[str, int]) -> Iterator[str]:
+def _remarks(model: Model, photographs: Photographs, seen: _Pass, second: dict[str, int]) -> Iterator[str]:
+    yield f"photographs are {photographs.reading.words()}"
     if seen.other_mode:
         kind = "colour read as gray" if model.mode == "L" else "gray read as colour"
         yield (

@@ -14,6 +14,8 @@ from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import link_tree
 from anomaly_gan.core.workfolder import refuse_foreign, work_folder
 from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.photographs import too_many_refused
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..interface import OneClassDetector
 from ..registry import one_class
@@ -21,7 +23,6 @@ from ..training import build_detector, precision_of, train_detector
 from .calibration import Threshold, calibrate, needed
 from .checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
 from .normals import GoodParts, Grouping, gather, hold_out
-from .photographs import MIN_SIDE, too_many_refused
 from .scoring import choose_device, in_batches
 
 EXAMPLES = 8
@@ -59,16 +60,14 @@ def train_folder(
     held_out: float = 0.25,
     flatten: bool = False,
     max_bad: float = 0.01,
-    min_side: int = MIN_SIDE,
-    bits: int | None = None,
+    reading: ReadingConfig = ReadingConfig(),
     seed: int = 0,
     device: str = "auto",
 ) -> Trained:
     """Learn from the normals in ``data``, calibrate on a held-out share of them (whole objects), write to ``out``.
 
     ``data``: photographs at any depth, all of good parts, or a data set folder that ``ingest`` wrote. ``flatten``:
-    divide every photograph by its border's brightness. ``bits``: the depth of photographs of more than 8; None: found
-    over them. A training that was cut off goes on; a finished one is left
+    divide every photograph by its border's brightness. A training that was cut off goes on; a finished one is left
     as it is; with another ``false_alarm`` only its threshold is calibrated anew.
 
     Args:
@@ -84,8 +83,7 @@ def train_folder(
         held_out: share of the objects kept for the threshold, in (0, 1).
         flatten: divide every photograph by its border's brightness.
         max_bad: share of refused photographs that is still accepted, in [0, 1].
-        min_side: smaller photographs, in pixels, are refused (A19).
-        bits: what photographs of more than 8 bits are scaled from; None: found over these.
+        reading: how photographs are read; the model keeps it for new ones.
         seed: of every random choice made here.
         device: ``auto``, ``cpu`` or ``cuda``.
 
@@ -106,7 +104,7 @@ def train_folder(
     refuse_foreign(out)
     ledger = Ledger()
     grouping = Grouping(groups, group_column, group_regex)
-    parts = gather(data, settings.size, flatten, grouping, ledger, min_side, bits=bits)
+    parts = gather(data, settings.size, flatten, grouping, ledger, reading)
     aside = hold_out(parts.groups, held_out, seed)
     same = {
         "detector": detector,
@@ -115,7 +113,7 @@ def train_folder(
         "data": parts.key,
         "held_out": held_out,
         "preprocess": FLATTENED if flatten else SQUARE,
-        **({} if bits is None else {"bits": bits}),
+        **reading.keyed(),
     }
     with work_folder(out, "one-class train", {**same, "false_alarm": false_alarm}, fixed=tuple(same)) as work:
         if work.fresh:
@@ -131,7 +129,8 @@ def train_folder(
                 work.place, parts, aside, detector, settings, same["preprocess"], false_alarm, seed, device
             )
     assert model.threshold is not None
-    return Trained(out, detector, int((~aside).sum()), model.threshold, len(ledger.rejected), tuple(parts.remarks))
+    remarks = (f"photographs are {model.reading.words()}; new ones will be, too", *parts.remarks)
+    return Trained(out, detector, int((~aside).sum()), model.threshold, len(ledger.rejected), remarks)
 
 
 def _train(
@@ -160,10 +159,9 @@ def _train(
             name,
             settings,
             squares.shape[1],
-            parts.mode,
+            parts.reading,
             preprocess=preprocess,
             precision=precision,
-            bits=parts.bits,
         ),
         squares[aside],
         groups,

@@ -17,6 +17,7 @@ from anomaly_gan.core.images import read_record
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.engine.loop import make_fabric
+from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..inspection.calibration import calibrate
 from ..inspection.checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
@@ -127,7 +128,7 @@ def learn(
         name,
         settings,
         channels=1 if gray else 3,
-        mode="L" if gray else "RGB",
+        reading=ReadingConfig.of({"mode": "L", **ingest.info}),
         threshold=calibrate(scores.image.numpy(), config.false_alarm, groups),
         held_out=scores.image.numpy().astype(np.float64),
         held_out_groups=tuple(groups),

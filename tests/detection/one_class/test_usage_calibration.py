@@ -5,9 +5,10 @@ import pytest
 from scipy.stats import beta, norm
 
 from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.images import to_mode
 from detection.one_class.inspection.calibration import calibrate, effective_size, needed, p_values
 from detection.one_class.inspection.drift import compare
-from detection.one_class.inspection.images import to_mode, to_square
+from detection.one_class.inspection.images import to_square
 
 
 def test_threshold_is_the_conformal_quantile() -> None:

@@ -20,6 +20,7 @@ from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.stage import Context
 from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.reading import ReadingConfig
 from anomaly_gan.ingestion.stage import IngestConfig, run
 from detection.one_class.inspection import score, train
 from detection.one_class.inspection.checkpoint import load_model
@@ -180,13 +181,13 @@ def test_gray_and_colour_are_read_alike_and_same_pixels_are_one_object(tmp_path:
     write_png(tmp_path / "a.png", gray)
     write_png(tmp_path / "same.png", np.repeat(gray[..., None], 3, axis=2))
     both = gather(tmp_path, 16, False, Grouping(), Ledger())
-    assert both.mode == "L" and both.squares_NCHW.shape == (2, 1, 16, 16) and len(set(both.groups)) == 1
+    assert both.reading.mode == "L" and both.squares_NCHW.shape == (2, 1, 16, 16) and len(set(both.groups)) == 1
     assert (both.squares_NCHW[0] == both.squares_NCHW[1]).all() and any("E1" in remark for remark in both.remarks)
     write_png(tmp_path / "colour.png", np.stack([gray, gray // 2, gray], axis=2))
     mixed = gather(tmp_path, 16, False, Grouping(), Ledger())
-    assert mixed.mode == "RGB" and mixed.squares_NCHW.shape == (3, 3, 16, 16)
+    assert mixed.reading.mode == "RGB" and mixed.squares_NCHW.shape == (3, 3, 16, 16)
     assert any("A10: 2 of 3 photographs are gray" in remark for remark in mixed.remarks)
-    forced = gather(tmp_path, 16, False, Grouping(), Ledger(), mode="L")
+    forced = gather(tmp_path, 16, False, Grouping(), Ledger(), ReadingConfig(colour="gray"))
     assert forced.squares_NCHW.shape == (3, 1, 16, 16)
     assert any("A10: 1 of 3 photographs are in colour" in remark for remark in forced.remarks)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from anomaly_gan.core.errors import CheckFailed, ConfigError
+from anomaly_gan.ingestion.reading import ReadingConfig
 from detection.one_class.inspection import onnx_export as onnx_graph
 from detection.one_class.inspection.calibration import calibrate
 from detection.one_class.inspection.checkpoint import Model, save_model
@@ -22,7 +23,7 @@ from detection.one_class.training import build_detector
 def stored(folder: Path) -> Model:
     settings = one_class("cae").configure("quick", {"size": 16})
     detector = build_detector("cae", 3, settings, seed=0)
-    model = Model(detector, "cae", settings, 3, "RGB", calibrate(np.arange(40.0), 0.05))
+    model = Model(detector, "cae", settings, 3, ReadingConfig(colour="rgb"), calibrate(np.arange(40.0), 0.05))
     save_model(folder, model)
     return model
 
@@ -64,7 +65,7 @@ def test_what_cannot_be_exported_is_said_plainly(tmp_path: Path, monkeypatch: py
         patch.setattr(
             onnx_graph,
             "load_model",
-            lambda folder: type(model)(model.detector, "ano_gan", model.settings, 3, "RGB", model.threshold),
+            lambda folder: type(model)(model.detector, "ano_gan", model.settings, 3, model.reading, model.threshold),
         )
         with pytest.raises(ConfigError, match="ano_gan cannot be written as ONNX"):
             export_onnx(tmp_path, tmp_path / "x.onnx")

@@ -10,6 +10,7 @@ from PIL import Image
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.ingestion.ledger import Ledger
+from anomaly_gan.ingestion.reading import ReadingConfig
 from detection.one_class.inspection.normals import Grouping, gather
 
 
@@ -22,17 +23,17 @@ def deep(seed: int, top: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, top, (32, 40)).astype(np.uint16)
 
 
-def gathered(root: Path, bits: int | None = None):
-    return gather(root, 16, False, Grouping(), Ledger(), bits=bits)
+def gathered(root: Path, reading: ReadingConfig = ReadingConfig()):
+    return gather(root, 16, False, Grouping(), Ledger(), reading)
 
 
 def test_the_depth_is_found_over_the_folder_and_kept_for_scoring(tmp_path: Path) -> None:
     save(tmp_path / "a/0.png", deep(0, 1024))
     save(tmp_path / "a/1.png", deep(1, 100))
     both = gathered(tmp_path / "a")
-    assert both.bits == 10 and both.squares_NCHW[1].max() < 40 < both.squares_NCHW[0].max()
+    assert both.reading.bits == 10 and both.squares_NCHW[1].max() < 40 < both.squares_NCHW[0].max()
     save(tmp_path / "b/1.png", deep(1, 100))
-    alone = gathered(tmp_path / "b", bits=both.bits)
+    alone = gathered(tmp_path / "b", both.reading)
     np.testing.assert_array_equal(alone.squares_NCHW[0], both.squares_NCHW[1])
 
 
