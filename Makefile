@@ -52,7 +52,7 @@ faults: $(READY)
 fuzz: $(READY)
 	FUZZ=20000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/ingest/test_fuzz_oracle.py
 
-# what we write, read by Datumaro, supervision, labelme and pycocotools, in an environment of their own
+# what we write, read by Datumaro, supervision, labelme, FiftyOne, CVAT's SDK and pycocotools, in an environment of their own
 peers: $(EXTRAS)
 	PATH="$$PWD/.uv/bin:$$PATH" uv venv --quiet --allow-existing --python $(BIN)/python .venv-peers
 	PATH="$$PWD/.uv/bin:$$PATH" uv pip install --quiet --python .venv-peers/bin/python -r tests/support/peers.txt

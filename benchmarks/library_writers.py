@@ -1,11 +1,13 @@
-"""What other libraries keep when they write the formats that we write: pixels of hard instances, before and after.
+"""What other libraries keep when they write the formats that we write: pixels of hard instances, before and after,
+which of them is a crowd (a region to be ignored), and a word on its provenance.
 
 Run by the interpreter of ``.venv-peers`` (``make peers`` makes it):
 
     .venv-peers/bin/python benchmarks/library_writers.py
 
 A ring with a hole and a dot apart as one instance, a block that touches the ring, a single pixel, and a crowd; written
-and read again by the library itself. The last line is JSON: pixels that differ, by library, format and instance.
+and read again by the library itself. The last line is JSON: pixels that differ, by library, format and instance; then
+how many of the four are no longer told to be a crowd or none, and how many have lost their provenance.
 """
 
 from __future__ import annotations
@@ -14,11 +16,21 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 SIDE = (40, 60)
+FROM = "painted from 17.png"
+
+
+class Back(NamedTuple):
+    """An instance as it came back; what its format or library does not tell is None."""
+
+    mask: np.ndarray
+    crowd: bool | None = None
+    provenance: str | None = None
 
 
 def instances() -> dict[str, np.ndarray]:
@@ -33,15 +45,23 @@ def instances() -> dict[str, np.ndarray]:
     return {"ring and dot": ring, "touching block": block, "one pixel": pixel, "crowd": crowd}
 
 
-def differing(found: list[np.ndarray]) -> dict[str, int]:
-    """Pixels by which the most alike of what was read differs from each instance; all of them where nothing is left."""
-    return {
-        name: min([int((mask != other).sum()) for other in found] + [int(mask.sum())])
-        for name, mask in instances().items()
-    }
+def differing(found: list[Back]) -> dict[str, int]:
+    """Pixels by which the most alike of what was read differs from each instance; all of them where nothing is left.
+
+    Under ``crowd told`` and ``provenance``: of how many instances this is lost.
+    """
+    lost = {}
+    best: dict[str, Back] = {}
+    for name, mask in instances().items():
+        nothing = Back(np.zeros(SIDE, bool))
+        best[name] = min([*found, nothing], key=lambda one: int((mask != one.mask).sum()))
+        lost[name] = int((mask != best[name].mask).sum())
+    lost["crowd told"] = sum(one.crowd != (name == "crowd") for name, one in best.items())
+    lost["provenance"] = sum(one.provenance != FROM for one in best.values())
+    return lost
 
 
-def by_supervision(folder: Path, kind: str) -> list[np.ndarray]:
+def by_supervision(folder: Path, kind: str) -> list[Back]:
     import supervision as sv
 
     (folder / "photos").mkdir(parents=True)
@@ -49,7 +69,8 @@ def by_supervision(folder: Path, kind: str) -> list[np.ndarray]:
     Image.fromarray(np.zeros((*SIDE, 3), np.uint8)).save(photo)
     masks = np.stack(list(instances().values()))
     boxes = sv.mask_to_xyxy(masks).astype(np.float32)
-    found = sv.Detections(xyxy=boxes, mask=masks, class_id=np.zeros(len(masks), int))
+    told = {"iscrowd": np.array([int(name == "crowd") for name in instances()]), "provenance": np.array([FROM] * 4)}
+    found = sv.Detections(xyxy=boxes, mask=masks, class_id=np.zeros(len(masks), int), data=told)
     data = sv.DetectionDataset(["crack"], [photo], {photo: found})
     images, labels = str(folder / "images"), str(folder / "labels")
     if kind == "coco":
@@ -61,14 +82,29 @@ def by_supervision(folder: Path, kind: str) -> list[np.ndarray]:
     else:
         data.as_pascal_voc(images, labels)
         back = sv.DetectionDataset.from_pascal_voc(images, labels, force_masks=True)
-    return [np.asarray(mask, bool) for _, _, one in back if one.mask is not None for mask in one.mask]
+    return [
+        Back(
+            np.asarray(mask, bool),
+            bool(one.data["iscrowd"][at]) if "iscrowd" in one.data else None,
+            str(one.data["provenance"][at]) if "provenance" in one.data else None,
+        )
+        for _, _, one in back
+        if one.mask is not None
+        for at, mask in enumerate(one.mask)
+    ]
 
 
-def by_datumaro(folder: Path, kind: str) -> list[np.ndarray]:
+def by_datumaro(folder: Path, kind: str) -> list[Back]:
     import datumaro as dm
 
     items = [
-        dm.Mask(mask.astype(np.uint8), label=0, id=at, group=at, attributes={"is_crowd": name == "crowd"})
+        dm.Mask(
+            mask.astype(np.uint8),
+            label=0,
+            id=at,
+            group=at,
+            attributes={"is_crowd": name == "crowd", "provenance": FROM},
+        )
         for at, (name, mask) in enumerate(instances().items(), start=1)
     ]
     media = dm.Image.from_numpy(np.zeros((*SIDE, 3), np.uint8))
@@ -80,10 +116,17 @@ def by_datumaro(folder: Path, kind: str) -> list[np.ndarray]:
         from pycocotools.coco import COCO
 
         coco = COCO(str(next(folder.rglob("*.json"))))
-        return [coco.annToMask(row) > 0 for row in coco.anns.values() if row["segmentation"]]
+        return [
+            Back(coco.annToMask(row) > 0, bool(row["iscrowd"]), row.get("attributes", {}).get("provenance"))
+            for row in coco.anns.values()
+            if row["segmentation"]
+        ]
     back = dm.Dataset.import_from(str(folder), name)
     return [
-        np.asarray(one.image, bool) for item in back for one in item.annotations if one.type == dm.AnnotationType.mask
+        Back(np.asarray(one.image, bool), one.attributes.get("is_crowd"), one.attributes.get("provenance"))
+        for item in back
+        for one in item.annotations
+        if one.type == dm.AnnotationType.mask
     ]
 
 

@@ -13,8 +13,19 @@ def settle_frame(
 ) -> tuple[tuple[int, int], int]:
     """The frame (H, W) to draw the label in, and the EXIF orientation its masks still need (1 for none).
 
-    The photograph itself, of ``raw`` (H, W) as stored, is always turned to its display frame. A label without defects
-    fits either frame. With ``mode`` ``auto`` the sizes decide; they can where a quarter turn makes them differ.
+    The photograph itself is always turned to its display frame. A label without defects fits either frame. With
+    ``mode`` ``auto`` the sizes decide; they can where a quarter turn makes them differ.
+
+    Args:
+        name: the photograph, for messages.
+        raw: its height and width as stored, in pixels.
+        orientation: its EXIF orientation, 1 to 8.
+        label: what was drawn on it, of the size that it declares.
+        mode: ``raw``, ``display`` or ``auto``.
+        notes: takes that the photograph is turned.
+
+    Returns:
+        Height and width of the frame, and the orientation that masks in it still need.
 
     Raises:
         InputError: A4 the label has the size of the unturned pixels, A5 the sizes cannot tell (both stop the stage

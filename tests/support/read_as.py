@@ -79,6 +79,35 @@ def datumaro_voc(folder: Path) -> Areas:
     return _datumaro(folder, "voc_instance_segmentation")
 
 
+def fiftyone_coco(folder: Path) -> Areas:
+    """By its own reader of COCO, which makes its ``Detection`` objects; only a dataset of them needs a MongoDB."""
+    import fiftyone.utils.coco as reader
+
+    _, names, _, images, annotations = reader.load_coco_detection_annotations(str(folder / "annotations.json"))
+    found: Areas = {}
+    for key, image in images.items():
+        size = image["width"], image["height"]
+        made = [one.to_detection(size, names, load_segmentation=True) for one in annotations.get(key, [])]
+        found[image["file_name"]] = [int(one.mask.sum()) for one in made]
+    return found
+
+
+def cvat_coco(folder: Path) -> Areas:
+    """Our masks as the shapes that its SDK sends to a server, and taken out of them again."""
+    from cvat_sdk import masks, models
+    from pycocotools.coco import COCO
+
+    coco = COCO(str(folder / "annotations.json"))
+    found: Areas = {row["file_name"]: [] for row in coco.imgs.values()}
+    for row in coco.anns.values():
+        image = coco.imgs[row["image_id"]]
+        points = masks.encode_mask(coco.annToMask(row).astype(bool))
+        shape = models.LabeledShapeRequest(type="mask", frame=0, label_id=row["category_id"], points=points)
+        back = masks.decode_mask(shape.points, image_width=image["width"], image_height=image["height"])
+        found[image["file_name"]].append(int(back.sum()))
+    return found
+
+
 def labelme_labelme(folder: Path) -> Areas:
     """As labelme draws it: the mask of a brush shape in its box."""
     from labelme._label_file import LabelFile
