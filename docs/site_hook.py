@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -20,6 +24,28 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, text in ((f"reference/{name}.md", write()) for name, write in pages.items()):
         files.append(File.generated(config, path, content=text))
     return files
+
+
+SHIM = '<script src="https://unpkg.com/iframe-worker/shim"></script>'
+"""What the theme loads from the network, so that the search works on a page from a disk."""
+LOADED = re.compile(r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=["']?https?://[^>]*>""")
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Nothing is loaded from a network: a plant has none."""
+    return _offline(output, page.url)
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """The same for pages of the theme's own."""
+    return _offline(output_content, template_name) if template_name.endswith(".html") else output_content
+
+
+def _offline(html: str, url: str) -> str:
+    html = html.replace(SHIM, f'<script src="{get_relative_url("assets/search_worker.js", url)}"></script>')
+    if outside := LOADED.search(html):
+        raise PluginError(f"{url} loads from a network: {outside[0]}")
+    return html
 
 
 FIELDS = """`anomaly-gan VERB --help` says the same in the terminal.

@@ -21,11 +21,13 @@ from anomaly_gan.pipeline.config import RunConfig
 @pytest.fixture(scope="module")
 def hook() -> ModuleType:
     """docs/site_hook.py, whether mkdocs is installed or not: it only names mkdocs' types."""
-    names = ("mkdocs", "mkdocs.config", "mkdocs.config.defaults", "mkdocs.structure", "mkdocs.structure.files")
+    parts = ("config", "config.defaults", "exceptions", "structure", "structure.files", "structure.pages", "utils")
+    names = ("mkdocs", *(f"mkdocs.{part}" for part in parts))
     added = [name for name in names if name not in sys.modules]
     for name in added:
         stand_in = ModuleType(name)
-        stand_in.MkDocsConfig = stand_in.File = stand_in.Files = object  # type: ignore[attr-defined]
+        for what in ("MkDocsConfig", "File", "Files", "Page", "PluginError", "get_relative_url"):
+            setattr(stand_in, what, object)
         sys.modules[name] = stand_in
     try:
         spec = importlib.util.spec_from_file_location("site_hook", DOCS / "site_hook.py")
