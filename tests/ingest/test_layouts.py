@@ -104,7 +104,7 @@ def test_dagm_leaves_sound_photographs_without_a_mask(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_the_page_shows_every_layout_as_a_tree(name: str, tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs/own-data.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs/layouts.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith(f"| {name} | "))
     LAYOUTS[name][0](tmp_path)
     tree, read_as = row.split(" | ")[1:3]
