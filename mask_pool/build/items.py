@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from anomaly_gan.part.model import PartModel
 from ..elements.real import Element
 from ..placement.edges import AtEdge, EdgeHabits
 from ..placement.habits import Habits
+from ..placement.materials import MaterialHabit
 from ..placement.on_part import OnPart
 from ..placement.placer import Placer, open_placer
 from ..placement.reals import Scenes
@@ -283,9 +284,12 @@ def open_builder(
     habits = None
     if part is not None and not fixed:
         habits = Habits.learn(part, [*prior, *expert], Spread.of(prior or expert))
-    edges = None
-    if part is None and not fixed and place.strategy == "auto" and place.edge == "auto":
-        edges = EdgeHabits.learn(scenes or Scenes(train), [*prior, *expert])
+    edges, scenes = None, scenes or Scenes(train)
+    if part is None and not fixed and place.strategy == "auto":
+        if place.edge == "auto":
+            edges = EdgeHabits.learn(scenes, [*prior, *expert])
+        if place.part == "auto" and regions is None:
+            placer = replace(placer, material=MaterialHabit.learn(scenes, [*prior, *expert]))
     return CategoryBuilder(
         category,
         config,

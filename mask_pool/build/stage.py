@@ -115,6 +115,7 @@ def _learned(builder: CategoryBuilder) -> dict[str, object]:
         "direction": {**builder.spread.record(), "sentence": builder.spread.sentence()},
         "place": None if habits is None else habits.record(),
         "edge": None if builder.edges is None else builder.edges.record(),
+        "material": None if (material := builder.placer.material) is None else material.record(),
     }
 
 
@@ -127,6 +128,8 @@ def _tell(builder: CategoryBuilder) -> None:
         say(f"pool {builder.category}: {builder.habits.sentence()}")
     if builder.edges is not None:
         say(f"pool {builder.category}: {builder.edges.sentence()}")
+    if builder.placer.material is not None:
+        say(f"pool {builder.category}: {builder.placer.material.sentence()}")
 
 
 def _told_of_time(made: Mapping[str, Sequence[Made]], planned: int) -> dict[str, Any]:

@@ -23,7 +23,9 @@ class PlaceConfig(Config):
     """Share of the elements that follow the strategy; the others go anywhere, so that no place is impossible."""
     part: Literal["auto", "none", "regions"] = "auto"
     """``auto``: where the part is, is found on each photograph (``part.foreground``), if the sound ones agree that they
-    show one. ``regions``: the part is the legal region of all categories. ``none``: there is no part."""
+    show one; where they show none but two materials, masks of a category that keeps to one of them lie on that
+    (``materials``), unless regions are given. ``regions``: the part is the legal region of all categories. ``none``:
+    there is neither."""
     edge: Literal["auto", "none"] = "auto"
     """``auto``: where there is no part, masks of a category whose real ones keep to the edge of the surface (the
     photograph's border, or a dark gap beside it) lie at that edge too, facing the sides that real ones do; ``share`` of

@@ -16,6 +16,7 @@ from ..elements.real import Element
 from ..recombination.recombine import Canvas, Turned
 from .config import PlaceConfig
 from .maps import PlaceMaps
+from .materials import MaterialHabit
 from .ratio import PlaceRatio
 from .reals import Scenes, places_of
 from .regions import Regions, background_01, least_hits, legal_corners
@@ -33,7 +34,8 @@ MOST_REALS = 36
 class Placer:
     """Places of one category on the photographs of ``dataset``.
 
-    ``positions`` (N, 2) in [0, 1] are the centres of real elements, ``ratio`` the learned prior (None: cannot tell).
+    ``positions`` (N, 2) in [0, 1] are the centres of real elements, ``ratio`` the learned prior (None: cannot tell),
+    ``material`` the one of two that real elements keep to.
     """
 
     config: PlaceConfig
@@ -42,6 +44,7 @@ class Placer:
     positions: np.ndarray
     ratio: PlaceRatio | None = None
     regions: Regions | None = None
+    material: MaterialHabit | None = None
     _kept: OrderedDict[tuple[str, int], Any] = field(default_factory=OrderedDict, repr=False)
 
     def place(
@@ -71,11 +74,16 @@ class Placer:
             return True
         h, w = bitmap.shape
         hits = np.count_nonzero(allowed[y : y + h, x : x + w] & (bitmap != 0))
-        return bool(hits >= least_hits(bitmap, self.config.inside))
+        return bool(hits >= least_hits(bitmap, self.inside))
 
     def allowed(self, image: ImageRecord) -> np.ndarray | None:
         """bool (H, W) of the legal region; None where nothing forbids any place."""
         return self._keep("allowed", image, self._make_allowed)
+
+    @property
+    def inside(self) -> float:
+        """Least share of a mask that must lie in the legal region."""
+        return self.config.inside if self.material is None else min(self.config.inside, self.material.least_share)
 
     def log_ratios(self, bitmap: np.ndarray, corners: Sequence[tuple[int, int]], image: ImageRecord) -> np.ndarray:
         """(K,) ln p(place | real) - ln p(place | any) of ``bitmap`` at each of the corners (x, y)."""
@@ -103,7 +111,7 @@ class Placer:
         if room is None or allowed is None:
             return None if room is None else Corners(room)
         first_x, last_x, first_y, last_y = room
-        legal = legal_corners(allowed, bitmap, self.config.inside)[first_y : last_y + 1, first_x : last_x + 1]
+        legal = legal_corners(allowed, bitmap, self.inside)[first_y : last_y + 1, first_x : last_x + 1]
         places = np.flatnonzero(legal)
         return Corners(room, places) if len(places) else None
 
@@ -141,6 +149,9 @@ class Placer:
         if self.config.background != "none":
             on_object = ~background_01(self._gray(image), self.config.background)
             allowed = on_object if allowed is None else allowed & on_object
+        if self.material is not None:
+            on_it = self.material.allowed(self._gray(image))
+            allowed = on_it if allowed is None else allowed & on_it
         return allowed
 
     def _gray(self, image: ImageRecord) -> np.ndarray:

@@ -78,7 +78,7 @@ def choice_table(categories: Mapping[str, Any]) -> Table | None:
 
 
 def _sentences(real: Mapping[str, Any]) -> list[str]:
-    found = [_mapping(real.get(key)).get("sentence") for key in ("direction", "place", "edge")]
+    found = [_mapping(real.get(key)).get("sentence") for key in ("direction", "place", "edge", "material")]
     return [sentence for sentence in found if sentence]
 
 
