@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from anomaly_gan.engine.distributed import launch, over_ranks
 from anomaly_gan.engine.loop import plan_fabric

@@ -119,7 +119,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
-        start, clock = seconds_of([sys.executable, "-c", "import torch, lightning.fabric, timm, anomaly_gan.api"])
+        start, clock = seconds_of([sys.executable, "-c", "import torch, lightning_fabric, timm, anomaly_gan.api"])
         plain, _ = seconds_of([sys.executable, "-m", "anomaly_gan", "one-class", "list"])
         rows = [{"verb": "start of the program, with torch", "seconds": round(start, 2), "clock": round(clock, 1)}]
         for item in VERBS:

@@ -16,7 +16,7 @@ from multiprocessing import active_children
 from typing import Any, TypeVar
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.multiprocessing.spawn import ProcessException

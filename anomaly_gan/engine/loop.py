@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from ..core.errors import ConfigError, NumericalFailure
 from ..core.files import write_json
@@ -95,8 +95,7 @@ def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = Non
     Raises:
         ConfigError: more GPUs than there are.
     """
-    for part in ("fabric", "pytorch"):  # whichever was imported last announces the precision on stderr
-        logging.getLogger(f"lightning.{part}.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces the precision
     kind = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
     if kind == "cuda" and devices > torch.cuda.device_count():
         raise ConfigError(f"devices: {devices} asked for, {torch.cuda.device_count()} GPUs are here")

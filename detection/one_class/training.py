@@ -20,7 +20,7 @@ from .interface import Normals, OneClassDetector, Phase
 from .registry import one_class
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 class Epochs:

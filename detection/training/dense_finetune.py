@@ -28,7 +28,7 @@ from .dense_task import CropBatches, DenseTask, check_start, training_sources
 from .finetune import Trained, build_net
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
     from anomaly_gan.engine.early_stopping import Plateau
     from anomaly_gan.engine.loop import Schedule

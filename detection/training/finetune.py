@@ -24,7 +24,7 @@ from ..detectors.registry import detector
 from .sampling import BatchSampler, exposure
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
     from anomaly_gan.engine.loop import Schedule
 

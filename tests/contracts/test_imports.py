@@ -14,7 +14,7 @@ SOURCES = sorted(
     for folder in ("anomaly_gan", "mask_pool", "detection", "data", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
-HEAVY = ("torch", "lightning", "albumentations", "matplotlib", "scipy")
+HEAVY = ("torch", "lightning_fabric", "torchmetrics", "albumentations", "matplotlib", "scipy")
 LIGHT = {
     "import anomaly_gan": "import anomaly_gan",
     "--help": "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli.main as c\n"

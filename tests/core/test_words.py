@@ -233,7 +233,7 @@ SAFE = {
     "uvicorn": "0.32",
     "h11": "0.16.0",  # CVE-2025-43859, chunked bodies
     "torch": "2.11",  # CVE-2025-32434, CVE-2026-24747: weights_only
-    "lightning": "2.6.4",  # two releases before it were taken over
+    "lightning-fabric": "2.6.4",  # two releases before it were taken over
     "jinja2": "3.1.6",  # CVE-2025-27516
     "tqdm": "4.66.3",  # CVE-2024-34062
     "scikit-learn": "1.5",  # CVE-2024-5206

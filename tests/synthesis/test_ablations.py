@@ -6,7 +6,7 @@ import pytest
 import tiny_training
 import torch
 from interrupted import interrupted_once
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from pydantic import ValidationError
 from random_batch import random_batch
 from safetensors.torch import load_file

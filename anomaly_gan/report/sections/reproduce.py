@@ -15,7 +15,7 @@ PACKAGES = (
     "anomaly-gan",
     "torch",
     "torchvision",
-    "lightning",
+    "lightning-fabric",
     "numpy",
     "opencv-python-headless",
     "pycocotools",

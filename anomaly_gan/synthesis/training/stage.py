@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from ...core.cards import Card, write_card
 from ...core.dataset import Dataset, load_dataset

@@ -1,0 +1,209 @@
+"""How cost grows: ingest of very many small files and annotations, and what 10^6 photographs of 2,048 px would take.
+
+``photographs``: ingest of so many sound photographs of 48 px; ``coco``: of a COCO file of so many annotations, 100 on
+each photograph of 128 px. Processor time with all children, and the memory of the largest process.
+
+``stages``: ingest, pool, generate, gate and export of a few photographs of 2,048 px with grain, one thread, at two
+counts; what the second took more than the first gives seconds, bytes and files a photograph, and from these 10^6.
+
+    python benchmarks/growth.py photographs 10000
+    python benchmarks/growth.py coco 100000
+    python benchmarks/growth.py stages 8 24
+
+The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SIDE, SMALL, OF_COCO = 2048, 48, 128
+PER_PHOTOGRAPH = 100
+KINDS = 64
+"""Different photographs among the small ones; each file differs by a mark."""
+WANTED = 1_000_000
+REAL = 12
+"""Defective photographs of 2,048 px, and as many sound ones."""
+STAGES = ("ingest", "pool", "train", "generate", "gate", "export")
+GROWING = ("pool", "generate", "gate", "export")
+"""Stages that work on as many photographs as are generated; ``ingest`` is divided by what it reads."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """Processor seconds with all children, and MiB of the largest process."""
+
+    seconds: float
+    mib: float
+
+
+def grain(side: int, rng: np.random.Generator) -> np.ndarray:
+    coarse = rng.uniform(70, 180, (8, 8)).astype(np.float32)
+    smooth = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+    return (smooth + rng.normal(0, 4, (side, side))).clip(0, 255).astype(np.uint8)
+
+
+def small(count: int, folder: Path, side: int) -> None:
+    """``count`` photographs that differ, ``photo/000000.png`` and so on."""
+    rng = np.random.default_rng(0)
+    kinds = [grain(side, rng) for _ in range(KINDS)]
+    folder.mkdir(parents=True)
+    for number in range(count):
+        pixels = kinds[number % KINDS].copy()
+        code = np.frombuffer(number.to_bytes(4, "little"), np.uint8)
+        pixels[:4, :8] = np.repeat(np.unpackbits(code).reshape(4, 8) * 255, 1).reshape(4, 8)
+        pixels[4:, :] = np.roll(pixels[4:, :], number // KINDS, axis=1)
+        (folder / f"{number:07d}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
+def coco(annotations: int, folder: Path) -> None:
+    """``annotations.json`` with 100 outlines on every photograph beside it."""
+    photographs = annotations // PER_PHOTOGRAPH
+    small(photographs, folder / "photo", OF_COCO)
+    images, rows = [], []
+    for number in range(photographs):
+        images.append({"id": number + 1, "file_name": f"{number:07d}.png", "width": OF_COCO, "height": OF_COCO})
+        for place in range(PER_PHOTOGRAPH):
+            x, y = 12 * (place % 10) + 3, 12 * (place // 10) + 3
+            outline = [x, y, x + 7, y, x + 7, y + 5, x + 3, y + 8, x, y + 5]
+            rows.append(
+                {
+                    "id": len(rows) + 1,
+                    "image_id": number + 1,
+                    "category_id": 1 + place % 3,
+                    "segmentation": [outline],
+                    "bbox": [x, y, 7, 8],
+                    "area": 45,
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in enumerate(("pit", "crack", "dent"), start=1)]
+    content = {"images": images, "annotations": rows, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
+
+
+def run(*words: object) -> Used:
+    """One command of ours; exit code 1 is a failed check, and an answer."""
+    command = [sys.executable, "-m", "anomaly_gan", *map(str, words)]
+    around = {**os.environ, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    said = child.stderr.read()
+    _, status, used = os.wait4(child.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 1) or "Traceback" in said:
+        sys.exit(f"{' '.join(command)}: {said[-2000:]}")
+    return Used(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def extent(folder: Path) -> tuple[int, int]:
+    """Bytes on disk and files."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sum(path.stat().st_blocks * 512 for path in files), len(files)
+
+
+def ingest(what: str, count: int, folder: Path) -> dict[str, object]:
+    source = folder / "source"
+    if what == "photographs":
+        small(count, source / "good", SMALL)
+        told = ["--format", "mask-png", "--set", "normal=[good]"]
+    else:
+        coco(count, source)
+        told = ["--format", "coco"]
+    used = run("ingest", source, "--out", folder / "out", *told)
+    return {
+        what: count,
+        "seconds": round(used.seconds, 1),
+        "ms_each": round(1000 * used.seconds / count, 3),
+        "mib": round(used.mib),
+        "bytes": extent(folder / "out")[0],
+    }
+
+
+def large(folder: Path) -> None:
+    """Sound photographs of 2,048 px, and some with a mask beside each."""
+    rng = np.random.default_rng(1)
+    for name in ("good", "crack"):
+        (folder / name).mkdir(parents=True)
+        for number in range(REAL):
+            pixels = grain(SIDE, rng)
+            if name == "crack":
+                mask = np.zeros((SIDE, SIDE), np.uint8)
+                x, y = (int(value) for value in rng.integers(200, SIDE - 200, 2))
+                cv2.ellipse(mask, (x, y), (30, 8), float(rng.uniform(0, 180)), 0, 360, 255, -1)
+                pixels[mask > 0] //= 2
+                cv2.imwrite(str(folder / name / f"{number:03d}_mask.png"), mask)
+            cv2.imwrite(str(folder / name / f"{number:03d}.png"), pixels)
+
+
+def stages(counts: list[int], folder: Path) -> dict[str, object]:
+    """Seconds, MiB, bytes and files of each stage at both counts, and a photograph's share of what grew."""
+    large(folder / "photos")
+    found: dict[int, dict[str, dict[str, float]]] = {}
+    for count in counts:
+        config, out = folder / f"{count}.yaml", folder / f"run{count}"
+        config.write_text(
+            json.dumps(
+                {
+                    "data": {"root": str(folder / "photos"), "format": "mask-png", "normal": ["good"]},
+                    "train": {"steps": 2, "threads": 1},
+                    "pool": {"count": count},
+                    "generate": {"count": count, "threads": 1},
+                    "compare": {"arms": ["none", "anomaly_gan"]},
+                    "device": "cpu",
+                }
+            )
+        )
+        found[count] = {}
+        for name in STAGES:
+            used = run("run", config, "--out", out, "--from", name, "--to", name)
+            size, files = map(sum, zip((0, 0), *(extent(path) for path in out.glob(f"{name}*")), strict=True))
+            found[count][name] = {"seconds": used.seconds, "mib": used.mib, "bytes": size, "files": files}
+            sys.stdout.write(f"{count:>4} {name:>8}: {used.seconds:6.1f} s, {used.mib:5.0f} MiB, {files} files\n")
+            sys.stdout.flush()
+    few, many = counts
+    each = {
+        name: {
+            key: (found[many][name][key] - found[few][name][key]) / (many - few)
+            for key in ("seconds", "bytes", "files")
+        }
+        for name in GROWING
+    }
+    each["ingest"] = {key: found[many]["ingest"][key] / (2 * REAL) for key in ("seconds", "bytes", "files")}
+    total = {
+        name: {
+            "hours": round(row["seconds"] * WANTED / 3600, 1),
+            "GB": round(row["bytes"] * WANTED / 1e9),
+            "files": round(row["files"] * WANTED),
+            "mib_now": round(found[many][name]["mib"]),
+        }
+        for name, row in each.items()
+    }
+    return {"each": each, "million": total}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("photographs", "coco", "stages"))
+    parser.add_argument("counts", type=int, nargs="+")
+    parser.add_argument("--folder", type=Path, help="where to work; default: the system's place for temporary files")
+    given = parser.parse_args()
+    if len(given.counts) != (2 if given.what == "stages" else 1):
+        parser.error("stages takes two counts, photographs and coco take one")
+    with tempfile.TemporaryDirectory(dir=given.folder) as temporary:
+        folder = Path(temporary)
+        done = stages(given.counts, folder) if given.what == "stages" else ingest(given.what, given.counts[0], folder)
+    sys.stdout.write(json.dumps(done) + "\n")
+
+
+if __name__ == "__main__":
+    main()
