@@ -72,7 +72,7 @@ def with_new_keys(values: Mapping[str, Any], older: Mapping[str, str], where: st
 
     Sections (mappings) under both names are merged.
     """
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for key, value in values.items():
         name = newest(key, older, where) if isinstance(key, str) else key
         below = result.pop(name, None)

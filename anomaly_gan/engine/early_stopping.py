@@ -63,7 +63,7 @@ class Plateau:
         names = list(self.rows[0]) if self.rows else ["step"]
         write_csv(path, names, [[f"{row[name]:.6g}" for name in names] for row in self.rows])
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """For a checkpoint: tensors and plain values."""
         return {"rows": self.rows, "best": self.best, "kept": self.kept}
 

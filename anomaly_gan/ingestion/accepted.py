@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..core.dataset import Annotation
 from .groups import GroupRow
@@ -21,5 +20,5 @@ class Accepted:
     sha256: str
     fingerprint: str
     instances: list[tuple[str, Annotation]]
-    extra: dict[str, Any]
+    extra: dict[str, object]
     by_folder: bool = False

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ..core.dataset import Annotation, Category, Dataset, ImageRecord
 from ..core.errors import InputError
@@ -214,7 +213,7 @@ class Intake:
                 for name in names if category == EVERY else [category]:
                     number = len(annotations) + 1
                     annotations.append(replace(annotation, id=number, image_id=index, category_id=ids[name]))
-        info: dict[str, Any] = {"mode": mode, "source_format": format_name}
+        info: dict[str, object] = {"mode": mode, "source_format": format_name}
         if self.depth.files or self.config.bits is not None:
             info["bits"] = self.depth.bits
         if "min_side" in self.config.keyed():
@@ -284,7 +283,7 @@ class Intake:
 
 def asked_for(config: IngestConfig, whole: Dataset, kept: Dataset) -> dict[str, object]:
     """Figures of the options that few runs use, for the metrics: what leaks, and what was left out."""
-    figures: dict[str, Any] = {}
+    figures: dict[str, object] = {}
     if config.split == "images":
         train, test = ({image.object for image in kept.split(side).images} for side in ("train", "test"))
         torn = sum(image.object in train for image in kept.split("test").images)
@@ -323,7 +322,7 @@ def _stem(file: str) -> str:
 
 
 def _extra(source: str, same_bytes: bool, notes: Notes) -> dict[str, object]:
-    extra: dict[str, Any] = {} if same_bytes else {"source_file": source}
+    extra: dict[str, object] = {} if same_bytes else {"source_file": source}
     if notes.repairs:
         extra["repairs"] = sorted(notes.repairs)
     if notes.warnings:

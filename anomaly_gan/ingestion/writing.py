@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -21,7 +20,7 @@ MARK = "export.yaml"
 """Says of a folder that it was written here, and what the format could not keep."""
 
 
-def write_format(dataset: Dataset, name: str, out: Path) -> dict[str, Any]:
+def write_format(dataset: Dataset, name: str, out: Path) -> dict[str, object]:
     """Write ``dataset`` as the format ``name`` into the folder ``out``; returns the counts, and what was lost.
 
     An earlier export in ``out`` stays until this one is whole, and is then replaced; the same export again does

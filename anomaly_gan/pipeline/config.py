@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -60,10 +60,10 @@ class RunConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: IngestConfig
     pool: PoolConfig = PoolConfig()
-    pool_variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    pool_variants: dict[str, dict[str, object]] = Field(default_factory=dict)
     """Other pools for the arms ``METHOD@VARIANT``: what differs from ``pool``. Every generator learns on ``pool``."""
     train: TrainConfig = TrainConfig()
-    train_methods: dict[str, dict[str, Any]] = Field({})
+    train_methods: dict[str, dict[str, object]] = Field({})
     """By method: its own settings, which no other method reads, and what of ``train`` is different for it."""
     choose: ChooseConfig = ChooseConfig()
     generate: GenerateConfig = GenerateConfig()

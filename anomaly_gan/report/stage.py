@@ -40,7 +40,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 EXPECTED = ("ingest", "pool", "generate@…", "gate@…", "export@…", "compare")
 
 
-def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> dict[str, Any]:
+def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> dict[str, object]:
     """Write ``out/report.html``, ``contact@METHOD.png`` and, where the gate asked for label checks,
     ``label_check@METHOD.png`` from the finished stages among ``context.inputs``.
 

@@ -19,7 +19,7 @@ SWITCHING = frozenset({"train", "train_methods", "folds"})
 
 def ablation_summary(
     study: StudyConfig, runs: Sequence[StudyRun], cells: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """What every ablation does, with a sentence each; None where the study has none or none is trained yet.
 
     Args:

@@ -6,7 +6,6 @@ import json
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import AnomalyGanError, EnvironmentFailure
 from ..core.files import write_json, write_text
@@ -21,7 +20,7 @@ def stops_all(error: Exception) -> bool:
 def record(run: Path, what: str, error: Exception) -> None:
     """Write down that ``what`` (a stage, or a cell) of a run failed; a bug with its traceback."""
     known = isinstance(error, AnomalyGanError)
-    content: dict[str, Any] = {"what": what, "message": str(error) if known else f"{type(error).__name__}: {error}"}
+    content: dict[str, object] = {"what": what, "message": str(error) if known else f"{type(error).__name__}: {error}"}
     if not known:
         content["trace"] = traceback.format_exception(error)
     write_json(_path(run, what), content)

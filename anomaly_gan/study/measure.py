@@ -24,7 +24,7 @@ from ..synthesis.gate.stage import ancestors
 from ..synthesis.gate.views import CategoryViews
 
 
-def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: GateConfig, context: Context, out: Path) -> dict[str, object]:
     """The gate's figures of ``context.inputs["generate"]`` against ``ingest``; label checks by ``label_check``'s
     segmenters where it is among the inputs. Writes nothing but what ``run_stage`` does.
 

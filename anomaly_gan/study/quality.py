@@ -55,7 +55,7 @@ def measure_all(runs: Sequence[StudyRun], say: Say) -> None:
                     say(f"{run.name}: {name}: done → {run.folder / name}")
 
 
-def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, Any] | None:
+def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, object] | None:
     """Every variant's figures, and their differences to main over the categories that both have; ``objects`` is how
     many real objects a category each variant learned from (None: all). None where nothing was measured.
 

@@ -15,13 +15,13 @@ SIDES = tuple(f"{side}_{figure}" for side in ("train", "test") for figure in FIG
 SPLIT_COLUMNS = ("variant", "fold", "category", *SIDES)
 
 
-def split_rows(runs: Sequence[StudyRun]) -> list[dict[str, Any]]:
+def split_rows(runs: Sequence[StudyRun]) -> list[dict[str, object]]:
     """Rows of ``splits.csv``, columns ``SPLIT_COLUMNS``: every ingested run as :func:`..core.splits.counts` has it.
 
     Raises:
         InputError: an ``annotations.json`` cannot be read.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     for run in runs:
         if not (run.folder / "ingest" / "annotations.json").is_file():
             continue

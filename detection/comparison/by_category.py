@@ -29,7 +29,7 @@ def category_differences(
     ``resampled`` are the arm's and the base's AP (C, B) under the same draws of test objects, rows as in ``names``;
     None where there are none.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, object]] = {}
     base_of = {row["seed"]: row["categories"] for row in base}
     for place, name in enumerate(names):
         values = [

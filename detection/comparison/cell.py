@@ -87,7 +87,7 @@ class CellJob:
         path = self.folder / "result.json"
         return path.is_file() and self.result()["key"] == self.key
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, object]:
         """The content of the finished cell's ``result.json``."""
         return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
 

@@ -134,7 +134,7 @@ def _rarity(defects: Sequence[Item]) -> dict[Hashable, float]:
     return {category: 1 / count for category, count in Counter(item.category for item in defects).items()}
 
 
-def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], images: Sequence[int]) -> dict[str, Any]:
+def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], images: Sequence[int]) -> dict[str, object]:
     """How often each source was shown in ``steps`` steps. ``images``: the photograph of each real defect, by place.
 
     For ``real_defect``: photographs, how often each was shown in the mean, at least, at most; per category too.
@@ -169,7 +169,7 @@ def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], imag
     return report
 
 
-def _spread(drawn: list[int]) -> dict[str, Any]:
+def _spread(drawn: list[int]) -> dict[str, object]:
     return {
         "images": len(drawn),
         "mean": sum(drawn) / len(drawn) if drawn else 0.0,

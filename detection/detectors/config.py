@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -157,7 +157,7 @@ class CompareConfig(Config):
     bootstrap: int = Field(200, ge=0, description="resamplings of the test objects; 0 leaves them out")
     detect: DetectConfig = DetectConfig()
     detectors: tuple[str, ...] = ()
-    detector_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    detector_settings: dict[str, dict[str, object]] = Field(default_factory=dict)
     time_budget: TimeLimit = Field(
         None, description="45m: ends by then with the cells that were reached; None: trains them all"
     )

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class DenseTask:
         for name, parameter in self.nets["detector"].named_parameters():
             if parameter.requires_grad:
                 (trunk if name.startswith("body.") and ".prior." not in name else rest).append(parameter)
-        groups: list[dict[str, Any]] = [{"params": rest, "lr": config.lr}]
+        groups: list[dict[str, object]] = [{"params": rest, "lr": config.lr}]
         if trunk:
             groups.append({"params": trunk, "lr": config.lr * config.trunk_lr_factor})
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -47,7 +46,7 @@ class ExpertElements:
     drawn: dict[str, int] = field(default_factory=dict)
     rejects: dict[str, int] = field(default_factory=dict)
     rated: bool = False
-    evaluation: dict[str, Any] | None = None
+    evaluation: dict[str, object] | None = None
 
 
 def gather_experts(

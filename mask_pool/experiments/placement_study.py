@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def study(
     most: int = 60,
     resamples: int = 500,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Compare the arms on the training split of ``dataset``; writes table.csv, summary.json and pictures into ``out``.
 
     Args:
@@ -241,9 +241,9 @@ def _put(
     return puts
 
 
-def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, Any]]:
+def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, object]]:
     """The rows of one category, with 95 % intervals over whole objects."""
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     groups = [one.parent_group for one in trial.reals]
 
     def add(arm: str, name: str, values: np.ndarray, names: Sequence[str]) -> None:

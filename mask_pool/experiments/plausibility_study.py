@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ from .plausibility_trial import (
 
 COLUMNS = ("question", "split", "category", "kind", "rated_by", "value", "low", "high", "masks", "objects")
 EVERY = "all"
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 def study(
@@ -47,7 +46,7 @@ def study(
     draws: int = 2,
     resamples: int = 500,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write ``table.csv``, ``summary.json``, ``roc.png``, ``sheet.png`` and, with ``rated``, ``scores.png``.
 
     Args:

@@ -49,7 +49,7 @@ class Placer:
 
     def place(
         self, turned: Turned, canvas: Canvas, image: ImageRecord, rng: np.random.Generator, *, at_border: bool = False
-    ) -> tuple[int, int, dict[str, Any]] | None:
+    ) -> tuple[int, int, dict[str, object]] | None:
         """Corner (x, y) of a legal place inside the canvas and how it was found; None where there is none.
 
         With ``at_border``, what a border cut off is moved to the border of this photograph, and rated there; only the

@@ -48,7 +48,7 @@ class PlaceRatio:
         """The ratio in nats of one place (P,)."""
         return float(np.clip(_log_density(features, *self.real) - _log_density(features, *self.any), -MOST, MOST))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         return {name: [part.tolist() for part in getattr(self, name)] for name in ("real", "any")}
 
     @classmethod

@@ -44,7 +44,7 @@ class Calibration:
         """Scores (N,) in [LOWEST, HIGHEST] of parts (N, P)."""
         return np.clip(parts @ np.array(self.weights) + self.intercept, LOWEST, HIGHEST)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         return {"weights": list(self.weights), "intercept": self.intercept}
 
     @classmethod

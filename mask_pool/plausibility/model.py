@@ -145,7 +145,7 @@ class PlausibilityModel:
         """This model, calibrated on the ``parts`` (N, 2) of rated masks with their mean ``scores`` (N,)."""
         return replace(self, calibration=Calibration.fit(parts, scores))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Everything as JSON-able values; ``from_state`` gives the same model."""
         return {
             "config": self.config.model_dump(mode="json"),

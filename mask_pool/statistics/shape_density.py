@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -114,11 +114,11 @@ class ShapeDensity:
         below = (self.values < value - 1e-9) + 0.5 * (np.abs(self.values - value) <= 1e-9)
         return np.asarray(self.weights @ below)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         return {name: getattr(self, name).tolist() for name in ("values", "weights", "centre", "covariance")}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, object]) -> Self:
         return cls(
             np.array(state["values"], float).reshape(-1, len(NAMES)),
             *(np.array(state[name], float) for name in ("weights", "centre", "covariance")),

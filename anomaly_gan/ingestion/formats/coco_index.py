@@ -19,8 +19,8 @@ class CocoIndex:
     may be it. ``fractions``: all coordinates lie from 0 to 1. ``boxes_alone``: no annotation has an outline.
     """
 
-    images: list[tuple[Key, dict[str, Any]]]
-    annotations: dict[Key, list[tuple[int, dict[str, Any]]]]
+    images: list[tuple[Key, dict[str, object]]]
+    annotations: dict[Key, list[tuple[int, dict[str, object]]]]
     categories: dict[Key, str]
     unmoored: str | None = None
     fractions: bool = False
@@ -59,7 +59,7 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
     images = _unique(name, "images", lists["images"])
     categories = _categories(name, lists)
     _unique(name, "annotations", [row for row in lists["annotations"] if row.get("id") is not None])
-    annotations: dict[Key, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    annotations: dict[Key, list[tuple[int, dict[str, object]]]] = defaultdict(list)
     known = {key for key, _ in images}
     unmoored: str | None = None
     for position, row in enumerate(lists["annotations"]):
@@ -130,7 +130,7 @@ def _boxes_alone(rows: list[dict[str, object]]) -> bool:
 
 
 def _unique(name: str, part: str, rows: list[dict[str, object]]) -> list[tuple[Key, dict[str, object]]]:
-    result: dict[Key, dict[str, Any]] = {}
+    result: dict[Key, dict[str, object]] = {}
     twice = []
     for position, row in enumerate(rows):
         key = key_of(row.get("id"))

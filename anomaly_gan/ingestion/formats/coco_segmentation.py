@@ -112,7 +112,7 @@ def numbers_of(value: Any) -> Box | None:
     return x, y, w, h
 
 
-def compare(row: dict[str, Any], mask_01: np.ndarray, notes: Notes, fractions: bool) -> None:
+def compare(row: dict[str, object], mask_01: np.ndarray, notes: Notes, fractions: bool) -> None:
     """Note where the file's own box (by more than 1 pixel) or area (by more than a tenth) contradict the mask.
 
     Whether box, or without one area, belongs to another outline altogether is told to the whole set (D18).

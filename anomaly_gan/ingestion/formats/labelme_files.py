@@ -4,7 +4,6 @@ exact size of the photograph, flags that are truth values, shapes with at least 
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ VERSION = "5.5.0"
 """The oldest labelme that reads all of what is written; newer ones do not mind."""
 
 
-def label_content(photograph: str, size_hw: tuple[int, int], shapes: list[dict[str, Any]]) -> dict[str, Any]:
+def label_content(photograph: str, size_hw: tuple[int, int], shapes: list[dict[str, object]]) -> dict[str, object]:
     """The content of a labelme file; ``photograph`` is a path seen from the file's folder."""
     height, width = size_hw
     return {

@@ -146,7 +146,7 @@ def _rows_of_table(name: str, content: bytes) -> Iterator[tuple[str, Any, list[R
         yield f"{name}[{file[:60]}]", file, own
 
 
-def _cell(where: str, text: str | None) -> dict[str, Any]:
+def _cell(where: str, text: str | None) -> dict[str, object]:
     return _object(parse_json(where, text.encode())) if text else {}
 
 

@@ -14,7 +14,6 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import yaml
@@ -239,7 +238,7 @@ def write(dataset: Dataset, out: Path, boxes: bool = False) -> dict[str, object]
             rows.append(" ".join([str(number_of[item.category_id]), *(f"{number:.8f}" for number in numbers)]))
         write_text(out / "labels" / f"{stem}.txt", "".join(f"{row}\n" for row in rows))
     sides = sorted({name.split("/")[1] for name in files.values()})
-    content: dict[str, Any] = {side: f"images/{side}" for side in sides}
+    content: dict[str, object] = {side: f"images/{side}" for side in sides}
     content["val"] = content.get("val", content.get("test", f"images/{sides[0]}" if sides else ""))
     content["names"] = {at: names[number] for number, at in number_of.items()}
     write_text(out / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=True))

@@ -19,7 +19,7 @@ SHEETS = {
 }
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
+def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, object]]:
     """One entry per model that has a card; none: the section is left out."""
     return [_card(run.stages[f"control@{method}"], method, album) for method in run.methods("control")]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...ingestion.splits import NORMAL_ROW, counts
@@ -37,7 +36,7 @@ class Examples:
         self.near.append(album.photo(shown, f"{self.name}: {image.file_name}, around its largest defect"))
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
+def build(run: Run, album: Album, config: ReportConfig) -> dict[str, object] | None:
     stage = run.get("ingest")
     dataset = stage.dataset() if stage else None
     if stage is None or dataset is None:
@@ -93,7 +92,7 @@ def count_table(dataset: Dataset) -> Table:
 def reject_table(stage: StageFolder) -> Table | None:
     """Records that did not come in, by fate and fault code, with the first of each; None where there are none."""
     counts: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], dict[str, Any]] = {}
+    first: dict[tuple[str, str], dict[str, object]] = {}
     for row in stage.json_lines("rejects.jsonl"):
         key = str(row.get("outcome", "rejected")), str(row.get("code") or row.get("reason") or "?")
         counts[key] += 1

@@ -10,7 +10,7 @@ from ..folders import Run
 from ..tables import Table, table
 
 
-def build(run: Run) -> list[dict[str, Any]]:
+def build(run: Run) -> list[dict[str, object]]:
     """One entry per exported method."""
     found = []
     for method in run.methods("export"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,7 @@ class Row:
     refused: bool
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
+def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, object]]:
     """One entry per method that generated."""
     ingest = run.get("ingest")
     train = ingest.dataset() if ingest else None

@@ -9,7 +9,7 @@ from ..folders import Run
 from ..tables import Table, table
 
 
-def build(run: Run) -> dict[str, Any] | None:
+def build(run: Run) -> dict[str, object] | None:
     """The part, a table of direction, size and place, and the methods chosen; None where nothing is known."""
     pool, chosen = run.get("pool"), run.get("choose")
     categories = _mapping(pool.metrics.get("categories")) if pool else {}

@@ -14,7 +14,7 @@ WORDS = {"defect_not_unusual": "defect not unusual", "background_unusual": "back
 HEADS = ("photographs", "outliers", "defect not unusual", "background unusual", "background compared")
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
+def build(run: Run, album: Album, config: ReportConfig) -> dict[str, object] | None:
     """None where the run has no one-class filter."""
     stage = run.get("one_class")
     if stage is None:

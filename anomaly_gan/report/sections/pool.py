@@ -17,7 +17,7 @@ from . import pool_statistics
 MASKS_FOR_HEAT = 400
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
+def build(run: Run, album: Album, config: ReportConfig) -> dict[str, object] | None:
     stage = run.get("pool")
     pool = stage.dataset() if stage else None
     if stage is None or pool is None:

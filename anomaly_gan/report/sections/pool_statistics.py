@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def build(stage: StageFolder, album: Album, config: ReportConfig) -> dict[str, Any]:
+def build(stage: StageFolder, album: Album, config: ReportConfig) -> dict[str, object]:
     """Parts of the section on the pool; each is empty where the stage has not written it.
 
     Raises:

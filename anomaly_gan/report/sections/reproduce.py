@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import yaml
 
@@ -25,7 +24,7 @@ PACKAGES = (
 LONGEST_CONFIG = 12_000
 
 
-def build(run: Run) -> dict[str, Any]:
+def build(run: Run) -> dict[str, object]:
     return {
         "stages": [stage_facts(stage) for stage in run.stages.values()],
         "seeds": sorted({str(stage.manifest.get("seed")) for stage in run.stages.values()}),
@@ -33,7 +32,7 @@ def build(run: Run) -> dict[str, Any]:
     }
 
 
-def stage_facts(stage: StageFolder) -> dict[str, Any]:
+def stage_facts(stage: StageFolder) -> dict[str, object]:
     text = yaml.safe_dump(stage.config, sort_keys=True, allow_unicode=True) if stage.config else ""
     cut_note = "\n… cut here; the whole is config.yaml in the stage's folder" if len(text) > LONGEST_CONFIG else ""
     inputs = stage.manifest.get("inputs")

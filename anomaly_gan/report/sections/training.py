@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from ..charts import loss_curves
 from ..config import ReportConfig
@@ -16,7 +15,7 @@ POINTS = 1500
 WIDEST_SHEET_PX = 1400
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
+def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, object]]:
     """One entry per trained method."""
     found = []
     for method in run.methods("train"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..folders import Run
 from ..tables import Table, table
 from ..verdict.build import build as build_verdict
@@ -14,7 +12,7 @@ from ..verdict.result import ArmVerdict
 SHADE = {"use": "good", "do not use": "bad", "cannot tell": "warn"}
 
 
-def build(run: Run) -> dict[str, Any]:
+def build(run: Run) -> dict[str, object]:
     """The paragraph, and per arm its decisions and every sentence of advice."""
     verdict = build_verdict(run)
     arms = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -39,7 +38,7 @@ class LiftArm(Config):
     hard_sound: bool = False
     look_exposures: float = Field(20.0, gt=0)
     prior: bool = False
-    detect: dict[str, Any] = Field(default_factory=dict)
+    detect: dict[str, object] = Field(default_factory=dict)
 
     @field_validator("bank", "first")
     @classmethod
@@ -100,9 +99,9 @@ class LiftConfig(Config):
     seed: int = 0
     device: str = "cpu"
     threads: int = Field(1, ge=1)
-    data: dict[str, Any]
-    pool: dict[str, Any] = Field(default_factory=dict)
-    train: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, object]
+    pool: dict[str, object] = Field(default_factory=dict)
+    train: dict[str, object] = Field(default_factory=dict)
     bank: BankConfig = BankConfig()
     detect: DetectConfig = DetectConfig()
     curve: Curve = Curve()

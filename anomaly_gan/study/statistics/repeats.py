@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -58,7 +57,9 @@ def _merged(cells: Sequence[DrawnCell], arms: set[str], repeat: int) -> list[Dra
 
 def _mean(cells: Sequence[DrawnCell], repeat: int) -> DrawnCell:
     categories = [name for name in cells[0].per_category if all(name in item.per_category for item in cells)]
-    figures: dict[str, Any] = {name: mean_figure(item.cell.figure(metric=name) for item in cells) for name in METRICS}
+    figures: dict[str, object] = {
+        name: mean_figure(item.cell.figure(metric=name) for item in cells) for name in METRICS
+    }
     figures["image_recall"] = {RECALL[name]: figures.pop(name) for name in METRICS if name in RECALL}
     figures["categories"] = {
         name: {"ap50": mean_figure(item.cell.figure(name) for item in cells)} for name in categories

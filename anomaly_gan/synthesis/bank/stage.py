@@ -45,7 +45,7 @@ class Order:
     sham: bool
 
 
-def run(config: BankConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: BankConfig, context: Context, out: Path) -> dict[str, object]:
     """Write the bank; the bytes depend on (seed, configuration, inputs) alone.
 
     Raises:

@@ -49,7 +49,7 @@ def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig) -> tupl
     return rows, pictures
 
 
-def figures(rows: list[Row], config: CardConfig, seed: int) -> dict[str, Any]:
+def figures(rows: list[Row], config: CardConfig, seed: int) -> dict[str, object]:
     """Per category and over all: Spearman's rho of the asked severity with each measured figure, over all masks of a
     category together (``pooled``) and mask by mask (``within``), with intervals over masks."""
     of_category = by_category(rows)

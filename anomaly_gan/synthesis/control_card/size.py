@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ FEWEST = 3
 
 def evaluate_sizes(
     model: Model, subjects: Sequence[Subject], config: CardConfig
-) -> tuple[dict[str, Any], list[list[np.ndarray]]]:
+) -> tuple[dict[str, object], list[list[np.ndarray]]]:
     """Per category and over all: Spearman's rho of the label's area with that of the visible change, over all masks of
     a category together (``pooled``) and mask by mask (``within``), with intervals over masks; and the median of their
     ratio. Then a sheet: each normal, and its mask painted at every scale (the normal where it does not fit)."""

@@ -48,7 +48,7 @@ def make_card(run: Path, config: CardConfig, seed: int, device: str, out: Path) 
     return json.loads((out / "control.json").read_text(encoding="utf-8"))
 
 
-def work(config: CardConfig, context: Context, out: Path) -> dict[str, Any]:
+def work(config: CardConfig, context: Context, out: Path) -> dict[str, object]:
     """The stage: measure, write, and return the figures."""
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
@@ -31,7 +30,7 @@ def without_failed(accepted: Dataset, gate: Path) -> tuple[Dataset, dict[str, ob
     failed = {item.id for item in accepted.categories if item.name in result.dropped}
     shown = {item.image_id for item in accepted.annotations if item.category_id in failed}
     kept = accepted.select(lambda image: image.id not in shown)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     if result.dropped:
         found |= {
             "dropped_categories": list(result.dropped),

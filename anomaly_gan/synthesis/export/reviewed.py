@@ -85,7 +85,7 @@ def review_key(gate: Path) -> dict[str, str]:
     return {FOLDER: sha256_bytes(text.encode())} if decisions else {}
 
 
-def follow(accepted: Dataset, out: Path) -> tuple[Dataset, dict[str, Any]]:
+def follow(accepted: Dataset, out: Path) -> tuple[Dataset, dict[str, object]]:
     """The photographs that people let pass, under the category they gave them, each with its reviewer in the gate's
     part of its provenance; ``out/review.jsonl``; and the counts. Without a review everything stays as it is.
 

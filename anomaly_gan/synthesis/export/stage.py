@@ -33,7 +33,7 @@ from .failed import without_failed
 from .reviewed import follow
 
 
-def run(config: ExportConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: ExportConfig, context: Context, out: Path) -> dict[str, object]:
     """Write the training set for detectors; the metrics count it.
 
     Raises:

@@ -87,7 +87,7 @@ class Inspector:
         """The distance below which a defect is a copy; None where too few objects are there to tell."""
         return self.book.thresholds.get(name) if self._enough(name) else None
 
-    def figures(self, name: str, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def figures(self, name: str, lines: Sequence[dict[str, Any]]) -> dict[str, object]:
         """Figures of a category from its decisions: medians and copies of the accepted, and what the generator did at
         the first attempt (``median_at_first``, ``empty_share``, ``copies.share``), before anything was rejected: real
         defects that are missed stay in their median, rejected ones leave that of the accepted."""

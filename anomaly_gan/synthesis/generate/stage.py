@@ -34,7 +34,7 @@ PIECE = 64
 """Items of one task of a cluster: a minute of work, so that a dead machine costs little."""
 
 
-def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, object]:
     """Write ``config.count`` photographs per category. Each finished item leaves a note, so a run that was cut
     off makes only what is missing; the bytes depend on (seed, method, item) alone. Where time ends it, there are
     fewer, and as many of each category."""

@@ -47,7 +47,7 @@ def sorted_in(values: dict[str, object], kind: type[MethodConfig]) -> dict[str, 
     return {**rest, **({"nets": nets} if nets else {}), "recipe": merge(recipe, _part(rest, "recipe"))}
 
 
-def _part(values: dict[str, Any], name: str) -> dict[str, Any]:
+def _part(values: dict[str, Any], name: str) -> dict[str, object]:
     part = values.get(name) or {}
     return dict(part) if isinstance(part, dict) else part.model_dump()
 

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -188,7 +187,7 @@ def _work(sources: Sources, job: Job, config: PaintConfig, context: Context, out
 
 def _about(sources: Sources, job: Job, config: PaintConfig, seed: int) -> dict[str, object]:
     """The provenance that all photographs of a job share; names of files, never where they lie."""
-    about: dict[str, Any] = {
+    about: dict[str, object] = {
         "method": job.brush.config.method,
         "seed": seed,
         "base": sources.photograph.name,
@@ -232,7 +231,7 @@ def paint_instances(
     return painted, fillings
 
 
-def summary(dataset: Dataset) -> dict[str, Any]:
+def summary(dataset: Dataset) -> dict[str, object]:
     """Photographs, instances and the share of painted pixels, for the last line."""
     grouped = dataset.by_image()
     shares = [

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from math import gcd
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -53,7 +52,7 @@ AWARE_SHARE = 0.2
 """The most of a time budget that the aware network's own training may use up."""
 
 
-def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.monotonic) -> dict[str, Any]:
+def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.monotonic) -> dict[str, object]:
     """Train and write the method's nets (``generator.safetensors`` ...), ``model.json``, ``losses.csv``,
     ``samples/*.png``, ``snapshots/*.safetensors``, ``quality.csv`` where it may stop early; TensorBoard's files lie in
     ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by; without one the training
@@ -260,7 +259,7 @@ def _card(task: MethodTask, config: TrainConfig, channels: int, train: Dataset) 
 
 def _metrics(
     config: TrainConfig, channels: int, origin: str | None, task: MethodTask, history: History, plateau: Plateau | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     sizes = {name: sum(parameter.numel() for parameter in net.parameters()) for name, net in task.nets.items()}
     about_aware = {"aware_network": origin} if origin else {}
     ending = {} if history.ended_by == "steps" else {"ended_by": history.ended_by, "planned_steps": config.steps}

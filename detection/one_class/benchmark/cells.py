@@ -58,7 +58,7 @@ class CellJob:
     key: str
     steps: int = 1
 
-    def result(self) -> dict[str, Any] | None:
+    def result(self) -> dict[str, object] | None:
         """What ``result.json`` says; None where the cell is not finished under this key, or the file is broken."""
         try:
             content = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))

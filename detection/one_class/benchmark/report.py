@@ -166,7 +166,7 @@ def _roc(results: Sequence[dict[str, Any]], scored: Sequence[Scored]) -> str | N
     return _uri(content.getvalue())
 
 
-def _sheet(row: dict[str, Any], cell: Scored) -> dict[str, Any]:
+def _sheet(row: dict[str, Any], cell: Scored) -> dict[str, object]:
     parts = []
     for name, title in (("missed", "Abnormal, but looks most normal"), ("alarmed", "Normal, but looks most abnormal")):
         pictures = [

@@ -15,7 +15,7 @@ AVERAGE = "average"
 Result = dict[str, Any]
 
 
-def summarise(results: Sequence[Result]) -> list[dict[str, Any]]:
+def summarise(results: Sequence[Result]) -> list[dict[str, object]]:
     """Per class, and over all classes of a split as ``average``: mean and standard deviation over the seeds (of one
     seed: None).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -81,7 +81,7 @@ class IaeLstmKlConfig(DeepSvddConfig):
     def published(cls, dataset: str, normal: int | None) -> dict[str, object]:
         """The released code's run: its per-class weights (hard boundary), its KL, radius and LSTM along the batch;
         for Fashion-MNIST also the extremes, which are MNIST's by mistake."""
-        settings: dict[str, Any] = {"kl": "as_code", "radius": "as_code", "recurrent": True}
+        settings: dict[str, object] = {"kl": "as_code", "radius": "as_code", "recurrent": True}
         if normal is not None and dataset in WEIGHTS:
             kl, mse = WEIGHTS[dataset]
             settings |= {"kl_weight": kl[normal], "mse_weight": mse[normal]}

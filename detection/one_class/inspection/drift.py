@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ class Drift:
 
     drifted: bool | None
     sentences: tuple[str, ...]
-    figures: dict[str, Any]
+    figures: dict[str, object]
 
 
 def compare(

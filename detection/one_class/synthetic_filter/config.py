@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,7 +24,7 @@ class OneClassStageConfig(Config):
 
     detectors: tuple[str, ...] = ()
     preset: Literal["quick", "full"] = "quick"
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    settings: dict[str, dict[str, object]] = Field(default_factory=dict)
     held_out: float = Field(0.25, gt=0, lt=1)
     false_alarm: float = Field(0.05, gt=0, lt=1)
     flatten: bool = False

@@ -50,7 +50,7 @@ class Subject:
         return union(masks, *masks[0].shape)
 
 
-def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, object]:
     """Write ``outliers.jsonl``, a line per accepted photograph; the metrics give shares beside two references: real
     training defects findings alike, and held-out normals under the same masks with nothing painted.
 

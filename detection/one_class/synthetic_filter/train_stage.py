@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,7 +14,7 @@ from .config import OneClassStageConfig
 from .learn import learn, part_normals, threshold_words
 
 
-def run(config: OneClassStageConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: OneClassStageConfig, context: Context, out: Path) -> dict[str, object]:
     """Write ``DETECTOR/model.json``, ``model.safetensors`` and the losses of each training.
 
     Raises:
