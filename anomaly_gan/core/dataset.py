@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import json_text, sha256_bytes, write_text
+from .files import json_text, sha256_bytes, write_json
 from .manifest import check_product
 from .masks import Rle, decode_rle, encode_rle_box, mask_area, mask_box_xywh
 
@@ -176,20 +176,21 @@ class Dataset:
     def save(self, folder: Path) -> Path:
         """Write ``folder/annotations.json`` atomically; the same data set gives the same bytes."""
         path = folder / "annotations.json"
-        write_text(path, self.text())
+        write_json(path, self._content())
         return path
 
     def text(self) -> str:
         """The content of ``annotations.json``."""
-        return json_text(
-            {
-                "info": {"schema": SCHEMA, **self.info},
-                "licenses": [],
-                "categories": [vars(category) for category in self.categories],
-                "images": [_image_json(image) for image in self.images],
-                "annotations": [vars(annotation) for annotation in self.annotations],
-            }
-        )
+        return json_text(self._content())
+
+    def _content(self) -> dict[str, object]:
+        return {
+            "info": {"schema": SCHEMA, **self.info},
+            "licenses": [],
+            "categories": [vars(category) for category in self.categories],
+            "images": [_image_json(image) for image in self.images],
+            "annotations": [vars(annotation) for annotation in self.annotations],
+        }
 
 
 def _image_json(image: ImageRecord) -> dict[str, object]:

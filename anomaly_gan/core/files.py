@@ -114,14 +114,21 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
+_JSON = json.JSONEncoder(indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+"""JSON as every file of ours has it."""
+
+
 def write_json(path: Path, value: Any, private: bool = False) -> None:
-    """Write JSON with sorted keys and a final newline; NaN and infinity are refused (ValueError)."""
-    write_bytes(path, json_text(value).encode("utf-8"), private)
+    """Write JSON with sorted keys and a final newline; NaN and infinity are refused (ValueError). Piece by piece: the
+    text of a million annotations takes more memory than they do."""
+    with atomic_path(path, private) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(_JSON.iterencode(value))
+        stream.write("\n")
 
 
 def json_text(value: Any) -> str:
-    """JSON as every file of ours has it. NaN and infinity are refused (ValueError)."""
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """What :func:`write_json` writes. NaN and infinity are refused (ValueError)."""
+    return _JSON.encode(value) + "\n"
 
 
 def link_file(source: Path, target: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from typing import Any
 
 from .ledger import refuse
 
 MAX_JSON_BYTES = 2**30
+HALF = re.compile(r"\\u[dD]")
+"""How an escaped half of a surrogate pair begins; whole pairs, too."""
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -35,7 +38,7 @@ def parse_json(name: str, content: bytes) -> Any:
         raise refuse(name, "C13", f"is not UTF-8, perhaps {_guess(content)}", "save it as UTF-8") from error
     try:
         value = json.loads(text, object_pairs_hook=_no_key_twice)
-        if "\\ud" in text.lower():  # half a surrogate pair reads without complaint and cannot be written again
+        if HALF.search(text):  # half a surrogate pair reads without complaint and cannot be written again
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
     except RecursionError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from drawn_photos import HEIGHT, WIDTH, ingest, photo, save
 from PIL import Image
 
-from anomaly_gan.core.files import sha256_bytes, sync_folder, write_one_of_many
+from anomaly_gan.core.files import json_text, sha256_bytes, sync_folder, write_json, write_one_of_many
 from anomaly_gan.core.masks import encode_rle
 from anomaly_gan.ingestion import guarded, image_files
 from anomaly_gan.ingestion.image_files import open_image, plain_png
@@ -86,3 +87,16 @@ def test_one_of_many_is_whole_or_absent(tmp_path: Path) -> None:
     write_one_of_many(tmp_path / "a/b.png", b"12")
     sync_folder(tmp_path / "a")
     assert [(path.name, path.stat().st_mode & 0o777) for path in (tmp_path / "a").iterdir()] == [("b.png", 0o644)]
+
+
+def test_a_large_json_is_written_without_its_text_in_memory(tmp_path: Path) -> None:
+    rows = [{"id": number, "bbox": [1, 2, 3, 4], "name": "dent"} for number in range(5000)]
+    tracemalloc.start()
+    try:
+        write_json(tmp_path / "a.json", {"rows": rows})
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    written = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert written == json_text({"rows": rows})
+    assert most < len(written) / 3

@@ -155,7 +155,7 @@ def _read_label(
     if guessed:
         notes.repair("D14", "file_name leads to no photograph: the one of that name in the source was taken")
     drawn = []
-    for position, entry in index.annotations.get(key, []):
+    for position, entry in index.annotations.pop(key, []):  # read once: a million of them are not kept beside the masks
         if "orphan" in entry:
             raise refuse(where, "D7", f"annotation number {position} has no known category", "correct its category_id")
         if index.categories[_category_key(entry)].casefold() in BACKGROUND:
