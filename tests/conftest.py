@@ -1,4 +1,5 @@
-"""For every test of the suite: nothing connects to another machine, and no shell is started by ``os.system``."""
+"""For every test of the suite: nothing connects to another machine, ``os.system`` starts no shell, and no code of ours
+starts one or loads a class by pickle."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -34,6 +37,26 @@ def _is_here(host: str) -> bool:
         return False
 
 
+ROOT = Path(__file__).parents[1]
+PACKAGES = tuple(f"{ROOT / name}/" for name in ("anomaly_gan", "detection", "mask_pool"))
+SHELLS = {"sh", "bash", "dash", "zsh", "cmd.exe", "powershell.exe"}
+BETWEEN_OURS = ("/multiprocessing/", "/concurrent/futures/")
+"""What our own processes send each other is no foreign file."""
+
+
+def _by_ours() -> bool:
+    """Whether code of ours has called what happens now."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if any(part in name for part in BETWEEN_OURS):
+            return False
+        if name.startswith(PACKAGES):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "socket.connect" and isinstance(arguments[1], tuple) and not _is_here(str(arguments[1][0])):
         TRIED.append(f"connect {arguments[1]}")
@@ -41,6 +64,12 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "os.system":
         TRIED.append(f"os.system {arguments[0]!r}")
         raise OSError(errno.EPERM, "tests start no shell")
+    if event == "subprocess.Popen" and Path(str(arguments[0])).name in SHELLS and _by_ours():
+        TRIED.append(f"subprocess {arguments[0]}")
+        raise OSError(errno.EPERM, "the program starts no shell")
+    if event == "pickle.find_class" and arguments[0].split(".")[0] not in ("numpy", "_codecs") and _by_ours():
+        TRIED.append(f"unpickle {arguments[0]}.{arguments[1]}")
+        raise OSError(errno.EPERM, "the program unpickles nothing")
 
 
 sys.addaudithook(_watch)

@@ -1,10 +1,14 @@
-"""Bytes and labels changed at random: only typed refusals may come out (a small, fixed share of a long run)."""
+"""Bytes and labels changed at random: only typed refusals may come out, and every record has one fate.
+
+A small, fixed share in ``make test``; ``FUZZ=10000`` changes so many files and so many label files.
+"""
 
 from __future__ import annotations
 
 import copy
 import io
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.stage import Context
 from anomaly_gan.ingestion.image_files import decode_photo
@@ -21,6 +26,7 @@ from anomaly_gan.ingestion.ledger import Notes
 from anomaly_gan.ingestion.mask_files import decode_mask
 from anomaly_gan.ingestion.stage import IngestConfig, run
 
+BYTES, LABELS = (int(os.environ.get("FUZZ", few)) for few in (600, 80))
 HOSTILE: list[Any] = [
     None,
     True,
@@ -82,7 +88,7 @@ def test_changed_image_bytes_are_decoded_or_refused() -> None:
     chance = random.Random(5)
     sound = encodings()
     refused = 0
-    for _ in range(600):
+    for _ in range(BYTES):
         content = bytearray(chance.choice(sound))
         for _ in range(chance.choice([1, 2, 5, 20])):
             place = chance.randrange(min(len(content), chance.choice([64, 200, 10**9])))
@@ -171,13 +177,16 @@ def test_changed_labels_are_read_or_refused(source: str, tmp_path: Path) -> None
         Image.fromarray(pixels).save(root / f"{index}.png")
         (root / f"{index}.json").write_text(json.dumps(labelme(index)))
     fates = set()
-    for _ in range(80):
+    for _ in range(LABELS):
         name = "annotations.json" if source == "coco" else "3.json"
         (root / name).write_text(json.dumps(mutated(coco() if source == "coco" else labelme(3), chance)))
         config = IngestConfig(root=str(root), format=source, max_bad=1, line_width=3)
         try:
             metrics = run(config, Context(seed=0), tmp_path / "out")
             fates.update(metrics["rejected"] or ["accepted"])
+            decided = sum([metrics["accepted"], *metrics["rejected"].values(), *metrics["skipped"].values()])
+            written = load_dataset(tmp_path / "out").images
+            assert metrics["found"] == decided and len(written) == metrics["accepted"]  # R9: none lost, none invented
         except InputError as error:
             fates.add(error.code)
             assert "\n" not in str(error)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
+from fractions import Fraction
 
 import pytest
+
+CLASS = pickle.dumps(Fraction(1, 2))
 
 
 @pytest.fixture
@@ -31,6 +35,16 @@ def test_another_machine_and_a_shell_are_out_of_reach(tried):
     with pytest.raises(OSError, match="no shell"):
         os.system("true")
     assert [one.split()[0] for one in tried()] == ["connect", "os.system"]
+
+
+def test_neither_a_shell_nor_an_unpickling_by_code_of_ours_passes(tried, request):
+    ours = str(request.config.rootpath / "anomaly_gan" / "planted.py")
+    for line, kind in (("subprocess.run('true', shell=True)", "subprocess"), (f"pickle.loads({CLASS!r})", "unpickle")):
+        exec(compile(f"import pickle, subprocess\n{line}", __file__, "exec"))
+        with pytest.raises(OSError, match="the program"):
+            exec(compile(f"import pickle, subprocess\n{line}", ours, "exec"))
+        assert [one.split()[0] for one in tried()][-1] == kind
+    assert len(tried()) == 2
 
 
 def test_this_machine_can_be_reached(tried):

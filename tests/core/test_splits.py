@@ -1,7 +1,11 @@
-"""Groups never cross the split, whatever is planted; added files leave old assignments alone."""
+"""Groups never cross the split, whatever is planted; added files leave old assignments alone.
+
+150 drawn data sets in ``make test``, ``FUZZ=10000`` by hand.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import replace
 
@@ -27,7 +31,7 @@ photo = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=int(os.environ.get("FUZZ", "150")), deadline=None)
 @given(st.lists(photo, min_size=1, max_size=80), st.floats(0.05, 0.6))
 def test_neither_groups_nor_equal_bytes_cross(photos: list[tuple[str, str, str]], share: float) -> None:
     groups, _ = merge_duplicates([group for group, _, _ in photos], [mark for _, mark, _ in photos])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
 
-PLANTED = 300
+PLANTED = int(os.environ.get("FUZZ", "300"))
 
 
 @pytest.fixture(scope="module")
