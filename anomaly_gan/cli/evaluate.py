@@ -28,7 +28,7 @@ def evaluate(
     device: DeviceName = "auto",
 ) -> None:
     """FID, KID, LPIPS, precision and recall of two folders, with intervals."""
-    from ..core.files import write_json
+    from ..core.workfolder import write_json_alone
     from ..evaluate.folders import evaluate_folders
 
     if mode not in ("clean", "legacy"):
@@ -41,7 +41,7 @@ def evaluate(
     for warning in done.warnings:
         typer.echo(f"warning: {warning}", err=True)
     if out is not None:
-        write_json(out, done.to_json())
+        write_json_alone(out, done.to_json())
     typer.echo(
         f"{done.generated} generated against {done.real} real pictures, {done.backbone}" + (f" → {out}" if out else "")
     )

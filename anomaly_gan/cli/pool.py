@@ -190,7 +190,7 @@ def pool_evaluate(
     from mask_pool.scoring.text import describe
 
     from ..core.config import apply_settings, build
-    from ..core.files import write_json
+    from ..core.workfolder import write_json_alone
 
     config = build(EvaluateConfig, apply_settings({}, (said := common(settings)).settings), "evaluate")
     ratings = read_ratings(sheet, config.scale()) if sheet else collect(run)
@@ -201,7 +201,7 @@ def pool_evaluate(
         raise ConfigError(f"{sheet or run}: no ratings; start with `anomaly-gan pool rate`, or give --sheet")
     typer.echo(describe(found))
     if out is not None:
-        write_json(out, {"summary": found.summary(), "masks": found.table()})
+        write_json_alone(out, {"summary": found.summary(), "masks": found.table()})
         typer.echo(f"evaluation → {out}")
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EnvironmentFailure, InputError, RunBusy
-from .files import atomic_path, exchange, link_file, make_folder, sha256_bytes, sync_folder, write_json
+from .files import atomic_path, exchange, json_text, link_file, make_folder, sha256_bytes, sync_folder, write_json
 from .manifest import MANIFEST, SCHEMA, STARTED, TEMPORARY, is_fresh, list_products
 from .versions import refuse_mixture, unlike, versions
 
@@ -56,6 +56,16 @@ def file_alone(path: Path) -> Iterator[Path]:
         _remove_beside(path.parent, prefix)
         with atomic_path(path, prefix=prefix) as temporary:
             yield temporary
+
+
+def write_json_alone(path: Path, value: object) -> None:
+    """A file of figures in somebody's folder, as :func:`file_alone` writes.
+
+    Raises:
+        RunBusy: another process writes this file.
+    """
+    with file_alone(path) as temporary:
+        temporary.write_text(json_text(value), encoding="utf-8")
 
 
 def _remove_beside(folder: Path, prefix: str) -> None:

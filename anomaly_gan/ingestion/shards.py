@@ -7,47 +7,85 @@ million files in one folder are slow everywhere, a thousand tar files nowhere.
   and its annotations), in the order of their ids;
 - ``images-00042.json``: the same shard as COCO, ids as in the whole;
 - ``index.json``: shards with counts, bytes and SHA-256, categories; written last, so that where it is all is there.
+  Where a shard has to be written anew, the index goes first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 from ..core.dataset import Dataset, ImageRecord
 from ..core.errors import ConfigError, InputError
 from ..core.files import json_text, sha256_bytes, sha256_file
 from ..core.progress import track
+from ..core.workfolder import folder_lock
 
 INDEX = "index.json"
 ROW = ".row.json"
 """Ends the file that says what an unfinished export has written of a shard."""
+PART = ".part"
+"""Ends the name of a file that is being handed over."""
 SHARD = 1000
 """Photographs a shard."""
 
 
+class Row(TypedDict):
+    """What the index says of one shard; the hashes are of its tar and of its COCO file."""
+
+    name: str
+    photographs: int
+    annotations: int
+    bytes: int
+    sha256: str
+    coco_sha256: str
+
+
+class Index(TypedDict):
+    """``index.json``."""
+
+    photographs: int
+    annotations: int
+    categories: list[dict[str, object]]
+    info: dict[str, object]
+    shards: list[Row]
+
+
 def write_shards(
     dataset: Dataset, url: str, per_shard: int = SHARD, say: Callable[[str], None] = lambda line: None
-) -> dict[str, Any]:
+) -> Index:
     """Write ``dataset`` under ``url`` (a folder or what fsspec knows); returns the index.
 
     A shard that is there already, from an earlier call that was cut off, is kept where it holds the same photographs.
-    One shard at a time lies on this machine. The same data set gives the same bytes.
+    One shard at a time lies on this machine. The same data set gives the same bytes. Shards of a larger data set that
+    lay there before go at the end.
 
     Raises:
         ConfigError: fsspec knows no such storage, or something else lies there.
         InputError: A24 a photograph is missing or has changed since it was ingested or generated.
+        RunBusy: another process writes this folder (on this machine's own file systems).
     """
     storage, folder = _storage(url)
-    _refuse_others(storage, folder, url)
+    with folder_lock(Path(folder)) if "file" in storage.protocol else contextlib.nullcontext():
+        _refuse_others(storage, folder, url)
+        index = _write_all(dataset, storage, folder, per_shard, say)
+        kept = {f"{row['name']}{end}" for row in index["shards"] for end in (".tar", ".json")} | {INDEX}
+        for path in storage.ls(folder, detail=False):
+            if PurePosixPath(path).name not in kept:
+                storage.rm_file(path)
+    return index
+
+
+def _write_all(dataset: Dataset, storage: Any, folder: str, per_shard: int, say: Callable[[str], None]) -> Index:
     of_image, earlier = dataset.by_image(), _earlier(storage, folder)
-    rows = []
+    rows: list[Row] = []
     pieces = [dataset.images[start : start + per_shard] for start in range(0, len(dataset.images), per_shard)]
     for number, images in enumerate(track(pieces, "shards")):
         name = f"images-{number:05d}"
@@ -63,11 +101,12 @@ def write_shards(
         if row is not None and _whole(storage, folder, row, sha256_bytes(coco.encode())):
             say(f"{name}: kept")
         else:
-            row = _write(storage, folder, name, part) | {"coco_sha256": sha256_bytes(coco.encode())}
+            _forget_index(storage, folder, earlier)
+            row = _write(storage, folder, name, part, sha256_bytes(coco.encode()))
             _put(storage, f"{folder}/{name}{ROW}", json.dumps(row, sort_keys=True).encode())
             _put(storage, f"{folder}/{name}.json", coco.encode())
         rows.append(row)
-    index = {
+    index: Index = {
         "photographs": len(dataset.images),
         "annotations": len(dataset.annotations),
         "categories": [vars(category) for category in dataset.categories],
@@ -75,12 +114,18 @@ def write_shards(
         "shards": rows,
     }
     _put(storage, f"{folder}/{INDEX}", json_text(index).encode())
-    for path in storage.glob(f"{folder}/*{ROW}"):
-        storage.rm_file(path)
     return index
 
 
-def read_index(url: str) -> dict[str, Any]:
+def _forget_index(storage: Any, folder: str, earlier: Mapping[str, Row]) -> None:
+    """An index must not stand over shards of another data set; what it says of single shards is kept beside them."""
+    if storage.exists(f"{folder}/{INDEX}"):
+        for name, row in earlier.items():
+            _put(storage, f"{folder}/{name}{ROW}", json.dumps(row, sort_keys=True).encode())
+        storage.rm_file(f"{folder}/{INDEX}")
+
+
+def read_index(url: str) -> Index:
     """``index.json`` under ``url``.
 
     Raises:
@@ -92,7 +137,18 @@ def read_index(url: str) -> dict[str, Any]:
         raise InputError(
             f"{url}/{INDEX}", "MISSING", "no finished shards are here", "run the same export again: it goes on"
         )
-    return json.loads(storage.cat_file(path))
+    return _read(storage, path)
+
+
+def _read(storage: Any, path: str) -> Any:
+    """An index or a row."""
+    try:
+        content = json.loads(storage.cat_file(path))
+    except ValueError as error:
+        raise InputError(path, "FORMAT", "not JSON", "delete it and run the same export again") from error
+    if not isinstance(content, dict) or not ("shards" in content or "name" in content):
+        raise InputError(path, "FORMAT", "not written by this export", "delete it and run the same export again")
+    return content
 
 
 def verify_shards(url: str) -> Iterator[str]:
@@ -104,6 +160,11 @@ def verify_shards(url: str) -> Iterator[str]:
             yield f"{row['name']}.tar: missing"
         elif _sha256(storage, path) != row["sha256"]:
             yield f"{row['name']}.tar: its bytes have changed"
+        labels = f"{folder}/{row['name']}.json"
+        if not storage.exists(labels):
+            yield f"{row['name']}.json: missing"
+        elif _sha256(storage, labels) != row["coco_sha256"]:
+            yield f"{row['name']}.json: its bytes have changed"
 
 
 def _storage(url: str) -> tuple[Any, str]:
@@ -124,27 +185,28 @@ def _refuse_others(storage: Any, folder: str, url: str) -> None:
         storage.makedirs(folder, exist_ok=True)
         return
     names = {PurePosixPath(path).name for path in storage.ls(folder, detail=False)} - {PurePosixPath(folder).name}
-    others = sorted(name for name in names if name != INDEX and not name.startswith("images-"))
+    ours = (INDEX, f"{INDEX}{PART}")
+    others = sorted(name for name in names if name not in ours and not name.startswith("images-"))
     if others:
         raise ConfigError(f"--to {url}: holds something else than shards ({others[0]}): choose another place")
 
 
-def _earlier(storage: Any, folder: str) -> dict[str, dict[str, object]]:
+def _earlier(storage: Any, folder: str) -> dict[str, Row]:
     """Rows of the shards that earlier calls have written, by name: of a whole export, then of one that was cut off."""
     path = f"{folder}/{INDEX}"
-    rows = json.loads(storage.cat_file(path))["shards"] if storage.exists(path) else []
-    rows += [json.loads(storage.cat_file(path)) for path in storage.glob(f"{folder}/*{ROW}")]
+    rows = _read(storage, path)["shards"] if storage.exists(path) else []
+    rows += [_read(storage, path) for path in storage.glob(f"{folder}/*{ROW}")]
     return {row["name"]: row for row in rows}
 
 
-def _whole(storage: Any, folder: str, row: dict[str, object], digest: str) -> bool:
+def _whole(storage: Any, folder: str, row: Row, digest: str) -> bool:
     """Whether both files of a shard are there, with the photographs and labels of this digest."""
     tar, coco = f"{folder}/{row['name']}.tar", f"{folder}/{row['name']}.json"
     same = row["coco_sha256"] == digest and storage.exists(tar) and storage.size(tar) == row["bytes"]
-    return bool(same and storage.exists(coco))
+    return bool(same and storage.exists(coco) and _sha256(storage, coco) == digest)
 
 
-def _write(storage: Any, folder: str, name: str, part: Dataset) -> dict[str, object]:
+def _write(storage: Any, folder: str, name: str, part: Dataset, coco_sha256: str) -> Row:
     """Build one shard on this machine, then hand it over."""
     of_image = part.by_image()
     with tempfile.TemporaryDirectory() as scratch:
@@ -156,16 +218,17 @@ def _write(storage: Any, folder: str, name: str, part: Dataset) -> dict[str, obj
                 _add(tar, f"{key}{path.suffix.lower()}", path.read_bytes())
                 record = {"image": vars(image), "annotations": [vars(one) for one in of_image.get(image.id, [])]}
                 _add(tar, f"{key}.json", json.dumps(record, sort_keys=True, ensure_ascii=False).encode())
-        row = {
+        row: Row = {
             "name": name,
             "photographs": len(part.images),
             "annotations": len(part.annotations),
             "bytes": local.stat().st_size,
             "sha256": sha256_file(local),
+            "coco_sha256": coco_sha256,
         }
         target = f"{folder}/{name}.tar"
-        storage.put_file(str(local), f"{target}.part")
-        storage.mv(f"{target}.part", target)
+        storage.put_file(str(local), f"{target}{PART}")
+        storage.mv(f"{target}{PART}", target)
     return row
 
 
@@ -184,8 +247,8 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _put(storage: Any, path: str, content: bytes) -> None:
-    storage.pipe_file(f"{path}.part", content)
-    storage.mv(f"{path}.part", path)
+    storage.pipe_file(f"{path}{PART}", content)
+    storage.mv(f"{path}{PART}", path)
 
 
 def _sha256(storage: Any, path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -78,20 +79,36 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
     loaded = read_model(model)
     net = graph_net(loaded)
     images = [_image(size, number) for number, size in enumerate(SIZES)]
-    with file_alone(out.with_suffix(".onnx")) as temporary:
-        write_onnx(loaded, temporary)
-        gap = _gap(net, images, runner(temporary, format))
-        if not gap <= PARITY:
-            raise CheckFailed(f"the graph differs from the detector by {gap:.2g} (allowed: {PARITY:g}): not written")
-        if format == "openvino":
-            import openvino
-
-            # read_model, not convert_model: that one reports its use to a server
-            openvino.save_model(openvino.Core().read_model(str(temporary)), str(out.with_suffix(".xml")), False)
-    if format == "openvino":
-        out.with_suffix(".onnx").unlink()
     written = out.with_suffix(".onnx" if format == "onnx" else ".xml")
+    with file_alone(written) as temporary:
+        graph = temporary if format == "onnx" else temporary.with_suffix(".onnx")
+        try:
+            write_onnx(loaded, graph)
+            gap = _gap(net, images, runner(graph, format))
+            if not gap <= PARITY:
+                raise CheckFailed(
+                    f"the graph differs from the detector by {gap:.2g} (allowed: {PARITY:g}): not written"
+                )
+            if format == "openvino":
+                _write_openvino(graph, temporary, written)
+        finally:
+            if graph != temporary:
+                graph.unlink(missing_ok=True)
     return Exported(written, loaded.config.detector, len(images), gap, THROUGH[format])
+
+
+def _write_openvino(graph: Path, temporary: Path, written: Path) -> None:
+    """The graph as ``temporary`` (XML) and its weights beside ``written``, whose old XML goes first: it must not be
+    read with weights of another detector."""
+    import openvino
+
+    # read_model, not convert_model: that one reports its use to a server
+    openvino.save_model(openvino.Core().read_model(str(graph)), str(temporary), False)
+    written.unlink(missing_ok=True)
+    weights = temporary.with_suffix(".bin")
+    with weights.open("rb") as stream:
+        os.fsync(stream.fileno())
+    weights.replace(written.with_suffix(".bin"))
 
 
 def check_installed(format: Format) -> None:

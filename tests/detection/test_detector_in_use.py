@@ -226,9 +226,12 @@ def test_the_onnx_graph_says_the_same_at_any_size(trained: Path, tmp_path: Path)
 def test_the_openvino_graph_says_the_same_and_runs_without_us(trained: Path, tmp_path: Path) -> None:
     import openvino
 
+    for name in ("plant.onnx", "plant.xml", "plant.bin"):
+        (tmp_path / name).write_text("exported before")
     done = export_detector(trained / "model", tmp_path / "plant.xml", "openvino")
     assert done.gap < 1e-4 and done.through == "openvino"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["plant.bin", "plant.xml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plant.bin", "plant.onnx", "plant.xml"]
+    assert (tmp_path / "plant.onnx").read_text() == "exported before"
     compiled = openvino.Core().compile_model(str(done.out), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     image = np.random.default_rng(0).random((1, 3, 64, 128), dtype=np.float32)
     net = read_model(trained / "model").net

@@ -1,6 +1,7 @@
 """Shards: read by WebDataset, the same bytes every time, whole or not there, on any storage that fsspec knows."""
 
 import io
+import itertools
 import json
 import tarfile
 from dataclasses import replace
@@ -8,11 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import webdataset
+from kills import in_memory, sweep
+from small_verbs import copied
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
-from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.errors import ConfigError, InputError, RunBusy
 from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import read_pixels, write_png
+from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.ingestion.shards import read_index, verify_shards, write_shards
 
 
@@ -88,6 +92,42 @@ def test_a_call_that_was_cut_off_goes_on_and_leaves_no_index_before(dataset, tmp
         read_index(str(tmp_path / "out"))
     write_shards(dataset, str(tmp_path / "out"), 3)
     assert len(calls) == 4 and files(tmp_path / "out") == files(whole)  # the first shard was not written again
+
+
+def test_killed_at_any_moment_over_another_set_the_same_export_ends_with_the_same_bytes(dataset):
+    smaller = replace(dataset, images=dataset.images[1:6])
+
+    def work(folder):
+        write_shards(smaller, str(folder / "out"), 3)
+
+    with in_memory() as memory:
+        write_shards(dataset, str(memory / "before" / "out"), 2)
+        number = itertools.count()
+        fresh = lambda: copied(memory / "before", memory / f"try-{next(number)}")  # noqa: E731
+        assert sweep(work, fresh, lambda at, events: at % 3 == 0 or at > events - 3) == []
+        left = memory / "try-0" / "out"
+        assert {path.name for path in left.iterdir()} == {
+            "index.json",
+            *(f"images-0000{number}{end}" for number in (0, 1) for end in (".tar", ".json")),
+        }
+        assert list(verify_shards(str(left))) == []
+
+
+def test_a_changed_shard_a_damaged_index_and_a_second_process_are_said(dataset, tmp_path):
+    home = tmp_path / "out"
+    write_shards(dataset, str(home), 4)
+    labels = home / "images-00000.json"
+    before = labels.read_bytes()
+    labels.write_bytes(before.replace(b"crack", b"creak"))
+    assert list(verify_shards(str(home))) == ["images-00000.json: its bytes have changed"]
+    write_shards(dataset, str(home), 4)
+    assert labels.read_bytes() == before
+    with folder_lock(home), pytest.raises(RunBusy):
+        write_shards(dataset, str(home), 4)
+    for content in (b"{", b"[]", b"{}"):
+        (home / "index.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"index.json: FORMAT"):
+            write_shards(dataset, str(home), 4)
 
 
 def test_any_storage_of_fsspec(dataset):

@@ -15,7 +15,7 @@ from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.pipeline.run import said_of
 from anomaly_gan.report.sections.exports import review_words
 from anomaly_gan.synthesis.export import stage as export
-from anomaly_gan.synthesis.export.reviewed import review_key
+from anomaly_gan.synthesis.export.reviewed import read_decisions, review_key
 from anomaly_gan.synthesis.gate.config import ExportConfig
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
@@ -103,6 +103,17 @@ def test_a_line_that_says_nothing_is_named(small_run, gate, tmp_path, broken):
     image = load_dataset(gate).images[0]
     with pytest.raises(InputError, match=r"decisions.jsonl\[line 2\]: FORMAT"):
         export_with(small_run, gate, [line(image, "accept"), line(image, "accept") | broken], tmp_path)
+
+
+def test_names_with_line_separators_are_read_and_bytes_that_are_no_text_are_named(gate, tmp_path):
+    image, folder = load_dataset(gate).images[0], tmp_path / "review"
+    folder.mkdir()
+    said = json.dumps(line(image, "accept", reviewer="Ann\u2028\x85B"), ensure_ascii=False).encode()
+    (folder / "decisions.jsonl").write_bytes(said + b"\n\n")
+    assert read_decisions(tmp_path / gate.name)[image.file_name].reviewer == "Ann\u2028\x85B"
+    (folder / "decisions.jsonl").write_bytes(said + b"\n\xff\xfe\n")
+    with pytest.raises(InputError, match=r"decisions.jsonl\[line 2\]: FORMAT"):
+        read_decisions(tmp_path / gate.name)
 
 
 def test_a_category_that_is_none_is_named(small_run, gate, tmp_path):

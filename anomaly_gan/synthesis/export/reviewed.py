@@ -56,7 +56,9 @@ def read_decisions(gate: Path) -> dict[str, Decision]:
     found: dict[str, Decision] = {}
     if not path.is_file():
         return found
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().rstrip(b"\n").split(b"\n"), start=1):
+        if not line:
+            continue
         try:
             row = json.loads(line)
             if row["gate"] == gate.name:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import write_json
 from anomaly_gan.core.seeding import rng_for
+from anomaly_gan.core.workfolder import write_json_alone
 from anomaly_gan.ingestion.groups import read_grouping
 from anomaly_gan.ingestion.ledger import Ledger
 from anomaly_gan.ingestion.photographs import list_photographs
@@ -133,7 +133,7 @@ def evaluate_folders(
     said = (f"photographs are {read.words()}", *ledger.warnings())
     result = replace(_summary(loaded, loaded.threshold, sides, seed, len(ledger.rejected)), remarks=said)
     if out is not None:
-        write_json(out, result.to_json())
+        write_json_alone(out, result.to_json())
     return result
 
 
