@@ -108,7 +108,7 @@ class Intake:
         """
         for folder in sorted(self._folders):
             sync_folder(folder)
-        self.checks.stop(str(self.tree.root))
+        self.checks.stop(str(self.tree.root), self.config.classes is not None)
         gone: set[int] = set()
         for first, others in same_photographs(self.accepted):
             for other in others:
@@ -311,8 +311,10 @@ def _defective(dataset: Dataset) -> list[ImageRecord]:
 
 def check_category(where: str, name: str) -> None:
     """Refuse (C11) labels that cannot name a folder: later stages file their pictures by category."""
-    if not name.strip() or name.startswith(".") or not name.isprintable() or set(name) & set("/\\"):
-        raise refuse(where, "C11", f"the label {name!a} cannot name a folder", "use letters, digits, spaces, - and _")
+    if not name.strip():
+        raise refuse(where, "C11", "the label is empty", "name the defect in the file of labels")
+    if name.startswith(".") or not name.isprintable() or set(name) & set("/\\"):
+        raise refuse(where, "C11", f"the label {name!a} cannot name a folder", f"rename it: --labels {name!r}=NEW")
     if len(name.encode("utf-8", "replace")) > LONGEST_LABEL:
         raise refuse(where, "C11", f"the label {name[:20]!a}... is longer than {LONGEST_LABEL} bytes", "shorten it")
 

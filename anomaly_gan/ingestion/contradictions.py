@@ -58,21 +58,32 @@ class SetChecks:
         self._values: dict[str, Counter[int]] = defaultdict(Counter)
         self._boxes: Counter[bool] = Counter()
         self._first_miss = ""
+        self._taken = 0
+        self._inverted: list[str] = []
 
     def take(self, file: str, category: str, notes: Notes) -> None:
         """``category``: what the folder says, ``""`` where it says nothing."""
+        self._taken += 1
+        if "B8" in notes.warnings:
+            self._inverted.append(file)
         if notes.mask_value is not None:
             self._values[category][notes.mask_value] += 1
         self._boxes.update(notes.boxes)
         if not self._first_miss and not all(notes.boxes):
             self._first_miss = file
 
-    def stop(self, root: str) -> None:
+    def stop(self, root: str, told: bool) -> None:
         """
+        ``told``: whether the user has said what the values of masks mean.
+
         Raises:
-            InputError: B14 masks of one category have several values, which are classes; D18 most boxes of the label
-                file lie elsewhere than its outlines.
+            InputError: B8 most masks look inverted; B14 masks of one category have several values, which are classes;
+                D18 most boxes of the label file lie elsewhere than its outlines.
         """
+        if len(self._inverted) > self._taken / 2 and not told:
+            few = f"{len(self._inverted)} of {self._taken} masks call nearly all of their photograph a defect"
+            remedy = "invert them, or say that they are right: --classes 255=NAME"
+            raise refuse(root, "B8", f"{few}, first that of {self._inverted[0]}", remedy)
         for category, counts in sorted(self._values.items()):
             if len(counts) > 1 and not set(counts) <= FULL:
                 raise _values(root, category, counts)

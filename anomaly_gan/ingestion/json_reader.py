@@ -89,6 +89,8 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, object]:
 
 
 def _guess(content: bytes) -> str:
+    if not re.search(rb"[\x80-\xff]{2}", content):  # letters beyond ASCII one by one, as in Riß
+        return "Latin-1"
     for encoding in ("gb18030", "shift_jis"):
         try:
             content.decode(encoding)

@@ -135,9 +135,9 @@ def values_told(name: str, content: bytes) -> Answer:
 
 
 def _parts(name: str, content: bytes, notes: Notes, strict: bool, classes: ClassMap | None, several: bool) -> MaskParts:
-    lossy, held = _held(name, content, notes, classes is not None and bool(classes.colours))
-    if lossy:
-        parts = _of_jpeg(name, held, notes, strict)
+    loss, held = _held(name, content, notes, classes is not None and bool(classes.colours))
+    if loss:
+        parts = _with_loss(name, loss, held, notes, strict)
     elif classes is not None:
         parts = _of_classes(name, held, classes, notes)
     elif several:
@@ -160,31 +160,41 @@ def _framed(mask_01: np.ndarray) -> bool:
     return float(rim.mean()) > COVERED
 
 
-def _held(name: str, content: bytes, notes: Notes, by_colour: bool) -> tuple[bool, MaskValues]:
-    """Whether the mask was stored with loss, and its values."""
+def _held(name: str, content: bytes, notes: Notes, by_colour: bool) -> tuple[str, MaskValues]:
+    """What the mask was stored as with loss (empty where there is none), and its values."""
     pixels = plain_png(name, content)
     if pixels is not None:
-        return False, values_of_pixels(name, pixels, notes, by_colour)
+        return "", values_of_pixels(name, pixels, notes, by_colour)
     image, orientation = open_image(name, content, notes)
     if orientation != 1:
         raise refuse(name, "A2", "the mask carries an EXIF orientation", "save it without EXIF")
-    return image.format in {"JPEG", "MPO"}, values_of(name, image, notes, by_colour)
+    return _loss(image.format, content), values_of(name, image, notes, by_colour)
 
 
-def _of_jpeg(name: str, held: MaskValues, notes: Notes, strict: bool) -> MaskParts:
+def _loss(kind: str | None, content: bytes) -> str:
+    """``JPEG``, ``lossy WebP`` ...; empty where every value is as it was drawn."""
+    if kind in {"JPEG", "MPO"}:
+        return "JPEG"
+    if kind == "JPEG2000":  # of its header's default style the wavelet: 0 is the one that rounds
+        style = content.find(b"\xff\x52")
+        return "lossy JPEG 2000" if content[style + 13 : style + 14] == b"\0" else ""
+    return "lossy WebP" if kind == "WEBP" and b"VP8 " in content[:4096] else "AVIF" if kind == "AVIF" else ""
+
+
+def _with_loss(name: str, kind: str, held: MaskValues, notes: Notes, strict: bool) -> MaskParts:
     if strict:
-        raise refuse(name, "B4", "the mask is a JPEG, its edges are lost", "export it as PNG")
+        raise refuse(name, "B4", f"the mask is a {kind}, its edges are lost", "export it as PNG")
     if held.by_colour:
-        raise refuse(name, "B4", "the mask is a coloured JPEG, its colours are lost", "export it as PNG")
+        raise refuse(name, "B4", f"the mask is a coloured {kind}, its colours are lost", "export it as PNG")
     values = held.values
     between = ((values > JPEG_NOISE) & (values < 255 - JPEG_NOISE)).astype(np.uint8)
     if cv2.erode(between, np.ones((7, 7), np.uint8), borderValue=0).mean() > 0.005:
         if looks_photographed(values):
             raise _photograph(name, held)
-        raise refuse(name, "B4", "the mask is a JPEG with areas of several levels", "export it as PNG")
+        raise refuse(name, "B4", f"the mask is a {kind} with areas of several levels", "export it as PNG")
     if JPEG_NOISE < int(values.max()) < 128:
-        raise refuse(name, "B4", f"the mask is a JPEG whose brightest pixel is {values.max()}", "export it as PNG")
-    notes.repair("B4", "JPEG mask cut above 127")
+        raise refuse(name, "B4", f"the mask is a {kind} whose brightest pixel is {values.max()}", "export it as PNG")
+    notes.repair("B4", f"{kind} mask cut above 127")
     return MaskParts(values.shape, {"": (values > 127).astype(np.uint8)})
 
 

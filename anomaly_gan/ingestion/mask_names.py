@@ -209,8 +209,11 @@ def _known(names: list[str]) -> dict[str, str | None]:
         if partners or stem.lower().endswith(("_mask", "-mask")):
             masks[name] = None
     named = bool(masks)
-    for twins in stems.values():
+    in_folders = {PurePosixPath(name).stem for name in masks if of_masks[name.rpartition("/")[0]]}
+    for stem, twins in stems.items():
         photos = [name for name in twins if name not in masks]
+        if posixpath.basename(stem) in in_folders:
+            continue  # its mask lies in a folder of masks: these are two photographs of one name
         if len(photos) > 1 and any(PurePosixPath(name).suffix.lower() in LOSSY for name in photos):
             for name in photos:
                 suffix = PurePosixPath(name).suffix.lower()

@@ -75,6 +75,31 @@ def same_name_twice(root: Path) -> None:
         save(root / f"b/{n}.jpg", photo(50 + n))
 
 
+def told(build: Build, name: str, old: str, new: str) -> Build:
+    """Another source with other words in its file of labels or classes."""
+
+    def changed(root: Path) -> None:
+        build(root)
+        content = (root / name).read_text("utf-8").replace(old, new)
+        (root / name).write_bytes(content.encode("latin-1" if "ß" in new else "utf-8"))
+
+    return changed
+
+
+def inverted(root: Path) -> None:
+    for n in range(4):
+        save(root / f"images/{n}.png", photo(n))
+        save(root / f"masks/{n}.png", 255 - (mask()[::2, ::2].repeat(2, 0).repeat(2, 1) if n < 3 else 0 * mask()))
+
+
+def two_of_one_name(root: Path) -> None:
+    for n in range(4):
+        save(root / f"images/{n}.png", photo(n))
+        save(root / f"masks/{n}.png", mask())
+    save(root / "images/0.jpg", photo(9))
+
+
+DENSE_BOX = ("images/{n}.jpg", "labels/{n}.txt", BOX_SHARES)
 CORNERS = {"segmentation": [], "bbox": [10, 8, 30, 20], "area": AREA}
 ASKED: dict[str, tuple[Build, str]] = {
     "masks of two annotators": (
@@ -110,6 +135,49 @@ ASKED: dict[str, tuple[Build, str]] = {
     "broken names of classes": (beside("data.yaml", b"names: [a\n"), "no known label format"),
     "scores for masks": (scores, r"masks/0\.tif: B1[46]"),
     "a photograph of that name in two folders": (same_name_twice, "B11: names a photograph that a/0.jpg, b/0.jpg fit"),
+    "masks of white ground": (inverted, "B8: 4 of 4 masks call nearly all .* first that of images/0.png: invert them"),
+    "a photograph as JPEG and PNG": (two_of_one_name, "B11: the mask masks/0.png fits 2 photographs: images/0.jpg, im"),
+    "an empty name": (
+        told(coco("a.json", "{n}.jpg", "{n}.jpg"), "a.json", '"defect"', '""'),
+        "C11: the label is empty: name the defect",
+    ),
+    "YOLO between commas": (
+        yolo("images/{n}.jpg", "labels/{n}.txt", SHARES.replace(" ", ",")),
+        "labels/0.txt: Y1: line 1: '0 0.16",
+    ),
+    "YOLO of predictions": (
+        yolo("images/{n}.jpg", "labels/{n}.txt", f"{BOX_SHARES} 0.91"),
+        "labels/0.txt: Y1: line 1: has a sixth number, as predictions",
+    ),
+    "YOLO of keypoints": (
+        told(yolo(*DENSE_BOX), "data.yaml", "names:", "kpt_shape: [2, 3]\nnames:"),
+        r"data.yaml\[kpt_shape\]: Y1: tells of keypoints",
+    ),
+    "keypoints without a word": (
+        yolo("images/{n}.jpg", "labels/{n}.txt", f"{BOX_SHARES} 0.1 0.1 2 0.3 0.3 1"),
+        "Y2: has coordinates .*keypoints with their visibility are not read",
+    ),
+    "YOLO classes from 1": (
+        told(yolo(*DENSE_BOX), "data.yaml", "- defect", "  1: crack"),
+        r"Y3: is of class 0, but the classes are 1 \(crack\)",
+    ),
+    "lines of JSON": (
+        beside("metadata.jsonl", b'{"file_name": "0.jpg"}\n'),
+        "metadata.jsonl: C15: looks like lines of",
+    ),
+    "masks of NumPy": (beside("masks/0.npy", b"\x93NUMPY"), "masks/0.npy: C15: .*: save each mask as PNG"),
+    "COCO without categories": (
+        told(coco("a.json", "{n}.jpg", "{n}.jpg"), "a.json", '"categories"', '"kinds"'),
+        r"a.json\[categories\]: D7: is missing or empty: add the list",
+    ),
+    "COCO in Latin-1": (
+        told(coco("a.json", "{n}.jpg", "{n}.jpg"), "a.json", '"defect"', '"Riß"'),
+        "a.json: C13: is not UTF-8, perhaps Latin-1: save it as UTF-8",
+    ),
+    "a label with a slash": (
+        told(coco("a.json", "{n}.jpg", "{n}.jpg"), "a.json", '"defect"', '"scratch/dent"'),
+        "C11: the label 'scratch/dent' cannot name a folder: rename it: --labels 'scratch/dent'=NEW",
+    ),
     "corners for width and height": (coco("a.json", "{n}.jpg", "{n}.jpg", **CORNERS), "D18"),
 }
 
@@ -123,10 +191,21 @@ def test_one_line_says_what_is_wrong_and_what_to_do(case: str, tmp_path: Path) -
     assert "\n" not in str(caught.value)
 
 
+def test_what_the_remedies_say_helps(tmp_path: Path) -> None:
+    inverted(tmp_path / "masks")
+    kept = ingest(tmp_path / "masks", tmp_path / "kept", classes="255=patch")
+    assert len(kept.annotations) == 4 and kept.categories[0].name == "patch"
+    ASKED["a label with a slash"][0](tmp_path / "s")
+    renamed = ingest(tmp_path / "s", tmp_path / "out", labels="scratch/dent=dent")
+    assert areas(renamed) == [AREA] * 3 and renamed.categories[0].name == "dent"
+
+
 def test_names_of_classes_are_read_or_the_fault_is_named(tmp_path: Path) -> None:
     yolo("images/{n}.jpg", "labels/{n}.TXT", SHARES, "mine.yaml")(tmp_path / "s")
     dataset = ingest(tmp_path / "s", tmp_path / "out")
     assert areas(dataset) == [AREA] * 3 and [category.name for category in dataset.categories] == ["defect"]
+    put(tmp_path / "s/mine.yaml", "nc: 1\nnames: crack\n")
+    assert ingest(tmp_path / "s", tmp_path / "one").categories[0].name == "crack"
     for content, words in (("names:\t[a\n", "it is not YAML"), ("names: {a: b}\n", "keys that are no numbers")):
         put(tmp_path / "s/data.yaml", content)
         with pytest.raises(InputError, match=f"data.yaml.*Y3: .*{words}"):

@@ -7,6 +7,7 @@ import json
 import unicodedata
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,8 +43,8 @@ def test_folders_of_classes_without_labels(tmp_path: Path) -> None:
 def test_what_lies_there_is_counted_where_no_format_is_known(tmp_path: Path) -> None:
     for n in range(3):
         save(tmp_path / f"s/images/{n}.png", photo(n))
-        np.save(tmp_path / f"s/images/{n}.npy", defect())
-    refused(tmp_path / "s", r"no known label format in 3 photographs and 3 \.npy; looked for coco")
+        (tmp_path / f"s/images/{n}.odd").write_text("?")
+    refused(tmp_path / "s", r"no known label format in 3 photographs and 3 \.odd; looked for coco")
 
 
 def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
@@ -168,6 +169,31 @@ def test_tables_of_boxes(kind: str, tmp_path: Path) -> None:
         ingest(tmp_path / "s", tmp_path / "no")
 
 
+def test_boxes_with_decimal_commas_between_semicolons(tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/images/{n}.jpg", photo(n))
+    rows = "".join(f"{n}.jpg;crack;10,0;8,0;30,0;20,0\n" for n in range(3))
+    (tmp_path / "s/labels.csv").write_text("filename;class;xmin;ymin;xmax;ymax\n" + rows)
+    assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [AREA] * 3
+
+
+OUTLINE = {"x1": 10, "y1": 8, "x2": 30, "y2": 8, "x3": 10, "y3": 20}
+POINTS = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((10, 8), (30, 8), (10, 20)))
+
+
+@pytest.mark.parametrize("inner", ["".join(f"<{key}>{value}</{key}>" for key, value in OUTLINE.items()), POINTS])
+def test_outlines_in_pascal_voc_win_over_the_boxes_beside_them(inner: str, tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / f"s/{n}.jpg", photo(n))
+        box = "<bndbox><xmin>10</xmin><ymin>8</ymin><xmax>30</xmax><ymax>20</ymax></bndbox>"
+        part = f"<object><name>crack</name>{box}<polygon>{inner}</polygon></object>"
+        (tmp_path / f"s/{n}.xml").write_text(f"<annotation><filename>{n}.jpg</filename>{part}</annotation>")
+    areas = [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations]
+    assert len(areas) == 3 and all(abs(area - AREA / 2) <= 12 for area in areas)
+    (tmp_path / "s/0.xml").write_text((tmp_path / "s/0.xml").read_text().replace("30", "much"))
+    refused(tmp_path / "s", r"0.xml\[object 1\]\[polygon\]: V2: has a corner that is no number")
+
+
 def test_run_lengths_between_semicolons_behind_a_byte_order_mark(tmp_path: Path) -> None:
     for n in range(3):
         save(tmp_path / f"s/images/{n}.jpg", photo(n))
@@ -176,12 +202,35 @@ def test_run_lengths_between_semicolons_behind_a_byte_order_mark(tmp_path: Path)
     assert [item.area for item in ingest(tmp_path / "s", tmp_path / "out").annotations] == [12] * 3
 
 
+@pytest.mark.parametrize(
+    ("suffix", "options", "lossy"),
+    [
+        (".webp", {"quality": 60}, True),
+        (".webp", {"lossless": True, "exact": True}, False),
+        (".jp2", {"irreversible": True, "quality_mode": "rates", "quality_layers": [4]}, True),
+        (".jp2", {}, False),
+        (".avif", {"quality": 60}, True),
+    ],
+)
+def test_masks_kept_with_loss_are_cut_and_no_noise_becomes_a_defect(
+    suffix: str, options: dict[str, Any], lossy: bool, tmp_path: Path
+) -> None:
+    for n in range(4):
+        save(tmp_path / f"s/images/{n}.png", photo(n))
+        save(tmp_path / f"s/masks/{n}{suffix}", defect() if n < 3 else defect(0), **options)
+    dataset = ingest(tmp_path / "s", tmp_path / "out")
+    areas = [item.area for item in dataset.annotations]
+    assert len(areas) == 3 and all(abs(area - AREA) <= (12 if lossy else 0) for area in areas)
+    assert len(dataset.normals()) == 1
+    assert any("B4" in str(image.extra) for image in dataset.images) is lossy
+
+
 @pytest.mark.parametrize("small", [True, False])
 def test_inverted_masks_are_warned_of(small: bool, tmp_path: Path) -> None:
     mask = defect() if small else defect(255, (2, 2, 40, 35))
-    for n in range(3):
+    for n in range(4):
         save(tmp_path / f"s/images/{n}.png", photo(n))
-        save(tmp_path / f"s/masks/{n}.png", 255 - mask)
+        save(tmp_path / f"s/masks/{n}.png", 255 - mask if n < 2 else defect())
     metrics = run(IngestConfig(root=str(tmp_path / "s")), Context(0), tmp_path / "out")
     assert ("B8" in str(metrics["warned"])) is small
 

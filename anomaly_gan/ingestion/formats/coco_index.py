@@ -56,6 +56,9 @@ def index_coco(name: str, content: Any, ledger: Ledger) -> CocoIndex:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise refuse(f"{name}[{part}]", "C15", "is not a list of objects", "export COCO instance segmentation")
         lists[part] = rows
+    if lists["annotations"] and not lists["categories"]:
+        remedy = 'add the list that ids refer to: "categories": [{"id": 1, "name": "crack"}]'
+        raise refuse(f"{name}[categories]", "D7", "is missing or empty", remedy)
     images = _unique(name, "images", lists["images"])
     categories = _categories(name, lists)
     _unique(name, "annotations", [row for row in lists["annotations"] if row.get("id") is not None])

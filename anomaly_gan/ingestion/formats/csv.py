@@ -135,6 +135,8 @@ def _rows(tree: SourceTree, table: str) -> Iterator[tuple[int, Row]]:
     try:
         for row in reader:
             found = {ours: plain(row.get(theirs) or "").strip() for ours, theirs in columns.items()}
+            if ";" in head:  # of a country with decimal commas, perhaps
+                found |= {name: found[name].replace(",", ".") for name in (*CORNERS, *SIZED) if name in found}
             if "joined" in found and not found.get("file"):
                 found["file"], _, found["category"] = found["joined"].rpartition("_")
             yield reader.line_num, found

@@ -16,7 +16,21 @@ from .table import FORMATS
 
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
 TABLES = frozenset({".csv", ".tsv"})
-OF_PROGRAMS = {".ndjson": "Labelbox's own export", ".tfrecord": "TensorFlow records", ".record": "TensorFlow records"}
+COCO, MASKS = "export COCO", "save each mask as PNG, 0 and 255"
+OF_PROGRAMS = {
+    ".ndjson": ("Labelbox's own export", COCO),
+    ".jsonl": ("lines of JSON", COCO),
+    ".parquet": ("a table of Parquet", COCO),
+    ".tfrecord": ("TensorFlow records", COCO),
+    ".record": ("TensorFlow records", COCO),
+    ".npy": ("an array of NumPy", MASKS),
+    ".npz": ("arrays of NumPy", MASKS),
+    ".mat": ("a file of MATLAB", MASKS),
+    ".h5": ("HDF5", MASKS),
+    ".hdf5": ("HDF5", MASKS),
+    ".nii": ("NIfTI", MASKS),
+}
+"""Suffix -> whose files these are, and what to do instead."""
 LOOKED_AT = 20
 
 
@@ -72,7 +86,8 @@ def _labels_not_read(tree: SourceTree) -> Iterator[InputError]:
         yield refuse(name, "C15", f"is JSON of a kind that is not read (it holds {told})", "export COCO or labelme")
     for name in tree.files:
         if suffix_of(name) in OF_PROGRAMS:
-            yield refuse(name, "C15", f"looks like {OF_PROGRAMS[suffix_of(name)]}, which is not read", "export COCO")
+            whose, remedy = OF_PROGRAMS[suffix_of(name)]
+            yield refuse(name, "C15", f"looks like {whose}, which is not read", remedy)
         elif suffix_of(name) in TABLES:
             yield _table(tree, name)
 

@@ -2,7 +2,8 @@
 
 With ``SegmentationObject``, the palette index k is the k-th object of the XML, 255 the rim that counts as nothing. With
 ``SegmentationClass`` alone the classes must be told (``labelmap.txt``, or ``--classes``), or the XML names one only.
-Without masks boxes are filled, with a warning (B17); ``xmin ymin xmax ymax`` are corners. XML without objects: sound.
+Without masks outlines are drawn where objects have some (``polygon``), and boxes filled, with a warning (B17); ``xmin
+ymin xmax ymax`` are corners. ``difficult`` objects count like others. XML without objects: sound.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ MAX_XML = 16 * 2**20
 MOST = 254
 """Instances of a photograph that a palette can tell apart beside ground and rim."""
 Box = tuple[str, np.ndarray]
+"""Name, and xmin, ymin, xmax, ymax, or the corners (N, 2) of an outline."""
 
 
 def fits(tree: SourceTree) -> bool:
@@ -134,11 +136,13 @@ def _read_label(
     if objects and by_class is not None:
         parts = list(_of_classes(tree, by_class, objects, options, notes))
         return Label(size_hw, not parts, lambda frame: iter(parts), name, "C1")
-    if objects and options.boxes == "refuse":
-        raise refuse(name, "D5", "holds boxes alone, no masks", "take boxes as masks: set boxes=fill")
-    if objects:
+    boxes = [box for _, box in objects if box.ndim == 1]
+    if boxes and (options.boxes == "refuse" or (options.boxes == "auto" and len(boxes) < len(objects))):
+        reason = "holds boxes alone, no masks" if len(boxes) == len(objects) else "holds boxes among outlines"
+        raise refuse(name, "D5", reason, "take boxes as masks: set boxes=fill")
+    if boxes:
         notes.warn("B17", "labels that are boxes alone: each box counts as its mask")
-    return Label(size_hw, not objects, partial(_boxes, name, objects), name, "C1")
+    return Label(size_hw, not objects, partial(_drawn, name, objects), name, "C1")
 
 
 def _size(name: str, root: ElementTree.Element) -> tuple[int, int] | None:
@@ -156,23 +160,47 @@ def _object(where: str, node: ElementTree.Element) -> Box:
     label = (node.findtext("name") or "").strip()
     if not label:
         raise refuse(f"{where}[name]", "C11", "is empty", "name the defect")
+    outline = node.find("polygon")
+    where = f"{where}[{'bndbox' if outline is None else 'polygon'}]"
     try:
-        box = np.array([float(node.findtext(f"bndbox/{side}") or "") for side in ("xmin", "ymin", "xmax", "ymax")])
+        sides = (node.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax"))
+        box = np.array([float(side or "") for side in sides]) if outline is None else _corners(where, outline)
     except ValueError as error:
-        raise refuse(f"{where}[bndbox]", "V2", "is not xmin, ymin, xmax, ymax", "draw the box again") from error
+        reason = "is not xmin, ymin, xmax, ymax" if outline is None else "has a corner that is no number"
+        if node.find("robndbox") is not None:
+            raise refuse(where, "V2", "is a turned box (robndbox), which is not read", "export polygons") from error
+        raise refuse(where, "V2", reason, "draw it again") from error
     if not np.isfinite(box).all() or np.abs(box).max() > 1e6:
-        raise refuse(f"{where}[bndbox]", "C8", "has a coordinate beyond any photograph", "draw the box again")
+        raise refuse(where, "C8", "has a coordinate beyond any photograph", "draw it again")
     if box.min() >= 0 and box.max() <= 1:
-        raise refuse(f"{where}[bndbox]", "D17", "has coordinates from 0 to 1, no pixels", "export pixels")
+        raise refuse(where, "D17", "has coordinates from 0 to 1, no pixels", "export pixels")
     return label, box
 
 
-def _boxes(name: str, objects: list[Box], size_hw: tuple[int, int]) -> Iterator[Instance]:
-    for at, (label, (left, top, right, bottom)) in enumerate(objects, start=1):
+def _corners(where: str, outline: ElementTree.Element) -> np.ndarray:
+    """(N, 2) of ``<x1>5</x1><y1>5</y1><x2>…``, as RectLabel and Roboflow write, or of ``<pt><x>5</x><y>5</y></pt>``.
+
+    Raises:
+        ValueError: a coordinate is no number.
+        InputError: V2 fewer than three corners.
+    """
+    of: dict[str, list[float]] = {"x": [], "y": []}
+    for node in outline.iter():
+        axis = node.tag.rstrip("0123456789")
+        if axis in of:
+            of[axis].append(float(node.text or ""))
+    if not len(of["x"]) == len(of["y"]) > 2:
+        raise refuse(where, "V2", f"has {len(of['x'])} x and {len(of['y'])} y", "draw it again")
+    return np.array([of["x"], of["y"]]).T
+
+
+def _drawn(name: str, objects: list[Box], size_hw: tuple[int, int]) -> Iterator[Instance]:
+    for at, (label, corners) in enumerate(objects, start=1):
+        ring = corners if corners.ndim == 2 else corners[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
         try:
-            mask_01 = fill_ring(np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), size_hw)
+            mask_01 = fill_ring(ring, size_hw)
         except ShapeFault as fault:
-            raise refuse(f"{name}[object {at}]", fault.code, fault.reason, "draw the box again") from fault
+            raise refuse(f"{name}[object {at}]", fault.code, fault.reason, "draw it again") from fault
         yield Instance(label, mask_01, origin={"voc": name, "object": at})
 
 

@@ -42,6 +42,7 @@ def fits(tree: SourceTree) -> bool:
         lines = tree.head(text, 4096).decode("utf-8-sig", "replace").split("\n")
         if lines[0].strip():
             words = lines[0].replace(",", ".").split()
+            words = words if len(words) >= 5 else lines[0].split(",")
             return len(words) >= 5 and _numbers(" ".join(words[1:5])) is not None  # what else is wrong, its reader says
         looked += 1
         if looked >= LOOKED_AT:
@@ -143,7 +144,11 @@ def _yaml_names(name: str, text: str) -> dict[int, str]:
             return {}  # of something else, perhaps
         words = " ".join(str(error).split())[:100]
         raise refuse(name, "Y3", f"names no classes: it is not YAML ({words})", "write names: [crack, dent]") from error
+    if isinstance(content, dict) and "kpt_shape" in content:
+        raise refuse(f"{name}[kpt_shape]", "Y1", "tells of keypoints, which are not read", "export boxes or outlines")
     names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, str):
+        names = [part.strip() for part in names.split(",")]
     if isinstance(names, list):
         names = dict(enumerate(names))
     if not isinstance(names, dict):
@@ -170,6 +175,8 @@ def _lines(tree: SourceTree, text: str) -> list[list[float]] | str:
         row = _numbers(line)
         if row is None or len(row) < 5 or not (row[0].is_integer() and row[0] >= 0):
             return f"line {number}: {line[:40]!a} is not: class x y width height, or class x y x y x y ..."
+        if len(row) == 6:
+            return f"line {number}: has a sixth number, as predictions have (save them with save_conf=False)"
         if len(row) != 5 and len(row) % 2 == 0:
             return f"line {number}: has {len(row) - 1} coordinates, an odd count"
         rows.append(row)
@@ -183,13 +190,16 @@ def _read_label(text: str, lines: list[list[float]] | str, names: dict[int, str]
         low, high = min(row[1:]), max(row[1:])
         if not (low >= -SLACK and high <= 1 + SLACK):
             remedy = "YOLO's coordinates are shares of the sides: divide by width and height"
+            if len(row) > 7 and len(row) % 3 == 2 and set(row[7::3]) <= {0, 1, 2}:
+                remedy = "keypoints with their visibility are not read: export boxes or outlines"
             raise refuse(f"{text}[row {number}]", "Y2", f"has coordinates from {low:g} to {high:g}", remedy)
         if len(row) == 5 and not fill:
             remedy = "outline it, or take boxes as masks: set boxes=fill"
             raise refuse(f"{text}[row {number}]", "D5", "is a box among outlines", remedy)
         if names and int(row[0]) not in names:
-            known = f"the classes are 0 to {max(names)}"
-            raise refuse(f"{text}[row {number}]", "Y3", f"is of class {int(row[0])}, but {known}", "correct data.yaml")
+            known = ", ".join(f"{key} ({name})" for key, name in sorted(names.items())[:8])
+            reason = f"is of class {int(row[0])}, but the classes are {known}"
+            raise refuse(f"{text}[row {number}]", "Y3", reason, "correct data.yaml")
     if lines and not names:
         notes.warn("Y3", "no data.yaml or classes.txt names the classes: they are called by their numbers")
     return Label(None, not lines, partial(_draw, text, lines, names, notes), text)
