@@ -216,8 +216,8 @@ def signal(row: dict[str, str], key: str) -> float:
     """A number that is the higher the less believable; ``ghost``: 1 where that check rejects."""
     if key != "ghost":
         return float(row[key]) if row[key] else np.nan
-    clearer, through = (row.get(name) for name in ghost.MEASURES)
-    return float(bool(clearer and through and float(clearer) < ghost.FAINT and float(through) > ghost.THROUGH))
+    measured = [row.get(name) for name in ghost.MEASURES]
+    return float(all(measured) and ghost.is_ghost(*map(float, measured)))
 
 
 def with_interval(flag: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> str:

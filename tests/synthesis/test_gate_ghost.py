@@ -13,7 +13,8 @@ from anomaly_gan.synthesis.gate.checks import ghost
 from anomaly_gan.synthesis.gate.checks.pose import poses_of
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.gate.defects import RealDefects
-from anomaly_gan.synthesis.gate.visible import Faintness
+from anomaly_gan.synthesis.gate.visible import Faintness, own_structure, shows_through
+from anomaly_gan.synthesis.gate.window import near, window_around
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,20 @@ def test_what_the_surface_shows_through_is_rejected_and_what_hides_it_is_not(set
     assert [one.code for one in ghostly.findings] == ["H7"] and "half transparent" in ghostly.findings[0].reason
     assert ghostly.measures["shows_through"] > 0.9 and ghostly.measures["clearer_than"] < ghost.FAINT
     assert clear.findings == () and clear.measures["shows_through"] < 0.3
+
+
+def test_a_sharp_line_in_a_loose_label_is_no_ghost_and_a_smudge_is_one():
+    base = np.random.default_rng(3).normal(120, 8, (60, 80)).clip(0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[:60, :80]
+    mask = ((abs(rows - 30) < 9) & (abs(columns - 40) < 30)).astype(np.uint8)
+    depths = {"line": 40.0 * (rows == 30), "smudge": 40.0 * np.exp(-(((rows - 30) / 5) ** 2))}
+    found = {}
+    for name, depth in depths.items():
+        window = window_around(np.clip(base - depth * mask, 0, 255).astype(np.uint8), mask, [])
+        sound = base[near(mask)]
+        found[name] = 0.1, shows_through(window, sound), own_structure(window, sound)
+        assert found[name][1] > ghost.THROUGH
+    assert ghost.is_ghost(*found["smudge"]) and not ghost.is_ghost(*found["line"])
 
 
 def test_few_real_objects_say_nothing(setting):
