@@ -7,7 +7,10 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from itertools import zip_longest
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -128,13 +131,99 @@ OTHERS = {
 }
 
 
+COMMON = {
+    "method": "the generation method; a run sets it, arm by arm",
+    "batch": "windows or photographs of one step",
+    "steps": "of the training",
+    "epochs": "passes over the training photographs",
+    "learning_rate": "of the optimiser, at its highest",
+    "lr": "learning rate, at its highest",
+    "betas": "of Adam's two running means",
+    "ema": "share of the moving average that each step keeps; 0: no average",
+    "weight_decay": "of the optimiser",
+    "checkpoint_every": "steps between two checkpoints, from which a cut-off training goes on",
+    "sample_every": "steps between two sheets of samples; 0: none",
+    "threads": "of the processor; 0: torch's choice",
+    "size": "side of the square that a net sees, in pixels",
+    "base_width": "channels of the net's first level",
+    "depth": "levels of the net",
+    "norm": "normalisation in the generators",
+    "discriminator_norm": "normalisation in the discriminators",
+    "adversarial": "form of the adversarial loss",
+    "cycle": "weight of the cycle loss",
+    "identity": "weight of the identity loss",
+    "severity": "weight of the loss that asks for the severity",
+    "preset": "a set of values under one name; what is given besides wins",
+    "name": "of the run or study, whose folder is runs/NAME",
+    "seed": "of everything that is drawn by chance",
+    "device": "where nets compute; `auto`: a GPU where there is one",
+    "arms": "ways of making training photographs; `none` is real ones alone",
+    "seeds": "trainings of each kind: how many, or which",
+    "detector": "a row of the table of detectors (`dense`, `mask_rcnn` ...)",
+    "detectors": "rows of the table of detectors; none: the one that is set",
+    "backbone": "pretrained net under the detector",
+    "trunk": "pretrained net under the dense detector",
+    "overlap": "pixels by which neighbouring windows overlap",
+    "rpn_samples": "proposals that each photograph trains the first stage with (torchvision)",
+    "roi_samples": "proposals that each photograph trains the second stage with (torchvision)",
+    "proposals_before_nms": "proposals kept before overlapping ones are dropped (torchvision)",
+    "proposals": "proposals kept after that (torchvision)",
+    "held_out": "share of the objects kept for the threshold",
+    "false_alarm": "share of sound parts that may raise an alarm",
+    "time_budget": "the longest it may take, as 5m; null: no limit",
+    "categories": "only these; null: all",
+    "dataset": "a published data set, by name",
+    "bootstrap": "resamplings behind each interval",
+    "framing": "`window`: a square around each mask at the photograph's scale; `whole`: the photograph, shrunk",
+    "scales": "windows are cut at these multiples of their size and shrunk",
+    "channels": "1 gray, 3 colour; `auto`: as the photographs are",
+    "flips": "windows are mirrored by chance",
+    "generator": "the generator's net",
+    "count": "photographs per category",
+    "warn_ratio": "as `fail_ratio`, but a warning",
+    "break_parts": "most parts that an element is broken in",
+    "split_test": "the split that is tested on",
+    "protocol": "`as_published`: the paper's own, its leaks included",
+    "draws": "which objects are kept, where only a few are",
+    "exposures": "how often each real defective photograph is shown",
+    "objects": "defective objects per category; null: all",
+    "folds": "test folds",
+    "rounds": "what is trained, one round after another",
+}
+"""What a field means wherever it stands and its section says no more."""
+
+
 def _section(field: Any) -> type[BaseModel] | None:
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _chapter(title: str, section: type[BaseModel], prefix: str) -> list[str]:
-    return ["", title, "", inspect.cleandoc(section.__doc__ or ""), "", *HEAD, *_fields(section, prefix)]
+    return ["", title, "", _plain(_taken_apart(section)[""]), "", *HEAD, *_fields(section, prefix)]
+
+
+def _taken_apart(section: type[BaseModel]) -> dict[str, str]:
+    """A section's docstring by the fields that it names as "``name``: what it is"; under "" what stands before them."""
+    text = inspect.cleandoc(section.__doc__ or "")
+    names = "|".join(sorted(section.model_fields, key=len, reverse=True)) or "-"
+    one = rf"``(?:{names})(?:: [^`]+)?``"
+    marks = list(re.finditer(rf"(?:(?<=[.;:)] )|(?<=\n)|^)({one}(?:(?:, |,? and ){one})*):\s", text))
+    said = {"": text[: marks[0].start()] if marks else text}
+    for mark, after in zip_longest(marks, marks[1:]):
+        words = text[mark.end() : after.start() if after else len(text)].strip().rstrip(";")
+        for name, value in re.findall(rf"``({names})(?:: ([^`]+))?``", mark[1]):
+            said[name] = f"{said[name]} " if name in said else ""
+            said[name] += f"`{value}`: {words}" if value else words
+    for sentence in re.split(r"(?<=\.)\s", text):  # a field that is only mentioned has the sentence that does
+        for name in re.findall(r"``(\w+)``", sentence):
+            if name in section.model_fields and name not in COMMON:
+                said.setdefault(name, sentence)
+    return said
+
+
+def _plain(text: str) -> str:
+    """Docstrings' markup as Markdown's."""
+    return re.sub(r"``([^`]+)``", r"`\1`", re.sub(r":(?:class|func|meth|mod):`~?([^`]+)`", r"`\1`", text))
 
 
 def _fields(section: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -166,9 +255,10 @@ def formats() -> str:
 
 
 def _docstrings(section: type[BaseModel]) -> dict[str, str]:
-    """The string that stands under a field's line, for every field that has one."""
-    said: dict[str, str] = {}
+    """What the class's docstring, or the string under a field's line, says of each field."""
+    said: dict[str, str] = dict(COMMON)
     for one in reversed([base for base in section.__mro__ if issubclass(base, BaseModel) and base is not BaseModel]):
+        said |= {name: words for name, words in _taken_apart(one).items() if name}
         body = ast.parse(inspect.getsource(one))
         (definition,) = body.body
         assert isinstance(definition, ast.ClassDef)
@@ -180,10 +270,27 @@ def _docstrings(section: type[BaseModel]) -> dict[str, str]:
 
 
 def _row(name: str, field: Any, said: str) -> str:
-    kind = getattr(field.annotation, "__name__", None)
-    words = kind if kind and "[" not in str(field.annotation) else str(field.annotation).replace("typing.", "")
-    default = "(required)" if field.default is PydanticUndefined and not field.default_factory else field.default
-    return f"| `{name}` | {_cell(words)} | `{_cell(str(default))}` | {_cell(field.description or said)} |"
+    required = field.default is PydanticUndefined and not field.default_factory
+    default = "(required)" if required else field.get_default(call_default_factory=True)
+    meaning = _plain(field.description or said)
+    return f"| `{name}` | {_cell(_kind(field.annotation))} | `{_cell(str(default))}` | {_cell(meaning)} |"
+
+
+def _kind(annotation: Any) -> str:
+    """A type as people say it: ``text``, ``one of auto, cpu``, ``list of numbers``."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(inner[0])
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, inner)) if len(inner) > 1 else str(inner[0])
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys("null" if part is type(None) else _kind(part) for part in inner))
+    if origin in (list, tuple):
+        return "list of " + " and ".join(dict.fromkeys(_kind(part) for part in inner if part is not Ellipsis))
+    if origin is dict or annotation is dict:
+        return "mapping"
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", Any: "anything"}
+    return words.get(annotation) or getattr(annotation, "__name__", str(annotation))
 
 
 def _cell(text: str) -> str:

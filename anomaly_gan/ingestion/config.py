@@ -33,22 +33,25 @@ FormatName = Annotated[str, AfterValidator(_known)]
 class IngestConfig(LabelledReadingConfig):
     """Where the photographs and labels lie, and how they are read (:class:`LabelledReadingConfig`).
 
-    ``root``: the folder, or a COCO JSON file. ``images``: the folder of the photographs, where the labels name them
-    otherwise. ``object``: the one to read, of several in a published set. ``mask_name``: how masks are called, as
-    ``{stem}_label.bmp``. ``labels``: old=new names of categories (``ingest.labels``). ``boxes``: labels that are boxes
-    alone are filled where the set has no other (``auto``), always (``fill``) or never. ``unlabelled: sound``:
-    photographs without any label are sound. ``run_order``: how run lengths of a CSV run.
+    ``root``: the folder, or a COCO JSON file. ``format``: of the labels; ``auto`` recognises it. ``images``: the folder
+    of the photographs, where the labels name them otherwise. ``object``: the one to read, of several in a published
+    set. ``mask_name``: how masks are called, as ``{stem}_label.bmp``. ``labels``: old=new names of categories
+    (``ingest.labels``). ``boxes``: labels that are boxes alone are filled where the set has no other (``auto``), always
+    (``fill``) or never. ``unlabelled: sound``: photographs without any label are sound. ``run_order``: how run lengths
+    of a CSV run.
 
     ``groups``: CSV with the columns ``file``, ``group_column``, and, where wanted, ``category`` (the key is then
-    category/file) and ``fold``; or ``group_regex``, searched in the file's name (``group_on: path``: in its path below
-    the root), whose group 1 (or ``group``) names the object; or neither: every photograph is an object of its own.
-    ``fold``: the fold that is the test split; None: about ``test_share`` of the groups of every category, by hash.
-    ``categories``: keep only these. ``normal``: folder names that mean "no defect". ``max_bad``: the share of refused
-    records still borne. ``line_width``: pixels; None refuses drawn lines. ``split: images`` deals out photographs, not
-    objects: the usual random split, which leaks; only to measure by how much. Its ``fold`` is one of four by hash of
-    the file name. ``objects``: at most so many objects with a defect of each category stay in the training split; of
-    the others the photographs with a defect are left out, sound ones stay, and so does the test split. ``draw``: which
-    ones stay, another number drawing others; needs ``objects``.
+    category/file) and ``fold``. ``group_column``: the one that names the object. ``group_regex``: in the place of a
+    table, searched in the file's name; its group 1 (or ``group``) names the object. With neither, every photograph is
+    an object of its own. ``group_on: path``: the expression is searched in the path below the root. ``fold``: the fold
+    that is the test split; None: none, a share by hash. ``test_share``: of the groups of every category, where no fold
+    is named. ``categories``: keep only these. ``normal``: folder names that mean "no defect". ``max_bad``: the share of
+    refused records still borne. ``strict``: masks with grey edges and look-alike labels are refused. ``line_width``:
+    pixels; None refuses drawn lines. ``split: images``: deals out photographs, not objects: the usual random split,
+    which leaks; only to measure by how much. Its fold is one of four by hash of the file name. ``objects``: at most so
+    many objects with a defect of each category stay in the training split; of the others the photographs with a defect
+    are left out, sound ones stay, and so does the test split. ``draw``: which ones stay, another number drawing others;
+    needs ``objects``.
     """
 
     root: Place

@@ -71,6 +71,8 @@ def paths(section: type[BaseModel], prefix: str) -> list[str]:
 def test_every_field_of_a_run_stands_on_the_page(hook: ModuleType) -> None:
     page = hook.configuration()
     assert [path for path in paths(RunConfig, "") if f"| `{path}` |" not in page] == []
+    without = re.findall(r"^\| `(\S+)` \|[^\n]*\|  \|$", page, re.MULTILINE)
+    assert without == [], "fields of which nothing is said"
     for title in hook.OTHERS:
         assert f"### {title}\n" in page
 

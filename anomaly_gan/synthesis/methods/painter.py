@@ -16,8 +16,8 @@ class PainterConfig(Config):
     ``conditional``: told the category, by one mask channel each. ``noise``: told severity and two maps of noise.
     ``painting``: its output is the photograph (``image``), is added to it (``residual``), lies over it with its own
     opacity (``layered``), or lies over a real defect warped to the mask (``exemplar``). ``composite``: pasted under
-    the mask grown by ``support_px`` pixels, so that every pixel further away stays the photograph's. ``dropout``:
-    pix2pix's noise, kept while painting.
+    the mask, so that every pixel further away stays the photograph's. ``support_px``: pixels around the mask that may
+    change with it. ``dropout``: pix2pix's noise, kept while painting.
     """
 
     conditional: bool = True

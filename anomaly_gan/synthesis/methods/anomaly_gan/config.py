@@ -13,8 +13,11 @@ class AnomalyGanConfig(PaintedConfig):
     """Of ``anomaly_gan`` and, with the paper's values in place of the defaults (``presets``), ``anomaly_gan_paper``.
 
     ``local_size`` and ``aware_size``: pixels of the crop that the local discriminator and the abnormal aware network
-    see; ``masked_local``: with everything outside the mask black. ``inside``: weight of a cycle error inside the mask
-    against one outside.
+    see; ``masked_local``: with everything outside the mask black. ``features``: channels of the discriminators' first
+    layer. ``aware_width``: channels of the abnormal aware network's first layer. ``aware_steps``: of its own training,
+    before. ``lambda_1``: weight of D2's adversarial loss. ``inside``: weight of a cycle error inside the
+    mask against one outside. ``aware``: weight of the abnormal aware loss. ``mismatch``: weight of real pictures with
+    other masks, which count as fakes. ``paired``: weight of repainting real defects that were painted out.
     """
 
     painter: PainterConfig = PainterConfig()
