@@ -77,7 +77,8 @@ def command_line() -> str:
 
 
 def _verbs(command: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, child in command.commands.items():
+    for name in command.list_commands(None):  # as ``--help`` lists them
+        child = command.commands[name]
         if hasattr(child, "commands"):
             yield from _verbs(child, f"{prefix}{name} ")
         else:

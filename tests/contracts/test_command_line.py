@@ -33,11 +33,15 @@ VERBS = {
 }
 
 
-def test_every_verb_names_its_time_and_no_other_is_named():
+def test_the_first_screen_of_every_help_names_its_time_and_an_example():
     assert set(TIMES) == set(VERBS)
     for verb, command in VERBS.items():
-        words = "".join(command.get_help(typer.Context(command)).split())  # lines break at hyphens too
+        screen = command.get_help(typer.Context(command, info_name=f"anomaly-gan {verb}", terminal_width=80)).split(
+            "\n"
+        )
+        words = "".join("".join(screen[:24]).split())  # lines break at hyphens too
         assert "".join(f"Takes: {TIMES[verb]}".split()) in words, verb
+        assert any(line.strip().startswith(f"$ anomaly-gan {verb}") for line in screen[:24]), verb
 
 
 def test_the_main_verbs_come_first_in_whole_sentences():
