@@ -142,7 +142,7 @@ class DetectConfig(Config):
 
 
 class CompareConfig(Config):
-    """Arms × detectors × seeds: all cells of a detector train the same way, and all cells are judged on the same real
+    """Arms × detectors × seeds: all cells of a detector train the same way, and all cells are tested on the same real
     photographs.
 
     ``detectors`` names rows of the table of detectors, the headline's first; none stands for the one of ``detect``.

@@ -42,7 +42,7 @@ class PlaceConfig(Config):
     places a slightly better likelihood in sum, 8 put masks where it looked more like real places in six of seven."""
 
     snap: bool = True
-    """Fixed shapes go onto seats: places that look like those that experts marked on other photographs."""
+    """Fixed shapes go where the photograph looks as it does at the places that experts marked on other photographs."""
     regions: Place | None = None
     """Folder of legal and illegal regions (``placement.regions``); ``embedded:`` names the embedded data folder."""
     background: Literal["none", "dark", "bright"] = "none"
