@@ -8,11 +8,7 @@ from typing import Any
 KEYS: dict[str, dict[str, str]] = {
     "DetectConfig": {"warm_start": "pretrained_heads"},
     "ExportConfig": {"opinion": "outliers"},
-    "GateConfig": {
-        "certificate": "label_check",
-        "certificate_gap": "label_iou_gap",
-        "min_certificate": "min_label_iou",
-    },
+    "GateConfig": {"certificate": "label_check"},
     "FeatureDriftConfig": {"moments": "snapshots"},
     "PoolConfig": {"judge": "plausibility"},
     "RunConfig": {"certify": "label_check", "opinion": "one_class_filter"},
@@ -20,8 +16,12 @@ KEYS: dict[str, dict[str, str]] = {
 """Section's class -> what a key of it was called before -> its name."""
 GONE: dict[str, dict[str, object]] = {
     "AdversarialConfig": {"input_noise": 0.0},
+    "CategoryRules": {"break_parts": None},
     "DenseConfig": {"focus": 0.0, "bank_order": "rarest", "bank_from": 0.0, "bank_until": 1.0},
+    "GateConfig": {"certificate_gap": 0.05, "min_certificate": 0.05},
     "LiftConfig": {"keep_banks": False},
+    "OneClassFilterConfig": {"found_by": 1, "blamed_by": 1},
+    "PlausibilityConfig": {"least_score": 0.0},
 }
 """Section's class -> a key that is no more -> its value in every file that wrote it down without having chosen it."""
 EXEMPLAR = {"examples": "exemplar"}

@@ -18,7 +18,8 @@ class ReportConfig(Config):
     )
     categories: int = Field(12, ge=1, le=100, description="categories shown in pictures; tables name all of them")
     jpeg_quality: ClassVar[int] = 92
-    picture_megabytes: float = Field(6.0, gt=0, le=9, description="further pictures are left out, and counted")
+    picture_megabytes: ClassVar[float] = 6.0
+    """Further pictures are left out, and counted."""
     photograph_megabytes: float = Field(
         3.0, ge=0, le=9, description="whole photographs that open at a click; further ones are named by their file"
     )

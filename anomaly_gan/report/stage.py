@@ -57,7 +57,7 @@ def run(config: ReportConfig, context: Context, out: Path, note: str = "") -> di
     if len(page) > LARGEST_BYTES:
         raise CheckFailed(
             f"{out / 'report.html'}: would be {len(page)} bytes, more than {LARGEST_BYTES}; "
-            "lower report.picture_megabytes or report.rows"
+            "lower report.photograph_megabytes or report.rows"
         )
     write_text(out / "report.html", page.decode("utf-8"))
     write_json(out / FILE, build_verdict(found).to_json())

@@ -69,7 +69,7 @@ class PoolConfig(Config):
     """An element grows (> 0) or is thinned (< 0) by a share of its area, uniform between these."""
     break_chance: Share = 0.0
     """Share of the elements that are broken in 2 to ``break_parts`` parts."""
-    break_parts: int = Field(3, ge=2)
+    break_parts: ClassVar[int] = 3
     break_gap_px: ClassVar[float] = 2.5
     """Width of the gaps between the parts."""
     keep_at_border: ClassVar[bool] = True
@@ -142,7 +142,7 @@ class PoolConfig(Config):
             elastic=given.get("elastic", self.elastic),
             grow=given.get("grow", self.grow),
             break_chance=given.get("break_chance", self.break_chance),
-            break_parts=given.get("break_parts", self.break_parts),
+            break_parts=self.break_parts,
             break_gap_px=self.break_gap_px,
             max_area_share=given.get("max_area_share", self.max_area_share),
             min_area_px=self.min_area_px,

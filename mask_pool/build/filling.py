@@ -69,9 +69,7 @@ def most_plausible(
         InputError: no element fits any of the normals tried, or a photograph cannot be read.
     """
     best: tuple[tuple[float, float], Item, list[Plausibility]] | None = None
-    for attempt in range(ROUNDS * model.config.candidates):
-        if best is not None and attempt % model.config.candidates == 0 and best[0][0] >= model.config.least_score:
-            break
+    for attempt in range(model.config.candidates):
         item = builder.item(index, attempt)
         gray = read_record(train, item.normal, gray=True)
         rated = [model.score(gray, placed.full_mask(*gray.shape), builder.category) for placed in item.placed]

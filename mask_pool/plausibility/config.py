@@ -21,8 +21,6 @@ class PlausibilityConfig(Config):
     """Rate candidates while the pool is filled, and before experts see them."""
     candidates: int = Field(4, ge=1, le=64)
     """Candidates made for one item of the pool, of which the most plausible is taken; 1 takes what comes."""
-    least_score: float = Field(0.0, ge=0.0, le=10.0)
-    """An item is made anew while all its candidates score less than this (0 to 10)."""
     calibrate: ClassVar[bool] = True
     """Calibrate against the experts' scores, where there are any."""
     shape_weight: ClassVar[Weight] = 1.0

@@ -101,7 +101,6 @@ class CategoryRules(Config):
     elastic: Annotated[float, Field(ge=0.0, le=0.3)] | None = None
     grow: tuple[Growth, Growth] | None = None
     break_chance: Share | None = None
-    break_parts: Annotated[int, Field(ge=2)] | None = None
     max_area_share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
 
     @model_validator(mode="after")

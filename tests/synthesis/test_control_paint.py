@@ -278,7 +278,9 @@ def test_without_controls_a_generation_has_none():
 
 def test_the_card_measures_every_control_and_the_report_shows_it(small_run, trainings, tmp_path, monkeypatch):
     inputs = {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")}
-    config = CardConfig(masks=2, levels=3, most_crops=6, draws=100, sheet_rows=2)
+    monkeypatch.setattr(CardConfig, "most_crops", 6)
+    monkeypatch.setattr(CardConfig, "sheet_rows", 2)
+    config = CardConfig(masks=2, levels=3, draws=100)
     monkeypatch.setattr(
         module,
         "embedded_backbone",

@@ -142,7 +142,8 @@ def test_budget_and_plateau_are_in_the_records_and_no_time_is(small_run, tmp_pat
 
     monkeypatch.setattr(loop, "train_step", slow)
     monkeypatch.setattr(train, "embedded_backbone", lambda device: TOY)
-    config = TrainConfig(steps=50, time_budget="5s", early_stop=9, early_stop_every=1, early_stop_windows=8, **TINY)
+    monkeypatch.setattr(TrainConfig, "early_stop_windows", 8)
+    config = TrainConfig(steps=50, time_budget="5s", early_stop=9, early_stop_every=1, **TINY)
     run_stage(
         "train@anomaly_gan",
         lambda *given: train.run(*given, clock=lambda: now[0]),

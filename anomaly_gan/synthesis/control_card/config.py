@@ -26,9 +26,10 @@ class CardConfig(Config):
     """A pixel counts as changed above so many grey levels."""
     crop_margin: ClassVar[float] = 0.5
     """Surroundings of a crop for the classifier, as in the gate."""
-    most_crops: int = Field(150, ge=4, description="most real crops per category and split for the classifier")
+    most_crops: ClassVar[int] = 150
+    """Most real crops per category and split for the classifier."""
     draws: int = Field(1000, ge=100, description="bootstrap draws behind each interval")
-    sheet_rows: int = Field(6, ge=1)
+    sheet_rows: ClassVar[int] = 6
     threads: int = Field(0, ge=0)
 
     @field_validator("exposures")

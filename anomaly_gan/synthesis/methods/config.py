@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
@@ -75,7 +75,8 @@ class TrainConfig(Config):
     time_budget: TimeLimit = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
     early_stop: int = Field(0, ge=0, description="evaluations without a better crop-KID after which to stop; 0: never")
     early_stop_every: int = Field(200, ge=1, description="steps between evaluations")
-    early_stop_windows: int = Field(64, ge=8, description="windows painted at each evaluation")
+    early_stop_windows: ClassVar[int] = 64
+    """Windows painted at each evaluation."""
     devices: int = Field(1, ge=1, description="processes, each on a device of its own, that share every batch")
     pretrain_steps: int = Field(
         0,

@@ -59,9 +59,9 @@ class CvgadConfig(CodeConfig):
     weight_negative: float = Field(1.0, ge=0)
     penalty: ClassVar[float] = 10.0
     negative_distance: ClassVar[float] = 1.25
-    negative_margin: float = Field(1.0, ge=0)
+    negative_margin: ClassVar[float] = 1.0
     negative_after: int = Field(2, ge=0)
-    negative_below: float | None = None
+    negative_below: ClassVar[float | None] = None
     literal: CvgadReadings = CvgadReadings()
 
     @classmethod

@@ -60,7 +60,7 @@ class PatchMemoryConfig(PatchesConfig):
     candidates: int = Field(100_000, ge=2)
     memory: int = Field(4000, ge=1)
     choice: ClassVar[Literal["k_centre", "random"]] = "k_centre"
-    projection: int = Field(48, ge=0)
+    projection: ClassVar[int] = 48
     scaling: ClassVar[Literal["none", "deviation", "white"]] = "none"
     position: ClassVar[float] = 1.0
 
@@ -78,7 +78,7 @@ class PadimConfig(PatchesConfig):
 
     illumination: ClassVar[Literal["none", "global", "shade", "local"]] = "global"
     features: int = Field(200, ge=0)
-    ridge: float = Field(0.1, gt=0)
+    ridge: ClassVar[float] = 0.1
     places: tuple[Literal["position", "row", "anywhere"], ...] = Field(("position", "row"), min_length=1)
 
 

@@ -15,7 +15,7 @@ class AdversarialConfig(CodeConfig):
     ``size``: a power of two. ``width``: channels of the first layer, doubled where the image is halved. ``latent``:
     entries of the latent vector (GANomaly) or of the discriminator's features. ``lr``, ``beta``: of Adam, for both
     nets. ``adversarial``, ``contextual``: weights of fooling the discriminator and of the L1 reconstruction error.
-    ``reinitialise_below``: the discriminator starts anew when its loss falls below; 0: never.
+    ``reinitialise_below``: the discriminator starts anew when its loss falls below.
     ``epochs``: 15, and 25 in the parent's CIFAR-10 script.
     """
 
@@ -27,7 +27,7 @@ class AdversarialConfig(CodeConfig):
     beta: float = Field(0.5, ge=0, lt=1)
     adversarial: float = Field(1.0, ge=0)
     contextual: ClassVar[float] = 50.0
-    reinitialise_below: float = Field(1e-5, ge=0)
+    reinitialise_below: ClassVar[float] = 1e-5
 
     @model_validator(mode="after")
     def _halves_down_to_four(self) -> Self:
@@ -50,8 +50,8 @@ class SkipGanomalyConfig(AdversarialConfig):
     ``feature_share``: of the score; the rest is the reconstruction error."""
 
     features: float = Field(1.0, ge=0)
-    features_in_discriminator: bool = True
-    feature_share: float = Field(0.1, ge=0, le=1)
+    features_in_discriminator: ClassVar[bool] = True
+    feature_share: ClassVar[float] = 0.1
 
 
 class SkipGanomalyPpConfig(SkipGanomalyConfig):
@@ -62,6 +62,6 @@ class SkipGanomalyPpConfig(SkipGanomalyConfig):
     FULL: ClassVar[dict[str, object]] = {"width": 32}
 
     rates: ClassVar[tuple[int, ...]] = (1, 2, 3)
-    image_pooling: bool = True
+    image_pooling: ClassVar[bool] = True
     residual: ClassVar[bool] = True
     skips: bool = True

@@ -57,10 +57,10 @@ class OneClassStageConfig(Config):
 class OneClassFilterConfig(Config):
     """When a synthetic photograph is an outlier.
 
-    Its defect must be found unusual by at least ``found_by`` detectors, and its background by fewer than
-    ``blamed_by``. A defect is unusual where the map's greatest value in the mask exceeds what ``against`` says:
-    ``same_mask``: the values in the very same mask on held-out normals, at the false-alarm rate asked for;
-    ``whole_map``: the threshold for the greatest value of a whole map, which few small defects exceed.
+    A detector must find its defect unusual, and none its background. A defect is unusual where the map's greatest
+    value in the mask exceeds what ``against`` says: ``same_mask``: the values in the very same mask on held-out
+    normals, at the false-alarm rate asked for; ``whole_map``: the threshold for the greatest value of a whole map,
+    which few small defects exceed.
     A detector without a map goes by the score of the whole photograph. The mask is grown by ``grow`` of the
     detector's side to find the defect; what lies farther than ``halo`` of the side from it is background. Between the
     two nothing is found: patch features see some of the defect from there.
@@ -74,8 +74,6 @@ class OneClassFilterConfig(Config):
     grow: ClassVar[float] = 0.0625
     halo: ClassVar[float] = 0.15
     margin: ClassVar[float] = 0.25
-    found_by: int = Field(1, ge=1)
-    blamed_by: int = Field(1, ge=1)
     batch: int = Field(64, ge=1)
     normals: int = Field(400, ge=20)
     """Most held-out normals that ``same_mask`` compares with."""

@@ -69,7 +69,7 @@ def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, 
     held_out = part_normals(ingest, read_setting(folder, "held_out"), context.seed).held_out
     sets = {"synthetic": made, "real_defects": labelled(train), "held_out_normals": borrowed(ingest, held_out, made)}
     findings = compare_sets(sets, models, ingest, held_out, config, context.deadline)
-    why = [reasons(item, config.found_by, config.blamed_by) for item in findings["synthetic"]]
+    why = [reasons(item) for item in findings["synthetic"]]
     lines = [_line(subject, item, found) for subject, item, found in zip(made, findings["synthetic"], why, strict=True)]
     write_text(
         out / "outliers.jsonl", "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
@@ -260,7 +260,7 @@ def shares(
     """Counts and shares of outliers, over all and by category."""
 
     def row(places: list[int]) -> dict[str, object]:
-        why = [reasons(findings[i], config.found_by, config.blamed_by) for i in places]
+        why = [reasons(findings[i]) for i in places]
         count = len(places)
         told = [i for i in places if any(item.background_unusual is not None for item in findings[i].values())]
         return {

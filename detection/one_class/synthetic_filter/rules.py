@@ -102,12 +102,12 @@ def compare_score(score: float, level: Level) -> Finding:
     return Finding(float(score), bool(score > level.threshold), level.threshold)
 
 
-def reasons(findings: Mapping[str, Finding], found_by: int = 1, blamed_by: int = 1) -> list[str]:
-    """Why the photograph is an outlier, empty where it is not: too few detectors find the defect unusual, or enough
-    of them find a background unusual that was not before."""
-    found = sum(item.defect_unusual for item in findings.values())
-    blamed = sum(bool(item.background_unusual) for item in findings.values())
-    return ([DEFECT] if found < min(found_by, len(findings)) else []) + ([BACKGROUND] if blamed >= blamed_by else [])
+def reasons(findings: Mapping[str, Finding]) -> list[str]:
+    """Why the photograph is an outlier, empty where it is not: no detector finds the defect unusual, or one finds a
+    background unusual that was not before."""
+    missed = findings and not any(item.defect_unusual for item in findings.values())
+    blamed = any(item.background_unusual for item in findings.values())
+    return ([DEFECT] if missed else []) + ([BACKGROUND] if blamed else [])
 
 
 def grown(mask_01: np.ndarray, size: int, share: float) -> tuple[np.ndarray, int]:

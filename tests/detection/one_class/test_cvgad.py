@@ -8,6 +8,7 @@ from scipy.ndimage import uniform_filter
 
 from anomaly_gan.engine.loop import Schedule, fit, make_fabric
 from anomaly_gan.engine.task import frozen
+from detection.one_class.configs.cvgad import CvgadConfig
 from detection.one_class.interface import Normals, score_all
 from detection.one_class.methods import cvgad_losses as terms
 from detection.one_class.methods.cvgad import RECENT, Cvgad, CvgadTask, Gate, outlying_codes
@@ -190,9 +191,11 @@ def test_the_gate_opens_below_the_median_once_enough_was_seen():
     assert Gate(2.0).opens(torch.tensor(1.9), after=0) and not Gate(2.0).opens(torch.tensor(2.1), after=0)
 
 
-def test_a_shut_gate_moves_no_weight_and_an_open_one_no_running_statistic(tmp_path):
+def test_a_shut_gate_moves_no_weight_and_an_open_one_no_running_statistic(monkeypatch):
+    monkeypatch.setattr(CvgadConfig, "negative_margin", 50.0)
     for threshold, moves in ((-1e9, False), (1e9, True)):
-        detector = small(negative_below=threshold, negative_margin=50.0)
+        monkeypatch.setattr(CvgadConfig, "negative_below", threshold)
+        detector = small()
         task = task_of(detector)
         negative = next(update for update in task.updates() if update.name == "negative")
         step = task.forward(pictures(8))

@@ -19,7 +19,7 @@ from detection.one_class.registry import one_class
 from detection.one_class.training import build_detector, load_state, state_of
 
 TINY: dict[str, dict[str, Any]] = {
-    "patch_memory": {"size": 64, "at_least": 64, "layers": (3,), "candidates": 400, "memory": 60, "projection": 8},
+    "patch_memory": {"size": 64, "at_least": 64, "layers": (3,), "candidates": 400, "memory": 60},
     "padim": {"size": 64, "at_least": 64, "layers": (3,), "features": 12},
     "knn": {"size": 64, "at_least": 64, "layers": (3,)},
     "oc_svm": {"size": 64, "at_least": 64, "layers": (3,)},

@@ -94,10 +94,7 @@ def test_one_detector_is_enough_to_find_and_enough_to_blame():
     blaming = Finding(2.0, True, 1.0, 3.0, True, True)
     assert reasons({"a": missed, "b": found}) == []
     assert reasons({"a": missed, "b": missed}) == [DEFECT]
-    assert reasons({"a": missed, "b": found}, found_by=2) == [DEFECT]
-    assert reasons({"a": found}, found_by=2) == []  # a single detector cannot be asked for two
     assert reasons({"a": found, "b": blaming}) == [BACKGROUND]
-    assert reasons({"a": found, "b": blaming}, blamed_by=2) == []
 
 
 @pytest.mark.parametrize("shape", [(300, 500), (16, 16), (5, 9), (1, 400)])

@@ -10,6 +10,7 @@ from torch import nn
 
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.engine.loop import make_fabric
+from detection.one_class.configs.skip_ganomaly import AdversarialConfig, SkipGanomalyConfig
 from detection.one_class.interface import PublishedScoring, score_all
 from detection.one_class.methods.ganomaly import GanomalyTask
 from detection.one_class.methods.ganomaly_nets import FeatureDiscriminator, SkipUNet, batch_statistics
@@ -134,8 +135,9 @@ def test_published_scores_depend_on_neighbours_and_honest_ones_do_not(name):
     torch.testing.assert_close(score_all(detector, torch.cat([first, others])).image[:8], one, rtol=1e-5, atol=1e-5)
 
 
-def test_standardised_score_of_the_normals(tmp_path: Path):
-    detector = tiny("skip_ganomaly", feature_share=0.0)
+def test_standardised_score_of_the_normals(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(SkipGanomalyConfig, "feature_share", 0.0)
+    detector = tiny("skip_ganomaly")
     normals = images(32)
     train_detector(detector, normals, make_fabric("cpu"), tmp_path, seed=1)
     scores = score_all(detector, normals).image
@@ -144,9 +146,10 @@ def test_standardised_score_of_the_normals(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["skip_ganomaly_pp", "ganomaly"])
-def test_a_discriminator_that_has_won_starts_anew(name):
+def test_a_discriminator_that_has_won_starts_anew(name, monkeypatch):
     for threshold, anew in ((1e-5, False), (1e9, True)):
-        detector = tiny(name, reinitialise_below=threshold)
+        monkeypatch.setattr(AdversarialConfig, "reinitialise_below", threshold)
+        detector = tiny(name)
         task = next(iter(detector.phases())).task()
         assert isinstance(task, SkipTask | GanomalyTask)
         task.after_step(0)  # before any step there is no loss to judge by
@@ -161,9 +164,10 @@ def test_a_discriminator_that_has_won_starts_anew(name):
         assert torch.equal(before[0].weight, weight) != anew
 
 
-def test_discriminator_lowers_the_feature_distance_only_where_asked():
+def test_discriminator_lowers_the_feature_distance_only_where_asked(monkeypatch):
     for both in (True, False):
-        task = next(iter(tiny("skip_ganomaly", features_in_discriminator=both).phases())).task()
+        monkeypatch.setattr(SkipGanomalyConfig, "features_in_discriminator", both)
+        task = next(iter(tiny("skip_ganomaly").phases())).task()
         generator, discriminator = task.updates()
         passed = task.forward(images(8))
         assert set(generator.losses(passed)) == {"adversarial", "contextual", "features"}
