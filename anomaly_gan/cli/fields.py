@@ -51,6 +51,8 @@ SECTIONS = {
 }
 """Verb -> the section that its ``--set`` changes (``one-class train``: besides its detector's); the others with
 ``--set`` take ``OF_ALL`` alone."""
+WITHOUT_CHANCE = frozenset({"detect predict", "one-class score", "one-class evaluate", "one-class recalibrate"})
+"""Verbs that draw nothing, and so take no seed."""
 OLD_NAMES = {"generate": {"category": "categories"}}
 """Verb -> an option of before -> the field that it is."""
 ADDRESS = {"--address": "--engine=ray:{}"}
@@ -105,7 +107,8 @@ class Verb(TyperCommand):
         if not any("--set" in one.opts for one in self.params):
             return []
         declared = {one.name for one in self.params}
-        names = dict.fromkeys((*OF_ALL, *_fields(self.verb), *OLD_NAMES.get(self.verb, {})))
+        of_all = OF_ALL[1:] if self.verb in WITHOUT_CHANCE else OF_ALL
+        names = dict.fromkeys((*of_all, *_fields(self.verb), *OLD_NAMES.get(self.verb, {})))
         return [f"--{name.replace('_', '-')}" for name in names if name not in declared]
 
     def examples(self) -> list[str]:

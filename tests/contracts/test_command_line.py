@@ -203,3 +203,5 @@ def test_a_field_given_as_an_option_is_checked_as_the_field_is(tmp_path):
 def test_help_lists_the_fields_that_are_options():
     words = VERBS["ingest"].get_help(typer.Context(VERBS["ingest"]))
     assert "--line-width" in words and "--seed" in words and "--groups" in words
+    words = VERBS["one-class score"].get_help(typer.Context(VERBS["one-class score"]))
+    assert "--colour" in words and "--device" in words and "--seed" not in words
