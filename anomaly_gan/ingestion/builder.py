@@ -38,6 +38,7 @@ from .splits import (
 STOPS = frozenset({"A4", "A5", "B14", "B15", "B16"})
 """Faults of one photograph that say how the whole source must be read."""
 LONGEST_LABEL = 100
+NOT_ASKED = "category not asked for"
 
 
 class Intake:
@@ -83,7 +84,7 @@ class Intake:
             InputError: a fault that stops the whole stage (``STOPS``).
         """
         if not self._asked_for(item):
-            self.ledger.skip(item.file, "category not asked for")
+            self.ledger.skip(item.file, NOT_ASKED)
             return
         notes = Notes()
         try:
@@ -94,7 +95,7 @@ class Intake:
             self.ledger.reject(item.file, error)
             return
         if entry is None:
-            self.ledger.skip(item.file, "category not asked for")
+            self.ledger.skip(item.file, NOT_ASKED)
             return
         self.accepted.append(entry)
         self.checks.take(item.file, item.categories[0] if item.by_folder and item.categories else "", notes)

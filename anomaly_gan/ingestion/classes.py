@@ -30,6 +30,8 @@ from .ledger import printable
 IGNORE, GROUND, FOLDER = "ignore", "background", "*"
 IGNORED = frozenset({"ignore", "__ignore__", "_ignore_", "void", "unlabeled", "unlabelled", "don't care", "dontcare"})
 GROUNDS = frozenset({"background", "_background_", "__background__", "bg", "ground"})
+SOUND = frozenset({"good", "ok", "normal", "sound", "no_defect"})
+"""Names of classes of masks that are no defects either."""
 BESIDE = ("labelmap.txt", "class_dict.csv", "_classes.csv", "class_names.txt", "classes.yaml", "classes.json")
 """Names of files that tell the classes, where they lie in the source."""
 LISTS = ("classes.txt", "labels.txt")
@@ -94,7 +96,8 @@ def of_file(path: Path) -> ClassMap:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), "MISSING", "the file of classes cannot be read", "check the path") from error
+        remedy = "check the path, or write pairs: --classes 255=crack"
+        raise InputError(str(path), "MISSING", "the file of classes cannot be read", remedy) from error
     if path.suffix.lower() == ".csv":
         return _of_table(path, text)
     if path.suffix.lower() in {".yaml", ".yml", ".json"}:
@@ -168,7 +171,7 @@ def _of_pairs(where: str, pairs: Iterable[Iterable[str]]) -> ClassMap:
 def _plain(raw: str) -> str:
     name = raw.strip().strip("'\"").strip()
     folded = name.casefold()
-    return IGNORE if folded in IGNORED else GROUND if folded in GROUNDS else name
+    return IGNORE if folded in IGNORED else GROUND if folded in GROUNDS | SOUND else name
 
 
 def _unclear(where: str, reason: str) -> InputError:

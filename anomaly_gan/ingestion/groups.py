@@ -12,6 +12,8 @@ from ..core.errors import ConfigError, InputError
 from ..core.tables import plain
 from .ledger import refuse
 
+ABSOLUTE = re.compile(r"([A-Za-z]:)?/")
+
 
 @dataclass(frozen=True)
 class GroupRow:
@@ -57,7 +59,8 @@ class Grouping:
     def _row(self, file: str) -> GroupRow:
         assert self.rows is not None
         path = PurePosixPath(file)
-        for key in (file, "/".join(path.parts[-2:]), path.name):
+        keys = (file, "/".join(path.parts[-2:]), path.name)
+        for key in (*keys, *(key.removesuffix(path.suffix) for key in keys)):
             if key in self.rows:
                 self.used.add(key)
                 return self.rows[key]
@@ -88,6 +91,8 @@ def read_grouping(
 
 def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupRow]:
     try:
+        if table.read_bytes().startswith(b"PK\x03\x04"):
+            raise InputError(str(table), "C13", "is an Excel workbook, not CSV", "save it as CSV (UTF-8)")
         text = table.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
@@ -95,8 +100,11 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(str(table), "C13", "the groups file is not UTF-8", "save it as UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text))
-    names = reader.fieldnames or []
+    head = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=head.count))
+    names = [name.strip().casefold() for name in reader.fieldnames or []]
+    reader.fieldnames = names
+    column = column.strip().casefold()
     for needed in ("file", column, *(("fold",) if fold_needed else ())):
         if needed not in names:
             raise InputError(
@@ -107,10 +115,13 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
             )
     rows: dict[str, GroupRow] = {}
     for line, cells in enumerate(reader, start=2):
-        row = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+        row = {name: plain(cell).strip() if isinstance(cell, str) else cell for name, cell in cells.items()}
         if not row["file"] or not row[column]:
             raise InputError(f"{table}[line {line}]", "E3", f"file or {column} is empty", "fill it in")
-        key = f"{row['category']}/{row['file']}" if row.get("category") else row["file"].replace("\\", "/")
+        told = row["file"].replace("\\", "/")
+        key = f"{row['category']}/{told}" if row.get("category") else told
+        if ABSOLUTE.match(told):  # of another machine: its last two parts say which photograph
+            key = "/".join(told.split("/")[-2:])
         entry = GroupRow(row[column].strip(), _fold(table, line, row["fold"]) if fold_needed else None)
         if rows.setdefault(key, entry) != entry:
             raise InputError(f"{table}[line {line}]", "E3", f"{key} stands twice, with different groups", "remove one")

@@ -58,7 +58,8 @@ def read_labels(told: str | None) -> LabelMap:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), "MISSING", "the file of labels cannot be read", "check the path") from error
+        remedy = "check the path, or write pairs: --labels OLD=NEW"
+        raise InputError(str(path), "MISSING", "the file of labels cannot be read", remedy) from error
     if path.suffix.lower() == ".csv":
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
         if any(len(row) != 2 for row in rows):

@@ -20,7 +20,7 @@ from ..core.progress import track
 from ..core.resources import expand
 from ..core.stage import Context
 from ..core.time_budget import TimeBudget, TimeUp
-from .builder import Intake
+from .builder import NOT_ASKED, Intake
 from .classes import read_classes
 from .config import IngestConfig
 from .depth import Depth, find_depth
@@ -181,8 +181,11 @@ def _stop_at_too_many(config: IngestConfig, root: Path, ledger: Ledger) -> None:
     if ledger.found == 0:
         raise InputError(str(root), "MISSING", "holds no photographs", "check the path")
     if ledger.accepted == 0:
-        why = f"the first: {bad[0]['message']}" if bad else "all were skipped; check `categories`"
-        raise InputError(str(root), "MAX-BAD", f"none of {ledger.found} records can be used; {why}")
+        skipped = ledger.counts()["skipped"]
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in skipped.items())
+        why = f"the first: {bad[0]['message']}" if bad else f"all were skipped: {reasons}"
+        remedy = "check `categories`" if NOT_ASKED in skipped else "check --format" if not bad else ""
+        raise InputError(str(root), "MAX-BAD", f"none of {ledger.found} records can be used; {why}", remedy)
     if len(bad) > config.max_bad * ledger.found:
         codes = ", ".join(f"{code} {count}" for code, count in ledger.counts()["rejected"].items())
         raise InputError(

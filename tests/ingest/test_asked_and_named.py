@@ -200,6 +200,35 @@ def test_what_the_remedies_say_helps(tmp_path: Path) -> None:
     assert areas(renamed) == [AREA] * 3 and renamed.categories[0].name == "dent"
 
 
+GROUPS = {
+    "between semicolons": "file;group\n{n}.jpg;p{g}\n",
+    "capitals and blanks": "File , Group\n{n}.jpg , p{g}\n",
+    "paths of another machine": "file,group\nC:\\set\\images\\{n}.jpg,p{g}\n",
+    "without suffixes": "file\tgroup\nimages/{n}\tp{g}\n",
+}
+
+
+@pytest.mark.parametrize("form", GROUPS)
+def test_tables_of_groups_are_read_as_programs_write_them(form: str, tmp_path: Path) -> None:
+    pairs("images/{n}.jpg", "masks/{n}.png", black_masks=True)(tmp_path / "s")
+    header, row = GROUPS[form].splitlines(keepends=True)
+    count = len(list((tmp_path / "s/images").iterdir()))
+    put(tmp_path / "g.csv", header + "".join(row.format(n=n, g=n // 2) for n in range(count)))
+    found = ingest(tmp_path / "s", tmp_path / "out", groups=str(tmp_path / "g.csv"))
+    assert {image.group_id for image in found.images} == {f"p{n // 2}" for n in range(count)}
+
+
+def test_a_table_of_groups_that_is_none_is_named(tmp_path: Path) -> None:
+    pairs("images/{n}.jpg", "masks/{n}.png", black_masks=True)(tmp_path / "s")
+    put(tmp_path / "g.csv", "PK\x03\x04")
+    with pytest.raises(InputError, match=r"g\.csv: C13: is an Excel workbook, not CSV: save it as CSV"):
+        ingest(tmp_path / "s", tmp_path / "out", groups=str(tmp_path / "g.csv"))
+    with pytest.raises(InputError, match=r"MAX-BAD: .*all were skipped: no label file \(\d+\): check --format"):
+        ingest(tmp_path / "s", tmp_path / "out", format="labelme")
+    kept = ingest(tmp_path / "s", tmp_path / "kept", classes="0=good,255=crack")
+    assert [category.name for category in kept.categories] == ["crack"]
+
+
 def test_names_of_classes_are_read_or_the_fault_is_named(tmp_path: Path) -> None:
     yolo("images/{n}.jpg", "labels/{n}.TXT", SHARES, "mine.yaml")(tmp_path / "s")
     dataset = ingest(tmp_path / "s", tmp_path / "out")

@@ -20,6 +20,8 @@ COCO, MASKS = "export COCO", "save each mask as PNG, 0 and 255"
 OF_PROGRAMS = {
     ".ndjson": ("Labelbox's own export", COCO),
     ".jsonl": ("lines of JSON", COCO),
+    ".xlsx": ("an Excel workbook", "save it as CSV"),
+    ".xls": ("an Excel workbook", "save it as CSV"),
     ".parquet": ("a table of Parquet", COCO),
     ".tfrecord": ("TensorFlow records", COCO),
     ".record": ("TensorFlow records", COCO),
