@@ -154,9 +154,9 @@ def halves(dataset: Dataset, most: int, rng: np.random.Generator) -> tuple[set[s
     return sides
 
 
-def trials(real: Dataset, made: Dataset, config: GateConfig, count: int, most: int) -> Iterator[dict[str, Any]]:
-    """``count`` judgements: category -> the gate's result, each with other objects on either side."""
-    for trial in range(count):
+def trials(real: Dataset, made: Dataset, config: GateConfig, numbers: range, most: int) -> Iterator[dict[str, Any]]:
+    """A judgement a number: category -> the gate's result, each with other objects on either side."""
+    for trial in numbers:
         one, other = halves(real, most, rng_for(trial, "halves"))
         left = real.select(lambda image, one=one: image.group_id in one)
         right = made.select(lambda image, other=other: image.group_id in other)
@@ -170,7 +170,7 @@ def trials(real: Dataset, made: Dataset, config: GateConfig, count: int, most: i
 
 
 def calibrate(
-    real: Dataset, config: GateConfig, count: int, most: int, changes: Sequence[str], folder: Path
+    real: Dataset, config: GateConfig, numbers: range, most: int, changes: Sequence[str], folder: Path
 ) -> list[dict[str, Any]]:
     """One row a change and category: trials judged, failed, warned, and which metrics failed."""
     found = []
@@ -179,7 +179,7 @@ def calibrate(
         levels: dict[str, Counter[str]] = {category.name: Counter() for category in real.categories}
         blamed: dict[str, Counter[str]] = {category.name: Counter() for category in real.categories}
         sizes: dict[str, list[int]] = {category.name: [] for category in real.categories}
-        for result in trials(real, made, config, count, most):
+        for result in trials(real, made, config, numbers, most):
             for category, item in result.items():
                 levels[category][item.level] += 1
                 blamed[category].update(metric.name for metric in item.metrics.values() if metric.level == "fail")
@@ -207,6 +207,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of an ingested data set; default: a drawn population")
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial: to go on from an earlier call")
     parser.add_argument("--objects", type=int, default=10, help="most objects of a category on either side")
     parser.add_argument("--changes", nargs="+", default=list(CHANGES), choices=list(CHANGES))
     given = parser.parse_args(arguments)
@@ -216,7 +217,8 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         real = load_dataset(given.data) if given.data else draw_population(folder / "real")
-        rows = calibrate(real, GateConfig(), given.trials, given.objects, given.changes, folder)
+        numbers = range(given.first, given.first + given.trials)
+        rows = calibrate(real, GateConfig(), numbers, given.objects, given.changes, folder)
     for row in rows:
         sys.stdout.write(
             f"{row['change']:22} {row['category']:12} N {row['n']:3}  failed {row['failed']:4} of {row['judged']:4}  "

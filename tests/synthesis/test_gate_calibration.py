@@ -40,7 +40,7 @@ def test_real_against_real_never_fails_and_sixty_levels_do(calibration, tmp_path
     population = calibration.draw_population(tmp_path / "real", objects=20)
     config = GateConfig(method="copy_paste", repeats=6)
     rows = calibration.calibrate(
-        population, config, TRIALS, 10, ["none (A/A)", "60 levels brighter"], tmp_path / "made"
+        population, config, range(TRIALS), 10, ["none (A/A)", "60 levels brighter"], tmp_path / "made"
     )
     same, other = rows
     assert same["judged"] == other["judged"] == TRIALS and same["n"] >= config.judged_n
