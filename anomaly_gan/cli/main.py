@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from ..core.errors import GOES_ON, AnomalyGanError, EnvironmentFailure
+from ..core.errors import GOES_ON, AnomalyGanError, EnvironmentFailure, InputError
 from . import evaluate, runs, stages
 from .control import add_control
 from .detect import detect_app
@@ -96,7 +96,13 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(EnvironmentFailure.exit_code)
+    except RecursionError:
+        typer.echo("error: a file is nested too deeply to be read: it is damaged, or none of ours", err=True)
+        sys.exit(InputError.exit_code)
     except (MemoryError, RuntimeError, ImportError, SystemError) as error:
+        if "symlink loop" in str(error).lower():  # as Path.resolve says it
+            typer.echo(f"error: {error}: choose another folder", err=True)
+            sys.exit(InputError.exit_code)
         told = out_of_memory(error)
         if told is None:
             raise

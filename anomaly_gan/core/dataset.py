@@ -219,7 +219,7 @@ def load_dataset(folder: Path) -> Dataset:
         categories = [Category(**row) for row in content["categories"]]
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "run `anomaly-gan ingest` first") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             str(path),
             "FORMAT",

@@ -56,7 +56,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except NotADirectoryError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(str(path), "FORMAT", "not JSON", "delete the folder and run again") from error
     if not _is_manifest(content):
         raise InputError(str(path), "FORMAT", "not a manifest of this project", "delete the folder and run again")

@@ -134,7 +134,7 @@ def read_marker(folder: Path) -> dict[str, Any] | None:
     """What ``started.json`` says; None where there is none, or half of one."""
     try:
         content = json.loads((folder / STARTED).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -278,7 +278,7 @@ def mend(folder: Path, key: str, last: str = MANIFEST) -> None:
 def _key_in(path: Path) -> str | None:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content.get("key") if isinstance(content, dict) else None
 

@@ -144,7 +144,7 @@ def _read(storage: Any, path: str) -> Any:
     """An index or a row."""
     try:
         content = json.loads(storage.cat_file(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(path, "FORMAT", "not JSON", "delete it and run the same export again") from error
     if not isinstance(content, dict) or not ("shards" in content or "name" in content):
         raise InputError(path, "FORMAT", "not written by this export", "delete it and run the same export again")

@@ -168,7 +168,7 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         raise InputError(
             str(error.filename or folder), "MISSING", "no such file", "train with `anomaly-gan detect train`"
         ) from error
-    except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError, SafetensorError) as error:
         raise InputError(str(path), "FORMAT", f"not a detector of this project ({error})", "train again") from error
     if content.get("weights_sha256", sha256_bytes(raw)) != sha256_bytes(raw):
         raise InputError(str(weights_path), "A13", "is not the file that model.json describes", "copy the model again")

@@ -20,6 +20,7 @@ import pytest
 import torch
 from broken_files import sound_masks
 
+from anomaly_gan.cli import main as main_module
 from anomaly_gan.cli.main import out_of_memory
 from anomaly_gan.core import weights
 from anomaly_gan.core.config import dump_yaml
@@ -69,6 +70,19 @@ def test_a_command_without_memory_ends_in_one_line_with_exit_code_4(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 4 and done.stderr.startswith("error: too little memory") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [RecursionError("maximum depth"), RuntimeError("Symlink loop from '/a'")])
+def test_nesting_without_end_and_links_in_a_circle_are_one_line_with_exit_code_2(error, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr(main_module, "app", stop)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main_module.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -15,11 +16,13 @@ from kills import in_fork, in_memory, sweep, tree
 from letters import Letters, stage, write_letters
 
 from anomaly_gan.core import workfolder
-from anomaly_gan.core.errors import EnvironmentFailure, InputError, RunBusy
+from anomaly_gan.core.config import read_yaml
+from anomaly_gan.core.dataset import load_dataset
+from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.files import exchange, write_json, write_text
 from anomaly_gan.core.manifest import damage, finished_key, read_manifest
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, link_stage, run_stage, stage_key
-from anomaly_gan.core.workfolder import file_alone, folder_lock, next_to, run_lock, work_folder
+from anomaly_gan.core.workfolder import file_alone, folder_lock, next_to, read_marker, run_lock, work_folder
 from anomaly_gan.ingestion.stage import IngestConfig, run, source_key
 
 EVERY = bool(os.environ.get("ANOMALY_GAN_KILL_EVERY"))
@@ -269,11 +272,19 @@ def test_what_cannot_be_written_is_said_before_anything_is_removed(tmp_path, mon
     assert tree(tmp_path / "letters") == before
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"key": "x"}', '{"key": 1, "files": []}', "\x00\x01"])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"key": "x"}', '{"key": 1, "files": []}', "\x00\x01", "[" * 99999]
+)
 def test_a_half_written_manifest_is_named_not_a_traceback(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(InputError, match=r"manifest\.json: FORMAT"):
         read_manifest(tmp_path)
+    for name, read in (("annotations.json", load_dataset), ("run.yaml", lambda folder: read_yaml(folder / "run.yaml"))):
+        (tmp_path / name).write_text(content)
+        with contextlib.suppress(InputError, ConfigError):  # nothing else: what YAML and a data set may be is theirs
+            read(tmp_path)
+    (tmp_path / "started.json").write_text(content)
+    assert read_marker(tmp_path) in (None, {}, {"key": "x"}, {"key": 1, "files": []})
 
 
 def test_a_manifest_of_a_newer_version_is_refused(tmp_path):

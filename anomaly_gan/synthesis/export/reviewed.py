@@ -63,7 +63,7 @@ def read_decisions(gate: Path) -> dict[str, Decision]:
             row = json.loads(line)
             if row["gate"] == gate.name:
                 found[row["file_name"]] = _decision(row)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{path}[line {number}]", "FORMAT", f"no decision ({error!r})", "start `anomaly-gan studio` anew"
             ) from error
