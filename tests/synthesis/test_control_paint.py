@@ -1,6 +1,7 @@
 """The user's own mask on the user's own photograph, generation steered, and the card that measures it."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -203,6 +204,20 @@ def test_what_cannot_be_painted_is_refused_in_one_line(options, changes, words, 
     assert words in str(result.exception)
     assert "\n" not in str(result.exception)
     assert not out.exists()
+
+
+def test_a_coloured_photograph_loses_its_colour_only_where_that_is_told(desk, paint, tmp_path):
+    colour = np.random.default_rng(1).integers(0, 255, (70, 96, 3), dtype=np.uint8)
+    cv2.imwrite(str(desk.folder / "colour.png"), colour)
+    model = tmp_path / "gray"
+    shutil.copytree(desk.model, model, ignore=shutil.ignore_patterns("manifest.json"))
+    told = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({**told, "reading": {"colour": "gray"}}))
+    asked = {"photograph": "colour.png", "model": model}
+    assert "A10" in str(paint("--category", "spot", **asked)[0].exception)
+    result, out = paint("--category", "spot", "--colour", "gray", **asked)
+    assert result.exit_code == 0 and "the photograph is read as gray" in result.output
+    assert load_dataset(out).info["mode"] == "L"
 
 
 def test_an_output_folder_with_files_is_left_alone(paint, tmp_path):

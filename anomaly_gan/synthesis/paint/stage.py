@@ -106,7 +106,6 @@ def read_job(sources: Sources, config: PaintConfig, device: str) -> Job:
         "name": sources.photograph.name,
         "generator": sha256_file(sources.model / "generator.safetensors"),
         "model": sha256_file(sources.model / "model.json"),
-        "reading": reading.model_dump_json(),
         "light": sha256_bytes(repr(model).encode()),
         **({} if classes is None else {"classes": sha256_bytes(repr(classes).encode())}),
     }
