@@ -21,7 +21,8 @@ def kernel_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a @ b.T / a.shape[1] + 1.0) ** 3
+    values: np.ndarray = (a @ b.T / a.shape[1] + 1.0) ** 3
+    return values
 
 
 def _mean_off_diagonal(kernel: np.ndarray) -> float:

@@ -66,7 +66,8 @@ class Known:
         """Parts (..., 2) as ln σ(z), z in spreads of the real masks above their median: saturates where all is well."""
         middle = weighted_quantile(self.reference, self.weights, 0.5)
         spread = np.maximum(robust_spread(self.reference, self.weights), LEAST_SPREAD)
-        return -np.logaddexp(0.0, -(nats - middle) / spread)
+        parts: np.ndarray = -np.logaddexp(0.0, -(nats - middle) / spread)
+        return parts
 
     def percentile(self, value: float, of_reals: np.ndarray) -> float:
         """0..10, strictly monotone: the weight of the real values (N,) below ``value``, steps smoothed."""
@@ -108,7 +109,8 @@ class PlausibilityModel:
     def weigh(self, nats: np.ndarray, category: str) -> np.ndarray:
         """Plausibility (...) of parts (..., 2): the weighted sum of the standardised parts; 0 is the best."""
         weights = np.array([self.config.shape_weight, self.config.place_weight])
-        return self._known(category).standard(nats) @ (weights / weights.sum())
+        worth: np.ndarray = self._known(category).standard(nats) @ (weights / weights.sum())
+        return worth
 
     def score(self, gray: np.ndarray, mask_01: np.ndarray, category: str) -> Plausibility:
         """Rate mask_01 (H, W) of ``category`` on the photograph ``gray`` (H, W) uint8.

@@ -84,7 +84,7 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """JSON-able figures for metrics; what is undefined is null, beside its reason."""
         grades = self.ratings.grades
-        return _rounded(
+        figures: dict[str, Any] = _rounded(
             {
                 "method": self.config.method,
                 "masks": len(self.masks),
@@ -119,6 +119,7 @@ class Evaluation:
                 "categories": self._by_category(),
             }
         )
+        return figures
 
     def _by_category(self) -> dict[str, object]:
         found: dict[str, Any] = {}
