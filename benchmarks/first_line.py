@@ -38,8 +38,6 @@ VERBS = (
     "detect train {run}/ingest --out {out}/detector",
     "detect eval --model {model} --data {run}/ingest --out {out}/eval",
     "detect predict data/sample/normal --model {model} --out {out}/found",
-    "one-class train data/sample/normal --detector patch_memory --preset quick --out {out}/sound",
-    "evaluate {run}/ingest/images data/sample/normal",
     "pool build --run {run}",
     "status {run}",
 )

@@ -156,6 +156,7 @@ def stages(counts: list[int], folder: Path) -> dict[str, object]:
                 {
                     "data": {"root": str(folder / "photos"), "format": "mask-png", "normal": ["good"]},
                     "train": {"steps": 2, "threads": 1},
+                    "train_methods": {"anomaly_gan": {"aware_steps": 2}},
                     "pool": {"count": count},
                     "generate": {"count": count, "threads": 1},
                     "compare": {"arms": ["none", "anomaly_gan"]},

@@ -11,6 +11,7 @@ from anomaly_gan.core.config import dump_yaml
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_file, write_json, write_text
+from anomaly_gan.core.progress import say
 from anomaly_gan.core.stage import LOGS
 from anomaly_gan.core.workfolder import work_folder
 from anomaly_gan.ingestion.reading import ReadingConfig
@@ -50,23 +51,26 @@ def detect_train(
         InputError: no training data; J6, ``out`` holds the work of another configuration or data set.
         ConfigError: ``false_alarm`` is no share.
     """
-    from anomaly_gan.engine.loop import make_fabric
-
-    from .dense.inner import hold_out_sound
-    from .detectors.registry import detector
-    from .training.arithmetic import settled
-    from .training.checkpoint import save_detector
-    from .training.finetune import train_detector
-
     if not 0 < false_alarm < 1:
         raise ConfigError(f"--false-alarm {false_alarm:g}: must lie between 0 and 1, for example 0.05")
     data = data_folder(data)
     dataset = load_dataset(data).split("train")
+    defective = len(dataset.images) - len(dataset.normals())
+    say(f"detect train: {len(dataset.images)} photographs, {defective} of them with a defect → {out}")
     config = fitted(config, dataset)
     started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
     with work_folder(out, "detect train", {**started, "false_alarm": false_alarm}) as work:
         if work.fresh:
             return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+        # loaded once it is known that there is work
+        from anomaly_gan.engine.loop import make_fabric
+
+        from .dense.inner import hold_out_sound
+        from .detectors.registry import detector
+        from .training.arithmetic import settled
+        from .training.checkpoint import save_detector
+        from .training.finetune import train_detector
+
         held = None
         # a detector with a trainer of its own holds objects out itself
         if not detector(config.detector).trainer:
@@ -137,6 +141,11 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     Raises:
         InputError: no photographs in that split, or other categories than the detector's (K4).
     """
+    data = data_folder(data)
+    dataset = load_dataset(data).split(split)
+    if not dataset.images:
+        raise InputError(str(data), "K8", f"split {split!r} holds no photograph", "name another split with --split")
+    say(f"detect eval: {len(dataset.images)} photographs of the split {split} → {out}")
     from anomaly_gan.engine.loop import make_fabric
 
     from .detectors.registry import detector
@@ -147,10 +156,6 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     fabric = make_fabric(device)
     trained = read_model(model, fabric.device)
     categories, config = trained.categories, trained.config
-    data = data_folder(data)
-    dataset = load_dataset(data).split(split)
-    if not dataset.images:
-        raise InputError(str(data), "K8", f"split {split!r} holds no photograph", "name another split with --split")
     categories.check(dataset, str(data))
     segments = detector(config.detector).segments
     started = {"model": sha256_file(model / "model.safetensors"), "data": _content_key(data), "split": split}

@@ -73,6 +73,8 @@ TablesOnly = Annotated[
     typer.Option("--tables-only", help="Train nothing: write tables, plots and report anew from the saved cells."),
 ]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+LOADS_LONG = ("train", "generate", "gate")
+"""Stages whose libraries take seconds to load: what they do is said before."""
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 
@@ -98,11 +100,13 @@ def work_stage(
 
 def work_step(config: RunConfig, run: Path, step: Step) -> None:
     """Run one step of a run folder unless it is fresh, and say so."""
-    from ..core.progress import stage
-    from ..core.stage import run_lock
+    from ..core.progress import say, stage
+    from ..core.stage import read_manifest, run_lock
     from ..pipeline.run import run_step
 
     with run_lock(run), stage(step.name):
+        if step.stage.name in LOADS_LONG and all(read_manifest(run / folder) for folder in step.inputs.values()):
+            say(f"{step.name}: {', '.join(step.inputs.values())} → {run / step.name}")
         worked = run_step(config, run, step)
     typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..core.config import Config
 from ..core.files import atomic_path
 from ..core.lazy import named
 from ..core.stage import Context, read_manifest, run_stage
@@ -36,7 +37,7 @@ def run_step(
     Returns:
         Whether work was done.
     """
-    function, keys = named(step.stage.function), outside_keys(step) if outside is None else outside
+    function, keys = partial(_work, step.stage.function), outside_keys(step) if outside is None else outside
     return run_stage(
         step.name,
         partial(function, note=note) if note else function,
@@ -45,6 +46,11 @@ def run_step(
         run / step.name,
         keys | said_of(run, step) | ({"note": note} if note else {}),
     )
+
+
+def _work(place: str, config: Config, context: Context, out: Path, **told: str) -> dict[str, object]:
+    """The stage's work; its module, and torch with it, loads only where there is some to do."""
+    return named(place)(config, context, out, **told)
 
 
 def context_of(config: RunConfig, run: Path, step: Step) -> Context:

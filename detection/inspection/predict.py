@@ -15,6 +15,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.images import to_mode
 from anomaly_gan.core.masks import encode_rle_box
+from anomaly_gan.core.progress import say
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.core.workfolder import REJECTS, refuse_foreign, work_folder
 from anomaly_gan.ingestion.formats.labelme_files import label_content, mask_shape
@@ -129,14 +130,16 @@ def predict_folder(
         ConfigError: ``out`` lies among the photographs; no such device; a runtime is not installed.
         CheckFailed: a runtime that was named differs from torch.
     """
+    if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
+        raise ConfigError(f"{out} lies inside {photos}: choose an output folder elsewhere")
+    refuse_foreign(out)
+    if (model / "model.json").is_file():
+        say(f"detect predict: photographs in {photos}, detector in {model} → {out}")
     from anomaly_gan.engine.loop import make_fabric
 
     from ..training.checkpoint import read_model
     from .runtime import choose_look, split_device
 
-    if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
-        raise ConfigError(f"{out} lies inside {photos}: choose an output folder elsewhere")
-    refuse_foreign(out)
     kind, runtime = split_device(device)
     fabric = make_fabric(kind)
     loaded = read_model(model, fabric.device)

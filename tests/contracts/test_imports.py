@@ -19,6 +19,9 @@ LIGHT = {
     "import anomaly_gan": "import anomaly_gan",
     "--help": "import sys; sys.argv = ['anomaly-gan', '--help']\nimport anomaly_gan.cli.main as c\n"
     "try: c.main()\nexcept SystemExit as e: assert not e.code, e.code",
+    "a missing data set": "import sys; sys.argv = ['anomaly-gan', 'detect', 'train', 'nowhere', '--out', 'there']\n"
+    "import anomaly_gan.cli.main as c\n"
+    "try: c.main()\nexcept SystemExit as e: assert e.code == 2, e.code",
     "configurations": "from anomaly_gan.pipeline import config as c, plan as p\n"
     "from anomaly_gan.core.resources import PACKAGE\n"
     "p.plan(c.read_run_config(PACKAGE / 'configs' / 'demo.yaml', []))",

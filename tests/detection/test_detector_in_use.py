@@ -100,7 +100,7 @@ def test_a_faster_program_computes_what_torch_computes(
     def scores(name: str, device: str) -> tuple[list[float], list[str], str]:
         predict_folder(trained / "model", trained / "photos", tmp_path / name, threshold=0.0, device=device)
         rows = list(csv.DictReader((tmp_path / name / "scores.csv").open()))
-        said = [line for line in capsys.readouterr().err.splitlines() if "computes" in line]
+        said = [line for line in capsys.readouterr().err.splitlines() if " computes" in line]
         return [float(row["score"]) for row in rows], [row["decision"] for row in rows], "\n".join(said)
 
     expected, decisions, said = scores("torch", "auto")
