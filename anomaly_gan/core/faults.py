@@ -99,7 +99,12 @@ FAULTS: dict[str, Fault] = {
             "B6", "a mask in a colour mode that masks have not, or one whose alpha is the mask", F, "export gray PNG"
         ),
         Fault("B7", "a mask contradicts its folder: all zero in a defect's, marked in a sound one's", R, "move one"),
-        Fault("B8", "nearly all of the mask is defect; where most masks are so, the stage stops", W, "invert it; or --classes"),
+        Fault(
+            "B8",
+            "nearly all of the mask is defect; where most masks are so, the stage stops",
+            W,
+            "invert it; or --classes",
+        ),
         Fault("B9", "a mask of the pool is not usable", R, "draw it again"),
         Fault("B10", "a mask falls into more than 10,000 parts: noise", R, "remove the noise"),
         Fault(
