@@ -16,6 +16,7 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from mask_pool.build.config import PoolConfig
 from mask_pool.build.items import CategoryBuilder, Item, open_builder
 from mask_pool.elements.real import Element, cut_prior
+from mask_pool.placement.config import PlaceConfig
 from mask_pool.recombination.recombine import Placed, remake
 from mask_pool.recombination.rules import CategoryRules, SeverityScale, check_categories
 from mask_pool.recombination.severity import measure
@@ -170,6 +171,7 @@ def several(category: str) -> list[Element]:
 def test_severity_sets_area_elongation_and_parts(train: Dataset, deformed: bool) -> None:
     config = PoolConfig(
         elements=(1, 1),
+        place=PlaceConfig(part="none"),  # the shapes are on no photograph
         rules={
             "scrap": CategoryRules(
                 severity=(0.0, 1.0),
