@@ -53,10 +53,11 @@ def run_here(jobs: Sequence[Job], sitting: Sitting = Sitting()) -> None:
 
 
 def run_in_processes(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitting()) -> None:
-    """Let ``workers`` spawned processes (at most one per cell) take cell after cell, in order, and wait for all.
+    """Let ``workers`` processes (at most one per cell) take cell after cell, in order, and wait for all.
 
-    Each process computes on one thread: several threads in each of several processes on the same cores are many
-    times slower, and the number of threads changes the last bits of a result.
+    They are forked from a process that has done nothing but import what the cells need, once for a whole run. Each
+    computes on one thread: several threads in each of several processes on the same cores are many times slower, and
+    the number of threads changes the last bits of a result.
 
     Raises:
         AnomalyGanError: a cell failed; the others are stopped, and finished cells stay.
@@ -64,11 +65,12 @@ def run_in_processes(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitti
     """
     if not jobs:
         return
-    context = multiprocessing.get_context("spawn")
+    context = warm_context(jobs)
     workers = min(workers, len(jobs))
     desk = Desk(context.Value("L", 0), context.Array("L", len(jobs)), context.Array("d", [-1.0] * len(jobs)))
     pipes = [context.Pipe(duplex=False) for _ in range(workers)]
-    processes = [context.Process(target=_work, args=(list(jobs), desk, sender), daemon=True) for _, sender in pipes]
+    given = list(jobs), desk, dict(os.environ)
+    processes = [context.Process(target=_work, args=(*given, sender), daemon=True) for _, sender in pipes]
     try:
         with _no_interrupt():
             for process in processes:
@@ -84,6 +86,33 @@ def run_in_processes(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitti
                 process.kill()
             if process.pid is not None:
                 process.join()
+
+
+def warm_context(jobs: Sequence[Job]) -> Any:
+    """How to start workers: forked from a warm process, which begins with the first of them and ends with this one;
+    spawned where the system cannot fork safely (Windows, macOS)."""
+    if not sys.platform.startswith("linux"):
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", *sorted({type(job).__module__ for job in jobs})])
+    with _no_interrupt(), _environment(OMP_NUM_THREADS="1"):  # a process with threads of its own is not to be forked
+        forkserver.ensure_running()
+    return context
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -142,8 +171,10 @@ def _raise(receiver: Connection, exit_code: int, sitting: Sitting = Sitting()) -
     raise_failure(failure)
 
 
-def _work(jobs: list[Job], desk: Desk, sender: Connection) -> None:
+def _work(jobs: list[Job], desk: Desk, environment: dict[str, str], sender: Connection) -> None:
     """A worker's whole life."""
+    os.environ.clear()  # the process it was forked from has that of the first jobs
+    os.environ.update(environment)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
     alone()  # the parent shows how far we are
