@@ -94,6 +94,8 @@ def compare(
 
     Every training is kept as soon as it has finished; the same command goes on with those that are left.
     """
+    if not what.exists():
+        raise ConfigError(f"{what}: neither the folder of a run nor the YAML of a study is here")
     if what.is_dir():
         if out is not None or shard is not None or tables_only:
             raise ConfigError("compare: --out, --shard and --tables-only go with a study's YAML, not with a run")

@@ -280,6 +280,7 @@ def test_the_token_is_long_private_and_kept(tmp_path: Path) -> None:
 def test_ctrl_c_and_sigterm_end_the_server_as_they_end_other_verbs(tmp_path, monkeypatch, number, ends) -> None:
     """Pressed as soon as it listens: the store is closed first, then the signal is everybody's again."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test begun in the background has none
     try:
         run = make_run(tmp_path, masks=1)
         with pytest.raises(ends):
@@ -287,6 +288,7 @@ def test_ctrl_c_and_sigterm_end_the_server_as_they_end_other_verbs(tmp_path, mon
         Store(run / "rate").close()
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupted)
 
 
 def test_without_a_token_only_loopback_is_served(tmp_path: Path) -> None:

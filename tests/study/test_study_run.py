@@ -302,9 +302,10 @@ def test_a_failing_stage_takes_only_its_own_arm_with_it(place, prepared, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "give the YAML of a study, or --run"),
-        (["study.yaml", "--run", "x"], "give the YAML of a study, or --run"),
-        (["--run", "x", "--tables-only"], "go with a study's YAML"),
+        ([], "Missing argument 'RUN|STUDY.yaml'"),
+        (["study.yaml", "x"], "unexpected extra argument(s) (x)"),
+        (["nowhere"], "nowhere: neither the folder of a run nor the YAML of a study"),
+        ([".", "--tables-only"], "go with a study's YAML"),
         (["study.yaml", "--shard", "2/2"], "--shard 2/2: must read"),
         (["study.yaml", "--set", "compare.seed=3"], "compare.seed: unknown key (did you mean 'seeds'?)"),
         (["study.yaml", "--set", "fold=[1]"], "set: unknown key 'fold'"),

@@ -21,6 +21,7 @@ from ...core.dataset import Dataset, load_dataset
 from ...core.errors import ConfigError, InputError
 from ...core.files import link_file, sha256_bytes, write_json, write_text
 from ...core.seeding import seed_for
+from ...ingestion.reading import ReadingConfig
 from ...synthesis.bank.writer import read_lines
 from .config import CURVE_ARM, LiftArm, LiftConfig
 from .misses import aim_at, out_of_fold, with_hard_sound
@@ -225,7 +226,7 @@ def _stage_one(
         sound = {image.id for image in train.normals()}
         part, view = train.select(lambda image: image.id in sound), _view(bank, train, folder / "first_bank")
         trained = train_detector(part, alone, fabric, out, seed=seed, where=str(bank), bank=view)
-        save_detector(out, trained, alone, train.info.get("mode", "RGB"))
+        save_detector(out, trained, alone, ReadingConfig.of(train.info))
     return out
 
 
