@@ -34,13 +34,15 @@ MASKS = ("drawings", "pool")
 
 @dataclass(frozen=True, eq=False)
 class RatingItem:
-    """One mask (compressed RLE) over one photograph; the picture's bytes are made when asked for."""
+    """One mask (compressed RLE) over one photograph, and what is to be said of it; the picture's bytes are made when
+    asked for."""
 
     mask: RatedMask
     photograph: Path
     photograph_sha256: str
     gray: bool
     rle: Rle
+    note: str = ""
 
     def layer(self, name: str) -> bytes:
         """PNG of one of ``LAYERS``; mask and outline are (H, W) RGBA, clear outside.

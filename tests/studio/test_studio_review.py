@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rating_run import make_run
+from rating_run import make_run, refuse
 from starlette.testclient import TestClient
 from studio_run import decisions, start_studio
 from tablet import enter, needs_chromium, tablet
@@ -27,7 +27,9 @@ from mask_pool.rating.store import Store
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Path:
-    return make_run(tmp_path_factory.mktemp("studio"), masks=6)
+    run = make_run(tmp_path_factory.mktemp("studio"), masks=6)
+    refuse(run / "gate@anomaly_gan")
+    return run
 
 
 @pytest.fixture
@@ -66,7 +68,8 @@ def studio(run: Path):
 def test_what_counts_is_the_last_word_and_an_undo_takes_it_back(studio, run) -> None:
     ann, bob = studio.enter("Ann"), studio.enter("Bob")
     work = studio.client.get("/api/review", headers=ann).json()
-    assert len(work["items"]) == 6 and work["standing"] == {} and decisions(run) == []
+    assert [one["rejected"] for one in work["items"] if one["rejected"]] == ["H7 nothing is to be seen"]
+    assert len(work["items"]) == 7 and work["standing"] == {} and decisions(run) == []
     first, second = work["items"][:2]
     assert studio.decide(ann, first, "accept").status_code == 200
     key = f"key-{studio.number:013d}"
@@ -109,7 +112,8 @@ def test_nonsense_and_strangers_are_refused_and_change_nothing(studio, run) -> N
 
 def test_a_photograph_made_anew_is_reviewed_anew(studio, run) -> None:
     ann = studio.enter("Ann")
-    item = studio.client.get("/api/review", headers=ann).json()["items"][0]
+    items = studio.client.get("/api/review", headers=ann).json()["items"]
+    item = next(one for one in items if not one["rejected"])
     assert studio.decide(ann, item, "reject").status_code == 200
     gate = load_dataset(run / "gate@anomaly_gan")
     image = next(one for one in gate.images if one.file_name == item["name"])
@@ -168,7 +172,7 @@ def test_ten_at_once_lose_nothing_while_the_server_is_killed(run) -> None:
     last: dict[str, str] = {}
     for _, (name, why) in sorted({seq: told for person in people for seq, told in person.told.items()}.items()):
         last[name] = why
-    assert sum(len(person.told) for person in people) == 60 and len(last) == 6
+    assert sum(len(person.told) for person in people) == 70 and len(last) == 7
     assert {row["file_name"]: row["why"] for row in decisions(run)} == last
 
 
@@ -205,10 +209,19 @@ def test_by_keyboard_on_a_tablet_at_one_to_one_with_a_killed_server(run) -> None
         page.wait_for_selector("#banner", state="hidden", timeout=15_000)
         page.reload()
         page.wait_for_function("() => document.querySelector('#count').textContent === '5 of 6 reviewed'")
+        page.select_option("#which", "refused")
+        page.wait_for_function("() => document.querySelector('#count').textContent === '0 of 1 reviewed'")
+        assert "The gate rejected it: H7 nothing is to be seen." in page.inner_text("#refusal")
+        page.keyboard.press("a")
+        page.wait_for_function("() => document.querySelector('#count').textContent === '1 of 1 reviewed'")
+        page.wait_for_function("() => !Object.keys(localStorage).some((name) => name.includes('wait:'))")
     server.process.terminate()
     server.process.communicate(timeout=20)
     assert not faults
     told = decisions(run)
+    taken = next(row for row in told if row["file_name"].startswith("rejected/"))
+    assert taken["decision"] == "accept"
+    told.remove(taken)
     assert sorted(row["decision"] for row in told) == ["accept", "accept", "reject", "reject", "wrong_category"]
     assert {row["why"] for row in told} == {"", "its edge shows", "looks painted"}
     assert {row["reviewer"] for row in told} == {"Ann"}

@@ -6,16 +6,16 @@ import http.client
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.files import sha256_bytes, write_json, write_text
-from anomaly_gan.core.images import write_png
+from anomaly_gan.core.images import read_pixels, write_png
 
 SIDE = 48
 KINDS = ("crack", "scrap")
@@ -75,6 +75,20 @@ def make_run(folder: Path, masks: int = 8) -> Path:
     draw(folder, masks, "secret_test")
     write_text(folder / "pool" / "config.yaml", f"expert_dir: {folder / 'drawn'}\n")
     return folder
+
+
+def refuse(gate: Path) -> str:
+    """Let the gate have rejected another photograph as well, like its first; the name it goes by in a review."""
+    dataset = load_dataset(gate)
+    first, name = dataset.images[0], f"{Path(dataset.images[0].file_name).with_suffix('')}-0.png"
+    pixels = read_pixels(dataset.path_of(first), gray=True) + np.uint8(1)
+    sha256 = sha256_bytes(write_png(gate / "rejected" / "images" / name, pixels))
+    provenance = dict(first.extra.get("provenance") or {})
+    provenance["gate"] = {"attempt": 0, "rejected": [{"code": "H7", "reason": "nothing is to be seen"}]}
+    image = replace(first, file_name=name, sha256=sha256, extra={**first.extra, "provenance": provenance})
+    labels = dataset.by_image()[first.id]
+    replace(dataset, images=[image], annotations=labels).save(gate / "rejected")
+    return f"rejected/{name}"
 
 
 def draw(folder: Path, index: int, photograph: str, right: float = 30.5) -> None:

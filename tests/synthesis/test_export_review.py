@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from rating_run import refuse
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
@@ -26,6 +27,7 @@ def gate(small_run):
     folder = small_run.folder / "reviewed" / "gate@copy_paste"
     context = Context(3, "cpu", small_run.inputs())
     run_stage("generate", generate.run, GenerateConfig(method="copy_paste", count=3), context, folder)
+    refuse(folder)
     return folder
 
 
@@ -84,6 +86,20 @@ def test_rejected_ones_stay_out_and_the_rest_names_its_reviewer(small_run, gate,
     )
     assert review_words(None) is None
 
+    refused = load_dataset(gate / "rejected").images[0]
+    taken = line(refused, "accept", file_name=f"rejected/{refused.file_name}", why="faint, but there")
+    worked, dataset, metrics = export_with(small_run, gate, [*lines, taken], tmp_path)
+    image = next(image for image in dataset.images if image.file_name == f"synthetic/rejected/{refused.file_name}")
+    assert worked and metrics["reviewed"] == {**counts, "taken_in": 1, "reviewers": {"Ann": 4, "Bob": 1}}
+    assert image.sha256 == refused.sha256 and len(dataset.by_image()[image.id]) == 1
+    told = image.extra["provenance"]["gate"]
+    assert told["review"] == {"decision": "accept", "reviewer": "Ann", "why": "faint, but there"}
+    assert told["rejected"] == [{"code": "H7", "reason": "nothing is to be seen"}]
+    assert "1 taken in that the gate had rejected" in review_words(metrics["reviewed"])
+    for no in ({"decision": "reject"}, {"sha256": "0" * 64}):
+        assert export_with(small_run, gate, [*lines, taken | no], tmp_path)[2]["synthetic"] == 4
+
+    export_with(small_run, gate, lines, tmp_path)
     assert not export_with(small_run, gate, lines, tmp_path)[0], "the same decisions: nothing to do"
     assert not export_with(small_run, gate, [*lines[::-1], line(spot, "reject", gate="gate@x")], tmp_path)[0]
     worked, dataset, _ = export_with(small_run, gate, [*lines, line(spot, "reject")], tmp_path)

@@ -118,6 +118,13 @@ def test_an_unpainted_photograph_is_kept_aside_and_made_anew(toy_extractors, run
     rejected = [line for line in lines if not line["accepted"]]
     assert {line["pool_item"] for line in rejected} == bad
     assert all(line["findings"][0]["code"] == "H7" and (folder / line["file"]).is_file() for line in rejected)
+    kept = load_dataset(folder / "rejected")
+    assert [f"rejected/images/{image.file_name}" for image in kept.images] == [line["file"] for line in rejected]
+    assert {image.id for image in kept.images} == set(kept.by_image()), "each with its label"
+    assert all(sha256_file(kept.path_of(image)) == image.sha256 for image in kept.images)
+    assert [image.extra["provenance"]["gate"]["rejected"] for image in kept.images] == [
+        line["findings"] for line in rejected
+    ]
     again = [line for line in lines if line["accepted"] and line["attempt"] > 0]
     assert {line["pool_item"] for line in again} == bad
     assert metrics["counts"]["shortfall"] == 0

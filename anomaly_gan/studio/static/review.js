@@ -137,7 +137,9 @@ export class Review {
 
   #wanted(item) {
     const which = this.$("which").value, said = this.standing[item.id]?.decision;
-    return item.arm === this.$("arm").value && (which === "all" || (which === "open" ? !said : said === which));
+    if (item.arm !== this.$("arm").value) return false;
+    if (which === "refused") return Boolean(item.rejected);
+    return which === "all" || (which === "open" ? !said && !item.rejected : said === which);
   }
 
   // The photographs that are asked for; what is decided meanwhile stays in the list until it is made anew.
@@ -161,7 +163,8 @@ export class Review {
   // ---- drawing
   #draw() {
     if (!this.shown) return;
-    const of = this.items.filter((item) => item.arm === this.$("arm").value), decided = of.filter((item) => this.standing[item.id]);
+    const refused = this.$("which").value === "refused";
+    const of = this.items.filter((item) => item.arm === this.$("arm").value && Boolean(item.rejected) === refused), decided = of.filter((item) => this.standing[item.id]);
     this.$("count").textContent = `${decided.length} of ${of.length} reviewed`;
     this.$("bar").style.width = `${of.length ? 100 * decided.length / of.length : 0}%`;
     const item = this.item, said = item && this.standing[item.id];
@@ -169,7 +172,7 @@ export class Review {
     if (!item) {
       this.$("category").textContent = !this.items.length ? "No gate of this run has accepted a photograph yet."
         : this.$("which").value === "open" ? "All are reviewed: thank you!" : "None of these.";
-      this.$("standing").textContent = "";
+      this.$("standing").textContent = this.$("refusal").textContent = "";
       return;
     }
     const shown = item.id + item.version;
@@ -181,7 +184,8 @@ export class Review {
     const bold = Object.assign(document.createElement("b"), { textContent: item.label });
     this.$("category").replaceChildren("Made as: ", bold, ` · ${item.name}`);
     this.$("standing").textContent = said ? `${WORDS[said.decision]}${said.right_category ? `, shows ${said.right_category}` : ""}`
-      + ` by ${said.reviewer}${said.why ? `: ${said.why}` : ""}` : "not reviewed yet";
+      + ` by ${said.reviewer}${said.why ? `: ${said.why}` : ""}` : item.rejected ? "" : "not reviewed yet";
+    this.$("refusal").textContent = item.rejected ? `The gate rejected it: ${item.rejected}. Accepted here, it goes out.` : "";
     for (const name of ["accept", "reject"]) document.querySelector(`[data-do=${name}]`).setAttribute("aria-pressed", said?.decision === name);
     for (const layer of ["mask", "outline"]) document.querySelector(`[data-do=${layer}]`).setAttribute("aria-pressed", this.view.shown[layer]);
   }

@@ -30,7 +30,7 @@ from ...ingestion.reading import ReadingConfig
 from ..gate.config import ExportConfig
 from .amounts import Copies, fixed_shape, keep_per_real, write_copies
 from .failed import without_failed
-from .reviewed import follow
+from .reviewed import follow, lies_at
 
 
 def run(config: ExportConfig, context: Context, out: Path) -> dict[str, object]:
@@ -51,6 +51,7 @@ def run(config: ExportConfig, context: Context, out: Path) -> dict[str, object]:
     # the last place where a leak can be stopped: detectors take what is written here
     prove_no_leak(ingest, accepted)
     followed, reviewed = follow(accepted, out)
+    prove_no_leak(ingest, followed)  # what people took in of the rejected ones, too
     passed, dropped = without_failed(followed, accepted.folder)
     dropped = reviewed | dropped
     kept = passed
@@ -148,7 +149,7 @@ def merge(
         of_image = dataset.by_image()
         for image in while_time(track(dataset.images, f"export {folder}"), watch):
             name, number = f"{folder}/{image.file_name}", len(images) + 1
-            _copy(dataset.path_of(image), image, out / "images" / name)
+            _copy(Path(*lies_at(dataset, image)), image, out / "images" / name)
             images.append(replace(image, id=number, file_name=name, split="train"))
             annotations += [replace(item, image_id=number) for item in of_image.get(image.id, [])]
     info = {"description": "training set: real and accepted synthetic photographs", "mode": real.info.get("mode", "L")}

@@ -12,6 +12,9 @@ from ...core.durations import TimeLimit
 from ...core.errors import ConfigError
 from ..registry import method
 
+REJECTED = "rejected"
+"""Below the gate's folder: the data set of the photographs that it refused."""
+
 
 class OfMethodConfig(Config):
     """Of a stage that works on what one method made: ``method`` is a row of the registry."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from ...core.config import build, read_yaml
 from ...core.dataset import Dataset, ImageRecord, load_dataset
 from ...core.errors import InputError
-from ...core.files import sha256_file, write_bytes, write_text
+from ...core.files import sha256_bytes, sha256_file, write_bytes, write_text
 from ...core.images import read_pixels, read_record, write_png
 from ...core.progress import track
 from ...core.seeding import rng_for
@@ -27,15 +27,15 @@ from ...engine.cluster import active, call
 from ...metrics.backbones import build_extractors, place_of
 from ..conditions import Control
 from ..generate.config import GenerateConfig
-from ..generate.stage import assemble, method_inputs, parent_of, pool_items, write_sample
+from ..generate.stage import Row, assemble, method_inputs, parent_of, pool_items, row_of, write_sample
 from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import method
 from ..relighting.model import LightModel, light_beside, relit_again
 from .artefacts import artefacts
-from .candidate import Candidate, Finding, Seen, Setting
+from .candidate import Candidate, Seen, Setting
 from .category_metrics.data import CategoryData
 from .checks import check
-from .config import GateConfig
+from .config import REJECTED, GateConfig
 from .defects import RealDefects, defects_of
 from .inspector import Inspector
 from .pasted import Pasted, far_off
@@ -48,7 +48,8 @@ LOOKING_SHARE = 0.6
 
 
 def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
-    """Judge ``generate@METHOD``; write accepted photographs, ``rejected/`` and ``decisions.jsonl``.
+    """Judge ``generate@METHOD``; write accepted photographs, ``decisions.jsonl`` and, as a data set of its own,
+    ``rejected/``.
 
     Photographs that time leaves no look at are neither accepted nor rejected, and not wanted; they are counted. Of a
     category that it leaves unmeasured nothing is said.
@@ -71,7 +72,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     by_category: dict[str, list[ImageRecord]] = {}
     for image in sorted(generated.images, key=lambda image: image.file_name):
         by_category.setdefault(image.extra["category"], []).append(image)
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[Row]] = {}
     counts: dict[str, tuple[Counts, dict[str, Any]]] = {}
     watch = context.watch(config.time_budget)
     for place, (name, images) in enumerate(by_category.items(), start=1):
@@ -86,6 +87,8 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     )
     accepted = assemble([row for name in rows for row in rows[name]], keeper.inputs.train)
     accepted.save(out)
+    if keeper.rejected:
+        assemble(keeper.rejected, keeper.inputs.train).save(out / REJECTED)
     result = measure(config, context, keeper.reals, replace(accepted, folder=out), counts, watch)
     unmeasured = [name for name, item in result.categories.items() if "time" in item.metrics]
     cut = {"not_judged": keeper.not_judged, "not_measured": unmeasured}
@@ -160,6 +163,7 @@ class Keeper:
     seed: int = 0
     seen: Seen = field(default_factory=Seen)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[Row] = field(default_factory=list)
     inspector: Inspector | None = None
     not_judged: dict[str, int] = field(default_factory=dict)
     _generate: Generate | None = None
@@ -177,7 +181,7 @@ class Keeper:
 
     def category(
         self, name: str, images: list[ImageRecord], until: TimeBudget | None = None
-    ) -> tuple[list[dict[str, Any]], Counts, dict[str, Any]]:
+    ) -> tuple[list[Row], Counts, dict[str, Any]]:
         """Rows of the accepted photographs of one category, the counts, and figures of its label checks.
 
         At least one photograph is looked at, and none that comes after ``until``.
@@ -216,7 +220,7 @@ class Keeper:
         )
         return rows, counts, self.inspector.figures(name, lines) if self.inspector else {}
 
-    def _first(self, image: ImageRecord) -> dict[str, object] | None:
+    def _first(self, image: ImageRecord) -> Row | None:
         """Decide on the photograph that ``generate`` wrote."""
         path = self.generated.path_of(image)
         content = path.read_bytes() if path.is_file() else b""
@@ -233,12 +237,14 @@ class Keeper:
             ancestors(provenance, [item.provenance for item in annotations], image.group_id),
             "donors" in provenance,
         )
+        row = {"image": vars(image), "annotations": [vars(item) for item in annotations]}
         if not self._decide(candidate, image.file_name, 0, False):
+            self._put_aside(candidate, lambda _: row)
             return None
         write_bytes(self.out / "images" / image.file_name, content)
-        return self._row({"image": vars(image), "annotations": [vars(item) for item in annotations]})
+        return self._row(row)
 
-    def _again(self, item: PoolItem, attempts: range, spare: bool) -> dict[str, object] | None:
+    def _again(self, item: PoolItem, attempts: range, spare: bool) -> Row | None:
         """Generate the item anew until it passes; None where no attempt does."""
         for attempt in attempts:
             sample = self._make(item, attempt)
@@ -256,6 +262,7 @@ class Keeper:
             )
             if self._decide(candidate, item.image.file_name, attempt, spare):
                 return self._row(write_sample(sample, item, self.config.method, self.out))
+            self._put_aside(candidate, partial(row_of, sample, item, self.config.method))
         return None
 
     def _make(self, item: PoolItem, attempt: int) -> Sample:
@@ -278,7 +285,7 @@ class Keeper:
         return light_beside(self.inputs.trained)
 
     def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
-        """Check, note the decision, keep a rejected picture."""
+        """Check, note the decision."""
         outcome = check(candidate, Setting(self.config, self.seen, self.reals, self.inspector))
         findings = outcome.findings
         line = {
@@ -289,23 +296,26 @@ class Keeper:
             "findings": [finding.to_json() for finding in findings],
             "measures": dict(outcome.measures),
         }
-        if findings:
-            line["file"] = self._keep_rejected(candidate, file_name, attempt, findings)
-        else:
+        if not findings:
             self.seen.add(candidate.pixels, f"accepted photograph {file_name}")
         self.decisions.append(line)
         return not findings
 
-    def _keep_rejected(
-        self, candidate: Candidate, file_name: str, attempt: int, findings: Sequence[Finding]
-    ) -> str | None:
-        if any(finding.code == "H8" for finding in findings):
-            return None
-        name = f"rejected/{file_name.removesuffix('.png')}-{attempt}.png"
-        write_png(self.out / name, candidate.pixels)
-        return name
+    def _put_aside(self, candidate: Candidate, row: Callable[[str], Row]) -> None:
+        """Keep the photograph that was rejected last, its label and why, for people to look at."""
+        line = self.decisions[-1]
+        line["file"] = None
+        if any(finding["code"] == "H8" for finding in line["findings"]):
+            return
+        name = f"{line['pool_item'].removesuffix('.png')}-{line['attempt']}.png"
+        sha256 = sha256_bytes(write_png(self.out / REJECTED / "images" / name, candidate.pixels))
+        line["file"] = f"{REJECTED}/images/{name}"
+        kept = self._row(row(sha256))
+        kept["image"] |= {"file_name": name, "sha256": sha256}
+        kept["image"]["extra"]["provenance"]["gate"]["rejected"] = line["findings"]
+        self.rejected.append(kept)
 
-    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _row(self, row: Row) -> Row:
         """The row with the last decision's measures as gate scores in its provenance."""
         line, extra = self.decisions[-1], row["image"]["extra"]
         provenance = {**extra["provenance"], "gate": {"attempt": line["attempt"], **line["measures"]}}

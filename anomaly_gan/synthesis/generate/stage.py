@@ -30,6 +30,8 @@ from ..registry import method, training_of
 from .config import GenerateConfig
 
 NOTES = "notes"
+Row = dict[str, Any]
+"""A written photograph as JSON: its ``image`` record and the ``annotations`` on it."""
 PIECE = 64
 """Items of one task of a cluster: a minute of work, so that a dead machine costs little."""
 
@@ -230,7 +232,7 @@ def in_turns(items: Sequence[PoolItem]) -> list[PoolItem]:
     return [item for turn in turns for item in turn if item is not None]
 
 
-def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[str, object]:
+def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> Row:
     """Write the pixels under ``out/images`` and return the JSON-able records of the image and its instances.
 
     Raises:
@@ -239,7 +241,12 @@ def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[s
     file_name = item.image.file_name
     if sample.pixels.dtype != np.uint8:
         raise InputError(file_name, "H8", f"pixels are {sample.pixels.dtype}, not uint8", "")
-    content = write_png(out / "images" / file_name, sample.pixels)
+    return row_of(sample, item, name, sha256_bytes(write_png(out / "images" / file_name, sample.pixels)))
+
+
+def row_of(sample: Sample, item: PoolItem, name: str, sha256: str) -> Row:
+    """The JSON-able records of a sample's image, whose file has that hash, and of its instances."""
+    file_name = item.image.file_name
     height, width = sample.pixels.shape[:2]
     base = item.image.extra["normal_file"] if sample.base is not None else None
     maker = sample.provenance.get("method", name)  # a hybrid's photographs name who really made them
@@ -251,7 +258,7 @@ def write_sample(sample: Sample, item: PoolItem, name: str, out: Path) -> dict[s
         item.image.group_id,
         "train",
         "synthetic",
-        sha256_bytes(content),
+        sha256,
         {
             "provenance": {**sample.provenance, "method": maker, "pool_item": file_name, "base": base},
             "category": item.image.extra["category"],
@@ -282,7 +289,7 @@ def parent_of(sample: Sample, item: PoolItem, position: int, name: str) -> dict[
     return {**source, "method": name}
 
 
-def assemble(rows: list[dict[str, Any]], train: Dataset) -> Dataset:
+def assemble(rows: list[Row], train: Dataset) -> Dataset:
     """One data set of written samples, ids from 1 in the order of the rows."""
     images, annotations = [], []
     for number, row in enumerate(rows, start=1):
