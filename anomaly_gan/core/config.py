@@ -93,6 +93,7 @@ def _is_place(kind: type[Config], name: str) -> bool:
 
 
 Section = TypeVar("Section", bound=Config)
+Row = TypeVar("Row")
 
 
 def _is_fixed_at(fixed: Any, name: str, value: Any) -> bool:
@@ -221,6 +222,17 @@ def nearest(name: str, known: Any) -> str:
     if close:
         return f" (did you mean {close[0]!r}?)"
     return f" (known: {', '.join(map(str, known))})" if known else ""
+
+
+def row_of(table: Mapping[str, Row], name: str, where: str, what: str) -> Row:
+    """The row of a table of that name.
+
+    Raises:
+        ConfigError: ``where`` names no such ``what``; the nearest name is offered.
+    """
+    if name not in table:
+        raise ConfigError(f"{where}: no {what} {name!r}{nearest(name, table)}")
+    return table[name]
 
 
 def dump_yaml(config: Config | Mapping[str, object]) -> str:

@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .config import nearest
-from .errors import ConfigError, EnvironmentFailure, InputError
+from .config import row_of
+from .errors import EnvironmentFailure, InputError
 from .files import make_folder, sha256_file, sync_folder
 from .progress import progress_bar
 
@@ -82,9 +82,7 @@ def row(name: str) -> WeightFile:
     Raises:
         ConfigError: no such name; the nearest is offered.
     """
-    if name not in WEIGHTS:
-        raise ConfigError(f"weights: no weight file {name!r}{nearest(name, WEIGHTS)}")
-    return WEIGHTS[name]
+    return row_of(WEIGHTS, name, "weights", "weight file")
 
 
 def find(name: str, folder: Path | None = None) -> Path | None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..core.config import nearest
-from ..core.errors import ConfigError
+from ..core.config import row_of
 from ..core.lazy import named
 from .interface import Generate, MethodConfig, MethodInputs
 
@@ -125,9 +124,7 @@ def method(name: str) -> Method:
     Raises:
         ConfigError: no such method; the nearest name is offered.
     """
-    if name not in METHODS:
-        raise ConfigError(f"method: no method {name!r}{nearest(name, METHODS)}")
-    return METHODS[name]
+    return row_of(METHODS, name, "method", "method")
 
 
 def training_of(name: str) -> str | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_gan.core.config import nearest
-from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.config import row_of
 from anomaly_gan.core.lazy import named
 
 
@@ -54,6 +53,4 @@ def detector(name: str) -> Detector:
     Raises:
         ConfigError: no such detector; the nearest name is offered.
     """
-    if name not in DETECTORS:
-        raise ConfigError(f"detector: no detector {name!r}{nearest(name, DETECTORS)}")
-    return DETECTORS[name]
+    return row_of(DETECTORS, name, "detector", "detector")

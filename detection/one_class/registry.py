@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_gan.core.config import build, merge, nearest
+from anomaly_gan.core.config import build, merge, row_of
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.core.lazy import named
 
@@ -139,6 +139,4 @@ def one_class(name: str) -> Row:
     Raises:
         ConfigError: no such detector; the nearest name is offered.
     """
-    if name not in ONE_CLASS:
-        raise ConfigError(f"--detector {name}: no one-class detector {name!r}{nearest(name, ONE_CLASS)}")
-    return ONE_CLASS[name]
+    return row_of(ONE_CLASS, name, f"--detector {name}", "one-class detector")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
-from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.seeding import rng_for
-from anomaly_gan.core.time_budget import TimeBudget
 
 from ..data import CategoryMap
 from ..dense.bank import read_bank
@@ -26,12 +23,12 @@ from ..detectors.config import DetectConfig
 from .dense_start import load_start
 from .dense_task import CropBatches, DenseTask, check_start, training_sources
 from .finetune import Trained, build_net
+from .schedule import cosine, schedule
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from anomaly_gan.engine.early_stopping import Plateau
-    from anomaly_gan.engine.loop import Schedule
 
 ASKED = 40
 """Most held-out photographs with a defect, and most without, that a look at the training asks."""
@@ -98,7 +95,7 @@ def train_dense(
     history = fit(
         task,
         next_batch,
-        _schedule(config, steps, seed),
+        schedule(config, steps, seed, cosine(steps, config.warmup), warmup=0),
         fabric,
         folder,
         plateau=plateau,
@@ -115,32 +112,6 @@ def train_dense(
         "inner": {"held_out": _described(inner.held), "best": best, "ended_by": ended},
     }
     return Trained(kept, categories, report, inner.held)
-
-
-def cosine(steps: int, warmup: int) -> Callable[[int], float]:
-    """Linear warm-up, then half a cosine down to a hundredth (Loshchilov and Hutter 2017)."""
-    warmup = min(warmup, steps // 4)
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-    return rate
-
-
-def _schedule(config: DetectConfig, steps: int, seed: int) -> Schedule:
-    from anomaly_gan.engine.loop import Schedule
-
-    return Schedule(
-        steps=steps,
-        seed=seed,
-        checkpoint_every=config.checkpoint_every,
-        clip_norm=config.clip_norm,
-        label=f"train {config.detector}",
-        rate=cosine(steps, config.warmup),
-        budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
-    )
 
 
 def _plateau(

@@ -12,21 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_gan.core.dataset import Dataset
-from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.seeding import rng_for, seed_for
-from anomaly_gan.core.time_budget import TimeBudget
 from anomaly_gan.engine.task import Losses, Update
 
 from ..data import CategoryMap, Example, Examples, augment, boxes_xyxy, cut_tile, load_examples
 from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 from .sampling import BatchSampler, exposure
+from .schedule import schedule, tenths
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-    from anomaly_gan.engine.loop import Schedule
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -166,35 +163,6 @@ def train_detector(
     return _train_on_photographs(dataset, config, fabric, folder, seed, where, on_step)
 
 
-def tenths(steps: int, warmup: int) -> Callable[[int], float]:
-    """Linear warm-up, then a tenth of the rate after two fifths and another after four fifths of the way: the paper's
-    schedule (every 2,000 of 5,000).
-    """
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        return 10.0 ** -(int(step >= 0.4 * steps) + int(step >= 0.8 * steps))
-
-    return rate
-
-
-def _schedule(config: DetectConfig, steps: int, seed: int) -> Schedule:
-    from anomaly_gan.engine.loop import Schedule
-
-    return Schedule(
-        steps=steps,
-        seed=seed,
-        checkpoint_every=config.checkpoint_every,
-        warmup=config.warmup,
-        constant_share=config.constant_share,
-        clip_norm=config.clip_norm,
-        label=f"train {config.detector}",
-        rate=tenths(steps, config.warmup) if config.schedule == "steps" else None,
-        budget=TimeBudget(seconds_of(config.time_budget)) if config.time_budget else None,
-    )
-
-
 def _train_on_photographs(
     dataset: Dataset,
     config: DetectConfig,
@@ -233,13 +201,8 @@ def _train_on_photographs(
         on_step()
         return batches(step)
 
-    history = fit(
-        task,
-        next_batch,
-        _schedule(config, steps, seed),
-        fabric,
-        folder,
-    )
+    rate = tenths(steps, config.warmup) if config.schedule == "steps" else None
+    history = fit(task, next_batch, schedule(config, steps, seed, rate, config.warmup), fabric, folder)
     finish(folder)
     shows = {index: {categories.names[label - 1] for label in item.labels} for index, item in enumerate(examples.items)}
     report = {

@@ -15,7 +15,7 @@ from detection.detectors.models.mask_rcnn import _coco_mask_rcnn
 from detection.evaluation.reading import inspect_pixels
 from detection.evaluation.stitching import stitched
 from detection.tiles import Window, blended, windows
-from detection.training.finetune import tenths
+from detection.training.schedule import tenths
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 90), (256, 256), (300, 900), (257, 700)])

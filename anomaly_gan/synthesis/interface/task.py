@@ -43,3 +43,14 @@ def opposed(contest: Contest, discriminators: tuple[nn.Module, ...]) -> list[Upd
         Update(making, generators, contest.generator_losses, frozen=discriminators),
         Update(telling, discriminating, contest.discriminator_losses),
     ]
+
+
+def cycle_previews(batch: Batch, fake_abnormal: Tensor, fake_normal: Tensor) -> dict[str, Tensor]:
+    """The columns of a method with a cycle: what either generator was given and made of it, in [-1, 1]."""
+    return {
+        "normal": batch.normal_BCHW,
+        "mask": batch.normal_mask_B1HW * 2 - 1,
+        "generated": fake_abnormal,
+        "real": batch.abnormal_BCHW,
+        "restored": fake_normal,
+    }

@@ -24,7 +24,7 @@ from ....losses.mode_seeking import mode_seeking
 from ....losses.severity import reachable, severity
 from ....nets.augment import AugmentPolicy, augment_pair, draw_augment
 from ....nets.crops import crop_resize, mask_boxes, masked_crops
-from ...interface.task import opposed
+from ...interface.task import cycle_previews, opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
 from ..adversaries import Adversary
@@ -134,13 +134,7 @@ class AnomalyGanTask:
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         out = self.forward(batch)
-        return {
-            "normal": batch.normal_BCHW,
-            "mask": batch.normal_mask_B1HW * 2 - 1,
-            "generated": out.fake_abnormal,
-            "real": batch.abnormal_BCHW,
-            "restored": out.fake_normal,
-        }
+        return cycle_previews(batch, out.fake_abnormal, out.fake_normal)
 
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets), "restorer": self.nets["restorer"]}

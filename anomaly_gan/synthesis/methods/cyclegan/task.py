@@ -28,7 +28,7 @@ from ....engine.task import Losses, Update
 from ....losses.cycle import cycle_l1
 from ....nets.image_pool import ImageHistory
 from ....nets.patch import PatchDiscriminator, layers_for
-from ...interface.task import opposed
+from ...interface.task import cycle_previews, opposed
 from ...pairs.compositing import Painter
 from ...pairs.windows import Batch
 from ..adversaries import ADVERSARIES, Adversary
@@ -130,13 +130,7 @@ class UnpairedTask:
 
     def previews(self, batch: Batch) -> dict[str, Tensor]:
         out = self.forward(batch)
-        return {
-            "normal": batch.normal_BCHW,
-            "mask": batch.normal_mask_B1HW * 2 - 1,
-            "generated": out.fake_abnormal,
-            "real": batch.abnormal_BCHW,
-            "restored": out.fake_normal,
-        }
+        return cycle_previews(batch, out.fake_abnormal, out.fake_normal)
 
     def products(self) -> dict[str, nn.Module]:
         return {"generator": painting_net(self.nets)}
