@@ -24,6 +24,7 @@ from mask_pool.rating.security import Guard, Policy
 from mask_pool.rating.store import Store
 
 from ..core.dataset import load_dataset
+from .kept import Kept
 from .painting import PaintRequest, PaintService, load_sound
 from .review import WHY_CHARS, Review, Verdict, load_gates
 from .views import Masks, load_masks, serve_views
@@ -62,7 +63,7 @@ def build_app(run: Path, store: Store, policy: Policy, device: str = "auto") -> 
     serve_views(app, run, Masks(run, masks))
     sound = Catalogue(lambda: load_sound(run), store.salt, empty=True)
     serve_layers(app, sound, ["photo"], below="sound")
-    _serve_painting(app, store, PaintService(run, sound, device))
+    _serve_painting(app, store, PaintService(run, sound, device), Kept(run))
     return Guard(app, policy)
 
 
@@ -98,7 +99,7 @@ def _serve_review(app: FastAPI, review: Review) -> None:
         return review.decide(x_rater, verdict)
 
 
-def _serve_painting(app: FastAPI, store: Store, service: PaintService) -> None:
+def _serve_painting(app: FastAPI, store: Store, service: PaintService, kept: Kept) -> None:
     service.warm()
 
     @app.get("/api/painting")
@@ -111,3 +112,8 @@ def _serve_painting(app: FastAPI, store: Store, service: PaintService) -> None:
         done = service.paint(request)
         headers = {"x-left": str(done.left), "x-top": str(done.top), "x-shown": " ".join(map(str, done.shown))}
         return Response(done.png, media_type="image/png", headers=headers)
+
+    @app.post("/api/painting/keep")
+    def keep(request: PaintRequest, x_rater: RaterId, secret: Secret) -> Answer:
+        painter = store.authorise(x_rater, secret)
+        return {"name": kept.add(service.canvas(request), request, painter)}

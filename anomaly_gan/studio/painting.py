@@ -26,13 +26,15 @@ from mask_pool.scoring.ratings import RatedMask
 
 from ..core.dataset import load_dataset
 from ..core.errors import AnomalyGanError
+from ..core.files import sha256_file
 from ..core.images import encode_png, read_verified
-from ..core.masks import mask_box_xywh
+from ..core.masks import mask_box_xywh, union
 from ..core.seeding import seed_for
 from ..ingestion.mask_files import components
 
 if TYPE_CHECKING:
     from ..synthesis.methods.painting.generator import Brush
+    from ..synthesis.methods.painting.severity import Filled
     from ..synthesis.relighting.model import LightModel
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,19 @@ class Painted:
     shown: list[float]
 
 
+@dataclass(frozen=True)
+class Canvas:
+    """A whole painting: the photograph painted on, the result, its parts (category, mask_01) and what fills each."""
+
+    item: RatingItem
+    photograph: np.ndarray
+    painted: np.ndarray
+    parts: list[tuple[str, np.ndarray]]
+    fillings: list[Filled]
+    support_px: int
+    generator_sha256: str
+
+
 @dataclass
 class PaintService:
     """Generators that are warm, photographs that are at hand; one painting at a time."""
@@ -134,6 +149,14 @@ class PaintService:
         return self.photographs.listing("sound/")
 
     def paint(self, request: PaintRequest) -> Painted:
+        """What the page shows of a painting. Raises as ``canvas``."""
+        done = self.canvas(request)
+        changed = (done.painted != done.photograph).reshape(*done.painted.shape[:2], -1).any(axis=2).astype(np.uint8)
+        left, top, width, height = mask_box_xywh(union([changed, *(part for _, part in done.parts)], *changed.shape))
+        png = encode_png(np.ascontiguousarray(done.painted[top : top + height, left : left + width]))
+        return Painted(png, left, top, [round(filling.shown, 3) for filling in done.fillings])
+
+    def canvas(self, request: PaintRequest) -> Canvas:
         """The photograph with what was asked for painted on it.
 
         Raises:
@@ -164,10 +187,8 @@ class PaintService:
             parts = [(request.category, part) for part in components("mask", mask_01)]
             asked = None if request.severity is None else ("quantile", request.severity)
             painted, fillings = paint_instances(brush, channels, base, parts, asked, seed_for(request.seed, "paint", 1))
-        changed = (painted != photograph).reshape(*painted.shape[:2], -1).any(axis=2).astype(np.uint8)
-        left, top, width, height = mask_box_xywh(changed | mask_01)
-        png = encode_png(np.ascontiguousarray(painted[top : top + height, left : left + width]))
-        return Painted(png, left, top, [round(filling.shown, 3) for filling in fillings])
+        sha256 = sha256_file(self.run / f"train@{request.method}" / "generator.safetensors")
+        return Canvas(item, photograph, painted, parts, fillings, brush.settings.support_px, sha256)
 
     def _brush(self, name: str) -> tuple[Brush, int, LightModel]:
         from ..synthesis.methods.painting.severity import open_painter

@@ -19,7 +19,7 @@ from mask_pool.scoring.ratings import RatedMask
 from ..core.dataset import load_dataset
 from ..core.errors import EnvironmentFailure
 from ..core.files import write_bytes
-from ..synthesis.export.reviewed import FILE, FOLDER, label_of, lies_at, rejected_for, rejected_of
+from ..synthesis.export.reviewed import FILE, FOLDER, PAINTED, aside_for, aside_of, label_of, lies_at
 
 __all__ = ["FOLDER", "Review", "Verdict", "load_gates"]
 WHAT, CRITERION = "review", "decision"
@@ -30,8 +30,8 @@ WHY_CHARS = 500
 
 
 def load_gates(run: Path) -> Loaded:
-    """Every photograph with a defect that a gate of the run has judged; its content is the photograph's, its note
-    says why it was rejected.
+    """Every photograph with a defect that a gate of the run has judged, and what was painted with its method; the
+    content is the photograph's, the note says why it does not go out by itself.
 
     Raises:
         InputError: a gate's data set cannot be read.
@@ -43,9 +43,9 @@ def load_gates(run: Path) -> Loaded:
         gate = load_dataset(path.parent)
         names, of_image = gate.category_names(), gate.by_image()
         gray = gate.info.get("mode", "L") == "L"
-        refused = rejected_of(gate)
-        of_image |= refused.by_image()
-        for image in [*gate.images, *refused.images]:
+        aside = aside_of(gate)
+        of_image |= aside.by_image()
+        for image in [*gate.images, *aside.images]:
             instances = of_image.get(image.id)
             if not instances:
                 continue
@@ -54,8 +54,8 @@ def load_gates(run: Path) -> Loaded:
                 f"{gate.folder.name}/{image.file_name}", 0, label_of(image, instances, names), image.sha256
             )
             path = confined(*lies_at(gate, image))
-            items.append(RatingItem(mask, path, image.sha256, gray, rle, "; ".join(rejected_for(image))))
-    return Loaded(items, {}, watched or [run])
+            items.append(RatingItem(mask, path, image.sha256, gray, rle, aside_for(image)))
+    return Loaded(items, {}, [*watched, run / PAINTED / "annotations.json"] if watched else [run])
 
 
 class Verdict(Body):
@@ -157,7 +157,7 @@ class Review:
             "label": item.mask.label,
             "arm": gate.partition("@")[2],
             "name": name,
-            "rejected": item.note,
+            "aside": item.note,
         }
 
     def _ids(self) -> dict[tuple[str, str], str]:

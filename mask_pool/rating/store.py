@@ -183,13 +183,18 @@ class Store:
             raise Forbidden("this name is taken")
         return int(row[0])
 
-    def authorise(self, rater: int, secret: str) -> None:
-        """Raises Forbidden unless that is the rater's secret."""
+    def authorise(self, rater: int, secret: str) -> str:
+        """The rater's name.
+
+        Raises:
+            Forbidden: that is not the rater's secret.
+        """
         with self._read() as database:
-            row = database.execute("SELECT secret_sha256 FROM raters WHERE id = ?", (rater,)).fetchone()
+            row = database.execute("SELECT secret_sha256, name FROM raters WHERE id = ?", (rater,)).fetchone()
         if row is None or not secrets.compare_digest(row[0], sha256_bytes(secret.encode())):
             log.warning("refused: not the secret of rater %d", rater)
             raise Forbidden("not your ratings")
+        return str(row[1])
 
     def append(self, event: Event) -> dict[str, Any]:
         """Write the event, durably, once; the same event again returns the row that stands.

@@ -68,7 +68,7 @@ def studio(run: Path):
 def test_what_counts_is_the_last_word_and_an_undo_takes_it_back(studio, run) -> None:
     ann, bob = studio.enter("Ann"), studio.enter("Bob")
     work = studio.client.get("/api/review", headers=ann).json()
-    assert [one["rejected"] for one in work["items"] if one["rejected"]] == ["H7 nothing is to be seen"]
+    assert [one["aside"] for one in work["items"] if one["aside"]] == ["H7 nothing is to be seen"]
     assert len(work["items"]) == 7 and work["standing"] == {} and decisions(run) == []
     first, second = work["items"][:2]
     assert studio.decide(ann, first, "accept").status_code == 200
@@ -113,7 +113,7 @@ def test_nonsense_and_strangers_are_refused_and_change_nothing(studio, run) -> N
 def test_a_photograph_made_anew_is_reviewed_anew(studio, run) -> None:
     ann = studio.enter("Ann")
     items = studio.client.get("/api/review", headers=ann).json()["items"]
-    item = next(one for one in items if not one["rejected"])
+    item = next(one for one in items if not one["aside"])
     assert studio.decide(ann, item, "reject").status_code == 200
     gate = load_dataset(run / "gate@anomaly_gan")
     image = next(one for one in gate.images if one.file_name == item["name"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from rating_run import refuse
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import write_text
+from anomaly_gan.core.files import write_bytes, write_text
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
@@ -95,7 +96,21 @@ def test_rejected_ones_stay_out_and_the_rest_names_its_reviewer(small_run, gate,
     told = image.extra["provenance"]["gate"]
     assert told["review"] == {"decision": "accept", "reviewer": "Ann", "why": "faint, but there"}
     assert told["rejected"] == [{"code": "H7", "reason": "nothing is to be seen"}]
-    assert "1 taken in that the gate had rejected" in review_words(metrics["reviewed"])
+    assert "1 taken in that the gate had rejected or people had painted" in review_words(metrics["reviewed"])
+
+    painted = replace(load_dataset(gate / "rejected"), folder=gate.parent / "painted")
+    by_bob = {"provenance": {"method": "copy_paste", "painted_by": "Bob", "base": scratch.extra["provenance"]["base"]}}
+    drawn = replace(refused, file_name="p.png", extra={"category": refused.extra["category"], **by_bob})
+    write_bytes(painted.folder / "images/p.png", (gate / "rejected/images" / refused.file_name).read_bytes())
+    replace(painted, images=[drawn]).save(painted.folder)
+    assert export_with(small_run, gate, lines, tmp_path)[2]["synthetic"] == 4, "nobody has accepted it"
+    dataset = export_with(small_run, gate, [*lines, taken, line(drawn, "accept", file_name="painted/p.png")], tmp_path)[
+        1
+    ]
+    image = next(image for image in dataset.images if image.file_name == "synthetic/painted/p.png")
+    assert image.extra["provenance"]["painted_by"] == "Bob"
+    assert image.extra["provenance"]["gate"]["review"] == {"decision": "accept", "reviewer": "Ann"}
+    assert len(dataset.by_image()[image.id]) == 1 and sum(one.source == "synthetic" for one in dataset.images) == 6
     for no in ({"decision": "reject"}, {"sha256": "0" * 64}):
         assert export_with(small_run, gate, [*lines, taken | no], tmp_path)[2]["synthetic"] == 4
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.studio.app import build_app
+from anomaly_gan.synthesis.export.reviewed import aside_of
 from anomaly_gan.synthesis.paint.config import PaintConfig
 from anomaly_gan.synthesis.paint.stage import Sources
 from anomaly_gan.synthesis.paint.stage import paint as paint_verb
@@ -127,6 +129,33 @@ def test_what_cannot_be_painted_is_named(client, mask_01, more, field):
     assert answer.status_code == 422 and answer.json()["fields"] == [field]
 
 
+def test_what_is_kept_lies_in_the_run_once_and_names_its_painter(client, run, mask_01):
+    _, shown = wish(client, mask_01, seed=7)
+    one = client.get("/api/painting").json()["photographs"][0]
+    about = {"photograph": one["id"], "version": one["version"], "method": "anomaly_gan", "category": "spot", "seed": 7}
+    body = {**about, "runs": runs_of(mask_01)}
+    names = [client.post("/api/painting/keep", json=body).json()["name"] for _ in range(2)]
+    other = client.post("/api/painting/keep", json=body | {"seed": 8, "severity": 0.0}).json()["name"]
+    assert client.post("/api/painting/keep", json=body, headers={"x-rater-secret": "z" * 22}).status_code == 403
+    assert client.post("/api/painting/keep", json=body | {"version": "0" * 16}).status_code == 409
+    kept = load_dataset(run / "painted")
+    assert [image.file_name for image in kept.images] == [names[0], other] and names[0] == names[1] != other
+    first, labels = kept.images[0], kept.by_image()
+    pixels = read_pixels(kept.path_of(first), gray=True)
+    part = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    left, top = int(shown.headers["x-left"]), int(shown.headers["x-top"])
+    assert np.array_equal(pixels[top : top + part.shape[0], left : left + part.shape[1]], part)
+    assert first.extra["provenance"]["painted_by"] == "Ann" and first.extra["provenance"]["base"] == one["name"]
+    assert kept.images[1].extra["provenance"]["asked"] == {"severity": 0.0}
+    assert np.array_equal(sum(item.mask() for item in labels[first.id]), mask_01)
+    assert {kept.category_names()[item.category_id] for item in labels[first.id]} == {"spot"}
+    base = next(image for image in load_dataset(run / "ingest").images if image.file_name == one["name"])
+    assert first.group_id == base.group_id and first.split == "train"
+    aside = aside_of(replace(kept, folder=run / "gate@anomaly_gan"))
+    assert [image.file_name for image in aside.images] == [f"painted/{name}" for name in (names[0], other)]
+    assert aside_of(replace(kept, folder=run / "gate@other")).images == []
+
+
 def test_a_strangers_wish_is_refused(client, mask_01):
     assert wish(client, mask_01)[1].status_code == 200
     one = client.get("/api/painting").json()["photographs"][0]
@@ -156,7 +185,7 @@ def test_masks_their_parents_and_the_verdict_are_there(client, run):
 
 @needs_chromium
 def test_in_a_browser_a_stroke_a_polygon_and_a_mask_of_the_pool_are_painted(run, tmp_path):
-    server = start_studio(shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("review")))
+    server = start_studio(shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("review", "painted")))
     with tablet(1024, 768, 120_000) as (page, faults):
         enter(page, server.link)
         page.click("[data-tab=paint]")
@@ -191,6 +220,12 @@ def test_in_a_browser_a_stroke_a_polygon_and_a_mask_of_the_pool_are_painted(run,
         page.mouse.click(box["x"] + 60, box["y"] + 36)
         placed = painted(5)
         assert (placed[:, 45:80] != before[:, 45:80]).any()
+        page.keyboard.press("k")
+        page.wait_for_function(
+            "() => document.querySelector('#toast').textContent.includes('Kept in the run as painted/')"
+        )
+        of_ann = load_dataset(tmp_path / "run/painted")
+        assert np.array_equal(read_pixels(of_ann.path_of(of_ann.images[0]), gray=True), placed)
         saved: dict[str, np.ndarray] = {}
         page.on("download", lambda file: saved.update({file.suggested_filename: cv2.imread(str(file.path()), 0)}))
         page.click("#paint-save")

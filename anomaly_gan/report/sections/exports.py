@@ -26,7 +26,7 @@ REVIEWED = {
     "accept": "accepted",
     "reject": "rejected",
     "wrong_category": "under a wrong category",
-    "taken_in": "taken in that the gate had rejected",
+    "taken_in": "taken in that the gate had rejected or people had painted",
     "not_reviewed": "not looked at",
     "outdated": "decided on before they were made anew, which counts no more",
 }

@@ -32,6 +32,7 @@ export class Paint {
     else if (key === "u" || key === "backspace") this.#undo();
     else if (key === "enter") this.#close();
     else if (key === "n") this.#other();
+    else if (key === "k") this.#keep();
     else if (key === "arrowleft" || key === "arrowright") this.#photograph(Number(this.$("sound").value) + (key === "arrowleft" ? -1 : 1));
     else return false;
     return true;
@@ -204,12 +205,12 @@ export class Paint {
 
   async #paint() {
     const runs = this.#runs(), number = ++this.number;
-    if (runs.length < 2) { this.#base(); this.$("shown").textContent = "Draw a defect."; return; }
+    if (runs.length < 2) { this.wish = null; this.#base(); this.$("shown").textContent = "Draw a defect."; return; }
     const began = performance.now(), free = this.$("as-real").checked;
-    const { status, body, headers } = await this.studio.change("/api/painting", {
-      photograph: this.one.id, version: this.one.version, method: this.$("method").value, category: this.$("paint-category").value, runs,
-      severity: free ? null : Number(this.$("severity").value) / 100, light: Number(this.$("light").value) / 10, seed: Number(this.$("seed").value) || 0,
-    }, true);
+    const wish = { photograph: this.one.id, version: this.one.version, method: this.$("method").value, category: this.$("paint-category").value, runs,
+      severity: free ? null : Number(this.$("severity").value) / 100, light: Number(this.$("light").value) / 10, seed: Number(this.$("seed").value) || 0 };
+    this.wish = null;
+    const { status, body, headers } = await this.studio.change("/api/painting", wish, true);
     if (number !== this.number) return;  // something newer is on its way
     if (status !== 200) {
       const field = body?.fields?.[0];
@@ -218,11 +219,18 @@ export class Paint {
         : status === 0 ? "No connection." : "This cannot be painted.");
       return;
     }
+    this.wish = wish;
     const part = await createImageBitmap(body), first = headers.get("x-shown").split(" ")[0];
     this.#base();
     this.canvas.getContext("2d").drawImage(part, Number(headers.get("x-left")), Number(headers.get("x-top")));
     this.$("shown").textContent = `${((performance.now() - began) / 1000).toFixed(2)} s; ${Math.exp(first).toFixed(2)} times as bright as around it`;
     this.canvas.dataset.painted = number;
+  }
+
+  // In RUN/painted, under the painter's name; the review decides on it.
+  #keep() {
+    if (!this.wish) return this.studio.toast("Draw a defect, and wait until it is painted.");
+    this.studio.keep(this.wish);
   }
 
   // Photograph and mask, as two files of this device: ingest and `anomaly-gan paint` read both.
@@ -267,7 +275,7 @@ export class Paint {
     for (const end of ["pointerup", "pointercancel"]) this.over.addEventListener(end, () => { if (last) { last = null; this.#later(); } });
     this.over.addEventListener("dblclick", () => this.#close());
     for (const button of document.querySelectorAll("[data-tool]")) button.addEventListener("click", () => { this.#take(button.dataset.tool); button.blur(); });
-    const clicks = { "paint-undo": () => this.#undo(), "paint-close": () => this.#close(), "paint-other": () => this.#other(), "paint-save": () => this.#save(),
+    const clicks = { "paint-undo": () => this.#undo(), "paint-close": () => this.#close(), "paint-other": () => this.#other(), "paint-save": () => this.#save(), "paint-keep": () => this.#keep(),
       "paint-clear": () => { this.#remember(); this.pen.clearRect(0, 0, this.one.width, this.one.height); this.#show(); this.#later(); } };
     for (const [id, act] of Object.entries(clicks)) this.$(id).addEventListener("click", () => { act(); this.$(id).blur(); });
     for (const id of ["method", "paint-category", "severity", "as-real", "light", "seed"]) this.$(id).addEventListener("input", () => this.#later());

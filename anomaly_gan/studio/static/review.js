@@ -18,14 +18,14 @@ export class Review {
     Object.assign(this, { studio, forget, items: [], standing: {}, keys: {}, done: [], place: 0, seq: 0 });
     this.$ = studio.$;
     this.queue = new Queue(drawer, (action) => this.#send(action),
-      { changed: () => studio.tell(this.queue), refused: (action, status) => this.#refused(status) });
+      { changed: () => studio.tell(this.queue), refused: (action, status) => this.#refused(status, action.painting) });
     window.addEventListener("online", () => this.queue.run());
     this.#build();
     setInterval(() => this.#news(), NEWS_MS);
   }
 
   async open() {
-    if (this.items.length) return this.#draw();
+    if (this.items.length && !this.stale) return this.#draw();
     const status = await this.#load();
     if (status === 403) return this.forget();
     if (status !== 200) { this.studio.toast("No connection; trying again."); setTimeout(() => this.open(), 2000); return; }
@@ -49,7 +49,7 @@ export class Review {
   async #load() {
     const { status, body } = await this.studio.call("/api/review");
     if (status !== 200) return status;
-    Object.assign(this, { items: body.items, standing: body.standing, keys: body.keys });
+    Object.assign(this, { stale: false, items: body.items, standing: body.standing, keys: body.keys });
     this.byId = Object.fromEntries(this.items.map((item) => [item.id, item]));
     this.#note(body.standing);
     for (const action of this.queue.waiting) this.#apply(action);
@@ -74,16 +74,22 @@ export class Review {
   }
 
   #apply(action) {
+    if (action.painting) return;
     this.keys[action.item] = action.key;
     if (action.decision === "undo") { delete this.standing[action.item]; return; }
     this.standing[action.item] = { ...action, reviewer: this.studio.person.name, mine: true };
   }
 
   #send(action) {
-    return this.studio.change("/api/review", action);
+    if (!action.painting) return this.studio.change("/api/review", action);
+    return this.studio.change("/api/painting/keep", action.painting).then((answer) => {
+      if (answer.status === 200) { this.stale = true; this.studio.toast(`Kept in the run as painted/${answer.body.name}.`); }
+      return answer;
+    });
   }
 
-  async #refused(status) {
+  async #refused(status, painting) {
+    if (painting) return this.studio.toast("This painting cannot be kept: the photograph was replaced, or its training is another now.");
     await this.#load();
     this.studio.toast(status === 422 ? "The server did not understand this decision."
       : "This photograph was replaced, or you decided on it elsewhere meanwhile. What is shown now is what counts.");
@@ -138,8 +144,8 @@ export class Review {
   #wanted(item) {
     const which = this.$("which").value, said = this.standing[item.id]?.decision;
     if (item.arm !== this.$("arm").value) return false;
-    if (which === "refused") return Boolean(item.rejected);
-    return which === "all" || (which === "open" ? !said && !item.rejected : said === which);
+    if (which === "refused") return Boolean(item.aside);
+    return which === "all" || (which === "open" ? !said && !item.aside : said === which);
   }
 
   // The photographs that are asked for; what is decided meanwhile stays in the list until it is made anew.
@@ -164,7 +170,7 @@ export class Review {
   #draw() {
     if (!this.shown) return;
     const refused = this.$("which").value === "refused";
-    const of = this.items.filter((item) => item.arm === this.$("arm").value && Boolean(item.rejected) === refused), decided = of.filter((item) => this.standing[item.id]);
+    const of = this.items.filter((item) => item.arm === this.$("arm").value && Boolean(item.aside) === refused), decided = of.filter((item) => this.standing[item.id]);
     this.$("count").textContent = `${decided.length} of ${of.length} reviewed`;
     this.$("bar").style.width = `${of.length ? 100 * decided.length / of.length : 0}%`;
     const item = this.item, said = item && this.standing[item.id];
@@ -184,8 +190,8 @@ export class Review {
     const bold = Object.assign(document.createElement("b"), { textContent: item.label });
     this.$("category").replaceChildren("Made as: ", bold, ` · ${item.name}`);
     this.$("standing").textContent = said ? `${WORDS[said.decision]}${said.right_category ? `, shows ${said.right_category}` : ""}`
-      + ` by ${said.reviewer}${said.why ? `: ${said.why}` : ""}` : item.rejected ? "" : "not reviewed yet";
-    this.$("refusal").textContent = item.rejected ? `The gate rejected it: ${item.rejected}. Accepted here, it goes out.` : "";
+      + ` by ${said.reviewer}${said.why ? `: ${said.why}` : ""}` : item.aside ? "" : "not reviewed yet";
+    this.$("refusal").textContent = item.aside ? `${item.name.startsWith("painted/") ? "Not in the export" : "The gate rejected it"}: ${item.aside}. Accepted here, it goes out.` : "";
     for (const name of ["accept", "reject"]) document.querySelector(`[data-do=${name}]`).setAttribute("aria-pressed", said?.decision === name);
     for (const layer of ["mask", "outline"]) document.querySelector(`[data-do=${layer}]`).setAttribute("aria-pressed", this.view.shown[layer]);
   }

@@ -1,6 +1,6 @@
 // The shell of the page: who is there, tabs, talking to the server, telling.
 import { $, askForName, listenForEntry, listenForHelp, named, Server, tellWaiting, toast } from "./page.js";
-import { Drawer } from "./queue.js";
+import { Drawer, randomKey } from "./queue.js";
 import { Paint } from "./paint.js";
 import { Review } from "./review.js";
 import { Masks, Verdict } from "./views.js";
@@ -21,6 +21,7 @@ function open(name) {
 export const studio = {
   $, toast, tell: (queue) => tellWaiting(queue, drawer, "decision"),
   call: (...given) => server.call(...given), change: (...given) => server.change(...given),
+  keep: (painting) => tabs.work.queue.add({ key: randomKey(), painting }),
   get session() { return server.session; }, get person() { return person; },
 };
 

@@ -4,7 +4,8 @@
 A line a photograph: ``gate`` (folder), ``file_name``, ``sha256`` (of the photograph), ``category`` (its label then),
 ``decision`` (accept, reject, wrong_category), ``right_category`` or null, ``why``, ``reviewer``, ``at``. A decision on
 a photograph that has been made anew since, or labelled otherwise, counts no more. Of a photograph that the gate has
-rejected ``file_name`` begins with ``rejected/``; an ``accept`` takes it in. No torch here.
+rejected ``file_name`` begins with ``rejected/``, of one that a person painted in the studio (``RUN/painted``) with
+``painted/``; an ``accept`` takes it in. No torch here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from ...core.files import sha256_bytes, write_text
 from ..gate.config import REJECTED
 
 FOLDER, FILE = "review", "decisions.jsonl"
+PAINTED = "painted"
+"""Beside the gate's folder: the data set of what people painted in the studio and kept."""
 SIDE_FILE = "review.jsonl"
 """Beside the exported data set: the decisions that were followed."""
 DECISIONS = ("accept", "reject", "wrong_category")
@@ -91,8 +94,8 @@ def review_key(gate: Path) -> dict[str, str]:
 
 def follow(accepted: Dataset, out: Path) -> tuple[Dataset, dict[str, object]]:
     """The photographs that people let pass, under the category they gave them, each with its reviewer in the gate's
-    part of its provenance; ``out/review.jsonl``; and the counts. Those among them that the gate had rejected come last
-    (``lies_at`` knows their files). Without a review everything stays as it is.
+    part of its provenance; ``out/review.jsonl``; and the counts. Those that the gate had rejected, or that people
+    painted, come last (``lies_at`` knows their files). Without a review everything stays as it is.
 
     Raises:
         InputError: FORMAT, the decisions cannot be read, or name a category that the data set has not.
@@ -107,20 +110,20 @@ def follow(accepted: Dataset, out: Path) -> tuple[Dataset, dict[str, object]]:
     images: list[ImageRecord] = []
     annotations: list[Annotation] = []
     followed: list[Decision] = []
-    refused = _taken_in(accepted, decisions)
-    of_image |= refused.by_image()
-    for image in [*accepted.images, *refused.images]:
+    taken = _taken_in(accepted, decisions)
+    of_image |= taken.by_image()
+    for image in [*accepted.images, *taken.images]:
         instances = of_image.get(image.id, [])
         said = decisions.get(image.file_name)
         if said is not None and (said.sha256 != image.sha256 or said.category != label_of(image, instances, names)):
             counts["outdated"], said = counts["outdated"] + 1, None
         if said is None:
-            if rejected_for(image):
+            if aside_for(image):
                 continue
             counts["not_reviewed"] += 1
         else:
             followed.append(said)
-            counts["taken_in" if rejected_for(image) else said.decision] += 1
+            counts["taken_in" if aside_for(image) else said.decision] += 1
             if not said.keeps:
                 continue
             image, instances = _under(said, image, instances, numbers, accepted.folder)
@@ -134,39 +137,51 @@ def follow(accepted: Dataset, out: Path) -> tuple[Dataset, dict[str, object]]:
     }
 
 
-def rejected_for(image: ImageRecord) -> list[str]:
-    """Why the gate rejected it; empty: it did not."""
-    gate = (image.extra.get("provenance") or {}).get("gate") or {}
-    return [f"{finding['code']} {finding['reason']}" for finding in gate.get("rejected", [])]
-
-
-def rejected_of(gate: Dataset) -> Dataset:
-    """What the gate rejected, with its file names as the decisions give them and numbers above those of ``gate``; empty
-    where nothing was, or where an earlier version judged, which kept no labels of them."""
-    folder = gate.folder / REJECTED
-    if not (folder / "annotations.json").is_file():
-        return replace(gate, images=[], annotations=[])
-    found, above = load_dataset(folder), max((image.id for image in gate.images), default=0)
-    return replace(
-        found,
-        images=[
-            replace(image, id=image.id + above, file_name=f"{REJECTED}/{image.file_name}") for image in found.images
-        ],
-        annotations=[replace(item, image_id=item.image_id + above) for item in found.annotations],
+def aside_for(image: ImageRecord) -> str:
+    """Why it does not go out by itself: what the gate has against it, or who painted it; empty: it goes out."""
+    provenance = image.extra.get("provenance") or {}
+    if provenance.get("painted_by"):
+        return f"painted by {provenance['painted_by']}"
+    return "; ".join(
+        f"{finding['code']} {finding['reason']}" for finding in (provenance.get("gate") or {}).get("rejected", [])
     )
 
 
+def aside_of(gate: Dataset) -> Dataset:
+    """What the gate rejected, and what people painted with its method, with the file names that decisions give them and
+    numbers above those of ``gate``. A gate of an earlier version kept no labels of what it rejected: nothing then."""
+    images: list[ImageRecord] = []
+    annotations: list[Annotation] = []
+    above = max((image.id for image in gate.images), default=0)
+    for name, folder in _asides(gate).items():
+        if not (folder / "annotations.json").is_file():
+            continue
+        found = load_dataset(folder)
+        if name == PAINTED:
+            method = gate.folder.name.partition("@")[2]
+            found = found.select(lambda image: image.extra["provenance"]["method"] == method)  # noqa: B023
+        images += [replace(image, id=image.id + above, file_name=f"{name}/{image.file_name}") for image in found.images]
+        annotations += [replace(item, image_id=item.image_id + above) for item in found.annotations]
+        above = max((image.id for image in images), default=above)
+    return replace(gate, images=images, annotations=annotations)
+
+
+def _asides(gate: Dataset) -> dict[str, Path]:
+    return {REJECTED: gate.folder / REJECTED, PAINTED: gate.folder.parent / PAINTED}
+
+
 def lies_at(gate: Dataset, image: ImageRecord) -> tuple[Path, str]:
-    """The folder of a photograph of the gate's, rejected ones included, and its name there."""
-    if not rejected_for(image):
+    """The folder of a photograph of the gate's, those set aside included, and its name there."""
+    if not aside_for(image):
         return gate.folder / "images", image.file_name
-    return gate.folder / REJECTED / "images", image.file_name.removeprefix(f"{REJECTED}/")
+    name, _, below = image.file_name.partition("/")
+    return _asides(gate)[name] / "images", below
 
 
 def _taken_in(gate: Dataset, decisions: dict[str, Decision]) -> Dataset:
-    """Of the rejected photographs those that people let pass."""
+    """Of the photographs set aside those that people let pass."""
     said = {name for name, decision in decisions.items() if decision.keeps}
-    return rejected_of(gate).select(lambda image: image.file_name in said)
+    return aside_of(gate).select(lambda image: image.file_name in said)
 
 
 def label_of(image: ImageRecord, instances: list[Annotation], names: dict[int, str]) -> str:
