@@ -88,6 +88,7 @@ def work_stage(
 ) -> None:
     """Run one stage of a run folder: its configuration is the run's own (run.yaml, if there is one) and ``--set``."""
     from ..core.stage import read_manifest
+    from ..pipeline.budget import note_of
     from ..pipeline.plan import Step, plan
 
     config = read_section(run, section, settings, method)
@@ -95,11 +96,11 @@ def work_stage(
     if lenient:
         there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
         step = Step(step.name, step.stage, step.config, there)
-    work_step(config, run, step)
+    work_step(config, run, step, note_of(run) if name == "report" else "")
 
 
-def work_step(config: RunConfig, run: Path, step: Step) -> None:
-    """Run one step of a run folder unless it is fresh, and say so."""
+def work_step(config: RunConfig, run: Path, step: Step, note: str = "") -> None:
+    """Run one step of a run folder unless it is fresh, and say so. ``note``: what a report says first."""
     from ..core.progress import say, stage
     from ..core.stage import read_manifest, run_lock
     from ..pipeline.run import run_step
@@ -107,7 +108,7 @@ def work_step(config: RunConfig, run: Path, step: Step) -> None:
     with run_lock(run), stage(step.name):
         if step.stage.name in LOADS_LONG and all(read_manifest(run / folder) for folder in step.inputs.values()):
             say(f"{step.name}: {', '.join(step.inputs.values())} → {run / step.name}")
-        worked = run_step(config, run, step)
+        worked = run_step(config, run, step, note=note)
     typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 
 

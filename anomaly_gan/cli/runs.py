@@ -167,7 +167,7 @@ def _conclude(run: Path, steps: list[str], not_reached: tuple[str, ...], budget:
         for line in _verdicts(run / "compare" / "summary.json"):
             typer.echo(line)
     if not_reached:
-        from ..pipeline.execute import in_kinds
+        from ..pipeline.budget import in_kinds
 
         typer.echo(f"not reached within {budget}: {in_kinds(not_reached)}")
     if steps[-1] not in not_reached:

@@ -70,7 +70,8 @@ def guarded(work: Callable[..., Result], *arguments: Any) -> tuple[Result | None
 def raise_failure(failure: Failure) -> NoReturn:
     """Raise in this process what stopped a worker."""
     if failure.exit_code is None:
-        raise RuntimeError(f"a worker process failed:\n{failure.message}")
+        last = failure.message.strip().rpartition("\n")[2]  # first, for who shortens it
+        raise RuntimeError(f"a worker process failed: {last}\n{failure.message}")
     error = AnomalyGanError(failure.message)
     error.exit_code = failure.exit_code
     raise error

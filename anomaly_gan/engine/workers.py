@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -65,14 +66,15 @@ def run_in_processes(jobs: Sequence[Job], workers: int, sitting: Sitting = Sitti
     """
     if not jobs:
         return
-    context = warm_context(jobs)
+    with _startable(sitting):
+        context = warm_context(jobs)
     workers = min(workers, len(jobs))
     desk = Desk(context.Value("L", 0), context.Array("L", len(jobs)), context.Array("d", [-1.0] * len(jobs)))
     pipes = [context.Pipe(duplex=False) for _ in range(workers)]
     given = list(jobs), desk, dict(os.environ)
     processes = [context.Process(target=_work, args=(*given, sender), daemon=True) for _, sender in pipes]
     try:
-        with _no_interrupt():
+        with _startable(sitting), _no_interrupt():
             for process in processes:
                 process.start()
         for _, sender in pipes:
@@ -99,7 +101,32 @@ def warm_context(jobs: Sequence[Job]) -> Any:
     context.set_forkserver_preload(["torch", *sorted({type(job).__module__ for job in jobs})])
     with _no_interrupt(), _environment(OMP_NUM_THREADS="1"):  # a process with threads of its own is not to be forked
         forkserver.ensure_running()
+    _wait_until_warm(context)
     return context
+
+
+@functools.cache
+def _wait_until_warm(context: Any) -> None:
+    """Seconds, in which Ctrl-C is heard: what is forked from a process that began without it does not know it."""
+    first = context.Process(target=_nothing, daemon=True)
+    first.start()
+    first.join()
+
+
+def _nothing() -> None:
+    pass
+
+
+@contextlib.contextmanager
+def _startable(sitting: Sitting) -> Iterator[None]:
+    """Raises EnvironmentFailure where the warm process has died, which says why itself: a module that cannot be
+    imported, memory."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise EnvironmentFailure(
+            f"{sitting.label}: no worker process can be started ({error}; out of memory?); {sitting.remedy}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -177,7 +204,6 @@ def _work(jobs: list[Job], desk: Desk, environment: dict[str, str], sender: Conn
     os.environ.update(environment)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us
-    alone()  # the parent shows how far we are
     _, failure = guarded(_work_off, jobs, desk)
     if failure is not None:
         sender.send(failure)
@@ -185,6 +211,7 @@ def _work(jobs: list[Job], desk: Desk, environment: dict[str, str], sender: Conn
 
 
 def _work_off(jobs: list[Job], desk: Desk) -> None:
+    alone()  # the parent shows how far we are
     while (number := desk.take()) < len(jobs):
 
         def one_step(number: int = number) -> None:
@@ -194,7 +221,8 @@ def _work_off(jobs: list[Job], desk: Desk) -> None:
 
 
 def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    """Or with the process we were forked from: without it the parent takes us for dead."""
+    parent, forked_from = multiprocessing.parent_process(), os.getppid()
+    while parent is not None and parent.is_alive() and os.getppid() == forked_from:
+        parent.join(1)
+    os._exit(1)

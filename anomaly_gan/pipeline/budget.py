@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from ..core.config import Config
 from ..core.durations import canonical, seconds_of
 from ..core.files import sha256_bytes, write_json
-from ..core.stage import LOGS
+from ..core.stage import LOGS, read_manifest
 from ..core.time_budget import TimeBudget
 from .config import RunConfig
 from .costs import Work, cell_seconds, compare_seconds, compare_workers
@@ -49,13 +50,16 @@ LEAST_ITERATIONS = 0.1
 
 @dataclass
 class Budget:
-    """One budget of a run. ``decided``: what each step was given, and the hash of what it would have had without."""
+    """One budget of a run. ``decided``: what each step was given, and the hash of what it would have had without;
+    ``not_reached``: the steps that it left out; ``lacked``: what the first of them said it lacked."""
 
     total: str
     path: Path
     decided: dict[str, dict[str, Any]] = field(default_factory=dict)
     before: float = 0.0
     clock: Callable[[], float] = time.monotonic
+    not_reached: list[str] = field(default_factory=list)
+    lacked: str = ""
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,10 +90,17 @@ class Budget:
         return total * (1 - MARGIN) - self.spent()
 
     def save(self, finished: bool = False) -> None:
+        spent, left_out = round(self.spent(), 1), {"not_reached": self.not_reached, "lacked": self.lacked}
         write_json(
             self.path,
-            {"total": self.total, "spent": round(self.spent(), 1), "decided": self.decided, "finished": finished},
+            {"total": self.total, "spent": spent, "decided": self.decided, "finished": finished, **left_out},
         )
+
+    def cut_words(self) -> str:
+        """What the report of a run that was cut short says first."""
+        if not self.not_reached:
+            return ""
+        return f"Not reached within {self.total}: {in_kinds(self.not_reached)}. {self.lacked}".strip()
 
     def applied(self, config: RunConfig, steps: list[Step]) -> RunConfig:
         """The configuration with every share that was decided for just these steps."""
@@ -253,3 +264,23 @@ def _fewer_iterations(work: Work, left: float) -> dict[str, object]:
         own |= {key: max(1, round(own[key] * share)) for key in ("iterations", "warmup") if own.get(key)}
         own |= {"exposures": own["exposures"] * share} if "exposures" in own else {}
     return {"detect": detect, "detector_settings": settings}
+
+
+def note_of(run: Path) -> str:
+    """The note of a run that its last budget cut short, of what is still not there; empty where all is, or it had none.
+
+    The file is a log: one that cannot be read says nothing.
+    """
+    try:
+        content = json.loads((run / FILE).read_text(encoding="utf-8"))
+        left_out = [name for name in content["not_reached"] if not read_manifest(run / name)]
+        lacked = content["lacked"] if left_out[:1] == content["not_reached"][:1] else ""
+        return Budget(content["total"], run / FILE, not_reached=left_out, lacked=lacked).cut_words()
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def in_kinds(steps: Sequence[str]) -> str:
+    """``generate (5), compare``: how many of each kind of stage."""
+    counts = Counter(step.partition("@")[0] for step in steps)
+    return ", ".join(f"{kind} ({number})" if number > 1 else kind for kind, number in counts.items())

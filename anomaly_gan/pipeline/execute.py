@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,9 +63,6 @@ class _Worker:
     budget: Budget | None
     pace: Pace = field(default_factory=lambda: Pace(cores=cores()))
     foreseen: dict[str, Foreseen] = field(default_factory=dict)
-    not_reached: list[str] = field(default_factory=list)
-    lacked: str = ""
-    """What the first of them said it lacked."""
     began: float = field(default_factory=time.monotonic)
 
     def work(self, keep_config: bool) -> Outcome:
@@ -92,6 +88,10 @@ class _Worker:
             self.budget.save(finished=True)
         return Outcome(self.config, tuple(self.not_reached))
 
+    @property
+    def not_reached(self) -> list[str]:
+        return self.budget.not_reached if self.budget else []
+
     def steps(self) -> list[Step]:
         """The steps of this call under the configuration as it stands now."""
         return [step for step in plan(self.config) if step.name in self.names]
@@ -110,7 +110,8 @@ class _Worker:
             began = time.monotonic()
             there, outside = self._of_what_is_there(step), dict(self.foreseen[name].outside)
             try:
-                worked = run_step(self.config, self.run, there, outside, deadline, self._note(step))
+                note = self.budget.cut_words() if self.budget and step.stage.name == "report" else ""
+                worked = run_step(self.config, self.run, there, outside, deadline, note)
             except TimeUp as over:
                 course.current = ""
                 self._leave_out(name, course, "is not finished", str(over))
@@ -131,7 +132,7 @@ class _Worker:
         assert self.budget is not None
         if not self.not_reached:
             say(f"{self.budget.total} are over: {name} {what}, nor what comes after it, but for the report")
-            self.lacked = lacked
+            self.budget.lacked = lacked
             if lacked:
                 say(f"{name}: {lacked}")
         self.not_reached.append(name)
@@ -144,12 +145,6 @@ class _Worker:
             return False
         missing = any(folder in self.not_reached for folder in step.inputs.values())
         return missing or (self.budget.left() <= 0 and step.stage.name != "ingest")
-
-    def _note(self, step: Step) -> str:
-        """What the report of a run that was cut short says first."""
-        if self.budget is None or step.stage.name != "report" or not self.not_reached:
-            return ""
-        return f"Not reached within {self.budget.total}: {in_kinds(self.not_reached)}. {self.lacked}".strip()
 
     def _of_what_is_there(self, step: Step) -> Step:
         """The report of a run that was cut short reads what was reached."""
@@ -221,12 +216,6 @@ class _Worker:
             1 if sizes.gray else 3,
             min(sizes.width, sizes.height) / max(sizes.width, sizes.height),
         )
-
-
-def in_kinds(steps: Sequence[str]) -> str:
-    """``generate (5), compare``: how many of each kind of stage."""
-    counts = Counter(step.partition("@")[0] for step in steps)
-    return ", ".join(f"{kind} ({number})" if number > 1 else kind for kind, number in counts.items())
 
 
 def _share_words(before: Step, given: Step) -> str:
