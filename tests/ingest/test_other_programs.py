@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from doc_blocks import titled
 from drawn_photos import HEIGHT, WIDTH, ingest, photo, ring_and_dot, save
 
 from anomaly_gan.core.dataset import Dataset
@@ -71,6 +73,46 @@ def test_another_program_sees_the_same_areas(program: str, format_name: str, our
     found, wanted = read_as(f"{program}_{format_name}", tmp_path / "theirs"), expected(ours)
     # Datumaro lists of Pascal VOC what is segmented
     assert {name: areas for name, areas in wanted.items() if name in found or areas} == found
+
+
+def run_block(title: str, folder: Path, before: str = "") -> None:
+    """A titled block of the page, by the other program's interpreter."""
+    code = before + titled("how-to/annotation-tools.md")[title]
+    done = subprocess.run([PYTHON, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_fiftyone_as_the_page_has_it(ours: Dataset, tmp_path: Path) -> None:
+    write_format(ours, "coco", tmp_path / "bolts")
+    support = f"import sys; sys.path.insert(0, {str(ROOT / 'tests/support')!r})\nfrom pathlib import Path\n"
+    run_block("fiftyone, back", tmp_path, support + "import read_as; data = read_as.fiftyone_samples(Path('bolts'))\n")
+    assert expected(ingest(tmp_path / "bolts", tmp_path / "back")) == expected(ours)
+
+
+def test_cvat_as_the_page_has_it(ours: Dataset, tmp_path: Path) -> None:
+    """Its XML by Datumaro, which writes what CVAT's server reads and writes."""
+    write_format(ours, "coco", tmp_path / "bolts")
+    read_as("datumaro_cvat", tmp_path / "bolts")
+    run_block("cvat, back", tmp_path)
+    assert expected(ingest(tmp_path / "bolts", tmp_path / "back")) == expected(ours)
+
+
+def test_label_studio_as_the_page_has_it(ours: Dataset, tmp_path: Path) -> None:
+    write_format(ours, "coco", tmp_path / "bolts")
+    run_block("label studio, there", tmp_path)
+    shutil.copy(tmp_path / "tasks.json", tmp_path / "export.json")  # what its server keeps, and gives as JSON
+    run_block("label studio, back", tmp_path)
+    back = ingest(tmp_path / "bolts", tmp_path / "back")
+    assert expected(back) == expected(ours)
+    assert sorted(item.name for item in back.categories) == sorted(item.name for item in ours.categories)
+
+
+def test_polygons_of_label_studio_come_in_as_its_own_converter_writes_them(ours: Dataset, tmp_path: Path) -> None:
+    write_format(ours, "coco", tmp_path / "ours")
+    read_as("label_studio_polygons", tmp_path / "ours")
+    back = ingest(tmp_path / "theirs", tmp_path / "back")
+    assert [item.area for item in back.annotations] == [15 * 10] * 3
+    assert {item.name for item in back.categories} == {"crack"} and len(back.images) == 6
 
 
 def test_yolo_outlines_grow_by_their_rim_where_opencv_draws_them(ours: Dataset, tmp_path: Path) -> None:

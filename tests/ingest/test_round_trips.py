@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from doc_blocks import DOCS, titled
 from drawn_photos import HEIGHT, WIDTH, ingest, photo, ring_and_dot, save
+from typer.testing import CliRunner
 
-from anomaly_gan.core.dataset import Dataset
+from anomaly_gan.cli.main import app
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, EnvironmentFailure, RunBusy
 from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.ingestion import writing as writing_module
@@ -182,9 +187,6 @@ def test_every_row_of_the_table_keeps_its_promise() -> None:
 
 
 def test_the_command_line_and_the_configuration_know_every_row() -> None:
-    from typer.testing import CliRunner
-
-    from anomaly_gan.cli.main import app
     from anomaly_gan.ingestion.config import IngestConfig
 
     def words(verb: str) -> str:
@@ -196,10 +198,6 @@ def test_the_command_line_and_the_configuration_know_every_row() -> None:
 
 
 def test_the_verb_writes_any_data_set(ours: Dataset, tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from anomaly_gan.cli.main import app
-
     given = ["export", "--run", str(ours.folder), "--format", "voc", "--to", str(tmp_path / "voc")]
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0 and "voc: 7 photographs" in done.output
@@ -235,3 +233,37 @@ def test_other_programs_read_the_same_areas(ours: Dataset, tmp_path: Path) -> No
                 flat[start - 1 : start - 1 + length] = 1
             mask = np.asfortranarray(flat.reshape(WIDTH, HEIGHT).T)
             assert int(coco_mask.area(coco_mask.encode(mask))) in {item.area for item in ours.annotations}
+
+
+def test_the_page_of_other_programs_runs_as_it_stands(
+    ours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands and its lines for CVAT's XML; the others need their programs (``make peers``)."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ours.folder, "runs/mine/ingest")
+    page = (DOCS / "how-to/annotation-tools.md").read_text(encoding="utf-8")
+    commands = set(re.findall(r"^anomaly-gan (.*)$", page, re.MULTILINE))
+    there, *back = sorted(commands)
+    assert there == "export --run runs/mine/ingest --format coco --to bolts" and back == ["ingest bolts --out back"]
+    for title, code in titled("how-to/annotation-tools.md").items():
+        compile(code, title, "exec")
+    assert CliRunner().invoke(app, there.split()).exit_code == 0
+    wanted = [one for one in ours.annotations if not one.iscrowd]
+    names, rows = ours.category_names(), ["<annotations>"]
+    for image in ours.images:
+        rows.append(f'<image name="{image.file_name}" width="{image.width}" height="{image.height}">')
+        for one in [one for one in wanted if one.image_id == image.id]:
+            x, y, wide, high = one.bbox
+            flat = one.mask()[y : y + high, x : x + wide].ravel()
+            edges = [0, *(np.flatnonzero(np.diff(flat)) + 1), flat.size]
+            rle = ", ".join(["0"] * int(flat[0]) + [str(length) for length in np.diff(edges)])
+            place = f'left="{x}" top="{y}" width="{wide}" height="{high}"'
+            rows.append(f'<mask label="{names[one.category_id]}" source="manual" rle="{rle}" {place} z_order="0"/>')
+        rows.append("</image>")
+    Path("theirs").mkdir()
+    Path("theirs/annotations.xml").write_text("\n".join([*rows, "</annotations>"]))
+    exec(compile(titled("how-to/annotation-tools.md")["cvat, back"], "annotation-tools.md", "exec"), {})
+    assert CliRunner().invoke(app, back[0].split()).exit_code == 0
+    found = load_dataset(Path("back"))
+    assert sorted(one.area for one in found.annotations) == sorted(one.area for one in wanted)
+    assert len(found.images) == len(ours.images)

@@ -1,6 +1,8 @@
 """Run by the interpreter of ``.venv-peers``: another program reads a data set, and says the areas as JSON.
 
 python read_as.py PROGRAM FOLDER    →    {"0.png": [120, 240], ...}
+
+Those that give no areas write what they read into ``theirs`` beside it.
 """
 
 from __future__ import annotations
@@ -90,6 +92,71 @@ def fiftyone_coco(folder: Path) -> Areas:
         made = [one.to_detection(size, names, load_segmentation=True) for one in annotations.get(key, [])]
         found[image["file_name"]] = [int(one.mask.sum()) for one in made]
     return found
+
+
+def fiftyone_samples(folder: Path) -> list:
+    """What ``fo.Dataset.from_dir`` would hold of our COCO, by FiftyOne's reader; only to store it needs a MongoDB."""
+    import fiftyone as fo
+    import fiftyone.utils.coco as coco
+
+    _, names, _, images, annotations = coco.load_coco_detection_annotations(str(folder / "annotations.json"))
+    samples = []
+    for key, image in images.items():
+        size = image["width"], image["height"]
+        made = [one.to_detection(size, names, load_segmentation=True) for one in annotations.get(key, [])]
+        path = str(folder / "images" / image["file_name"])
+        samples.append(fo.Sample(filepath=path, segmentations=fo.Detections(detections=made) if made else None))
+    return samples
+
+
+def datumaro_cvat(folder: Path) -> Areas:
+    """Our COCO as CVAT's own XML, by Datumaro."""
+    import shutil
+    import tempfile
+
+    import datumaro
+
+    with tempfile.TemporaryDirectory() as root:
+        place = Path(root)
+        shutil.copytree(folder / "images", place / "images/default")
+        (place / "annotations").mkdir()
+        shutil.copy(folder / "annotations.json", place / "annotations/instances_default.json")
+        data = datumaro.Dataset.import_from(str(place), "coco_instances")
+        data.export(str(folder.parent / "theirs"), "cvat")
+    (folder.parent / "theirs/default.xml").rename(folder.parent / "theirs/annotations.xml")
+    return {}
+
+
+def label_studio_polygons(folder: Path) -> Areas:
+    """By the converter of its server: polygons in its own JSON become COCO."""
+    import shutil
+
+    from label_studio_sdk.converter import Converter
+
+    config = (
+        '<View><Image name="image" value="$image"/><PolygonLabels name="tag" toName="image">'
+        '<Label value="crack"/></PolygonLabels></View>'
+    )
+    size = {"original_width": 60, "original_height": 40, "image_rotation": 0}
+    value = {"points": [[50, 25], [75, 25], [75, 50], [50, 50]], "polygonlabels": ["crack"]}
+    drawn = {"id": "a", "type": "polygonlabels", "from_name": "tag", "to_name": "image", **size, "value": value}
+    (folder / "upload").mkdir()
+    photographs = sorted((folder / "images").rglob("*.png"))
+    shutil.copytree(photographs[0].parent, folder / "upload/1")
+    tasks = [
+        {
+            "id": n,
+            "data": {"image": f"/data/upload/1/{path.name}"},
+            "annotations": [{"id": n, "result": [drawn][: n % 2]}],
+        }
+        for n, path in enumerate(photographs)
+    ]
+    (folder / "export.json").write_text(json.dumps(tasks))
+    theirs = folder.parent / "theirs"
+    Converter(config, str(folder), upload_dir=str(folder / "upload")).convert_to_coco(
+        str(folder / "export.json"), str(theirs), is_dir=False
+    )
+    return {}
 
 
 def cvat_coco(folder: Path) -> Areas:
