@@ -100,7 +100,7 @@ def run(folder: Path, config: DetectConfig, seeds: int) -> list[StudyCell]:
                 len(TRAIN),
             )
             job.run()
-            sys.stderr.write(f"{cell.name}: AP@0.5 {job.result()['map50']:.3f}\n")
+            sys.stderr.write(f"{cell.name}: AP@0.5 {job.result().figures.map50:.3f}\n")
             sys.stderr.flush()
     return load_cells(folder)
 

@@ -79,14 +79,14 @@ def detect_train(
         fabric = make_fabric(device, precision, work.place / LOGS)
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         least, sound = _look_at(held or trained.held_out, trained, config, fabric.device)
-        report = trained.report | {"precision": precision, "threshold": _threshold(sound, false_alarm)}
+        threshold = _threshold(sound, false_alarm)
+        report = trained.report.to_json() | {"precision": precision, "threshold": threshold}
         report["least_scores"] = {
             trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
             for key, (score, count) in least.items()
         }
         reading, chosen = ReadingConfig.of(dataset.info), {key: value for key, (value, _) in least.items()}
-        threshold, scores = report["threshold"], sound.to_json()
-        save_detector(work.place, trained, config, reading, scores, false_alarm, threshold, chosen)
+        save_detector(work.place, trained, config, reading, sound.to_json(), false_alarm, threshold, chosen)
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report
@@ -164,7 +164,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
             return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
         seen = read_detections(trained.net, dataset, categories, config.longest, fabric.device)
         least = dict(zip(categories.ids, trained.least, strict=True))
-        figures = evaluate_detections(dataset, seen.rows, segments, least, seen.scores, seen.pixels)
+        figures = evaluate_detections(dataset, seen.rows, segments, least, seen.scores, seen.pixels).to_json()
         write_json(work.place / "detections.json", seen.rows)
         write_json(work.place / "metrics.json", figures)
     return figures

@@ -36,6 +36,6 @@ def lift(
     study = read_lift(config, settings)
     folder = out or Path("runs") / study.name
     summary = run_lift(study, folder, lambda line: typer.echo(line, err=True), max_cells)
-    for line in summary["sentences"]:
+    for line in summary.sentences():
         typer.echo(line)
-    typer.echo(f"{summary['cells']} cells of {summary['arms_tried']} arms → {folder}")
+    typer.echo(f"{summary.cells} cells of {summary.arms_tried} arms → {folder}")

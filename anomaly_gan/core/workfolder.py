@@ -225,7 +225,7 @@ def _link_cells(cells: Path, place: Path) -> None:
     sync_folder(place)
 
 
-def made_by(place: Path) -> dict[str, object]:
+def made_by(place: Path) -> dict[str, dict[str, str]]:
     """``versions`` for the product's manifest; also those that began it, where work of others was gone on with."""
     before = (read_marker(place) or {}).get("versions") or versions()
     return {"versions": versions(), **({"begun_by": before} if unlike(before, versions()) else {})}

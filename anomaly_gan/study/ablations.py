@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detection.evaluation.metric_names import figure
+from detection.comparison.result import CellResult
 
 from ..report.tables import flatten
 from ..synthesis.registry import training_of
@@ -18,7 +18,7 @@ SWITCHING = frozenset({"train", "train_methods", "folds"})
 
 
 def ablation_summary(
-    study: StudyConfig, runs: Sequence[StudyRun], cells: Mapping[str, Sequence[Mapping[str, Any]]]
+    study: StudyConfig, runs: Sequence[StudyRun], cells: Mapping[str, Sequence[CellResult]]
 ) -> dict[str, object] | None:
     """What every ablation does, with a sentence each; None where the study has none or none is trained yet.
 
@@ -58,19 +58,19 @@ def _touched(study: StudyConfig, runs: Sequence[StudyRun], changed: Mapping[str,
     return {arm for arm, of in trainings.items() if any(one != of[0] for one in of)}
 
 
-def _trained(run: StudyRun, cells: Sequence[Mapping[str, Any]]) -> list[Trained]:
+def _trained(run: StudyRun, cells: Sequence[CellResult]) -> list[Trained]:
     variant, repeat = split_repeat(run.variant)
     gates: dict[str, list[GateFigures]] = {}
     for item in load_gates(run.folder, run.fold):
         gates.setdefault(item.arm, []).append(item)
     arms = {arm.name for arm in run.config.arms()}
     result = []
-    for arm in sorted(arms & (gates.keys() | {cell["arm"] for cell in cells})):
+    for arm in sorted(arms & (gates.keys() | {item.cell.arm for item in cells})):
         figures = gate_aims(gates.get(arm, ()))
         judged = {
-            f"{cell['detector']} {cell['seed']}": float(value)
-            for cell in cells
-            if cell["arm"] == arm and (value := figure(cell, "map50")) is not None
+            f"{item.cell.detector} {item.cell.seed}": item.figures.map50
+            for item in cells
+            if item.cell.arm == arm and item.figures.map50 is not None
         }
         result.append(Trained(variant, run.fold, repeat, arm, {**figures, **({"ap50": judged} if judged else {})}))
     return result

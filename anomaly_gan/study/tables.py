@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detection.comparison.cell import Cell, cell_key, held_out_hash
+from detection.comparison.cell import cell_key, held_out_hash
+from detection.comparison.result import Cell, CellResult
 from detection.comparison.stage import COLUMNS, write_table
 from detection.detectors.config import NO_AUGMENTATION
-from detection.evaluation.metric_names import figure
 
 from ..core.dataset import load_dataset
 from ..core.files import write_json
@@ -54,12 +54,12 @@ class Found:
     many are stale."""
 
     run: StudyRun
-    folders: dict[Path, dict[str, object]]
+    folders: dict[Path, CellResult]
     missing: list[str]
     stale: int
 
     @property
-    def results(self) -> list[dict[str, Any]]:
+    def results(self) -> list[CellResult]:
         return list(self.folders.values())
 
 
@@ -71,13 +71,13 @@ def find_cells(run: StudyRun) -> Found:
     """
     keys = _keys(run)
     expected = {cell.name: cell for cell in run.cells()}
-    folders: dict[Path, dict[str, object]] = {}
+    folders: dict[Path, CellResult] = {}
     missing, stale = [], 0
     judged = _held_out(run)
     for name, cell in expected.items():
         path = run.cell_folder(cell) / "result.json"
         result = read_result(path) if path.is_file() else None
-        if result is not None and result["test_hash"] == judged and _is_of(result, cell, run, keys):
+        if result is not None and result.test_hash == judged and _is_of(result, cell, run, keys):
             folders[path.parent] = result
         else:
             stale += result is not None
@@ -98,15 +98,15 @@ def _keys(run: StudyRun) -> dict[str, str]:
     return {name: manifest["key"] for name, manifest in found.items() if manifest is not None}
 
 
-def _is_of(result: Mapping[str, Any], cell: Cell, run: StudyRun, keys: Mapping[str, str]) -> bool:
+def _is_of(result: CellResult, cell: Cell, run: StudyRun, keys: Mapping[str, str]) -> bool:
     """Whether a result was made by this configuration, on whatever device. Without the stages it came from (they may
     have been removed to save room) only its length can be compared."""
     config = run.config.compare.detect_config(cell.detector, cell.arm)
     train = keys.get("ingest" if cell.arm == NO_AUGMENTATION else f"export@{cell.arm}")
     if train is None or "ingest" not in keys:
-        return config.iterations is None or bool(result["iterations"] == config.iterations)
+        return config.iterations is None or result.report.iterations == config.iterations
     inputs = {"ingest": keys["ingest"], "train": train}
-    return result["key"] in {
+    return result.key in {
         cell_key(cell, config, run.config.seed, run.config.compare.split_test, device, backbone, inputs)
         for device in DEVICES
         for backbone in BACKBONES
@@ -205,7 +205,7 @@ def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
         gates[run.variant] += load_gates(run.folder, run.fold)
         configs.setdefault(run.variant, run.config.model_dump(mode="json"))
     summary = summarise_study(cells, gates_by_variant=gates, configs=configs)
-    if mixed := mixture(result for item in found for result in item.folders.values()):
+    if mixed := mixture({"versions": result.versions} for item in found for result in item.folders.values()):
         summary["sentences"].append(mixed)
     return summary
 
@@ -228,7 +228,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _variant_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
     rows = [
-        {"variant": item.run.variant, **{name: figure(result, name) for name in COLUMNS}}
+        {"variant": item.run.variant, **{name: result.column(name) for name in COLUMNS}}
         for item in found
         for result in item.results
     ]
@@ -239,13 +239,13 @@ def _category_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str,
     rows = [
         {
             "variant": item.run.variant,
-            **{name: result[name] for name in ("arm", "detector", "seed", "fold")},
+            **{name: result.column(name) for name in ("arm", "detector", "seed", "fold")},
             "category": name,
-            **{key: figures.get(key) for key in ("ap50", "ap", "iou")},
+            **{key: getattr(figures, key) for key in ("ap50", "ap", "iou")},
         }
         for item in found
         for result in item.results
-        for name, figures in sorted(result["categories"].items())
+        for name, figures in sorted(result.figures.categories.items())
     ]
     return _sorted(study, rows)
 

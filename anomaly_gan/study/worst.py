@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from detection.comparison.result import CellResult
 from detection.detectors.config import NO_AUGMENTATION
 from detection.detectors.registry import detector
 from detection.evaluation.evaluate import DetectionRow, matched_at_50
@@ -130,7 +131,7 @@ class Worst:
         )
 
 
-def read_fold(test: Dataset, results: Mapping[Path, Mapping[str, Any]], name: str) -> dict[str, dict[int, Evaluated]]:
+def read_fold(test: Dataset, results: Mapping[Path, CellResult], name: str) -> dict[str, dict[int, Evaluated]]:
     """Arm -> seed -> what a run's finished cells of one detector, by their folders, make of each photograph.
 
     Raises:
@@ -138,9 +139,10 @@ def read_fold(test: Dataset, results: Mapping[Path, Mapping[str, Any]], name: st
     """
     judged: dict[str, dict[int, Evaluated]] = {}
     for folder, result in results.items():
-        if result["detector"] == name:
+        if result.cell.detector == name:
             rows = read_json(folder / "detections.json")
-            judged.setdefault(result["arm"], {})[result["seed"]] = evaluate_cell(test, rows, detector(name).segments)
+            cell = evaluate_cell(test, rows, detector(name).segments)
+            judged.setdefault(result.cell.arm, {})[result.cell.seed] = cell
     return judged
 
 
@@ -216,13 +218,13 @@ def _mean(values: Mapping[int, float]) -> float:
     return float(np.mean(list(values.values())))
 
 
-def worst_arms(found: Sequence[tuple[StudyRun, Mapping[Path, Mapping[str, Any]]]]) -> list[Worst]:
+def worst_arms(found: Sequence[tuple[StudyRun, Mapping[Path, CellResult]]]) -> list[Worst]:
     """Every arm of every detector that shares seeds with ``none``, from (run, its finished cells) of one variant.
 
     A run whose photographs are gone is left out.
     """
     result = []
-    for name in sorted({str(cell["detector"]) for _, cells in found for cell in cells.values()}):
+    for name in sorted({result.cell.detector for _, cells in found for result in cells.values()}):
         folds: dict[str, list[Fold]] = {}
         for run, cells in found:
             if not cells or not (run.folder / "ingest" / "images").is_dir():

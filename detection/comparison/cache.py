@@ -9,7 +9,8 @@ from anomaly_gan.core.files import link_file
 from anomaly_gan.core.locks import claimed
 from anomaly_gan.core.stage import CELLS, LOGS
 
-from .cell import ASIDE, CellJob, key_of, set_aside
+from .cell import ASIDE, CellJob, set_aside
+from .result import RESULT, key_of
 
 PLACES = (CELLS, f"compare/{CELLS}", f"*/compare/{CELLS}", f"*/*/compare/{CELLS}")
 """Where cells lie in a comparison, a run, a folder of runs, and a study of several variants."""
@@ -21,7 +22,7 @@ def finished_cells(folders: Iterable[Path], wanted: Collection[str]) -> dict[str
     for folder in folders:
         for place in PLACES:
             for cells in sorted(folder.glob(place)):
-                for result in sorted((*cells.glob("*/result.json"), *(cells / ASIDE).glob("*/result.json"))):
+                for result in sorted((*cells.glob(f"*/{RESULT}"), *(cells / ASIDE).glob(f"*/{RESULT}"))):
                     key = key_of(result)
                     if key in wanted and (result.parent / "detections.json").is_file():
                         found.setdefault(key, result.parent)
@@ -43,7 +44,7 @@ def adopt(job: CellJob, source: Path) -> bool:
                 set_aside(job.folder)
             try:
                 # the result goes last: it is what says that a cell is finished
-                for path in sorted(source.iterdir(), key=lambda path: path.name == "result.json"):
+                for path in sorted(source.iterdir(), key=lambda path: path.name == RESULT):
                     if path.is_file() and not path.name.startswith(".tmp-"):
                         link_file(path, job.folder / path.name)
             except FileNotFoundError:

@@ -19,23 +19,10 @@ from anomaly_gan.core.stage import LOGS, SCHEMA
 from anomaly_gan.core.workfolder import begun, made_by, open_folder
 
 from ..detectors.config import NO_AUGMENTATION, DetectConfig
+from .result import RESULT, Cell, CellResult, key_of, read_result, write_result
 
 ASIDE = Path(LOGS) / "set_aside"
 """Where finished cells of other plans and of other keys wait, among the logs of ``cells/``."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Its coordinates; ``seed`` is the number in the table, the same for every arm."""
-
-    arm: str
-    detector: str
-    fold: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.arm}-{self.detector}-f{self.fold}-s{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -84,12 +71,11 @@ class CellJob:
                 write_json(self.clock, {"seconds": round(timer.seconds() * self.steps / max(1, timer.steps), 3)})
 
     def finished(self) -> bool:
-        path = self.folder / "result.json"
-        return path.is_file() and self.result()["key"] == self.key
+        return (self.folder / RESULT).is_file() and self.result().key == self.key
 
-    def result(self) -> dict[str, object]:
-        """The content of the finished cell's ``result.json``."""
-        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+    def result(self) -> CellResult:
+        """Of the finished cell."""
+        return read_result(self.folder / RESULT)
 
 
 @dataclass
@@ -175,32 +161,30 @@ def run_cell(
     segments = detector(config.detector).segments
     figures = evaluate_detections(test, seen.rows, segments, config.score_threshold, seen.scores, seen.pixels)
     write_json(job.folder / "detections.json", seen.rows)
-    write_json(
-        job.folder / "result.json",
-        {
-            **asdict(job.cell),
-            "key": job.key,
-            **made_by(job.folder),
-            **figures,
-            **trained.report,
-            "precision": precision,
-            "backbone": backbone_of(config),
-            "n_real": sum(image.source == "real" for image in train.images),
-            "n_synthetic": sum(image.source == "synthetic" for image in train.images),
-            "test_hash": held_out_hash(test),
-        },
+    result = CellResult(
+        job.cell,
+        job.key,
+        held_out_hash(test),
+        figures,
+        trained.report,
+        n_real=sum(image.source == "real" for image in train.images),
+        n_synthetic=sum(image.source == "synthetic" for image in train.images),
+        precision=precision,
+        backbone=backbone_of(config),
+        **made_by(job.folder),
     )
+    write_result(job.folder, result)
 
 
 def _claim(job: CellJob) -> None:
-    if job.folder.exists() and not begun(job.folder, {"key": job.key}, "result.json"):
+    if job.folder.exists() and not begun(job.folder, {"key": job.key}, RESULT):
         set_aside(job.folder)
-    open_folder(job.folder, {"key": job.key}, "result.json")
+    open_folder(job.folder, {"key": job.key}, RESULT)
 
 
 def set_aside(folder: Path) -> None:
     """Move a finished cell out of the table's sight, to be found by its key; remove an unfinished one."""
-    key = key_of(folder / "result.json")
+    key = key_of(folder / RESULT)
     try:
         if key:
             target = folder.parent / ASIDE / f"{folder.name}-{key[:12]}"
@@ -211,14 +195,6 @@ def set_aside(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise EnvironmentFailure(f"{folder}: cannot be set aside: {error.strerror or error}") from error
-
-
-def key_of(result: Path) -> str:
-    """The key in a ``result.json``, empty where there is none."""
-    try:
-        return str(json.loads(result.read_text(encoding="utf-8"))["key"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""  # another process is removing it, or it is none of ours
 
 
 def held_out_hash(test: Dataset) -> str:

@@ -17,6 +17,7 @@ from anomaly_gan.core.masks import Rle, decode_rle
 
 from ..detectors.config import NO_AUGMENTATION
 from ..evaluation.metric_names import TITLES
+from .outcome import ArmSummary, DetectorSummary
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import DetectionRow
@@ -27,37 +28,38 @@ TRUE_RGB, FOUND_RGB = (0, 158, 115), (213, 94, 0)  # a green and a red that colo
 ROWS, CELL = 6, 256
 
 
-def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
+def write_lift(path: Path, parts: Mapping[str, DetectorSummary]) -> None:
     """Each arm's mean and 95 % interval over seeds for each metric, single seeds as dots; one row per detector."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    parts = summary["detectors"]
-    arms = [item for part in parts.values() for item in part["arms"].values()]
+    arms = [item for part in parts.values() for item in part.arms.values()]
     # a panel of nothing but zeros shows nothing
-    metrics = [name for name in SHOWN if any(item[name] and any(item[name]["values"]) for item in arms)]
+    metrics = [name for name in SHOWN if any(any(level.values) for item in arms if (level := item.metrics[name]))]
     columns = max(1, len(metrics))
     figure = Figure(figsize=(3.4 * columns, 3.4 * len(parts)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     for row, (detector, part) in enumerate(parts.items()):
         for column, name in enumerate(metrics, start=1):
             axes = figure.add_subplot(len(parts), columns, row * columns + column)
-            _draw_arms(axes, part["arms"], name)
-            of = f" ({part['judged_on']})" if name in ON_MASKS else ""
+            _draw_arms(axes, part.arms, name)
+            of = f" ({part.judged_on})" if name in ON_MASKS else ""
             axes.set_title(f"{TITLES[name]}{of}" + (f", {detector}" if len(parts) > 1 else ""), fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _draw_arms(axes: Any, arms: Mapping[str, Any], name: str) -> None:
+def _draw_arms(axes: Any, arms: Mapping[str, ArmSummary], name: str) -> None:
     for place, (arm, item) in enumerate(arms.items()):
-        if item[name] is None:
+        level = item.metrics[name]
+        colour = "0.35" if arm == NO_AUGMENTATION else "#0072b2"
+        if level is None:
             continue
-        colour, value = "0.35" if arm == NO_AUGMENTATION else "#0072b2", item[name]
-        axes.plot([place] * len(value["values"]), value["values"], "o", color=colour, alpha=0.45, markersize=4)
-        axes.plot([place - 0.22, place + 0.22], [value["mean"]] * 2, color=colour, linewidth=2)
-        if value["low"] is not None:
-            axes.plot([place, place], [value["low"], value["high"]], color=colour, linewidth=1)
+        value = level.interval
+        axes.plot([place] * len(level.values), level.values, "o", color=colour, alpha=0.45, markersize=4)
+        axes.plot([place - 0.22, place + 0.22], [value.mean] * 2, color=colour, linewidth=2)
+        if value.low is not None:
+            axes.plot([place, place], [value.low, value.high], color=colour, linewidth=1)
     axes.set_xticks(range(len(arms)), list(arms), rotation=30, ha="right")
     axes.set_xlim(-0.6, len(arms) - 0.4)
     axes.grid(axis="y", alpha=0.3)

@@ -6,16 +6,16 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.files import write_json
 from anomaly_gan.engine.board import Plan
 
 from .cache import adopt, finished_cells
 from .cell import CellJob
+from .result import write_result
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def complete(job: CellJob) -> None:
     from ..evaluation.image_level import image_figures
 
     result = job.result()
-    if "image_recall" in result:
+    if result.figures.of_images is not None:
         return
     rows = json.loads((job.folder / "detections.json").read_text(encoding="utf-8"))
-    write_json(job.folder / "result.json", result | image_figures(load_dataset(job.ingest).split(job.split_test), rows))
+    of_images = image_figures(load_dataset(job.ingest).split(job.split_test), rows)
+    write_result(job.folder, replace(result, figures=replace(result.figures, of_images=of_images)))

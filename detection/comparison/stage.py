@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.durations import seconds_of
@@ -18,12 +18,13 @@ from anomaly_gan.core.versions import mixture
 from anomaly_gan.engine.precision import FLOAT32
 
 from ..detectors.config import NO_AUGMENTATION, CompareConfig
-from ..evaluation.metric_names import figure
 from ..scale import fitted
 from .cache import tidy
-from .cell import Cell, CellJob, cell_key, held_out_hash, training_data
+from .cell import CellJob, cell_key, held_out_hash, training_data
 from .clock import Allowance
+from .outcome import Left, Summary
 from .queue import work
+from .result import Cell, CellResult
 
 COLUMNS = (
     "arm",
@@ -45,10 +46,9 @@ COLUMNS = (
     "shown_real",
     "shown_synthetic",
 )
-Result = dict[str, Any]
 
 
-def run(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: CompareConfig, context: Context, out: Path) -> dict[str, object]:
     """Stage function. ``context.inputs``: ``ingest``, and ``export@ARM`` for each arm but ``none``.
 
     Writes ``cells/NAME/result.json`` and ``detections.json``, ``table.csv``, ``summary.json``, ``lift.png`` and a
@@ -188,7 +188,7 @@ def held_out(config: CompareConfig, ingest: Path) -> Dataset:
     return test
 
 
-def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, Any]:
+def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, object]:
     """Table, summary and pictures from the finished cells; returns the stage's metrics.
 
     ``missing`` of the metrics and the summary names the cells that are not finished; it is not there where all are.
@@ -212,39 +212,35 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, An
         raise InputError(str(out), "UNFINISHED", "no cell of the comparison is finished", "run the comparison first")
     results = [job.result() for job in done]
     # figures on different photographs must not stand in one table
-    if any(result["test_hash"] != held_out_hash(test) for result in results):
+    if any(result.test_hash != held_out_hash(test) for result in results):
         raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
     write_table(out / "table.csv", results)
     found = {job.cell.name: json.loads((job.folder / "detections.json").read_text(encoding="utf-8")) for job in done}
-    left: dict[str, Any] = {"missing": missing} if missing else {}
-    if empty:
-        left["nothing_passed"] = empty
-    if by_time := sum(result.get("ended_by") == "time" for result in results):
-        left["ended_by_time"] = by_time
-    if mixed := mixture([_made_by(result) for result in results]):
-        left["versions"] = mixed
-    backbones = {str(row["detector"]): row["backbone"] for row in results if "backbone" in row}
-    summary = summarise(results, found, test, config, context.seed) | left | {"backbones": backbones}
-    if missing and config.time_budget:
-        summary["note"] = f"{not_reached(config, missing, len(jobs))} {summary['note']}"
-    write_json(out / "summary.json", summary)
-    write_lift(out / "lift.png", summary)
-    for name in summary["detectors"]:
+    by_time = sum(result.report.ended_by_time for result in results)
+    summary = replace(
+        summarise(results, found, test, config, context.seed),
+        left=Left(missing, empty, by_time, mixture([_made_by(result) for result in results])),
+        backbones={row.cell.detector: row.backbone for row in results if row.backbone is not None},
+        not_reached=not_reached(config, missing, len(jobs)) if missing and config.time_budget else "",
+    )
+    write_json(out / "summary.json", summary.to_json())
+    write_lift(out / "lift.png", summary.detectors)
+    for name in summary.detectors:
         first = min(job.cell.seed for job in done if job.cell.detector == name)
-        picture = "detections.png" if name == summary["detector"] else f"detections@{name}.png"
+        picture = "detections.png" if name == summary.detector else f"detections@{name}.png"
         write_detections(
             out / picture,
             test,
             {job.cell.arm: found[job.cell.name] for job in done if (job.cell.detector, job.cell.seed) == (name, first)},
             config.detect_config(name).score_threshold,
         )
-    used = sorted({_made_by(result)["versions"]["precision"] for result in results})
-    return _metrics(len(results), summary, empty) | {"precision": ", ".join(used)} | left
+    used = sorted({result.precision or FLOAT32 for result in results})
+    return _metrics(len(results), summary) | {"precision": ", ".join(used)} | summary.left.to_json()
 
 
-def _made_by(result: Result) -> dict[str, Any]:
+def _made_by(result: CellResult) -> dict[str, dict[str, str]]:
     """A cell's versions, its arithmetic among them; cells without a word on it were trained in float32."""
-    return {"versions": {**(result.get("versions") or {}), "precision": result.get("precision", FLOAT32)}}
+    return {"versions": {**(result.versions or {}), "precision": result.precision or FLOAT32}}
 
 
 def not_reached(config: CompareConfig, missing: Sequence[str], of: int) -> str:
@@ -255,7 +251,7 @@ def not_reached(config: CompareConfig, missing: Sequence[str], of: int) -> str:
     )
 
 
-def _nothing_reached(config: CompareConfig, missing: Sequence[str], out: Path) -> dict[str, Any]:
+def _nothing_reached(config: CompareConfig, missing: Sequence[str], out: Path) -> dict[str, object]:
     """The files of a comparison that has no cell to tell of, and its metrics."""
     note = not_reached(config, missing, len(missing))
     write_table(out / "table.csv", [])
@@ -263,23 +259,24 @@ def _nothing_reached(config: CompareConfig, missing: Sequence[str], out: Path) -
     return {"cells": 0, "arms": {}, "sentences": [], "missing": list(missing)}
 
 
-def _metrics(cells: int, summary: dict[str, Any], empty: Sequence[str]) -> dict[str, Any]:
+def _metrics(cells: int, summary: Summary) -> dict[str, object]:
     means = {
         detector: {
-            arm: {name: item[name]["mean"] for name in ("map50", "map", "miou") if item[name] is not None}
-            for arm, item in part["arms"].items()
+            arm: {name: of.interval.mean for name in ("map50", "map", "miou") if (of := item.metrics[name]) is not None}
+            for arm, item in part.arms.items()
         }
-        for detector, part in summary["detectors"].items()
+        for detector, part in summary.detectors.items()
     }
+    left = summary.left
     more = {"detectors": means} if len(means) > 1 else {}
     return {
         "cells": cells,
-        "arms": means[summary["detector"]],
-        "test": summary["test"],
+        "arms": means[summary.detector],
+        "test": summary.test.to_json(),
         "sentences": [
-            *(item["sentence"] for item in summary["arms"].values()),
-            *(f"{arm}: nothing passed the gate, so no detector was trained with it." for arm in empty),
-            *([summary["versions"]] if "versions" in summary else []),
+            *(item.sentence() for item in summary.first.arms.values()),
+            *(f"{arm}: nothing passed the gate, so no detector was trained with it." for arm in left.nothing_passed),
+            *([left.versions] if left.versions else []),
         ],
         **more,
     }
@@ -291,7 +288,7 @@ def _device(wanted: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
-def write_table(path: Path, results: Sequence[Result]) -> None:
+def write_table(path: Path, results: Sequence[CellResult]) -> None:
     """One row a cell, sorted by arm, detector, seed and fold; figures with six decimals, empty where undefined."""
-    order = sorted(results, key=lambda row: (row["arm"], row["detector"], row["seed"], row["fold"]))
-    write_csv(path, COLUMNS, ([figure(result, name) for name in COLUMNS] for result in order))
+    order = sorted(results, key=lambda row: (row.cell.arm, row.cell.detector, row.cell.seed, row.cell.fold))
+    write_csv(path, COLUMNS, ([result.column(name) for name in COLUMNS] for result in order))

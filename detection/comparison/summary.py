@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from anomaly_gan.core.seeding import rng_for
 from ..detectors.config import NO_AUGMENTATION, CompareConfig
 from ..detectors.registry import detector
 from ..evaluation.evaluate import DetectionRow, matches_at_50
-from ..evaluation.metric_names import METRICS, TITLES, figure, mean_figure
+from ..evaluation.metric_names import METRICS, mean_figure
 from ..evaluation.statistics import (
     mean_known,
     percentile_interval,
@@ -23,16 +22,18 @@ from ..evaluation.statistics import (
     verdict,
 )
 from .by_category import category_differences, shown_categories
+from .outcome import ArmSummary, CategoryCount, CategoryMeans, Change, DetectorSummary, HeldOutCount, Level, Summary
+from .result import CellResult
 
 
 def summarise(
-    results: Sequence[dict[str, object]],
+    results: Sequence[CellResult],
     found: Mapping[str, list[DetectionRow]],
     test: Dataset,
     config: CompareConfig,
     seed: int,
-) -> dict[str, Any]:
-    """The content of ``summary.json``.
+) -> Summary:
+    """The comparison's summary.
 
     ``found`` maps a cell's name to its detections. Differences to ``none`` are paired: the same seed gives both
     arms the same starting weights, the same deal of real photographs and the same flips. An arm with a pool of its
@@ -41,107 +42,95 @@ def summarise(
     """
     parts = {}
     for name in config.detector_list():
-        rows = [row for row in results if row["detector"] == name]
+        rows = [row for row in results if row.cell.detector == name]
         if rows:
-            parts[name] = {
-                "judged_on": rows[0]["judged_on"],
-                "iterations": rows[0].get("iterations"),
-                "arms": _arms(rows, name, found, test, config, seed),
-            }
-    objects = held_out_objects(test)
-    first = next(iter(parts))
-    return {
-        "detector": first,
-        "fold": config.fold,
-        "iterations": parts[first]["iterations"],
-        "judged_on": parts[first]["judged_on"],
-        "seeds": config.seed_list(),
-        "test": objects,
-        "arms": parts[first]["arms"],
-        "detectors": parts,
-        "note": f"Judged on {objects['instances']} defects of {objects['defect_objects']} objects "
-        f"({objects['images']} photographs of {objects['objects']} objects in all). The interval over "
-        "seeds says how repeatable the training is; the interval over objects says how far the result "
-        "would carry to other objects of the same kind.",
-    }
+            first = rows[0]
+            arms = _arms(rows, name, found, test, config, seed)
+            parts[name] = DetectorSummary(first.figures.judged_on, first.report.iterations, arms)
+    return Summary(config.fold, config.seed_list(), held_out_objects(test), parts)
 
 
 def _arms(
-    results: Sequence[dict[str, Any]],
+    results: Sequence[CellResult],
     name: str,
     found: Mapping[str, list[DetectionRow]],
     test: Dataset,
     config: CompareConfig,
     seed: int,
-) -> dict[str, Any]:
+) -> dict[str, ArmSummary]:
     """What one detector's cells say of every arm that has some."""
     by_arm = {
         arm: rows
         for arm in config.arms
-        if (rows := sorted((row for row in results if row["arm"] == arm), key=lambda row: row["seed"]))
+        if (rows := sorted((row for row in results if row.cell.arm == arm), key=lambda row: row.cell.seed))
     }
     resampled = _resampled(by_arm, name, found, test, config, seed)
-    arms = {}
-    for arm, rows in by_arm.items():
-        item: dict[str, Any] = {metric: _metric(rows, metric) for metric in METRICS}
-        item |= {
-            "n_real": rows[0]["n_real"],
-            "n_synthetic": rows[0]["n_synthetic"],
-            "exposure": rows[0]["exposure"],
-            "categories": _categories(rows),
-        }
-        if arm != NO_AUGMENTATION and NO_AUGMENTATION in by_arm:
-            base = by_arm[NO_AUGMENTATION]
-            item["difference"] = {metric: _difference(rows, base, metric) for metric in METRICS}
-            pair = None
-            if arm in resampled and NO_AUGMENTATION in resampled and _seeds(rows) == _seeds(base):
-                pair = resampled[arm], resampled[NO_AUGMENTATION]
-                item["difference_over_objects"] = _over_objects(
-                    mean_known(pair[0]) - mean_known(pair[1]), item["difference"]["map50"]
-                )
-            for category, of in category_differences(rows, base, pair, shown_categories(test)).items():
-                item["categories"][category] |= of
-        shared = arm.partition("@")[0]
-        if shared != arm and shared in by_arm:
-            item["difference_to_shared_pool"] = _difference(rows, by_arm[shared], "map50")
-        item["sentence"] = _sentence(arm, item)
-        arms[arm] = item
-    return arms
+    return {arm: _arm(arm, by_arm, resampled, test) for arm in by_arm}
 
 
-def _seeds(rows: Sequence[dict[str, Any]]) -> list[int]:
-    return [row["seed"] for row in rows]
+def _arm(
+    arm: str, by_arm: Mapping[str, Sequence[CellResult]], resampled: Mapping[str, np.ndarray], test: Dataset
+) -> ArmSummary:
+    rows, base = by_arm[arm], by_arm.get(NO_AUGMENTATION)
+    difference, pair, objects, by_category = None, None, None, {}
+    if arm != NO_AUGMENTATION and base is not None:
+        difference = {metric: _difference(rows, base, metric) for metric in METRICS}
+        if arm in resampled and NO_AUGMENTATION in resampled and _seeds(rows) == _seeds(base):
+            pair = resampled[arm], resampled[NO_AUGMENTATION]
+            objects = _over_objects(mean_known(pair[0]) - mean_known(pair[1]), difference["map50"])
+        by_category = category_differences(rows, base, pair, shown_categories(test))
+    method = arm.partition("@")[0]
+    shared = method if method != arm and method in by_arm else None
+    return ArmSummary(
+        arm=arm,
+        metrics={metric: _level(rows, metric) for metric in METRICS},
+        n_real=rows[0].n_real,
+        n_synthetic=rows[0].n_synthetic,
+        exposure=rows[0].report.exposure,
+        categories=_categories(rows),
+        difference=difference,
+        drawn=pair is not None,
+        over_objects=objects,
+        by_category=by_category,
+        shared=shared,
+        to_shared_pool=_difference(rows, by_arm[shared], "map50") if shared else None,
+    )
 
 
-def _metric(rows: Sequence[dict[str, object]], name: str) -> dict[str, object] | None:
-    values = [value for row in rows if (value := figure(row, name)) is not None]
-    return {**t_interval(values).to_json(), "values": values} if values else None
+def _seeds(rows: Sequence[CellResult]) -> list[int]:
+    return [row.cell.seed for row in rows]
 
 
-def _difference(rows: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
+def _level(rows: Sequence[CellResult], name: str) -> Level | None:
+    values = [value for row in rows if (value := row.figures.figure(name)) is not None]
+    return Level(t_interval(values), values) if values else None
+
+
+def _difference(rows: Sequence[CellResult], base: Sequence[CellResult], name: str) -> Change | None:
     """Paired by seed."""
-    base_of = {row["seed"]: figure(row, name) for row in base}
+    base_of = {row.cell.seed: row.figures.figure(name) for row in base}
     values = [
-        value - base_of[row["seed"]]
+        value - other
         for row in rows
-        if (value := figure(row, name)) is not None and base_of.get(row["seed"]) is not None
+        if (value := row.figures.figure(name)) is not None and (other := base_of.get(row.cell.seed)) is not None
     ]
     if not values:
         return None
     interval = t_interval(values)
-    return {**interval.to_json(), "values": values, "verdict": verdict(interval)}
+    return Change(interval, verdict(interval), values)
 
 
-def _categories(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds per category, None where the test split has none of it."""
-    return {
-        name: {key: mean_figure(row["categories"][name][key] for row in rows) for key in ("ap50", "ap", "iou")}
-        for name in rows[0]["categories"]
-    }
+def _categories(rows: Sequence[CellResult]) -> dict[str, CategoryMeans]:
+    means = {}
+    for name in rows[0].figures.categories:
+        own = [row.figures.categories[name] for row in rows]
+        ap50, ap, iou = ([getattr(item, key) for item in own] for key in ("ap50", "ap", "iou"))
+        means[name] = CategoryMeans(mean_figure(ap50), mean_figure(ap), mean_figure(iou))
+    return means
 
 
 def _resampled(
-    by_arm: Mapping[str, Sequence[dict[str, object]]],
+    by_arm: Mapping[str, Sequence[CellResult]],
     name: str,
     found: Mapping[str, list[DetectionRow]],
     test: Dataset,
@@ -159,76 +148,34 @@ def _resampled(
     for arm, rows in by_arm.items():
         cells = []
         for row in rows:
-            cell = f"{row['arm']}-{row['detector']}-f{row['fold']}-s{row['seed']}"
-            matches = matches_at_50(test, found[cell], segments)[1]
+            matches = matches_at_50(test, found[row.cell.name], segments)[1]
             cells.append([resampled_ap50(of_category, weights) for of_category in matches])
         result[arm] = np.mean(cells, axis=0)
     return result
 
 
-def _over_objects(resampled: np.ndarray, observed: dict[str, Any] | None) -> dict[str, Any] | None:
+def _over_objects(resampled: np.ndarray, observed: Change | None) -> Change | None:
     if observed is None:
         return None
-    interval = percentile_interval(observed["mean"], list(resampled[np.isfinite(resampled)]))
-    return {**interval.to_json(), "verdict": verdict(interval)}
+    interval = percentile_interval(observed.interval.mean, list(resampled[np.isfinite(resampled)]))
+    return Change(interval, verdict(interval))
 
 
-def _sentence(arm: str, item: dict[str, Any]) -> str:
-    """One line a reader can take away."""
-    own = item["map50"]
-    if own is None:
-        return f"{arm}: no figure, the test split holds no judged defect."
-    if item.get("difference") is None or item["difference"]["map50"] is None:
-        return f"{arm}: {TITLES['map50']} {own['mean']:.3f}{_range(own)} over {_count(own)}."
-    difference, objects = item["difference"]["map50"], item.get("difference_over_objects")
-    text = (
-        f"{arm}: {difference['verdict']} than none"
-        if difference["verdict"] != "no difference shown"
-        else f"{arm}: no difference to none shown"
-    )
-    text += f": {TITLES['map50']} {difference['mean']:+.3f}{_range(difference, sign=True)} over {_count(difference)}"
-    if objects is not None and objects["low"] is not None:
-        text += f"; over other test objects [{objects['low']:+.3f}, {objects['high']:+.3f}]"
-        if difference["verdict"] != "no difference shown" and objects["verdict"] != difference["verdict"]:
-            text += ", so not shown to carry to other objects"
-    shared = item.get("difference_to_shared_pool")
-    if shared is not None:
-        text += (
-            f"; against {arm.partition('@')[0]} on the shared pool {shared['mean']:+.3f}"
-            f"{_range(shared, sign=True)} ({shared['verdict']})"
-        )
-    return text + "."
-
-
-def _range(interval: dict[str, Any], sign: bool = False) -> str:
-    if interval["low"] is None:
-        return " (one seed: no interval)"
-    form = "+.3f" if sign else ".3f"
-    return f" [{interval['low']:{form}}, {interval['high']:{form}}]"
-
-
-def _count(item: dict[str, Any]) -> str:
-    seeds = len(item["values"])
-    return f"{seeds} seed" + ("s" if seeds != 1 else "")
-
-
-def held_out_objects(test: Dataset) -> dict[str, object]:
-    """How much the test split holds: an interval is only as good as the number of different objects behind it."""
+def held_out_objects(test: Dataset) -> HeldOutCount:
+    """How much the test split holds, in all and by category."""
     group_of = {image.id: image.group_id for image in test.images}
-    names = test.category_names()
-    per_category = {
-        name: {
-            "objects": len({group_of[a.image_id] for a in test.annotations if a.category_id == key}),
-            "images": len({a.image_id for a in test.annotations if a.category_id == key}),
-            "instances": sum(a.category_id == key for a in test.annotations),
-        }
-        for key, name in sorted(names.items())
-    }
-    return {
-        "images": len(test.images),
-        "objects": len(set(group_of.values())),
-        "defect_images": len({a.image_id for a in test.annotations}),
-        "defect_objects": len({group_of[a.image_id] for a in test.annotations}),
-        "instances": len(test.annotations),
-        "categories": per_category,
-    }
+    return HeldOutCount(
+        images=len(test.images),
+        objects=len(set(group_of.values())),
+        defect_images=len({a.image_id for a in test.annotations}),
+        defect_objects=len({group_of[a.image_id] for a in test.annotations}),
+        instances=len(test.annotations),
+        categories={
+            name: CategoryCount(
+                objects=len({group_of[a.image_id] for a in test.annotations if a.category_id == key}),
+                images=len({a.image_id for a in test.annotations if a.category_id == key}),
+                instances=sum(a.category_id == key for a in test.annotations),
+            )
+            for key, name in sorted(test.category_names().items())
+        },
+    )

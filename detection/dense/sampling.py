@@ -6,11 +6,12 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from anomaly_gan.core.errors import InputError
 
 from ..deck import Deck
+from ..exposure import CategoryShown, Shown
 from .config import DenseConfig
 
 ROUND = 24
@@ -134,7 +135,7 @@ def _rarity(defects: Sequence[Item]) -> dict[Hashable, float]:
     return {category: 1 / count for category, count in Counter(item.category for item in defects).items()}
 
 
-def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], images: Sequence[int]) -> dict[str, object]:
+def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], images: Sequence[int]) -> dict[str, Shown]:
     """How often each source was shown in ``steps`` steps. ``images``: the photograph of each real defect, by place.
 
     For ``real_defect``: photographs, how often each was shown in the mean, at least, at most; per category too.
@@ -142,38 +143,26 @@ def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], imag
     counts: Counter[Slot] = Counter(slot for step in range(steps) for slot in sampler.batch(step))
     shown = {kind: sum(n for slot, n in counts.items() if slot.kind == kind) for kind in ("defect", "sound")}
     per_image: Counter[int] = Counter(dict.fromkeys(images, 0))
-    per_category: dict[str, dict[str, Any]] = {}
+    per_category: dict[str, tuple[set[int], list[int]]] = {}
     for item in sampler.sources.defects:
         count = counts[Slot("defect", item.place)]
         per_image[images[item.place]] += count
-        row = per_category.setdefault(str(item.category), {"seen": set(), "shown": 0})
-        row["seen"].add(images[item.place])
-        row["shown"] += count
-    report: dict[str, Any] = {
-        "real_defect": {
-            **_spread(list(per_image.values())),
-            "categories": {
-                names[int(label) - 1]: {"images": len(row["seen"]), "shown": row["shown"]}
-                for label, row in sorted(per_category.items())
-            },
-        },
-        "real_normal": _spread([counts[Slot("sound", item.place)] for item in sampler.sources.sound]),
+        seen, drawn = per_category.setdefault(str(item.category), (set(), []))
+        seen.add(images[item.place])
+        drawn.append(count)
+    categories = {
+        names[int(label) - 1]: CategoryShown(len(seen), sum(drawn))
+        for label, (seen, drawn) in sorted(per_category.items())
+    }
+    report = {
+        "real_defect": Shown.of(list(per_image.values()), categories),
+        "real_normal": Shown.of([counts[Slot("sound", item.place)] for item in sampler.sources.sound]),
     }
     for name, items, kind in (
         ("synthetic", sampler.sources.synthetic, "synthetic"),
         ("sham", sampler.sources.shams, "sham"),
     ):
         if items:
-            report[name] = _spread([counts[Slot(kind, item.place)] for item in items])  # type: ignore[arg-type]
-    assert shown["defect"] == report["real_defect"]["shown"]
+            report[name] = Shown.of([counts[Slot(kind, item.place)] for item in items])  # type: ignore[arg-type]
+    assert shown["defect"] == report["real_defect"].shown
     return report
-
-
-def _spread(drawn: list[int]) -> dict[str, object]:
-    return {
-        "images": len(drawn),
-        "mean": sum(drawn) / len(drawn) if drawn else 0.0,
-        "max": max(drawn, default=0),
-        "never": sum(count == 0 for count in drawn),
-        "shown": sum(drawn),
-    }

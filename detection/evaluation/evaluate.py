@@ -16,6 +16,7 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.masks import Rle, decode_rle
 
 from ..dense.pixels import PixelCounts
+from .figures import CategoryFigures, Figures
 from .image_level import image_figures
 from .metric_names import mean_figure
 from .statistics import Matches
@@ -57,7 +58,7 @@ def evaluate_detections(
     score_threshold: float | Mapping[int, float],
     scores: Mapping[int, float] | None = None,
     pixels: PixelCounts | None = None,
-) -> dict[str, object]:
+) -> Figures:
     """Average precision and pixel IoU of detections against ``dataset``. A figure that does not exist is None.
 
     ``map50`` is AP at IoU 0.5 and ``map`` the COCO mean over IoU 0.5 to 0.95, of masks where the detector gives
@@ -87,32 +88,32 @@ def evaluate_detections(
     head = masks if masks is not None else boxes
     names = dataset.category_names()
     of_pixels = dict(zip(sorted(names), pixels.average_precision(), strict=True)) if pixels else {}
-    return {
-        "judged_on": "masks" if segments else "boxes",
-        "map50": mean_figure([ap["ap50"] for ap in head.values()]),
-        "map": mean_figure([ap["ap"] for ap in head.values()]),
-        "map50_box": mean_figure([ap["ap50"] for ap in boxes.values()]),
-        "map_box": mean_figure([ap["ap"] for ap in boxes.values()]),
-        "ap30": mean_figure([ap["ap30"] for ap in head.values()]),
-        "pixel_ap": mean_figure(of_pixels.values()),
-        "miou": mean_figure(ious.values()),
-        "categories": {
-            names[key]: {
-                "ap50": head[key]["ap50"],
-                "ap": head[key]["ap"],
-                "ap50_box": boxes[key]["ap50"],
-                "ap_box": boxes[key]["ap"],
-                "ap30": head[key]["ap30"],
-                "pixel_ap": of_pixels.get(key),
-                "iou": ious.get(key),
-                "instances": sum(a.category_id == key for a in dataset.annotations),
-            }
+    return Figures(
+        map50=mean_figure([ap["ap50"] for ap in head.values()]),
+        map=mean_figure([ap["ap"] for ap in head.values()]),
+        map50_box=mean_figure([ap["ap50"] for ap in boxes.values()]),
+        map_box=mean_figure([ap["ap"] for ap in boxes.values()]),
+        ap30=mean_figure([ap["ap30"] for ap in head.values()]),
+        pixel_ap=mean_figure(of_pixels.values()),
+        miou=mean_figure(ious.values()),
+        judged_on="masks" if segments else "boxes",
+        categories={
+            names[key]: CategoryFigures(
+                ap50=head[key]["ap50"],
+                ap=head[key]["ap"],
+                ap50_box=boxes[key]["ap50"],
+                ap_box=boxes[key]["ap"],
+                ap30=head[key]["ap30"],
+                pixel_ap=of_pixels.get(key),
+                iou=ious.get(key),
+                instances=sum(a.category_id == key for a in dataset.annotations),
+            )
             for key in sorted(names)
         },
-        **image_figures(dataset, rows, scores),
-        "images": len(dataset.images),
-        "detections": len(rows),
-    }
+        of_images=image_figures(dataset, rows, scores),
+        images=len(dataset.images),
+        detections=len(rows),
+    )
 
 
 def _coco(dataset: Dataset, rows: list[DetectionRow] | None) -> COCO:

@@ -10,6 +10,8 @@ import numpy as np
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.statistics.ranks import auroc
 
+from .figures import ImageFigures
+
 FALSE_ALARM_RATES = ("0.05", "0.1", "0.2")
 """Shares of the normal photographs that may raise an alarm; the keys of ``image_recall``."""
 
@@ -62,12 +64,12 @@ def image_auroc(defective: np.ndarray, normal: np.ndarray) -> float | None:
 
 def image_figures(
     dataset: Dataset, rows: Sequence[Mapping[str, Any]], scores: Mapping[int, float] | None = None
-) -> dict[str, object]:
+) -> ImageFigures:
     """``image_recall`` (by rate), ``image_auroc``, and how many photographs of either kind stand behind them."""
     defective, normal = image_scores(dataset, rows, scores)
-    return {
-        "image_recall": {rate: recall_at_false_alarms(defective, normal, float(rate)) for rate in FALSE_ALARM_RATES},
-        "image_auroc": image_auroc(defective, normal),
-        "defective_images": len(defective),
-        "normal_images": len(normal),
-    }
+    return ImageFigures(
+        {rate: recall_at_false_alarms(defective, normal, float(rate)) for rate in FALSE_ALARM_RATES},
+        image_auroc(defective, normal),
+        len(defective),
+        len(normal),
+    )

@@ -23,6 +23,7 @@ from ..detectors.config import DetectConfig
 from .dense_start import load_start
 from .dense_task import CropBatches, DenseTask, check_start, training_sources
 from .finetune import Trained, build_net
+from .report import HeldOut, InnerReport, TrainingReport
 from .schedule import cosine, schedule
 
 if TYPE_CHECKING:
@@ -104,13 +105,13 @@ def train_dense(
     kept = task.nets["average"].eval()
     assert isinstance(kept, DenseNet)
     ended, best = history.ended_by, plateau.best if plateau else {}
-    report = {
-        "exposure": exposure_report(sampler, history.steps, categories.names, [item.image for item in defects]),
-        "dropped": {},
-        "iterations": history.steps,
-        **({"ended_by": "time"} if ended == "time" else {}),
-        "inner": {"held_out": _described(inner.held), "best": best, "ended_by": ended},
-    }
+    report = TrainingReport(
+        exposure_report(sampler, history.steps, categories.names, [item.image for item in defects]),
+        {},
+        history.steps,
+        ended == "time",
+        InnerReport(_described(inner.held), best, ended),
+    )
     return Trained(kept, categories, report, inner.held)
 
 
@@ -187,10 +188,6 @@ def measured(
     return {"missed": 1 - float(np.mean(known)) if known else 1.0}
 
 
-def _described(held: Dataset) -> dict[str, int]:
-    sound = {image.id for image in held.normals()}
-    return {
-        "objects": len({image.group_id for image in held.images}),
-        "images_with_defect": len(held.images) - len(sound),
-        "images_without": len(sound),
-    }
+def _described(held: Dataset) -> HeldOut:
+    sound = len({image.id for image in held.normals()})
+    return HeldOut(len({image.group_id for image in held.images}), len(held.images) - sound, sound)

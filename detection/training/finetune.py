@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from anomaly_gan.engine.task import Losses, Update
 from ..data import CategoryMap, Example, Examples, augment, boxes_xyxy, cut_tile, load_examples
 from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
+from .report import TrainingReport
 from .sampling import BatchSampler, exposure
 from .schedule import schedule, tenths
 
@@ -35,7 +36,7 @@ class Trained:
 
     net: nn.Module
     categories: CategoryMap
-    report: dict[str, Any]
+    report: TrainingReport
     held_out: Dataset | None = None
 
 
@@ -205,12 +206,11 @@ def _train_on_photographs(
     history = fit(task, next_batch, schedule(config, steps, seed, rate, config.warmup), fabric, folder)
     finish(folder)
     shows = {index: {categories.names[label - 1] for label in item.labels} for index, item in enumerate(examples.items)}
-    report = {
-        "exposure": exposure(
-            sampler, history.steps, {index: kind for kind, indices in kinds.items() for index in indices}, shows
-        ),
-        "dropped": dict(sorted(examples.dropped.items())),
-        "iterations": history.steps,
-        **({"ended_by": "time"} if history.ended_by == "time" else {}),
-    }
+    kind_of = {index: kind for kind, indices in kinds.items() for index in indices}
+    report = TrainingReport(
+        exposure(sampler, history.steps, kind_of, shows),
+        dict(sorted(examples.dropped.items())),
+        history.steps,
+        history.ended_by == "time",
+    )
     return Trained(task.nets["detector"].eval(), categories, report)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from anomaly_gan.core.errors import InputError
 
 from ..deck import Deck
+from ..exposure import CategoryShown, Shown
 
 
 class BatchSampler:
@@ -78,7 +78,7 @@ def exposure(
     steps: int,
     sources: Mapping[int, str],
     categories: Mapping[int, Collection[str]] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Shown]:
     """How often training draws each photograph, per kind: ``shown`` in all, mean and maximum per photograph.
 
     ``sources`` maps every index to its kind, for example ``real_defect``; ``categories`` maps an index to the names
@@ -89,29 +89,19 @@ def exposure(
     for step in range(steps):
         for index in sampler.batch(step):
             counts[index] += 1
-    report: dict[str, dict[str, Any]] = {}
+    report = {}
     for kind in sorted(set(sources.values())):
         members = [index for index, of_kind in sources.items() if of_kind == kind]
-        drawn = [counts[index] for index in members]
-        report[kind] = {
-            "images": len(drawn),
-            "mean": sum(drawn) / len(drawn),
-            "max": max(drawn),
-            "never": sum(count == 0 for count in drawn),
-            "shown": sum(drawn),
-        }
-        if categories is not None:
-            report[kind]["categories"] = _per_category(members, counts, categories)
+        shows = None if categories is None else _per_category(members, counts, categories)
+        report[kind] = Shown.of([counts[index] for index in members], shows)
     return report
 
 
 def _per_category(
     members: Sequence[int], counts: Mapping[int, int], categories: Mapping[int, Collection[str]]
-) -> dict[str, dict[str, int]]:
-    result: dict[str, dict[str, int]] = {}
+) -> dict[str, CategoryShown]:
+    drawn: dict[str, list[int]] = {}
     for index in members:
         for name in categories.get(index, ()):
-            row = result.setdefault(name, {"images": 0, "shown": 0})
-            row["images"] += 1
-            row["shown"] += counts[index]
-    return dict(sorted(result.items()))
+            drawn.setdefault(name, []).append(counts[index])
+    return {name: CategoryShown(len(of), sum(of)) for name, of in sorted(drawn.items())}

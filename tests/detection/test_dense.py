@@ -117,9 +117,9 @@ def test_a_cut_off_training_with_a_bank_ends_with_the_same_bits(
     resumed = train(data, config, tmp_path / "cut", bank=bank, on_step=power_cut).net.state_dict()
     assert calls == 6, "two of the four steps were kept"
     assert all(torch.equal(value, resumed[key]) for key, value in whole.net.state_dict().items())
-    shown = whole.report["exposure"]
-    assert (shown["synthetic"]["shown"], shown["sham"]["shown"]) == (8, 8), "four crops a step, half of them shams"
-    assert shown["real_defect"]["shown"] + shown["real_normal"]["shown"] == 16, "nothing real was displaced"
+    shown = whole.report.exposure
+    assert (shown["synthetic"].shown, shown["sham"].shown) == (8, 8), "four crops a step, half of them shams"
+    assert shown["real_defect"].shown + shown["real_normal"].shown == 16, "nothing real was displaced"
 
 
 def test_a_bank_made_from_other_objects_or_without_shams_is_refused(

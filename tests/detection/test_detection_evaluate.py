@@ -26,20 +26,20 @@ def test_split(tmp_path: Path, write_dataset: WriteDataset) -> Dataset:
 
 
 def test_the_truth_as_prediction_is_perfect(test_split: Dataset) -> None:
-    figures = evaluate_detections(test_split, truth_rows(test_split), True, 0.5)
+    figures = evaluate_detections(test_split, truth_rows(test_split), True, 0.5).to_json()
     assert [figures[name] for name in HEADLINES] == pytest.approx([1.0] * 5)
     assert {name: row["instances"] for name, row in figures["categories"].items()} == {"square": 3, "bar": 3}
 
 
 def test_no_detections_at_all_is_zero(test_split: Dataset) -> None:
-    figures = evaluate_detections(test_split, [], True, 0.5)
+    figures = evaluate_detections(test_split, [], True, 0.5).to_json()
     assert [figures[name] for name in HEADLINES] == [0.0] * 5
     json.dumps(figures, allow_nan=False)
 
 
 def test_no_objects_at_all_is_undefined(test_split: Dataset) -> None:
     normals = {image.id for image in test_split.normals()}
-    figures = evaluate_detections(test_split.select(lambda image: image.id in normals), [], True, 0.5)
+    figures = evaluate_detections(test_split.select(lambda image: image.id in normals), [], True, 0.5).to_json()
     assert [figures[name] for name in HEADLINES] == [None] * 5
     json.dumps(figures, allow_nan=False)
 
@@ -47,7 +47,7 @@ def test_no_objects_at_all_is_undefined(test_split: Dataset) -> None:
 def test_a_category_missing_from_the_test_split_is_left_out_of_the_means(test_split: Dataset) -> None:
     squares = {a.image_id for a in test_split.annotations if a.category_id == 3}
     part = test_split.select(lambda image: image.id in squares)
-    figures = evaluate_detections(part, truth_rows(part), True, 0.5)
+    figures = evaluate_detections(part, truth_rows(part), True, 0.5).to_json()
     assert figures["categories"]["bar"]["ap50"] is None
     assert figures["map50"] == pytest.approx(1.0)
 
@@ -82,12 +82,12 @@ def row(mask: np.ndarray, score: float) -> dict:
 def test_pixel_iou_by_hand() -> None:
     """Truth: columns 0-9. Found at 0.5 and more: 5-7 and 6-14, together 5-14: 5 shared of 15. The 0.4 is ignored."""
     rows = [row(block(5, 8), 0.9), row(block(6, 15), 0.5), row(block(0, 20), 0.4)]
-    assert evaluate_detections(scene([block(0, 10)]), rows, True, 0.5)["miou"] == pytest.approx(5 / 15)
+    assert evaluate_detections(scene([block(0, 10)]), rows, True, 0.5).to_json()["miou"] == pytest.approx(5 / 15)
 
 
 def test_iou_between_a_half_and_more_counts_at_50_only() -> None:
     """IoU 7/10: a hit at the thresholds .5, .55, .6, .65 and .7 of the ten."""
-    figures = evaluate_detections(scene([block(0, 10)]), [row(block(0, 7), 0.9)], True, 0.5)
+    figures = evaluate_detections(scene([block(0, 10)]), [row(block(0, 7), 0.9)], True, 0.5).to_json()
     assert figures["map50"] == pytest.approx(1.0)
     assert figures["map"] == pytest.approx(0.5)
 
@@ -95,7 +95,7 @@ def test_iou_between_a_half_and_more_counts_at_50_only() -> None:
 def test_boxes_alone_can_be_judged() -> None:
     rows = [{**row(block(0, 10), 0.9)}]
     del rows[0]["segmentation"]
-    figures = evaluate_detections(scene([block(0, 10)]), rows, False, 0.5)
+    figures = evaluate_detections(scene([block(0, 10)]), rows, False, 0.5).to_json()
     assert figures["judged_on"] == "boxes"
     assert (figures["map50"], figures["miou"]) == (pytest.approx(1.0), None)
 
@@ -118,7 +118,7 @@ def test_our_matches_give_pycocotools_average_precision(test_split: Dataset) -> 
         )
     objects, categories = matches_at_50(test_split, rows, True)
     ours = [weighted_ap50(matches, np.ones(len(objects))) for matches in categories]
-    theirs = evaluate_detections(test_split, rows, True, 0.5)["categories"]
+    theirs = evaluate_detections(test_split, rows, True, 0.5).to_json()["categories"]
     assert ours == pytest.approx([theirs["square"]["ap50"], theirs["bar"]["ap50"]])
     assert 0 < ours[0] < 1
 
@@ -158,7 +158,7 @@ def test_ten_thousand_detections_in_one_photograph_are_judged(test_split: Datase
     wrong = {**truth[0], "image_id": image.id, "bbox": [0, 0, 1, 1], "segmentation": encode_rle(dot)}
     rows = [{**wrong, "score": 0.5 - at * 1e-5} for at in range(10_000)] + truth
     begun = time.process_time()
-    figures = evaluate_detections(test_split, rows, True, 0.6)
+    figures = evaluate_detections(test_split, rows, True, 0.6).to_json()
     assert [figures[name] for name in HEADLINES] == pytest.approx([1.0] * 5)
     assert figures["detections"] == 10_000 + len(truth) and time.process_time() - begun < 10
     json.dumps(figures, allow_nan=False)

@@ -92,7 +92,7 @@ def theirs(dataset: Dataset, rows: list[dict], kind: str) -> dict[int, tuple[flo
 @pytest.mark.parametrize("seed", range(12))
 def test_two_programs_agree(seed: int, crowds: bool) -> None:
     dataset, rows = scene(seed, crowds)
-    ours = evaluate_detections(dataset, rows, True, 0.5)
+    ours = evaluate_detections(dataset, rows, True, 0.5).to_json()
     for kind, ending in (("segm", ""), ("bbox", "_box")):
         other = theirs(dataset, rows, kind)
         for category in CATEGORIES:

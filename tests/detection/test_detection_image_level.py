@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from detection.evaluation.figures import Figures
 from detection.evaluation.image_level import (
     alarm_threshold,
     image_auroc,
@@ -12,7 +13,8 @@ from detection.evaluation.image_level import (
     image_scores,
     recall_at_false_alarms,
 )
-from detection.evaluation.metric_names import figure
+from detection.exposure import Shown
+from detection.training.report import TrainingReport
 
 NORMAL = np.arange(20) / 100  # 0.00 .. 0.19
 
@@ -54,14 +56,16 @@ def test_a_photograph_scores_as_its_surest_detection() -> None:
     defective, normal = image_scores(data, rows)
     assert defective.tolist() == [0.8] and normal.tolist() == [0.0, 0.2]
     figures = image_figures(data, rows)
-    assert figures["image_recall"] == {"0.05": 1.0, "0.1": 1.0, "0.2": 1.0}
-    assert (figures["defective_images"], figures["normal_images"]) == (1, 2)
-    assert figure(figures, "image_recall_at_10") == 1.0
+    assert figures.image_recall == {"0.05": 1.0, "0.1": 1.0, "0.2": 1.0}
+    assert (figures.defective_images, figures.normal_images) == (1, 2)
+    assert Figures(of_images=figures).figure("image_recall_at_10") == 1.0
 
 
 def test_columns_of_a_result() -> None:
-    exposure = {"real_defect": {"shown": 6}, "real_normal": {"shown": 2}, "synthetic": {"shown": 8}}
-    assert figure({"exposure": exposure}, "shown_real") == 8 == figure({"exposure": exposure}, "shown_synthetic")
-    assert figure({"exposure": {"real_defect": {"shown": 6}}}, "shown_synthetic") == 0
-    assert figure({"exposure": {"real_defect": {"mean": 1.0}}}, "shown_real") is None, "a cell of an older version"
-    assert figure({"map50": 0.5}, "map50") == 0.5 and figure({}, "image_recall_at_5") is None
+    kinds = (("real_defect", 6), ("real_normal", 2), ("synthetic", 8))
+    report = TrainingReport({kind: Shown.of([shown]) for kind, shown in kinds}, {}, 1)
+    assert report.shown("real") == 8 == report.shown("synthetic")
+    assert TrainingReport({"real_defect": Shown.of([6])}, {}, 1).shown("synthetic") == 0
+    older = {"exposure": {"real_defect": {"images": 1, "mean": 1.0, "max": 1, "never": 0}}}
+    assert TrainingReport.from_json(older).shown("real") is None, "a cell of an older version"
+    assert Figures(map50=0.5).figure("map50") == 0.5 and Figures().figure("image_recall_at_5") is None

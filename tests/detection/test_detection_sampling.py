@@ -82,7 +82,7 @@ def test_exposure_is_even_within_a_kind_and_counted_right() -> None:
         for kind, indices in (("real_defect", REAL_DEFECT), ("real_normal", REAL_NORMAL), ("synthetic", SYNTHETIC))
         for index in indices
     }
-    report = exposure(chosen, steps, sources)
+    report = {kind: row.to_json() for kind, row in exposure(chosen, steps, sources).items()}
     counts = Counter(index for step in range(steps) for index in chosen.batch(step))
     assert report["real_defect"] == {"images": 5, "mean": 12.0, "max": 12, "never": 0, "shown": 60}
     assert report["synthetic"] == {"images": 300, "mean": 0.4, "max": 1, "never": 180, "shown": 120}
@@ -170,7 +170,7 @@ def test_exposure_per_category_counts_a_photograph_of_two_for_both() -> None:
     chosen = sampler(kinds=(range(2), range(2, 4), range(4, 8)), batch=4)
     sources = {index: "real_defect" if index < 2 else "real_normal" if index < 4 else "synthetic" for index in range(8)}
     shows = {0: {"crack"}, 1: {"crack", "fray"}, 4: {"fray"}, 5: {"fray"}, 6: {"fray"}, 7: set()}
-    report = exposure(chosen, 8, sources, shows)
+    report = {kind: row.to_json() for kind, row in exposure(chosen, 8, sources, shows).items()}
     assert report["real_defect"]["shown"] == report["real_normal"]["shown"] == 8
     assert report["real_defect"]["categories"] == {
         "crack": {"images": 2, "shown": 8},

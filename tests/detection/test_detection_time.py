@@ -36,7 +36,7 @@ def test_a_training_ends_with_its_time(
     config = (tiny_dense if name == "dense" else tiny).model_copy(update={"iterations": 40, "time_budget": "5s"})
     data = write_dataset(tmp_path / "data").split("train")
     trained = finetune.train_detector(data, config, make_fabric("cpu"), tmp_path / "out", seed=0)
-    assert 1 <= trained.report["iterations"] <= 5 and trained.report["ended_by"] == "time"
+    assert 1 <= trained.report.iterations <= 5 and trained.report.ended_by_time
     assert not trained.net.training
     looked: list[int] = []
 

@@ -50,7 +50,7 @@ def test_every_detector_trains_is_judged_and_comes_back_from_disk(
     trained = train(data, config, tmp_path / "work")
     test = data.split("test")
     rows = detect(trained.net, test, trained.categories, 64, torch.device("cpu"))
-    figures = evaluate_detections(test, rows, DETECTORS[name].segments, 0.5)
+    figures = evaluate_detections(test, rows, DETECTORS[name].segments, 0.5).to_json()
     assert 0 <= figures["map50"] <= 1
     assert (figures["miou"] is not None) == DETECTORS[name].segments
     assert (tmp_path / "work" / "losses.csv").is_file()
@@ -131,7 +131,7 @@ def test_photographs_without_objects_alone_give_finite_losses(name: str, tiny: D
 
 
 def test_training_reports_what_it_looked_at(data: Dataset, tiny: DetectConfig, tmp_path: Path) -> None:
-    report = train(data, tiny.model_copy(update={"iterations": 4}), tmp_path / "work").report
+    report = train(data, tiny.model_copy(update={"iterations": 4}), tmp_path / "work").report.to_json()
     defect, normal = report["exposure"]["real_defect"], report["exposure"]["real_normal"]
     shown = defect.pop("categories")
     assert defect == {"images": 8, "mean": 0.75, "max": 1, "never": 2, "shown": 6}

@@ -1,6 +1,7 @@
 """Cells spread over processes, shards and studies: each is trained once, and none that is finished is lost."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from detection.comparison import plots as plot
 from detection.comparison import stage as compare
 from detection.comparison.cell import CellJob, held_out_hash
 from detection.comparison.queue import Worked, work
+from detection.comparison.result import write_result
 from detection.comparison.stage import assemble, begin, plan, tidy
 from detection.detectors.config import CompareConfig, DetectConfig
 from detection.evaluation.evaluate import evaluate_detections, truth_rows
@@ -60,7 +62,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 "n_synthetic": 0,
                 "exposure": {},
                 "test_hash": held_out_hash(test),
-                **evaluate_detections(test, rows, job.cell.detector == "mask_rcnn", 0.5),
+                **evaluate_detections(test, rows, job.cell.detector == "mask_rcnn", 0.5).to_json(),
             },
         )
 
@@ -239,9 +241,7 @@ def test_cells_of_an_older_version_get_their_missing_figures(
     job = plan(config, context, tmp_path / "compare")[0]
     work([job], 1)
     result = job.result()
-    write_json(
-        job.folder / "result.json", {name: value for name, value in result.items() if not name.startswith("image_")}
-    )
+    write_result(job.folder, replace(result, figures=replace(result.figures, of_images=None)))
     work([job], 1)
     assert job.result() == result
     assert trained == [job.cell.name]

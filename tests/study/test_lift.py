@@ -8,14 +8,18 @@ import pytest
 from small_run import build_run, shape, texture
 
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.files import json_text
 from anomaly_gan.core.images import write_png
 from anomaly_gan.study.lift import run as lift_run
-from anomaly_gan.study.lift.cell import COLUMNS, setting, still_holds
+from anomaly_gan.study.lift.cell import setting, still_holds
 from anomaly_gan.study.lift.config import MISSED_WEIGHT, LiftConfig, read_lift
 from anomaly_gan.study.lift.misses import aim_at, inner_halves, with_hard_sound
 from anomaly_gan.study.lift.plan import LiftCell, Share, curve_cells, round_cells, survivors
+from anomaly_gan.study.lift.result import COLUMNS, LiftResult, LiftRow, ProcessorSeconds
 from anomaly_gan.study.lift.summary import mean_lifts
 from anomaly_gan.synthesis.bank.writer import Crop, read_lines, write_shards
+from detection.evaluation.figures import Figures
+from detection.training.report import TrainingReport
 
 TINY = {
     "widths": [8, 8, 8, 8],
@@ -81,10 +85,10 @@ def study(photographs, tmp_path_factory):
 
 def test_a_study_ends_after_as_many_cells_as_asked_and_goes_on_from_there(study, photographs):
     out, said, first = study
-    assert first["cells"] == 2 and any("2 cells trained" in line for line in said)
+    assert first.cells == 2 and any("2 cells trained" in line for line in said)
     before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/result.json")}
     summary = lift_run.run_lift(config(photographs), out, said.append)
-    assert summary["cells"] == 6 and summary["failed"] == 0 and summary["arms_tried"] == 5
+    assert (summary.cells, summary.failed, summary.arms_tried) == (6, 0, 5)
     assert all(path.stat().st_mtime_ns == when for path, when in before.items())
     with (out / "table.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -94,9 +98,9 @@ def test_a_study_ends_after_as_many_cells_as_asked_and_goes_on_from_there(study,
     for name in ("curve.png", "lift.png", "summary.json", "lift.yaml"):
         assert (out / name).stat().st_size > 0
     assert any((out / name).is_file() for name in ("found.jpg", "missed.jpg"))
-    (row,) = summary["lifts"]
-    assert row["reference"] == "none"
-    assert {arm["arm"] for arm in row["arms"]} == {"copy_paste", "procedural_first", "aimed", "one_class_map"}
+    (row,) = summary.lifts
+    assert row.reference == "none"
+    assert {arm.arm for arm in row.arms} == {"copy_paste", "procedural_first", "aimed", "one_class_map"}
     assert not list(out.glob("data/*/bank@*"))  # they can be made again
 
 
@@ -106,6 +110,12 @@ def test_the_same_cells_give_the_same_tables(study, photographs):
     before = {name: (out / name).read_bytes() for name in names}
     lift_run.run_lift(config(photographs), out, lambda line: None, max_cells=0)
     assert before == {name: (out / name).read_bytes() for name in names}
+
+
+def test_a_result_is_written_as_it_was_read(study):
+    for path in study[0].glob("cells/*/*/result.json"):
+        text = path.read_text()
+        assert json_text(LiftResult.from_json(json.loads(text)).to_json()) == text
 
 
 def test_the_bank_was_seen_and_nothing_real_was_displaced(study):
@@ -126,7 +136,7 @@ def test_mask_rcnn_checks_a_cell_and_an_arm_that_it_cannot_learn_is_said_to_have
         rounds=[{"objects": [1]}],
     )
     summary = lift_run.run_lift(one, tmp_path, lambda line: None)
-    assert (summary["cells"], summary["failed"]) == (1, 1), "the curve's cell is the round's"
+    assert (summary.cells, summary.failed) == (1, 1), "the curve's cell is the round's"
     result = json.loads((tmp_path / "cells" / "fold0-k1-d0" / "none-e0.5-s0" / "result.json").read_text())
     assert result["row"]["detector"] == "mask_rcnn" and result["precision"] == "32-true"
     assert result["report"]["exposure"]["real_defect"]["images"] == 1
@@ -177,10 +187,16 @@ def test_halving_keeps_the_references_and_the_best():
     assert survivors(arms, {"a": 0.1}, None) == arms
 
 
+def result_of(arm, ap50):
+    row = LiftRow("spots", 2, 0, 0, arm, "dense", 0, 60.0, ap50, None, None, None, None, None)
+    report = TrainingReport({}, {}, 1)
+    return LiftResult({}, "a", "b", row, Figures(map50=ap50), report, None, 2, ProcessorSeconds(1.0, 2.0), 2.0)
+
+
 def test_a_lift_is_over_the_better_reference():
     share = Share(0, 2, 0)
     values = {"none": 0.2, "geometric": 0.3, "a": 0.35}
-    done = {LiftCell(share, arm, 60.0, 0): {"row": {"ap50": value}} for arm, value in values.items()}
+    done = {LiftCell(share, arm, 60.0, 0): result_of(arm, value) for arm, value in values.items()}
     assert mean_lifts(done, ["a"])["a"] == pytest.approx(0.05)
 
 

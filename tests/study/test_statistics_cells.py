@@ -45,7 +45,7 @@ def write_cell(run: Path, data: Dataset, arm: str, rows: list[dict]) -> None:
             "seed": 0,
             "key": arm,
             "test_hash": held_out_hash(data),
-            **evaluate_detections(data, rows, True, 0.5),
+            **evaluate_detections(data, rows, True, 0.5).to_json(),
         },
     )
 
@@ -82,7 +82,7 @@ def test_cells_of_another_test_split_and_damaged_ones_are_refused(tmp_path: Path
     path.write_text(json.dumps(json.loads(whole) | {"test_hash": "other"}))
     with pytest.raises(InputError, match="K8: was judged on another test split"):
         load_cells(tmp_path)
-    path.write_text(json.dumps({"key": "none"}))
+    path.write_text(json.dumps({name: value for name, value in json.loads(whole).items() if name != "test_hash"}))
     with pytest.raises(InputError, match="FORMAT: has no test_hash"):
         load_cells(tmp_path)
     path.write_text(whole[:20])

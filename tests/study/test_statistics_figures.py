@@ -1,6 +1,7 @@
 """The statistics of a study against numbers worked out by hand and against independent implementations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def at(arm: str, fold: int, seed: int, ap: float, detector: str = "mask_rcnn") -
     found = round(ap * 10)
     matches = {"crack": Matches(np.ones(found, bool), np.arange(found), np.r_[np.ones(10, int), 0])}
     cell = cell_of(arm, fold, seed, matches, tuple(f"{fold}-{unit}" for unit in range(11)), detector)
-    return StudyCell(arm, detector, fold, seed, {**cell.figures, "map50": ap}, cell.objects, cell.matches)
+    return StudyCell(arm, detector, fold, seed, replace(cell.figures, map50=ap), cell.objects, cell.matches)
 
 
 def test_holm_by_hand() -> None:

@@ -9,6 +9,7 @@ from plain_ap import weighted_ap50
 
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.study.statistics import StudyCell
+from detection.evaluation.figures import Figures
 from detection.evaluation.statistics import Matches
 
 CATEGORIES = ("blowhole", "crack")
@@ -65,7 +66,7 @@ def cell_of(
         "miou": None,
         "categories": {name: {"ap50": ap} for name, ap in aps.items()},
     }
-    return StudyCell(arm, detector, fold, seed, figures, objects, dict(matches))
+    return StudyCell(arm, detector, fold, seed, Figures.from_json(figures), objects, dict(matches))
 
 
 def simulated_study(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,11 @@ from .misses import aim_at, out_of_fold, with_hard_sound
 from .plan import LiftCell
 from .prepare import Prepared
 from .priors import one_class_maps
+from .result import LiftResult, LiftRow, ProcessorSeconds
 
 if TYPE_CHECKING:
     from detection.evaluation.evaluate import DetectionRow
+    from detection.evaluation.figures import Figures
     from detection.training.finetune import Trained
 
 SCHEMA = 2
@@ -48,22 +50,6 @@ OF_OWN_CROPS = (
 )
 """Settings besides ``dense`` that a detector reads which chooses its own crops."""
 RESULT, DETECTIONS, STARTED = "result.json", "detections.json", "started.json"
-COLUMNS = (
-    "dataset",
-    "objects",
-    "draw",
-    "fold",
-    "arm",
-    "detector",
-    "seed",
-    "exposures",
-    "ap50",
-    "ap30",
-    "pixel_ap",
-    "miou",
-    "auroc",
-    "recall5",
-)
 
 
 def setting(config: LiftConfig, cell: LiftCell) -> dict[str, object]:
@@ -91,7 +77,7 @@ def _used(detect: DetectConfig) -> dict[str, object]:
     return {name: value for name, value in shown.items() if name not in ("dense", "checkpoint_every")}
 
 
-def still_holds(recorded: dict[str, object], wanted: dict[str, object]) -> bool:
+def still_holds(recorded: Mapping[str, object], wanted: dict[str, object]) -> bool:
     """Whether a finished cell is the wanted one: all that was recorded is wanted still, and what it did not know of
     has its default."""
     defaults = {"detect": _shown(DetectConfig()), "arm": _shown(LiftArm())}
@@ -113,16 +99,16 @@ def _shown(config: Config) -> dict[str, Any]:
     return json.loads(json.dumps(config.model_dump(mode="json")))
 
 
-def read_result(folder: Path, wanted: dict[str, object]) -> dict[str, object] | None:
+def read_result(folder: Path, wanted: dict[str, object]) -> LiftResult | None:
     """A finished cell of that setting, or None."""
     try:
-        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        result = LiftResult.from_json(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return result if still_holds(result.get("setting", {}), wanted) else None
+    return result if still_holds(result.setting, wanted) else None
 
 
-def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Path) -> dict[str, Any]:
+def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Path) -> LiftResult:
     """Train and judge; a training that was cut off goes on from its checkpoint.
 
     Raises:
@@ -158,28 +144,27 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     )
     learnt = time.process_time() - used
     figures = _judged(trained, test, detect, fabric, priors, folder)
-    hashes = {"train_hash": data_hash(train), "test_hash": data_hash(test)}
-    took = {"training": round(learnt, 1), "all": round(time.process_time() - used, 1)}
-    result = {
-        "setting": wanted,
-        **hashes,
-        "row": table_row(config, cell, detect.detector, figures),
-        "figures": figures,
-        "report": trained.report,
-        "precision": precision,
-        "artefact_auroc": trace,
-        "real_defective": len(train.images) - len(train.normals()),
-        "seconds": took,
-        "wall_seconds": round(time.monotonic() - began, 1),
-    }
-    write_json(folder / RESULT, result)
+    result = LiftResult(
+        wanted,
+        data_hash(train),
+        data_hash(test),
+        table_row(config, cell, detect.detector, figures),
+        figures,
+        trained.report,
+        artefact_auroc=trace,
+        real_defective=len(train.images) - len(train.normals()),
+        seconds=ProcessorSeconds(round(learnt, 1), round(time.process_time() - used, 1)),
+        wall_seconds=round(time.monotonic() - began, 1),
+        precision=precision,
+    )
+    write_json(folder / RESULT, result.to_json())
     _tidy(folder)
     return result
 
 
 def _judged(
     trained: Trained, test: Dataset, detect: DetectConfig, fabric: Any, priors: Path | None, folder: Path
-) -> dict[str, object]:
+) -> Figures:
     """Metrics on the test split; the detections themselves are written beside them."""
     from detection.detectors.registry import detector
     from detection.evaluation.evaluate import evaluate_detections
@@ -249,24 +234,24 @@ def _view(bank: Path, train: Dataset, folder: Path) -> Path:
     return folder
 
 
-def table_row(config: LiftConfig, cell: LiftCell, detector: str, figures: dict[str, Any]) -> dict[str, Any]:
+def table_row(config: LiftConfig, cell: LiftCell, detector: str, figures: Figures) -> LiftRow:
     """The cell's line of ``table.csv``."""
-    return {
-        "dataset": config.dataset,
-        "objects": cell.share.objects or "all",
-        "draw": cell.share.draw,
-        "fold": cell.share.fold,
-        "arm": cell.arm,
-        "detector": detector,
-        "seed": cell.seed,
-        "exposures": cell.exposures,
-        "ap50": figures.get("map50"),
-        "ap30": figures.get("ap30"),
-        "pixel_ap": figures.get("pixel_ap"),
-        "miou": figures.get("miou"),
-        "auroc": figures.get("image_auroc"),
-        "recall5": (figures.get("image_recall") or {}).get("0.05"),
-    }
+    return LiftRow(
+        dataset=config.dataset,
+        objects=cell.share.objects or "all",
+        draw=cell.share.draw,
+        fold=cell.share.fold,
+        arm=cell.arm,
+        detector=detector,
+        seed=cell.seed,
+        exposures=cell.exposures,
+        ap50=figures.map50,
+        ap30=figures.ap30,
+        pixel_ap=figures.pixel_ap,
+        miou=figures.miou,
+        auroc=figures.figure("image_auroc"),
+        recall5=figures.figure("image_recall_at_5"),
+    )
 
 
 def data_hash(part: Dataset) -> str:

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from detection.evaluation.statistics import Interval
+
 from ...core.files import atomic_path
 from .config import CURVE_ARM
+from .outcome import ArmMeans, Lifts
 
 PANELS = (("ap50", "AP@0.5 of masks"), ("pixel_ap", "AP of pixels"), ("auroc", "AUROC of photographs"))
 
 
-def write_curve(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_curve(path: Path, rows: Sequence[ArmMeans]) -> None:
     """``none`` over how often it saw each real defect, a line for each number of objects."""
     pyplot = _pyplot()
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(4.2 * len(PANELS), 3.4), constrained_layout=True)
-    own = [row for row in rows if row["arm"] == CURVE_ARM]
-    names = list(dict.fromkeys(row["objects"] for row in own))
+    own = [row for row in rows if row.arm == CURVE_ARM]
+    names = list(dict.fromkeys(row.objects for row in own))
     for axis, (figure_name, title) in zip(axes, PANELS, strict=True):
         for number, objects in enumerate(names):
-            line = sorted((row["exposures"], row[figure_name], row) for row in own if row["objects"] == objects)
-            known = [(x, y, row) for x, y, row in line if y is not None]
+            line = sorted((row for row in own if row.objects == objects), key=lambda row: row.exposures)
+            known = [(row, value) for row in line if (value := row.figures[figure_name]) is not None]
             if not known:
                 continue
-            x, y = [one[0] for one in known], [one[1] for one in known]
-            axis.plot(x, y, "o-", color=f"C{number}", label=f"{objects} object{'' if objects == 1 else 's'} a category")
+            lengths, heights = [row.exposures for row, _ in known], [height for _, height in known]
+            label = f"{objects} object{'' if objects == 1 else 's'} a category"
+            axis.plot(lengths, heights, "o-", color=f"C{number}", label=label)
             if figure_name == "ap50":
-                _bars(axis, x, y, [one[2]["ap50_interval"] for one in known], f"C{number}")
+                _bars(axis, lengths, heights, [row.ap50_interval for row, _ in known], f"C{number}")
         axis.set_xscale("log")
-        lengths = sorted({row["exposures"] for row in own})
-        axis.set_xticks(lengths, [f"{length:g}" for length in lengths])
+        ticks = sorted({row.exposures for row in own})
+        axis.set_xticks(ticks, [f"{length:g}" for length in ticks])
         axis.minorticks_off()
         axis.set_xlabel("exposures of each real defect")
         axis.set_title(title)
@@ -39,26 +43,26 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     _save(figure, path)
 
 
-def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
+def write_lift(path: Path, lifts: Sequence[Lifts]) -> None:
     """Every arm's difference from the better reference over the number of objects, with 95 % intervals."""
     pyplot = _pyplot()
     figure, axis = pyplot.subplots(figsize=(7.5, 4), constrained_layout=True)
-    steps = [row["objects"] for row in summary["lifts"]]
-    arms = list(dict.fromkeys(arm["arm"] for row in summary["lifts"] for arm in row["arms"]))
+    steps = [row.objects for row in lifts]
+    arms = list(dict.fromkeys(arm.arm for row in lifts for arm in row.arms))
     for number, name in enumerate(arms):
         places, values, bounds = [], [], []
-        for place, row in enumerate(summary["lifts"]):
-            for arm in row["arms"]:
-                if arm["arm"] == name and arm["lift"] is not None:
+        for place, row in enumerate(lifts):
+            for arm in row.arms:
+                if arm.arm == name and arm.lift is not None:
                     places.append(place + 0.6 * (number / max(1, len(arms) - 1) - 0.5))
-                    values.append(arm["lift"])
-                    bounds.append(arm["interval"])
+                    values.append(arm.lift)
+                    bounds.append(arm.interval)
         axis.plot(places, values, "o", color=f"C{number % 10}", label=name)
         _bars(axis, places, values, bounds, f"C{number % 10}")
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set_xticks(
         range(len(steps)),
-        [f"{step}\nover {row['reference']}" for step, row in zip(steps, summary["lifts"], strict=True)],
+        [f"{step}\nover {row.reference}" for step, row in zip(steps, lifts, strict=True)],
     )
     axis.set_xlabel("real objects of each category")
     axis.set_ylabel("lift in AP@0.5")
@@ -70,10 +74,10 @@ def write_lift(path: Path, summary: Mapping[str, Any]) -> None:
     _save(figure, path)
 
 
-def _bars(axis: Any, x: Sequence[float], y: Sequence[float], bounds: Sequence[Any], colour: str) -> None:
+def _bars(axis: Any, x: Sequence[float], y: Sequence[float], bounds: Sequence[Interval | None], colour: str) -> None:
     for place, value, bound in zip(x, y, bounds, strict=True):
-        if bound and bound["low"] is not None:
-            axis.plot([place, place], [min(bound["low"], value), max(bound["high"], value)], color=colour, alpha=0.5)
+        if bound is not None and bound.low is not None and bound.high is not None:
+            axis.plot([place, place], [min(bound.low, value), max(bound.high, value)], color=colour, alpha=0.5)
 
 
 def _pyplot() -> Any:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ...core.config import dump_yaml
 from ...core.errors import AnomalyGanError, EnvironmentFailure
@@ -14,8 +13,10 @@ from ...core.files import write_json, write_text
 from ...core.stage import run_lock
 from .cell import read_result, run_cell, setting
 from .config import LiftConfig
+from .outcome import LiftSummary
 from .plan import LiftCell, Share, curve_cells, first_arms, round_cells, survivors
 from .prepare import Prepared
+from .result import LiftResult
 from .summary import mean_lifts
 
 Say = Callable[[str], None]
@@ -33,7 +34,7 @@ class Race:
     out: Path
     say: Say
     max_cells: int | None = None
-    done: dict[LiftCell, dict[str, Any]] = field(default_factory=dict)
+    done: dict[LiftCell, LiftResult] = field(default_factory=dict)
     failed: dict[LiftCell, str] = field(default_factory=dict)
     planned: list[LiftCell] = field(default_factory=list)
     trained: int = 0
@@ -72,7 +73,7 @@ class Race:
             if result is not None:
                 self.done[cell] = result
 
-    def _train(self, cell: LiftCell) -> dict[str, Any] | None:
+    def _train(self, cell: LiftCell) -> LiftResult | None:
         if self.max_cells is not None and self.trained >= self.max_cells:
             raise _Enough
         self.trained += 1
@@ -85,17 +86,17 @@ class Race:
             self.failed[cell] = str(error)
             self.say(f"{cell.name}: failed: {error}")
             return None
-        row = result["row"]
-        shown = ", ".join(f"{name} {_number(row[name])}" for name in ("ap50", "pixel_ap", "auroc", "recall5"))
-        self.say(f"{cell.name}: {shown}; {result['seconds']['all']:.0f} s")
+        told = ("ap50", "pixel_ap", "auroc", "recall5")
+        shown = ", ".join(f"{name} {_number(result.row.figure(name))}" for name in told)
+        self.say(f"{cell.name}: {shown}; {result.seconds.all:.0f} s")
         return result
 
     def _prepared(self, share: Share) -> Prepared:
         return Prepared(self.config, share, self.out / "data" / share.name)
 
 
-def run_lift(config: LiftConfig, out: Path, say: Say, max_cells: int | None = None) -> dict[str, Any]:
-    """Train what is missing, at most ``max_cells`` cells (0: none), and write the tables; returns ``summary.json``.
+def run_lift(config: LiftConfig, out: Path, say: Say, max_cells: int | None = None) -> LiftSummary:
+    """Train what is missing, at most ``max_cells`` cells (0: none), and write the tables; returns the summary.
 
     Raises:
         RunBusy: another process works in this folder.

@@ -17,6 +17,7 @@ from ...core.images import read_record
 from ...core.masks import decode_rle
 from .cell import DETECTIONS
 from .plan import LiftCell
+from .result import LiftResult
 
 if TYPE_CHECKING:
     from detection.evaluation.evaluate import DetectionRow
@@ -27,11 +28,11 @@ TRUE_RGB, FOUND_RGB = (0, 158, 115), (213, 94, 0)
 SHOWN_SCORE = 0.3
 
 
-def write_sheets(out: Path, cells: Sequence[LiftCell], done: Mapping[LiftCell, Mapping[str, Any]]) -> None:
+def write_sheets(out: Path, cells: Sequence[LiftCell], done: Mapping[LiftCell, LiftResult]) -> None:
     """``found.jpg``, ``missed.jpg`` and ``alarms.jpg`` of the cell with the highest AP@0.5 that learnt from most."""
     ranked = sorted(
-        (cell for cell in cells if done[cell]["row"]["ap50"] is not None),
-        key=lambda cell: (cell.share.objects == 0, cell.share.objects, done[cell]["row"]["ap50"]),
+        (cell for cell in cells if done[cell].row.ap50 is not None),
+        key=lambda cell: (cell.share.objects == 0, cell.share.objects, done[cell].row.ap50),
     )
     if not ranked:
         return

@@ -10,9 +10,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from detection.evaluation.figures import Figures
 
 from ...core.dataset import Dataset, load_dataset
 from ...core.errors import InputError
@@ -21,35 +22,36 @@ from ..statistics.estimate import Estimate, arm_terms, estimate, paired_terms
 from ..statistics.resample import DrawnCell, draw_cells
 from .cell import DETECTIONS, data_hash
 from .config import REFERENCES, LiftConfig
+from .outcome import ArmLift, ArmMeans, CategoryMeans, Lifts, LiftSummary
 from .plan import LiftCell
+from .result import FIGURES, LiftResult
 
-FIGURES = ("ap50", "ap30", "pixel_ap", "miou", "auroc", "recall5")
 DRAWS = 1000
 """Numbers of trainings set apart for each draw of the objects."""
 
 
-def mean_lifts(done: Mapping[LiftCell, Mapping[str, Any]], arms: Iterable[str]) -> dict[str, float | None]:
+def mean_lifts(done: Mapping[LiftCell, LiftResult], arms: Iterable[str]) -> dict[str, float | None]:
     """Each arm's mean difference in AP@0.5 from the better reference, over the cells that both have."""
     return {arm: _mean_lift(done, arm) for arm in arms}
 
 
-def _mean_lift(done: Mapping[LiftCell, Mapping[str, Any]], arm: str) -> float | None:
+def _mean_lift(done: Mapping[LiftCell, LiftResult], arm: str) -> float | None:
     lifts = []
     for cell, result in done.items():
-        if cell.arm != arm or result["row"]["ap50"] is None:
+        if cell.arm != arm or result.row.ap50 is None:
             continue
         others = [
-            done[twin]["row"]["ap50"]
+            done[twin].row.ap50
             for name in REFERENCES
             if (twin := LiftCell(cell.share, name, cell.exposures, cell.seed)) in done
         ]
         known = [value for value in others if value is not None]
         if known:
-            lifts.append(result["row"]["ap50"] - max(known))
+            lifts.append(result.row.ap50 - max(known))
     return float(np.mean(lifts)) if lifts else None
 
 
-def study_cells(out: Path, done: Mapping[LiftCell, Mapping[str, Any]]) -> dict[LiftCell, StudyCell]:
+def study_cells(out: Path, done: Mapping[LiftCell, LiftResult]) -> dict[LiftCell, StudyCell]:
     """The finished cells as the statistics know them.
 
     Raises:
@@ -68,15 +70,15 @@ def _test_split(out: Path, cell: LiftCell) -> Dataset:
     return load_dataset(out / "data" / cell.share.name / "ingest").split("test")
 
 
-def _study_cell(out: Path, cell: LiftCell, content: Mapping[str, Any], test: Dataset) -> StudyCell:
+def _study_cell(out: Path, cell: LiftCell, content: LiftResult, test: Dataset) -> StudyCell:
     from detection.detectors.registry import detector
     from detection.evaluation.evaluate import matches_at_50
 
     folder = cell.folder(out)
-    if content["test_hash"] != data_hash(test):
+    if content.test_hash != data_hash(test):
         raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
     rows = json.loads((folder / DETECTIONS).read_text(encoding="utf-8"))["rows"]
-    name = content["row"]["detector"]
+    name = content.row.detector
     objects, matches = matches_at_50(test, rows, detector(name).segments)
     present = {item.category_id for item in test.annotations if not item.iscrowd}
     names = [label for key, label in sorted(test.category_names().items()) if key in present]
@@ -86,16 +88,16 @@ def _study_cell(out: Path, cell: LiftCell, content: Mapping[str, Any], test: Dat
         name,
         cell.share.fold,
         training,
-        content["figures"],
+        content.figures,
         tuple(objects),
         dict(zip(names, matches, strict=True)),
     )
 
 
 def summarise(
-    config: LiftConfig, out: Path, done: Mapping[LiftCell, Mapping[str, Any]], tried: int, failed: int
-) -> dict[str, Any]:
-    """``summary.json``: the learning curve, every arm by objects, the lifts, and sentences."""
+    config: LiftConfig, out: Path, done: Mapping[LiftCell, LiftResult], tried: int, failed: int
+) -> LiftSummary:
+    """The learning curve, every arm by objects, the lifts, and sentences."""
     cells = study_cells(out, done)
     drawn = {}
     if config.bootstrap and cells:
@@ -110,16 +112,7 @@ def summarise(
         for objects in sorted({key[0] for key in groups}, key=_many)
         if (row := _lifts(objects, config, groups, drawn, done)) is not None
     ]
-    return {
-        "name": config.name,
-        "dataset": config.dataset,
-        "cells": len(done),
-        "failed": failed,
-        "arms_tried": tried,
-        "arms": table,
-        "lifts": lifts,
-        "sentences": [sentence for row in lifts for sentence in _sentences(row)],
-    }
+    return LiftSummary(config.name, config.dataset, len(done), failed, tried, table, lifts)
 
 
 def _many(objects: int) -> float:
@@ -133,33 +126,35 @@ def _order(key: tuple[int, float, str]) -> tuple[float, float, str]:
 def _arm_row(
     key: tuple[int, float, str],
     cells: Sequence[LiftCell],
-    done: Mapping[LiftCell, Mapping[str, Any]],
+    done: Mapping[LiftCell, LiftResult],
     drawn: Mapping[LiftCell, DrawnCell],
     seed: int,
-) -> dict[str, object]:
+) -> ArmMeans:
     found = estimate(arm_terms([drawn[cell] for cell in cells]), seed) if drawn else None
-    return {
-        "objects": key[0] or "all",
-        "exposures": key[1],
-        "arm": key[2],
-        "cells": len(cells),
-        "ap50_interval": found.interval.to_json() if found else None,
-        **{name: _mean([done[cell]["row"][name] for cell in cells]) for name in FIGURES},
-        "categories": _categories([done[cell]["figures"] for cell in cells]),
-        "real_defective": _mean([done[cell]["real_defective"] for cell in cells]),
-        "seconds": _mean([done[cell]["seconds"]["training"] for cell in cells]),
-    }
+    return ArmMeans(
+        objects=key[0] or "all",
+        exposures=key[1],
+        arm=key[2],
+        cells=len(cells),
+        ap50_interval=found.interval if found else None,
+        figures={name: _mean([done[cell].row.figure(name) for cell in cells]) for name in FIGURES},
+        categories=_categories([done[cell].figures for cell in cells]),
+        real_defective=_mean([done[cell].real_defective for cell in cells]),
+        seconds=_mean([done[cell].seconds.training for cell in cells]),
+    )
 
 
-def _categories(figures: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
-    names = sorted({name for one in figures for name in one["categories"]})
-    return {
-        name: {
-            key: _mean([one["categories"][name].get(key) for one in figures if name in one["categories"]])
-            for key in ("ap50", "ap30", "pixel_ap", "iou")
-        }
-        for name in names
-    }
+def _categories(figures: Sequence[Figures]) -> dict[str, CategoryMeans]:
+    means = {}
+    for name in sorted({name for one in figures for name in one.categories}):
+        own = [one.categories[name] for one in figures if name in one.categories]
+        means[name] = CategoryMeans(
+            _mean([item.ap50 for item in own]),
+            _mean([item.ap30 for item in own]),
+            _mean([item.pixel_ap for item in own]),
+            _mean([item.iou for item in own]),
+        )
+    return means
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -172,12 +167,12 @@ def _lifts(
     config: LiftConfig,
     groups: Mapping[tuple[int, float, str], Sequence[LiftCell]],
     drawn: Mapping[LiftCell, DrawnCell],
-    done: Mapping[LiftCell, Mapping[str, Any]],
-) -> dict[str, Any] | None:
+    done: Mapping[LiftCell, LiftResult],
+) -> Lifts | None:
     """Every arm against the better reference at the study's own length; None where no arm but references is there."""
     length = config.detect.exposures
     present = {arm: groups[objects, length, arm] for arm in config.arms if groups.get((objects, length, arm))}
-    means = {arm: _mean([done[cell]["row"]["ap50"] for cell in present[arm]]) for arm in REFERENCES if arm in present}
+    means = {arm: _mean([done[cell].row.ap50 for cell in present[arm]]) for arm in REFERENCES if arm in present}
     known = {arm: value for arm, value in means.items() if value is not None}
     if not known or len(present) < 2:
         return None
@@ -189,15 +184,15 @@ def _lifts(
         found = _paired(cells, present[better], drawn, config.seed)
         pairs = _pairs(cells, present[better])
         rows.append(
-            {
-                "arm": arm,
-                "cells": len(pairs),
-                "lift": _mean_difference(pairs, done, "ap50"),
-                "interval": found.interval.to_json() if found else None,
-                **{f"{name}_lift": _mean_difference(pairs, done, name) for name in FIGURES[1:]},
-            }
+            ArmLift(
+                arm,
+                len(pairs),
+                _mean_difference(pairs, done, "ap50"),
+                found.interval if found else None,
+                {name: _mean_difference(pairs, done, name) for name in FIGURES[1:]},
+            )
         )
-    return {"objects": objects or "all", "exposures": length, "reference": better, "arms": rows}
+    return Lifts(objects or "all", length, better, rows)
 
 
 def _pairs(cells: Sequence[LiftCell], others: Sequence[LiftCell]) -> list[tuple[LiftCell, LiftCell]]:
@@ -206,9 +201,9 @@ def _pairs(cells: Sequence[LiftCell], others: Sequence[LiftCell]) -> list[tuple[
 
 
 def _mean_difference(
-    pairs: Sequence[tuple[LiftCell, LiftCell]], done: Mapping[LiftCell, Mapping[str, Any]], name: str
+    pairs: Sequence[tuple[LiftCell, LiftCell]], done: Mapping[LiftCell, LiftResult], name: str
 ) -> float | None:
-    values = [(done[first]["row"][name], done[second]["row"][name]) for first, second in pairs]
+    values = [(done[first].row.figure(name), done[second].row.figure(name)) for first, second in pairs]
     return _mean([first - second for first, second in values if first is not None and second is not None])
 
 
@@ -219,22 +214,3 @@ def _paired(
         return None
     first, second = (arm_terms([drawn[cell] for cell in group]) for group in (cells, others))
     return estimate(paired_terms(first, second), seed)
-
-
-def _sentences(row: Mapping[str, Any]) -> list[str]:
-    """One plain sentence an arm: what it added, and whether that is shown."""
-    result = []
-    for arm in row["arms"]:
-        bounds, lift = arm["interval"], arm["lift"]
-        if lift is None:
-            continue
-        told = bounds is not None and bounds["low"] is not None
-        span = f" [{bounds['low']:+.3f}, {bounds['high']:+.3f}]" if told else ""
-        verdict = "no interval"
-        if told:
-            verdict = "helps" if bounds["low"] > 0 else "harms" if bounds["high"] < 0 else "nothing shown"
-        result.append(
-            f"{row['objects']} objects a category, {arm['arm']}: AP@0.5 {lift:+.3f}{span} over {row['reference']}, "
-            f"{arm['cells']} pairs: {verdict}."
-        )
-    return result

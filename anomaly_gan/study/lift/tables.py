@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 from ...core.files import write_json
 from ...core.tables import write_csv
-from .cell import COLUMNS
 from .config import LiftConfig
+from .outcome import LiftSummary
 from .plan import LiftCell
 from .plots import write_curve, write_lift
+from .result import COLUMNS, LiftResult
 from .sheets import write_sheets
 from .summary import summarise
 
@@ -19,18 +20,18 @@ from .summary import summarise
 def write_tables(
     config: LiftConfig,
     out: Path,
-    done: Mapping[LiftCell, Mapping[str, Any]],
+    done: Mapping[LiftCell, LiftResult],
     failed: Mapping[LiftCell, str],
     tried: int,
-) -> dict[str, Any]:
+) -> LiftSummary:
     """Everything that is made of finished cells; the same cells give the same bytes."""
     cells = sorted(done, key=lambda cell: (cell.share.fold, cell.share.objects or 10**6, cell))
-    rows = [done[cell]["row"] for cell in cells]
-    write_csv(out / "table.csv", COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
+    rows = [done[cell].row for cell in cells]
+    write_csv(out / "table.csv", COLUMNS, [astuple(row) for row in rows])
     summary = summarise(config, out, {cell: done[cell] for cell in cells}, tried, len(failed))
-    write_json(out / "summary.json", summary)
+    write_json(out / "summary.json", summary.to_json())
     if cells:
-        write_curve(out / "curve.png", summary["arms"])
-        write_lift(out / "lift.png", summary)
+        write_curve(out / "curve.png", summary.arms)
+        write_lift(out / "lift.png", summary.lifts)
         write_sheets(out, cells, done)
     return summary

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
-from detection.evaluation.metric_names import figure
+from detection.comparison.result import CellResult, read_result
+from detection.evaluation.figures import Figures
 
 if TYPE_CHECKING:
     from detection.evaluation.evaluate import DetectionRow
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class StudyCell:
     """One trained detector, judged on the held-out objects of its fold.
 
-    ``figures`` is its ``result.json``. ``objects`` names the test objects, in the order in which ``matches`` counts
+    ``objects`` names the test objects, in the order in which ``matches`` counts
     them; ``matches`` holds, per category with a true instance, every detection matched at IoU 0.5.
     """
 
@@ -29,18 +30,16 @@ class StudyCell:
     detector: str
     fold: int
     seed: int
-    figures: Mapping[str, Any]
+    figures: Figures
     objects: tuple[str, ...]
     matches: Mapping[str, Matches]
 
     def figure(self, category: str | None = None, metric: str = "map50") -> float | None:
         """``metric`` of the whole cell, or (``map50`` only) AP at IoU 0.5 of one category; None where undefined."""
-        value = (
-            figure(self.figures, metric)
-            if category is None
-            else (self.figures.get("categories", {}).get(category) or {}).get("ap50")
-        )
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if category is None:
+            return self.figures.figure(metric)
+        of = self.figures.categories.get(category)
+        return of.ap50 if of else None
 
 
 def load_cells(run: Path, split_test: str = "test") -> list[StudyCell]:
@@ -50,7 +49,7 @@ def load_cells(run: Path, split_test: str = "test") -> list[StudyCell]:
     return study_cells(run, {folder: read_result(folder / "result.json") for folder in folders}, split_test)
 
 
-def study_cells(run: Path, results: Mapping[Path, dict[str, object]], split_test: str = "test") -> list[StudyCell]:
+def study_cells(run: Path, results: Mapping[Path, CellResult], split_test: str = "test") -> list[StudyCell]:
     """Finished cells of a run by their folders, from their ``result.json`` (see :func:`read_result`).
 
     Raises:
@@ -63,37 +62,25 @@ def study_cells(run: Path, results: Mapping[Path, dict[str, object]], split_test
     test = load_dataset(run / "ingest").split(split_test)
     expected = held_out_hash(test)
     for folder, result in results.items():
-        if result["test_hash"] != expected:
+        if result.test_hash != expected:
             raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
     return [_cell(result, read_json(folder / "detections.json"), test) for folder, result in results.items()]
 
 
-def read_result(path: Path) -> dict[str, object]:
-    """A cell's ``result.json``.
-
-    Raises:
-        InputError: FORMAT it cannot be read, or names no key or no test split.
-    """
-    content = read_json(path)
-    missing = [name for name in ("key", "test_hash") if not isinstance(content, dict) or name not in content]
-    if missing:
-        raise InputError(str(path), "FORMAT", f"has no {missing[0]}", "delete the folder and run again")
-    return content
-
-
-def _cell(result: dict[str, Any], rows: list[DetectionRow], test: Dataset) -> StudyCell:
+def _cell(result: CellResult, rows: list[DetectionRow], test: Dataset) -> StudyCell:
     from detection.detectors.registry import detector
     from detection.evaluation.evaluate import matches_at_50
 
-    objects, matches = matches_at_50(test, rows, detector(result["detector"]).segments)
+    cell = result.cell
+    objects, matches = matches_at_50(test, rows, detector(cell.detector).segments)
     present = {item.category_id for item in test.annotations if not item.iscrowd}
     names = [name for key, name in sorted(test.category_names().items()) if key in present]
     return StudyCell(
-        result["arm"],
-        result["detector"],
-        result["fold"],
-        result["seed"],
-        result,
+        cell.arm,
+        cell.detector,
+        cell.fold,
+        cell.seed,
+        result.figures,
         tuple(objects),
         dict(zip(names, matches, strict=True)),
     )

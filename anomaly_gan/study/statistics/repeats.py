@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from detection.evaluation.figures import CategoryFigures, Figures, ImageFigures
 from detection.evaluation.metric_names import METRICS, RECALL, mean_figure
 from detection.evaluation.statistics import mean_known
 
@@ -57,13 +58,13 @@ def _merged(cells: Sequence[DrawnCell], arms: set[str], repeat: int) -> list[Dra
 
 def _mean(cells: Sequence[DrawnCell], repeat: int) -> DrawnCell:
     categories = [name for name in cells[0].per_category if all(name in item.per_category for item in cells)]
-    figures: dict[str, object] = {
-        name: mean_figure(item.cell.figure(metric=name) for item in cells) for name in METRICS
+    means = {name: mean_figure(item.cell.figure(metric=name) for item in cells) for name in METRICS}
+    recall = {RECALL[name]: means.pop(name) for name in METRICS if name in RECALL}
+    of_images = ImageFigures(recall, means.pop("image_auroc"), 0, 0)
+    by_category = {
+        name: CategoryFigures(ap50=mean_figure(item.cell.figure(name) for item in cells)) for name in categories
     }
-    figures["image_recall"] = {RECALL[name]: figures.pop(name) for name in METRICS if name in RECALL}
-    figures["categories"] = {
-        name: {"ap50": mean_figure(item.cell.figure(name) for item in cells)} for name in categories
-    }
+    figures = replace(Figures.from_json(means), categories=by_category, of_images=of_images)
     return DrawnCell(
         replace(cells[0].cell, seed=repeat, figures=figures),
         {name: mean_known(np.stack([item.per_category[name] for item in cells])) for name in categories},
