@@ -58,14 +58,19 @@ def file_alone(path: Path) -> Iterator[Path]:
             yield temporary
 
 
-def write_json_alone(path: Path, value: object) -> None:
-    """A file of figures in somebody's folder, as :func:`file_alone` writes.
+def write_text_alone(path: Path, content: str) -> None:
+    """A table in somebody's folder, as :func:`file_alone` writes.
 
     Raises:
         RunBusy: another process writes this file.
     """
     with file_alone(path) as temporary:
-        temporary.write_text(json_text(value), encoding="utf-8")
+        temporary.write_bytes(content.encode("utf-8"))
+
+
+def write_json_alone(path: Path, value: object) -> None:
+    """As :func:`write_text_alone`, a file of figures."""
+    write_text_alone(path, json_text(value))
 
 
 def _remove_beside(folder: Path, prefix: str) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from ..core.errors import InputError
-from ..core.files import write_text
 from ..core.progress import track
 from ..core.resources import expand
 from ..core.tables import row_writer
+from ..core.workfolder import write_text_alone
 from .config import IngestConfig
 from .depth import find_depth
 from .formats.base import Item
@@ -61,7 +61,7 @@ def suggest(config: IngestConfig, table: Path) -> list[str]:
     write(["file", "group", "burst", "likeness"])
     for file in files:
         write([file, groups[file], bursts[file], f"{nearest[file]:.2f}"])
-    write_text(table, stream.getvalue())
+    write_text_alone(table, stream.getvalue())
     return _words(files, groups, bursts, table)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import write_text
 from anomaly_gan.core.tables import plain, row_writer
+from anomaly_gan.core.workfolder import write_text_alone
 
 from .fuzzy import Scale, even_scale
 from .ratings import HIGHEST, LOWEST, OVERALL, RatedMask, Ratings
@@ -115,7 +115,7 @@ def _write(path: Path, rows: Iterable[tuple[RatedMask, str, str, str, str]]) -> 
     write(LONG)
     for mask, rater, criterion, grade, comment in rows:
         write([mask.file, mask.shape, mask.label, mask.sha256, rater, criterion, grade, comment])
-    write_text(path, out.getvalue())
+    write_text_alone(path, out.getvalue())
 
 
 def _delimiter(text: str) -> str:

@@ -6,12 +6,14 @@ the first: whether what is left is still theirs.
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from full_disk import failing
 from kills import in_fork, in_memory, strike, tree, undisturbed
 from small_verbs import PASTED, Verb, copied, small_verbs, without_heavy_nets, write_source
 
@@ -23,6 +25,8 @@ WHOLE = (
     "gate@copy_paste",
     "export@copy_paste",
     "export --to labelme",
+    "export --to shards",
+    "pool export-scores",
     "detect eval",
     "detect predict",
     "one-class score",
@@ -66,9 +70,19 @@ def test_killed_while_its_marker_is_made_or_at_its_end_the_same_command_ends_wit
     whole = undisturbed(verb.work, lambda: base.fresh(name), log)
     assert not isinstance(whole, str), log.read_text()
     heavy = name.startswith(("gate", "detect", "one-class"))
-    moments = [2, 4, whole.events - 1] if heavy else [*MARKER, whole.events - 2, whole.events]
+    moments = [2, 4, whole.events - 1] if heavy else [2, 3, 4, whole.events - 2, whole.events]
     found = [strike(verb.work, lambda: base.fresh(name), whole, at, log=log) for at in moments]
     assert [words for words in found if words] == [], log.read_text()
+
+
+@pytest.mark.parametrize("name", (*WHOLE, *TRAINED))
+def test_without_space_or_on_a_read_only_disk_it_ends_with_4_and_harms_nothing(base, name):
+    for number, at in ((errno.ENOSPC, 2), (errno.EROFS, 1), (errno.EIO, 3)):
+        folder = base.fresh(name)
+        before = tree(folder)
+        assert failing(lambda folder=folder: base.verbs[name].work(folder), folder, at, number) == 4, (number, at)
+        after = tree(folder)
+        assert {file: after.get(file) for file in before} == before, (number, at)
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -115,6 +115,8 @@ def small_verbs(source: Path, **changes: Any) -> list[Verb]:
         Verb("report to the run folder", _publish),
         Verb("export --to labelme", partial(_write, "labelme", "ingest")),
         Verb("export --to yolo-seg", partial(_write, "yolo-seg", "ingest")),
+        Verb("export --to shards", _shards),
+        Verb("pool export-scores", _sheet),
         Verb("paint", partial(_paint, new / "n0.png", mask)),
         Verb("control-card", _card),
         Verb("detect train", _detect_train),
@@ -211,6 +213,20 @@ def _write(name: str, data: str, folder: Path) -> None:
     from anomaly_gan.ingestion.writing import write_format
 
     write_format(load_dataset(folder / data), name, folder / f"as-{name}")
+
+
+def _shards(folder: Path) -> None:
+    from anomaly_gan.core.dataset import load_dataset
+    from anomaly_gan.ingestion.shards import write_shards
+
+    write_shards(load_dataset(folder / "ingest"), str(folder / "shards"), per_shard=9)
+
+
+def _sheet(folder: Path) -> None:
+    from mask_pool.scoring.ratings import RatedMask
+    from mask_pool.scoring.score_sheet import write_blank_sheet
+
+    write_blank_sheet(folder / "sheet.csv", [RatedMask("g0_1.png", 0, "spot", "ff")], ["ann"], ["shape"])
 
 
 def _paint(photograph: Path, mask: Path, folder: Path) -> None:
