@@ -11,7 +11,7 @@ from ..report.tables import flatten
 from ..synthesis.registry import training_of
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
-from .statistics import GateFigures, Trained, ablation_study, gate_aims, load_gates
+from .statistics import Ablations, GateFigures, Trained, ablation_study, gate_aims, load_gates
 
 SWITCHING = frozenset({"train", "train_methods", "folds"})
 """A variant that changes nothing else of a run is an ablation."""
@@ -19,7 +19,7 @@ SWITCHING = frozenset({"train", "train_methods", "folds"})
 
 def ablation_summary(
     study: StudyConfig, runs: Sequence[StudyRun], cells: Mapping[str, Sequence[CellResult]]
-) -> dict[str, object] | None:
+) -> Ablations | None:
     """What every ablation does, with a sentence each; None where the study has none or none is trained yet.
 
     Args:

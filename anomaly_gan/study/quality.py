@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import RunBusy
@@ -13,7 +14,7 @@ from . import failures
 from .config import MAIN, StudyConfig, split_repeat
 from .plan import StudyRun
 from .prepare import Say
-from .statistics import GateFigures, Trained, ablation_study, gate_aims, load_gates
+from .statistics import Ablations, GateFigures, Trained, ablation_study, gate_aims, load_gates
 
 DESCRIBED = ("data", "train", "train_methods")
 
@@ -55,7 +56,7 @@ def measure_all(runs: Sequence[StudyRun], say: Say) -> None:
                     say(f"{run.name}: {name}: done → {run.folder / name}")
 
 
-def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, object] | None:
+def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> Ablations | None:
     """Every variant's figures, and their differences to main over the categories that both have; ``objects`` is how
     many real objects a category each variant learned from (None: all). None where nothing was measured.
 
@@ -67,7 +68,7 @@ def quality_summary(study: StudyConfig, runs: Sequence[StudyRun]) -> dict[str, o
     if found is None:
         return None
     objects = {split_repeat(run.variant)[0]: run.config.data.objects for run in runs}
-    return {**found, "objects": {name: objects.get(name) for name in (MAIN, *changed)}}
+    return replace(found, objects={name: objects.get(name) for name in (MAIN, *changed)})
 
 
 def changes(over: Mapping[str, Any]) -> str:

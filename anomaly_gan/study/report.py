@@ -28,6 +28,7 @@ from .report_tables import (
     run_table,
     split_table,
 )
+from .statistics import Ablations
 from .statistics.comparisons import NONE, OURS, base_method, main_comparisons
 from .worst import Worst
 from .worst_sheets import whole
@@ -53,6 +54,8 @@ def write_report(
     gate_figures: Sequence[Mapping[str, Any]],
     splits: Sequence[Mapping[str, Any]],
     worst: Mapping[str, Worst],
+    ablations: Ablations | None,
+    quality: Ablations | None,
 ) -> None:
     """Write the page from the summary, the gates' figures, the splits, and the plots and failure pictures beside it;
     the same of these, the same bytes.
@@ -66,6 +69,8 @@ def write_report(
         gate_figures: rows of ``gates.csv``.
         splits: rows of ``splits.csv``.
         worst: worst failures by file name.
+        ablations: what the variants of the training do.
+        quality: how good the photographs of every variant are.
     """
     album = Album(PICTURE_BYTES, QUALITY, WHOLE_BYTES)
     content = {
@@ -85,9 +90,9 @@ def write_report(
             (one.sentence(), one.detector, sheet(out / name, one, album), photographs(one, album))
             for name, one in worst.items()
         ],
-        "quality": [(part["sentences"], ablation_tables(part)) for part in (summary.get("quality"),) if part],
-        "ablations": summary.get("ablations"),
-        "ablation_tables": ablation_tables(summary.get("ablations") or {"arms": {}}),
+        "quality": [(quality.sentences, ablation_tables(quality))] if quality else [],
+        "ablations": ablations,
+        "ablation_tables": ablation_tables(ablations) if ablations else [],
         "splits": split_table(splits),
         "runs": run_table(runs, summary),
         "settings": settings(study, runs),

@@ -11,6 +11,7 @@ from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
 from .plan import StudyRun
 from .splits import SPLIT_COLUMNS, told_rows
+from .statistics.ablated import AblatedFigure, Ablations
 from .statistics.ablations import AIMS
 from .statistics.comparisons import NONE
 
@@ -187,27 +188,27 @@ def amount_tables(part: Mapping[str, Any]) -> list[Table]:
     ]
 
 
-def ablation_tables(part: Mapping[str, Any]) -> list[Table]:
+def ablation_tables(part: Ablations) -> list[Table]:
     """Per arm: every variant's figures, and its differences to main with their verdicts; * marks the primary ones."""
     tables = []
-    for arm, of in part["arms"].items():
-        aims = [aim for aim in AIMS if any(aim.name in row["figures"] for row in of["variants"])]
+    for arm, variants in part.arms.items():
+        aims = [aim for aim in AIMS if any(aim.name in row.figures for row in variants)]
         titles = [aim.title + (" *" if aim.primary else "") for aim in aims]
         levels = [
             [
-                row["variant"],
-                row["changed"],
-                row["trainings"],
-                row["verdict"],
-                row["verdict_holm"],
-                *(spread((row["figures"].get(aim.name) or {}).get("level")) for aim in aims),
+                row.variant,
+                row.changed,
+                row.trainings,
+                row.verdict,
+                row.verdict_holm,
+                *(spread(row.figures[aim.name].level.to_json()) if aim.name in row.figures else None for aim in aims),
             ]
-            for row in of["variants"]
+            for row in variants
         ]
         changes = [
-            [row["variant"], *(ablation_change(row["figures"].get(aim.name)) for aim in aims)]
-            for row in of["variants"]
-            if row["variant"] != MAIN
+            [row.variant, *(ablation_change(row.figures.get(aim.name)) for aim in aims)]
+            for row in variants
+            if row.variant != MAIN
         ]
         tables += [
             table(
@@ -220,10 +221,9 @@ def ablation_tables(part: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def ablation_change(cell: Mapping[str, Any] | None) -> str | None:
-    if not cell or not cell["difference"]:
-        return None
-    return f"{spread(cell['difference'], sign=True)}, {cell['verdict']}"
+def ablation_change(figure: AblatedFigure | None) -> str | None:
+    change = figure.change if figure else None
+    return f"{spread(change.interval.to_json(), sign=True)}, {change.verdict}" if change else None
 
 
 def spread(value: Mapping[str, Any] | None, sign: bool = False) -> str | None:

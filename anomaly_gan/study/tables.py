@@ -132,7 +132,7 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
     ablations = ablation_summary(study, runs, {item.run.name: item.results for item in found})
     quality = quality_summary(study, runs)
-    summary |= {name: part for name, part in (("ablations", ablations), ("quality", quality)) if part}
+    summary |= {name: part.to_json() for name, part in (("ablations", ablations), ("quality", quality)) if part}
     write_json(out / "summary.json", summary)
     _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
@@ -153,11 +153,11 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
         else:
             (out / name).unlink(missing_ok=True)
     # a plot of an earlier state of the study must not outlive what it showed
-    plots = write_plots(out, summary)
+    plots = write_plots(out, summary, ablations, quality)
     for name in set(PLOTS) - set(plots):
         (out / name).unlink(missing_ok=True)
     worst = write_failures(out, found)
-    write_report(out, study, runs, summary, plots, figures, splits, worst)
+    write_report(out, study, runs, summary, plots, figures, splits, worst, ablations, quality)
     return Outcome(
         summary["cells"]["finished"],
         summary["cells"]["expected"],

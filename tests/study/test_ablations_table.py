@@ -174,7 +174,7 @@ def test_pairs_share_categories_and_detector_trainings():
         trained("x", 0, {"a": 2.0}, {"mask_rcnn 1": 0.7}),
         trained("x", 1, {"a": 5.0}, {}),
     ]
-    part = ablation_study(items, {"x": "x: 1"})["arms"]["anomaly_gan"]["variants"][1]
+    part = ablation_study(items, {"x": "x: 1"}).arms["anomaly_gan"][1].to_json()
     assert part["figures"]["kid"]["difference"] == {"mean": 1.0, "low": None, "high": None}
     assert part["figures"]["ap50"]["difference"]["mean"] == pytest.approx(0.1)
     assert part["figures"]["kid"]["trainings"] == 2 and part["figures"]["kid"]["pairs"] == 1

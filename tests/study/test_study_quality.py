@@ -153,17 +153,17 @@ def test_the_summary_sets_variants_against_main_and_draws_the_curve(tmp_path):
             run.folder, kids[run.variant] + 0.1 * run.fold, ("bar",) if run.variant == "only_bar" else ("bar", "spot")
         )
     part = quality_summary(study, runs)
-    rows = {row["variant"]: row for row in part["arms"]["anomaly_gan"]["variants"]}
-    assert rows["objects2"]["changed"] == "objects: 2" and rows["only_bar"]["changed"] == "categories: bar"
-    assert rows["objects2"]["figures"]["kid"]["level"]["mean"] == pytest.approx(3.05)
-    assert rows["only_bar"]["figures"]["kid"]["difference"]["mean"] == pytest.approx(-0.5)
-    assert [(objects, figures["kid"]["level"]["mean"]) for objects, figures in curve_of(part)] == [
+    rows = {row.variant: row for row in part.arms["anomaly_gan"]}
+    assert rows["objects2"].changed == "objects: 2" and rows["only_bar"].changed == "categories: bar"
+    assert rows["objects2"].figures["kid"].level.mean == pytest.approx(3.05)
+    assert rows["only_bar"].figures["kid"].change.interval.mean == pytest.approx(-0.5)
+    assert [(objects, figures["kid"].level.mean) for objects, figures in curve_of(part)] == [
         (2, pytest.approx(3.05)),
         (8, pytest.approx(1.55)),
         (None, pytest.approx(1.05)),
     ]
-    assert len(quality_figure({"quality": part}).axes) == 3
-    json.dumps(part, allow_nan=False)
+    assert len(quality_figure(part).axes) == 3
+    json.dumps(part.to_json(), allow_nan=False)
     assert quality_summary(study, plan_study(study, {"data": {"root": "x"}}, tmp_path / "empty")) is None
 
 

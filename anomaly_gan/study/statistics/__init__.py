@@ -1,5 +1,6 @@
 """What the cells of a study say together, honestly: pure functions of finished cells, no torch at import."""
 
+from .ablated import Ablations
 from .ablations import ABLATION_COLUMNS, Trained, ablation_rows, ablation_study, gate_aims
 from .cells import StudyCell, load_cells, read_result, study_cells
 from .gates import GateFigures, load_gates
@@ -16,6 +17,7 @@ __all__ = [
     "ABLATION_COLUMNS",
     "COMPARISON_COLUMNS",
     "GATE_COLUMNS",
+    "Ablations",
     "GateFigures",
     "StudyCell",
     "Trained",

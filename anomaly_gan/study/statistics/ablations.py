@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -18,6 +18,7 @@ from scipy import stats
 from detection.evaluation.statistics import Interval, t_interval, verdict
 
 from ..config import MAIN
+from .ablated import AblatedFigure, Ablations, Change, Variant
 from .gates import GateFigures
 from .verdicts import NO_DIFFERENCE, holm, holm_verdict
 
@@ -171,7 +172,7 @@ def _apart(groups: Sequence[Sequence[float]]) -> bool:
     return bool(stats.f.sf(between / within, len(groups) - 1, count - len(groups)) < POOL_LEVEL)
 
 
-def ablation_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> dict[str, Any] | None:
+def ablation_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> Ablations | None:
     """Every variant of ``changed`` (name -> what it changes) and ``main``, arm by arm; None where nothing was trained.
 
     Holm's correction counts the variants of one arm and figure.
@@ -184,42 +185,42 @@ def ablation_study(trained: Sequence[Trained], changed: Mapping[str, str]) -> di
                 own[item.variant][item.fold, item.repeat] = item
         if MAIN in own and len(own) > 1:
             arms[arm] = _arm(own, {name: text for name, text in changed.items() if name in own})
-    return (
-        {
-            "arms": arms,
-            "sentences": [row["sentence"] for part in arms.values() for row in part["variants"] if row["sentence"]],
-        }
-        if arms
-        else None
-    )
+    return Ablations(arms) if arms else None
 
 
-def _arm(own: Mapping[str, Mapping[Unit, Trained]], changed: Mapping[str, str]) -> dict[str, Any]:
+def _arm(own: Mapping[str, Mapping[Unit, Trained]], changed: Mapping[str, str]) -> list[Variant]:
     rows = {
         name: {aim.name: figure for aim in AIMS if (figure := _figure(aim, own[name], own[MAIN], name != MAIN))}
         for name in (MAIN, *changed)
     }
     for aim in AIMS:
-        cells = [rows[name][aim.name] for name in changed if rows[name].get(aim.name, {}).get("difference")]
-        for cell, value in zip(cells, holm([cell["p"] for cell in cells]), strict=True):
-            cell |= {"p_holm": value, "verdict_holm": holm_verdict(cell["verdict"], value)}
-    variants = [
-        {
-            "variant": name,
-            "changed": changed.get(name, ""),
-            "trainings": len(own[name]),
-            "verdict": None if name == MAIN else overall(rows[name], "verdict"),
-            "verdict_holm": None if name == MAIN else overall(rows[name], "verdict_holm"),
-            "figures": rows[name],
-        }
-        for name in (MAIN, *changed)
-    ]
-    for row in variants:
-        row["sentence"] = _sentence(row) if row["verdict"] else None
-    return {"variants": variants}
+        _correct({name: rows[name] for name in changed if aim.name in rows[name]}, aim.name)
+    main = Variant(MAIN, "", len(own[MAIN]), rows[MAIN])
+    return [main, *(_variant(name, text, len(own[name]), rows[name]) for name, text in changed.items())]
 
 
-def _figure(aim: Aim, own: Mapping[Unit, Trained], main: Mapping[Unit, Trained], pair: bool) -> dict[str, Any] | None:
+def _correct(rows: Mapping[str, dict[str, AblatedFigure]], aim: str) -> None:
+    """Put Holm's correction over the variants into the changes of one figure."""
+    found = {name: change for name, figures in rows.items() if (change := figures[aim].change)}
+    for (name, change), value in zip(found.items(), holm([change.p for change in found.values()]), strict=True):
+        corrected = replace(change, p_holm=value, verdict_holm=holm_verdict(change.verdict, value))
+        rows[name][aim] = replace(rows[name][aim], change=corrected)
+
+
+def _variant(name: str, text: str, trainings: int, figures: Mapping[str, AblatedFigure]) -> Variant:
+    changes = {aim: figure.change for aim, figure in figures.items() if figure.change}
+    row = Variant(
+        name,
+        text,
+        trainings,
+        figures,
+        overall({aim: change.verdict for aim, change in changes.items()}),
+        overall({aim: change.verdict_holm for aim, change in changes.items()}),
+    )
+    return replace(row, sentence=_sentence(row))
+
+
+def _figure(aim: Aim, own: Mapping[Unit, Trained], main: Mapping[Unit, Trained], pair: bool) -> AblatedFigure | None:
     values = {
         unit: float(np.mean(list(found.values())))
         for unit, item in own.items()
@@ -227,28 +228,15 @@ def _figure(aim: Aim, own: Mapping[Unit, Trained], main: Mapping[Unit, Trained],
     }
     if not values:
         return None
-    level = spread(values)
-    result: dict[str, Any] = {
-        "level": level.interval.to_json(),
-        "trainings": len(values),
-        "folds": len({fold for fold, _ in values}),
-        "difference": None,
-    }
     differences = {
         unit: value for unit in own if unit in main and (value := _difference(aim, own[unit], main[unit])) is not None
     }
+    change = None
     if pair and differences:
-        change = spread(differences)
-        result |= {
-            "difference": change.interval.to_json(),
-            "pairs": len(differences),
-            "p": change.p,
-            "sample": change.sample,
-            "verdict": verdict(aim.gain(change.interval)),
-            "p_holm": None,
-            "verdict_holm": None,
-        }
-    return result
+        made = spread(differences)
+        word = verdict(aim.gain(made.interval))
+        change = Change(made.interval, len(differences), made.p, made.sample, word)
+    return AblatedFigure(spread(values).interval, len(values), len({fold for fold, _ in values}), change)
 
 
 def _difference(aim: Aim, item: Trained, main: Trained) -> float | None:
@@ -259,15 +247,16 @@ def _difference(aim: Aim, item: Trained, main: Trained) -> float | None:
     return float(np.mean([aim.distance(first[name]) - aim.distance(second[name]) for name in common]))
 
 
-def overall(figures: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    """One word on an ablation from its primary figures: better or worse where none of them says the opposite."""
-    said = {figures[aim.name].get(key) for aim in AIMS if aim.primary and aim.name in figures}
+def overall(verdicts: Mapping[str, str | None]) -> str:
+    """One word on an ablation from the verdicts of its primary figures (by name of an aim): better or worse where none
+    of them says the opposite."""
+    said = {verdicts.get(aim.name) for aim in AIMS if aim.primary}
     if {"better", "worse"} <= said:
         return "better and worse"
     return next((word for word in ("better", "worse") if word in said), NO_DIFFERENCE)
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
+def _sentence(row: Variant) -> str:
     heads = {
         "better": "better than main",
         "worse": "worse than main",
@@ -275,51 +264,54 @@ def _sentence(row: Mapping[str, Any]) -> str:
     }
     parts = []
     for aim in AIMS:
-        figure = row["figures"].get(aim.name)
-        if aim.primary and figure and figure["difference"]:
-            parts.append(f"{aim.title} {_signed(figure['difference'])}")
-    pairs = max((figure.get("pairs", 0) for figure in row["figures"].values()), default=0)
-    text = f"{row['variant']} ({row['changed']}): {heads.get(row['verdict'], 'no difference to main shown')}"
+        figure = row.figures.get(aim.name)
+        if aim.primary and figure and figure.change:
+            parts.append(f"{aim.title} {_signed(figure.change.interval)}")
+    pairs = max((figure.change.pairs for figure in row.figures.values() if figure.change), default=0)
+    text = f"{row.variant} ({row.changed}): {heads.get(row.verdict or '', 'no difference to main shown')}"
     text += f": {', '.join(parts)}, over {pairs} pair{'s' if pairs != 1 else ''} of trainings" if parts else ""
-    if row["verdict"] != NO_DIFFERENCE and row["verdict_holm"] != row["verdict"]:
+    if row.verdict != NO_DIFFERENCE and row.verdict_holm != row.verdict:
         text += "; not after Holm's correction for the number of variants"
     return text + "."
 
 
-def _signed(value: Mapping[str, Any]) -> str:
-    bounds = "" if value["low"] is None else f" [{value['low']:+.3f}, {value['high']:+.3f}]"
-    return f"{value['mean']:+.3f}{bounds}"
+def _signed(value: Interval) -> str:
+    bounds = "" if value.low is None else f" [{value.low:+.3f}, {value.high:+.3f}]"
+    return f"{value.mean:+.3f}{bounds}"
 
 
-def ablation_rows(summary: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def ablation_rows(found: Ablations | None) -> list[dict[str, object]]:
     """Rows of ``ablations.csv``, columns ``ABLATION_COLUMNS``: a row per arm, variant and figure."""
-    rows = []
-    for arm, part in (summary or {"arms": {}})["arms"].items():
-        for variant in part["variants"]:
-            for aim in AIMS:
-                figure = variant["figures"].get(aim.name)
-                if figure is None:
-                    continue
-                change = figure["difference"] or {}
-                rows.append(
-                    {
-                        "arm": arm,
-                        "variant": variant["variant"],
-                        "changed": variant["changed"],
-                        "figure": aim.name,
-                        "title": aim.title,
-                        "primary": aim.primary,
-                        "better": aim.better,
-                        **figure["level"],
-                        "difference": change.get("mean"),
-                        "difference_low": change.get("low"),
-                        "difference_high": change.get("high"),
-                        "folds": figure["folds"],
-                        "trainings": figure["trainings"],
-                        **{
-                            name: figure.get(name)
-                            for name in ("p", "p_holm", "verdict", "verdict_holm", "pairs", "sample")
-                        },
-                    }
-                )
-    return rows
+    return [
+        _row(arm, variant, aim, variant.figures[aim.name])
+        for arm, variants in (found.arms if found else {}).items()
+        for variant in variants
+        for aim in AIMS
+        if aim.name in variant.figures
+    ]
+
+
+def _row(arm: str, variant: Variant, aim: Aim, figure: AblatedFigure) -> dict[str, object]:
+    change = figure.change
+    difference = change.interval if change else None
+    return {
+        "arm": arm,
+        "variant": variant.variant,
+        "changed": variant.changed,
+        "figure": aim.name,
+        "title": aim.title,
+        "primary": aim.primary,
+        "better": aim.better,
+        **figure.level.to_json(),
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
+        "folds": figure.folds,
+        "trainings": figure.trainings,
+        "p": change.p if change else None,
+        "p_holm": change.p_holm if change else None,
+        "verdict": change.verdict if change else None,
+        "verdict_holm": change.verdict_holm if change else None,
+        "pairs": change.pairs if change else None,
+        "sample": change.sample if change else None,
+    }

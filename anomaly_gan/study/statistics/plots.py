@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_gan.core.files import atomic_path
 
 from ..config import MAIN
+from .ablated import Ablations
 from .ablations import AIMS
 from .comparisons import NONE, OURS, base_method, main_comparisons
 from .quality_plots import quality_figure
@@ -21,25 +23,27 @@ LINES = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9", GRAY)
 GATES_SHOWN = 24
 
 
-def write_plots(out: Path, summary: Mapping[str, Any]) -> list[str]:
+def write_plots(
+    out: Path, summary: Mapping[str, Any], ablations: Ablations | None = None, quality: Ablations | None = None
+) -> list[str]:
     """Write those of ``lift.png``, ``leak.png``, ``gates.png``, ``amount.png``, ``ablations.png``, ``quality.png`` and
     ``quality_variants.png`` that there is something for.
 
     Returns:
         The names written.
     """
-    drawings: dict[str, Callable[[Mapping[str, Any]], Figure | None]] = {
-        "lift.png": lift_figure,
-        "leak.png": leak_figure,
-        "gates.png": gates_figure,
-        "amount.png": amount_figure,
-        "ablations.png": ablations_plot,
-        "quality.png": quality_figure,
-        "quality_variants.png": lambda summary: ablations_plot({"ablations": summary.get("quality")}),
+    drawings: dict[str, Callable[[], Figure | None]] = {
+        "lift.png": partial(lift_figure, summary),
+        "leak.png": partial(leak_figure, summary),
+        "gates.png": partial(gates_figure, summary),
+        "amount.png": partial(amount_figure, summary),
+        "ablations.png": partial(ablations_plot, ablations),
+        "quality.png": partial(quality_figure, quality),
+        "quality_variants.png": partial(ablations_plot, quality),
     }
     written = []
     for name, draw in drawings.items():
-        figure = draw(summary)
+        figure = draw()
         if figure is not None:
             with atomic_path(out / name) as temporary:
                 figure.savefig(temporary, format="png", metadata={"Software": None})
@@ -159,17 +163,16 @@ def amount_figure(summary: Mapping[str, Any]) -> Figure | None:
     return figure
 
 
-def ablations_plot(summary: Mapping[str, Any]) -> Figure | None:
+def ablations_plot(found: Ablations | None) -> Figure | None:
     """Forest plot of each variant's difference to main in the primary figures and the diversity, first arm."""
-    arms = (summary.get("ablations") or {"arms": {}})["arms"]
-    variants: list[dict[str, Any]] = next((part["variants"] for part in arms.values()), [])
+    variants = next(iter(found.arms.values()), []) if found else []
     shown = [
         (
             aim,
             {
-                row["variant"]: row["figures"][aim.name]
+                row.variant: change
                 for row in variants
-                if row["figures"].get(aim.name, {}).get("difference")
+                if aim.name in row.figures and (change := row.figures[aim.name].change)
             },
         )
         for aim in AIMS
@@ -178,15 +181,15 @@ def ablations_plot(summary: Mapping[str, Any]) -> Figure | None:
     shown = [(aim, rows) for aim, rows in shown if rows]
     if not shown:
         return None
-    names = [row["variant"] for row in variants if any(row["variant"] in rows for _, rows in shown)]
+    names = [row.variant for row in variants if any(row.variant in rows for _, rows in shown)]
     figure, panels = _panels(len(shown), len(names), width=4.0, height=0.3)
     colours = {"better": GREEN, "worse": ORANGE}
     for panel, (aim, rows) in zip(panels, shown, strict=True):
         for place, name in enumerate(names):
             if name in rows:
-                change, colour = rows[name]["difference"], colours.get(rows[name]["verdict"], GRAY)
-                _bar(panel, place, change, colour, 1.4, 1.0, scale=1)
-                panel.plot([change["mean"]], [place], "o", color=colour, markersize=5)
+                made, colour = rows[name].interval, colours.get(rows[name].verdict, GRAY)
+                _bar(panel, place, made.to_json(), colour, 1.4, 1.0, scale=1)
+                panel.plot([made.mean], [place], "o", color=colour, markersize=5)
         better = {"lower": "less", "higher": "more", "one": "nearer to 1"}[aim.better]
         label = "difference to main of the distance to 1" if aim.better == "one" else "difference to main"
         _finish(panel, names, f"{label} ({better} is better)", aim.title)
