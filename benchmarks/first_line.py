@@ -38,6 +38,8 @@ VERBS = (
     "detect train {run}/ingest --out {out}/detector",
     "detect eval --model {model} --data {run}/ingest --out {out}/eval",
     "detect predict data/sample/normal --model {model} --out {out}/found",
+    "one-class train data/sample/normal --out {out}/one_class",
+    "evaluate data/sample/normal data/sample/normal",
     "pool build --run {run}",
     "status {run}",
 )

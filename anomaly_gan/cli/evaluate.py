@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigError
-from .options import AlsoJson, DeviceName
+from .options import AlsoJson, DeviceName, begins
 
 verbs = typer.Typer()
 
@@ -28,11 +28,12 @@ def evaluate(
     device: DeviceName = "auto",
 ) -> None:
     """FID, KID, LPIPS, precision and recall of two folders, with intervals."""
+    if mode not in ("clean", "legacy"):
+        raise ConfigError(f"--mode {mode}: must be clean or legacy")
+    begins("evaluate", [generated, real], out)
     from ..core.workfolder import write_json_alone
     from ..evaluate.folders import evaluate_folders
 
-    if mode not in ("clean", "legacy"):
-        raise ConfigError(f"--mode {mode}: must be clean or legacy")
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     done = evaluate_folders(generated, real, names, mode, device=device)  # type: ignore[arg-type]
     for one in done.figures:

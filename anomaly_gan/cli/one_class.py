@@ -20,6 +20,7 @@ from .options import (
     Overlays,
     RunFolder,
     Settings,
+    begins,
     on_engine,
     only_reading,
     told_reading,
@@ -74,13 +75,14 @@ def one_class_train(
 
     --bits, --colour and --min-side say how photographs are read, as for `ingest`; the model reads new ones so, too.
     """
+    said = common(settings)
+    reading, changes = told_reading(said.settings, "one-class train")
+    begins("one-class train", [data], out)
     from detection.one_class.inspection.train import train_folder
     from detection.one_class.registry import one_class
 
     from ..core.config import apply_settings
 
-    said = common(settings)
-    reading, changes = told_reading(said.settings, "one-class train")
     trained = train_folder(
         data,
         out,
@@ -121,9 +123,10 @@ def one_class_score(
     settings: Settings = [],
 ) -> None:
     """Score new photographs: a table, heat maps, masks of what was found, and a note where sound parts have drifted."""
+    reading, device = only_reading(settings, "one-class score")
+    begins("one-class score", [data, model], out)
     from detection.one_class.inspection.score import score_folder
 
-    reading, device = only_reading(settings, "one-class score")
     scored = score_folder(
         model,
         data,
@@ -155,10 +158,11 @@ def one_class_evaluate(
     settings: Settings = [],
 ) -> None:
     """How many known defects the model finds at its threshold, and how many sound parts it flags."""
+    reading, device = only_reading(settings, "one-class evaluate")
+    begins("one-class evaluate", [good, defects, model], out)
     from detection.one_class.inspection.evaluate import evaluate_folders
     from detection.one_class.inspection.normals import Grouping
 
-    reading, device = only_reading(settings, "one-class evaluate")
     grouping = Grouping(groups, regex=group_regex)
     done = evaluate_folders(model, good, defects, grouping, device=device, out=out, reading=reading)
     for line in done.lines():
@@ -182,9 +186,10 @@ def one_class_recalibrate(
     settings: Settings = [],
 ) -> None:
     """A new threshold from new good parts, without training again."""
+    reading, device = only_reading(settings, "one-class recalibrate")
+    begins("one-class recalibrate", [data, model], out)
     from detection.one_class.inspection.recalibrate import recalibrate_folder
 
-    reading, device = only_reading(settings, "one-class recalibrate")
     anew = recalibrate_folder(
         model, data, out, false_alarm, groups=groups, group_regex=group_regex, reading=reading, device=device
     )

@@ -78,6 +78,15 @@ LOADS_LONG = ("train", "generate", "gate")
 ConfigFile = Annotated[Path, typer.Argument(help="YAML of a run; see anomaly_gan/configs.")]
 
 
+def begins(verb: str, read: list[Path], written: Path | None = None) -> None:
+    """Say what is read and written, before a verb loads libraries for seconds; of what is not there its error tells."""
+    from ..core.progress import say
+
+    if not all(path.exists() for path in read):
+        return
+    say(f"{verb}: {', '.join(map(str, read))}{f' → {written}' if written else ''}")
+
+
 def work_stage(
     run: Path,
     name: str,

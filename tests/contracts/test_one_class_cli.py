@@ -133,5 +133,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(tmp_path, call, arguments,
     good = good_parts(tmp_path / "good", 4)
     places = {"GOOD": good, "OUT": tmp_path / "out", "NOWHERE": tmp_path / "NOWHERE"}
     code, _, problem = call(*(places.get(word, word) for word in arguments))
-    assert code == 2 and complaint in problem and len(problem.strip().splitlines()) == 1
+    *before, mistake = problem.strip().splitlines()
+    assert code == 2 and complaint in mistake
+    assert before in ([], [f"one-class train: {good} → {tmp_path / 'out'}"]), "at most what is read and written"
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").rglob("*.safetensors"))
