@@ -183,12 +183,12 @@ def read_budget(time_budget: str | None) -> str | None:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    import json
+    from ..core.files import read_json
 
     path = folder / "metrics.json"
     if not path.is_file():
         raise ConfigError(f"{folder}: no finished stage here")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def on_engine(name: str) -> AbstractContextManager[None]:

@@ -216,14 +216,14 @@ def pool_real_or_generated(run: RunFolder) -> None:
 @pool_app.command("stats", epilog="anomaly-gan pool stats --run runs/demo")
 def pool_stats(run: RunFolder) -> None:
     """Counts, sizes, shapes, places, diversity and copies of the pool's masks beside the real ones."""
-    import json
-
     from mask_pool.statistics.stage import text
+
+    from ..core.files import read_json
 
     path = run / "pool" / "stats.json"
     if not path.is_file():
         raise ConfigError(f"{path}: no finished pool here; run `anomaly-gan pool build`")
-    typer.echo(text(json.loads(path.read_text(encoding="utf-8"))))
+    typer.echo(text(read_json(path)))
     typer.echo(f"drawn: {run / 'pool' / 'stats'}")
 
 

@@ -229,8 +229,8 @@ def _study(
 
 def _verdicts(summary: Path) -> list[str]:
     """What the comparison says of each arm, in its own sentences, and what of it a time budget cut off."""
-    import json
+    from ..core.files import read_json
 
-    content = json.loads(summary.read_text(encoding="utf-8"))
+    content = read_json(summary)
     cut_off = [content["note"].partition(";")[0] + "."] if content.get("missing") else []
     return [arm["sentence"] for arm in content["arms"].values()] + cut_off

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.config import read_yaml
 from ..core.dataset import Dataset, load_dataset
+from ..core.files import read_json
 from .splits import NORMAL_ROW, counts
 
 SHOWN = 5
@@ -25,7 +26,7 @@ def summary_lines(folder: Path) -> list[str]:
         InputError: ``folder`` holds no data set of ours.
     """
     dataset = load_dataset(folder)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(folder / "metrics.json")
     rejects = (folder / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     refused = [row["message"] for row in map(json.loads, rejects) if row["outcome"] == "rejected"]
     more = [f"{len(refused) - SHOWN} more, all in {folder / 'rejects.jsonl'}"] if refused[SHOWN:] else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.files import read_json, sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.images import to_mode
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.progress import say
@@ -155,7 +154,7 @@ def predict_folder(
     }
     with work_folder(out, "detect predict", started, fixed=()) as work:
         if work.fresh:
-            return Predicted(out, **json.loads((out / SUMMARY).read_text(encoding="utf-8")))
+            return Predicted(out, **read_json(out / SUMMARY))
         for half in ("labelme", "overlays"):  # of a prediction that was cut off
             shutil.rmtree(work.place / half, ignore_errors=True)
         least = loaded.least if min_score is None else (min_score,) * len(loaded.least)

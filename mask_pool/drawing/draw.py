@@ -9,7 +9,6 @@ labelme is started as the program it is, never imported. ``out`` then is a folde
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json, write_text
+from anomaly_gan.core.files import read_json, sha256_bytes, write_bytes, write_json, write_text
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.seeding import seed_for
 
@@ -332,5 +331,5 @@ def take_up(out: Path, ended: str | None = None) -> TakenUp:
 def _offered(out: Path) -> list[str]:
     """The categories that the index names; none where there is no index."""
     path = out / PHOTOGRAPHS / "index.json"
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content: dict[str, Any] = read_json(path) if path.is_file() else {}
     return [str(name) for name in content.get("categories", [])]

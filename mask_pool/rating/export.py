@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.files import read_json
 
 from ..scoring.ratings import OVERALL, RatedMask, Ratings
 from ..scoring.score_sheet import write_ratings
@@ -44,7 +44,7 @@ def collect(run: Path) -> Ratings:
 def criteria_weights(run: Path, ratings: Ratings) -> dict[str, float]:
     """The weights that the page was last served with, of the criteria that were graded; empty where it never was."""
     path = run / FOLDER / CRITERIA
-    weights = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    weights = read_json(path) if path.is_file() else {}
     return {name: weights[name] for name in ratings.criteria if name in weights}
 
 

@@ -10,6 +10,8 @@ import pytest
 from small_run import build_run
 from torch import nn
 
+from anomaly_gan.cli.options import read_metrics
+from anomaly_gan.cli.pool import pool_stats
 from anomaly_gan.core.config import Config
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
@@ -20,6 +22,7 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.core.versions import mixture, versions
 from anomaly_gan.engine.checkpoint import save_weights
 from anomaly_gan.pipeline.status import makers
+from anomaly_gan.report.verdict.build import close_gates
 from anomaly_gan.synthesis.export.failed import without_failed
 from anomaly_gan.synthesis.export.stage import read_outliers
 from anomaly_gan.synthesis.gate.config import ExportConfig
@@ -32,6 +35,8 @@ from anomaly_gan.synthesis.relighting.model import load_light
 from detection.data import read_resized
 from detection.dense.bank import read_bank
 from detection.one_class.synthetic_filter.filter_stage import read_setting
+from mask_pool.rating.export import criteria_weights
+from mask_pool.scoring.ratings import Ratings
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,3 +172,20 @@ def test_every_reader_of_a_product_verifies(tmp_path, name):
         assert product(tmp_path / "s", FILE if name == "choice.json" else name, b'{"a": 11111111}\n').is_file()
     with pytest.raises(InputError, match="A13: has changed since its stage wrote it"):
         READERS[name](tmp_path / "s")
+
+
+DAMAGED = {
+    "rate/criteria.json": lambda run: criteria_weights(run, Ratings((), (), (), np.zeros((0, 0, 0)))),
+    "gate@x/metrics.json": lambda run: close_gates(run, ["gate@x"]),
+    "pool/metrics.json": lambda run: read_metrics(run / "pool"),
+    "pool/stats.json": pool_stats,
+}
+
+
+@pytest.mark.parametrize("content", [b"", b'{"half', b"\xff\0"])
+@pytest.mark.parametrize("name", DAMAGED)
+def test_half_a_file_is_named_and_no_traceback(tmp_path, name, content):
+    write_bytes(tmp_path / name, content)
+    with pytest.raises(InputError, match=f"{name}: FORMAT: damaged") as refused:
+        DAMAGED[name](tmp_path)
+    assert "\n" not in str(refused.value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import InputError
+from ...core.files import read_json
 from ...synthesis.gate.results import GateResult
 from ..folders import Run
 from .advice import Advice
@@ -131,7 +132,7 @@ def close_gates(run: Path, stages: Sequence[str]) -> Closing:
     for name in stages:
         path = run / name / "metrics.json"
         if name.startswith("gate@") and path.is_file():
-            result = GateResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+            result = GateResult.from_json(read_json(path))
             failed = [key for key, item in result.categories.items() if item.level == "fail"]
             arms[name.removeprefix("gate@")] = (failed, bool(result.dropped))
     lines = gate_lines(arms)

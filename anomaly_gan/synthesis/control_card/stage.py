@@ -6,7 +6,6 @@ Written to one folder: ``control.json`` (every figure), ``severity.png``, ``ligh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 
 from ...core.contact_sheet import contact_sheet
 from ...core.dataset import load_dataset
-from ...core.files import write_json
+from ...core.files import read_json, write_json
 from ...core.images import write_png
 from ...core.seeding import seed_for
 from ...core.stage import Context, run_stage
@@ -45,7 +44,7 @@ def make_card(run: Path, config: CardConfig, seed: int, device: str, out: Path) 
     """
     inputs = {name: run / name for name in ("ingest", "pool", f"train@{config.method}")}
     run_stage(f"control@{config.method}", work, config, Context(seed, device, inputs), out)
-    return json.loads((out / "control.json").read_text(encoding="utf-8"))
+    return read_json(out / "control.json")
 
 
 def work(config: CardConfig, context: Context, out: Path) -> dict[str, object]:

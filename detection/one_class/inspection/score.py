@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import atomic_path, sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.files import atomic_path, read_json, sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.tables import row_writer
 from anomaly_gan.core.workfolder import work_folder
@@ -330,7 +329,7 @@ def _summary(model: Model, result: Scored, ledger: Ledger, second: dict[str, int
 
 def _reread(out: Path) -> Scored:
     """What a finished scoring came to."""
-    content = json.loads((out / "score.json").read_text(encoding="utf-8"))
+    content = read_json(out / "score.json")
     drift = dict(content["drift"])
     drifted, sentences = drift.pop("drifted"), tuple(drift.pop("sentences"))
     return Scored(
