@@ -14,11 +14,13 @@ import pytest
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import AnomalyGanError, CheckFailed, ConfigError, EnvironmentFailure, InputError
+from anomaly_gan.core.files import json_text
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import workers
 from detection.comparison import cell as cells
 from detection.comparison import stage as compare
 from detection.comparison.cell import training_data
+from detection.comparison.result import CellResult
 from detection.comparison.stage import COLUMNS
 from detection.detectors.config import CompareConfig, DetectConfig
 
@@ -105,7 +107,9 @@ def _check_products(folder: Path) -> None:
     assert summary["arms"]["copy_paste"]["exposure"]["synthetic"]["images"] == 4
     assert "none" in summary["arms"]["copy_paste"]["sentence"]
     assert summary["backbones"] == {"mask_rcnn": "efficientnet_lite0"}
-    result = json.loads((folder / "cells" / "none-mask_rcnn-f0-s0" / "result.json").read_text())
+    text = (folder / "cells" / "none-mask_rcnn-f0-s0" / "result.json").read_text()
+    result = json.loads(text)
+    assert json_text(CellResult.from_json(result).to_json()) == text
     assert set(result["categories"]) == {"square", "bar"}
     assert set(result["image_recall"]) == {"0.05", "0.1", "0.2"}
     assert (result["defective_images"], result["normal_images"]) == (6, 2)

@@ -235,16 +235,16 @@ def test_an_easy_category_is_not_a_good_gate() -> None:
         for name, base in (("easy", 100.0), ("hard", 0.0))
         for number in range(6)
     ]
-    assert correlation(points, False, 0, 200)["rho"] > 0.4
-    within = correlation(points, True, 0, 200)
+    assert correlation(points, False, 0, 200).rho > 0.4
+    within = vars(correlation(points, True, 0, 200))
     assert within["rho"] == pytest.approx(-1) and within["predicts"]
 
 
 def test_few_arms_carry_no_interval() -> None:
     points = [Point(f"arm{number}", fold, "", number, number) for fold in (0, 1) for number in range(4)]
-    row = correlation(points, False, 0, 100)
+    row = vars(correlation(points, False, 0, 100))
     assert row["rho"] == pytest.approx(1) and row["low"] is None and not row["predicts"]
-    assert correlation(points[:4], False, 0, 100)["rho"] is None
+    assert correlation(points[:4], False, 0, 100).rho is None
 
 
 def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:

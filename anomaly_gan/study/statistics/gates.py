@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,43 @@ class Point:
     category: str
     gate: float
     lift: float
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rho with its 95 % interval; ``reason``: why it, or its interval, is None."""
+
+    points: int
+    arms: int
+    folds: int
+    rho: float | None = None
+    low: float | None = None
+    high: float | None = None
+    predicts: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """A gate against the lift; ``level``: what a point is, ``arms`` or ``categories`` of arms."""
+
+    gate: str
+    level: str
+    of: Correlation
+
+    def to_json(self) -> dict[str, object]:
+        return {"gate": self.gate, "level": self.level, **asdict(self.of)}
+
+
+@dataclass(frozen=True)
+class GateStudy:
+    """Every gate, those that go with the lift most first within a level; and a sentence a level."""
+
+    rows: Sequence[GateRow]
+    sentences: Sequence[str]
+
+    def to_json(self) -> dict[str, object]:
+        return {"rows": [row.to_json() for row in self.rows], "sentences": list(self.sentences)}
 
 
 def load_gates(run: Path, fold: int, stage: str = "gate") -> list[GateFigures]:
@@ -129,7 +166,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-def gate_study(arms: ByArm, gates: Sequence[GateFigures], seed: int, draws: int) -> dict[str, Any] | None:
+def gate_study(arms: ByArm, gates: Sequence[GateFigures], seed: int, draws: int) -> GateStudy | None:
     """Spearman's rho of every gate with the lift in AP at IoU 0.5 over ``none``, sorted by its size.
 
     Two levels. ``arms``: one point per arm and fold (the gate's mean over categories, the arm's whole lift), ranked
@@ -143,11 +180,11 @@ def gate_study(arms: ByArm, gates: Sequence[GateFigures], seed: int, draws: int)
         for name in names:
             points = _points(gates, lifts, name, level)
             if points:
-                rows.append({"gate": name, "level": level, **correlation(points, level == "categories", seed, draws)})
+                rows.append(GateRow(name, level, correlation(points, level == "categories", seed, draws)))
     if not rows:
         return None
-    rows.sort(key=lambda row: (row["level"], -abs(row["rho"] if row["rho"] is not None else 0), row["gate"]))
-    return {"rows": rows, "sentences": [_sentence(rows, level) for level in ("arms", "categories")]}
+    rows.sort(key=lambda row: (row.level, -abs(row.of.rho if row.of.rho is not None else 0), row.gate))
+    return GateStudy(rows, [_sentence(rows, level) for level in ("arms", "categories")])
 
 
 def _lifts(arms: ByArm, categories: Sequence[str]) -> dict[tuple[str, int, str], float]:
@@ -181,7 +218,7 @@ def _points(
     ]
 
 
-def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) -> dict[str, Any]:
+def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) -> Correlation:
     """Spearman's rho with a 95 % interval; ``within`` ranks inside each (fold, category) only.
 
     Points of one arm, and of one fold, are no independent witnesses: arms and folds are both drawn again with
@@ -190,37 +227,16 @@ def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) ->
     """
     arms, arm_of = np.unique([point.arm for point in points], return_inverse=True)
     folds, fold_of = np.unique([point.fold for point in points], return_inverse=True)
-    result = {"points": len(points), "arms": len(arms), "folds": len(folds)}
+    counted = Correlation(len(points), len(arms), len(folds))
     if len(points) < LEAST_POINTS or len(arms) < LEAST_ARMS:
-        return {
-            **result,
-            "rho": None,
-            "low": None,
-            "high": None,
-            "predicts": False,
-            "reason": f"{len(points)} points of {len(arms)} arms carry no correlation",
-        }
+        return replace(counted, reason=f"{len(points)} points of {len(arms)} arms carry no correlation")
     strata = [(point.fold, point.category) if within else () for point in points]
     gate, lift = np.array([point.gate for point in points]), np.array([point.lift for point in points])
     rho = float(rank_correlation(gate, lift, strata, np.ones((1, len(points))))[0])
     if not np.isfinite(rho):
-        return {
-            **result,
-            "rho": None,
-            "low": None,
-            "high": None,
-            "predicts": False,
-            "reason": "the gate or the lift is the same everywhere",
-        }
+        return replace(counted, reason="the gate or the lift is the same everywhere")
     if len(arms) < LEAST_ARMS_DRAWN:
-        return {
-            **result,
-            "rho": rho,
-            "low": None,
-            "high": None,
-            "predicts": False,
-            "reason": f"{len(arms)} arms carry no interval",
-        }
+        return replace(counted, rho=rho, reason=f"{len(arms)} arms carry no interval")
     # arms and folds are drawn, not points: points of one arm are no independent evidence
     rng = rng_for(seed, "study", "gates", *arms, *folds)
     weights = (
@@ -229,14 +245,8 @@ def correlation(points: Sequence[Point], within: bool, seed: int, draws: int) ->
     )
     drawn = rank_correlation(gate, lift, strata, weights)
     interval = percentile_interval(rho, list(drawn[np.isfinite(drawn)]))
-    return {
-        **result,
-        "rho": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "predicts": interval.excludes_zero(),
-        "reason": None,
-    }
+    predicts = interval.excludes_zero()
+    return replace(counted, rho=interval.mean, low=interval.low, high=interval.high, predicts=predicts)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray, strata: Sequence[Any], weights: np.ndarray) -> np.ndarray:
@@ -261,20 +271,20 @@ def rank_correlation(first: np.ndarray, second: np.ndarray, strata: Sequence[Any
     return np.where(known, (weights * one * other).sum(axis=1) / np.where(known, spread, 1.0), np.nan)
 
 
-def _sentence(rows: Sequence[Mapping[str, Any]], level: str) -> str:
-    tested = [row for row in rows if row["level"] == level and row["low"] is not None]
+def _sentence(rows: Sequence[GateRow], level: str) -> str:
+    tested = [row for row in rows if row.level == level and row.of.low is not None]
     where = "over arms and folds" if level == "arms" else "among the arms of one fold and category"
     if not tested:
         return f"Gates {where}: too few arms to tell whether any of them predicts the lift."
-    found = [row for row in tested if row["predicts"]]
+    found = [row for row in tested if row.of.predicts]
     if not found:
         return f"Gates {where}: none of {len(tested)} is shown to predict the lift."
-    listed = ", ".join(f"{row['gate']} (rho {signed_rho(row)})" for row in found)
+    listed = ", ".join(f"{row.gate} (rho {_signed(row.of)})" for row in found)
     return (
         f"Gates {where}: {len(found)} of {len(tested)} go with the lift: {listed}. By chance alone about "
         f"{0.05 * len(tested):.1f} of {len(tested)} would."
     )
 
 
-def signed_rho(row: Mapping[str, Any]) -> str:
-    return f"{row['rho']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+def _signed(of: Correlation) -> str:
+    return f"{of.rho:+.2f} [{of.low:+.2f}, {of.high:+.2f}]"

@@ -125,8 +125,10 @@ def _detector(
     first = main_comparisons(main | {"repeats": repeats})
     sentences = [row["sentence"] for row in sorted(first, key=lambda row: row["kind"] != "none")]
     sentences += [size["sentence"]] if size else []
-    for part in (leak, gated, gate, amount):
+    for part in (leak, gated):
         sentences += part["sentences"] if part else []
+    sentences += gate.sentences if gate else []
+    sentences += amount["sentences"] if amount else []
     return {
         **main,
         "sample_size": size,
@@ -138,7 +140,7 @@ def _detector(
         "repeats": repeats,
         "leak": leak,
         "ungated": gated,
-        "gates": gate,
+        "gates": gate.to_json() if gate else None,
         "amount": amount,
         "goal": goal(first),
         "sentences": sentences,
