@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from anomaly_gan.cli.detect import detect_app
+from anomaly_gan.cli.main import app
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.workfolder import folder_lock
@@ -183,7 +183,7 @@ def test_a_photograph_that_cannot_be_read_is_named_and_the_command_ends_with_1(t
     write_png(photos / "good.png", np.full((40, 40), 90, np.uint8))
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     arguments = [str(photos), "--model", str(trained / "model"), "--out", str(tmp_path / "out"), "--device", "cpu"]
-    result = CliRunner().invoke(detect_app, ["predict", *arguments])
+    result = CliRunner().invoke(app, ["detect", "predict", *arguments])
     assert result.exit_code == 1 and "1 photographs could not be read" in str(result.exception)
     assert "broken.png" in (tmp_path / "out" / "rejects.jsonl").read_text()
     assert len(list(csv.DictReader((tmp_path / "out" / "scores.csv").open()))) == 1
