@@ -62,8 +62,20 @@ def first_process() -> int | None:
     return forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
 
 
+def kill_first_process() -> None:
+    pid = first_process()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
 def interrupted_while_the_first_process_imports() -> None:
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def press() -> None:
+        while first_process() is None:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
     try:
         run_in_processes([Nap(MARKS)], 1)
     except KeyboardInterrupt:
@@ -98,10 +110,17 @@ def refused(jobs: list[Nap], words: str) -> None:
     assert all(gone(int(pid)) for pid, _ in marked(2)), "a worker works on"
 
 
+def first_process_killed_under_way() -> None:
+    while not MARKS.is_file() or MARKS.read_text(encoding="utf-8").count("\n") < 2:
+        time.sleep(0.02)
+    time.sleep(0.5)  # until the parent, too, knows that they have begun
+    kill_first_process()
+
+
 def out_of_memory() -> None:
     """The system kills a worker; or the process that they were forked from, which nobody asked to work."""
     refused([Nap(MARKS, 30), Nap(MARKS, deadly=True)], "ended with code -9")
-    threading.Timer(0.5, os.kill, (first_process(), signal.SIGKILL)).start()
+    threading.Thread(target=first_process_killed_under_way).start()
     refused([Nap(MARKS, 30)] * 2, "ended with code 255")
 
 
@@ -111,7 +130,7 @@ def the_next_first_process_dies_while_it_imports() -> None:
         while first_process() in (None, before):
             time.sleep(0.02)
         time.sleep(0.2)
-        os.kill(first_process(), signal.SIGKILL)
+        kill_first_process()
 
     threading.Thread(target=strike).start()
     try:
