@@ -72,7 +72,8 @@ def interrupted_while_the_first_process_imports() -> None:
     def press() -> None:
         while first_process() is None:
             time.sleep(0.02)
-        time.sleep(0.2)
+        while signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as long as it is being started
+            time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=press).start()
