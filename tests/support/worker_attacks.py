@@ -149,6 +149,7 @@ def killed_while_they_work() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what begins in the background has none
     interrupted_while_the_first_process_imports()
     many_pools()
     out_of_memory()
