@@ -125,7 +125,7 @@ def draw_population(folder: Path, objects: int = 60, exposures: int = 2, seed: i
 
 def changed(dataset: Dataset, change: Change | None, folder: Path) -> Dataset:
     """The photographs with a defect, each changed under its masks, as a data set of its own; None: as they are."""
-    labelled, gray = dataset.by_image(), dataset.info.get("mode", "L") == "L"
+    labelled, gray = dataset.by_image(), dataset.gray
     images = []
     for image in dataset.images:
         if image.id not in labelled:

@@ -41,7 +41,7 @@ class Category:
 
     def __init__(self, name: str, number: int, train: Dataset, pool: Dataset) -> None:
         self.name, self.rng = name, rng_for(1, "layers", name)
-        self.gray = train.info.get("mode", "L") == "L"
+        self.gray = train.gray
         by_id, by_name = ({getattr(one, key): one for one in train.images} for key in ("id", "file_name"))
         bases = {one.id: by_name[one.extra["normal_file"]] for one in pool.images}
         real = [one for one in train.annotations if one.category_id == number and one.area]

@@ -133,6 +133,11 @@ class Dataset:
     info: dict[str, Any] = field(default_factory=dict)
     folder: Path = Path()
 
+    @property
+    def gray(self) -> bool:
+        """Whether its photographs have one channel; what says nothing of it has."""
+        return bool(self.info.get("mode", "L") == "L")
+
     def path_of(self, image: ImageRecord) -> Path:
         return self.folder / "images" / image.file_name
 

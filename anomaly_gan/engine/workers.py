@@ -107,7 +107,7 @@ def warm_context(jobs: Sequence[Job]) -> Any:
 
 @functools.cache
 def _wait_until_warm(context: Any) -> None:
-    """Seconds, in which Ctrl-C is heard: what is forked from a process that began without it does not know it."""
+    """Wait for its imports, which take seconds, while Ctrl-C is heard; workers are started where it is not."""
     first = context.Process(target=_nothing, daemon=True)
     first.start()
     first.join()

@@ -54,7 +54,7 @@ def sizes_of(data: IngestConfig, run: Path) -> Sizes:
         middle.width,
         middle.height,
         len({item.image_id for item in dataset.split("train").annotations}),
-        dataset.info.get("mode", "L") == "L",
+        dataset.gray,
         known=True,
     )
 

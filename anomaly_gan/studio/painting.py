@@ -52,7 +52,7 @@ def load_sound(run: Path) -> Loaded:
     """
     ingest = load_dataset(run / "ingest")
     train = ingest.split("train")
-    gray = ingest.info.get("mode", "L") == "L"
+    gray = ingest.gray
     items = [
         RatingItem(
             RatedMask(f"sound/{image.file_name}", 0, "", image.sha256),
@@ -113,7 +113,7 @@ class PaintService:
     photographs: Catalogue
     device: str = "auto"
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _brushes: dict[str, tuple[Brush, int, LightModel]] = field(default_factory=dict)
+    _brushes: dict[str, tuple[Brush, int, LightModel, str]] = field(default_factory=dict)
     _kept: OrderedDict[tuple[Any, ...], np.ndarray] = field(default_factory=OrderedDict)
 
     def methods(self) -> list[str]:
@@ -133,7 +133,7 @@ class PaintService:
             with self._lock:
                 for name in names:
                     try:
-                        brush, channels, _ = self._brush(name)
+                        brush, channels, *_ = self._brush(name)
                         side = 2 * brush.framing.size  # the first painting of a net takes many times what others do
                         dot = np.zeros((side, side), np.uint8)
                         dot[side // 2 : side // 2 + 6, side // 2 : side // 2 + 6] = 1
@@ -174,7 +174,7 @@ class PaintService:
 
         with self._lock:
             try:
-                brush, channels, model = self._brush(request.method)
+                brush, channels, model, sha256 = self._brush(request.method)
             except AnomalyGanError as error:
                 log.warning("%s cannot paint here: %s", request.method, error)
                 raise Unprocessable("method") from error
@@ -187,16 +187,16 @@ class PaintService:
             parts = [(request.category, part) for part in components("mask", mask_01)]
             asked = None if request.severity is None else ("quantile", request.severity)
             painted, fillings = paint_instances(brush, channels, base, parts, asked, seed_for(request.seed, "paint", 1))
-        sha256 = sha256_file(self.run / f"train@{request.method}" / "generator.safetensors")
         return Canvas(item, photograph, painted, parts, fillings, brush.settings.support_px, sha256)
 
-    def _brush(self, name: str) -> tuple[Brush, int, LightModel]:
+    def _brush(self, name: str) -> tuple[Brush, int, LightModel, str]:
         from ..synthesis.methods.painting.severity import open_painter
         from ..synthesis.relighting.model import light_beside
 
         if name not in self._brushes:
             folder = self.run / f"train@{name}"
-            self._brushes[name] = (*open_painter(folder, self.device), light_beside(folder))
+            sha256 = sha256_file(folder / "generator.safetensors")
+            self._brushes[name] = (*open_painter(folder, self.device), light_beside(folder), sha256)
         return self._brushes[name]
 
     def _at_hand(self, item: RatingItem) -> np.ndarray:

@@ -42,7 +42,7 @@ def load_gates(run: Path) -> Loaded:
     for path in (path for path in watched if path.is_file()):
         gate = load_dataset(path.parent)
         names, of_image = gate.category_names(), gate.by_image()
-        gray = gate.info.get("mode", "L") == "L"
+        gray = gate.gray
         aside = aside_of(gate)
         of_image |= aside.by_image()
         for image in [*gate.images, *aside.images]:

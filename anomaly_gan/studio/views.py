@@ -111,7 +111,7 @@ class Masks:
         image = next((item for item in ingest.images if parent is not None and item.id == parent.image_id), None)
         if parent is None or image is None or image.split != "train":
             raise HTTPException(404)
-        return _cut(read_record(ingest, image, ingest.info.get("mode", "L") == "L"), parent.mask())
+        return _cut(read_record(ingest, image, ingest.gray), parent.mask())
 
     def _record(self, item: RatingItem) -> tuple[Dataset, ImageRecord, list[Annotation]]:
         pool = load_dataset(self.run / "pool")

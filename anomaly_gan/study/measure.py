@@ -67,7 +67,7 @@ def renumbered(made: Dataset, train: Dataset) -> Dataset:
 
 def label_checks(inspector: Inspector, made: Dataset, category: int, config: GateConfig) -> dict[str, object]:
     """Label checks, seams and copies of at most ``config.max_n`` photographs, every one as it came."""
-    gray, by_image = made.info.get("mode", "L") == "L", made.by_image()
+    gray, by_image = made.gray, made.by_image()
     lines: list[dict[str, Any]] = []
     for image in sorted(made.images, key=lambda image: image.file_name):
         items = by_image.get(image.id, [])

@@ -15,6 +15,8 @@ from ..evaluation.figures import Figures
 from ..training.report import TrainingReport
 
 RESULT = "result.json"
+OPTIONAL = ("n_real", "n_synthetic", "precision", "backbone", "versions", "begun_by")
+"""What cells of an older version did not write."""
 Versions = Mapping[str, str]
 
 
@@ -36,7 +38,7 @@ class Cell:
 class CellResult:
     """What a cell was (``key``: the hash of everything it depends on), what it learnt from and what it came to.
 
-    ``test_hash`` says which photographs judged it. What cells of an older version did not write is None.
+    ``test_hash`` says which photographs judged it. What of ``OPTIONAL`` was not written is None.
     """
 
     cell: Cell
@@ -64,14 +66,13 @@ class CellResult:
         return self.report.iterations if name == "iterations" else self.figures.figure(name)
 
     def to_json(self) -> dict[str, object]:
-        optional = ("n_real", "n_synthetic", "precision", "backbone", "versions", "begun_by")
         return {
             **asdict(self.cell),
             "key": self.key,
             "test_hash": self.test_hash,
             **self.figures.to_json(),
             **self.report.to_json(),
-            **{name: value for name in optional if (value := getattr(self, name)) is not None},
+            **{name: value for name in OPTIONAL if (value := getattr(self, name)) is not None},
         }
 
     @classmethod
@@ -83,12 +84,7 @@ class CellResult:
             content["test_hash"],
             Figures.from_json(content),
             TrainingReport.from_json(content),
-            content.get("n_real"),
-            content.get("n_synthetic"),
-            content.get("precision"),
-            content.get("backbone"),
-            content.get("versions"),
-            content.get("begun_by"),
+            **{name: content.get(name) for name in OPTIONAL},
         )
 
 

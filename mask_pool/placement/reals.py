@@ -48,7 +48,7 @@ class Scenes:
         Raises:
             InputError: it cannot be read.
         """
-        return read_record(self._dataset, self._images[file], gray=self._dataset.info.get("mode", "L") == "L")
+        return read_record(self._dataset, self._images[file], gray=self._dataset.gray)
 
     def sound(self, file: str) -> np.ndarray:
         """The same with its defects painted out."""

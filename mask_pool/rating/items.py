@@ -168,9 +168,7 @@ def rating_item(dataset: Dataset, image: ImageRecord, file: str, shape: int, lab
     """
     path = confined(dataset.folder / "images", image.file_name)
     sha256 = content_hash(image.sha256, label, decode_rle(rle))
-    return RatingItem(
-        RatedMask(file, shape, label, sha256), path, image.sha256, dataset.info.get("mode", "L") == "L", rle
-    )
+    return RatingItem(RatedMask(file, shape, label, sha256), path, image.sha256, dataset.gray, rle)
 
 
 def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> Rle:

@@ -205,12 +205,12 @@ export class Paint {
 
   async #paint() {
     const runs = this.#runs(), number = ++this.number;
-    if (runs.length < 2) { this.wish = null; this.#base(); this.$("shown").textContent = "Draw a defect."; return; }
+    if (runs.length < 2) { this.request = null; this.#base(); this.$("shown").textContent = "Draw a defect."; return; }
     const began = performance.now(), free = this.$("as-real").checked;
-    const wish = { photograph: this.one.id, version: this.one.version, method: this.$("method").value, category: this.$("paint-category").value, runs,
+    const request = { photograph: this.one.id, version: this.one.version, method: this.$("method").value, category: this.$("paint-category").value, runs,
       severity: free ? null : Number(this.$("severity").value) / 100, light: Number(this.$("light").value) / 10, seed: Number(this.$("seed").value) || 0 };
-    this.wish = null;
-    const { status, body, headers } = await this.studio.change("/api/painting", wish, true);
+    this.request = null;
+    const { status, body, headers } = await this.studio.change("/api/painting", request, true);
     if (number !== this.number) return;  // something newer is on its way
     if (status !== 200) {
       const field = body?.fields?.[0];
@@ -219,7 +219,7 @@ export class Paint {
         : status === 0 ? "No connection." : "This cannot be painted.");
       return;
     }
-    this.wish = wish;
+    this.request = request;
     const part = await createImageBitmap(body), first = headers.get("x-shown").split(" ")[0];
     this.#base();
     this.canvas.getContext("2d").drawImage(part, Number(headers.get("x-left")), Number(headers.get("x-top")));
@@ -229,8 +229,8 @@ export class Paint {
 
   // In RUN/painted, under the painter's name; the review decides on it.
   #keep() {
-    if (!this.wish) return this.studio.toast("Draw a defect, and wait until it is painted.");
-    this.studio.keep(this.wish);
+    if (!this.request) return this.studio.toast("Draw a defect, and wait until it is painted.");
+    this.studio.keep(this.request);
   }
 
   // Photograph and mask, as two files of this device: ingest and `anomaly-gan paint` read both.

@@ -140,7 +140,7 @@ def with_hard_sound(
     for row in sorted(rows, key=lambda row: -row["score"]):
         if row["image_id"] in images:
             surest.setdefault(row["image_id"], row)
-    names, gray = train.category_names(), train.info.get("mode", "L") == "L"
+    names, gray = train.category_names(), train.gray
     pixels: list[np.ndarray] = []
     added: list[dict[str, Any]] = []
     for image_id, row in list(surest.items())[:most]:

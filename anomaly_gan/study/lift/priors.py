@@ -68,7 +68,7 @@ def _looked(
     from ...engine.loop import make_fabric
 
     settings = one_class(METHOD).configure("quick", None)
-    gray = data.info.get("mode", "L") == "L"
+    gray = data.gray
     detector = build_detector(METHOD, 1 if gray else 3, settings, seed)
     squares = read_square(data, learnt, settings.size, flatten=False)
     train_detector(detector, squares, make_fabric(device), folder / "training", seed)

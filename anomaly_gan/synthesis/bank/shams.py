@@ -34,7 +34,7 @@ def sham_split(train: Dataset, folder: Path, seed: int, number: int) -> Dataset:
     normals = sorted(train.normals(), key=lambda image: image.file_name)
     if not normals:
         raise InputError(str(train.folder), "E7", "no sound photograph to cut shams from", "ingest some")
-    gray, sound = train.info.get("mode", "L") == "L", {image.id for image in normals}
+    gray, sound = train.gray, {image.id for image in normals}
     images = []
     for image in train.images:
         target = folder / "images" / image.file_name

@@ -57,7 +57,7 @@ def write_copies(real: Dataset, times: int, fixed: set[int], seed: int, out: Pat
     """
     from ..methods.geometric import DRAWS, vary
 
-    labelled, gray = real.by_image(), real.info.get("mode", "L") == "L"
+    labelled, gray = real.by_image(), real.gray
     copies, taken = [], {f"real/{image.file_name}".casefold() for image in real.images}
     for image in track([image for image in real.images if image.id in labelled], "export copies"):
         items = [item for item in labelled[image.id] if not item.iscrowd]

@@ -211,7 +211,7 @@ def real_defects(
     """At most ``config.count`` training photographs of the category, each with the crop of its largest instance: one
     of every object before a second of any."""
     number = next(category.id for category in train.categories if category.name == name)
-    gray, rows = train.info.get("mode", "L") == "L", train.showing(number)
+    gray, rows = train.gray, train.showing(number)
     if len(rows) > config.count:
         rng = rng_for(seed, "features", name, REAL)
         seen: Counter[str] = Counter()
@@ -227,7 +227,7 @@ def real_defects(
 
 def normal_crops(train: Dataset, items: Sequence[PoolItem], config: FeatureDriftConfig) -> list[np.ndarray]:
     """The same places as the generated crops, unpainted."""
-    images, gray = {image.file_name: image for image in train.images}, train.info.get("mode", "L") == "L"
+    images, gray = {image.file_name: image for image in train.images}, train.gray
     crops = []
     for item in items:
         largest = max(item.annotations, key=lambda annotation: annotation.area)

@@ -46,7 +46,7 @@ class Defect:
 
     def pixels(self) -> np.ndarray:
         """The whole photograph, (H, W) uint8 where the data set is gray, else (H, W, 3)."""
-        return read_record(self.dataset, self.image, self.dataset.info.get("mode", "L") == "L")
+        return read_record(self.dataset, self.image, self.dataset.gray)
 
     def mask(self) -> np.ndarray:
         """mask_01 (H, W) in the photograph's frame."""
@@ -155,7 +155,7 @@ class RealDefects:
     @cached_property
     def part(self) -> PartModel | None:
         """The part that the sound training photographs show; None where they show a texture."""
-        gray = self.train.info.get("mode", "L") == "L"
+        gray = self.train.gray
         normals = {image.file_name: image for image in self.train.normals() if image.source == "real"}
         if not normals:
             return None

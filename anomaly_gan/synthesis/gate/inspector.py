@@ -31,9 +31,7 @@ class Inspector:
     def __init__(self, config: GateConfig, train: Dataset, folder: Path, device: str = "cpu") -> None:
         self.config, self.names = config, train.category_names()
         self.checker = LabelChecker(folder, device)
-        self.book = CopyBook.build(
-            real_defects(train, train.info.get("mode", "L") == "L"), [category.name for category in train.categories]
-        )
+        self.book = CopyBook.build(real_defects(train, train.gray), [category.name for category in train.categories])
         path = folder / "reference.jsonl"
         try:
             self.real = [json.loads(line) for line in read_product(path).splitlines()]

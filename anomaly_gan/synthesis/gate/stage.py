@@ -169,7 +169,7 @@ class Keeper:
     _generate: Generate | None = None
 
     def __post_init__(self) -> None:
-        self.gray = self.inputs.train.info.get("mode", "L") == "L"
+        self.gray = self.inputs.train.gray
         self.train_files = {image.file_name: image for image in self.inputs.train.images}
         self.train_annotated = self.inputs.train.by_image().keys()
         self.annotations = self.generated.by_image()

@@ -58,7 +58,7 @@ class CategoryViews:
     ) -> None:
         self.train, self.accepted, self.extractors = train, accepted, extractors
         self.config, self.seed = config, seed
-        self.gray = train.info.get("mode", "L") == "L"
+        self.gray = train.gray
         self.ids = {category.name: category.id for category in train.categories}
 
     def figures(self, name: str, watch: TimeBudget | None = None) -> dict[str, Any]:

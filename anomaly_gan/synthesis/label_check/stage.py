@@ -60,7 +60,7 @@ def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]
     if config.threads:
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")
-    gray, seed = train.info.get("mode", "L") == "L", seed_for(context.seed, "certify")
+    gray, seed = train.gray, seed_for(context.seed, "certify")
     shown = real_defects(train, gray)
     objects = {one.image.group_id for one in shown}
     if len(objects) < 2:

@@ -50,7 +50,7 @@ def open_method(inputs: MethodInputs) -> Generate:
     normals = sorted(inputs.train.normals(), key=lambda image: image.file_name)
     by_name = {image.file_name: image for image in inputs.train.images}
     ids = {category.name: category.id for category in inputs.train.categories}
-    gray = inputs.train.info.get("mode", "L") == "L"
+    gray = inputs.train.gray
 
     def pixels_of(image: ImageRecord) -> np.ndarray:
         return read_record(inputs.train, image, gray)

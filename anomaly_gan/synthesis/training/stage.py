@@ -116,8 +116,8 @@ def _train(
 
 def _channels(config: TrainConfig, train: Dataset) -> int:
     """Raises ConfigError where colour photographs are to be painted in gray."""
-    gray = train.info.get("mode", "L") == "L" if config.channels == "auto" else config.channels == 1
-    if gray and train.info.get("mode", "L") != "L":
+    gray = train.gray if config.channels == "auto" else config.channels == 1
+    if gray and not train.gray:
         raise ConfigError("train: channels: the photographs are in colour; 1 channel cannot paint them")
     return 1 if gray else 3
 

@@ -65,7 +65,7 @@ def part_normals(ingest: Dataset, share: float, seed: int) -> Normal:
 
 def read_square(dataset: Dataset, images: Sequence[ImageRecord], size: int, flatten: bool) -> torch.Tensor:
     """uint8 (N, C, size, size) of photographs of a data set, gray or RGB as it says."""
-    gray = dataset.info.get("mode", "L") == "L"
+    gray = dataset.gray
     squares = [to_square(read_record(dataset, image, gray), size, flatten) for image in images]
     return (
         torch.from_numpy(np.stack(squares))
@@ -107,7 +107,7 @@ def learn(
         _clear(folder)
         return load_model(folder, choose_device(device))
     settings = one_class(name).configure(config.preset, config.settings.get(name))
-    gray = ingest.info.get("mode", "L") == "L"
+    gray = ingest.gray
     detector = build_detector(name, 1 if gray else 3, settings, seed)
     learned = read_square(ingest, normal.learn, settings.size, config.flatten)
     precision = precision_of(settings, device, folder / "training", f"one_class {name}")

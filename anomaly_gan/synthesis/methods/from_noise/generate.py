@@ -204,7 +204,7 @@ def _open(inputs: MethodInputs, name: str, paint: Paint, masked: bool) -> Genera
     assert inputs.trained is not None
     names = {category.id: category.name for category in inputs.train.categories}
     model = read_model(inputs.trained, list(names.values()))
-    config, gray = TrainConfig(**model["config"]), inputs.train.info.get("mode", "L") == "L"
+    config, gray = TrainConfig(**model["config"]), inputs.train.gray
     net = build_noise_generator(config, model["channels"], len(names), masked)
     device = load_net(net, inputs.trained, inputs.device)
     source = Source(net, model["channels"], build_framing(config), gray, device)

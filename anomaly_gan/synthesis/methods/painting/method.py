@@ -79,7 +79,7 @@ def _load(inputs: MethodInputs) -> tuple[Brush, int]:
 
 def _untrained(inputs: MethodInputs) -> Generate:
     """Exemplars warped by a brush that has no training: windows as large as a training's would be by default."""
-    config, gray = TrainConfig(), inputs.train.info.get("mode", "L") == "L"
+    config, gray = TrainConfig(), inputs.train.gray
     split = inputs.train if inputs.exemplars is None else inputs.exemplars
     severities, exemplars = exemplar_windows(split, inputs.pool, build_framing(config), inputs.seed, gray)
     channels, names = 1 if gray else 3, [category.name for category in inputs.train.categories]
@@ -90,7 +90,7 @@ def _untrained(inputs: MethodInputs) -> Generate:
 def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
     """Paint with the brush; ``name`` goes into the provenance, not into the chance."""
     names = {category.id: category.name for category in inputs.train.categories}
-    gray, gray_set = channels == 1, inputs.train.info.get("mode", "L") == "L"
+    gray, gray_set = channels == 1, inputs.train.gray
     light = light_beside(inputs.trained) if inputs.trained is not None else LightModel()
     window = inputs.control.severity if can_be_steered(brush) else None
     steered = inputs.control.model_copy(update={"severity": window}).record()
