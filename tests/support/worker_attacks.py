@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -66,6 +67,8 @@ def kill_first_process() -> None:
     pid = first_process()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):  # the pool has noticed already
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # its pipes close before it has ended
 
 
 def interrupted_while_the_first_process_imports() -> None:
@@ -121,8 +124,10 @@ def first_process_killed_under_way() -> None:
 def out_of_memory() -> None:
     """The system kills a worker; or the process that they were forked from, which nobody asked to work."""
     refused([Nap(MARKS, 30), Nap(MARKS, deadly=True)], "ended with code -9")
-    threading.Thread(target=first_process_killed_under_way).start()
+    killer = threading.Thread(target=first_process_killed_under_way)
+    killer.start()
     refused([Nap(MARKS, 30)] * 2, "ended with code 255")
+    killer.join()
 
 
 def the_next_first_process_dies_while_it_imports() -> None:
@@ -133,13 +138,15 @@ def the_next_first_process_dies_while_it_imports() -> None:
         time.sleep(0.2)
         kill_first_process()
 
-    threading.Thread(target=strike).start()
+    striker = threading.Thread(target=strike)
+    striker.start()
     try:
         run_in_processes([Nap(MARKS)], 1)
     except EnvironmentFailure as error:
         assert "no worker process can be started" in str(error), error
     else:
         raise AssertionError("no word of it")
+    striker.join()
 
 
 def killed_while_they_work() -> None:
