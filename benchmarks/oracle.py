@@ -35,7 +35,7 @@ from anomaly_gan.core.files import sha256_bytes, write_json
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.study.statistics import StudyCell, load_cells
-from anomaly_gan.study.statistics.comparisons import by_arm, compare, sentence
+from anomaly_gan.study.statistics.comparisons import by_arm, compare
 from anomaly_gan.study.statistics.resample import draw_cells
 from detection.comparison.cell import Cell, CellJob
 from detection.detectors.config import DetectConfig
@@ -121,12 +121,12 @@ def verdicts(cells: Sequence[StudyCell], draws: int = 1000) -> list[dict[str, An
             {
                 "arm": arm,
                 "against": against,
-                "difference": row["mean"],
-                "low": row["low"],
-                "high": row["high"],
-                "verdict": row["verdict"],
-                "as_expected": row["verdict"] == expected,
-                "sentence": sentence(row),
+                "difference": row.made.interval.mean,
+                "low": row.made.interval.low,
+                "high": row.made.interval.high,
+                "verdict": row.made.verdict,
+                "as_expected": row.made.verdict == expected,
+                "sentence": row.sentence(),
             }
         )
     return rows

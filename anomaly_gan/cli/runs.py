@@ -221,9 +221,9 @@ def _study(
     study, base = read_study(config, settings)
     folder = out or Path("runs") / study.name
     done = run_study(study, base, folder, say, part, tables_only)
-    for line in done.summary["sentences"]:
+    for line in done.sentences:
         typer.echo(line)
-    typer.echo(f"{done.finished} of {done.expected} cells: {', '.join(done.written)} → {folder}")
+    typer.echo(f"{done.cells.finished} of {done.cells.expected} cells: {', '.join(done.written)} → {folder}")
     done.check(folder)
 
 

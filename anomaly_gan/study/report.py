@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -14,6 +13,7 @@ from ..report.pictures import Album, Picture, load_file
 from ..report.stage import open_templates
 from ..report.tables import table
 from .config import MAIN, StudyConfig
+from .outcome import CellCount, Outcome
 from .plan import StudyRun
 from .report_tables import (
     ablation_tables,
@@ -28,8 +28,9 @@ from .report_tables import (
     run_table,
     split_table,
 )
-from .statistics import Ablations
-from .statistics.comparisons import NONE, OURS, base_method, main_comparisons
+from .statistics import GateFigures, StudySummary
+from .statistics.comparisons import NONE, OURS, base_method
+from .statistics.summary import NOTES, DetectorSummary
 from .worst import Worst
 from .worst_sheets import whole
 
@@ -49,13 +50,11 @@ def write_report(
     out: Path,
     study: StudyConfig,
     runs: Sequence[StudyRun],
-    summary: Mapping[str, Any],
+    outcome: Outcome,
     plots: Sequence[str],
-    gate_figures: Sequence[Mapping[str, Any]],
-    splits: Sequence[Mapping[str, Any]],
+    gate_figures: Sequence[tuple[str, GateFigures]],
+    splits: Sequence[Mapping[str, object]],
     worst: Mapping[str, Worst],
-    ablations: Ablations | None,
-    quality: Ablations | None,
 ) -> None:
     """Write the page from the summary, the gates' figures, the splits, and the plots and failure pictures beside it;
     the same of these, the same bytes.
@@ -64,26 +63,25 @@ def write_report(
         out: folder to write.
         study: the study.
         runs: its runs.
-        summary: its summary.
+        outcome: what its cells say.
         plots: names of the plots that were written.
-        gate_figures: rows of ``gates.csv``.
+        gate_figures: what the gates measured, each with its variant.
         splits: rows of ``splits.csv``.
         worst: worst failures by file name.
-        ablations: what the variants of the training do.
-        quality: how good the photographs of every variant are.
     """
+    summary, ablations, quality = outcome.summary, outcome.ablations, outcome.quality
     album = Album(PICTURE_BYTES, QUALITY, WHOLE_BYTES)
     content = {
         "study": study.name,
-        "headline": headline(study, summary),
+        "headline": headline(study, summary, outcome.cells),
         "sentences": others(summary),
-        "notes": summary["notes"] if summary["detectors"] else (),
-        "banners": banners(study, summary),
+        "notes": NOTES if summary.detectors else (),
+        "banners": banners(study, outcome),
         "side_by_side": detector_table(summary),
-        "detectors": [detector(name, part) for name, part in summary["detectors"].items()],
+        "detectors": [detector(name, part) for name, part in summary.detectors.items()],
         "plots": [(TITLES[name], picture) for name in plots if (picture := plot(out / name, album)) is not None],
         "failures": table(
-            ["run", "what", "message"], [[row["run"], row["what"], row["message"]] for row in summary["failures"]]
+            ["run", "what", "message"], [[row["run"], row["what"], row["message"]] for row in outcome.failures]
         ),
         "gates": gate_figure_tables(study, gate_figures),
         "worst": [
@@ -94,67 +92,66 @@ def write_report(
         "ablations": ablations,
         "ablation_tables": ablation_tables(ablations) if ablations else [],
         "splits": split_table(splits),
-        "runs": run_table(runs, summary),
+        "runs": run_table(runs, outcome.cells),
         "settings": settings(study, runs),
         "left_out": album.left_out,
     }
     write_text(out / "report.html", open_templates().get_template("study.html").render(content))
 
 
-def headline(study: StudyConfig, summary: Mapping[str, Any]) -> str:
+def headline(study: StudyConfig, summary: StudySummary, cells: CellCount) -> str:
     """The one sentence on top: the best of our arms against ``none`` with the first detector, which need not be the
     one that flatters most; else how far the study is."""
-    cells = summary["cells"]
     told = _sentences(summary)
-    if not cells["expected"]:
+    if not cells.expected:
         return f"Runs up to the stage {study.until}: no detector was to be trained"
     if not told:
-        return f"{cells['finished']} of {cells['expected']} cells are finished; nothing can be compared yet"
+        return f"{cells.finished} of {cells.expected} cells are finished; nothing can be compared yet"
     return told[0]
 
 
-def others(summary: Mapping[str, Any]) -> list[str]:
+def others(summary: StudySummary) -> list[str]:
     """The sentences of all other comparisons."""
     return _sentences(summary)[1:]
 
 
-def _sentences(summary: Mapping[str, Any]) -> list[str]:
+def _sentences(summary: StudySummary) -> list[str]:
     """Every comparison's, the headline's first, each with its detector where there are several."""
-    rows = {name: main_comparisons(part) for name, part in summary["detectors"].items()}
-    over_none = [row for row in next(filter(None, rows.values()), []) if row["kind"] == NONE]
-    ours = [row for row in over_none if base_method(row["arm"]) in OURS]
-    best = max(ours or over_none, key=lambda row: row["mean"], default=None)
+    rows = {name: part.first for name, part in summary.detectors.items()}
+    over_none = [row for row in next(filter(None, rows.values()), []) if row.kind == NONE]
+    ours = [row for row in over_none if base_method(row.arm) in OURS]
+    best = max(ours or over_none, key=lambda row: row.made.interval.mean, default=None)
     told = [(name, row) for name, of in rows.items() for row in of]
     return [
-        row["sentence"] if len(rows) == 1 else f"{name}: {row['sentence']}"
+        row.sentence() if len(rows) == 1 else f"{name}: {row.sentence()}"
         for name, row in sorted(told, key=lambda item: item[1] is not best)
     ]
 
 
-def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, str]]:
+def banners(study: StudyConfig, outcome: Outcome) -> list[dict[str, str]]:
     """What a reader must know before the figures."""
-    cells, result = summary["cells"], []
-    if cells["finished"] < cells["expected"]:
+    cells, result = outcome.cells, []
+    if cells.finished < cells.expected:
         result.append(
             {
                 "title": "Unfinished study.",
-                "text": f"{cells['finished']} of {cells['expected']} cells are "
+                "text": f"{cells.finished} of {cells.expected} cells are "
                 "there; every figure below is of those. The same command goes on.",
             }
         )
-    if cells["made_under_other_settings"]:
+    if cells.made_under_other_settings:
         result.append(
             {
                 "title": "Left out.",
-                "text": f"{cells['made_under_other_settings']} finished cells were made "
+                "text": f"{cells.made_under_other_settings} finished cells were made "
                 "under other settings than the present ones and are not counted.",
             }
         )
-    if summary["failures"]:
+    if outcome.failures:
         result.append(
             {
                 "title": "Failures.",
-                "text": f"{len(summary['failures'])} stages or cells failed; they are "
+                "text": f"{len(outcome.failures)} stages or cells failed; they are "
                 "listed at the end, and what needs them is missing.",
             }
         )
@@ -172,32 +169,29 @@ def banners(study: StudyConfig, summary: Mapping[str, Any]) -> list[dict[str, st
     return result
 
 
-def detector(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
+def detector(name: str, part: DetectorSummary) -> dict[str, object]:
     """The tables of one detector."""
-    variants = [
-        {"name": variant, "arms": arm_table(of, f"Variant {variant}")} for variant, of in part["variants"].items()
+    size = part.sample_size
+    sections = [
+        ("What leakage is worth", part.leak, leak_tables(part.leak) if part.leak else []),
+        ("Gated against ungated", part.ungated, []),
+        ("Do the gates predict?", part.gates, gate_tables(part.gates) if part.gates else []),
+        ("How much?", part.amount, amount_tables(part.amount) if part.amount else []),
     ]
     return {
         "name": name,
-        "arms": arm_table(part, "All arms, split by objects"),
-        "categories": category_table(part["arms"], part["order"]),
-        "variants": variants,
-        "comparisons": comparison_table(part["comparisons"]),
+        "arms": arm_table(part.main, "All arms, split by objects"),
+        "categories": category_table(part.main.arms),
+        "variants": [
+            {"name": variant, "arms": arm_table(of, f"Variant {variant}")} for variant, of in part.variants.items()
+        ],
+        "comparisons": comparison_table(part.main.comparisons),
         "repeats": [
-            (arm_table(of, f"{variant}, all repeats"), comparison_table(of["comparisons"], "repeat"))
-            for variant, of in part["repeats"].items()
+            (arm_table(of, f"{variant}, all repeats"), comparison_table(of.comparisons, "repeat"))
+            for variant, of in part.repeats.items()
         ],
-        "sections": [
-            (title, part[key]["sentences"], tables(part[key]))
-            for key, title, tables in (
-                ("leak", "What leakage is worth", leak_tables),
-                ("ungated", "Gated against ungated", lambda _: []),
-                ("gates", "Do the gates predict?", gate_tables),
-                ("amount", "How much?", amount_tables),
-            )
-            if part[key]
-        ],
-        "sample_size": part["sample_size"]["sentence"] if part["sample_size"] else None,
+        "sections": [(title, of.sentences, tables) for title, of, tables in sections if of],
+        "sample_size": size.sentence() if size else None,
     }
 
 

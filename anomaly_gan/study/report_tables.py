@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from detection.evaluation.metric_names import TITLES, mean_figure
+from detection.evaluation.statistics import Interval
 
 from ..report.tables import Table, table
 from .config import MAIN, StudyConfig
+from .outcome import CellCount
 from .plan import StudyRun
 from .splits import SPLIT_COLUMNS, told_rows
 from .statistics.ablated import AblatedFigure, Ablations
 from .statistics.ablations import AIMS
-from .statistics.comparisons import NONE
+from .statistics.amount import AmountStudy
+from .statistics.comparisons import NONE, ArmFigures, Comparison, SideBySide
+from .statistics.estimate import Estimate
+from .statistics.gates import GateFigures, GateStudy
+from .statistics.leak import LeakStudy
+from .statistics.summary import StudySummary
 
-GATE_PLACE = ("variant", "arm", "fold", "category")
 METRICS = ("map50", "map", "miou")
 SIDE_BY_SIDE = ("map50", "map50_box", "map", "miou", "image_recall_at_5")
 
 
-def detector_table(summary: Mapping[str, Any]) -> Table:
+def detector_table(summary: StudySummary) -> Table:
     """Table 5's form: every detector with what it learned from, main's arms first; empty where there is but one.
 
     A ``none`` that is main's has no second row."""
     rows = []
-    for name, part in summary["detectors"].items():
-        for variant, of in ((MAIN, part), *part["variants"].items()):
-            lifts, again = lifts_of(of), variant != MAIN and none_of(of) == none_of(part)
+    for name, part in summary.detectors.items():
+        for variant, of in ((MAIN, part.main), *part.variants.items()):
+            lifts, again = of.over_none, variant != MAIN and none_of(of) == none_of(part.main)
             rows += [
                 [
                     name,
                     variant,
                     arm,
-                    of["arms"][arm]["cells"],
-                    *((of["arms"][arm].get(metric) or {}).get("mean") for metric in SIDE_BY_SIDE),
-                    spread(lifts.get(arm), sign=True),
-                    (lifts.get(arm) or {}).get("verdict"),
+                    figures.cells,
+                    *(made.interval.mean if (made := figures.metrics[metric]) else None for metric in SIDE_BY_SIDE),
+                    *difference(lifts.get(arm)),
                 ]
-                for arm in of["order"]
+                for arm, figures in of.arms.items()
                 if arm != NONE or not again
             ]
     return table(
@@ -51,61 +55,60 @@ def detector_table(summary: Mapping[str, Any]) -> Table:
             "AP@0.5 over none",
             "verdict",
         ],
-        rows if len(summary["detectors"]) > 1 else [],
+        rows if len(summary.detectors) > 1 else [],
     )
 
 
-def none_of(part: Mapping[str, Any]) -> Mapping[str, float] | None:
+def none_of(part: SideBySide) -> Mapping[int, float] | None:
     """AP of ``none`` by fold, which tells a variant's own from main's."""
-    return ((part["arms"].get(NONE) or {}).get("map50") or {}).get("per_fold")
+    made = part.arms[NONE].metrics["map50"] if NONE in part.arms else None
+    return made.per_fold if made else None
 
 
-def lifts_of(part: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The comparison with ``none`` of every arm that has one."""
-    return {row["arm"]: row for row in part["comparisons"] if row["kind"] == NONE}
+def difference(row: Comparison | None) -> tuple[str | None, str | None]:
+    """A comparison with its verdict."""
+    return (spread(row.made, sign=True), row.made.verdict) if row else (None, None)
 
 
-def arm_table(part: Mapping[str, Any], title: str) -> Table:
+def arm_table(part: SideBySide, title: str) -> Table:
     """Mean and interval of every figure, the difference to ``none``, and how many cells stand behind it."""
-    lifts = lifts_of(part)
-    rows = []
-    for arm in part["order"]:
-        item, lift = part["arms"][arm], lifts.get(arm)
-        rows.append(
-            [
-                arm,
-                item["cells"],
-                *(spread(item.get(metric)) for metric in METRICS),
-                *([spread(lift, sign=True), lift["verdict"] if lift else None] if lifts else []),
-            ]
-        )
+    lifts = part.over_none
+    rows = [
+        [
+            arm,
+            figures.cells,
+            *(spread(figures.metrics[metric]) for metric in METRICS),
+            *(difference(lifts.get(arm)) if lifts else []),
+        ]
+        for arm, figures in part.arms.items()
+    ]
     more = ["AP@0.5 over none", "verdict"] if lifts else []
     return table(["arm", "cells", *(TITLES[metric] for metric in METRICS), *more], rows, title)
 
 
-def category_table(arms: Mapping[str, Any], order: Sequence[str]) -> Table:
-    names = sorted({name for item in arms.values() for name in item["categories"]})
+def category_table(arms: Mapping[str, ArmFigures]) -> Table:
+    names = sorted({name for item in arms.values() for name in item.categories})
     return table(
         ["arm", *names],
-        [[arm, *(spread(arms[arm]["categories"].get(name)) for name in names)] for arm in order],
+        [[arm, *(spread(item.categories.get(name)) for name in names)] for arm, item in arms.items()],
         "AP@0.5 per category",
     )
 
 
-def comparison_table(rows: Sequence[Mapping[str, Any]], counted: str = "seed") -> Table:
+def comparison_table(rows: Sequence[Comparison], counted: str = "seed") -> Table:
     return table(
         ["arm", "against", "AP@0.5", f"over {counted}s alone", "p", "verdict", "corrected", "pairs", "objects"],
         [
             [
-                row["arm"],
-                row["against"],
-                spread(row, sign=True),
-                spread(row["over_seeds"], sign=True),
-                row["p"],
-                row["verdict"],
-                row["verdict_holm"],
-                row["cells"],
-                row["objects"],
+                row.arm,
+                row.against,
+                spread(row.made, sign=True),
+                spread(row.made.over_seeds, sign=True),
+                row.made.p,
+                row.made.verdict,
+                row.verdict_holm,
+                row.made.pairs,
+                row.objects,
             ]
             for row in rows
         ],
@@ -113,78 +116,85 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], counted: str = "seed") -
     )
 
 
-def gate_figure_tables(study: StudyConfig, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+def gate_figure_tables(study: StudyConfig, figures: Sequence[tuple[str, GateFigures]]) -> list[Table]:
     """What the gates measured: per variant and arm, the mean over categories and folds of every figure."""
     result = []
     for variant in study.variant_names():
-        own = [row for row in rows if row["variant"] == variant]
-        names = list(dict.fromkeys(name for row in own for name in row if name not in GATE_PLACE))
-        arms = sorted({row["arm"] for row in own})
+        own = [item for name, item in figures if name == variant]
+        names = list(dict.fromkeys(name for item in own for name in item.figures))
+        arms = sorted({item.arm for item in own})
         lines = [
-            [arm, *(mean_figure(row.get(name) for row in own if row["arm"] == arm) for name in names)] for arm in arms
+            [arm, *(mean_figure(item.figures.get(name) for item in own if item.arm == arm) for name in names)]
+            for arm in arms
         ]
         if lines:
             result.append(table(["arm", *names], lines, variant))
     return result
 
 
-def leak_tables(part: Mapping[str, Any]) -> list[Table]:
+def leak_tables(part: LeakStudy) -> list[Table]:
     return [
         table(
             ["arm", "by objects", "by photographs", "leakage is worth"],
             [
-                [arm, spread(row["by_objects"]), spread(row["by_images"]), spread(row["gap"], sign=True)]
-                for arm, row in part["arms"].items()
+                [arm, spread(row.ap50.by_objects), spread(row.ap50.by_images), spread(row.ap50.gap, sign=True)]
+                for arm, row in part.arms.items()
             ],
             "AP@0.5 under both splits",
         )
     ]
 
 
-def gate_tables(part: Mapping[str, Any]) -> list[Table]:
+def gate_tables(part: GateStudy) -> list[Table]:
     return [
         table(
             ["gate", "between", "rank correlation with the lift", "predicts", "points", "remark"],
             [
                 [
-                    row["gate"],
-                    row["level"],
-                    spread({**row, "mean": row["rho"]}, sign=True),
-                    row["predicts"],
-                    row["points"],
-                    row.get("reason"),
+                    row.gate,
+                    row.level,
+                    spread(row.of.interval, sign=True),
+                    row.of.predicts,
+                    row.of.points,
+                    row.of.reason,
                 ]
-                for row in part["rows"]
+                for row in part.rows
             ],
             "Every gate",
         )
     ]
 
 
-def amount_tables(part: Mapping[str, Any]) -> list[Table]:
-    shown = {
-        "amounts": ("real times", "real_times", "synthetic per real", "per_real", "Amounts (Table 6)"),
-        "objects": ("real objects per category", "objects", "real times", "real_times", "Real objects (Fig. 11)"),
+def amount_tables(part: AmountStudy) -> list[Table]:
+    """Table 6 and Fig. 11, as far as the study has them."""
+    shown = (
+        (part.amounts, "real_times", "per_real", "Amounts (Table 6)"),
+        (part.objects, "objects", "real_times", "Real objects (Fig. 11)"),
+    )
+    heads = {
+        "real_times": "real times",
+        "per_real": "synthetic per real",
+        "objects": "real objects per category",
     }
     return [
         table(
-            ["variant", "arm", head, second, "AP@0.5", "over none", "verdict"],
+            ["variant", "arm", heads[key], heads[other], "AP@0.5", "over none", "verdict"],
             [
                 [
-                    row["variant"],
-                    row["arm"],
-                    row[key],
-                    row[other],
-                    spread(row["map50"]),
-                    spread(row["lift"], sign=True),
-                    (row["lift"] or {}).get("verdict"),
+                    row.variant,
+                    row.arm,
+                    getattr(row.amount, key),
+                    getattr(row.amount, other),
+                    spread(row.map50),
+                    spread(row.lift, sign=True),
+                    row.lift.verdict if row.lift else None,
                 ]
-                for row in part[name]
+                for row in rows
             ],
             title,
         )
-        for name, (head, key, second, other, title) in shown.items()
-        if part[name]
+        for rows, key, other, title in shown
+        if rows
     ]
 
 
@@ -201,7 +211,7 @@ def ablation_tables(part: Ablations) -> list[Table]:
                 row.trainings,
                 row.verdict,
                 row.verdict_holm,
-                *(spread(row.figures[aim.name].level.to_json()) if aim.name in row.figures else None for aim in aims),
+                *(spread(row.figures[aim.name].level) if aim.name in row.figures else None for aim in aims),
             ]
             for row in variants
         ]
@@ -223,30 +233,31 @@ def ablation_tables(part: Ablations) -> list[Table]:
 
 def ablation_change(figure: AblatedFigure | None) -> str | None:
     change = figure.change if figure else None
-    return f"{spread(change.interval.to_json(), sign=True)}, {change.verdict}" if change else None
+    return f"{spread(change.interval, sign=True)}, {change.verdict}" if change else None
 
 
-def spread(value: Mapping[str, Any] | None, sign: bool = False) -> str | None:
+def spread(of: Estimate | Interval | None, sign: bool = False) -> str | None:
     """``0.412 [0.380, 0.444]``, or the mean alone where there is no interval."""
-    if value is None or value.get("mean") is None:
+    if of is None:
         return None
+    interval = of.interval if isinstance(of, Estimate) else of
     form = "+.3f" if sign else ".3f"
-    if value.get("low") is None or value.get("high") is None:
-        return f"{value['mean']:{form}}"
-    return f"{value['mean']:{form}} [{value['low']:{form}}, {value['high']:{form}}]"
+    if interval.low is None or interval.high is None:
+        return f"{interval.mean:{form}}"
+    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def split_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def split_table(rows: Sequence[Mapping[str, object]]) -> Table:
     return table(
         [name.replace("_", " ") for name in SPLIT_COLUMNS],
         [[row[name] for name in SPLIT_COLUMNS] for row in told_rows(rows)],
     )
 
 
-def run_table(runs: Sequence[StudyRun], summary: Mapping[str, Any]) -> Table:
+def run_table(runs: Sequence[StudyRun], cells: CellCount) -> Table:
     """How many cells of each run are there."""
     missing: dict[str, int] = {}
-    for name in summary["cells"]["missing"]:
+    for name in cells.missing:
         run = name.rpartition("/")[0]
         missing[run] = missing.get(run, 0) + 1
     rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..core.dataset import load_dataset
 from ..ingestion.splits import counts
@@ -42,10 +41,10 @@ def split_rows(runs: Sequence[StudyRun]) -> list[dict[str, object]]:
     return rows
 
 
-def told_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def told_rows(rows: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """Those a reader needs: of ``main``, and of a variant what differs from ``main`` on the same fold."""
 
-    def figures(row: Mapping[str, Any]) -> tuple[int, ...]:
+    def figures(row: Mapping[str, object]) -> tuple[object, ...]:
         return tuple(row[name] for name in SIDES)
 
     main = {(row["fold"], row["category"]): figures(row) for row in rows if row["variant"] == MAIN}

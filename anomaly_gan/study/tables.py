@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from detection.comparison.cell import cell_key, held_out_hash
 from detection.comparison.result import Cell, CellResult
@@ -17,10 +16,11 @@ from ..core.files import write_json
 from ..core.stage import read_manifest
 from ..core.tables import write_csv
 from ..core.versions import mixture
+from ..pipeline.config import RunConfig
 from . import failures
 from .ablations import ablation_summary
 from .config import MAIN, StudyConfig
-from .outcome import Outcome
+from .outcome import CellCount, Outcome
 from .plan import StudyRun
 from .quality import quality_summary
 from .splits import SPLIT_COLUMNS, split_rows
@@ -30,6 +30,7 @@ from .statistics import (
     GATE_COLUMNS,
     GateFigures,
     StudyCell,
+    StudySummary,
     ablation_rows,
     comparison_rows,
     gate_rows,
@@ -124,28 +125,31 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     from .report import write_report
 
     found = [find_cells(run) for run in runs]
-    rows = failures.collect(out, runs)
     main = [result for item in found if item.run.variant == MAIN for result in item.results]
     write_table(out / "table.csv", main)
     _write_csv(out / "variants.csv", ("variant", *COLUMNS), _variant_rows(study, found))
     _write_csv(out / "categories.csv", CATEGORY_COLUMNS, _category_rows(study, found))
-    summary = _statistics(study, found) | {"study": study.name, "failures": rows, "cells": count(found)}
-    ablations = ablation_summary(study, runs, {item.run.name: item.results for item in found})
-    quality = quality_summary(study, runs)
-    summary |= {name: part.to_json() for name, part in (("ablations", ablations), ("quality", quality)) if part}
-    write_json(out / "summary.json", summary)
-    _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(summary))
+    outcome = Outcome(
+        study.name,
+        _statistics(study, found),
+        count(found),
+        failures.collect(out, runs),
+        mixture({"versions": result.versions} for item in found for result in item.folders.values()),
+        ablation_summary(study, runs, {item.run.name: item.results for item in found}),
+        quality_summary(study, runs),
+    )
+    write_json(out / "summary.json", outcome.to_json())
+    _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(outcome.summary))
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
-    figures = figure_rows(study, runs)
-    measured = figure_rows(study, runs, "quality")
+    figures, measured = figures_of(study, runs), figures_of(study, runs, "quality")
     splits = split_rows(runs)
     for name, heads, lines in (
         ("splits.csv", SPLIT_COLUMNS, splits),
-        ("gates.csv", GATE_COLUMNS, gate_rows(summary)),
-        ("gate_figures.csv", columns_of(figures), figures),
-        ("ablations.csv", ABLATION_COLUMNS, ablation_rows(ablations)),
-        ("quality.csv", ABLATION_COLUMNS, ablation_rows(quality)),
-        ("quality_figures.csv", columns_of(measured), measured),
+        ("gates.csv", GATE_COLUMNS, gate_rows(outcome.summary)),
+        ("gate_figures.csv", *_figure_rows(figures)),
+        ("ablations.csv", ABLATION_COLUMNS, ablation_rows(outcome.ablations)),
+        ("quality.csv", ABLATION_COLUMNS, ablation_rows(outcome.quality)),
+        ("quality_figures.csv", *_figure_rows(measured)),
     ):
         if lines:
             _write_csv(out / name, heads, lines)
@@ -153,18 +157,12 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
         else:
             (out / name).unlink(missing_ok=True)
     # a plot of an earlier state of the study must not outlive what it showed
-    plots = write_plots(out, summary, ablations, quality)
+    plots = write_plots(out, outcome.summary, outcome.ablations, outcome.quality)
     for name in set(PLOTS) - set(plots):
         (out / name).unlink(missing_ok=True)
     worst = write_failures(out, found)
-    write_report(out, study, runs, summary, plots, figures, splits, worst, ablations, quality)
-    return Outcome(
-        summary["cells"]["finished"],
-        summary["cells"]["expected"],
-        rows,
-        [*written, *plots, *worst, "report.html"],
-        summary,
-    )
+    write_report(out, study, runs, outcome, plots, figures, splits, worst)
+    return replace(outcome, written=[*written, *plots, *worst, "report.html"])
 
 
 def write_failures(out: Path, found: Sequence[Found]) -> dict[str, Worst]:
@@ -178,7 +176,7 @@ def write_failures(out: Path, found: Sequence[Found]) -> dict[str, Worst]:
     return write_worst(out, worst)
 
 
-def count(found: Sequence[Found]) -> dict[str, Any]:
+def count(found: Sequence[Found]) -> CellCount:
     """How much of the study is there, in all and by variant."""
     finished, missing = sum(len(item.results) for item in found), sum(len(item.missing) for item in found)
     variants: dict[str, dict[str, int]] = {}
@@ -186,76 +184,69 @@ def count(found: Sequence[Found]) -> dict[str, Any]:
         part = variants.setdefault(item.run.variant, {"finished": 0, "expected": 0})
         part["finished"] += len(item.results)
         part["expected"] += len(item.results) + len(item.missing)
-    return {
-        "finished": finished,
-        "expected": finished + missing,
-        "variants": variants,
-        "missing": [f"{item.run.name}/{name}" for item in found for name in item.missing],
-        "made_under_other_settings": sum(item.stale for item in found),
-    }
+    names = [f"{item.run.name}/{name}" for item in found for name in item.missing]
+    return CellCount(finished, finished + missing, variants, names, sum(item.stale for item in found))
 
 
-def _statistics(study: StudyConfig, found: Sequence[Found]) -> dict[str, Any]:
+def _statistics(study: StudyConfig, found: Sequence[Found]) -> StudySummary:
     cells: dict[str, list[StudyCell]] = {name: [] for name in study.variant_names()}
     gates: dict[str, list[GateFigures]] = {name: [] for name in study.variant_names()}
-    configs: dict[str, dict[str, Any]] = {}
+    configs: dict[str, RunConfig] = {}
     for item in found:
         run = item.run
         cells[run.variant] += study_cells(run.folder, item.folders, run.config.compare.split_test)
         gates[run.variant] += load_gates(run.folder, run.fold)
-        configs.setdefault(run.variant, run.config.model_dump(mode="json"))
-    summary = summarise_study(cells, gates_by_variant=gates, configs=configs)
-    if mixed := mixture({"versions": result.versions} for item in found for result in item.folders.values()):
-        summary["sentences"].append(mixed)
-    return summary
+        configs.setdefault(run.variant, run.config)
+    return summarise_study(cells, gates_by_variant=gates, configs=configs)
 
 
-def figure_rows(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate") -> list[dict[str, Any]]:
-    """What the gates (or another stage of their kind) measured, a row per variant, fold, arm and category: how good
-    the photographs are, with or without a detector."""
-    rows: list[dict[str, Any]] = [
-        {"variant": run.variant, "arm": item.arm, "fold": item.fold, "category": item.category, **item.figures}
-        for run in runs
-        for item in load_gates(run.folder, run.fold, stage)
-    ]
+def figures_of(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate") -> list[tuple[str, GateFigures]]:
+    """What the gates (or another stage of their kind) measured, each with its variant: how good the photographs are,
+    with or without a detector."""
+    found = [(run.variant, item) for run in runs for item in load_gates(run.folder, run.fold, stage)]
     order = study.variant_names()
-    return sorted(rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["fold"], row["category"]))
+    return sorted(found, key=lambda row: (order.index(row[0]), row[1].arm, row[1].fold, row[1].category))
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for row in rows for name in row))
-
-
-def _variant_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
-    rows = [
-        {"variant": item.run.variant, **{name: result.column(name) for name in COLUMNS}}
-        for item in found
-        for result in item.results
+def _figure_rows(figures: Sequence[tuple[str, GateFigures]]) -> tuple[tuple[str, ...], list[dict[str, object]]]:
+    """Columns and rows of a CSV file: one per variant, arm, fold and category."""
+    rows: list[dict[str, object]] = [
+        {"variant": variant, "arm": of.arm, "fold": of.fold, "category": of.category, **of.figures}
+        for variant, of in figures
     ]
-    return _sorted(study, rows)
+    return tuple(dict.fromkeys(name for row in rows for name in row)), rows
 
 
-def _category_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, Any]]:
-    rows = [
+def _variant_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, object]]:
+    return [
+        {"variant": variant, **{name: result.column(name) for name in COLUMNS}}
+        for variant, result in _results(study, found)
+    ]
+
+
+def _category_rows(study: StudyConfig, found: Sequence[Found]) -> list[dict[str, object]]:
+    return [
         {
-            "variant": item.run.variant,
+            "variant": variant,
             **{name: result.column(name) for name in ("arm", "detector", "seed", "fold")},
             "category": name,
             **{key: getattr(figures, key) for key in ("ap50", "ap", "iou")},
         }
-        for item in found
-        for result in item.results
+        for variant, result in _results(study, found)
         for name, figures in sorted(result.figures.categories.items())
     ]
-    return _sorted(study, rows)
 
 
-def _sorted(study: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _results(study: StudyConfig, found: Sequence[Found]) -> list[tuple[str, CellResult]]:
+    """Every finished cell with its variant, in the order of the tables."""
     order = study.variant_names()
-    return sorted(
-        rows, key=lambda row: (order.index(row["variant"]), row["arm"], row["detector"], row["seed"], row["fold"])
-    )
+
+    def place(row: tuple[str, CellResult]) -> tuple[object, ...]:
+        cell = row[1].cell
+        return order.index(row[0]), cell.arm, cell.detector, cell.seed, cell.fold
+
+    return sorted(((item.run.variant, result) for item in found for result in item.results), key=place)
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     write_csv(path, columns, ([row.get(name) for name in columns] for row in rows))

@@ -133,7 +133,8 @@ def test_the_table_of_a_study_by_hand(finished):
     assert rows["no_ema", "kid"]["verdict"] == rows["r1", "label_check"]["verdict"] == "no difference shown"
     assert float(rows["main", "diversity"]["mean"]) == pytest.approx(1.1) and rows["main", "kid"]["verdict"] == ""
     assert float(rows["main", "at_once"]["mean"]) == pytest.approx(0.8)
-    words = outcome.summary["ablations"]["sentences"]
+    assert outcome.ablations is not None
+    words = outcome.ablations.sentences
     assert words[0].startswith("r1 (r1: 1.0): better than main: defect KID") and "6 pairs of trainings" in words[0]
     assert words[1].startswith("no_ema (ema: 0): worse than main")
     page = (out / "report.html").read_text()

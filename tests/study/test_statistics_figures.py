@@ -10,11 +10,14 @@ from plain_ap import weighted_ap50
 from scipy import stats
 from simulated_study import CATEGORIES, cell_of, simulated_study
 
+from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.study.statistics import (
     COMPARISON_COLUMNS,
     GateFigures,
     StudyCell,
+    StudySummary,
     comparison_rows,
     gate_rows,
     load_gates,
@@ -25,7 +28,15 @@ from anomaly_gan.study.statistics.ablations import gate_aims
 from anomaly_gan.study.statistics.amount import Amount, amount_of
 from anomaly_gan.study.statistics.comparisons import best_rival, by_arm, compare
 from anomaly_gan.study.statistics.estimate import Term, estimate, seeds_interval
-from anomaly_gan.study.statistics.gates import Point, correlation, gate_figures, rank_correlation
+from anomaly_gan.study.statistics.gates import (
+    Correlation,
+    GateRow,
+    GateStudy,
+    Point,
+    correlation,
+    gate_figures,
+    rank_correlation,
+)
 from anomaly_gan.study.statistics.resample import draw_cells, drawn_counts
 from anomaly_gan.study.statistics.verdicts import holm, objects_needed, p_value
 from detection.evaluation.statistics import Matches, resampled_ap50
@@ -135,16 +146,16 @@ def test_only_pairs_are_compared_and_the_rest_is_counted() -> None:
     ]
     row = compare(by_arm(draw_cells(cells, 50, 0)), "hybrid", "none", "none", 0)
     assert row is not None
-    assert row["mean"] == pytest.approx(0.25) and row["cells"] == 2 and row["folds"] == 1
-    assert row["unpaired"] == 2 and row["objects"] == 10
-    text = summarise_study({"main": cells}, draws=50)["sentences"][0]
+    assert row.made.interval.mean == pytest.approx(0.25) and row.made.pairs == 2 and list(row.made.per_fold) == [0]
+    assert row.unpaired == 2 and row.objects == 10
+    text = summarise_study({"main": cells}, draws=50).sentences[0]
     assert "2 pairs of trainings" in text and "2 trainings without a partner left out" in text
 
 
 def test_arms_without_a_common_cell_are_not_compared() -> None:
     summary = summarise_study({"main": [at("none", 0, 0, 0.5), at("hybrid", 1, 0, 0.7)]}, draws=20)
-    assert summary["detectors"]["mask_rcnn"]["comparisons"] == []
-    json.dumps(summary, allow_nan=False)
+    assert summary.detectors["mask_rcnn"].main.comparisons == []
+    json.dumps(summary.to_json(), allow_nan=False)
 
 
 def test_the_best_rival_is_chosen_where_all_took_part() -> None:
@@ -171,10 +182,10 @@ def test_a_category_without_a_test_defect_is_left_out_of_its_fold() -> None:
         for arm in ("none", "hybrid")
         for fold, names in enumerate([CATEGORIES, CATEGORIES[:1]])
     ]
-    part = summarise_study({"main": cells}, draws=30)["detectors"]["mask_rcnn"]
-    assert part["arms"]["none"]["categories"]["crack"]["folds"] == 1
-    assert part["arms"]["none"]["categories"]["blowhole"]["folds"] == 2
-    assert part["comparisons"][0]["verdict"] == "no difference shown"
+    part = summarise_study({"main": cells}, draws=30).detectors["mask_rcnn"].main
+    folds = {name: list(made.per_fold) for name, made in part.arms["none"].categories.items() if made}
+    assert folds == {"blowhole": [0, 1], "crack": [0]}
+    assert part.comparisons[0].made.verdict == "no difference shown"
 
 
 def test_cells_of_one_fold_must_have_been_judged_on_the_same_objects() -> None:
@@ -201,18 +212,20 @@ def test_leakage_is_told_apart_from_lift() -> None:
         StudyCell(c.arm, c.detector, c.fold, c.seed, c.figures, tuple(f"i{o}" for o in c.objects), c.matches)
         for c in leak
     ]
-    part = summarise_study({"main": main, "leak": leak}, draws=200)["detectors"]["mask_rcnn"]["leak"]
-    assert part["arms"]["none"]["gap"]["mean"] == pytest.approx(0.2)
-    lift = part["arms"]["hybrid"]["lift"]
-    assert lift["gap"]["mean"] == pytest.approx(0.3) and lift["share_leaked"] == pytest.approx(0.75)
-    assert "75% of the lift of the image split is leakage" in lift["sentence"]
+    part = summarise_study({"main": main, "leak": leak}, draws=200).detectors["mask_rcnn"].leak
+    assert part is not None and part.arms["none"].ap50.gap.mean == pytest.approx(0.2)
+    arm = part.arms["hybrid"]
+    assert arm.lift is not None and arm.lift.gap.mean == pytest.approx(0.3)
+    assert arm.share_leaked == pytest.approx(0.75)
+    assert "75% of the lift of the image split is leakage" in part.sentences[-1]
 
 
 def test_gated_is_paired_with_ungated() -> None:
     main = [at("hybrid", fold, 0, 0.8) for fold in range(3)]
     free = [at("hybrid", fold, 0, 0.5) for fold in range(3)]
-    part = summarise_study({"main": main, "ungated": free}, draws=200)["detectors"]["mask_rcnn"]["ungated"]
-    assert part["arms"]["hybrid"]["mean"] == pytest.approx(0.3) and part["arms"]["hybrid"]["verdict"] == "better"
+    part = summarise_study({"main": main, "ungated": free}, draws=200).detectors["mask_rcnn"].ungated
+    assert part is not None and part.arms["hybrid"].interval.mean == pytest.approx(0.3)
+    assert part.arms["hybrid"].verdict == "better"
 
 
 def test_rank_correlation_is_that_of_scipy() -> None:
@@ -300,19 +313,24 @@ def test_gate_figures_are_numbers_relative_to_real_ones(tmp_path: Path) -> None:
         load_gates(tmp_path, 2)
 
 
-def test_amounts_come_from_the_configuration_or_the_name() -> None:
-    config = {
-        "export": {"real_times": 4, "per_real": 2.0},
-        "data": {"objects": 3},
-        "compare": {"detect": {"real_share": 0.5}},
-    }
-    assert amount_of("anything", config) == Amount(4.0, 2.0, 3, 0.5)
-    assert amount_of("real2x_synth8_free", None) == Amount(2.0, 8.0, None, None)
-    assert amount_of("objects8", {}) == Amount(1.0, None, 8, None)
+def configured(objects: int | None = None, real_share: float | None = None, **export: float) -> RunConfig:
+    content = {"data": {"root": "x", "objects": objects}, "compare": {"detect": {"real_share": real_share}}}
+    return build(RunConfig, {**content, "export": export}, "test")
+
+
+def test_amounts_come_from_the_configuration() -> None:
+    assert amount_of(configured(3, 0.5, real_times=4, per_real=2)) == Amount(4.0, 2.0, 3, 0.5)
+    assert amount_of(None) == Amount(1.0, None, None, None)
 
 
 @pytest.fixture(scope="module")
-def summary() -> dict:
+def summary() -> StudySummary:
+    configs = {
+        "main": configured(),
+        "real2x_synth0": configured(real_times=2, per_real=0),
+        "real2x_synth4": configured(real_times=2, per_real=4),
+        "objects2": configured(2),
+    }
     cells = {"main": simulated_study(SKILLS, 0, folds=2, objects=8)}
     for name, study in (("leak", 1), ("ungated", 0), ("real2x_synth0", 0), ("real2x_synth4", 0), ("objects2", 0)):
         cells[name] = simulated_study(SKILLS, study, folds=2, seeds=(0, 1), objects=8)
@@ -323,25 +341,25 @@ def summary() -> dict:
         for fold in (0, 1)
         for name in CATEGORIES
     ]
-    return summarise_study(cells, gates_by_variant={"main": gates}, draws=60)
+    return summarise_study(cells, gates_by_variant={"main": gates}, configs=configs, draws=60)
 
 
-def test_a_summary_is_json_and_does_not_depend_on_the_order(summary: dict) -> None:
-    json.dumps(summary, allow_nan=False)
+def test_a_summary_is_json_and_does_not_depend_on_the_order(summary: StudySummary) -> None:
+    json.dumps(summary.to_json(), allow_nan=False)
     cells = simulated_study(SKILLS, 0, folds=2, objects=8)
     assert summarise_study({"main": cells[::-1]}, draws=60) == summarise_study({"main": cells}, draws=60)
     assert summarise_study({"main": cells}, draws=60, seed=1) != summarise_study({"main": cells}, draws=60)
     with pytest.raises(ValueError, match="at least 2"):
         summarise_study({"main": cells}, draws=1)
-    assert summarise_study({"main": []})["sentences"] == []
+    assert summarise_study({"main": []}).sentences == []
 
 
-def test_rows_have_the_columns_and_every_category(summary: dict) -> None:
+def test_rows_have_the_columns_and_every_category(summary: StudySummary) -> None:
     rows = comparison_rows(summary)
     assert all(tuple(row) == COMPARISON_COLUMNS for row in rows)
     whole = [row for row in rows if row["category"] is None]
     of_one = [("copy_paste", "none"), ("anomaly_gan", "none"), ("anomaly_gan", "best_other")]
-    variants = ["main", *summary["detectors"]["mask_rcnn"]["variants"]]
+    variants = ["main", *summary.detectors["mask_rcnn"].variants]
     assert len(variants) == 6, "each variant's arms are compared with its own none"
     assert [(row["variant"], row["arm"], row["kind"]) for row in whole] == [
         (name, *row) for name in variants for row in of_one
@@ -350,16 +368,17 @@ def test_rows_have_the_columns_and_every_category(summary: dict) -> None:
     assert {row["gate"] for row in gate_rows(summary)} == {"seam"}
 
 
-def test_amount_rows_are_lifts_over_none_and_over_as_much_real_alone(summary: dict) -> None:
-    amount = summary["detectors"]["mask_rcnn"]["amount"]
-    rows = {(row["variant"], row["arm"]): row for row in amount["amounts"]}
+def test_amount_rows_are_lifts_over_none_and_over_as_much_real_alone(summary: StudySummary) -> None:
+    amount = summary.detectors["mask_rcnn"].amount
+    assert amount is not None
+    rows = {(row.variant, row.arm): row for row in amount.amounts}
     assert [key for key in rows if key[1] == "none"] == [("main", "none")]  # an export's copies do not reach it
     row = rows["real2x_synth4", "copy_paste"]
-    assert (row["real_times"], row["per_real"], row["against"]) == (2, 4, "none of real2x_synth4")
-    assert row["real_alone"] == "copy_paste of real2x_synth0"
-    assert row["over_real_alone"]["mean"] == pytest.approx(0)  # simulated alike
-    assert rows["real2x_synth0", "copy_paste"]["over_real_alone"] is None
-    assert [row["objects"] for row in amount["objects"]] == [2, 2, 2, None, None, None]
+    assert (row.amount, row.against) == (Amount(2, 4, None, None), "none of real2x_synth4")
+    assert row.real_alone == "copy_paste of real2x_synth0"
+    assert row.over_real_alone is not None and row.over_real_alone.interval.mean == pytest.approx(0)  # simulated alike
+    assert rows["real2x_synth0", "copy_paste"].over_real_alone is None
+    assert [row.amount.objects for row in amount.objects] == [2, 2, 2, None, None, None]
 
 
 def test_as_much_real_alone_is_found_whatever_the_share_of_a_batch() -> None:
@@ -370,21 +389,23 @@ def test_as_much_real_alone_is_found_whatever_the_share_of_a_batch() -> None:
         "real2x_synth4_free": [at("hybrid", 0, 0, 0.7)],
     }
     configs = {
-        name: {"compare": {"detect": {"real_share": share}}}
-        for name, share in (("main", 0.5), ("real2x_synth0", 0.5), ("real2x_synth4_free", 0.9))
+        "main": configured(real_share=0.5),
+        "real2x_synth0": configured(real_share=0.5, real_times=2, per_real=0),
+        "real2x_synth4_free": configured(real_share=0.9, real_times=2, per_real=4),
     }
-    amount = summarise_study(cells, configs=configs, draws=20)["detectors"]["mask_rcnn"]["amount"]
-    row = next(row for row in amount["amounts"] if row["arm"] == "hybrid")
-    assert row["real_alone"] == "geometric of real2x_synth0" and row["against"] == "none of main"
-    assert row["over_real_alone"]["mean"] == pytest.approx(0.2) and row["lift"]["mean"] == pytest.approx(0.3)
+    amount = summarise_study(cells, configs=configs, draws=20).detectors["mask_rcnn"].amount
+    assert amount is not None
+    row = next(row for row in amount.amounts if row.arm == "hybrid")
+    assert row.real_alone == "geometric of real2x_synth0" and row.against == "none of main"
+    assert row.over_real_alone is not None and row.over_real_alone.interval.mean == pytest.approx(0.2)
+    assert row.lift is not None and row.lift.interval.mean == pytest.approx(0.3)
 
 
-def test_pictures_are_drawn_and_the_same_again(summary: dict, tmp_path: Path) -> None:
+def test_pictures_are_drawn_and_the_same_again(summary: StudySummary, tmp_path: Path) -> None:
     assert write_plots(tmp_path, summary) == ["lift.png", "leak.png", "amount.png"]
     once = (tmp_path / "lift.png").read_bytes()
-    part = summary["detectors"]["mask_rcnn"]
-    rows = [{"gate": "seam", "level": "arms", "rho": 0.5, "low": 0.1, "high": 0.8, "predicts": True}]
-    less = part | {"leak": None, "amount": None, "gates": {"rows": rows}}
-    assert write_plots(tmp_path, {"detectors": {"mask_rcnn": less}}) == ["lift.png", "gates.png"]
+    gates = GateStudy([GateRow("seam", "arms", Correlation(20, 5, 4, 0.5, 0.1, 0.8, True))], [])
+    less = replace(summary.detectors["mask_rcnn"], leak=None, amount=None, gates=gates)
+    assert write_plots(tmp_path, replace(summary, detectors={"mask_rcnn": less})) == ["lift.png", "gates.png"]
     assert (tmp_path / "lift.png").read_bytes() == once
-    assert write_plots(tmp_path, {"detectors": {}}) == []
+    assert write_plots(tmp_path, replace(summary, detectors={})) == []

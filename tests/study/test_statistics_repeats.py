@@ -13,6 +13,7 @@ from anomaly_gan.study.statistics import StudyCell, comparison_rows, summarise_s
 from anomaly_gan.study.statistics.comparisons import by_arm, compare
 from anomaly_gan.study.statistics.repeats import over_repeats
 from anomaly_gan.study.statistics.resample import draw_cells
+from anomaly_gan.study.statistics.summary import goal
 
 STUDIES, REPEATS, SEEDS = 30, 4, 2
 DRAW_SPREAD = 1.0
@@ -74,18 +75,17 @@ def test_intervals_over_repeats_know_of_the_draw_and_those_over_seeds_do_not():
             compare(by_arm(cells), "anomaly_gan", "none", "none", seed=0)
             for cells in (sample["main"], over_repeats(sample)["main"])
         ]
-        one += rows[0]["verdict"] != "no difference shown"
-        several += rows[1]["verdict"] != "no difference shown"
+        one += rows[0].made.verdict != "no difference shown"
+        several += rows[1].made.verdict != "no difference shown"
     assert several <= 0.1 * STUDIES < 0.2 * STUDIES <= one
 
 
 def test_a_better_arm_is_called_better_over_repeats_in_summary_and_csv():
     summary = summarise_study(repeated(1, {"none": 0.0, "copy_paste": 0.0, "anomaly_gan": 3.0}, 0.2), seed=0)
-    part = summary["detectors"]["mask_rcnn"]
-    row = next(
-        row for row in part["repeats"]["main"]["comparisons"] if row["kind"] == "none" and row["arm"] == "anomaly_gan"
-    )
-    assert row["verdict"] == "better" and row["cells"] == REPEATS
-    assert f"{REPEATS} repeats (each the mean over its seeds)" in summary["sentences"][1]
-    assert summary["sentences"][1] == row["sentence"] and part["goal"]["reached"]
+    part = summary.detectors["mask_rcnn"]
+    row = part.repeats["main"].over_none["anomaly_gan"]
+    assert row.made.verdict == "better" and row.made.pairs == REPEATS
+    assert f"{REPEATS} repeats (each the mean over its seeds)" in summary.sentences[1] == row.sentence()
+    reached = goal(part.first)
+    assert reached is not None and reached.reached
     assert {"main", "main.r1", "main, all repeats"} <= {item["variant"] for item in comparison_rows(summary)}

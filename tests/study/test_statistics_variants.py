@@ -8,9 +8,11 @@ import pytest
 from simulated_study import simulated_study
 
 from anomaly_gan.core.config import build
+from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.study.config import StudyConfig
+from anomaly_gan.study.outcome import CellCount
 from anomaly_gan.study.report import headline, others
-from anomaly_gan.study.report_tables import detector_table
+from anomaly_gan.study.report_tables import detector_table, none_of
 from anomaly_gan.study.statistics import StudyCell, comparison_rows, summarise_study
 
 MAIN = {"none": 0.0, "anomaly_gan": 3.0}
@@ -27,28 +29,26 @@ def against_none(cells: dict[str, list[StudyCell]], configs=None, variant: str =
 
 def test_a_variant_without_none_is_set_against_that_of_main():
     cells = study({"anomaly_gan": 3.0})
-    part = summarise_study(cells, draws=60)["detectors"]["mask_rcnn"]
-    lift = {
-        name: next(row for row in of["comparisons"] if row["kind"] == "none")
-        for name, of in (("main", part), ("generated", part["variants"]["generated"]))
-    }
-    assert lift["generated"]["mean"] == lift["main"]["mean"] > 0 and lift["generated"]["verdict"] == "better"
+    part = summarise_study(cells, draws=60).detectors["mask_rcnn"]
+    main, generated = (of.over_none["anomaly_gan"].made for of in (part.main, part.variants["generated"]))
+    assert generated.interval.mean == main.interval.mean > 0 and generated.verdict == "better"
     assert against_none(cells) == ["anomaly_gan"]
 
 
 @pytest.mark.parametrize("variant", [{"none": -2.0, "anomaly_gan": 3.0}, {"anomaly_gan": 3.0}])
 def test_its_own_none_comes_first(variant):
-    part = summarise_study(study(variant), draws=60)["detectors"]["mask_rcnn"]["variants"]["generated"]
-    main = summarise_study(study(variant), draws=60)["detectors"]["mask_rcnn"]
-    same = part["arms"]["none"]["map50"]["mean"] == main["arms"]["none"]["map50"]["mean"]
-    assert same == ("none" not in variant)
+    part = summarise_study(study(variant), draws=60).detectors["mask_rcnn"]
+    assert (none_of(part.variants["generated"]) == none_of(part.main)) == ("none" not in variant)
 
 
 def test_none_of_other_data_or_of_other_test_objects_is_no_measure():
     cells = study({"anomaly_gan": 3.0})
-    data = {"main": {"data": {"fold": 0}}, "generated": {"data": {"fold": 1, "objects": 2}}}
-    assert against_none(cells, data) == []
-    assert against_none(cells, {**data, "generated": {"data": {"fold": 1}}}) == ["anomaly_gan"]
+    main, other, few = (
+        build(RunConfig, {"data": {"root": "x", "fold": 0} | data}, "test")
+        for data in ({}, {"fold": 1}, {"fold": 1, "objects": 2})
+    )
+    assert against_none(cells, {"main": main, "generated": few}) == []
+    assert against_none(cells, {"main": main, "generated": other}) == ["anomaly_gan"]
     assert against_none(study({"anomaly_gan": 3.0}, number=1)) == [], "other objects: the leaky split, for one"
 
 
@@ -56,37 +56,38 @@ def test_a_repeat_is_set_against_main_of_the_same_repeat():
     cells = study({"anomaly_gan": 3.0})
     again = {f"{name}.r1": items for name, items in study({"anomaly_gan": 1.0}).items()}
     again["main.r1"] = simulated_study({"none": 5.0, "anomaly_gan": 3.0}, 0)
-    summary = summarise_study(cells | again, draws=60)["detectors"]["mask_rcnn"]
-    first, second = (
-        next(row for row in summary["variants"][name]["comparisons"] if row["kind"] == "none")
-        for name in ("generated", "generated.r1")
+    part = summarise_study(cells | again, draws=60).detectors["mask_rcnn"]
+    first, second, both = (
+        of.over_none["anomaly_gan"].made.interval.mean
+        for of in (part.variants["generated"], part.variants["generated.r1"], part.repeats["generated"])
     )
-    assert first["mean"] > 0 > second["mean"]
-    both = next(row for row in summary["repeats"]["generated"]["comparisons"] if row["kind"] == "none")
-    assert both["mean"] == pytest.approx((first["mean"] + second["mean"]) / 2)
+    assert first > 0 > second
+    assert both == pytest.approx((first + second) / 2)
 
 
 def test_our_arms_are_set_against_the_papers_own_recipe():
     cells = simulated_study({"none": 0.0, "anomaly_gan_paper": 0.0, "copy_paste": 0.0, "anomaly_gan": 3.0}, 0)
-    part = summarise_study({"main": cells}, draws=60)["detectors"]["mask_rcnn"]
-    [row] = [row for row in part["comparisons"] if row["kind"] == "paper"]
-    assert (row["arm"], row["against"], row["verdict"]) == ("anomaly_gan", "anomaly_gan_paper", "better")
-    assert row["mean"] == pytest.approx(
-        part["arms"]["anomaly_gan"]["map50"]["mean"] - part["arms"]["anomaly_gan_paper"]["map50"]["mean"]
-    )
-    assert row["sentence"].startswith("anomaly_gan: better than anomaly_gan_paper: AP@0.5 +")
+    part = summarise_study({"main": cells}, draws=60).detectors["mask_rcnn"].main
+    [row] = [row for row in part.comparisons if row.kind == "paper"]
+    assert (row.arm, row.against, row.made.verdict) == ("anomaly_gan", "anomaly_gan_paper", "better")
+    ours, papers = (part.arms[arm].metrics["map50"] for arm in (row.arm, row.against))
+    assert ours and papers and row.made.interval.mean == pytest.approx(ours.interval.mean - papers.interval.mean)
+    assert row.sentence().startswith("anomaly_gan: better than anomaly_gan_paper: AP@0.5 +")
 
 
 def test_the_headline_is_of_the_first_detector_and_names_it():
     """The second one finds more by far: told below, not on top."""
     one = study({"anomaly_gan": 3.0})["main"]
     other = [replace(cell, detector="ms_rcnn") for cell in simulated_study({"none": -3.0, "anomaly_gan": 5.0}, 0)]
-    summary = summarise_study({"main": one + other}, draws=60) | {"cells": {"expected": 48, "finished": 48}}
+    summary = summarise_study({"main": one + other}, draws=60)
     config = build(StudyConfig, {"base": "x", "folds": [0]}, "test")
-    assert headline(config, summary).startswith("mask_rcnn: anomaly_gan: better than none")
+    assert headline(config, summary, CellCount(48, 48, {}, [], 0)).startswith(
+        "mask_rcnn: anomaly_gan: better than none"
+    )
     assert [text.partition(":")[0] for text in others(summary)] == ["ms_rcnn"]
-    alone = summarise_study({"main": one}, draws=60) | {"cells": {"expected": 24, "finished": 24}}
-    assert headline(config, alone).startswith("anomaly_gan: better than none") and others(alone) == []
+    alone = summarise_study({"main": one}, draws=60)
+    assert headline(config, alone, CellCount(24, 24, {}, [], 0)).startswith("anomaly_gan: better than none")
+    assert others(alone) == []
 
 
 def test_every_detector_is_a_row_of_one_table():

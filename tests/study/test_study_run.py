@@ -147,7 +147,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_study_cut_off_between_cells_ends_in_one_table(whole):
     out, outcome, _ = whole
-    assert (outcome.finished, outcome.expected, outcome.failures) == (4, 4, [])
+    assert (outcome.cells.finished, outcome.cells.expected, outcome.failures) == (4, 4, [])
     table = rows(out / "table.csv")
     assert tuple(table[0]) == COLUMNS
     assert [(row["arm"], row["fold"], row["seed"]) for row in table] == [("copy_paste", "0", "0"), ("none", "0", "0")]
@@ -199,30 +199,30 @@ def test_a_study_describes_itself(whole):
     out, _, _ = whole
     study, base = read_study(out / "study.yaml", [])
     outcome = run_study(study, base, out, lambda line: None, tables_only=True)
-    assert outcome.finished == outcome.expected == 4
+    assert outcome.cells.finished == outcome.cells.expected == 4
 
 
 def test_partial_studies_say_what_is_missing_and_stale_cells_do_not_count(whole, place):
     out, _, _ = whole
     outcome, _ = work(place, out, "compare.seeds=2", tables_only=True)
-    assert (outcome.finished, outcome.expected) == (4, 8)
-    assert "main/fold0/none-dense-f0-s1" in outcome.summary["cells"]["missing"]
+    assert (outcome.cells.finished, outcome.cells.expected) == (4, 8)
+    assert "main/fold0/none-dense-f0-s1" in outcome.cells.missing
     assert "4 of 8 cells are there" in (out / "report.html").read_text()
     outcome, _ = work(place, out, "compare.detect.lr=0.1", tables_only=True)
-    assert outcome.finished == 0 and outcome.summary["cells"]["made_under_other_settings"] == 4
+    assert outcome.cells.finished == 0 and outcome.cells.made_under_other_settings == 4
     assert rows(out / "table.csv") == []
     outcome, _ = work(place, out, "compare.detect.real_tail=0.5", tables_only=True)
-    assert {name.split("/")[-1].split("-")[0] for name in outcome.summary["cells"]["missing"]} == {"copy_paste"}
-    assert outcome.finished == 2, "without generated photographs a tail changes nothing"
+    assert {name.split("/")[-1].split("-")[0] for name in outcome.cells.missing} == {"copy_paste"}
+    assert outcome.cells.finished == 2, "without generated photographs a tail changes nothing"
     work(place, out, tables_only=True)
 
 
 def test_two_shards_make_the_whole(whole, place, prepared):
     first, _ = work(place, prepared, shard=(0, 2))
-    assert 0 < first.finished < first.expected and first.summary["cells"]["missing"]
+    assert 0 < first.cells.finished < first.cells.expected and first.cells.missing
     assert not (prepared / "main" / "fold0" / "compare" / "manifest.json").exists(), "its cells are not all there"
     second, _ = work(place, prepared, shard=(1, 2))
-    assert second.finished == second.expected == 4
+    assert second.cells.finished == second.cells.expected == 4
     assert tables(prepared) == tables(whole[0])
 
 
@@ -241,7 +241,7 @@ def test_a_run_in_other_hands_is_left_alone(place, prepared, monkeypatch):
         held.__exit__(None, None, None)
 
     monkeypatch.setattr(study_run, "time", SimpleNamespace(sleep=give_back))
-    finished = work(place, prepared, shard=(0, 2))[0].finished
+    finished = work(place, prepared, shard=(0, 2))[0].cells.finished
     assert finished > len(done_meanwhile) > 0
 
 
@@ -275,14 +275,14 @@ def test_a_failing_cell_is_written_down_and_the_others_go_on(place, prepared, mo
     with monkeypatch.context() as patch:
         patch.setattr(cells, "run_cell", diverge)
         outcome, _ = work(place, prepared)
-    assert outcome.finished == 3
+    assert outcome.cells.finished == 3
     failed = {"run": "few/fold0", "what": "copy_paste-dense-f0-s0", "message": "step 1: the loss is NaN"}
     assert [json.loads(line) for line in (prepared / "failures.jsonl").read_text().splitlines()] == [failed]
     with pytest.raises(CheckFailed, match="few/fold0 copy_paste-dense-f0-s0") as caught:
         outcome.check(prepared)
     assert caught.value.exit_code == 1 and "the loss is NaN" in (prepared / "report.html").read_text()
     again, _ = work(place, prepared)
-    assert again.finished == 4 and not again.failures and not (prepared / "failures.jsonl").exists()
+    assert again.cells.finished == 4 and not again.failures and not (prepared / "failures.jsonl").exists()
 
 
 def test_a_failing_stage_takes_only_its_own_arm_with_it(place, prepared, monkeypatch):
@@ -294,7 +294,7 @@ def test_a_failing_stage_takes_only_its_own_arm_with_it(place, prepared, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(prepare, "run_step", fail)
         outcome, _ = work(place, prepared)
-    assert outcome.summary["cells"]["missing"] == ["few/fold0/copy_paste-dense-f0-s0"]
+    assert outcome.cells.missing == ["few/fold0/copy_paste-dense-f0-s0"]
     assert [(row["run"], row["what"]) for row in outcome.failures] == [("few/fold0", "export@copy_paste")]
     assert (prepared / "few" / "fold0" / "compare" / "table.csv").is_file(), "the other arm is compared"
 

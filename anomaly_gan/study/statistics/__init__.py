@@ -8,6 +8,7 @@ from .plots import write_plots
 from .summary import (
     COMPARISON_COLUMNS,
     GATE_COLUMNS,
+    StudySummary,
     comparison_rows,
     gate_rows,
     summarise_study,
@@ -20,6 +21,7 @@ __all__ = [
     "Ablations",
     "GateFigures",
     "StudyCell",
+    "StudySummary",
     "Trained",
     "ablation_rows",
     "ablation_study",

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
-from detection.evaluation.statistics import verdict
+from anomaly_gan.pipeline.config import RunConfig
 
 from ..config import MAIN
 from .comparisons import NONE, ByArm, by_arm, signed
 from .estimate import Estimate, arm_terms, estimate, paired_terms
 from .resample import DrawnCell
-
-AMOUNT_NAME = re.compile(r"real(?P<real>\d+)x_synth(?P<synth>\d+(?:\.\d+)?)")
-OBJECTS_NAME = re.compile(r"objects(?P<objects>\d+)")
 
 
 @dataclass(frozen=True)
@@ -30,40 +25,81 @@ class Amount:
     real_share: float | None
 
 
-def amount_of(variant: str, config: Mapping[str, Any] | None) -> Amount:
-    """From the variant's resolved run configuration, or, where it says nothing, from a name such as
-    ``real2x_synth4`` or ``objects8``."""
-    config = config or {}
-    export, data = config.get("export") or {}, config.get("data") or {}
-    amounts, few = AMOUNT_NAME.search(variant), OBJECTS_NAME.search(variant)
-    share = ((config.get("compare") or {}).get("detect") or {}).get("real_share")
-    real_times, per_real, objects = export.get("real_times"), export.get("per_real"), data.get("objects")
-    if real_times is None:
-        real_times = amounts["real"] if amounts else 1
-    if per_real is None and amounts:
-        per_real = amounts["synth"]
-    if objects is None and few:
-        objects = few["objects"]
-    return Amount(
-        float(real_times),
-        None if per_real is None else float(per_real),
-        None if objects is None else int(objects),
-        None if share is None else float(share),
-    )
+ALL_AS_IT_IS = Amount(1.0, None, None, None)
+
+
+def amount_of(config: RunConfig | None) -> Amount:
+    """What a variant's configuration says; where there is none: all real photographs once."""
+    if config is None:
+        return ALL_AS_IT_IS
+    share = config.compare.detect.real_share
+    return Amount(float(config.export.real_times), config.export.per_real, config.data.objects, share)
+
+
+@dataclass(frozen=True)
+class AmountRow:
+    """An arm of a variant. ``against``: the ``none`` that ``lift`` is over; ``over_real_alone``: the difference to
+    ``real_alone``, the export with as much real and nothing synthetic. None where there is no such partner."""
+
+    variant: str
+    arm: str
+    amount: Amount
+    map50: Estimate | None
+    miou: Estimate | None
+    against: str | None
+    lift: Estimate | None
+    real_alone: str | None
+    over_real_alone: Estimate | None
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "variant": self.variant,
+            "arm": self.arm,
+            **asdict(self.amount),
+            "map50": self.map50.to_json() if self.map50 else None,
+            "miou": self.miou.to_json() if self.miou else None,
+            "against": self.against,
+            "lift": self.lift.judged_json() if self.lift else None,
+            "real_alone": self.real_alone,
+            "over_real_alone": self.over_real_alone.judged_json() if self.over_real_alone else None,
+        }
+
+    def sentences(self) -> list[str]:
+        return [
+            f"{self.variant}: {self.arm}: AP@0.5 {signed(made.interval)} against {other}, {made.pairs} "
+            f"pair{'s' if made.pairs != 1 else ''} of trainings: {made.verdict}."
+            for made, other in ((self.lift, self.against), (self.over_real_alone, self.real_alone))
+            if made
+        ]
+
+
+@dataclass(frozen=True)
+class AmountStudy:
+    """``amounts``: Table 6 (real k x, synthetic per real -> figures); ``objects``: Fig. 11 (lift against the number
+    of real objects)."""
+
+    amounts: Sequence[AmountRow]
+    objects: Sequence[AmountRow]
+    sentences: Sequence[str]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "amounts": [row.to_json() for row in self.amounts],
+            "objects": [row.to_json() for row in self.objects],
+            "sentences": list(self.sentences),
+        }
 
 
 def amount_study(
-    drawn: Mapping[str, Sequence[DrawnCell]], configs: Mapping[str, Mapping[str, Any]], seed: int
-) -> dict[str, Any] | None:
+    drawn: Mapping[str, Sequence[DrawnCell]], configs: Mapping[str, RunConfig], seed: int
+) -> AmountStudy | None:
     """Rows for every variant that changes an amount, and for ``main`` beside them; None where no variant does.
 
-    ``amounts`` is Table 6 (real k x, synthetic per real -> figures); ``objects`` is Fig. 11 (lift against the number
-    of real objects). A lift is over ``none`` of the same variant; where it has none and its real objects are those of
+    A lift is over ``none`` of the same variant; where it has none and its real objects are those of
     ``main``, over that of ``main``: ``none`` trains on each real photograph once, whatever an export repeats.
-    ``over_real_alone`` is the difference to the export with as much real and nothing synthetic.
     """
-    amounts = {variant: amount_of(variant, configs.get(variant)) for variant in drawn}
-    base = amounts.get(MAIN, Amount(1.0, None, None, None))
+    amounts = {variant: amount_of(configs.get(variant)) for variant in drawn}
+    base = amounts.get(MAIN, ALL_AS_IT_IS)
     few = sorted(name for name, item in amounts.items() if name != MAIN and item.objects != base.objects)
     changed = sorted(
         name
@@ -79,44 +115,41 @@ def amount_study(
         row
         for name in ([*with_main, *changed] if changed else [])
         for row in _rows(name, amounts, arms, MAIN, seed)
-        if row["arm"] != NONE or name == first
+        if row.arm != NONE or name == first
     ]
     curve = [row for name in ([*with_main, *few] if few else []) for row in _rows(name, amounts, arms, name, seed)]
-    return {
-        "amounts": sorted(table, key=lambda row: (row["real_times"], row["per_real"] or 0, row["variant"])),
-        "objects": sorted(curve, key=lambda row: (row["objects"] is None, row["objects"] or 0, row["variant"])),
-        "sentences": [text for row in (*table, *curve) if row["variant"] != MAIN for text in _sentences(row)],
-    }
+    return AmountStudy(
+        sorted(table, key=lambda row: (row.amount.real_times, row.amount.per_real or 0, row.variant)),
+        sorted(curve, key=lambda row: (row.amount.objects is None, row.amount.objects or 0, row.variant)),
+        [text for row in (*table, *curve) if row.variant != MAIN for text in row.sentences()],
+    )
 
 
 def _rows(
     variant: str, amounts: Mapping[str, Amount], arms: Mapping[str, ByArm], fall_back: str, seed: int
-) -> list[dict[str, Any]]:
+) -> list[AmountRow]:
     """One row per arm of a variant; its lift is over ``none`` of the variant or else of ``fall_back``."""
     against = variant if NONE in arms[variant] else fall_back
     base = arm_terms(arms.get(against, {}).get(NONE, []))
     rows = []
     for arm, cells in arms[variant].items():
         own = {metric: estimate(arm_terms(cells, metric=metric), seed) for metric in ("map50", "miou")}
-        lift = _verdict(estimate(paired_terms(arm_terms(cells), base), seed)) if arm != NONE else None
-        alone = _real_alone(variant, arm, amounts, arms)
-        more = (
-            _verdict(estimate(paired_terms(arm_terms(cells), arm_terms(arms[alone[0]][alone[1]])), seed))
-            if alone and arm != NONE
-            else None
-        )
-        given = asdict(amounts[variant]) | ({"per_real": 0.0, "real_times": 1.0} if arm == NONE else {})
+        lift = estimate(paired_terms(arm_terms(cells), base), seed) if arm != NONE else None
+        alone = _real_alone(variant, arm, amounts, arms) if arm != NONE else None
+        more = estimate(paired_terms(arm_terms(cells), arm_terms(arms[alone[0]][alone[1]])), seed) if alone else None
+        given = amounts[variant]
         rows.append(
-            {
-                "variant": variant,
-                "arm": arm,
-                **given,
-                **{metric: made.to_json() if made else None for metric, made in own.items()},
-                "against": f"{NONE} of {against}" if lift else None,
-                "lift": lift,
-                "real_alone": f"{alone[1]} of {alone[0]}" if alone and more else None,
-                "over_real_alone": more,
-            }
+            AmountRow(
+                variant,
+                arm,
+                replace(given, per_real=0.0, real_times=1.0) if arm == NONE else given,
+                own["map50"],
+                own["miou"],
+                f"{NONE} of {against}" if lift else None,
+                lift,
+                f"{alone[1]} of {alone[0]}" if alone and more else None,
+                more,
+            )
         )
     return rows
 
@@ -139,16 +172,3 @@ def _real_alone(
         if other != NONE
     ]
     return min(found, key=lambda item: (item[1] != arm, item)) if found else None
-
-
-def _verdict(made: Estimate | None) -> dict[str, object] | None:
-    return {**made.to_json(), "verdict": verdict(made.interval)} if made else None
-
-
-def _sentences(row: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{row['variant']}: {row['arm']}: AP@0.5 {signed(part)} against {other}, {part['cells']} "
-        f"pair{'s' if part['cells'] != 1 else ''} of trainings: {part['verdict']}."
-        for part, other in ((row["lift"], row["against"]), (row["over_real_alone"], row["real_alone"]))
-        if part
-    ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 from anomaly_gan.synthesis.registry import METHODS
 from detection.evaluation.metric_names import METRICS
-from detection.evaluation.statistics import verdict
+from detection.evaluation.statistics import Interval
 
-from ..config import MAIN
 from .estimate import Estimate, arm_terms, estimate, paired_terms
 from .resample import DrawnCell
 from .verdicts import LEVEL, holm, holm_verdict, objects_needed
@@ -23,6 +22,148 @@ POINTS = 0.05
 PAIR = ("pair of trainings", "pairs of trainings")
 """What a comparison counts, one and several."""
 ByArm = Mapping[str, Sequence[DrawnCell]]
+
+
+@dataclass(frozen=True)
+class ArmFigures:
+    """One arm: the estimate of every metric, and of AP at IoU 0.5 in every category (None where undefined)."""
+
+    metrics: Mapping[str, Estimate | None]
+    categories: Mapping[str, Estimate | None]
+    cells: int
+    folds: Sequence[int]
+    seeds: Sequence[int]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            **{name: made.to_json() if made else None for name, made in self.metrics.items()},
+            "categories": {name: made.short_json() if made else None for name, made in self.categories.items()},
+            "cells": self.cells,
+            "folds": list(self.folds),
+            "seeds": list(self.seeds),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``arm`` - ``against`` over the (fold, seed) pairs that both have.
+
+    ``kind``: why these two (``none``, ``best_other``, ``paper``, ``shared_pool``); ``unpaired``: cells that only one
+    of the two has, which enter nothing; ``holm_of``: how many comparisons Holm's correction counts (None: not
+    corrected); ``unit``: what the sentence calls one cell against another.
+    """
+
+    arm: str
+    against: str
+    kind: str
+    made: Estimate
+    unpaired: int
+    objects: int
+    objects_needed: int | None
+    categories: Mapping[str, Estimate | None]
+    other_metrics: Mapping[str, Interval]
+    unit: tuple[str, str] = PAIR
+    p_holm: float | None = None
+    holm_of: int | None = None
+
+    @property
+    def verdict_holm(self) -> str | None:
+        return None if self.holm_of is None else holm_verdict(self.made.verdict, self.p_holm)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "arm": self.arm,
+            "against": self.against,
+            "kind": self.kind,
+            **self.made.judged_json(),
+            "p_holm": self.p_holm,
+            "holm_of": self.holm_of,
+            "verdict_holm": self.verdict_holm,
+            "unpaired": self.unpaired,
+            "objects": self.objects,
+            "objects_needed": self.objects_needed,
+            "categories": {name: made.short_json() if made else None for name, made in self.categories.items()},
+            "other_metrics": {name: interval.to_json() for name, interval in self.other_metrics.items()},
+            "sentence": self.sentence(),
+        }
+
+    def sentence(self) -> str:
+        """In plain words; it claims no more than the interval carries."""
+        word = self.made.verdict
+        head = {"better": f"better than {self.against}", "worse": f"worse than {self.against}"}.get(
+            word, f"no difference to {self.against} shown"
+        )
+        text = f"{self.arm}: {head}: AP@0.5 {signed(self.made.interval)} over {self._behind()}"
+        if self.holm_of is not None and self.holm_of > 1 and self.p_holm is not None:
+            kept = {"better": "still better", "worse": "still worse"}.get(self.verdict_holm or "", "not shown")
+            if word in ("better", "worse"):
+                text += f"; {kept} after Holm's correction for {self.holm_of} comparisons"
+        if self.kind == "best_other":
+            text += f"; {self.against} is the best other arm by these same figures, which flatters it"
+        return text + "."
+
+    def _behind(self) -> str:
+        folds, cells = len(self.made.per_fold), self.made.pairs
+        text = f"{folds} fold{'s' if folds != 1 else ''}, {cells} {self.unit[cells != 1]}"
+        if self.objects:
+            text += f", {self.objects} defective test objects"
+        if self.unpaired:
+            text += f" ({self.unpaired} training{'s' if self.unpaired != 1 else ''} without a partner left out)"
+        if self.made.single_seed:
+            text += " (one seed: the interval knows nothing of training noise)"
+        return text
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """The figures of each arm, in the order in which arms are shown, and every comparison of two."""
+
+    arms: Mapping[str, ArmFigures]
+    comparisons: Sequence[Comparison]
+
+    @property
+    def over_none(self) -> dict[str, Comparison]:
+        """The comparison with ``none`` of every arm that has one."""
+        return {row.arm: row for row in self.comparisons if row.kind == NONE}
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "order": list(self.arms),
+            "arms": {arm: figures.to_json() for arm, figures in self.arms.items()},
+            "comparisons": [row.to_json() for row in self.comparisons],
+        }
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """How many defective test objects show a difference of ``POINTS``: the median over arms, the range, and how many
+    there are."""
+
+    needed: int
+    least: int
+    most: int
+    objects: int
+    arms: int
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "points": POINTS,
+            "power": 0.8,
+            "level": LEVEL,
+            "needed": self.needed,
+            "least": self.least,
+            "most": self.most,
+            "objects": self.objects,
+            "sentence": self.sentence(),
+        }
+
+    def sentence(self) -> str:
+        spread = f" ({self.least} to {self.most} by arm)" if self.arms > 1 else ""
+        return (
+            f"From the spread over test objects, showing a true difference of {POINTS * 100:.0f} points (80 % power, "
+            f"5 % level) needs about {self.needed} defective test objects{spread}; there are {self.objects}. Training "
+            "noise comes on top; only more seeds reduce it."
+        )
 
 
 def base_method(arm: str) -> str:
@@ -44,51 +185,41 @@ def by_arm(cells: Sequence[DrawnCell]) -> dict[str, list[DrawnCell]]:
     return arms
 
 
-def side_by_side(arms: ByArm, seed: int, stream: str = "main", unit: tuple[str, str] = PAIR) -> dict[str, Any]:
-    """The arms in their order, the figures of each, and every comparison of two."""
-    return {"order": list(arms), "arms": arm_figures(arms, seed, stream), "comparisons": comparisons(arms, seed, unit)}
+def side_by_side(arms: ByArm, seed: int, stream: str = "main", unit: tuple[str, str] = PAIR) -> SideBySide:
+    """The figures of each arm, and every comparison of two."""
+    return SideBySide(
+        {arm: arm_figures(cells, seed, stream) for arm, cells in arms.items()}, comparisons(arms, seed, unit)
+    )
 
 
 def categories_of(cells: Sequence[DrawnCell]) -> list[str]:
     return sorted({name for item in cells for name in item.per_category})
 
 
-def arm_figures(arms: ByArm, seed: int, stream: str) -> dict[str, Any]:
-    """Per arm: every metric's mean and interval, AP at IoU 0.5 per category, and how many cells stand behind it.
-
-    Only ``map50``, chosen in advance, has intervals over objects and gets verdicts; the others have one over seeds.
-    """
-    result = {}
-    for arm, cells in arms.items():
-        figures: dict[str, Any] = {}
-        for metric in METRICS:
-            made = estimate(arm_terms(cells, metric=metric), seed, stream)
-            figures[metric] = made.to_json() if made else None
-        categories = {name: _short(estimate(arm_terms(cells, name), seed, stream)) for name in categories_of(cells)}
-        result[arm] = {
-            **figures,
-            "categories": categories,
-            "cells": len(cells),
-            "folds": sorted({item.cell.fold for item in cells}),
-            "seeds": sorted({item.cell.seed for item in cells}),
-        }
-    return result
+def arm_figures(cells: Sequence[DrawnCell], seed: int, stream: str) -> ArmFigures:
+    """Of one arm's cells. Only ``map50``, chosen in advance, has intervals over objects and gets verdicts; the other
+    metrics have one over seeds."""
+    return ArmFigures(
+        {metric: estimate(arm_terms(cells, metric=metric), seed, stream) for metric in METRICS},
+        {name: estimate(arm_terms(cells, name), seed, stream) for name in categories_of(cells)},
+        len(cells),
+        sorted({item.cell.fold for item in cells}),
+        sorted({item.cell.seed for item in cells}),
+    )
 
 
-def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str, object]]:
+def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[Comparison]:
     """Every arm against ``none`` (with Holm's correction over these), each of ``OURS`` against the best other arm and
-    the paper's losses at the study's size, and ``METHOD@VARIANT`` against its method; ``unit`` is what the sentences
-    call one cell against another."""
+    the paper's losses at the study's size, and ``METHOD@VARIANT`` against its method."""
     rows = [
         row
         for arm in arms
         if arm != NONE and NONE in arms
-        if (row := compare(arms, arm, NONE, "none", seed)) is not None
+        if (row := compare(arms, arm, NONE, "none", seed, unit)) is not None
     ]
-    adjusted = holm([row["p"] for row in rows])
+    adjusted = holm([row.made.p for row in rows])
     tested = sum(value is not None for value in adjusted)
-    for row, value in zip(rows, adjusted, strict=True):
-        row |= {"p_holm": value, "holm_of": tested, "verdict_holm": holm_verdict(row["verdict"], value)}
+    rows = [replace(row, p_holm=value, holm_of=tested) for row, value in zip(rows, adjusted, strict=True)]
     for arm in arms:
         method = base_method(arm)
         wanted = {
@@ -102,17 +233,9 @@ def comparisons(arms: ByArm, seed: int, unit: tuple[str, str]) -> list[dict[str,
             if against
             and against in arms
             and against != arm
-            and (row := compare(arms, arm, against, kind, seed)) is not None
+            and (row := compare(arms, arm, against, kind, seed, unit)) is not None
         ]
-    for row in rows:
-        row["sentence"] = sentence(row, unit)
     return rows
-
-
-def main_comparisons(part: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of a detector's part of the summary the comparisons that a reader meets first: over all repeats of ``main``
-    where there are several."""
-    return list(part["repeats"].get(MAIN, part)["comparisons"])
 
 
 def best_rival(arms: ByArm, arm: str, seed: int) -> str | None:
@@ -137,46 +260,48 @@ def best_rival(arms: ByArm, arm: str, seed: int) -> str | None:
     return max(means, key=lambda name: means[name]) if means else None
 
 
-def compare(arms: ByArm, arm: str, against: str, kind: str, seed: int) -> dict[str, Any] | None:
-    """``arm`` - ``against`` over the (fold, seed) pairs that both have; None where they have none."""
+def compare(
+    arms: ByArm, arm: str, against: str, kind: str, seed: int, unit: tuple[str, str] = PAIR
+) -> Comparison | None:
+    """``arm`` - ``against`` over the (fold, seed) pairs that both have; None where they have none.
+
+    Args:
+        arms: the cells of every arm.
+        arm: the arm compared.
+        against: the one it is compared with.
+        kind: why these two.
+        seed: of the draws.
+        unit: what the sentence calls one cell against another, one and several.
+    """
     first, second = arm_terms(arms[arm]), arm_terms(arms[against])
     made = estimate(paired_terms(first, second), seed)
     if made is None:
         return None
-    # cells that only one of the two arms has enter nothing; how many there are is said
     places = {(term.fold, term.seed) for term in first}, {(term.fold, term.seed) for term in second}
     objects = defective_objects(arms[arm], made)
     needed = objects_needed(made.sd_objects, objects, POINTS) if made.sd_objects is not None and objects else None
-    categories = {
-        name: _short(estimate(paired_terms(arm_terms(arms[arm], name), arm_terms(arms[against], name)), seed))
-        for name in categories_of(arms[arm])
-    }
     other = {
-        metric: made_other.over_seeds.to_json()
+        metric: estimate(
+            paired_terms(arm_terms(arms[arm], metric=metric), arm_terms(arms[against], metric=metric)), seed
+        )
         for metric in METRICS
         if metric != "map50"
-        if (
-            made_other := estimate(
-                paired_terms(arm_terms(arms[arm], metric=metric), arm_terms(arms[against], metric=metric)), seed
-            )
-        )
-        is not None
     }
-    return {
-        "arm": arm,
-        "against": against,
-        "kind": kind,
-        **made.to_json(),
-        "verdict": verdict(made.interval),
-        "p_holm": None,
-        "holm_of": None,
-        "verdict_holm": None,
-        "unpaired": len(places[0] ^ places[1]),
-        "objects": objects,
-        "objects_needed": needed,
-        "categories": categories,
-        "other_metrics": other,
-    }
+    return Comparison(
+        arm,
+        against,
+        kind,
+        made,
+        len(places[0] ^ places[1]),
+        objects,
+        needed,
+        {
+            name: estimate(paired_terms(arm_terms(arms[arm], name), arm_terms(arms[against], name)), seed)
+            for name in categories_of(arms[arm])
+        },
+        {metric: of.over_seeds for metric, of in other.items() if of is not None},
+        unit,
+    )
 
 
 def defective_objects(cells: Sequence[DrawnCell], made: Estimate) -> int:
@@ -191,61 +316,18 @@ def defective_objects(cells: Sequence[DrawnCell], made: Estimate) -> int:
     return sum(per_fold.values())
 
 
-def sample_size(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The sample-size note from the comparisons against ``none``: the median over arms, and the range."""
-    known = [row for row in rows if row["kind"] == "none" and row["objects_needed"] is not None]
-    if not known:
+def sample_size(rows: Sequence[Comparison]) -> SampleSize | None:
+    """From the comparisons with ``none``; None where the spread over objects is not known for any."""
+    known = [row for row in rows if row.kind == NONE and row.objects_needed is not None]
+    needed = [row.objects_needed for row in known if row.objects_needed is not None]
+    if not needed:
         return None
-    needed = [row["objects_needed"] for row in known]
-    middle, have = round(statistics.median(needed)), max(row["objects"] for row in known)
-    spread = f" ({min(needed)} to {max(needed)} by arm)" if len(needed) > 1 else ""
-    return {
-        "points": POINTS,
-        "power": 0.8,
-        "level": LEVEL,
-        "needed": middle,
-        "least": min(needed),
-        "most": max(needed),
-        "objects": have,
-        "sentence": f"From the spread over test objects, showing a true difference of {POINTS * 100:.0f} points (80 % "
-        f"power, 5 % level) needs about {middle} defective test objects{spread}; there "
-        f"are {have}. Training noise comes on top; only more seeds reduce it.",
-    }
+    middle, objects = round(statistics.median(needed)), max(row.objects for row in known)
+    return SampleSize(middle, min(needed), max(needed), objects, len(needed))
 
 
-def sentence(row: Mapping[str, Any], unit: tuple[str, str] = PAIR) -> str:
-    """One comparison in plain words; it claims no more than the interval carries."""
-    word = row["verdict"]
-    head = {"better": f"better than {row['against']}", "worse": f"worse than {row['against']}"}.get(
-        word, f"no difference to {row['against']} shown"
-    )
-    text = f"{row['arm']}: {head}: AP@0.5 {signed(row)} over {_behind(row, unit)}"
-    if row["kind"] == "none" and row["p_holm"] is not None and row["holm_of"] > 1:
-        kept = {"better": "still better", "worse": "still worse"}.get(row["verdict_holm"], "not shown")
-        if word in ("better", "worse"):
-            text += f"; {kept} after Holm's correction for {row['holm_of']} comparisons"
-    if row["kind"] == "best_other":
-        text += f"; {row['against']} is the best other arm by these same figures, which flatters it"
-    return text + "."
-
-
-def signed(row: Mapping[str, Any]) -> str:
+def signed(interval: Interval) -> str:
     """``+0.120 [+0.030, +0.210]``."""
-    bounds = "" if row["low"] is None or row["high"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-    return f"{row['mean']:+.3f}{bounds}"
-
-
-def _behind(row: Mapping[str, Any], unit: tuple[str, str]) -> str:
-    folds, cells = row["folds"], row["cells"]
-    text = f"{folds} fold{'s' if folds != 1 else ''}, {cells} {unit[cells != 1]}"
-    if row["objects"]:
-        text += f", {row['objects']} defective test objects"
-    if row["unpaired"]:
-        text += f" ({row['unpaired']} training{'s' if row['unpaired'] != 1 else ''} without a partner left out)"
-    if not row["seeds_drawn"]:
-        text += " (one seed: the interval knows nothing of training noise)"
-    return text
-
-
-def _short(made: Estimate | None) -> dict[str, object] | None:
-    return {**made.interval.to_json(), "folds": len(made.per_fold), "cells": made.pairs} if made else None
+    if interval.low is None or interval.high is None:
+        return f"{interval.mean:+.3f}"
+    return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"

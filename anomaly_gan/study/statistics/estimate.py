@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
 
 from anomaly_gan.core.seeding import rng_for
-from detection.evaluation.statistics import Interval, percentile_interval
+from detection.evaluation.statistics import Interval, percentile_interval, verdict
 
 from .resample import DrawnCell, mean_known, seed_weights
 from .verdicts import p_value
@@ -44,7 +44,7 @@ class Estimate:
     over_seeds: Interval
     sd_objects: float | None
     p: float | None
-    drawn: np.ndarray
+    drawn: np.ndarray = field(repr=False, compare=False)
     per_fold: dict[int, float]
     pairs: int
     single_seed: bool
@@ -59,6 +59,19 @@ class Estimate:
             "per_fold": {str(k): v for k, v in sorted(self.per_fold.items())},
             "seeds_drawn": not self.single_seed,
         }
+
+    @property
+    def verdict(self) -> str:
+        """Of a difference: ``better``, ``worse`` or ``no difference shown``."""
+        return verdict(self.interval)
+
+    def judged_json(self) -> dict[str, object]:
+        """A difference with its verdict."""
+        return {**self.to_json(), "verdict": self.verdict}
+
+    def short_json(self) -> dict[str, object]:
+        """The interval, and how much stands behind it."""
+        return {**self.interval.to_json(), "folds": len(self.per_fold), "cells": self.pairs}
 
 
 def arm_terms(cells: Iterable[DrawnCell], category: str | None = None, metric: str = "map50") -> list[Term]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.seeding import rng_for
-from detection.evaluation.statistics import percentile_interval
+from detection.evaluation.statistics import Interval, percentile_interval
 
 from .comparisons import NONE, ByArm
 from .estimate import arm_terms, estimate, paired_terms
@@ -65,6 +65,10 @@ class Correlation:
     high: float | None = None
     predicts: bool = False
     reason: str | None = None
+
+    @property
+    def interval(self) -> Interval | None:
+        return None if self.rho is None else Interval(self.rho, self.low, self.high)
 
 
 @dataclass(frozen=True)
