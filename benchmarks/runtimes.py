@@ -28,12 +28,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from anomaly_gan.engine.graphs import write_traced
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.methods.painting.networks import build_generator
 from detection.data import CategoryMap
 from detection.dense.net import DenseNet
 from detection.detectors.config import DetectConfig
-from detection.inspection.export import quiet, runner, write_onnx
+from detection.inspection.export import runner, write_onnx
 from detection.training.checkpoint import Model
 
 PHOTOGRAPHS = ((288, 352), (512, 512))
@@ -75,10 +76,7 @@ def generator(folder: Path) -> tuple[dict[str, Run], np.ndarray]:
     net = build_generator(config, 3, 1).eval()
     first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     window = np.random.default_rng(1).random((1, first.in_channels, WINDOW, WINDOW), dtype=np.float32)
-    with quiet(), torch.no_grad():
-        torch.onnx.export(
-            net, (torch.from_numpy(window),), str(path), dynamo=False, opset_version=17, input_names=["images"]
-        )
+    write_traced(net, {"images": torch.from_numpy(window)}, "painted", {}, {}, path)
     return {"torch": by_torch(net)} | {name: runner(path, name) for name in FORMATS}, window
 
 

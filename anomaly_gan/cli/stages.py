@@ -127,14 +127,17 @@ def gate(
 @verbs.command(
     epilog="anomaly-gan export --run runs/mine --format yolo-seg\n"
     "anomaly-gan export --run runs/mine/ingest --format labelme --to drawn\n"
-    "anomaly-gan export --run runs/mine --shards 1000 --to s3://plant/bolts"
+    "anomaly-gan export --run runs/mine --shards 1000 --to s3://plant/bolts\n"
+    "anomaly-gan export --run runs/mine --format onnx --to generator.onnx"
 )
 def export(
     run: Annotated[
         Path, typer.Option("--run", help="Run folder; or any data set of this project, such as RUN/ingest.")
     ],
     method: MethodName = "anomaly_gan",
-    format: Annotated[str, typer.Option(help=f"One of: {', '.join(writing())}.")] = "coco",
+    format: Annotated[
+        str, typer.Option(help=f"One of: {', '.join(writing())}; or onnx, for the trained generator.")
+    ] = "coco",
     to: Annotated[
         str | None,
         typer.Option(help="Folder to write; default: beside the stage, by format. With --shards also s3://… and such."),
@@ -145,7 +148,19 @@ def export(
     ] = None,
     settings: Settings = [],
 ) -> None:
-    """Real training photographs and accepted synthetic ones, or any data set, in the format that you use."""
+    """Real training photographs and accepted synthetic ones, or any data set, in the format that you use.
+
+    With --format onnx the trained generator of --method as one graph, checked by running it.
+    """
+    if format == "onnx":
+        from ..synthesis.export.graph import export_generator
+        from ..synthesis.registry import training_of
+
+        if (learner := training_of(method)) is None:
+            raise ConfigError(f"--method {method}: learns nothing, so there is no generator to write")
+        trained = run / f"train@{learner}"
+        typer.echo(export_generator(trained, Path(to or f"{trained}.onnx")).line())
+        return
     if format not in writing():
         raise ConfigError(f"--format {format}: is not written; one of: {', '.join(writing())}")
     data = run

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure
+from anomaly_gan.core.errors import CheckFailed, ConfigError
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.workfolder import file_alone
+from anomaly_gan.engine.graphs import check_installed, onnx_runner, write_traced
 
 from ..dense.net import DenseNet
-from ..one_class.inspection.quiet import quiet
 from ..training.checkpoint import PREPROCESSING, Model, read_model
 from .alarm import SoundScores
 
@@ -75,7 +73,7 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
         ConfigError: packages are missing, or the detector gives no maps.
         CheckFailed: the graph differs; nothing is written.
     """
-    check_installed(format)
+    check_installed(PACKAGES[format], format)
     loaded = read_model(model)
     net = graph_net(loaded)
     images = [_image(size, number) for number, size in enumerate(SIZES)]
@@ -111,13 +109,6 @@ def _write_openvino(graph: Path, temporary: Path, written: Path) -> None:
     weights.replace(written.with_suffix(".bin"))
 
 
-def check_installed(format: Format) -> None:
-    """Raises ConfigError where a package is missing."""
-    missing = [name for name in PACKAGES[format] if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)}: not installed; pip install 'anomaly-gan[{format}]'")
-
-
 def graph_net(model: Model) -> DenseNet:
     """The net that becomes one graph. Raises ConfigError where the detector has none."""
     if not isinstance(model.net, DenseNet):
@@ -146,53 +137,25 @@ def _gap(net: DenseNet, images: list[np.ndarray], run: Run) -> float:
 
 def runner(path: Path, format: Format) -> Run:
     """The ONNX graph in a file, ready to run on as many threads as torch computes on, in float32."""
-    threads = torch.get_num_threads()
     if format == "onnx":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return lambda image: session.run(None, {"images": image})[0]
+        run = onnx_runner(path)
+        return lambda image: run({"images": image})[0]
     import openvino
 
     # else it takes bf16 where the processor has it, and the maps differ in the third decimal
-    how = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    how = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = openvino.Core().compile_model(str(path), "CPU", how)
     return lambda image: compiled(image)[0]
 
 
 def write_onnx(loaded: Model, path: Path) -> None:
-    """The ONNX graph, by tracing: every side is a multiple of 32, so the trunk's paddings are the same at any size, and
-    tracing takes a tenth of the time that torch's other exporter needs to prove it.
-    """
-    import onnx
-
-    net = loaded.net
-    assert isinstance(net, DenseNet)
+    """The ONNX graph: every side is a multiple of 32, so the trunk's paddings are the same at any size."""
+    example = {"images": torch.from_numpy(_image((96, 128), 0))}
     axes = {0: "batch", 2: "rows", 3: "columns"}
-    with quiet(), torch.no_grad():
-        try:
-            torch.onnx.export(
-                _Graph(net).eval(),
-                (torch.from_numpy(_image((96, 128), 0)),),
-                str(path),
-                dynamo=False,
-                opset_version=17,
-                input_names=["images"],
-                output_names=["maps"],
-                dynamic_axes={"images": axes, "maps": axes},
-            )
-        except (RuntimeError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise EnvironmentFailure(f"torch {torch.__version__} cannot write it as ONNX ({reason})") from error
-    graph = onnx.load(str(path))
-    onnx.helper.set_model_props(graph, _metadata(loaded))
-    onnx.save(graph, str(path))
+    write_traced(_Graph(graph_net(loaded)).eval(), example, "maps", axes, _metadata(loaded), path)
 
 
-def _metadata(loaded: Model) -> dict[str, str]:
+def _metadata(loaded: Model) -> dict[str, object]:
     dense = loaded.config.dense
     facts: dict[str, object] = {
         "detector": loaded.config.detector,
@@ -206,4 +169,4 @@ def _metadata(loaded: Model) -> dict[str, str]:
     sound = SoundScores.from_json(loaded.sound)
     with contextlib.suppress(Exception):
         facts |= {"threshold": sound.threshold(loaded.false_alarm).value, "false_alarm": loaded.false_alarm}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+    return facts

@@ -13,12 +13,13 @@ import torch
 
 from anomaly_gan.core.errors import CheckFailed, ConfigError
 from anomaly_gan.core.progress import say
+from anomaly_gan.engine.graphs import check_installed
 
 from ..dense.instances import Inspected
 from ..dense.predict import Seen, Shares, look
 from ..evaluation.reading import inspect_pixels
 from ..training.checkpoint import Model
-from .export import PARITY, THROUGH, Format, check_installed, graph_net, runner, write_onnx
+from .export import PACKAGES, PARITY, THROUGH, Format, graph_net, runner, write_onnx
 
 TORCH = "torch"
 PAYS_FROM = 40
@@ -65,7 +66,7 @@ def choose_look(model: Model, device: torch.device, runtime: str, photographs: i
         return by_torch
     for format in named or get_args(Format):
         try:
-            check_installed(format)
+            check_installed(PACKAGES[format], format)
             graph_net(model)
         except ConfigError:
             if named:

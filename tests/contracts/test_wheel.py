@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-import zipfile
+import tomllib
 from importlib.metadata import Distribution
 from pathlib import Path
 
@@ -17,13 +17,15 @@ PROGRAM = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an installer unpacks of the wheel; the packages it needs are this environment's."""
+    """The wheel, built and installed; the packages it needs are this environment's."""
     folder = tmp_path_factory.mktemp("wheel")
     built = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(built, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (wheel,) = folder.glob("anomaly_gan-*-py3-none-any.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(ROOT / ".uv" / "bin"))
+    pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+    alone = ["--no-index", "--no-deps", "--target", str(folder / "site")]
+    subprocess.run([*pip, *alone, str(wheel)], check=True, capture_output=True, timeout=120)
     return folder / "site"
 
 
@@ -46,9 +48,25 @@ def test_it_holds_every_file_that_ships_and_nothing_of_the_workshop(site: Path) 
     ]
     assert [str(path) for path in shipped if not (site / path).is_file()] == []
     (meta,) = site.glob("*.dist-info")
-    assert sorted(path.name for path in site.iterdir()) == sorted(["anomaly_gan", "detection", "mask_pool", meta.name])
+    found = {path.name for path in site.iterdir() if not path.name.startswith(".")}
+    assert found == {"anomaly_gan", "bin", "detection", "mask_pool", meta.name}
     (entry,) = [point for point in Distribution.at(meta).entry_points if point.group == "console_scripts"]
     assert (entry.name, entry.value) == ("anomaly-gan", "anomaly_gan.__main__:main")
+    around = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(site)}
+    program = [site / "bin" / "anomaly-gan", "--version"]
+    said = subprocess.run(program, env=around, cwd=site, capture_output=True, text=True, timeout=60)
+    assert said.stdout.strip() == Distribution.at(meta).version, said.stderr
+
+
+def test_what_the_container_file_copies_and_names_is_there() -> None:
+    lines = [line.split() for line in (ROOT / "Containerfile").read_text("utf-8").splitlines()]
+    copied = [name for word, *names, _ in (line for line in lines if line) if word == "COPY" for name in names]
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*wheel["packages"], *wheel["force-include"], project["project"]["readme"]} <= set(copied)
+    extras = [line[at + 1] for line in lines for at, word in enumerate(line) if word == "--extra"]
+    assert extras and set(extras) <= set(project["project"]["optional-dependencies"])
 
 
 def test_it_ingests_the_sample_set_it_brings_along(site: Path, tmp_path: Path) -> None:

@@ -30,12 +30,9 @@ class Line:
         pass
 
 
-def test_mlflow_and_tensorboard_hear_what_losses_csv_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = (tmp_path / "tracked").as_uri()
-    monkeypatch.setenv(WANTED, "tensorboard, mlflow")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    logs = tmp_path / "bolts" / "train" / "logs"
+def followed(folder: Path) -> tuple[Path, dict[int, float]]:
+    """A training of 20 steps: where its logs are, and the losses that losses.csv keeps, by step."""
+    logs = folder / "bolts" / "train" / "logs"
     fit(
         Line(),
         lambda step: torch.full((4, 1), 1.0 + step),
@@ -43,6 +40,25 @@ def test_mlflow_and_tensorboard_hear_what_losses_csv_keeps(tmp_path: Path, monke
         make_fabric("cpu", logs=logs),
         logs.parent,
     )
+    header, *rows = (line.split(",") for line in (logs.parent / "losses.csv").read_text().splitlines())
+    return logs, {int(row[0]): float(row[header.index("line/error")]) for row in rows}
+
+
+def test_tensorboard_hears_what_losses_csv_keeps(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logs, kept = followed(tmp_path)
+    told = EventAccumulator(str(logs)).Reload().Scalars("line/error")
+    assert {entry.step: entry.value for entry in told} == pytest.approx(kept, rel=1e-4) and len(kept) == 4
+
+
+def test_mlflow_hears_what_losses_csv_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    store = (tmp_path / "tracked").as_uri()
+    monkeypatch.setenv(WANTED, "tensorboard, mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    logs, kept = followed(tmp_path)
     from mlflow.tracking import MlflowClient  # after its own switches are set
 
     client = MlflowClient(store)
@@ -51,13 +67,28 @@ def test_mlflow_and_tensorboard_hear_what_losses_csv_keeps(tmp_path: Path, monke
     assert run.info.run_name == "bolts/train"
     assert run.info.status == "FINISHED"
     told = client.get_metric_history(run.info.run_id, "line/error")
-    kept = (logs.parent / "losses.csv").read_text().splitlines()
-    column = kept[0].split(",").index("line/error")
-    assert [entry.step for entry in told] == [5, 10, 15, 20]
-    assert [entry.value for entry in told] == pytest.approx(
-        [float(row.split(",")[column]) for row in kept[1:]], rel=1e-4
-    )
+    assert {entry.step: entry.value for entry in told} == pytest.approx(kept, rel=1e-4) and len(kept) == 4
     assert list(logs.glob("events.out.tfevents*"))
+
+
+def test_weights_and_biases_hears_what_losses_csv_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    monkeypatch.setenv(WANTED, "wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    logs, kept = followed(tmp_path)
+    (written,) = logs.glob("wandb/offline-run-*/*.wandb")
+    content, place, told, names = written.read_bytes(), 7, {}, []
+    while place < len(content):  # a header of seven bytes, then records: checksum, length, kind, content
+        length = int.from_bytes(content[place + 4 : place + 6], "little")
+        record = Record.FromString(content[place + 7 : place + 7 + length])
+        place += 7 + length
+        names += [record.run.display_name] if record.HasField("run") else []
+        row = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
+        told |= {int(row["_step"]): float(row["line/error"])} if row else {}
+    assert names == ["bolts/train"] and told == pytest.approx(kept, rel=1e-4) and len(kept) == 4
 
 
 @pytest.mark.parametrize(

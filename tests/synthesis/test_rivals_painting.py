@@ -1,27 +1,33 @@
 """The rivals that paint: their papers' equations, their trainings cut off and resumed, what their photographs say."""
 
+import json
 from dataclasses import replace
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
 import torch.nn.functional as F
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.dataset import Annotation
-from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.errors import CheckFailed, ConfigError
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
+from anomaly_gan.engine.graphs import onnx_runner
 from anomaly_gan.nets.image_pool import ImageHistory
 from anomaly_gan.nets.patch import PatchDiscriminator, layers_for
 from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
+from anomaly_gan.synthesis.export import graph
+from anomaly_gan.synthesis.export.graph import INPUTS, export_generator
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.interface import MethodInputs
 from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
 from anomaly_gan.synthesis.methods.painting.generator import Brush
 from anomaly_gan.synthesis.methods.painting.networks import build_framing
+from anomaly_gan.synthesis.pairs.compositing import Painter
 from anomaly_gan.synthesis.pairs.windows import PairSource
 from anomaly_gan.synthesis.registry import METHODS, training_of
 from anomaly_gan.synthesis.training import stage as train
@@ -66,6 +72,34 @@ def opened(small_run, trainings, name, mode="L"):
     train_set, training = small_run.ingest.split("train"), training_of(name)
     train_set = replace(train_set, info={**train_set.info, "mode": mode})
     return METHODS[name].open(MethodInputs(train_set, small_run.pool, 11, "cpu", trainings(training)))
+
+
+@pytest.mark.parametrize("name", ["anomaly_gan", *LEARNERS])
+def test_its_onnx_graph_makes_the_pictures_that_it_makes(name, small_run, trainings, tmp_path, monkeypatch):
+    out = tmp_path / "generator.onnx"
+    if name == "pix2pix":
+        with pytest.raises(ConfigError, match="dropout is its chance"):
+            export_generator(trainings(name), out)
+        return
+    calls = []
+    paint = Painter.paint
+    monkeypatch.setattr(Painter, "paint", lambda *given: calls.append((given, made := paint(*given))) or made)
+    done = export_generator(trainings(name), out)
+    calls.clear()
+    run, facts = onnx_runner(out), {row.key: row.value for row in onnx.load(str(out)).metadata_props}
+    assert json.loads(facts["categories"]) == ["spot", "scratch"]
+    assert all(facts[f"input {key}"] == INPUTS[key] for key in done.inputs)
+    opened(small_run, trainings, name)([generate.pool_items(small_run.pool)["spot"][0]], 0)
+    for (painter, _, image, mask, maps, *exemplar), made in calls:  # of the methods that paint
+        shown, steering = maps.amax((2, 3)) + maps.amin((2, 3)), maps[:, max(1, painter.categories) :]
+        given = {"image": image, "mask": mask, "category": shown[:, : painter.categories or 1].argmax(1)}
+        given |= {"severity": shown[:, -4:-2], "noise": steering[:, 2:], "exemplar": exemplar[0] if exemplar else None}
+        (found,) = run({key: given[key].numpy() for key in done.inputs})
+        assert np.abs((found - made.numpy()) * mask.numpy()).max() < 1e-4 and mask.any()
+    monkeypatch.setattr(graph, "onnx_runner", lambda path: lambda inputs: [array + 1e-3 for array in run(inputs)])
+    with pytest.raises(CheckFailed, match="differs from the generator"):
+        export_generator(trainings(name), tmp_path / "other.onnx")
+    assert not (tmp_path / "other.onnx").exists()
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

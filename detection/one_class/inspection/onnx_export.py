@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.workfolder import file_alone
+from anomaly_gan.engine.graphs import check_installed, onnx_runner, quiet
 
 from ..interface import OneClassDetector
 from ..registry import ONE_CLASS, one_class
 from .checkpoint import Model, load_model
-from .quiet import quiet
 from .scoring import score_batch
 
 PARITY = 1e-4
@@ -76,11 +75,7 @@ def export_onnx(model: Path, out: Path) -> Exported:
         ConfigError: the extra ``onnx`` is not installed, or this detector's score is not one graph.
         CheckFailed: the graph differs by more than 1e-4, or by what could change a verdict; nothing is written.
     """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"{', '.join(missing)}: not installed; ONNX export needs the extra `onnx`: pip install 'anomaly-gan[onnx]'"
-        )
+    check_installed(PACKAGES, "onnx")
     loaded = load_model(model)
     if not one_class(loaded.name).exports:
         able = ", ".join(name for name, row in ONE_CLASS.items() if row.exports)
@@ -150,16 +145,10 @@ def _metadata(model: Model) -> dict[str, str]:
 
 def _gaps(path: Path, squares: np.ndarray, scores: Tensor, maps: Tensor | None) -> tuple[float, float | None]:
     """Greatest differences of score and map, the pictures given alone and in batches of three."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    run = onnx_runner(path)
     score_gap, map_gap = 0.0, None if maps is None else 0.0
     for batch in (1, 3):
-        parts = [
-            session.run(None, {"images": squares[start : start + batch]}) for start in range(0, len(squares), batch)
-        ]
+        parts = [run({"images": squares[start : start + batch]}) for start in range(0, len(squares), batch)]
         score_gap = max(score_gap, _gap(np.concatenate([part[0] for part in parts]), scores.numpy()))
         if maps is not None and map_gap is not None:
             map_gap = max(map_gap, _gap(np.concatenate([part[1] for part in parts]), maps.numpy()))
