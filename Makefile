@@ -67,14 +67,14 @@ docs: $(READY)
 	$(call sync_into,--inexact --group docs)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
 
-# for the owner of a GPU: parity with the CPU, rates, memory, two processes → gpu_check.json, gpu_check.md
-gpu-check: $(READY)
+# for the owner of a GPU: parity with the CPU, rates, memory, two processes, tests → gpu_check.json, shown by its page
+gpu-check: $(EXTRAS)
 	$(BIN)/python benchmarks/gpu_check.py --out docs/results/benchmarks/gpu_check.json
 
 # 10,000 photographs by a Ray cluster of two nodes, one of them killed half-way: the bytes of one machine
 cluster: $(READY)
 	$(call sync_into,--inexact --extra scale)
-	CLUSTER_COUNT=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/synthesis/test_cluster.py
+	CLUSTER_COUNT=5000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 tests/synthesis/test_cluster.py tests/synthesis/test_torchrun.py
 
 # kill -9 before every I/O event of every verb and of the folder mechanism; the same bytes afterwards
 EVERY ?= 1

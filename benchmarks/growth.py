@@ -1,10 +1,13 @@
 """How cost grows: ingest of very many small files and annotations, and what 10^6 photographs of 2,048 px would take.
 
-``photographs``: ingest of so many sound photographs of 48 px; ``coco``: of a COCO file of so many annotations, 100 on
-each photograph of 128 px. Processor time with all children, and the memory of the largest process.
+``photographs``: ingest of so many sound photographs of 48 px, and the same command again, which finds nothing to do;
+``coco``: of a COCO file of so many annotations, 100 on each photograph of 128 px. Processor time with all children, and
+the memory of the largest process.
 
-``stages``: ingest, pool, generate, gate and export of a few photographs of 2,048 px with grain, one thread, at two
-counts; what the second took more than the first gives seconds, bytes and files a photograph, and from these 10^6.
+``stages``: ingest, pool, generate, gate, export and shards of a few photographs of 2,048 px with grain, one thread, at
+two counts (two minutes of processor time); what the second took more than the first gives seconds, bytes and files a
+photograph, and from these 10^6. Ingest and training are done once. What is generated is painted by an Anomaly-GAN of two
+steps, which costs what any costs; what is gated and exported are pasted defects, which pass.
 
     python benchmarks/growth.py photographs 10000
     python benchmarks/growth.py coco 100000
@@ -34,9 +37,8 @@ KINDS = 64
 WANTED = 1_000_000
 REAL = 12
 """Defective photographs of 2,048 px, and as many sound ones."""
-STAGES = ("ingest", "pool", "train", "generate", "gate", "export")
-GROWING = ("pool", "generate", "gate", "export")
-"""Stages that work on as many photographs as are generated; ``ingest`` is divided by what it reads."""
+GROWING = ("pool", "generate", "gate", "export", "shards")
+"""What works on as many photographs as are generated; ``ingest`` is divided by what it reads."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ def run(*words: object) -> Used:
 
 
 def extent(folder: Path) -> tuple[int, int]:
-    """Bytes on disk and files."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return sum(path.stat().st_blocks * 512 for path in files), len(files)
+    """Bytes on disk, of a file with several names a name's share, and files."""
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return round(sum(file.st_blocks * 512 / file.st_nlink for file in files)), len(files)
 
 
 def ingest(what: str, count: int, folder: Path) -> dict[str, object]:
@@ -120,9 +122,11 @@ def ingest(what: str, count: int, folder: Path) -> dict[str, object]:
         coco(count, source)
         told = ["--format", "coco"]
     used = run("ingest", source, "--out", folder / "out", *told)
+    again = run("ingest", source, "--out", folder / "out", *told)
     return {
         what: count,
         "seconds": round(used.seconds, 1),
+        "again": round(again.seconds, 1),
         "ms_each": round(1000 * used.seconds / count, 3),
         "mib": round(used.mib),
         "bytes": extent(folder / "out")[0],
@@ -145,51 +149,84 @@ def large(folder: Path) -> None:
             cv2.imwrite(str(folder / name / f"{number:03d}.png"), pixels)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Of one stage, in all or a photograph: processor seconds, MiB of the largest process, bytes and files left."""
+
+    seconds: float
+    mib: float
+    bytes: float
+    files: float
+
+    def more_than(self, fewer: Cost, photographs: int) -> Cost:
+        """A photograph's share of what this took more; memory as it is."""
+        shares = (max(0.0, (mine - its) / photographs) for mine, its in zip(self._sums, fewer._sums, strict=True))
+        seconds, size, files = shares
+        return Cost(seconds, self.mib, size, files)
+
+    @property
+    def _sums(self) -> tuple[float, float, float]:
+        return self.seconds, self.bytes, self.files
+
+
 def stages(counts: list[int], folder: Path) -> dict[str, object]:
     """Seconds, MiB, bytes and files of each stage at both counts, and a photograph's share of what grew."""
     large(folder / "photos")
-    found: dict[int, dict[str, dict[str, float]]] = {}
-    for count in counts:
-        config, out = folder / f"{count}.yaml", folder / f"run{count}"
-        config.write_text(
-            json.dumps(
-                {
-                    "data": {"root": str(folder / "photos"), "format": "mask-png", "normal": ["good"]},
-                    "train": {"steps": 2, "threads": 1},
-                    "train_methods": {"anomaly_gan": {"aware_steps": 2}},
-                    "pool": {"count": count},
-                    "generate": {"count": count, "threads": 1},
-                    "compare": {"arms": ["none", "anomaly_gan"]},
-                    "device": "cpu",
-                }
-            )
-        )
-        found[count] = {}
-        for name in STAGES:
-            used = run("run", config, "--out", out, "--from", name, "--to", name)
-            size, files = map(sum, zip((0, 0), *(extent(path) for path in out.glob(f"{name}*")), strict=True))
-            found[count][name] = {"seconds": used.seconds, "mib": used.mib, "bytes": size, "files": files}
-            sys.stdout.write(f"{count:>4} {name:>8}: {used.seconds:6.1f} s, {used.mib:5.0f} MiB, {files} files\n")
-            sys.stdout.flush()
     few, many = counts
-    each = {
+    out, pools = folder / "run", folder / "few"
+    once = {name: stage(name, out, settings(folder, many, many)) for name in ("ingest", "pool", "train")}
+    stage("ingest", pools, settings(folder, few, few))
+    found = {few: {"pool": stage("pool", pools, settings(folder, few, few))}, many: {"pool": once["pool"]}}
+    for count in counts:
+        config = settings(folder, many, count)
+        found[count]["generate"] = stage("generate", out, config, "generate@anomaly_gan")
+        pasted = out / "export@copy_paste"
+        for name in ("gate", "export"):
+            used = run(name, "--run", out, "--method", "copy_paste")
+            found[count][name] = cost(name, used, [out / f"{name}@copy_paste"])
+        words = ("export", "--run", out / "export@copy_paste", "--shards", 1000, "--to", folder / f"shards{count}")
+        found[count]["shards"] = cost("shards", run(*words), [folder / f"shards{count}"])
+    each = {name: found[many][name].more_than(found[few][name], many - few) for name in GROWING}
+    each["ingest"] = once["ingest"].more_than(Cost(0, 0, 0, 0), 2 * REAL)
+    million = {
         name: {
-            key: (found[many][name][key] - found[few][name][key]) / (many - few)
-            for key in ("seconds", "bytes", "files")
-        }
-        for name in GROWING
-    }
-    each["ingest"] = {key: found[many]["ingest"][key] / (2 * REAL) for key in ("seconds", "bytes", "files")}
-    total = {
-        name: {
-            "hours": round(row["seconds"] * WANTED / 3600, 1),
-            "GB": round(row["bytes"] * WANTED / 1e9),
-            "files": round(row["files"] * WANTED),
-            "mib_now": round(found[many][name]["mib"]),
+            "hours": round(row.seconds * WANTED / 3600, 1),
+            "GB": round(row.bytes * WANTED / 1e9),
+            "files": round(row.files * WANTED),
+            "mib": round(row.mib),
         }
         for name, row in each.items()
     }
-    return {"each": each, "million": total}
+    return {"each": {name: vars(row) for name, row in each.items()}, "million": million}
+
+
+def settings(folder: Path, masks: int, count: int) -> Path:
+    """The run's configuration: so many masks in the pool, so many photographs of them."""
+    config = folder / f"{masks}-{count}.yaml"
+    content = {
+        "data": {"root": str(folder / "photos"), "format": "mask-png", "normal": ["good"]},
+        "train": {"steps": 2, "threads": 1},
+        "train_methods": {"anomaly_gan": {"aware_steps": 2}},
+        "pool": {"count": masks},
+        "generate": {"count": count, "threads": 1},
+        "compare": {"arms": ["none", "copy_paste", "anomaly_gan"]},
+        "device": "cpu",
+    }
+    config.write_text(json.dumps(content))
+    return config
+
+
+def stage(name: str, out: Path, config: Path, folder: str = "") -> Cost:
+    """A stage of the run, and what it left: in ``folder`` alone, where several arms have one."""
+    used = run("run", config, "--out", out, "--from", name, "--to", name)
+    return cost(name, used, list(out.glob(folder or f"{name}*")))
+
+
+def cost(name: str, used: Used, folders: list[Path]) -> Cost:
+    size, files = map(sum, zip((0, 0), *map(extent, folders), strict=True))
+    sys.stdout.write(f"{name:>8}: {used.seconds:6.1f} s, {used.mib:5.0f} MiB, {files} files\n")
+    sys.stdout.flush()
+    return Cost(used.seconds, used.mib, size, files)
 
 
 def main() -> None:

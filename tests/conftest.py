@@ -40,7 +40,7 @@ def _is_here(host: str) -> bool:
 ROOT = Path(__file__).parents[1]
 PACKAGES = tuple(f"{ROOT / name}/" for name in ("anomaly_gan", "detection", "mask_pool"))
 SHELLS = {"sh", "bash", "dash", "zsh", "cmd.exe", "powershell.exe"}
-BETWEEN_OURS = ("/multiprocessing/", "/concurrent/futures/")
+BETWEEN_OURS = ("/multiprocessing/", "/concurrent/futures/", "/site-packages/ray/")
 """What our own processes send each other is no foreign file."""
 
 

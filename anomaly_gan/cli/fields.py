@@ -57,7 +57,7 @@ OLD_NAMES = {"generate": {"category": "categories"}}
 """Verb -> an option of before -> the field that it is."""
 ADDRESS = {"--address": "--engine=ray:{}"}
 OLD_OPTIONS: dict[str, dict[str, str]] = {
-    **dict.fromkeys(("run", "generate", "gate", "one-class benchmark"), ADDRESS),
+    **dict.fromkeys(("run", "generate", "gate", "lift", "one-class benchmark"), ADDRESS),
     "compare": {**ADDRESS, "--run": "{}"},
     "export": {"--data": "--run={}"},
     "one-class study": {"--arm": "--method={}"},
@@ -88,7 +88,12 @@ def common(settings: list[str]) -> Common:
         seed = int(said["seed"]) if "seed" in said else None
     except ValueError:
         raise ConfigError(f"--seed {said['seed']}: must be a whole number") from None
-    return Common(rest, seed, said.get("device"))
+    device = said.get("device")
+    if device == "mps":
+        from ..core.devices import without_mps
+
+        device = without_mps(device)
+    return Common(rest, seed, device)
 
 
 class Verb(TyperCommand):

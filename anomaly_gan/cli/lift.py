@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Settings, StudyFolder
+from .options import EngineName, Settings, StudyFolder, on_engine
 
 
 def add_lift(app: typer.Typer) -> None:
@@ -25,6 +25,7 @@ def lift(
         int | None, typer.Option(min=0, help="Train at most so many cells in this call; 0: only write the tables.")
     ] = None,
     settings: Settings = [],
+    engine: EngineName = "local",
 ) -> None:
     """A learning curve of real photographs alone, then arms × objects × draws × folds, every cell resumable.
 
@@ -35,7 +36,8 @@ def lift(
 
     study = read_lift(config, settings)
     folder = out or Path("runs") / study.name
-    summary = run_lift(study, folder, lambda line: typer.echo(line, err=True), max_cells)
+    with on_engine(engine):
+        summary = run_lift(study, folder, lambda line: typer.echo(line, err=True), max_cells)
     for line in summary.sentences():
         typer.echo(line)
     typer.echo(f"{summary.cells} cells of {summary.arms_tried} arms → {folder}")

@@ -49,7 +49,7 @@ EngineName = Annotated[
         "--engine",
         metavar="NAME",
         help="local: this machine's own processes; ray: tasks of a Ray cluster of this machine alone; ray:auto or "
-        "ray:HOST:6379: of the cluster that is there.",
+        "ray:HOST:6379: of the cluster that is there; ray:auto,cpus=2,gpus=0.5,memory=8G,retries=5: what one takes.",
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
@@ -110,14 +110,19 @@ def work_stage(
 
 def work_step(config: RunConfig, run: Path, step: Step, note: str = "") -> None:
     """Run one step of a run folder unless it is fresh, and say so. ``note``: what a report says first."""
-    from ..core.progress import say, stage
+    from ..core.progress import say, silence, stage
+    from ..core.ranks import follows
     from ..core.stage import read_manifest, run_lock
     from ..pipeline.run import run_step
 
+    if follows():
+        silence()
     with run_lock(run), stage(step.name):
         if step.stage.name in LOADS_LONG and all(read_manifest(run / folder) for folder in step.inputs.values()):
             say(f"{step.name}: {', '.join(step.inputs.values())} → {run / step.name}")
         worked = run_step(config, run, step, note=note)
+    if follows():
+        return
     typer.echo(f"{step.name}: {'done' if worked else 'fresh, nothing to do'} → {run / step.name}")
 
 
@@ -191,13 +196,12 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def on_engine(name: str) -> AbstractContextManager[None]:
-    """Jobs of the body run on ``--engine``: ``local``, ``ray`` or ``ray:ADDRESS``.
+def on_engine(told: str) -> AbstractContextManager[None]:
+    """Jobs of the body run on ``--engine`` (``engine.cluster.read_engine``).
 
     Raises:
         ConfigError: no such engine, or it is not to be reached there.
     """
     from ..engine import cluster
 
-    kind, _, address = name.partition(":")
-    return cluster.engine(kind, address or None)
+    return cluster.engine(told)

@@ -84,12 +84,13 @@ def mask_box_xywh(mask_01: np.ndarray) -> list[int]:
     Raises:
         ValueError: the mask is empty.
     """
-    rows = np.flatnonzero(mask_01.any(axis=1))
-    columns = np.flatnonzero(mask_01.any(axis=0))
+    rows = np.nonzero(mask_01.any(axis=1))[0]
     if rows.size == 0:
         raise ValueError("an empty mask has no box")
-    x, y = int(columns[0]), int(rows[0])
-    return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
+    y, low = int(rows[0]), int(rows[-1]) + 1
+    columns = np.nonzero(mask_01[y:low].any(axis=0))[0]
+    x = int(columns[0])
+    return [x, y, int(columns[-1]) - x + 1, low - y]
 
 
 def mask_width_px(mask_01: np.ndarray) -> float:
@@ -151,7 +152,7 @@ def grow(mask_01: np.ndarray, distance_px: int) -> np.ndarray:
 
 def union(masks: Iterable[np.ndarray], height: int, width: int) -> np.ndarray:
     """mask_01 (height, width) of everything any of the masks covers."""
-    covered = np.zeros((height, width), np.uint8)
+    covered = np.zeros((height, width), np.bool_)
     for mask_01 in masks:
-        covered |= (mask_01 != 0).astype(np.uint8)
-    return covered
+        np.logical_or(covered, mask_01, out=covered)
+    return covered.view(np.uint8)

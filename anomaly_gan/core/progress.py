@@ -15,8 +15,11 @@ from .live import LIVE, Bar, Moment, clock_words, in_words
 
 __all__ = [
     "Bar",
+    "Counted",
     "Moment",
     "clock_words",
+    "counted",
+    "counted_elsewhere",
     "in_words",
     "progress_bar",
     "say",
@@ -26,6 +29,8 @@ __all__ = [
     "watched",
 ]
 Item = TypeVar("Item")
+Counted = tuple[str, int | None, int, str]
+"""How far work is, for another process: its label, its total, how many are done, its note."""
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None, initial: int = 0) -> Iterator[Item]:
@@ -85,3 +90,29 @@ def say(line: str) -> None:
 def silence() -> None:
     """Show nothing from this process: another one speaks for it."""
     LIVE.quiet = True
+
+
+def counted() -> Counted | None:
+    """How far this process's outermost work is; None where nothing is counted."""
+    bar = next(iter(LIVE.moment().bars), None)
+    return None if bar is None else (bar.label, bar.total, bar.n, bar.note)
+
+
+@contextlib.contextmanager
+def counted_elsewhere() -> Iterator[Callable[[Counted | None], None]]:
+    """Shows work that another process counts: the body calls what it is given with what ``counted`` said there."""
+    with contextlib.ExitStack() as last:
+        shown: Bar | None = None
+
+        def show(said: Counted | None) -> None:
+            nonlocal shown
+            if said is None:
+                return
+            label, total, done, note = said
+            if shown is None or (shown.label, shown.total) != (label, total):
+                last.close()
+                shown = last.enter_context(progress_bar(label, total))
+            shown.note = note
+            shown.update(done - shown.n)
+
+        yield show

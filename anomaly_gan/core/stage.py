@@ -18,8 +18,10 @@ from typing import Any
 
 from .config import Config, keep_config
 from .durations import canonical, seconds_of
+from .errors import ConfigError
 from .files import link_file, sha256_bytes, sync_folder, write_json
 from .manifest import BOOKKEEPING, LOGS, SCHEMA, STARTED, check_product, finished_key, is_fresh, read_manifest
+from .ranks import follows, launched
 from .time_budget import TimeBudget
 from .workfolder import (
     CELLS,
@@ -124,11 +126,17 @@ def run_stage(
 
     Raises:
         RunBusy: another process writes this folder.
+        ConfigError: ``torchrun`` started this, and it is no training.
     """
     keys = {**{name: finished_key(path) for name, path in context.inputs.items()}, **(input_keys or {})}
     key = stage_key(stage, config, context.seed, keys, folder)
     if is_fresh(folder, key) and not leftovers(folder):
         return False
+    if launched() and not stage.startswith("train@"):
+        raise ConfigError(f"{stage}: torchrun shares a training: start it with `train`, and other verbs without it")
+    if follows():
+        function(config, context, folder)
+        return True
     home = Path(os.path.realpath(folder))
     with folder_lock(home, PATIENCE):
         mend(home, key)

@@ -22,6 +22,7 @@ from typing import Any
 from .errors import EnvironmentFailure, InputError, RunBusy
 from .files import atomic_path, exchange, json_text, link_file, make_folder, sha256_bytes, sync_folder, write_json
 from .manifest import MANIFEST, SCHEMA, STARTED, TEMPORARY, is_fresh, list_products
+from .ranks import follows
 from .versions import refuse_mixture, unlike, versions
 
 CELLS = "cells"
@@ -38,6 +39,9 @@ def run_lock(run: Path) -> Iterator[None]:
     Raises:
         RunBusy: another process works in this folder.
     """
+    if follows():  # the first process holds it for all
+        yield
+        return
     with _held(run / ".lock", f"{run}: another process is working in this run folder"):
         _remove_beside(run, TEMPORARY)
         yield

@@ -22,6 +22,7 @@ from torch import distributed as dist
 from torch.multiprocessing.spawn import ProcessException
 
 from ..core.errors import AnomalyGanError, EnvironmentFailure
+from ..core.ranks import launched
 
 Result = TypeVar("Result")
 
@@ -29,13 +30,14 @@ Result = TypeVar("Result")
 def launch(work: Callable[..., Result], fabric: Fabric, *arguments: Any) -> Result:
     """``work(fabric, *arguments)`` in every process of ``fabric``; what the first one returns.
 
-    With one device it runs right here. Several are spawned, so ``work`` and ``arguments`` must be picklable; an error
+    With one device it runs right here, and so it does in each of the processes that ``torchrun`` started, with what
+    each returns. Several are spawned, so ``work`` and ``arguments`` must be picklable; an error
     of this project that the first process meets is raised here as itself.
 
     Raises:
         EnvironmentFailure: a process died.
     """
-    if fabric.world_size == 1:
+    if fabric.world_size == 1 or launched():
         fabric.launch()
         return work(fabric, *arguments)
     port = os.environ.pop("MASTER_PORT", None)  # what the last launch left would be taken for a cluster's

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from ..core.devices import place_of
 from ..core.errors import ConfigError, NumericalFailure
 from ..core.files import write_json
 from ..core.progress import progress_bar
+from ..core.ranks import launched, shared_by
 from ..core.seeding import seed_for
 from ..core.stage import LOGS
 from ..core.time_budget import TimeBudget
@@ -90,19 +92,25 @@ def make_fabric(device: str, precision: str = "32-true", logs: Path | None = Non
 
 
 def plan_fabric(device: str, precision: str = "32-true", logs: Path | None = None, devices: int = 1) -> Fabric:
-    """A Fabric of one or several devices, to be started by ``ranks.launch``: gloo on CPUs, NCCL on GPUs.
+    """A Fabric of one or several devices, to be started by ``distributed.launch``: gloo on CPUs, NCCL on GPUs.
 
     Raises:
-        ConfigError: more GPUs than there are.
+        ConfigError: more GPUs than there are; ``torchrun`` started another number of processes.
     """
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces the precision
-    kind = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-    if kind == "cuda" and devices > torch.cuda.device_count():
-        raise ConfigError(f"devices: {devices} asked for, {torch.cuda.device_count()} GPUs are here")
+    kind, here, strategy = place_of(device), devices, SHARED if devices > 1 else "auto"
+    if launched():
+        world, here = shared_by()
+        strategy = "ddp" if world > 1 else "auto"
+        if devices != world:
+            raise ConfigError(f"devices: {devices} asked for, torchrun started {world}: say --set devices={world}")
+    if kind == "cuda" and here > torch.cuda.device_count():
+        raise ConfigError(f"devices: {here} asked for, {torch.cuda.device_count()} GPUs are here")
     return Fabric(
         accelerator=kind,
-        devices=devices,
-        strategy=SHARED if devices > 1 else "auto",
+        devices=here,
+        num_nodes=devices // here,
+        strategy=strategy,
         precision=decide(precision, kind).precision,  # type: ignore[arg-type]
         loggers=loggers(logs) if logs else None,
     )

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from ..core import weights as weight_files
+from ..core.devices import place_of
 from ..core.errors import ConfigError, InputError
 from ..core.images import read_pixels
 from ..core.progress import track
 from ..core.seeding import rng_for
-from ..metrics.backbones import EMBEDDED, LPIPS_SIZE, embedded_backbone, place_of
+from ..metrics.backbones import EMBEDDED, LPIPS_SIZE, embedded_backbone
 from ..metrics.features import pooled_features
 from ..metrics.frechet import frechet_distance
 from ..metrics.kernel import kernel_distance

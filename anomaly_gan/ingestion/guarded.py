@@ -2,7 +2,8 @@
 
 One worker is kept for all of them, so that a picture costs a message there and back: its bytes, and the pixels found,
 pass through memory that both share. A decoder that crashes, eats or hangs ends the worker, not the ingest; the next
-picture gets a new one. What a worker answers is JSON and plain arrays, so that it has nothing to say but that.
+picture gets a new one. What a worker answers is JSON and plain arrays, so that it has nothing to say but that. A pool
+of the standard library unpickles what a worker answers, and breaks as a whole where one crashes.
 """
 
 from __future__ import annotations

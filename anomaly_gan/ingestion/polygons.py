@@ -119,17 +119,17 @@ def fill_ring(points: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     low, high = points.min(axis=0), points.max(axis=0)
     if high[0] <= 0 or high[1] <= 0 or low[0] >= width or low[1] >= height:
         raise ShapeFault("C7", f"lies wholly outside the photograph of {width}x{height}")
-    start, end = points, np.roll(points, -1, axis=0)
-    first = np.clip(np.ceil(np.minimum(start[:, 1], end[:, 1]) - 0.5), 0, height).astype(np.int64)
-    last = np.clip(np.ceil(np.maximum(start[:, 1], end[:, 1]) - 0.5), 0, height).astype(np.int64)
-    lines = last - first
+    start, end = points, np.concatenate([points[1:], points[:1]])
+    # of every edge the first row of pixels whose middle it crosses, and the last
+    reach = np.ceil(np.sort([start[:, 1], end[:, 1]], axis=0) - 0.5).clip(0, height).astype(np.int64)
+    first, lines = reach[0], reach[1] - reach[0]
     if lines.sum() > MAX_CROSSINGS:
         raise ShapeFault("C14", "has too many long edges to be a drawn outline")
     edge = np.repeat(np.arange(len(points)), lines)
     row = np.arange(edge.size) - np.repeat(np.cumsum(lines) - lines, lines) + np.repeat(first, lines)
     rise = end[edge, 1] - start[edge, 1]
     x = start[edge, 0] + (row + 0.5 - start[edge, 1]) * (end[edge, 0] - start[edge, 0]) / rise
-    column = np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
+    column = np.ceil(x - 0.5).clip(0, width).astype(np.int64)
     mask_01 = np.zeros(size_hw, np.uint8)  # only the outline's own box of it is looked at
     if row.size:
         top, left, bottom, right = int(row.min()), int(column.min()), int(row.max()) + 1, int(column.max())

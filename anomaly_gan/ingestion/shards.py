@@ -213,9 +213,8 @@ def _write(storage: Any, folder: str, name: str, part: Dataset, coco_sha256: str
         local = Path(scratch) / f"{name}.tar"
         with tarfile.open(local, "w", format=tarfile.USTAR_FORMAT) as tar:
             for image in part.images:
-                path = _checked(part, image)
-                key = f"{image.id:09d}"
-                _add(tar, f"{key}{path.suffix.lower()}", path.read_bytes())
+                key, suffix = f"{image.id:09d}", part.path_of(image).suffix.lower()
+                _add(tar, f"{key}{suffix}", _checked(part, image))
                 record = {"image": vars(image), "annotations": [vars(one) for one in of_image.get(image.id, [])]}
                 _add(tar, f"{key}.json", json.dumps(record, sort_keys=True, ensure_ascii=False).encode())
         row: Row = {
@@ -232,11 +231,13 @@ def _write(storage: Any, folder: str, name: str, part: Dataset, coco_sha256: str
     return row
 
 
-def _checked(part: Dataset, image: ImageRecord) -> Path:
+def _checked(part: Dataset, image: ImageRecord) -> bytes:
+    """The photograph's bytes, once read."""
     path = part.path_of(image)
-    if not path.is_file() or sha256_file(path) != image.sha256:
+    content = path.read_bytes() if path.is_file() else b""
+    if sha256_bytes(content) != image.sha256:
         raise InputError(str(path), "A24", "missing, or changed since it was written", "run its stage again")
-    return path
+    return content
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

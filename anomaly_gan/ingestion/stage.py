@@ -15,6 +15,7 @@ from typing import Any
 from ..core.config import nearest
 from ..core.errors import ConfigError, InputError
 from ..core.files import sha256_bytes, sha256_file
+from ..core.fingerprints import fingerprint
 from ..core.live import in_words
 from ..core.progress import track
 from ..core.resources import expand
@@ -61,7 +62,7 @@ def _fingerprint(tree: SourceTree, name: str) -> str:
     if not tree.is_photo(name) and suffix_of(name) not in LABELS:
         return "not read"
     try:
-        return sha256_file(tree.path(name))
+        return fingerprint(tree.path(name))
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 

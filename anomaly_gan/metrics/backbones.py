@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..core import weights as weight_files
+from ..core.devices import place_of
 from ..nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, efficientnet_lite0
 from .features import Backbone, pooled_features
 from .perceptual import lpips_backbone, pooled_and_embedded
@@ -85,11 +86,6 @@ def _extractors(place: str, inception: Path | None, alexnet: Path | None) -> Ext
             "perceptual": "LPIPS" if alexnet else f"PD-{EMBEDDED}",
         },
     )
-
-
-def place_of(device: str) -> str:
-    """``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
-    return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def embedded_backbone(device: str) -> Backbone:

@@ -37,10 +37,14 @@ def masked_crop(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: the mask is empty.
     """
-    alone = np.empty_like(pixels)
-    alone[...] = np.rint(pixels[mask_01 != 0].mean(axis=0)) if mask_01.any() else 0
-    alone[mask_01 != 0] = pixels[mask_01 != 0]
-    return defect_crop(alone, mask_01, margin=0.1)
+    x, y, width, height = mask_box_xywh(mask_01)
+    box = slice(y, y + height), slice(x, x + width)
+    level = np.rint(pixels[box][mask_01[box] != 0].mean(axis=0)).astype(pixels.dtype)
+    crop, inside = (defect_crop(one, mask_01, margin=0.1) for one in (pixels, mask_01))
+    alone = np.empty_like(crop)
+    alone[...] = level
+    alone[inside != 0] = crop[inside != 0]
+    return alone
 
 
 def _span(centre: float, side: int, limit: int) -> tuple[int, int]:

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +14,7 @@ from detection.one_class.synthetic_filter.config import OneClassFilterConfig, On
 from mask_pool.build.config import PoolConfig
 
 from ..core.config import Config, build, choose_preset, merge, nearest, read_yaml
+from ..core.devices import Device
 from ..core.durations import TimeLimit
 from ..core.errors import ConfigError
 from ..core.progress import say
@@ -57,7 +57,7 @@ class RunConfig(Config):
     name: str = "run"
     preset: str = "default"
     seed: int = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     data: IngestConfig
     pool: PoolConfig = PoolConfig()
     pool_variants: dict[str, dict[str, object]] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..core.config import dump_yaml, read_yaml
 from ..core.files import write_text
+from ..core.fingerprints import remembered
 from ..core.live import Moment, in_words
 from ..core.progress import say, stage, watched
 from ..core.time_budget import TimeUp
@@ -50,7 +51,8 @@ def execute(
         InputError: a step's input stage has not finished (after ``--from``), or the photographs are missing.
     """
     work = _Worker(run, [step.name for step in steps], config, Budget.open(run, time_budget) if time_budget else None)
-    return work.work(keep_config)
+    with remembered(run):
+        return work.work(keep_config)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CheckFailed, ConfigError, InputError
+from ..core.fingerprints import remembered
 from ..core.live import clock_words, in_words
 from ..core.manifest import damage, is_fresh, read_manifest
 from ..core.stage import stage_key
@@ -30,10 +31,11 @@ def status(run: Path, deep: bool = False) -> Iterator[tuple[str, str]]:
     if not path.is_file():
         raise InputError(str(run), "MISSING", "no run.yaml in this folder", "start it with `anomaly-gan run`")
     config = read_run_config(path, [])
-    for step in plan(config):
-        state = _state(config, run, step)
-        harmed = damage(run / step.name) if deep and (run / step.name).is_dir() else []
-        yield step.name, _damaged(harmed) if harmed else state
+    with remembered(run):
+        states = {step.name: _state(config, run, step) for step in plan(config)}
+    for name, state in states.items():
+        harmed = damage(run / name) if deep and (run / name).is_dir() else []
+        yield name, _damaged(harmed) if harmed else state
 
 
 def _damaged(harmed: list[str]) -> str:

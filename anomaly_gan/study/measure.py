@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ..core.dataset import Dataset, load_dataset
+from ..core.devices import place_of
 from ..core.errors import InputError
 from ..core.images import read_record
 from ..core.progress import track
 from ..core.stage import Context
-from ..metrics.backbones import build_extractors, place_of
+from ..metrics.backbones import build_extractors
 from ..synthesis.gate.candidate import Candidate
 from ..synthesis.gate.config import GateConfig
 from ..synthesis.gate.inspector import Inspector
-from ..synthesis.gate.stage import ancestors
+from ..synthesis.gate.keeper import ancestors
 from ..synthesis.gate.views import CategoryViews
 
 

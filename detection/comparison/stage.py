@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
+from anomaly_gan.core.devices import place_of
 from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json
@@ -108,7 +109,7 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
             f"compare.arms: no export for {', '.join(missing)}; run these methods to their export, "
             "or take them out of compare.arms"
         )
-    device, ingest = _device(context.device), context.inputs["ingest"]
+    device, ingest = place_of(context.device), context.inputs["ingest"]
     real = load_dataset(ingest).split("train")
     defective = len(real.images) - len(real.normals())
     arms = [arm for arm in config.arms if arm not in nothing_passed(config, context)]
@@ -280,12 +281,6 @@ def _metrics(cells: int, summary: Summary) -> dict[str, object]:
         ],
         **more,
     }
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
 def write_table(path: Path, results: Sequence[CellResult]) -> None:

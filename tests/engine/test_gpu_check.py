@@ -36,6 +36,14 @@ def test_without_a_gpu_it_says_so_and_ends_with_4(tmp_path, monkeypatch, capsys)
     assert "torch sees no CUDA device" in capsys.readouterr().err
 
 
-def test_the_table_names_what_failed():
+def test_the_page_shows_what_was_found_and_names_what_failed(tmp_path):
     text = gpu_check.table({"machine": {"gpu": "X"}, "train_step": {"failed": "out of memory"}, "seconds": 3})
-    assert text.startswith("# X") and "| train step | failed out of memory |" in text
+    assert text.startswith("X: ") and "| train step | failed out of memory |" in text
+    page = tmp_path / "README.md"
+    page.write_text((BENCHMARKS.parent / "docs/results/benchmarks/README.md").read_text("utf-8"))
+    for _ in range(2):
+        gpu_check.show(text, page)
+    assert page.read_text("utf-8").count("| train step | failed out of memory |") == 1
+    assert "No figure of a GPU" not in page.read_text("utf-8") and "## How cost grows" in page.read_text("utf-8")
+    gpu_check.show(text, tmp_path / "elsewhere.md")
+    assert not (tmp_path / "elsewhere.md").exists()

@@ -8,9 +8,12 @@ import types
 import pytest
 import torch
 
+from anomaly_gan.cli.fields import common
+from anomaly_gan.core.devices import place_of
 from anomaly_gan.engine import precision
 from anomaly_gan.engine.loop import make_fabric
 from anomaly_gan.engine.precision import Choice, decide, settle
+from anomaly_gan.pipeline.config import RunConfig
 
 AVX2_LAPTOP = {"avx2": True, "avx512_f": False, "avx512_bf16": False, "amx_bf16": False}
 AVX512_SERVER = {"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}
@@ -142,3 +145,13 @@ def test_a_broken_record_counts_as_none(processor, tmp_path):
         (tmp_path / "logs").mkdir(exist_ok=True)
         (tmp_path / "logs" / "precision.json").write_text(content)
         assert settle("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
+
+
+def test_on_apples_gpus_the_processor_computes_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert place_of("auto") == "cpu" and make_fabric("auto").device.type == "cpu"
+    assert decide("auto", "auto").precision in ("32-true", "bf16-mixed")
+    assert capsys.readouterr().err == ""
+    assert RunConfig(device="mps", data={"root": "x"}).device == "cpu" == common(["device=mps"]).device
+    assert capsys.readouterr().err.count("device mps: Apple's GPUs are not used: computing on the processor") == 2

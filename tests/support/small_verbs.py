@@ -104,8 +104,9 @@ def config_of(source: Path, **changes: Any) -> RunConfig:
     return RunConfig(**{"data": data, **SETTINGS, **changes})
 
 
-def small_verbs(source: Path, **changes: Any) -> list[Verb]:
+def small_verbs(source: Path, device: str = "cpu", **changes: Any) -> list[Verb]:
     """The whole table; ``source`` as :func:`write_source` left it, ``changes`` of the run's configuration."""
+    changes |= {"device": device}
     config = config_of(source, **changes)
     anew = config_of(source, **changes, seed=1)
     stages = [Verb(step.name, partial(_step, config, step.name)) for step in plan(config)]
@@ -117,23 +118,23 @@ def small_verbs(source: Path, **changes: Any) -> list[Verb]:
         Verb("export --to yolo-seg", partial(_write, "yolo-seg", "ingest")),
         Verb("export --to shards", _shards),
         Verb("pool export-scores", _sheet),
-        Verb("paint", partial(_paint, new / "n0.png", mask)),
-        Verb("control-card", _card),
-        Verb("detect train", _detect_train),
-        Verb("detect eval", _detect_eval),
-        Verb("detect predict", partial(_predict, new, 0.01)),
+        Verb("paint", partial(_paint, new / "n0.png", mask, device)),
+        Verb("control-card", partial(_card, device)),
+        Verb("detect train", partial(_detect_train, device)),
+        Verb("detect eval", partial(_detect_eval, device)),
+        Verb("detect predict", partial(_predict, new, 0.01, device)),
         Verb("detect export", _detect_export),
-        Verb("one-class train", partial(_one_class_train, source / "good", 0.5)),
-        Verb("one-class score", partial(_score, new, True)),
-        Verb("one-class recalibrate", partial(_recalibrate, new)),
+        Verb("one-class train", partial(_one_class_train, source / "good", 0.5, device)),
+        Verb("one-class score", partial(_score, new, True, device)),
+        Verb("one-class recalibrate", partial(_recalibrate, new, device)),
         Verb("one-class export", _one_class_export),
         Verb("ingest, made anew", partial(_step, anew, "ingest"), keeps=False),
         Verb("export, made anew", partial(_step, anew, "export@anomaly_gan"), keeps=False),
         Verb("compare, made anew", partial(_step, anew, "compare"), keeps=False),
         Verb("export --to, made anew", partial(_write, "labelme", "export@anomaly_gan"), keeps=False),
-        Verb("one-class train, made anew", partial(_one_class_train, source / "good", 0.6), keeps=False),
-        Verb("one-class score, made anew", partial(_score, new, False), keeps=False),
-        Verb("detect predict, made anew", partial(_predict, new, 0.02), keeps=False),
+        Verb("one-class train, made anew", partial(_one_class_train, source / "good", 0.6, device), keeps=False),
+        Verb("one-class score, made anew", partial(_score, new, False, device), keeps=False),
+        Verb("detect predict, made anew", partial(_predict, new, 0.02, device), keeps=False),
     ]
 
 
@@ -229,41 +230,41 @@ def _sheet(folder: Path) -> None:
     write_blank_sheet(folder / "sheet.csv", [RatedMask("g0_1.png", 0, "spot", "ff")], ["ann"], ["shape"])
 
 
-def _paint(photograph: Path, mask: Path, folder: Path) -> None:
+def _paint(photograph: Path, mask: Path, device: str, folder: Path) -> None:
     from anomaly_gan.synthesis.paint.config import PaintConfig
     from anomaly_gan.synthesis.paint.stage import Sources, paint
 
     sources = Sources(photograph, mask, folder / "train@anomaly_gan")
-    paint(sources, PaintConfig(category="spot", count=2), 0, "cpu", folder / "painted")
+    paint(sources, PaintConfig(category="spot", count=2), 0, device, folder / "painted")
 
 
-def _card(folder: Path) -> None:
+def _card(device: str, folder: Path) -> None:
     from anomaly_gan.synthesis.control_card.config import CardConfig
     from anomaly_gan.synthesis.control_card.stage import make_card
 
     config = CardConfig(method="anomaly_gan", masks=2, levels=3)
-    make_card(folder, config, 0, "cpu", folder / "control@anomaly_gan")
+    make_card(folder, config, 0, device, folder / "control@anomaly_gan")
 
 
-def _detect_train(folder: Path) -> None:
+def _detect_train(device: str, folder: Path) -> None:
     from detection.commands import detect_train
     from detection.detectors.config import DetectConfig
 
     config = DetectConfig(iterations=3, dense={**DENSE, "held_out": 0.3})  # type: ignore[arg-type]
-    detect_train(folder / "ingest", folder / "detector", config, 0, "cpu", 0.5)
+    detect_train(folder / "ingest", folder / "detector", config, 0, device, 0.5)
 
 
-def _detect_eval(folder: Path) -> None:
+def _detect_eval(device: str, folder: Path) -> None:
     from detection.commands import detect_eval
 
-    detect_eval(folder / "detector", folder / "ingest", folder / "judged", "test", "cpu")
+    detect_eval(folder / "detector", folder / "ingest", folder / "judged", "test", device)
 
 
-def _predict(photographs: Path, threshold: float, folder: Path) -> None:
+def _predict(photographs: Path, threshold: float, device: str, folder: Path) -> None:
     from detection.inspection.predict import predict_folder
 
     predict_folder(
-        folder / "detector", photographs, folder / "predicted", threshold=threshold, min_score=0.01, device="cpu"
+        folder / "detector", photographs, folder / "predicted", threshold=threshold, min_score=0.01, device=device
     )
 
 
@@ -273,24 +274,24 @@ def _detect_export(folder: Path) -> None:
     export_detector(folder / "detector", folder / "detector.onnx")
 
 
-def _one_class_train(good: Path, false_alarm: float, folder: Path) -> None:
+def _one_class_train(good: Path, false_alarm: float, device: str, folder: Path) -> None:
     from detection.one_class.inspection.train import train_folder
 
     train_folder(
-        good, folder / "model", "cae", "quick", CAE, false_alarm, group_regex=r"g(\d+)_", held_out=0.5, device="cpu"
+        good, folder / "model", "cae", "quick", CAE, false_alarm, group_regex=r"g(\d+)_", held_out=0.5, device=device
     )
 
 
-def _score(photographs: Path, everything: bool, folder: Path) -> None:
+def _score(photographs: Path, everything: bool, device: str, folder: Path) -> None:
     from detection.one_class.inspection.score import score_folder
 
-    score_folder(folder / "model", photographs, folder / "scored", overlay_all=everything, device="cpu")
+    score_folder(folder / "model", photographs, folder / "scored", overlay_all=everything, device=device)
 
 
-def _recalibrate(photographs: Path, folder: Path) -> None:
+def _recalibrate(photographs: Path, device: str, folder: Path) -> None:
     from detection.one_class.inspection.recalibrate import recalibrate_folder
 
-    recalibrate_folder(folder / "model", photographs, folder / "recalibrated", 0.4, device="cpu")
+    recalibrate_folder(folder / "model", photographs, folder / "recalibrated", 0.4, device=device)
 
 
 def _one_class_export(folder: Path) -> None:

@@ -20,6 +20,7 @@ from anomaly_gan.ingestion.config import IngestConfig
 from anomaly_gan.report.verdict.decide import decide
 from anomaly_gan.report.verdict.facts import CategoryFacts, Facts
 from anomaly_gan.synthesis.export import stage as export
+from anomaly_gan.synthesis.gate import keeper
 from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import ExportConfig, GateConfig
 from anomaly_gan.synthesis.gate.results import CategoryResult
@@ -131,7 +132,7 @@ def test_a_resumed_check_still_says_that_time_ended_one_of_its_trainings(inputs,
 
 def test_figures_that_time_left_unmeasured_are_no_verdict(inputs, tmp_path, toy_extractors, monkeypatch):
     whole = Ticking()
-    monkeypatch.setattr(gate.Keeper, "category", looked_at_in_no_time(gate.Keeper.category, whole))
+    monkeypatch.setattr(keeper.Keeper, "category", looked_at_in_no_time(keeper.Keeper.category, whole))
     folder, (function, config) = tmp_path / "gate", STAGES["gate"]
     run_stage("gate", function, config, Context(3, "cpu", inputs, TimeBudget(45.0, whole)), folder)
     metrics = json.loads((folder / "metrics.json").read_text())

@@ -22,6 +22,7 @@ import numpy as np
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
+from ...core.masks import mask_area, mask_box_xywh
 from ..json_reader import MAX_JSON_BYTES, kind_of, parse_json
 from ..ledger import Ledger, Notes, refuse
 from ..photo_finder import PhotoFinder
@@ -184,23 +185,25 @@ def _draw(
     notes: Notes,
     size_hw: tuple[int, int],
 ) -> Iterator[Instance]:
-    seen: set[tuple[str, bytes]] = set()
+    seen: set[tuple[str, tuple[int, ...], bytes]] = set()
     for position, row in rows:
         place = f"{name}[annotation {row.get('id', position)}]"
         mask_01 = _pixels(f"{place}[segmentation]", row, index, options, notes, size_hw)
         category = index.categories[_category_key(row)]
-        mark = (category, np.packbits(mask_01).tobytes())
+        x, y, w, h = box = mask_box_xywh(mask_01)
+        part = mask_01[y : y + h, x : x + w]
+        mark = (category, (*box,), np.packbits(part).tobytes())
         if mark in seen:
             notes.repair("D16", "the same annotation twice counts once")
             continue
         seen.add(mark)
-        compare(row, mask_01, notes, index.fractions)
+        compare(row, box, mask_area(part), size_hw, notes, index.fractions)
         crowd = _crowd(place, row.get("iscrowd"))
         if crowd:
             notes.warn("D12", "crowd annotations are kept as such")
         source_id = row.get("id", position)
         origin = {"source_id": source_id} if isinstance(source_id, int | str) else {}
-        yield Instance(category, mask_01, crowd, origin)
+        yield Instance(category, mask_01, crowd, origin, (x, y, w, h))
 
 
 def _pixels(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ledger import Notes
-from ..polygons import ShapeFault, check_number, fill_ring, mostly_inside, read_points
+from ..polygons import ShapeFault, check_number, fill_ring, mostly_inside
 from ..rle import read_rle
 
 AGREE = 0.5
@@ -28,15 +28,13 @@ def draw_segmentation(value: Any, size_hw: tuple[int, int], notes: Notes, fracti
         return read_rle(value, size_hw)
     if not isinstance(value, list) or not value:
         raise ShapeFault("D5", "is missing or empty: a box alone is no mask")
-    mask_01 = np.zeros(size_hw, np.uint8)
     if all(isinstance(part, dict) for part in value):
         notes.repair("D5", "a list of run lengths counts as its union")
-        for part in value:
-            mask_01 |= read_rle(part, size_hw)
-        return mask_01
-    for number, flat in enumerate(_polygons(value, notes)):
-        mask_01 |= _draw_polygon(flat, number, size_hw, notes, fractions)
-    return mask_01
+        parts = [read_rle(part, size_hw) for part in value]
+    else:
+        polygons = _polygons(value, notes)
+        parts = [_draw_polygon(flat, number, size_hw, notes, fractions) for number, flat in enumerate(polygons)]
+    return parts[0] if len(parts) == 1 else np.bitwise_or.reduce(parts)
 
 
 def _polygons(value: list[Any], notes: Notes) -> list[Any]:
@@ -66,9 +64,8 @@ def _draw_polygon(flat: Any, number: int, size_hw: tuple[int, int], notes: Notes
         raise ShapeFault("D5", f"part {number} is {type(flat).__name__}, not a polygon")
     if len(flat) < 6 or len(flat) % 2:
         raise ShapeFault("D5", f"polygon {number} has {len(flat)} numbers, needs an even count of at least 6")
-    for coordinate in flat:
-        check_number(coordinate, f"polygon {number}")
-    points = read_points([list(pair) for pair in zip(flat[::2], flat[1::2], strict=True)])
+    place = f"polygon {number}"
+    points = np.array([check_number(coordinate, place) for coordinate in flat], np.float64).reshape(-1, 2)
     if fractions:
         notes.repair("D17", "coordinates from 0 to 1 scaled to the photograph")
         points = points * [size_hw[1], size_hw[0]]
@@ -112,20 +109,22 @@ def numbers_of(value: Any) -> Box | None:
     return x, y, w, h
 
 
-def compare(row: dict[str, object], mask_01: np.ndarray, notes: Notes, fractions: bool) -> None:
-    """Note where the file's own box (by more than 1 pixel) or area (by more than a tenth) contradict the mask.
+def compare(
+    row: dict[str, object], found: list[int], true_area: int, size_hw: tuple[int, int], notes: Notes, fractions: bool
+) -> None:
+    """Note where the file's own box (by more than 1 pixel) or area (by more than a tenth) contradict the mask, of
+    which ``found`` is the box and ``true_area`` the pixels.
 
     Whether box, or without one area, belongs to another outline altogether is told to the whole set (D18).
     """
-    rows, columns = np.flatnonzero(mask_01.any(axis=1)), np.flatnonzero(mask_01.any(axis=0))
-    tight = (float(columns[0]), float(rows[0]), float(np.ptp(columns) + 1), float(np.ptp(rows) + 1))
+    tight = (float(found[0]), float(found[1]), float(found[2]), float(found[3]))
     box = numbers_of(row.get("bbox"))
     if box is not None and fractions and max(box) <= 1:
-        height, width = mask_01.shape
+        height, width = size_hw
         box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
     if box is None or max(abs(given - true) for given, true in zip(box, tight, strict=True)) > 1:
         notes.repair("D10", "box computed anew from the mask")
-    area, true_area = row.get("area"), int(mask_01.sum())
+    area = row.get("area")
     known = isinstance(area, int | float) and not isinstance(area, bool)
     if not known or not abs(area - true_area) <= max(2.0, 0.1 * true_area):  # type: ignore[operator]
         notes.repair("D11", "area computed anew from the mask")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ from .priors import one_class_maps
 from .result import LiftResult, LiftRow, ProcessorSeconds
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from detection.evaluation.evaluate import DetectionRow
     from detection.evaluation.figures import Figures
     from detection.training.finetune import Trained
@@ -108,6 +110,44 @@ def read_result(folder: Path, wanted: dict[str, object]) -> LiftResult | None:
     return result if still_holds(result.setting, wanted) else None
 
 
+@dataclass(frozen=True)
+class Provided:
+    """What a cell learns from and computes with: ``rows`` of what a plain detector says of the training photographs,
+    the banks added to its batches and of its stage one, and one-class maps, where its arm takes them."""
+
+    data: Dataset
+    detect: DetectConfig
+    precision: str
+    fabric: Fabric
+    rows: list[DetectionRow]
+    bank: Path | None
+    first: Path | None
+    priors: Path | None
+
+
+def provide(config: LiftConfig, cell: LiftCell, prepared: Prepared) -> Provided:
+    """Make what the cell learns from, as far as it is not there.
+
+    Raises:
+        InputError, ConfigError, NumericalFailure: as the stages raise them; an arm that its detector cannot learn.
+    """
+    from anomaly_gan.engine.loop import make_fabric
+    from detection.scale import fitted
+    from detection.training.arithmetic import settled
+
+    arm, detect = config.arms[cell.arm], config.detector_of(cell.arm, cell.exposures)
+    _check_takes(arm, cell.arm, detect.detector)
+    data = load_dataset(prepared.ingest)
+    train = data.split("train")
+    detect = fitted(detect, train)
+    precision = settled(detect, config.device, prepared.folder.parent)
+    fabric = make_fabric(config.device, precision)
+    rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
+    bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)
+    priors = one_class_maps(data, config.seed, config.device, prepared.folder / "priors") if arm.prior else None
+    return Provided(data, detect, precision, fabric, rows, bank, first, priors)
+
+
 def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Path) -> LiftResult:
     """Train and judge; a training that was cut off goes on from its checkpoint.
 
@@ -116,29 +156,20 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     """
     import torch
 
-    from anomaly_gan.engine.loop import make_fabric
-    from detection.scale import fitted
-    from detection.training.arithmetic import settled
     from detection.training.finetune import train_detector
 
     torch.set_num_threads(config.threads)
     arm, began, used = config.arms[cell.arm], time.monotonic(), time.process_time()
-    wanted, detect = setting(config, cell), config.detector_of(cell.arm, cell.exposures)
-    _check_takes(arm, cell.arm, detect.detector)
-    data = load_dataset(prepared.ingest)
-    train, test = data.split("train"), data.split("test")
-    detect = fitted(detect, train)
-    precision = settled(detect, config.device, prepared.folder.parent)
-    fabric, seed = make_fabric(config.device, precision), seed_for(config.seed, "lift", cell.share.name, cell.seed)
-    rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
-    bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)
+    wanted, given = setting(config, cell), provide(config, cell, prepared)
+    detect, fabric, bank, priors = given.detect, given.fabric, given.bank, given.priors
+    train, test = given.data.split("train"), given.data.split("test")
+    seed = seed_for(config.seed, "lift", cell.share.name, cell.seed)
     trace = json.loads((bank / "metrics.json").read_text(encoding="utf-8"))["artefact_auroc"] if bank else None
     # claimed only now: what can refuse the cell has been asked, and its folder holds no half of another one
     _claim(folder, wanted)
     if arm.hard_sound and bank is not None:
-        bank = with_hard_sound(bank, train, rows, folder / "bank", config.bank.count, config.seed)
-    priors = one_class_maps(data, config.seed, config.device, prepared.folder / "priors") if arm.prior else None
-    start = _stage_one(config, arm, train, detect, fabric, folder, seed, first) if first else None
+        bank = with_hard_sound(bank, train, given.rows, folder / "bank", config.bank.count, config.seed)
+    start = _stage_one(config, arm, train, detect, fabric, folder, seed, given.first) if given.first else None
     trained = train_detector(
         train, detect, fabric, folder, seed=seed, where=str(prepared.ingest), bank=bank, priors=priors, start=start
     )
@@ -155,7 +186,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
         real_defective=len(train.images) - len(train.normals()),
         seconds=ProcessorSeconds(round(learnt, 1), round(time.process_time() - used, 1)),
         wall_seconds=round(time.monotonic() - began, 1),
-        precision=precision,
+        precision=given.precision,
     )
     write_json(folder / RESULT, result.to_json())
     _tidy(folder)
@@ -281,6 +312,3 @@ def _tidy(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-Say = Callable[[str], None]

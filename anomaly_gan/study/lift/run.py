@@ -1,4 +1,4 @@
-"""A study of the lift from its plan to its tables: one cell after the other, each resumable."""
+"""A study of the lift from its plan to its tables: one cell after the other, or all of a round on a cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from ...core.config import dump_yaml
 from ...core.errors import AnomalyGanError, EnvironmentFailure
 from ...core.files import write_json, write_text
 from ...core.stage import run_lock
+from ...engine.cluster import Cluster, active
 from .cell import read_result, run_cell, setting
 from .config import LiftConfig
+from .jobs import on_cluster
 from .outcome import LiftSummary
 from .plan import LiftCell, Share, curve_cells, first_arms, round_cells, survivors
 from .prepare import Prepared
@@ -59,12 +61,14 @@ class Race:
                 return
 
     def _work(self, cells: Sequence[LiftCell], train: bool) -> None:
+        if train and (cluster := active()) is not None:
+            self._work_on(cluster, cells)
         for place, cell in enumerate(cells):
             if cell not in self.planned:
                 self.planned.append(cell)
             if cell in self.done or cell in self.failed:
                 continue
-            result = read_result(cell.folder(self.out), setting(self.config, cell))
+            result = self._read(cell)
             if result is None and train:
                 result = self._train(cell)
                 later = {other.share for other in cells[place + 1 :]}
@@ -72,6 +76,18 @@ class Race:
                     self._prepared(cell.share).drop_banks()
             if result is not None:
                 self.done[cell] = result
+
+    def _work_on(self, cluster: Cluster, cells: Sequence[LiftCell]) -> None:
+        """Those that are neither done nor failed, as many as this call may train, all at once."""
+        todo = [cell for cell in cells if cell not in self.failed and self._read(cell) is None]
+        if self.max_cells is not None:
+            todo = todo[: self.max_cells - self.trained]
+        self.trained += len(todo)
+        for cell, why in on_cluster(self.config, todo, self.out, cluster, self.say).items():
+            self._fail(cell, why)
+        for cell in todo:
+            if (result := self._read(cell)) is not None:
+                self._tell(cell, result)
 
     def _train(self, cell: LiftCell) -> LiftResult | None:
         if self.max_cells is not None and self.trained >= self.max_cells:
@@ -83,13 +99,22 @@ class Race:
         except EnvironmentFailure:
             raise
         except AnomalyGanError as error:
-            self.failed[cell] = str(error)
-            self.say(f"{cell.name}: failed: {error}")
+            self._fail(cell, str(error))
             return None
+        self._tell(cell, result)
+        return result
+
+    def _read(self, cell: LiftCell) -> LiftResult | None:
+        return read_result(cell.folder(self.out), setting(self.config, cell))
+
+    def _fail(self, cell: LiftCell, why: str) -> None:
+        self.failed[cell] = why
+        self.say(f"{cell.name}: failed: {why}")
+
+    def _tell(self, cell: LiftCell, result: LiftResult) -> None:
         told = ("ap50", "pixel_ap", "auroc", "recall5")
         shown = ", ".join(f"{name} {_number(result.row.figure(name))}" for name in told)
         self.say(f"{cell.name}: {shown}; {result.seconds.all:.0f} s")
-        return result
 
     def _prepared(self, share: Share) -> Prepared:
         return Prepared(self.config, share, self.out / "data" / share.name)

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from ...core.dataset import Dataset
+from ...core.devices import place_of
 from ...core.errors import ConfigError, InputError
 from ...core.masks import union
 from ...core.seeding import rng_for
 from ...core.stage import Context
 from ...metrics.artefact import Told
-from ...metrics.backbones import embedded_backbone, place_of
+from ...metrics.backbones import embedded_backbone
 from ..generate.stage import method_inputs, pool_items
 from ..interface import MethodInputs, PoolItem, Sample
 from ..registry import method

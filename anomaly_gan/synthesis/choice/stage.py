@@ -25,7 +25,7 @@ from ..gate.candidate import Candidate, Setting
 from ..gate.checks import check
 from ..gate.config import GateConfig
 from ..gate.defects import RealDefects
-from ..gate.stage import ancestors
+from ..gate.keeper import ancestors
 from ..gate.window import window_around
 from ..generate.stage import in_turns, method_inputs, pool_items
 from ..interface import Generate, MethodInputs, PoolItem, Sample

@@ -15,11 +15,12 @@ import torch
 
 from ...core.contact_sheet import contact_sheet
 from ...core.dataset import load_dataset
+from ...core.devices import place_of
 from ...core.files import read_json, write_json
 from ...core.images import write_png
 from ...core.seeding import seed_for
 from ...core.stage import Context, run_stage
-from ...metrics.backbones import embedded_backbone, place_of
+from ...metrics.backbones import embedded_backbone
 from ..methods.painting.severity import fill, open_painter
 from ..methods.painting.severity_scale import SeverityScale
 from ..relighting.exposure_pairs import find_pairs

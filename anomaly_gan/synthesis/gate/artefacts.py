@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...core.devices import place_of
 from ...core.time_budget import TimeBudget
-from ...metrics.backbones import embedded_backbone, place_of
+from ...metrics.backbones import embedded_backbone
 from ..bank.artefact import artefact_by_category
 from ..bank.painters import Painters
 from ..interface import MethodInputs, PoolItem

@@ -17,6 +17,7 @@ from ...core.errors import ConfigError
 from ...core.files import write_json
 from ...core.images import write_png
 from ...core.progress import say
+from ...core.ranks import follows
 from ...core.seeding import seed_for
 from ...core.stage import LOGS, Context
 from ...core.time_budget import Clock, TimeBudget
@@ -25,7 +26,7 @@ from ...engine.distributed import launch, looks_across_rows
 from ...engine.early_stopping import Measure, Plateau
 from ...engine.loop import Schedule, finish, fit, plan_fabric
 from ...engine.loss_log import History
-from ...engine.precision import settle
+from ...engine.precision import decide, settle
 from ...ingestion.reading import ReadingConfig
 from ...metrics.backbones import embedded_backbone
 from ...nets.aware import AwareNet
@@ -58,7 +59,11 @@ def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.mo
     ``logs/``. Every method gets the same batches. ``clock`` is what a time budget goes by; without one the training
     ends where the run's time does, with the rate as it is."""
     budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
-    precision = settle(config.precision, context.device, out, f"train {config.method}").precision
+    label = f"train {config.method}"
+    choice = (
+        decide(config.precision, context.device) if follows() else settle(config.precision, context.device, out, label)
+    )
+    precision = choice.precision
     fabric = plan_fabric(context.device, precision, out / LOGS, config.devices)
     return {**launch(_train, fabric, config, context, out, budget), "precision": precision}
 
@@ -66,7 +71,8 @@ def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.mo
 def _train(
     fabric: Fabric, config: TrainConfig, context: Context, out: Path, budget: TimeBudget | None
 ) -> dict[str, object]:
-    """In every process that shares the training; the first one writes."""
+    """In every process that shares the training; the first one writes, and alone knows where to."""
+    out = fabric.broadcast(out)
     if config.threads:
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")

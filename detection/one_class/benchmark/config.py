@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from anomaly_gan.core.config import Config, apply_settings, build, merge
+from anomaly_gan.core.devices import Device
 from anomaly_gan.core.errors import ConfigError
 
 from ..configs.base import OneClassConfig, Split
@@ -89,7 +90,7 @@ class BenchmarkConfig(Config):
     normal: tuple[int | str, ...] | None = None
     seeds: int = Field(3, ge=1)
     first_seed: int = Field(0, ge=0)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     workers: int = Field(0, ge=0)
     data: DataConfig = DataConfig()
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from anomaly_gan.core.devices import place_of
 from anomaly_gan.core.errors import EnvironmentFailure
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.progress import progress_bar
@@ -61,7 +62,7 @@ def plan(config: BenchmarkConfig, out: Path) -> list[Any]:
     """Every cell, seed by seed so that a stopped run holds whole averages."""
     from .cells import Cell, CellJob, cell_key, class_of
 
-    device = _device(config.device)
+    device = place_of(config.device)
     numbers, data_hash = _numbers(config)
     jobs = []
     for seed in range(config.first_seed, config.first_seed + config.seeds):
@@ -91,12 +92,6 @@ def _numbers(config: BenchmarkConfig) -> tuple[list[tuple[int, str]], str]:
         (number, title(number, config.split(), names, config.data.categories))
         for number in class_numbers(config.normal, names)
     ], digest.hexdigest()
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
 def _run_missing(jobs: Sequence[Any], config: BenchmarkConfig) -> None:

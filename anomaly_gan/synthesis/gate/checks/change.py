@@ -35,8 +35,9 @@ def measure(
     """Of one instance, in grey levels: mean absolute change (``contrast``), change of the mean (``shift``), how far
     the photograph's own pixels around it differ at a few pixels' distance (``texture``); and the share ``fill`` of
     its pixels that changed by more than ``changed_by``."""
-    inside = mask_01 != 0
     x, y, width, height = mask_box_xywh(mask_01)
+    box = slice(y, y + height), slice(x, x + width)
+    inside, change, signed = mask_01[box] != 0, change[box], signed[box]
     near = base[max(0, y - TEXTURE_PX) : y + height + TEXTURE_PX, max(0, x - TEXTURE_PX) : x + width + TEXTURE_PX]
     near = near.astype(np.int16)
     steps = [np.abs(near[TEXTURE_PX:] - near[:-TEXTURE_PX]), np.abs(near[:, TEXTURE_PX:] - near[:, :-TEXTURE_PX])]

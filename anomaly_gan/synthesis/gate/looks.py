@@ -1,0 +1,60 @@
+"""What a job of a cluster found in one photograph by itself, as a note that the gate reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.files import write_json
+from ..generate.stage import Row
+from .candidate import Line, Seen
+
+LOOKS = "looks"
+
+
+class Asked(dict[str, str]):
+    """Owners of pictures that knows none, and remembers which were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys_asked: list[str] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.keys_asked.append(key)
+        return default
+
+
+@dataclass(frozen=True)
+class Look:
+    """What became of one photograph: its ``decisions`` and the ``rejected`` rows among them, the ``row`` of the one
+    that was accepted (None: none was), and the ``keys`` of the pictures that were decided on, in order."""
+
+    decisions: list[Line]
+    rejected: list[Row]
+    row: Row | None
+    keys: list[str]
+
+    def write(self, out: Path, file_name: str) -> None:
+        write_json(note_of(out, file_name), vars(self))
+
+    @classmethod
+    def read(cls, out: Path, file_name: str) -> Look | None:
+        path = note_of(out, file_name)
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def alone(self, seen: Seen) -> bool:
+        """Whether none of its pictures is one of ``seen``."""
+        return not any(key in seen.owners for key in self.keys)
+
+
+def forget(out: Path) -> None:
+    """The notes are no product."""
+    shutil.rmtree(out / LOOKS, ignore_errors=True)
+
+
+def note_of(out: Path, file_name: str) -> Path:
+    """The file that says that a photograph has been looked at."""
+    return out / LOOKS / f"{file_name}.json"
