@@ -6,8 +6,8 @@ the memory of the largest process.
 
 ``stages``: ingest, pool, generate, gate, export and shards of a few photographs of 2,048 px with grain, one thread, at
 two counts (two minutes of processor time); what the second took more than the first gives seconds, bytes and files a
-photograph, and from these 10^6. Ingest and training are done once. What is generated is painted by an Anomaly-GAN of two
-steps, which costs what any costs; what is gated and exported are pasted defects, which pass.
+photograph, and from these 10^6. Ingest and training are done once. What is generated is painted by an Anomaly-GAN of
+two steps, which costs what any costs; what is gated and exported are pasted defects, which pass.
 
     python benchmarks/growth.py photographs 10000
     python benchmarks/growth.py coco 100000
@@ -180,7 +180,6 @@ def stages(counts: list[int], folder: Path) -> dict[str, object]:
     for count in counts:
         config = settings(folder, many, count)
         found[count]["generate"] = stage("generate", out, config, "generate@anomaly_gan")
-        pasted = out / "export@copy_paste"
         for name in ("gate", "export"):
             used = run(name, "--run", out, "--method", "copy_paste")
             found[count][name] = cost(name, used, [out / f"{name}@copy_paste"])
