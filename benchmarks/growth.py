@@ -174,15 +174,14 @@ def stages(counts: list[int], folder: Path) -> dict[str, object]:
     large(folder / "photos")
     few, many = counts
     out, pools = folder / "run", folder / "few"
-    once = {name: stage(name, out, settings(folder, many, many)) for name in ("ingest", "pool", "train")}
-    stage("ingest", pools, settings(folder, few, few))
-    found = {few: {"pool": stage("pool", pools, settings(folder, few, few))}, many: {"pool": once["pool"]}}
+    once = {name: stage(name, out, settings(folder, many)) for name in ("ingest", "pool", "train")}
+    stage("ingest", pools, settings(folder, few))
+    found = {few: {"pool": stage("pool", pools, settings(folder, few))}, many: {"pool": once["pool"]}}
     for count in counts:
-        config = settings(folder, many, count)
-        found[count]["generate"] = stage("generate", out, config, "generate@anomaly_gan")
+        for method in ("copy_paste", "anomaly_gan"):
+            found[count]["generate"] = verb("generate", out, method, "--count", count, "--threads", 1)
         for name in ("gate", "export"):
-            used = run(name, "--run", out, "--method", "copy_paste")
-            found[count][name] = cost(name, used, [out / f"{name}@copy_paste"])
+            found[count][name] = verb(name, out, "copy_paste")
         words = ("export", "--run", out / "export@copy_paste", "--shards", 1000, "--to", folder / f"shards{count}")
         found[count]["shards"] = cost("shards", run(*words), [folder / f"shards{count}"])
     each = {name: found[many][name].more_than(found[few][name], many - few) for name in GROWING}
@@ -199,15 +198,14 @@ def stages(counts: list[int], folder: Path) -> dict[str, object]:
     return {"each": {name: vars(row) for name, row in each.items()}, "million": million}
 
 
-def settings(folder: Path, masks: int, count: int) -> Path:
-    """The run's configuration: so many masks in the pool, so many photographs of them."""
-    config = folder / f"{masks}-{count}.yaml"
+def settings(folder: Path, masks: int) -> Path:
+    """The run's configuration, with so many masks in the pool."""
+    config = folder / f"{masks}.yaml"
     content = {
         "data": {"root": str(folder / "photos"), "format": "mask-png", "normal": ["good"]},
         "train": {"steps": 2, "threads": 1},
         "train_methods": {"anomaly_gan": {"aware_steps": 2}},
         "pool": {"count": masks},
-        "generate": {"count": count, "threads": 1},
         "compare": {"arms": ["none", "copy_paste", "anomaly_gan"]},
         "device": "cpu",
     }
@@ -215,10 +213,12 @@ def settings(folder: Path, masks: int, count: int) -> Path:
     return config
 
 
-def stage(name: str, out: Path, config: Path, folder: str = "") -> Cost:
-    """A stage of the run, and what it left: in ``folder`` alone, where several arms have one."""
-    used = run("run", config, "--out", out, "--from", name, "--to", name)
-    return cost(name, used, list(out.glob(folder or f"{name}*")))
+def stage(name: str, out: Path, config: Path) -> Cost:
+    return cost(name, run("run", config, "--out", out, "--from", name, "--to", name), list(out.glob(f"{name}*")))
+
+
+def verb(name: str, out: Path, method: str, *more: object) -> Cost:
+    return cost(name, run(name, "--run", out, "--method", method, *more), [out / f"{name}@{method}"])
 
 
 def cost(name: str, used: Used, folders: list[Path]) -> Cost:

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..core.errors import ConfigError, EnvironmentFailure
 from ..core.progress import Counted, counted, counted_elsewhere
+from ..core.workfolder import remove_temporary
 from .jobs import Job, Result, Sitting, alone, guarded, raise_failure, timed
 
 ENGINES = ("local", "ray")
@@ -121,8 +122,9 @@ def _connect(address: str | None) -> Any:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING, **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = (str(error).strip().splitlines() or ["no reason given"])[0]
+            token = "" if "RAY_AUTH_MODE" in os.environ else "; where it asks for a token, set RAY_AUTH_MODE=token"
             raise ConfigError(
-                f"--engine ray:{address}: no Ray cluster there ({first}); start one with `ray start --head`"
+                f"--engine ray:{address}: no Ray cluster there ({first}); start one with `ray start --head`{token}"
             ) from None
     return ray
 
@@ -169,7 +171,7 @@ def _desk(said: list[Any]) -> Iterator[Any]:
 
 def run_on_cluster(jobs: Sequence[Job], cluster: Cluster, sitting: Sitting) -> None:
     """All jobs as tasks, each on a GPU where its ``device`` is one; returns when all are done, or once the sitting is
-    over, when what still runs is cancelled.
+    over, when what still runs is cancelled. A job that writes says where: ``folder``, or ``out``.
 
     Raises:
         AnomalyGanError: a job failed by itself; the others are cancelled, and what is finished stays.
@@ -196,6 +198,9 @@ def run_on_cluster(jobs: Sequence[Job], cluster: Cluster, sitting: Sitting) -> N
         finally:
             for reference in running:
                 _cancel(reference)
+    places = (getattr(job, "folder", None) or getattr(job, "out", None) for job in jobs)
+    for folder in sorted({Path(place) for place in places if place is not None}):
+        remove_temporary(folder)  # of workers that died while they wrote
 
 
 def _run(job: Job, number: int, desk: Any) -> None:

@@ -111,6 +111,7 @@ def test_photographs_are_the_same_bytes_though_a_worker_and_a_node_are_killed_on
     def kill() -> None:
         while sum(1 for _ in notes.rglob("*.json")) < COUNT // 2:
             time.sleep(0.01)
+        (tmp_path / "there" / "images" / ".tmp-cut.png").write_bytes(b"what a struck one may leave")
         strike_a_worker()
         while sum(1 for _ in notes.rglob("*.json")) < COUNT:
             time.sleep(0.01)
