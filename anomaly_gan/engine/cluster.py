@@ -169,6 +169,19 @@ def _desk(said: list[Any]) -> Iterator[Any]:
         ray.kill(desk)
 
 
+def _read(desk: Any, sitting: Sitting) -> list[Any]:
+    """Raises EnvironmentFailure where this machine's own part of the cluster has died."""
+    import ray
+
+    try:
+        return list(ray.get(desk.read.remote()))
+    except ray.exceptions.RayError as error:
+        raise EnvironmentFailure(
+            f"{sitting.label}: this machine's part of the cluster died ({type(error).__name__}): start it again; the "
+            "same command goes on"
+        ) from None
+
+
 def run_on_cluster(jobs: Sequence[Job], cluster: Cluster, sitting: Sitting) -> None:
     """All jobs as tasks, each on a GPU where its ``device`` is one; returns when all are done, or once the sitting is
     over, when what still runs is cancelled. A job that writes says where: ``folder``, or ``out``.
@@ -193,7 +206,7 @@ def run_on_cluster(jobs: Sequence[Job], cluster: Cluster, sitting: Sitting) -> N
                     for reference in ready:
                         running.remove(reference)
                         _result(reference, sitting)
-                    said = ray.get(desk.read.remote())
+                    said = _read(desk, sitting)
                     board.show([done for done, _ in said], [seconds for _, seconds in said])
         finally:
             for reference in running:
@@ -236,7 +249,7 @@ def call(work: Callable[..., Result], *arguments: Any, device: str = "cpu") -> R
         reference = _begin(cluster, device, torch.get_num_threads(), _counted, desk, work, arguments)
         try:
             while not ray.wait([reference], timeout=POLL_SECONDS)[0]:
-                show(ray.get(desk.read.remote())[0])
+                show(_read(desk, sitting)[0])
             return _result(reference, sitting)
         except BaseException:
             _cancel(reference)
