@@ -84,18 +84,17 @@ class TrainedGenerator:
         Raises:
             InputError: no finished training there.
         """
-        import json
+        from .synthesis.methods.trained import FILE, read_trained
 
         folder = Path(folder)
-        path = folder / "model.json"
-        if read_manifest(folder) is None or not path.is_file():
+        if read_manifest(folder) is None or not (folder / FILE).is_file():
             raise InputError(str(folder), "UNFINISHED", "no finished training in this folder", "run `train` first")
-        model = json.loads(path.read_text(encoding="utf-8"))
+        model = read_trained(folder)
         beside = {name: folder.parent / name for name in ("ingest", "pool") if read_manifest(folder.parent / name)}
         return cls(
             folder,
-            model["config"]["method"],
-            tuple(model["categories"]),
+            model.config.method,
+            tuple(model.categories),
             device,
             beside.get("ingest"),
             beside.get("pool"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from anomaly_gan.core.config import dump_yaml
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import read_json, sha256_file, write_json, write_text
+from anomaly_gan.core.files import sha256_file, write_json, write_text
+from anomaly_gan.core.json_files import read_as
 from anomaly_gan.core.progress import say
 from anomaly_gan.core.stage import LOGS
 from anomaly_gan.core.workfolder import work_folder
@@ -60,7 +61,7 @@ def detect_train(
     started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
     with work_folder(out, "detect train", {**started, "false_alarm": false_alarm}) as work:
         if work.fresh:
-            return read_json(out / "metrics.json")
+            return read_as(out / "metrics.json", dict)
         # loaded once it is known that there is work
         from anomaly_gan.engine.loop import make_fabric
 
@@ -160,7 +161,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     started = {"model": sha256_file(model / "model.safetensors"), "data": _content_key(data), "split": split}
     with work_folder(out, "detect eval", started) as work:
         if work.fresh:
-            return read_json(out / "metrics.json")
+            return read_as(out / "metrics.json", dict)
         seen = read_detections(trained.net, dataset, categories, config.longest, fabric.device)
         least = dict(zip(categories.ids, trained.least, strict=True))
         figures = evaluate_detections(dataset, seen.rows, segments, least, seen.scores, seen.pixels).to_json()

@@ -188,12 +188,12 @@ def read_budget(time_budget: str | None) -> str | None:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    from ..core.files import read_json
+    from ..core.json_files import read_as
 
     path = folder / "metrics.json"
     if not path.is_file():
         raise ConfigError(f"{folder}: no finished stage here")
-    return read_json(path)
+    return read_as(path, dict)
 
 
 def on_engine(told: str) -> AbstractContextManager[None]:

@@ -218,12 +218,14 @@ def pool_stats(run: RunFolder) -> None:
     """Counts, sizes, shapes, places, diversity and copies of the pool's masks beside the real ones."""
     from mask_pool.statistics.stage import text
 
-    from ..core.files import read_json
+    from ..core.json_files import read_as, understood
 
     path = run / "pool" / "stats.json"
     if not path.is_file():
         raise ConfigError(f"{path}: no finished pool here; run `anomaly-gan pool build`")
-    typer.echo(text(read_json(path)))
+    stats = read_as(path, dict)
+    with understood(path):
+        typer.echo(text(stats))
     typer.echo(f"drawn: {run / 'pool' / 'stats'}")
 
 

@@ -229,8 +229,9 @@ def _study(
 
 def _verdicts(summary: Path) -> list[str]:
     """What the comparison says of each arm, in its own sentences, and what of it a time budget cut off."""
-    from ..core.files import read_json
+    from ..core.json_files import read_as, understood
 
-    content = read_json(summary)
-    cut_off = [content["note"].partition(";")[0] + "."] if content.get("missing") else []
-    return [arm["sentence"] for arm in content["arms"].values()] + cut_off
+    content = read_as(summary, dict)
+    with understood(summary):
+        cut_off = [content["note"].partition(";")[0] + "."] if content.get("missing") else []
+        return [arm["sentence"] for arm in content["arms"].values()] + cut_off

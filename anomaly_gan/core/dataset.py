@@ -23,6 +23,21 @@ SCHEMA = 1
 """Of ``annotations.json``; stage keys and manifests have their own (``core.manifest``)."""
 
 
+class Told(dict[str, Any]):
+    """Fields that a stage has written beside the standard ones; one that is missing is named with its photograph."""
+
+    where = ""
+
+    @classmethod
+    def of(cls, path: Path, file_name: str, content: dict[str, Any]) -> Told:
+        told = cls(content)
+        told.where = f"{path}[{file_name}]"
+        return told
+
+    def __missing__(self, name: str) -> Any:
+        raise InputError(self.where, "FORMAT", f"has no {name!r}", "run the stage that writes it again")
+
+
 @dataclass(frozen=True)
 class ImageRecord:
     """One photograph. ``group_id`` is the physical object; ``source`` is ``real`` or ``synthetic``.
@@ -216,22 +231,24 @@ def load_dataset(folder: Path) -> Dataset:
         names = {item.name for item in fields(ImageRecord)} - {"extra"}
         images = [
             ImageRecord(
-                **{key: row[key] for key in names}, extra={key: value for key, value in row.items() if key not in names}
+                **{key: row[key] for key in names},
+                extra=Told.of(path, row["file_name"], {key: row[key] for key in row if key not in names}),
             )
             for row in content["images"]
         ]
         annotations = [Annotation(**row) for row in content["annotations"]]
         categories = [Category(**row) for row in content["categories"]]
+        info = dict(content.get("info", {}))
+        _check(images, annotations, categories)
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "run `anomaly-gan ingest` first") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             str(path),
             "FORMAT",
             f"not a data set of this project ({error})",
             "pass foreign COCO files through `anomaly-gan ingest`",
         ) from error
-    info = content.get("info", {})
     if info.get("schema", SCHEMA) != SCHEMA:
         raise InputError(
             str(path),
@@ -241,6 +258,20 @@ def load_dataset(folder: Path) -> Dataset:
         )
     check_product(path, sha256_bytes(stored))
     return Dataset(images, annotations, categories, info, folder)
+
+
+def _check(images: list[ImageRecord], annotations: list[Annotation], categories: list[Category]) -> None:
+    """Raises TypeError for a field of another kind."""
+    for name, items, numbers, texts in (
+        ("images", images, ("id", "width", "height"), ("file_name", "group_id", "split", "source", "sha256")),
+        ("annotations", annotations, ("id", "image_id", "category_id", "area"), ()),
+        ("categories", categories, ("id",), ("name",)),
+    ):
+        for kind, wanted in ((int, numbers), (str, texts)):
+            for field_name in wanted:
+                for item in items:
+                    if not isinstance(getattr(item, field_name), kind):
+                        raise TypeError(f"{name}: {field_name} is {getattr(item, field_name)!r}")
 
 
 def number_from_one(items: Iterable[Annotation]) -> list[Annotation]:

@@ -15,7 +15,7 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
-from .errors import EnvironmentFailure, InputError
+from .errors import EnvironmentFailure
 
 PRIVATE = frozenset({".safetensors", ".pt", ".ckpt", ".onnx", ".sqlite", ".token"})
 """What only its owner may read, by suffix: trained nets, checkpoints, ratings and tokens."""
@@ -164,19 +164,6 @@ def _indented(value: Any, line: str) -> str:
 def json_text(value: Any) -> str:
     """What :func:`write_json` writes. NaN and infinity are refused (ValueError)."""
     return "".join(_pieces(value)) + "\n"
-
-
-def read_json(path: Path) -> Any:
-    """What :func:`write_json` wrote.
-
-    Raises:
-        InputError: FORMAT, it is damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        remedy = "restore it, or delete it and run the command that writes it"
-        raise InputError(str(path), "FORMAT", f"damaged: no JSON ({error})", remedy) from error
 
 
 def link_file(source: Path, target: Path) -> None:

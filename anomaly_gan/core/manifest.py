@@ -76,7 +76,14 @@ def _is_manifest(content: Any) -> bool:
         isinstance(content, dict)
         and isinstance(content.get("key"), str)
         and isinstance(content.get("files"), list)
-        and all(isinstance(item, dict) and isinstance(item.get("path"), str) for item in content["files"])
+        and all(isinstance(item, dict) and _is_product(item) for item in content["files"])
+        and all(isinstance(content.get(name, {}), dict) for name in ("inputs", "versions", "begun_by"))
+    )
+
+
+def _is_product(item: dict[str, object]) -> bool:
+    return (
+        isinstance(item.get("path"), str) and isinstance(item.get("size"), int) and isinstance(item.get("sha256"), str)
     )
 
 

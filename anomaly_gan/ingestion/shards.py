@@ -20,11 +20,12 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar, cast
 
 from ..core.dataset import Dataset, ImageRecord
 from ..core.errors import ConfigError, InputError
 from ..core.files import json_text, sha256_bytes, sha256_file
+from ..core.json_files import understood
 from ..core.progress import track
 from ..core.workfolder import folder_lock
 
@@ -33,6 +34,7 @@ ROW = ".row.json"
 """Ends the file that says what an unfinished export has written of a shard."""
 PART = ".part"
 """Ends the name of a file that is being handed over."""
+T = TypeVar("T")
 SHARD = 1000
 """Photographs a shard."""
 
@@ -137,18 +139,20 @@ def read_index(url: str) -> Index:
         raise InputError(
             f"{url}/{INDEX}", "MISSING", "no finished shards are here", "run the same export again: it goes on"
         )
-    return _read(storage, path)
+    return _read(storage, path, _index)
 
 
-def _read(storage: Any, path: str) -> Any:
-    """An index or a row."""
-    try:
-        content = json.loads(storage.cat_file(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, "FORMAT", "not JSON", "delete it and run the same export again") from error
-    if not isinstance(content, dict) or not ("shards" in content or "name" in content):
-        raise InputError(path, "FORMAT", "not written by this export", "delete it and run the same export again")
-    return content
+def _read(storage: Any, path: str, parse: Callable[[Any], T]) -> T:
+    with understood(path, "delete it and run the same export again"):
+        return parse(json.loads(storage.cat_file(path)))
+
+
+def _index(content: Any) -> Index:
+    return cast(Index, {**content, "shards": [_row(row) for row in content["shards"]]})
+
+
+def _row(content: Any) -> Row:
+    return cast(Row, {name: content[name] for name in Row.__annotations__})
 
 
 def verify_shards(url: str) -> Iterator[str]:
@@ -194,8 +198,8 @@ def _refuse_others(storage: Any, folder: str, url: str) -> None:
 def _earlier(storage: Any, folder: str) -> dict[str, Row]:
     """Rows of the shards that earlier calls have written, by name: of a whole export, then of one that was cut off."""
     path = f"{folder}/{INDEX}"
-    rows = _read(storage, path)["shards"] if storage.exists(path) else []
-    rows += [_read(storage, path) for path in storage.glob(f"{folder}/*{ROW}")]
+    rows = _read(storage, path, _index)["shards"] if storage.exists(path) else []
+    rows += [_read(storage, path, _row) for path in storage.glob(f"{folder}/*{ROW}")]
     return {row["name"]: row for row in rows}
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..core.config import read_yaml
 from ..core.dataset import Dataset, load_dataset
-from ..core.files import read_json
+from ..core.json_files import lines_as, read_as, understood
 from .splits import NORMAL_ROW, counts
 
 SHOWN = 5
 """Most refusals that are told one by one."""
 MASK = "mask of a photograph"
 SIDES = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A line of ``rejects.jsonl``, as far as it is told here."""
+
+    message: str
+    outcome: str
 
 
 def summary_lines(folder: Path) -> list[str]:
@@ -26,18 +33,19 @@ def summary_lines(folder: Path) -> list[str]:
         InputError: ``folder`` holds no data set of ours.
     """
     dataset = load_dataset(folder)
-    metrics = read_json(folder / "metrics.json")
-    rejects = (folder / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
-    refused = [row["message"] for row in map(json.loads, rejects) if row["outcome"] == "rejected"]
+    refused = [row.message for row in lines_as(folder / "rejects.jsonl", Refused) if row.outcome == "rejected"]
     more = [f"{len(refused) - SHOWN} more, all in {folder / 'rejects.jsonl'}"] if refused[SHOWN:] else []
-    return [
-        _headline(metrics),
-        *(f"  {line}" for line in _table(dataset)),
-        *(f"  {line}" for line in _findings(metrics)),
-        *(f"  refused: {line}" for line in [*refused[:SHOWN], *more]),
-        *(f"  mind: {line}" for line in metrics.get("remarks", [])),
-        *(f"  mind: {line}" for line in _cautions(dataset, read_yaml(folder / "config.yaml"))),
-    ]
+    path = folder / "metrics.json"
+    metrics = read_as(path, dict)
+    with understood(path):
+        return [
+            _headline(metrics),
+            *(f"  {line}" for line in _table(dataset)),
+            *(f"  {line}" for line in _findings(metrics)),
+            *(f"  refused: {line}" for line in [*refused[:SHOWN], *more]),
+            *(f"  mind: {line}" for line in metrics.get("remarks", [])),
+            *(f"  mind: {line}" for line in _cautions(dataset, read_yaml(folder / "config.yaml"))),
+        ]
 
 
 def _headline(metrics: Mapping[str, Any]) -> str:

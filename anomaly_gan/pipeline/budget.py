@@ -19,6 +19,7 @@ from typing import Any
 from ..core.config import Config
 from ..core.durations import canonical, seconds_of
 from ..core.files import sha256_bytes, write_json
+from ..core.json_files import note_as
 from ..core.stage import LOGS, read_manifest
 from ..core.time_budget import TimeBudget
 from .config import RunConfig
@@ -48,6 +49,26 @@ LEAST_ITERATIONS = 0.1
 """Share of a detector's iterations below which nothing is cut: the clock ends such a comparison instead."""
 
 
+@dataclass(frozen=True)
+class Share:
+    """What a step was given, and the hash of what it would have had without."""
+
+    of: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Books:
+    """What of a budget stands on disk."""
+
+    total: str
+    spent: float
+    decided: dict[str, Share]
+    finished: bool
+    not_reached: list[str] = field(default_factory=list)
+    lacked: str = ""
+
+
 @dataclass
 class Budget:
     """One budget of a run. ``decided``: what each step was given, and the hash of what it would have had without;
@@ -71,15 +92,11 @@ class Budget:
 
         Shares that were decided under the same length hold also after it was used up: what is finished stays fresh.
         """
-        path = run / FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["total"] == canonical(total):
-                before = 0.0 if content["finished"] else float(content["spent"])
-                return cls(content["total"], path, dict(content["decided"]), before, clock)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return cls(canonical(total), path, clock=clock)
+        books = note_as(run / FILE, Books)
+        if books is None or books.total != canonical(total):
+            return cls(canonical(total), run / FILE, clock=clock)
+        decided = {name: vars(share) for name, share in books.decided.items()}
+        return cls(books.total, run / FILE, decided, 0.0 if books.finished else books.spent, clock)
 
     def spent(self) -> float:
         return self.before + self.clock() - self.began
@@ -160,13 +177,10 @@ class Budget:
         return lay(config, step, values)
 
 
-def open_budget(run: Path) -> dict[str, Any] | None:
-    """What stands in the books of a budget that was not used to its end; None where there is none."""
-    try:
-        content = json.loads((run / FILE).read_text(encoding="utf-8"))
-        return None if content["finished"] else dict(content)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def open_budget(run: Path) -> Books | None:
+    """The books of a budget that was not used to its end; None where there is none."""
+    books = note_as(run / FILE, Books)
+    return None if books is None or books.finished else books
 
 
 def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
@@ -271,13 +285,12 @@ def note_of(run: Path) -> str:
 
     The file is a log: one that cannot be read says nothing.
     """
-    try:
-        content = json.loads((run / FILE).read_text(encoding="utf-8"))
-        left_out = [name for name in content["not_reached"] if not read_manifest(run / name)]
-        lacked = content["lacked"] if left_out[:1] == content["not_reached"][:1] else ""
-        return Budget(content["total"], run / FILE, not_reached=left_out, lacked=lacked).cut_words()
-    except (OSError, ValueError, KeyError, TypeError):
+    books = note_as(run / FILE, Books)
+    if books is None:
         return ""
+    left_out = [name for name in books.not_reached if not read_manifest(run / name)]
+    lacked = books.lacked if left_out[:1] == books.not_reached[:1] else ""
+    return Budget(books.total, run / FILE, not_reached=left_out, lacked=lacked).cut_words()
 
 
 def in_kinds(steps: Sequence[str]) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..core.durations import seconds_of
 from ..core.files import write_json
+from ..core.json_files import note_as
 from ..core.live import Moment, clock_words, in_words
 from ..core.stage import LOGS
 
@@ -135,6 +134,20 @@ def plan_lines(steps: Sequence[str], estimates: Mapping[str, float]) -> list[str
     return lines
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a process is, in seconds; ``at``: when it said so. ``left``: of the whole run."""
+
+    at: float
+    stage: str
+    count: str
+    seconds: float
+    stage_left: float | None
+    spent: float
+    left: float
+    total: str | None
+
+
 def write_progress(run: Path, course: Course, moment: Moment) -> None:
     """Say to other processes how far this one is; with the wall clock, for a reader must know whether it is old."""
     write_json(
@@ -153,10 +166,7 @@ def write_progress(run: Path, course: Course, moment: Moment) -> None:
     )
 
 
-def read_progress(run: Path) -> dict[str, Any] | None:
+def read_progress(run: Path) -> Progress | None:
     """What a process that works on this run said of itself some seconds ago; None where nobody works here."""
-    try:
-        content = json.loads((run / FILE).read_text(encoding="utf-8"))
-        return content if 0 <= time.time() - float(content["at"]) < FRESH_SECONDS else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    now = note_as(run / FILE, Progress)
+    return now if now and 0 <= time.time() - now.at < FRESH_SECONDS else None

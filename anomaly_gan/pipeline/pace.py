@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.files import sha256_bytes, write_json
+from ..core.json_files import note_as
 from ..core.stage import LOGS
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class Pace:
     cores: int = 1
     steps: dict[str, float] = field(default_factory=dict)
     detector_steps: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What stands on disk of a pace; ``key`` of what was timed."""
+
+    key: str
+    pace: Pace
 
 
 @dataclass(frozen=True)
@@ -79,15 +88,12 @@ def cores() -> int:
 def pace_of(run: Path, wanted: Wanted, say: Callable[[str], None]) -> Pace:
     """Measured now, or as this run has measured it before on as many cores."""
     path, key = run / FILE, wanted.key()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("key") == key:
-            return Pace(**content)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    known = note_as(path, Measured)
+    if known is not None and known.key == key:
+        return known.pace
     say("measuring this machine ...")
     pace = measure(wanted)
-    write_json(path, {"key": key, **asdict(pace)})
+    write_json(path, asdict(Measured(key, pace)))
     return pace
 
 

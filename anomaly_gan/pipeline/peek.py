@@ -48,7 +48,7 @@ def note(run: Path, wanted: dict[str, str], context: Context) -> str:
         words += f" Not yet: {', '.join(open_stages)}."
     now = read_progress(run)
     if now:
-        words += f" At that moment: {now['stage']}, about {in_words(float(now['left']))} left."
+        words += f" At that moment: {now.stage}, about {in_words(now.left)} left."
     return words
 
 

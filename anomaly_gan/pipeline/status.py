@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import CheckFailed, ConfigError, InputError
 from ..core.fingerprints import remembered
+from ..core.json_files import read_as
 from ..core.live import clock_words, in_words
 from ..core.manifest import damage, is_fresh, read_manifest
 from ..core.stage import stage_key
 from ..core.versions import written
 from .budget import open_budget
 from .config import RunConfig, read_run_config
-from .course import read_progress
+from .course import Progress, read_progress
 from .plan import Step, plan
 from .run import asked_for, outside_keys, said_of
 
@@ -85,29 +86,36 @@ def status_lines(run: Path, deep: bool = False) -> Iterator[str]:
     now, damaged = read_progress(run), []
     for name, state in status(run, deep):
         damaged += [name] if state.startswith("damaged") else []
-        working = now is not None and now["stage"] == name
+        working = now is not None and now.stage == name
         yield f"{name:24} {_working(now) if working and now else state}"
     if now:
-        total = f" of {now['total']}" if now["total"] else ""
-        yield f"{'whole run':24} {clock_words(now['spent'])}{total}, about {in_words(now['left'])} left"
+        total = f" of {now.total}" if now.total else ""
+        yield f"{'whole run':24} {clock_words(now.spent)}{total}, about {in_words(now.left)} left"
     elif budget := open_budget(run):
-        spent = clock_words(float(budget["spent"]))
-        yield f"{'time budget':24} {spent} of {budget['total']} used; the same command goes on with the rest"
+        spent = clock_words(budget.spent)
+        yield f"{'time budget':24} {spent} of {budget.total} used; the same command goes on with the rest"
     yield from _cells_left(run)
     yield from makers(run)
     if damaged:
         raise CheckFailed(f"{run}: damaged: {', '.join(damaged)}")
 
 
-def _working(now: dict[str, Any]) -> str:
-    left = f"about {in_words(now['stage_left'])} left" if now["stage_left"] else ""
-    return "working: " + ", ".join(part for part in (now["count"], clock_words(now["seconds"]), left) if part)
+def _working(now: Progress) -> str:
+    left = f"about {in_words(now.stage_left)} left" if now.stage_left else ""
+    return "working: " + ", ".join(part for part in (now.count, clock_words(now.seconds), left) if part)
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """Of a comparison's ``metrics.json``: the cells that its time did not reach."""
+
+    missing: list[str] | None = None
 
 
 def _cells_left(run: Path) -> Iterator[str]:
     """What a time budget has cut off a finished comparison."""
     path = run / "compare" / "metrics.json"
     if path.is_file():
-        missing = json.loads(path.read_text(encoding="utf-8")).get("missing")
+        missing = read_as(path, CutOff).missing
         if missing:
             yield f"{'compare':24} {len(missing)} trainings of a detector were not reached within its time"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from mask_pool.rating.routes import Answer
 from mask_pool.statistics.ancestry import ancestry
 
 from ..core.dataset import Annotation, Dataset, ImageRecord, load_dataset
-from ..core.errors import InputError
 from ..core.images import read_record, read_verified
-from ..core.manifest import read_product
+from ..core.json_files import read_as, understood
 from ..core.masks import decode_rle, mask_box_xywh
 
 THUMB_PX = 144
@@ -42,8 +40,9 @@ def verdict_of(run: Path) -> Answer:
     path = run / "report" / "verdict.json"
     if not path.is_file():
         return {"missing": True}
-    try:
-        content = json.loads(read_product(path))
+    remedy = "run `anomaly-gan report` again"
+    content = read_as(path, dict, remedy)
+    with understood(path, remedy):
         arms = [
             {
                 "arm": arm["arm"],
@@ -57,8 +56,6 @@ def verdict_of(run: Path) -> Answer:
             for arm in content["arms"]
         ]
         return {"paragraph": content["paragraph"], "passed": content["passed"], "arms": arms}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "FORMAT", f"no verdict ({error!r})", "run `anomaly-gan report` again") from error
 
 
 @dataclass(frozen=True)

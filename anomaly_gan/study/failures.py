@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import AnomalyGanError, EnvironmentFailure
 from ..core.files import write_json, write_text
+from ..core.json_files import read_as
 from .plan import StudyRun
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A stage or a cell, and why it failed."""
+
+    what: str
+    message: str
 
 
 def stops_all(error: Exception) -> bool:
@@ -42,8 +52,8 @@ def collect(out: Path, runs: Sequence[StudyRun]) -> list[dict[str, str]]:
     rows = []
     for run in runs:
         for path in sorted((run.folder / "failures").glob("*.json")):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            rows.append({"run": run.name, "what": content["what"], "message": content["message"]})
+            failure = read_as(path, Failure, "delete it: the same study tries that part again")
+            rows.append({"run": run.name, **vars(failure)})
     if rows:
         write_text(out / "failures.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     else:

@@ -18,10 +18,10 @@ from detection.comparison.result import CellResult
 from detection.detectors.config import NO_AUGMENTATION
 from detection.detectors.registry import detector
 from detection.evaluation.evaluate import DetectionRow, matched_at_50
+from detection.evaluation.kept_rows import read_rows
 
 from ..core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from .plan import StudyRun
-from .statistics.cells import read_json
 
 SHOWN = 4
 """Misses, and false alarms, that are shown of an arm: of as many different objects."""
@@ -140,7 +140,7 @@ def read_fold(test: Dataset, results: Mapping[Path, CellResult], name: str) -> d
     judged: dict[str, dict[int, Evaluated]] = {}
     for folder, result in results.items():
         if result.cell.detector == name:
-            rows = read_json(folder / "detections.json")
+            rows = read_rows(folder / "detections.json")
             cell = evaluate_cell(test, rows, detector(name).segments)
             judged.setdefault(result.cell.arm, {})[result.cell.seed] = cell
     return judged

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from anomaly_gan.core.files import write_json
+from anomaly_gan.core.json_files import note_as
 from anomaly_gan.core.stage import LOGS
 
 FILE = Path(LOGS) / "spent.json"
 SAVE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a log says of the time of a comparison, or of one cell."""
+
+    seconds: float
 
 
 @dataclass
@@ -28,10 +35,8 @@ class Allowance:
     _saved: float = 0.0
 
     def __post_init__(self) -> None:
-        try:
-            self.before = float(json.loads((self.out / FILE).read_text(encoding="utf-8"))["seconds"])
-        except (OSError, ValueError, KeyError, TypeError):
-            self.before = 0.0
+        used = note_as(self.out / FILE, Used)
+        self.before = used.seconds if used else 0.0
 
     def spent(self) -> float:
         return self.before + time.monotonic() - self.began

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,10 +10,13 @@ from pathlib import Path
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.json_files import note_as
 from anomaly_gan.engine.board import Plan
 
+from ..evaluation.kept_rows import read_rows
 from .cache import adopt, finished_cells
 from .cell import CellJob
+from .clock import Used
 from .result import write_result
 
 
@@ -111,8 +113,8 @@ def _times(finished: Sequence[CellJob]) -> dict[str, float]:
     """Mean seconds of the finished cells of each kind, from those trained in these folders."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for job in finished:
-        if job.clock.is_file():
-            seconds[job.kind].append(float(json.loads(job.clock.read_text(encoding="utf-8"))["seconds"]))
+        if used := note_as(job.clock, Used):
+            seconds[job.kind].append(used.seconds)
     return {kind: sum(values) / len(values) for kind, values in seconds.items()}
 
 
@@ -123,6 +125,6 @@ def complete(job: CellJob) -> None:
     result = job.result()
     if result.figures.of_images is not None:
         return
-    rows = json.loads((job.folder / "detections.json").read_text(encoding="utf-8"))
+    rows = read_rows(job.folder / "detections.json")
     of_images = image_figures(load_dataset(job.ingest).split(job.split_test), rows)
     write_result(job.folder, replace(result, figures=replace(result.figures, of_images=of_images)))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_json
+from anomaly_gan.core.json_files import note_as, read_as, understood
 
 from ..evaluation.figures import Figures
 from ..training.report import TrainingReport
@@ -98,20 +97,12 @@ def read_result(path: Path) -> CellResult:
     Raises:
         InputError: FORMAT it cannot be read, or lacks what every cell has.
     """
-    try:
-        return CellResult.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        reason = f"cannot be read ({error})"
-    except KeyError as error:
-        reason = f"has no {error.args[0]}"
-    except (TypeError, AttributeError) as error:
-        reason = f"is no cell's result ({error})"
-    raise InputError(str(path), "FORMAT", reason, "delete the folder and run again")
+    remedy = "delete the folder and run again"
+    content = read_as(path, dict, remedy)
+    with understood(path, remedy):
+        return CellResult.from_json(content)
 
 
 def key_of(path: Path) -> str:
     """The key in a ``result.json`` of whatever version, empty where there is none."""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["key"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""  # another process is removing it, or it is none of ours
+    return str((note_as(path, dict) or {}).get("key", ""))  # another process may be removing it

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
@@ -12,6 +11,7 @@ from anomaly_gan.core.devices import place_of
 from anomaly_gan.core.durations import seconds_of
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError
 from anomaly_gan.core.files import write_json
+from anomaly_gan.core.json_files import read_as
 from anomaly_gan.core.locks import holder
 from anomaly_gan.core.stage import CELLS, Context, begin_stage, finished_key
 from anomaly_gan.core.tables import write_csv
@@ -19,6 +19,7 @@ from anomaly_gan.core.versions import mixture
 from anomaly_gan.engine.precision import FLOAT32
 
 from ..detectors.config import NO_AUGMENTATION, CompareConfig
+from ..evaluation.kept_rows import read_rows
 from ..scale import fitted
 from .cache import tidy
 from .cell import CellJob, cell_key, held_out_hash, training_data
@@ -148,6 +149,13 @@ def plan(config: CompareConfig, context: Context, out: Path) -> list[CellJob]:
     return jobs
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What of an export's ``metrics.json`` a comparison asks for."""
+
+    nothing_passed: bool = False
+
+
 def nothing_passed(config: CompareConfig, context: Context) -> list[str]:
     """Arms whose export holds nothing generated because the gate let nothing pass: nothing to train on but what
     ``none`` has."""
@@ -155,8 +163,7 @@ def nothing_passed(config: CompareConfig, context: Context) -> list[str]:
     for arm in config.arms:
         path = context.inputs.get(f"export@{arm}", Path()) / "metrics.json"
         if arm != NO_AUGMENTATION and path.is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            empty += [arm] if content.get("nothing_passed") else []
+            empty += [arm] if read_as(path, Exported, "run the export again").nothing_passed else []
     return empty
 
 
@@ -216,7 +223,7 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, ob
     if any(result.test_hash != held_out_hash(test) for result in results):
         raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
     write_table(out / "table.csv", results)
-    found = {job.cell.name: json.loads((job.folder / "detections.json").read_text(encoding="utf-8")) for job in done}
+    found = {job.cell.name: read_rows(job.folder / "detections.json") for job in done}
     by_time = sum(result.report.ended_by_time for result in results)
     summary = replace(
         summarise(results, found, test, config, context.seed),

@@ -7,7 +7,6 @@ scale, ``masks`` uint8 (n, S, S), 0 or 1 (0 throughout for a sham), and optional
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.manifest import check_product, read_product
+from anomaly_gan.core.json_files import lines_as, understood
+from anomaly_gan.core.manifest import check_product
 
 from ..data import CategoryMap
 from .sampling import Item
@@ -98,22 +98,15 @@ def read_bank(folder: Path, categories: CategoryMap, objects: Collection[str]) -
             the training ``objects`` (E4).
     """
     path = folder / "bank.jsonl"
-    try:
-        rows = [json.loads(line) for line in read_product(path).splitlines() if line.strip()]
-    except FileNotFoundError as error:
-        raise InputError(str(path), "MISSING", "no such file", "make a bank first") from error
-    except ValueError as error:
-        raise InputError(str(path), "FORMAT", f"not a bank ({error})", "make the bank again") from error
+    rows = lines_as(path, dict, "make the bank again")
     lines = [_line(row, f"{path}[{number}]", categories, objects) for number, row in enumerate(rows, start=1)]
     return Bank(folder, lines, len(categories))
 
 
 def _line(row: dict[str, Any], where: str, categories: CategoryMap, objects: Collection[str]) -> Line:
-    try:
+    with understood(where, "make the bank again"):
         name, sources = str(row["category"]), tuple(str(source) for source in row["sources"])
         line = (str(row["shard"]), int(row["row"]), bool(row["sham"]), float(row.get("weight", 1.0)))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(where, "FORMAT", f"not a line of a bank ({error})", "make the bank again") from error
     if name not in categories.names:
         raise InputError(where, "K4", f"category {name!r} is not in the data set", "make the bank from this data set")
     foreign = sorted(set(sources) - set(objects))

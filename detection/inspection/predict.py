@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import read_json, sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
 from anomaly_gan.core.images import to_mode
+from anomaly_gan.core.json_files import read_as, understood
 from anomaly_gan.core.masks import encode_rle_box
 from anomaly_gan.core.progress import say
 from anomaly_gan.core.tables import write_csv
@@ -154,7 +155,9 @@ def predict_folder(
     }
     with work_folder(out, "detect predict", started, fixed=()) as work:
         if work.fresh:
-            return Predicted(out, **read_json(out / SUMMARY))
+            told = read_as(out / SUMMARY, dict)
+            with understood(out / SUMMARY):
+                return Predicted(out, **told)
         for half in ("labelme", "overlays"):  # of a prediction that was cut off
             shutil.rmtree(work.place / half, ignore_errors=True)
         least = loaded.least if min_score is None else (min_score,) * len(loaded.least)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
@@ -17,6 +15,7 @@ from anomaly_gan.core.cards import Card, write_card
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json
+from anomaly_gan.core.json_files import read_as, understood
 from anomaly_gan.core.manifest import check_product
 from anomaly_gan.ingestion.reading import ReadingConfig
 
@@ -137,6 +136,33 @@ def _card(
     )
 
 
+@dataclass(frozen=True)
+class _Known:
+    id: int
+    name: str
+    least_score: float | None = None
+
+
+@dataclass(frozen=True)
+class _Sound:
+    scores: list[float] = field(default_factory=list)
+    objects: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Written:
+    """``model.json``, as far as it is read; what has a default was not written by older versions."""
+
+    schema: int
+    categories: list[_Known]
+    config: dict[str, Any]
+    mode: str | None = None
+    reading: Mapping[str, Any] | None = None
+    weights_sha256: str | None = None
+    sound: _Sound = _Sound()
+    false_alarm: float = 0.05
+
+
 def load_detector(folder: Path, device: torch.device | None = None) -> tuple[nn.Module, CategoryMap, DetectConfig]:
     """Net, categories and configuration of :func:`read_model`."""
     model = read_model(folder, device)
@@ -150,33 +176,25 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
         InputError: a file is missing or is not one of ours; A13 the weights are not those that were written.
     """
     path, weights_path = folder / "model.json", folder / "model.safetensors"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
-        check_product(path)
-        check_product(folder / "model.safetensors")
-        categories = CategoryMap(
-            tuple(item["id"] for item in content["categories"]), tuple(item["name"] for item in content["categories"])
-        )
-        config = build(DetectConfig, content["config"], str(path))
+    remedy = "train with `anomaly-gan detect train`"
+    with understood(path, remedy):
+        written = read_as(path, Written, remedy)
+        if written.schema != SCHEMA:
+            raise ValueError(f"schema {written.schema}, this version reads {SCHEMA}")
+        check_product(weights_path)
+        known = written.categories
+        categories = CategoryMap(tuple(item.id for item in known), tuple(item.name for item in known))
+        config = build(DetectConfig, written.config, str(path))
         raw = weights_path.read_bytes()
         weights = load(raw)
-        reading = ReadingConfig.of(content)
-        least = tuple(float(item.get("least_score", config.score_threshold)) for item in content["categories"])
-    except FileNotFoundError as error:
-        raise InputError(
-            str(error.filename or folder), "MISSING", "no such file", "train with `anomaly-gan detect train`"
-        ) from error
-    except (ValueError, KeyError, TypeError, OSError, RecursionError, SafetensorError) as error:
-        raise InputError(str(path), "FORMAT", f"not a detector of this project ({error})", "train again") from error
-    if content.get("weights_sha256", sha256_bytes(raw)) != sha256_bytes(raw):
+        reading = ReadingConfig.of({name: value for name, value in vars(written).items() if value is not None})
+    least = tuple(config.score_threshold if item.least_score is None else item.least_score for item in known)
+    if written.weights_sha256 not in (None, sha256_bytes(raw)):
         raise InputError(str(weights_path), "A13", "is not the file that model.json describes", "copy the model again")
     net: nn.Module = detector(config.detector).build(len(categories), config, pretrained=False)
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise InputError(str(weights_path), "FORMAT", "the weights do not fit model.json", "train again") from error
-    sound = content.get("sound") or {"scores": [], "objects": []}
     net = net.to(device or torch.device("cpu")).eval()
-    return Model(net, categories, config, reading, sound, float(content.get("false_alarm", 0.05)), least)
+    return Model(net, categories, config, reading, asdict(written.sound), written.false_alarm, least)

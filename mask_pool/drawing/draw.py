@@ -12,17 +12,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.files import read_json, sha256_bytes, write_bytes, write_json, write_text
+from anomaly_gan.core.files import sha256_bytes, write_bytes, write_json, write_text
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.seeding import seed_for
 
-from .drawings import PHOTOGRAPHS, PhotographFinder, list_drawings, read_drawings, read_file, read_index
+from .drawings import (
+    PHOTOGRAPHS,
+    Index,
+    Original,
+    PhotographFinder,
+    list_drawings,
+    read_drawings,
+    read_file,
+    read_index,
+)
 from .label_files import prepare
 from .labelme_program import find_program, run_program
 
@@ -240,8 +248,8 @@ def lay_out(ingest: Dataset, images: Sequence[ImageRecord], categories: Sequence
     Raises:
         InputError: A13 a photograph has changed since it was ingested.
     """
-    index = read_index(out)
-    known = {(entry["file_name"], entry["sha256"]): name for name, entry in index.items()}
+    index = read_index(out).photographs
+    known = {(entry.file_name, entry.sha256): name for name, entry in index.items()}
     taken = {Path(name).stem.casefold() for name in index}
     for image in track(images, "lay out photographs"):
         content = ingest.path_of(image).read_bytes()
@@ -253,13 +261,8 @@ def lay_out(ingest: Dataset, images: Sequence[ImageRecord], categories: Sequence
         if not (path.is_file() and path.read_bytes() == content):
             write_bytes(path, content)
             path.chmod(0o444)
-        index[name] = {
-            "file_name": image.file_name,
-            "sha256": image.sha256,
-            "height": image.height,
-            "width": image.width,
-        }
-    write_json(out / PHOTOGRAPHS / "index.json", {"categories": list(categories), "photographs": index})
+        index[name] = Original(image.file_name, image.sha256, image.height, image.width)
+    write_json(out / PHOTOGRAPHS / "index.json", asdict(Index(list(categories), index)))
     write_text(out / PHOTOGRAPHS / "labels.txt", "".join(f"{name}\n" for name in categories))
 
 
@@ -286,7 +289,7 @@ def take_up(out: Path, ended: str | None = None) -> TakenUp:
     """
     index = read_index(out)
     tree, files = list_drawings(out)
-    categories = _offered(out)
+    categories = index.categories
     drawings: Counter[str] = Counter()
     faults: list[InputError] = []
     used = set()
@@ -300,9 +303,9 @@ def take_up(out: Path, ended: str | None = None) -> TakenUp:
             # the photograph's own size where it was laid out here: labelme may have saved it otherwise
             size = next(
                 (
-                    (entry["height"], entry["width"])
-                    for entry in index.values()
-                    if entry["file_name"] == drawing.photograph
+                    (entry.height, entry.width)
+                    for entry in index.photographs.values()
+                    if entry.file_name == drawing.photograph
                 ),
                 drawing.size_hw,
             )
@@ -325,11 +328,4 @@ def take_up(out: Path, ended: str | None = None) -> TakenUp:
                 drawings[drawing.label] += 1
                 used.add(file)
     ordered = {name: drawings[name] for name in [*categories, *sorted(set(drawings) - set(categories))]}
-    return TakenUp(out, len(index), len(used), ordered, faults, ended)
-
-
-def _offered(out: Path) -> list[str]:
-    """The categories that the index names; none where there is no index."""
-    path = out / PHOTOGRAPHS / "index.json"
-    content: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return [str(name) for name in content.get("categories", [])]
+    return TakenUp(out, len(index.photographs), len(used), ordered, faults, ended)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.json_files import read_as
 from anomaly_gan.ingestion.formats.labelme import (
     check_shape,
     declared_size,
@@ -131,9 +131,7 @@ def read_drawings(folder: Path, line_width: float | None = None) -> list[Drawing
     return [drawing for file in files for drawing in read_file(tree, file, index, line_width)]
 
 
-def read_file(
-    tree: SourceTree, file: str, index: dict[str, dict[str, Any]], line_width: float | None = None
-) -> list[Drawing]:
+def read_file(tree: SourceTree, file: str, index: Index, line_width: float | None = None) -> list[Drawing]:
     """The drawings of one file; shapes labelled ``_background_`` count as nothing.
 
     Raises:
@@ -142,8 +140,8 @@ def read_file(
     content = read_label_file(tree, file)
     size_hw = declared_size(file, content)
     name = str(content.get("imagePath") or "")
-    origin = index.get(PurePosixPath(name.replace("\\", "/")).name, {})
-    photograph, sha256 = str(origin.get("file_name", name)), origin.get("sha256")
+    origin = index.photographs.get(PurePosixPath(name.replace("\\", "/")).name)
+    photograph, sha256 = (origin.file_name, origin.sha256) if origin else (name, None)
     shapes = [(place, check_shape(f"{file}[shape {place}]", shape)) for place, shape in enumerate(content["shapes"])]
     groups = group_shapes(file, [(place, shape) for place, shape in shapes if not is_background(shape["label"])])
     return [
@@ -152,32 +150,31 @@ def read_file(
     ]
 
 
-def read_index(folder: Path) -> dict[str, dict[str, Any]]:
-    """Name of each copy that ``pool draw`` laid out -> ``file_name``, ``sha256``, ``height``, ``width`` in the ingest.
+@dataclass(frozen=True)
+class Original:
+    """The photograph of the ingest that a copy was made of."""
 
-    Empty where the folder was not laid out by ``pool draw``.
+    file_name: str
+    sha256: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """What ``pool draw`` laid out: the categories that labelme offers, and name of each copy -> its original."""
+
+    categories: list[str] = field(default_factory=list)
+    photographs: dict[str, Original] = field(default_factory=dict)
+
+
+def read_index(folder: Path) -> Index:
+    """Empty where the folder was not laid out by ``pool draw``.
 
     Raises:
         InputError: FORMAT the index is damaged.
     """
     path = folder / PHOTOGRAPHS / "index.json"
     if not path.is_file():
-        return {}
-    try:
-        photographs = json.loads(path.read_text(encoding="utf-8"))["photographs"]
-        for entry in photographs.values():
-            if not (
-                isinstance(entry["file_name"], str)
-                and isinstance(entry["sha256"], str)
-                and isinstance(entry["height"], int)
-                and isinstance(entry["width"], int)
-            ):
-                raise TypeError("a field is missing")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            str(path),
-            "FORMAT",
-            f"is not the index that `pool draw` wrote ({error})",
-            "restore it, or draw into a new folder",
-        ) from error
-    return photographs
+        return Index()
+    return read_as(path, Index, "restore it, or draw into a new folder")

@@ -25,20 +25,21 @@ def prepare(out: Path, drawings: Path, ingest: Dataset) -> int:
     Raises:
         InputError: a file of ``drawings`` or the index of ``out`` cannot be read.
     """
-    copies = {entry["file_name"]: name for name, entry in read_index(out).items()}
+    index = read_index(out).photographs
+    copies = {entry.file_name: name for name, entry in index.items()}
     finder = PhotographFinder(ingest)
     found: dict[str, list[Drawing]] = defaultdict(list)
     for drawing in read_drawings(drawings):
         image = finder.find(drawing.photograph)
         if image is not None and image.file_name in copies:
             found[image.file_name].append(drawing)
-    index, shown = read_index(out), 0
+    shown = 0
     for file_name, own in found.items():
         copy = copies[file_name]
         path = out / f"{Path(copy).stem}.json"
         if path.exists():
             continue
-        size = (index[copy]["height"], index[copy]["width"])
+        size = (index[copy].height, index[copy].width)
         shapes = [
             _whole(shape, number if len(drawing.members) > 1 else None)
             for number, drawing in enumerate(own)

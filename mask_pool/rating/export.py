@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError
-from anomaly_gan.core.files import read_json
+from anomaly_gan.core.json_files import read_as
 
 from ..scoring.ratings import OVERALL, RatedMask, Ratings
 from ..scoring.score_sheet import write_ratings
@@ -44,7 +44,7 @@ def collect(run: Path) -> Ratings:
 def criteria_weights(run: Path, ratings: Ratings) -> dict[str, float]:
     """The weights that the page was last served with, of the criteria that were graded; empty where it never was."""
     path = run / FOLDER / CRITERIA
-    weights = read_json(path) if path.is_file() else {}
+    weights = read_as(path, dict[str, float]) if path.is_file() else {}
     return {name: weights[name] for name in ratings.criteria if name in weights}
 
 

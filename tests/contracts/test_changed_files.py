@@ -22,7 +22,7 @@ from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.core.versions import mixture, versions
 from anomaly_gan.engine.checkpoint import save_weights
 from anomaly_gan.pipeline.status import makers
-from anomaly_gan.report.verdict.build import close_gates
+from anomaly_gan.report.verdict.build import close_gates, close_run
 from anomaly_gan.synthesis.export.failed import without_failed
 from anomaly_gan.synthesis.export.stage import read_outliers
 from anomaly_gan.synthesis.gate.config import ExportConfig
@@ -31,10 +31,16 @@ from anomaly_gan.synthesis.generate.config import GenerateConfig
 from anomaly_gan.synthesis.label_check.segmenter import LabelChecker
 from anomaly_gan.synthesis.methods.best import FILE, read_choice
 from anomaly_gan.synthesis.methods.painting.generator import load_net, read_model
+from anomaly_gan.synthesis.methods.trained import read_trained
 from anomaly_gan.synthesis.relighting.model import load_light
+from detection.comparison.result import read_result
 from detection.data import read_resized
 from detection.dense.bank import read_bank
+from detection.evaluation.kept_rows import read_rows
+from detection.one_class.inspection.checkpoint import load_model
 from detection.one_class.synthetic_filter.filter_stage import read_setting
+from detection.training.checkpoint import read_model as read_detector
+from mask_pool.drawing.drawings import read_index
 from mask_pool.rating.export import criteria_weights
 from mask_pool.scoring.ratings import Ratings
 
@@ -179,13 +185,54 @@ DAMAGED = {
     "gate@x/metrics.json": lambda run: close_gates(run, ["gate@x"]),
     "pool/metrics.json": lambda run: read_metrics(run / "pool"),
     "pool/stats.json": pool_stats,
+    "report/verdict.json": close_run,
+    "x/model.json": lambda run: read_trained(run / "x"),
+    "x/light.json": lambda run: load_light(run / "x" / "light.json"),
+    "x/segmenters.json": lambda run: LabelChecker(run / "x"),
+    "x/choice.json": lambda run: read_choice(run / "x"),
+    "detector/model.json": lambda run: read_detector(run / "detector"),
+    "one_class/model.json": lambda run: load_model(run / "one_class"),
+    "cell/result.json": lambda run: read_result(run / "cell" / "result.json"),
+    "cell/detections.json": lambda run: read_rows(run / "cell" / "detections.json"),
+    "photographs/index.json": read_index,
 }
 
 
-@pytest.mark.parametrize("content", [b"", b'{"half', b"\xff\0"])
+@pytest.mark.parametrize("content", [b"", b'{"half', b"\xff\0", b"[3]", b"3", b"null"])
 @pytest.mark.parametrize("name", DAMAGED)
-def test_half_a_file_is_named_and_no_traceback(tmp_path, name, content):
+def test_a_file_that_holds_half_or_something_else_is_named_and_no_traceback(tmp_path, name, content):
     write_bytes(tmp_path / name, content)
     with pytest.raises(InputError, match=f"{name}: FORMAT: damaged") as refused:
         DAMAGED[name](tmp_path)
     assert "\n" not in str(refused.value)
+
+
+CARD = {"folds": 1, "fold_of": {}, "channels": 1, "size": 8, "base_width": 4, "depth": 2, "categories": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "category_ids is missing"),
+        ({"category_ids": [1, "2"]}, "category_ids.1 should be a valid integer"),
+        ({"category_ids": [1], "folds": None}, "folds should be a valid integer"),
+        ({"category_ids": [1], "fold_of": {"g": {}}}, "fold_of.g should be a valid integer"),
+    ],
+)
+def test_a_field_that_is_missing_or_of_another_kind_is_named_with_its_file(tmp_path, changed, said):
+    write_json(tmp_path / "segmenters.json", CARD | changed)
+    with pytest.raises(
+        InputError, match=rf"segmenters\.json: FORMAT: damaged: {re.escape(said)}: run label_check again"
+    ):
+        LabelChecker(tmp_path)
+
+
+def test_a_field_of_a_photograph_that_is_missing_is_named_with_the_photograph(small):
+    path = small.folder / "pool" / "annotations.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"normal_file"', '"other"'), encoding="utf-8")
+    context = Context(0, "cpu", small.inputs())
+    with pytest.raises(InputError, match=r"annotations\.json\[.*000001\.png\]: FORMAT: has no 'normal_file'"):
+        generate.run(GenerateConfig(method="copy_paste", count=1), context, small.folder / "out")
+    path.write_text(path.read_text(encoding="utf-8").replace('"width": 90', '"width": "90"'), encoding="utf-8")
+    with pytest.raises(InputError, match="images: width is '90'"):
+        load_dataset(path.parent)

@@ -99,7 +99,7 @@ def test_another_process_reads_how_far_it_is_until_that_is_old(tmp_path):
     course.begin("train@a")
     write_progress(tmp_path, course, moment("train@a", 30.0, counted("train a", 3, 10, 30.0)))
     said = read_progress(tmp_path)
-    assert said is not None and said["stage"] == "train@a" and said["count"] == "3 of 10"
+    assert said is not None and said.stage == "train@a" and said.count == "3 of 10"
     content = json.loads((tmp_path / FILE).read_text())
     (tmp_path / FILE).write_text(json.dumps(content | {"at": time.time() - 60}))
     assert read_progress(tmp_path) is None

@@ -74,5 +74,5 @@ def test_a_photograph_the_filter_has_not_seen_stops_the_export(small_run, accept
 
 @pytest.mark.parametrize("lines", [["text"], [{"file_name": "a"}], [[1]]])
 def test_a_broken_file_is_named(small_run, accepted, tmp_path, lines):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="FORMAT: damaged"):
         export_with(small_run, accepted, tmp_path, lines)

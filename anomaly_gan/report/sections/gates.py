@@ -108,7 +108,8 @@ def label_check_histogram(run: Run, method: str, config: ReportConfig) -> tuple[
     accepted: dict[str, list[float]] = {}
     first: dict[str, list[float]] = {}
     for row in run.stages[f"gate@{method}"].json_lines("decisions.jsonl"):
-        values = (row.get("measures") or {}).get("label_ious")
+        measures = row.get("measures")
+        values = measures.get("label_ious") if isinstance(measures, dict) else None
         if not isinstance(values, list):
             continue
         name = str(row.get("pool_item")).partition("/")[0]
@@ -122,7 +123,8 @@ def label_check_histogram(run: Run, method: str, config: ReportConfig) -> tuple[
         return None
     real: dict[str, list[float]] = {}
     for row in checked.json_lines("reference.jsonl"):
-        real.setdefault(str(row.get("category")), []).append(float(row.get("iou") or 0.0))
+        iou = row.get("iou")
+        real.setdefault(str(row.get("category")), []).append(iou if isinstance(iou, float) else 0.0)
     return histograms(
         {
             name: {"accepted": accepted.get(name, []), "real": real.get(name, []), "first attempt": first.get(name, [])}

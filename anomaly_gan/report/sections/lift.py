@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...core.json_files import understood
 from ..config import ReportConfig
 from ..folders import Run, StageFolder
 from ..pictures import Album, Picture, load_file
@@ -20,7 +21,11 @@ def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None
     stage = run.get("compare")
     if stage is None:
         return None
-    summary = stage.json("summary.json")
+    with understood(stage.folder / "summary.json"):
+        return _told(stage, stage.json("summary.json"), album)
+
+
+def _told(stage: StageFolder, summary: Mapping[str, Any], album: Album) -> dict[str, Any]:
     arms = in_order(summary.get("arms") or {}, stage.config.get("arms"))
     return {
         "sentence": headline(arms, len(summary.get("seeds") or [])),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import InputError
-from ...core.files import read_json
+from ...core.json_files import read_as, understood
 from ...synthesis.gate.results import GateResult
 from ..folders import Run
 from .advice import Advice
@@ -132,7 +130,9 @@ def close_gates(run: Path, stages: Sequence[str]) -> Closing:
     for name in stages:
         path = run / name / "metrics.json"
         if name.startswith("gate@") and path.is_file():
-            result = GateResult.from_json(read_json(path))
+            content = read_as(path, dict)
+            with understood(path):
+                result = GateResult.from_json(content)
             failed = [key for key, item in result.categories.items() if item.level == "fail"]
             arms[name.removeprefix("gate@")] = (failed, bool(result.dropped))
     lines = gate_lines(arms)
@@ -148,7 +148,7 @@ def close_run(run: Path) -> Closing | None:
     path = run / FILE if (run / FILE).is_file() else run / "report" / FILE
     if not path.is_file():
         return None
-    try:
-        return closing(Verdict.from_json(json.loads(path.read_text(encoding="utf-8"))))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run `anomaly-gan report` again") from error
+    remedy = "run `anomaly-gan report` again"
+    content = read_as(path, dict, remedy)
+    with understood(path, remedy):
+        return closing(Verdict.from_json(content))

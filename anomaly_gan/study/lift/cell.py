@@ -20,6 +20,7 @@ from ...core.config import Config
 from ...core.dataset import Dataset, load_dataset
 from ...core.errors import ConfigError, InputError
 from ...core.files import link_file, sha256_bytes, write_json, write_text
+from ...core.json_files import note_as, read_as, understood
 from ...core.seeding import seed_for
 from ...ingestion.reading import ReadingConfig
 from ...synthesis.bank.writer import read_lines
@@ -101,11 +102,22 @@ def _shown(config: Config) -> dict[str, Any]:
     return json.loads(json.dumps(config.model_dump(mode="json")))
 
 
+@dataclass(frozen=True)
+class Traces:
+    """What of a bank's ``metrics.json`` a cell keeps."""
+
+    artefact_auroc: dict[str, float | None] | None
+
+
 def read_result(folder: Path, wanted: dict[str, object]) -> LiftResult | None:
     """A finished cell of that setting, or None."""
+    content = note_as(folder / RESULT, dict)
+    if content is None:
+        return None
     try:
-        result = LiftResult.from_json(json.loads((folder / RESULT).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        with understood(folder / RESULT):
+            result = LiftResult.from_json(content)
+    except InputError:
         return None
     return result if still_holds(result.setting, wanted) else None
 
@@ -164,7 +176,7 @@ def run_cell(config: LiftConfig, cell: LiftCell, prepared: Prepared, folder: Pat
     detect, fabric, bank, priors = given.detect, given.fabric, given.bank, given.priors
     train, test = given.data.split("train"), given.data.split("test")
     seed = seed_for(config.seed, "lift", cell.share.name, cell.seed)
-    trace = json.loads((bank / "metrics.json").read_text(encoding="utf-8"))["artefact_auroc"] if bank else None
+    trace = read_as(bank / "metrics.json", Traces).artefact_auroc if bank else None
     # claimed only now: what can refuse the cell has been asked, and its folder holds no half of another one
     _claim(folder, wanted)
     if arm.hard_sound and bank is not None:
@@ -294,11 +306,7 @@ def data_hash(part: Dataset) -> str:
 def _claim(folder: Path, wanted: dict[str, object]) -> None:
     """Go on with a cell of this setting, throw away any other."""
     marker = folder / STARTED
-    try:
-        begun = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        begun = None
-    if begun != wanted and folder.exists():
+    if note_as(marker, dict) != wanted and folder.exists():
         shutil.rmtree(folder)
     write_json(marker, wanted)
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detection.detectors.config import DetectConfig
+from detection.evaluation.kept_rows import read_rows
 
 from ...core.dataset import Dataset
 from ...core.errors import ConfigError
 from ...core.files import atomic_path, link_file, write_json, write_text
 from ...core.images import read_record
+from ...core.json_files import note_as
 from ...core.seeding import rng_for, seed_for
 from ...synthesis.bank.crops import cut_crop
 from ...synthesis.bank.writer import read_lines
@@ -77,12 +79,9 @@ def out_of_fold(
     """
     kept = folder / "rows.json"
     key = {"config": config.model_dump(mode="json"), "seed": seed}
-    try:
-        content = json.loads(kept.read_text(encoding="utf-8"))
-        if content["key"] == key:
-            return content["rows"]
-    except (OSError, ValueError, KeyError):
-        pass
+    content = note_as(kept, dict) or {}
+    if content.get("key") == key:
+        return read_rows(kept)
     rows = [
         row
         for number, half in enumerate(inner_halves(train, seed))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+
+from detection.evaluation.kept_rows import read_rows
 
 from ...core.contact_sheet import LARGEST_CELL, contact_sheet
 from ...core.dataset import Annotation, Dataset, load_dataset
@@ -38,7 +39,7 @@ def write_sheets(out: Path, cells: Sequence[LiftCell], done: Mapping[LiftCell, L
         return
     cell = ranked[-1]
     test = load_dataset(out / "data" / cell.share.name / "ingest").split("test")
-    rows = json.loads((cell.folder(out) / DETECTIONS).read_text(encoding="utf-8"))["rows"]
+    rows = read_rows(cell.folder(out) / DETECTIONS)
     for name, pictures in pictures_of(test, rows).items():
         lines = [pictures[start : start + COLUMNS] for start in range(0, len(pictures), COLUMNS)]
         if lines:

@@ -6,7 +6,6 @@ trainings are drawn again, the same draw for all arms. A training here is a (dra
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from detection.evaluation.figures import Figures
+from detection.evaluation.kept_rows import read_rows
 
 from ...core.dataset import Dataset, load_dataset
 from ...core.errors import InputError
@@ -77,7 +77,7 @@ def _study_cell(out: Path, cell: LiftCell, content: LiftResult, test: Dataset) -
     folder = cell.folder(out)
     if content.test_hash != data_hash(test):
         raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
-    rows = json.loads((folder / DETECTIONS).read_text(encoding="utf-8"))["rows"]
+    rows = read_rows(folder / DETECTIONS)
     name = content.row.detector
     objects, matches = matches_at_50(test, rows, detector(name).segments)
     present = {item.category_id for item in test.annotations if not item.iscrowd}

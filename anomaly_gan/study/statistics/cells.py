@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.json_files import understood
 from detection.comparison.result import CellResult, read_result
 from detection.evaluation.figures import Figures
+from detection.evaluation.kept_rows import read_rows
 
 if TYPE_CHECKING:
     from detection.evaluation.evaluate import DetectionRow
@@ -64,7 +65,11 @@ def study_cells(run: Path, results: Mapping[Path, CellResult], split_test: str =
     for folder, result in results.items():
         if result.test_hash != expected:
             raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
-    return [_cell(result, read_json(folder / "detections.json"), test) for folder, result in results.items()]
+    found = []
+    for folder, result in results.items():
+        with understood(folder, "delete the folder and run again"):
+            found.append(_cell(result, read_rows(folder / "detections.json"), test))
+    return found
 
 
 def _cell(result: CellResult, rows: list[DetectionRow], test: Dataset) -> StudyCell:
@@ -84,15 +89,3 @@ def _cell(result: CellResult, rows: list[DetectionRow], test: Dataset) -> StudyC
         tuple(objects),
         dict(zip(names, matches, strict=True)),
     )
-
-
-def read_json(path: Path) -> Any:
-    """A file of a cell.
-
-    Raises:
-        InputError: FORMAT it cannot be read.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "delete the folder and run again") from error

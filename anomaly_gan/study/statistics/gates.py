@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.json_files import read_as, understood
 from anomaly_gan.core.seeding import rng_for
 from detection.evaluation.statistics import Interval, percentile_interval
 
@@ -94,6 +93,14 @@ class GateStudy:
         return {"rows": [row.to_json() for row in self.rows], "sentences": list(self.sentences)}
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What of a gate's ``metrics.json`` the statistics ask for: figures by category, and what they are called."""
+
+    categories: dict[str, dict]
+    figures: dict[str, str]
+
+
 def load_gates(run: Path, fold: int, stage: str = "gate") -> list[GateFigures]:
     """The figures of every ``gate@ARM/metrics.json`` of a run (or of another stage that measures as the gate does);
     a gate that has not run is left out.
@@ -103,13 +110,13 @@ def load_gates(run: Path, fold: int, stage: str = "gate") -> list[GateFigures]:
     """
     result = []
     for path in sorted(run.glob(f"{stage}@*/metrics.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            categories, names = content["categories"], content["figures"]
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run the gate again") from error
-        arm = path.parent.name.removeprefix(f"{stage}@")
-        result += [GateFigures(arm, fold, name, gate_figures(item), names) for name, item in sorted(categories.items())]
+        arm, remedy = path.parent.name.removeprefix(f"{stage}@"), "run the gate again"
+        content = read_as(path, Judged, remedy)
+        with understood(path, remedy):
+            result += [
+                GateFigures(arm, fold, name, gate_figures(item), content.figures)
+                for name, item in sorted(content.categories.items())
+            ]
     return result
 
 

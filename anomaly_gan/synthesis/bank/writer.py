@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ...core.files import atomic_path, write_text
-from ...core.manifest import check_product, read_product
+from ...core.json_files import lines_as
+from ...core.manifest import check_product
 from ...core.progress import track
 
 SHARD = 256
@@ -57,7 +58,7 @@ def write_shards(orders: Sequence[Order], make: Callable[[Order], Crop], out: Pa
                 {"id": first + row, "shard": f"{name}.npz", "row": row, **crop.line} for row, crop in enumerate(crops)
             ]
             write_text(note, "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
-        lines += [json.loads(line) for line in note.read_text(encoding="utf-8").splitlines()]
+        lines += lines_as(note, dict)
     write_text(out / "bank.jsonl", "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines))
     for note in out.glob("bank-*.jsonl"):
         note.unlink()
@@ -66,7 +67,7 @@ def write_shards(orders: Sequence[Order], make: Callable[[Order], Crop], out: Pa
 
 def read_lines(bank: Path) -> list[dict[str, Any]]:
     """The lines of a finished bank."""
-    return [json.loads(line) for line in read_product(bank / "bank.jsonl").splitlines()]
+    return lines_as(bank / "bank.jsonl", dict)
 
 
 def read_shards(bank: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,9 @@ import torch
 from ...core.contact_sheet import contact_sheet
 from ...core.dataset import load_dataset
 from ...core.devices import place_of
-from ...core.files import read_json, write_json
+from ...core.files import write_json
 from ...core.images import write_png
+from ...core.json_files import read_as
 from ...core.seeding import seed_for
 from ...core.stage import Context, run_stage
 from ...metrics.backbones import embedded_backbone
@@ -45,7 +46,7 @@ def make_card(run: Path, config: CardConfig, seed: int, device: str, out: Path) 
     """
     inputs = {name: run / name for name in ("ingest", "pool", f"train@{config.method}")}
     run_stage(f"control@{config.method}", work, config, Context(seed, device, inputs), out)
-    return read_json(out / "control.json")
+    return read_as(out / "control.json", dict)
 
 
 def work(config: CardConfig, context: Context, out: Path) -> dict[str, object]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ...core.dataset import Dataset
-from ...core.errors import InputError
-from ...core.manifest import read_product
+from ...core.json_files import read_as, understood
 from ..gate.results import GateResult
 
 
@@ -20,11 +18,9 @@ def without_failed(accepted: Dataset, gate: Path) -> tuple[Dataset, dict[str, ob
         InputError: FORMAT, the gate's metrics are damaged.
     """
     path = gate / "metrics.json"
-    try:
-        content = json.loads(read_product(path)) if path.is_file() else {}
+    content = read_as(path, dict, "run the gate again") if path.is_file() else {}
+    with understood(path, "run the gate again"):
         result = GateResult.from_json(content) if "categories" in content else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), "FORMAT", f"cannot be read ({error})", "run the gate again") from error
     if result is None:
         return accepted, {}
     failed = {item.id for item in accepted.categories if item.name in result.dropped}

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ...core.dataset import Annotation, Dataset, ImageRecord, load_dataset, numb
 from ...core.errors import CheckFailed, InputError
 from ...core.files import sha256_bytes, write_bytes
 from ...core.images import read_pixels
-from ...core.manifest import read_product
+from ...core.json_files import lines_as
 from ...core.masks import decode_rle, encode_rle, mask_area, mask_box_xywh
 from ...core.progress import track
 from ...core.stage import Context
@@ -114,19 +113,21 @@ def _card(name: str, exported: Dataset, real: int, synthetic: int, per_category:
     )
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A line of ``outliers.jsonl``, as far as an export asks."""
+
+    file_name: str
+    outlier: bool
+
+
 def read_outliers(path: Path, accepted: Dataset) -> set[str]:
     """Names of the accepted photographs that the one-class filter finds to be outliers.
 
     Raises:
         InputError: the file is missing or broken, or says nothing of an accepted photograph with a defect.
     """
-    try:
-        lines = [json.loads(line) for line in read_product(path).splitlines()]
-        found = {str(line["file_name"]): bool(line["outlier"]) for line in lines}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            str(path), "FORMAT", "the filter's scores cannot be read", "run one_class_filter again"
-        ) from error
+    found = {line.file_name: line.outlier for line in lines_as(path, Scored, "run one_class_filter again")}
     labelled = accepted.by_image()
     for image in accepted.images:
         if image.id in labelled and image.file_name not in found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...core.dataset import Dataset
-from ...core.errors import InputError
-from ...core.manifest import read_product
+from ...core.json_files import lines_as
 from ...core.masks import windowed
 from ...metrics.seam import seam_score
 from ..label_check.copies import CopyBook
-from ..label_check.segmenter import EMPTY, LabelChecker
+from ..label_check.segmenter import EMPTY, LabelChecker, RealLook
 from ..label_check.windows import label_map, real_defects
 from .candidate import Candidate, Finding
 from .config import GateConfig
@@ -32,11 +30,7 @@ class Inspector:
         self.config, self.names = config, train.category_names()
         self.checker = LabelChecker(folder, device)
         self.book = CopyBook.build(real_defects(train, train.gray), [category.name for category in train.categories])
-        path = folder / "reference.jsonl"
-        try:
-            self.real = [json.loads(line) for line in read_product(path).splitlines()]
-        except (OSError, ValueError) as error:
-            raise InputError(str(path), "FORMAT", "cannot be read", "run label_check again") from error
+        self.real = lines_as(folder / "reference.jsonl", RealLook, "run label_check again")
 
     def inspect(self, candidate: Candidate) -> tuple[list[Finding], dict[str, object]]:
         """Reasons to reject, and per instance (splinters left out) its IoU, seam, and distance to the nearest
@@ -92,8 +86,8 @@ class Inspector:
         looked = [line for line in lines if "label_ious" in line["measures"]]
         first = [line["measures"] for line in looked if line["attempt"] == 0 and not line["spare"]]
         accepted = [line["measures"] for line in looked if line["accepted"]]
-        own = [line for line in self.real if line["category"] == name]
-        median, real_median = _median(accepted, "label_ious"), _middle([line["iou"] for line in own])
+        own = [line for line in self.real if line.category == name]
+        median, real_median = _median(accepted, "label_ious"), _middle([line.iou for line in own])
         difference = None if median is None or real_median is None else round(median - real_median, 4)
         agreeing = [one["category_right"] for one in accepted if one["category_right"] is not None]
         return {
@@ -107,13 +101,13 @@ class Inspector:
                 "real_empty_share": self._missed(name),
                 "rejects_empty": self.rejects_empty(name),
                 "category_right": round(float(np.mean(agreeing)), 4) if agreeing else None,
-                "real_category_right": _share([line["agrees"] for line in own if line["agrees"] is not None]),
+                "real_category_right": _share([line.agrees for line in own if line.agrees is not None]),
                 "instances": sum(len(one["label_ious"]) for one in accepted),
                 "real_instances": len(own),
             },
             "seam": {
                 "median": _median(accepted, "seams"),
-                "real_median": _middle([line["seam"] for line in own if line["seam"] is not None]),
+                "real_median": _middle([line.seam for line in own if line.seam is not None]),
             },
             "copies": {
                 "share": _share([_copied(one) for one in first]) if self.threshold(name) else None,
@@ -126,7 +120,7 @@ class Inspector:
         return self.book.objects.get(name, 0) >= self.config.min_objects
 
     def _missed(self, name: str) -> float | None:
-        return _share([line["iou"] < EMPTY for line in self.real if line["category"] == name])
+        return _share([line.iou < EMPTY for line in self.real if line.category == name])
 
     def _groups(self, candidate: Candidate) -> list[str | None]:
         return [*candidate.ancestors, *[None] * (len(candidate.instances) - len(candidate.ancestors))]

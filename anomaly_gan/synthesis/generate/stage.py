@@ -17,6 +17,7 @@ from ...core.dataset import Annotation, Category, Dataset, ImageRecord, load_dat
 from ...core.errors import InputError
 from ...core.files import sha256_bytes, write_json
 from ...core.images import write_png
+from ...core.json_files import understood
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ...core.stage import Context
@@ -45,8 +46,10 @@ def run(config: GenerateConfig, context: Context, out: Path) -> dict[str, object
     wanted = len(items)
     make(config, context, out, items, inputs)
     items = [item for item in items if note_of(out, item).is_file()]
-    rows = [json.loads(note_of(out, item).read_text(encoding="utf-8")) for item in items]
-    assemble(rows, inputs.train).save(out)
+    with understood(out / NOTES, f"delete {out} and run again"):
+        rows = [json.loads(note_of(out, item).read_text(encoding="utf-8")) for item in items]
+        made = assemble(rows, inputs.train)
+    made.save(out)
     shutil.rmtree(out / NOTES)
     controls = config.control.record()
     followed = sum("control" in row["image"]["extra"]["provenance"] for row in rows)

@@ -9,7 +9,6 @@ the masks were cut from, and the reference would be another segmenter's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...core.errors import InputError
-from ...core.manifest import check_product, read_product
+from ...core.json_files import read_as, understood
+from ...core.manifest import check_product
 from ...core.masks import windowed
 from ...engine.task import Losses, Update
 from ...nets.lean_unet import LeanUNet
@@ -115,6 +114,30 @@ def look(
     return Look(float(iou), agrees)
 
 
+@dataclass(frozen=True)
+class Segmenters:
+    """``segmenters.json``: how the nets are built, and the fold of each physical object."""
+
+    folds: int
+    fold_of: dict[str, int]
+    channels: int
+    size: int
+    base_width: int
+    depth: int
+    categories: list[str]
+    category_ids: list[int]
+
+
+@dataclass(frozen=True)
+class RealLook:
+    """A line of ``reference.jsonl``: a real defect as the segmenter saw it that had not seen its object."""
+
+    category: str
+    iou: float
+    agrees: bool | None
+    seam: float | None
+
+
 class LabelChecker:
     """The segmenters of a finished stage ``label_check``.
 
@@ -123,32 +146,29 @@ class LabelChecker:
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        try:
-            self.card = json.loads(read_product(folder / "segmenters.json"))
-            self.nets = [self._net(folder / f"segmenter-{fold}.safetensors") for fold in range(self.card["folds"])]
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(str(folder), "FORMAT", "no whole segmenters here", "run label_check again") from error
+        remedy = "run label_check again"
+        self.card = read_as(folder / "segmenters.json", Segmenters, remedy)
+        with understood(folder, remedy):
+            self.nets = [self._net(folder / f"segmenter-{fold}.safetensors") for fold in range(self.card.folds)]
         self.device = device
         for net in self.nets:
             net.to(device)
 
     def _net(self, path: Path) -> nn.Module:
-        net = build_segmenter(
-            self.card["channels"], len(self.card["categories"]), self.card["base_width"], self.card["depth"], 0
-        )
+        net = build_segmenter(self.card.channels, len(self.card.categories), self.card.base_width, self.card.depth, 0)
         check_product(path)
         net.load_state_dict(load_file(path))
         return net.eval()
 
     def fold_of(self, group: str | None) -> int:
         """The fold whose segmenter has not seen the object; the first for an object that nobody has."""
-        return int(self.card["fold_of"].get(group, 0))
+        return self.card.fold_of.get(group or "", 0)
 
     def look(
         self, pixels: np.ndarray, instances: Sequence[tuple[int, np.ndarray]], groups: Sequence[str | None]
     ) -> list[Look]:
         """A look at each instance (category id, mask_01) that is no splinter, by the segmenter of its ``group``."""
-        order = {number: at for at, number in enumerate(self.card["category_ids"])}
+        order = {number: at for at, number in enumerate(self.card.category_ids)}
         labels = label_map(pixels.shape, [(order[number], mask) for number, mask in instances])
         return [
             look(
@@ -157,7 +177,7 @@ class LabelChecker:
                 labels,
                 order[instances[at][0]],
                 instances[at][1],
-                self.card["size"],
+                self.card.size,
                 self.device,
             )
             for at in windowed([mask for _, mask in instances])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import InputError
-from ...core.manifest import read_product
+from ...core.json_files import read_as
 from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import METHODS
 
@@ -26,11 +25,7 @@ def read_choice(folder: Path | None) -> dict[str, str]:
     """
     if folder is None:
         raise InputError("choose", "MISSING", "the run has no choice", "name best in compare.arms, and run to generate")
-    try:
-        content = json.loads(read_product(folder / FILE))
-        return {str(name): str(method) for name, method in content.items()}
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(str(folder / FILE), "FORMAT", "cannot be read", "run choose again") from error
+    return read_as(folder / FILE, dict[str, str], "run choose again")
 
 
 def open_part(name: str, inputs: MethodInputs) -> Generate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from ...core.config import nearest
 from ...core.dataset import load_dataset
 from ...core.errors import InputError
-from ...core.manifest import read_product
+from ...core.json_files import understood
 from ...core.masks import union
 from ...ingestion.classes import ClassMap
 from ...ingestion.formats.base import Label
@@ -30,6 +29,7 @@ from ...ingestion.mask_files import COVERED, components, decode_parts
 from ...ingestion.orientation import settle_frame
 from ...ingestion.photographs import Photograph, decoded
 from ...ingestion.reading import ReadingConfig
+from ..methods.trained import FILE, read_trained
 from .placement import Instances
 
 
@@ -51,12 +51,13 @@ def read_content(path: Path, most: int) -> bytes:
 
 def learnt_reading(trained: Path) -> ReadingConfig:
     """How the photographs that a generator learned from were read; by its data set where an older one says nothing."""
-    model = json.loads(read_product(trained / "model.json"))
-    if "reading" in model:
-        return ReadingConfig.of(model)
+    model = read_trained(trained)
+    if model.reading is not None:
+        with understood(trained / FILE):
+            return ReadingConfig.of({"reading": model.reading})
     beside = trained.parent / "ingest"
     found = ReadingConfig.of(load_dataset(beside).info) if (beside / "annotations.json").is_file() else ReadingConfig()
-    return found.model_copy(update={"colour": "gray"}) if model["channels"] == 1 else found
+    return found.model_copy(update={"colour": "gray"}) if model.channels == 1 else found
 
 
 def read_photograph(path: Path, notes: Notes, reading: ReadingConfig = ReadingConfig()) -> Photograph:

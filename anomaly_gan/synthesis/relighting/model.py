@@ -8,7 +8,6 @@ only. The model is one small JSON, beside the generator as ``light.json``.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ import numpy as np
 from ...core.config import nearest
 from ...core.errors import ConfigError, InputError
 from ...core.files import write_json
-from ...core.manifest import read_product
+from ...core.json_files import read_as, understood
 from ...core.seeding import rng_for, seed_for
 from ..conditions import MOST_STOPS, check_pattern
 
@@ -116,8 +115,9 @@ def load_light(path: Path) -> LightModel:
     Raises:
         InputError: it is missing or no light model.
     """
-    try:
-        content = json.loads(read_product(path))
+    remedy = "make one with `anomaly-gan control-card`"
+    content = read_as(path, dict, remedy)
+    with understood(path, remedy):
         model = LightModel(
             **{
                 **content,
@@ -131,12 +131,6 @@ def load_light(path: Path) -> LightModel:
             raise ValueError("the response curve does not rise over 256 levels")
         if model.pattern is not None:
             check_pattern(model.pattern)
-    except FileNotFoundError as error:
-        raise InputError(str(path), "MISSING", "no such file", "make one with `anomaly-gan control-card`") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            str(path), "FORMAT", f"no light model ({error})", "make one with `anomaly-gan control-card`"
-        ) from error
     return model
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from anomaly_gan.core.cards import Card, write_card
 from anomaly_gan.core.config import build
 from anomaly_gan.core.errors import AnomalyGanError, InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.json_files import read_as, understood
 from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..configs.base import OneClassConfig
@@ -125,29 +124,24 @@ def load_model(folder: Path, device: torch.device | None = None) -> Model:
     Raises:
         InputError: a file is missing, is not one of ours, or the two do not belong together.
     """
-    path = folder / "model.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    path, weights = folder / "model.json", folder / "model.safetensors"
+    remedy = "train with `anomaly-gan one-class train`"
+    content = read_as(path, dict, remedy)
+    with understood(path, remedy):
         model = _read(content, str(path))
-        weights = folder / "model.safetensors"
         if sha256_file(weights) != content["weights_sha256"]:
             raise InputError(str(weights), "FORMAT", "is not the file that model.json was written with", "train again")
-        load_state(model.detector, load_file(weights))
-    except OSError as error:
-        raise InputError(
-            str(error.filename or folder),
-            "MISSING",
-            f"cannot be read ({error.strerror})",
-            "train with `anomaly-gan one-class train`",
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(
-            str(path), "FORMAT", f"not a one-class model of this project ({reason})", "train again"
-        ) from error
+        _load(model, weights)
     for net in model.detector.nets.values():
         net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return model
+
+
+def _load(model: Model, weights: Path) -> None:
+    try:
+        load_state(model.detector, load_file(weights))
+    except RuntimeError as error:
+        raise ValueError("the weights do not fit it") from error
 
 
 def _read(content: dict[str, Any], where: str) -> Model:

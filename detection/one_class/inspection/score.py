@@ -12,7 +12,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.files import atomic_path, read_json, sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.files import atomic_path, sha256_bytes, sha256_file, write_bytes, write_json
+from anomaly_gan.core.json_files import read_as, understood
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.tables import row_writer
 from anomaly_gan.core.workfolder import work_folder
@@ -329,16 +330,17 @@ def _summary(model: Model, result: Scored, ledger: Ledger, second: dict[str, int
 
 def _reread(out: Path) -> Scored:
     """What a finished scoring came to."""
-    content = read_json(out / "score.json")
-    drift = dict(content["drift"])
-    drifted, sentences = drift.pop("drifted"), tuple(drift.pop("sentences"))
-    return Scored(
-        out,
-        content["scored"],
-        content["abnormal"],
-        sum(content["photographs"]["rejected"].values()),
-        content["overlays"],
-        content["found"],
-        Drift(drifted, sentences, drift),
-        tuple(content["remarks"]),
-    )
+    content = read_as(out / "score.json", dict)
+    with understood(out / "score.json"):
+        drift = dict(content["drift"])
+        drifted, sentences = drift.pop("drifted"), tuple(drift.pop("sentences"))
+        return Scored(
+            out,
+            content["scored"],
+            content["abnormal"],
+            sum(content["photographs"]["rejected"].values()),
+            content["overlays"],
+            content["found"],
+            Drift(drifted, sentences, drift),
+            tuple(content["remarks"]),
+        )

@@ -19,6 +19,7 @@ import torch
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import write_text
+from anomaly_gan.core.json_files import read_as, understood
 from anomaly_gan.core.manifest import read_product
 from anomaly_gan.core.masks import union
 from anomaly_gan.core.progress import track
@@ -32,6 +33,13 @@ from ..interface import Scores, score_all
 from .config import OneClassFilterConfig
 from .learn import part_normals, read_square
 from .rules import BACKGROUND, DEFECT, Finding, Level, compare_map, compare_score, grown, reasons
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What of the ``metrics.json`` of stage ``one_class`` is asked for here: the detectors it trained."""
+
+    detectors: list[str]
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,11 @@ def run(config: OneClassFilterConfig, context: Context, out: Path) -> dict[str, 
     """
     folder = context.inputs["one_class"]
     ingest, accepted = load_dataset(context.inputs["ingest"]), load_dataset(context.inputs[f"gate@{config.method}"])
-    learned = json.loads(read_product(folder / "metrics.json"))
+    learned = read_as(folder / "metrics.json", Learned, "run one_class again")
     threads = read_setting(folder, "threads")
     if threads:
         torch.set_num_threads(threads)
-    models = {name: load_model(folder / name, choose_device(context.device)) for name in learned["detectors"]}
+    models = {name: load_model(folder / name, choose_device(context.device)) for name in learned.detectors}
     made = synthetic(accepted, ingest)
     train = ingest.split("train")
     held_out = part_normals(ingest, read_setting(folder, "held_out"), context.seed).held_out
@@ -88,7 +96,9 @@ def read_setting(folder: Path, name: str) -> Any:
     """A value of the finished stage's ``config.yaml``."""
     import yaml
 
-    return yaml.safe_load(read_product(folder / "config.yaml"))[name]
+    path = folder / "config.yaml"
+    with understood(path, "run one_class again"):
+        return yaml.safe_load(read_product(path))[name]
 
 
 def synthetic(accepted: Dataset, ingest: Dataset) -> list[Subject]:

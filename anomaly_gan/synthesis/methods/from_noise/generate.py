@@ -23,7 +23,6 @@ from ....core.masks import union
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
 from ...pairs.windows import Framing, shrink_mask
-from ..config import TrainConfig
 from ..painting.generator import corner, load_net, reach, read_model
 from ..painting.networks import build_framing
 from .task import LATENT, build_noise_generator, split_picture
@@ -204,10 +203,10 @@ def _open(inputs: MethodInputs, name: str, paint: Paint, masked: bool) -> Genera
     assert inputs.trained is not None
     names = {category.id: category.name for category in inputs.train.categories}
     model = read_model(inputs.trained, list(names.values()))
-    config, gray = TrainConfig(**model["config"]), inputs.train.gray
-    net = build_noise_generator(config, model["channels"], len(names), masked)
+    config, gray = model.config, inputs.train.gray
+    net = build_noise_generator(config, model.channels, len(names), masked)
     device = load_net(net, inputs.trained, inputs.device)
-    source = Source(net, model["channels"], build_framing(config), gray, device)
+    source = Source(net, model.channels, build_framing(config), gray, device)
     normals = {image.file_name: image for image in inputs.train.images}
 
     def generate(items: list[PoolItem], attempt: int) -> list[Sample]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +17,7 @@ from torch import nn
 from ....core.dataset import Annotation
 from ....core.errors import InputError
 from ....core.images import looks_gray
-from ....core.manifest import check_product, read_product
+from ....core.manifest import check_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
@@ -27,6 +25,7 @@ from ...pairs.exemplar import FILE as EXEMPLARS_FILE
 from ...pairs.exemplar import Exemplar, load_exemplars, nearest_in_size, warp_both
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
+from ..trained import FILE, Trained, read_trained
 from .networks import SOFTNESS_PX, build_framing, build_generator, build_painter, painter_settings
 
 CANDIDATES = 4
@@ -228,18 +227,18 @@ class Brush:
         return Painting(back, [asked], self.settings.support_px if self.settings.composite else None)
 
 
-def read_model(trained: Path, categories: list[str]) -> dict[str, Any]:
-    """What a training says of its generator: ``config``, ``channels``, ``categories``, ``severity``.
+def read_model(trained: Path, categories: list[str]) -> Trained:
+    """What a training says of its generator.
 
     Raises:
         InputError: the training has other categories than the data set (H10).
     """
-    model = json.loads(read_product(trained / "model.json"))
-    if model["categories"] != categories:
+    model = read_trained(trained)
+    if model.categories != categories:
         raise InputError(
-            str(trained / "model.json"),
+            str(trained / FILE),
             "H10",
-            f"trained for {model['categories']}, the data set has {categories}",
+            f"trained for {model.categories}, the data set has {categories}",
             "train again",
         )
     return model
@@ -257,11 +256,11 @@ def load_net(net: nn.Module, trained: Path, wanted_device: str) -> torch.device:
 def load_brush(trained: Path, categories: list[str], wanted_device: str) -> tuple[Brush, int]:
     """The brush that a training left, and the channels it paints. Raises as ``read_model``."""
     model = read_model(trained, categories)
-    config = TrainConfig(**model["config"])
-    net = build_generator(config, model["channels"], len(categories))
+    config = model.config
+    net = build_generator(config, model.channels, len(categories))
     device = load_net(net, trained, wanted_device)
     exemplars = load_exemplars(trained / EXEMPLARS_FILE, categories) if config.recipe.exemplars else None
-    return Brush(net, config, model["categories"], model["severity"], device, exemplars), model["channels"]
+    return Brush(net, config, model.categories, model.severity, device, exemplars), model.channels
 
 
 @contextmanager

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from ....core.dataset import Annotation
 from ....core.errors import InputError
-from ....core.manifest import read_product
 from ....core.masks import mask_box_xywh
 from ....losses.severity import RING_PX, severity
 from ...conditions import SeverityWindow
 from ...pairs.windows import to_signed
+from ..trained import FILE, read_trained
 from .generator import Brush, Painting, load_brush
 from .severity_scale import SeverityScale
 
@@ -51,7 +49,7 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
     Raises:
         InputError: there is no finished training, its files are broken, or it cannot keep to a mask.
     """
-    for name in ("model.json", "generator.safetensors"):
+    for name in (FILE, "generator.safetensors"):
         if not (trained / name).is_file():
             raise InputError(
                 str(trained),
@@ -60,9 +58,8 @@ def open_painter(trained: Path, device: str) -> tuple[Brush, int]:
                 "give the folder of a finished training, RUN/train@anomaly_gan",
             )
     try:
-        names = json.loads(read_product(trained / "model.json"))["categories"]
-        brush, channels = load_brush(trained, names, device)
-    except (ValueError, KeyError, TypeError, ValidationError, SafetensorError, RuntimeError) as error:
+        brush, channels = load_brush(trained, read_trained(trained).categories, device)
+    except (ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(
             str(trained),
