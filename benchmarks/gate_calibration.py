@@ -94,8 +94,11 @@ def _inside(pixels: np.ndarray, mask: np.ndarray, new: np.ndarray) -> np.ndarray
 CHANGES: dict[str, Change | None] = {
     "none (A/A)": None,
     "contrast 10 % wider": wider(1.1),
+    "contrast 25 % wider": wider(1.25),
     "contrast 50 % wider": wider(1.5),
+    "contrast 100 % wider": wider(2.0),
     "20 levels brighter": shifted(20),
+    "40 levels brighter": shifted(40),
     "60 levels brighter": shifted(60),
     "one even level": even,
     "noise": noise,

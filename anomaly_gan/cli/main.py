@@ -99,7 +99,7 @@ def main() -> None:
     except RecursionError:
         typer.echo("error: a file is nested too deeply to be read: it is damaged, or none of ours", err=True)
         sys.exit(InputError.exit_code)
-    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
+    except Exception as error:
         if "symlink loop" in str(error).lower():  # as Path.resolve says it
             typer.echo(f"error: {error}: choose another folder", err=True)
             sys.exit(InputError.exit_code)
@@ -124,6 +124,9 @@ def out_of_memory(error: BaseException) -> str | None:
         "cannot allocate memory",
         "can't allocate memory",
         "failed to map segment",
+        "can't start new thread",
+        "failed to allocate",
+        "insufficient memory",
         "not enough memory",
         "std::bad_alloc",
     )

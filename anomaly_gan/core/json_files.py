@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,7 +36,9 @@ def read_as(path: Path, kind: type[T], remedy: str = REMEDY) -> T:
 def lines_as(path: Path, kind: type[T], remedy: str = REMEDY) -> list[T]:
     """Each line of a ``.jsonl`` file as ``kind``. Raises as :func:`read_as`, naming the line."""
     found = []
-    for number, line in enumerate(read_product(path).split(b"\n"), start=1):
+    with understood(path, remedy):
+        content = read_product(path)
+    for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
             with understood(f"{path}[line {number}]", remedy):
                 found.append(_adapter(kind).validate_json(line, strict=True))
@@ -80,8 +81,13 @@ def _reason(error: Exception) -> str:
     return f"{'.'.join(map(str, first['loc']))} {words}".replace("Invalid JSON", "no JSON").strip()
 
 
-@lru_cache(maxsize=64)
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+"""By the type; each takes milliseconds to build."""
+
+
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]

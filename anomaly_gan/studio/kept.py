@@ -18,6 +18,7 @@ from ..core.dataset import Annotation, Dataset, ImageRecord, load_dataset, numbe
 from ..core.errors import EnvironmentFailure
 from ..core.files import sha256_bytes, write_bytes
 from ..core.images import encode_png
+from ..core.workfolder import remove_temporary
 from ..synthesis.export.reviewed import PAINTED
 from .painting import Canvas, PaintRequest
 
@@ -30,6 +31,9 @@ class Kept:
 
     run: Path
     _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        remove_temporary(self.run / PAINTED)  # of a server that was killed; one at a time has the run
 
     def add(self, canvas: Canvas, request: PaintRequest, painter: str) -> str:
         """Write the photograph and its label, once however often it is sent; the name it has.

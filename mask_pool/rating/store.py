@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from anomaly_gan.core.errors import EnvironmentFailure
 from anomaly_gan.core.files import sha256_bytes
+from anomaly_gan.core.manifest import TEMPORARY
 
 from ..scoring.ratings import RatedMask
 from .keeper import Keeper
@@ -116,6 +117,9 @@ class Store:
                 "ratings safe: copy the run to a local disk"
             )
         self._lock_file = _hold(folder / ".lock")
+        for leftover in folder.glob(f"{TEMPORARY}*"):  # of a killed server; databases are looked at by others, too
+            if leftover.is_file() and leftover.suffix in ("", ".json", ".jsonl"):
+                leftover.unlink()
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._keeper: Keeper | None = None
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import os
+import random
 import re
 import signal
 import stat
@@ -15,6 +16,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,8 @@ ROOT = Path(__file__).parents[2]
         ),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "the GPU has too little memory"),
         (RuntimeError("CUDA error: unspecified launch failure"), "the GPU is gone"),
+        (cv2.error("Failed to allocate 9 bytes in function 'OutOfMemoryError'"), "too little memory"),
+        (RuntimeError("can't start new thread"), "too little memory"),
         (RuntimeError("shapes do not match"), None),
         (ImportError("No module named 'onnx'"), None),
     ],
@@ -190,6 +194,19 @@ def test_an_archive_is_bounded_before_anything_is_unpacked(tmp_path, kind, monke
         return
     with pytest.raises(InputError, match="S11"):
         Source(place, "Rail_Surface")
+
+
+def test_a_spoilt_archive_is_named_whatever_it_was_packed_with(tmp_path):
+    place, chance = tmp_path / "set.zip", random.Random(0)
+    content = bytes(chance.randrange(256) for _ in range(80))
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(place, "w", method) as archive:
+            archive.writestr("R/a.png", content)
+        whole = place.read_bytes()
+        for at in range(0, len(whole), 4):
+            place.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+            with pytest.raises(InputError):
+                Source(place, "R").pixels("R/a.png")
 
 
 CONTENT = bytes(range(256)) * 4000

@@ -198,6 +198,17 @@ def test_one_server_a_run_and_none_on_a_network(store: Store, tmp_path: Path, mo
         Store(tmp_path / "elsewhere")
 
 
+def test_what_a_killed_server_left_half_written_goes_at_the_next_start(tmp_path: Path) -> None:
+    half, looked_at = (
+        [tmp_path / name for name in (".tmp-a.json", ".tmp-b.jsonl", ".tmp-c")],
+        tmp_path / ".tmp-r.sqlite",
+    )
+    for path in (*half, looked_at, tmp_path / "criteria.json"):
+        path.write_bytes(b"")
+    Store(tmp_path).close()
+    assert not any(path.exists() for path in half) and looked_at.exists() and (tmp_path / "criteria.json").exists()
+
+
 def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -83,7 +83,7 @@ def test_cells_of_another_test_split_and_damaged_ones_are_refused(tmp_path: Path
     with pytest.raises(InputError, match="K8: was judged on another test split"):
         load_cells(tmp_path)
     path.write_text(json.dumps({name: value for name, value in json.loads(whole).items() if name != "test_hash"}))
-    with pytest.raises(InputError, match="FORMAT: has no test_hash"):
+    with pytest.raises(InputError, match="FORMAT: damaged: test_hash is missing"):
         load_cells(tmp_path)
     path.write_text(whole[:20])
     with pytest.raises(InputError, match="FORMAT"):

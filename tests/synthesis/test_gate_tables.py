@@ -12,6 +12,7 @@ from anomaly_gan.synthesis.gate.candidate import Candidate, Finding, Outcome, Se
 from anomaly_gan.synthesis.gate.category_metrics import CATEGORY_METRICS, measure
 from anomaly_gan.synthesis.gate.category_metrics.data import CategoryData
 from anomaly_gan.synthesis.gate.category_metrics.direction import advised_rotation, mean_axis_deg, turn_deg
+from anomaly_gan.synthesis.gate.category_metrics.spread import by_chance
 from anomaly_gan.synthesis.gate.checks import CHECKS, check
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.gate.defects import RealDefects, defects_of
@@ -177,17 +178,33 @@ def test_a_colour_that_no_real_one_has_fails(red_bars, tmp_path):
 
 
 def test_with_few_objects_a_fault_is_measured_and_decides_nothing(tmp_path):
-    few, made = bars(tmp_path / "few", 3, 0), bars(tmp_path / "made", 10, 1, level=150)
+    few, made = bars(tmp_path / "few", 4, 0), bars(tmp_path / "made", 10, 1, level=150)
     found = measure(category(few, made))["tone"]
-    assert found.level == "too_few" and (found.have, found.need) == (3, 6) and found.value == 1.0
-    assert measure(category(few, made, judged_objects=3))["tone"].level == "fail"
+    assert found.level == "too_few" and (found.have, found.need) == (4, 6) and found.value == 1.0
+    assert measure(category(few, made, judged_objects=4))["tone"].level == "fail"
 
 
 def test_of_few_accepted_photographs_a_fault_is_measured_and_decides_nothing(real_bars, tmp_path):
-    made = bars(tmp_path / "made", 2, 1, level=150)
+    made = bars(tmp_path / "made", 4, 1, level=150)
     found = measure(category(real_bars, made))["tone"]
-    assert (found.level, found.have, found.need, found.of) == ("too_few", 4, CONFIG.judged_n, "photographs")
-    assert measure(category(real_bars, made, judged_n=4))["tone"].level == "fail"
+    assert (found.level, found.have, found.need, found.of) == ("too_few", 8, CONFIG.judged_n, "photographs")
+    assert measure(category(real_bars, made, judged_n=8))["tone"].level == "fail"
+
+
+def test_what_few_objects_may_come_to_by_chance_is_no_fail(real_bars, tmp_path):
+    found = measure(category(real_bars, bars(tmp_path / "made", 2, 1, level=150), judged_n=4))["tone"]
+    assert found.level == "warn" and found.value == 1.0
+    assert found.detail["chance"] == pytest.approx(2 / 45, abs=1e-5)  # two of ten objects at one of two ends
+
+
+def test_chance_is_that_of_drawing_the_objects_anew():
+    rng = np.random.default_rng(0)
+    real, made = rng.random((20_000, 6)), rng.random((20_000, 5))
+    over = (made > real.max(1, keepdims=True)).sum(1)
+    under = (made < real.min(1, keepdims=True)).sum(1)
+    for count in range(6):
+        assert by_chance(6, 5, count, 1) == pytest.approx((over >= count).mean(), abs=0.01)
+        assert by_chance(6, 5, count, 2) == pytest.approx((over + under >= count).mean(), abs=0.01)
 
 
 @pytest.mark.parametrize("row", CATEGORY_METRICS, ids=lambda row: row.name)

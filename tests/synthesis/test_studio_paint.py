@@ -18,6 +18,7 @@ from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.studio.app import build_app
+from anomaly_gan.studio.kept import Kept
 from anomaly_gan.synthesis.export.reviewed import aside_of
 from anomaly_gan.synthesis.paint.config import PaintConfig
 from anomaly_gan.synthesis.paint.stage import Sources
@@ -154,6 +155,9 @@ def test_what_is_kept_lies_in_the_run_once_and_names_its_painter(client, run, ma
     aside = aside_of(replace(kept, folder=run / "gate@anomaly_gan"))
     assert [image.file_name for image in aside.images] == [f"painted/{name}" for name in (names[0], other)]
     assert aside_of(replace(kept, folder=run / "gate@other")).images == []
+    half = run / "painted" / "images" / ".tmp-half.png"  # of a killed server
+    half.write_bytes(b"")
+    assert Kept(run).run == run and not half.exists() and kept.path_of(first).is_file()
 
 
 def test_a_strangers_wish_is_refused(client, mask_01):

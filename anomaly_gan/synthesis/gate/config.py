@@ -77,6 +77,9 @@ class GateConfig(OfMethodConfig):
     fail_outside: ClassVar[float] = 0.5
     """A category is warned or failed where this share of its generated defects has a direction, size, place, tone or
     colour outside everything real, beyond the share of a further real object's defects that would be outside too."""
+    most_by_chance: ClassVar[float] = 0.005
+    """It is failed only where so many objects lie outside less often than this, were generated and real ones alike:
+    of five objects a side, three lie outside the others in one of four trials."""
     on_fail: Literal["drop", "keep"] = "drop"
     """Whether a category that fails is left out of the export; ``keep`` exports and compares everything that was
     accepted, as it was generated."""

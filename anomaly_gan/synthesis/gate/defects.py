@@ -185,6 +185,6 @@ class RealDefects:
 
 
 def known(defects: Sequence[Defect], measure: Callable[[Defect], float | None]) -> list[tuple[str, float]]:
-    """(object, value) of the defects that have one."""
-    found = [(defect.group, measure(defect)) for defect in defects]
+    """(object, value) of the defects that have one; of a generated one, the object whose defect it is."""
+    found = [(defect.origin, measure(defect)) for defect in defects]
     return [(group, value) for group, value in found if value is not None and np.isfinite(value)]

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.json_files import read_as
+from ...core.json_files import read_as, understood
 from .config import TrainConfig
 
 FILE = "model.json"
+REMEDY = "train again: the file is damaged, or of an older version"
+
+
+@dataclass(frozen=True)
+class _Written:
+    config: dict[str, Any]
+    channels: int
+    categories: list[str]
+    severity: dict[str, list[list[float]]]
+    reading: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,4 +42,7 @@ def read_trained(folder: Path) -> Trained:
         InputError: A13, FORMAT, the file has changed or cannot be understood.
         OSError: there is none.
     """
-    return read_as(folder / FILE, Trained, "train again: the file is damaged, or of an older version")
+    path = folder / FILE
+    written = read_as(path, _Written, REMEDY)
+    with understood(path, REMEDY):
+        return Trained(**{**vars(written), "config": TrainConfig(**written.config)})

@@ -12,7 +12,6 @@ import csv
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +22,8 @@ import numpy as np
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.resources import expand
 from anomaly_gan.core.seeding import rng_for
+
+from .standard_files import UNREADABLE
 
 FOLDS = 4
 HELD_OUT = 0.25
@@ -76,11 +77,11 @@ class Source:
         else:
             try:
                 archive = zipfile.ZipFile(place)
-            except zipfile.BadZipFile as error:
+                names = _bounded(place, archive.infolist())
+            except UNREADABLE as error:
                 raise InputError(
                     str(place), "A12", f"is no whole zip file ({error})", "copy the data set anew"
                 ) from error
-            names = _bounded(place, archive.infolist())
             self._read = archive.read
         self.names = sorted(names)
         self._known = set(self.names)
@@ -104,7 +105,7 @@ class Source:
         """
         try:
             content = self._read(name)
-        except (zipfile.BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise InputError(
                 f"{self.place}/{name}", "A12", f"cannot be unpacked ({error})", "copy the data set anew"
             ) from error

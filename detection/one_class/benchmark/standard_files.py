@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import pickle
 import zipfile
 import zlib
@@ -19,6 +20,8 @@ AGAIN = "fetch the file again"
 CIFAR_ROW = 3 * 32 * 32
 LARGEST = 1 << 30
 """Bytes: no file of these sets comes near it."""
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError, LookupError)
+"""How an archive fails that is cut off, spoilt, encrypted or packed in another way."""
 
 
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -28,6 +31,9 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         InputError: MISSING; FORMAT, cut off, no archive, an array missing, or one of Python objects.
     """
     try:
+        with zipfile.ZipFile(path) as packed:
+            if any(member.file_size > LARGEST for member in packed.infolist()):
+                raise InputError(str(path), "S11", f"unpacks to more than {LARGEST} bytes", AGAIN)
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
@@ -35,16 +41,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in names}
     except FileNotFoundError as error:
         raise InputError(str(path), "MISSING", "no such file", "check data.root") from error
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        AttributeError,
-        KeyError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-    ) as error:
+    except (AttributeError, *UNREADABLE) as error:
         raise InputError(
             str(path), "FORMAT", f"not a whole npz archive of plain arrays ({_line(error)})", AGAIN
         ) from error

@@ -353,6 +353,9 @@ def test_a_damaged_model_is_refused(plant: Path, tmp_path: Path) -> None:
     shutil.copytree(plant / "model", tmp_path / "model")
     content = json.loads((tmp_path / "model" / "model.json").read_text())
     (tmp_path / "model" / "model.json").write_text(json.dumps({**content, "settings": {"size": "big"}}))
+    with pytest.raises(InputError, match=r"model\.json: A13"):
+        load_model(tmp_path / "model")
+    (tmp_path / "model" / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"FORMAT.*size"):
         load_model(tmp_path / "model")
     (tmp_path / "model" / "model.json").write_text(json.dumps(content))

@@ -17,7 +17,7 @@ def measure(data: CategoryData) -> MetricResult | None:
     if not data.made:
         return None
     real, made = (
-        [(defect.group, point) for defect in side if (point := chroma(defect)) is not None]
+        [(defect.origin, point) for defect in side if (point := chroma(defect)) is not None]
         for side in (data.real, data.made)
     )
     found = spread(*nearest(real, made), one_sided=True)

@@ -16,7 +16,7 @@ def measure(data: CategoryData) -> MetricResult | None:
         return None
     real, made = nearest(
         [(defect.group, centre(defect)) for defect in data.real],
-        [(defect.group, centre(defect)) for defect in data.made],
+        [(defect.origin, centre(defect)) for defect in data.made],
     )
     found = spread(real, made, one_sided=True)
     if found is None:

@@ -5,6 +5,7 @@ The reference is real against real: of every object, the share of its defects ou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,7 +18,8 @@ from ..results import Level
 @dataclass(frozen=True)
 class Spread:
     """``low`` and ``high`` bound the real values; ``below`` and ``above`` are the shares of generated ones outside, and
-    ``expected`` the share of a further real object's that would be."""
+    ``expected`` the share of a further real object's that would be. ``chance``: how likely so many objects would be
+    outside, were all drawn alike."""
 
     real_median: float
     made_median: float
@@ -27,15 +29,19 @@ class Spread:
     above: float
     expected: float
     objects: int
+    chance: float
 
     @property
     def outside(self) -> float:
         return self.below + self.above
 
     def level(self, config: GateConfig) -> Level:
-        """``fail`` and ``warn`` by the share outside beyond what is expected of real ones."""
+        """``fail`` and ``warn`` by the share outside beyond what is expected of real ones; what few objects may come to
+        by chance is no fail."""
         excess = self.outside - self.expected
-        return "fail" if excess >= config.fail_outside else "warn" if excess >= config.warn_outside else "pass"
+        if excess >= config.fail_outside and self.chance <= config.most_by_chance:
+            return "fail"
+        return "warn" if excess >= config.warn_outside else "pass"
 
     def to_json(self) -> dict[str, object]:
         return {name: round(value, 6) for name, value in asdict(self).items()}
@@ -46,7 +52,8 @@ def spread(
 ) -> Spread | None:
     """The comparison of (object, value) pairs; None where one side is empty or all real ones are of one object.
 
-    ``one_sided``: a value is a distance, and only what lies above the real ones is outside.
+    ``one_sided``: a value is a distance, and only what lies above the real ones is outside. An object counts as outside
+    where half of its values are.
     """
     groups = sorted({group for group, _ in real})
     if not made or len(groups) < 2:
@@ -59,16 +66,41 @@ def spread(
         below = np.zeros(len(own), bool) if one_sided else own < rest.min()
         shares.append(float(np.mean(below | (own > rest.max()))))
     low, high = float(values.min()), float(values.max())
+    over, under = new > high, np.zeros(len(new), bool) if one_sided else new < low
     return Spread(
         float(np.median(values)),
         float(np.median(new)),
         low,
         high,
-        0.0 if one_sided else float(np.mean(new < low)),
-        float(np.mean(new > high)),
+        float(np.mean(under)),
+        float(np.mean(over)),
         float(np.mean(shares)),
         len(groups),
+        chance_of(len(groups), [group for group, _ in made], over, None if one_sided else under),
     )
+
+
+def chance_of(real: int, made: Sequence[str], over: np.ndarray, under: np.ndarray | None) -> float:
+    """:func:`by_chance` of the objects in ``made`` of whose defects (N,) at least half are over, or under, everything
+    of ``real`` objects; ``under`` None: there is but one end."""
+    owner = np.array(made, dtype=str)
+    names = sorted(set(made))
+    high, low = (
+        0 if beyond is None else sum(float(beyond[owner == name].mean()) >= 0.5 for name in names)
+        for beyond in (over, under)
+    )
+    of_one = by_chance(real, len(names), max(high, low), 1)
+    return of_one if under is None else min(by_chance(real, len(names), high + low, 2), 2 * of_one)
+
+
+def by_chance(real: int, made: int, outside: int, ends: int) -> float:
+    """How likely at least ``outside`` of ``made`` objects lie beyond all ``real`` ones, at one end (1) or at both
+    together (2), where every order of them all is as likely."""
+    beyond = sum(
+        math.comb(count + ends - 1, ends - 1) * math.comb(made - count + real - ends, real - ends)
+        for count in range(outside, made + 1)
+    )
+    return beyond / math.comb(made + real, real)
 
 
 def nearest(
