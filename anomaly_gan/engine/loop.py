@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from lightning_fabric import Fabric
 from ..core.devices import place_of
 from ..core.errors import ConfigError, NumericalFailure
 from ..core.files import write_json
+from ..core.json_files import read_as
 from ..core.progress import progress_bar
 from ..core.ranks import launched, shared_by
 from ..core.seeding import seed_for
@@ -220,10 +220,18 @@ def _stream(seed: int, step: int, rank: int) -> int:
     return seed_for(seed, "step", step, *(["rank", rank] if rank else [])) % 2**32
 
 
+@dataclass(frozen=True)
+class Ended:
+    """Of a training that time ended."""
+
+    steps: int
+    planned_steps: int
+
+
 def time_ended(folder: Path) -> dict[str, object]:
     """``ended_by``, ``steps`` and ``planned_steps`` of all trainings below ``folder`` that time ended, together; empty
     where none was."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob(ENDED))]
+    found = [vars(read_as(path, Ended)) for path in sorted(folder.rglob(ENDED))]
     if not found:
         return {}
     return {"ended_by": "time", **{name: min(item[name] for item in found) for name in ("steps", "planned_steps")}}

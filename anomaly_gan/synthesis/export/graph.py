@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import CheckFailed, ConfigError, InputError
-from ...core.manifest import read_product
 from ...core.seeding import rng_for
 from ...core.workfolder import file_alone
 from ...engine.graphs import check_installed, onnx_runner, write_traced
@@ -20,6 +18,7 @@ from ..methods.from_noise.config import NoiseConfig
 from ..methods.from_noise.task import LATENT, build_noise_generator
 from ..methods.painting.generator import load_net
 from ..methods.painting.networks import build_generator, build_painter, painter_settings
+from ..methods.trained import FILE, read_trained
 from ..pairs.compositing import Painter
 
 PARITY = 1e-4
@@ -109,17 +108,17 @@ def export_generator(trained: Path, out: Path) -> Exported:
         CheckFailed: the graph differs; nothing is written.
     """
     check_installed(("onnx", "onnxruntime"), "onnx")
-    for name in ("model.json", "generator.safetensors"):
+    for name in (FILE, "generator.safetensors"):
         if not (trained / name).is_file():
             raise InputError(str(trained), "MISSING", f"no {name} in this folder", "train first: anomaly-gan train")
-    model = json.loads(read_product(trained / "model.json"))
-    config = TrainConfig(**model["config"])
-    graph = _graph_of(trained, config, model["channels"], len(model["categories"]))
+    model = read_trained(trained)
+    config = model.config
+    graph = _graph_of(trained, config, model.channels, len(model.categories))
     examples = [graph.example(1 + number, size) for number, size in enumerate(graph.sizes)]
     facts = {
         "method": config.method,
-        "categories": model["categories"],
-        "severities": model["severity"],
+        "categories": model.categories,
+        "severities": model.severity,
         "size": config.size,
         "output": "float (B, C, H, W) in [-1, 1]; of lsgan the mask is one channel more",
         **{f"input {name}": INPUTS[name] for name in graph.inputs},

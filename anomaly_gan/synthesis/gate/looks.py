@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.files import write_json
+from ...core.json_files import read_as
 from ..generate.stage import Row
 from .candidate import Line, Seen
 
@@ -43,7 +43,7 @@ class Look:
     @classmethod
     def read(cls, out: Path, file_name: str) -> Look | None:
         path = note_of(out, file_name)
-        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        return read_as(path, cls, "delete it and run again") if path.is_file() else None
 
     def alone(self, seen: Seen) -> bool:
         """Whether none of its pictures is one of ``seen``."""
