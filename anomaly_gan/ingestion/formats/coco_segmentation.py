@@ -116,6 +116,14 @@ def compare(
     which ``found`` is the box and ``true_area`` the pixels.
 
     Whether box, or without one area, belongs to another outline altogether is told to the whole set (D18).
+
+    Args:
+        row: the annotation as the file has it.
+        found: [x, y, w, h] of the mask in pixels.
+        true_area: its pixels.
+        size_hw: height and width of the photograph in pixels.
+        notes: of the photograph.
+        fractions: whether the set's boxes may be shares of width and height.
     """
     tight = (float(found[0]), float(found[1]), float(found[2]), float(found[3]))
     box = numbers_of(row.get("bbox"))

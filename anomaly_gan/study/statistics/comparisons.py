@@ -272,6 +272,9 @@ def compare(
         kind: why these two.
         seed: of the draws.
         unit: what the sentence calls one cell against another, one and several.
+
+    Returns:
+        The difference with its interval.
     """
     first, second = arm_terms(arms[arm]), arm_terms(arms[against])
     made = estimate(paired_terms(first, second), seed)
