@@ -74,8 +74,13 @@ FRAGMENT = 0.1
 
 def windowed(masks_01: Sequence[np.ndarray]) -> list[int]:
     """Positions of the masks that are looked at on their own: all but empty ones and splinters."""
-    areas = [mask_area(mask) for mask in masks_01]
-    return [at for at, area in enumerate(areas) if area > 0 and area >= FRAGMENT * max(areas)]
+    return no_splinters([mask_area(mask) for mask in masks_01])
+
+
+def no_splinters(areas: Sequence[int]) -> list[int]:
+    """``windowed`` of masks whose areas are known."""
+    least = FRAGMENT * max(areas, default=0)
+    return [at for at, area in enumerate(areas) if area > 0 and area >= least]
 
 
 def mask_box_xywh(mask_01: np.ndarray) -> list[int]:
@@ -148,6 +153,14 @@ def grow(mask_01: np.ndarray, distance_px: int) -> np.ndarray:
     """mask_01 of all pixels within ``distance_px`` of the mask in x and in y (a square, the larger reading)."""
     side = 2 * distance_px + 1
     return cv2.dilate((mask_01 != 0).astype(np.uint8), np.ones((side, side), np.uint8)) if distance_px else mask_01
+
+
+def decode_union(rles: Sequence[Rle], height: int, width: int) -> np.ndarray:
+    """mask_01 (height, width) of everything any of the run lengths covers: joined as runs, one frame is built."""
+    if not rles:
+        return np.zeros((height, width), np.uint8)
+    found = [{"size": rle["size"], "counts": rle["counts"].encode("ascii")} for rle in rles]
+    return np.ascontiguousarray(coco_mask.decode(coco_mask.merge(found)))
 
 
 def union(masks: Iterable[np.ndarray], height: int, width: int) -> np.ndarray:

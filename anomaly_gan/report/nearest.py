@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.dataset import Annotation, Dataset, ImageRecord
-from ..core.masks import windowed
+from ..core.masks import no_splinters
 from ..metrics.texture import distances, mirrored, unit, upright_texture
 from .pictures import cut, load_pixels, native_window
 
@@ -65,9 +65,8 @@ class NearestReal:
             pixels = load_pixels(self.train, image)
             if pixels is None:
                 continue
-            masks = [item.mask() for item in items]
-            for at in windowed(masks):
-                if items[at].category_id in ids and masks[at].shape == pixels.shape[:2]:
-                    textures.append(unit(mirrored(upright_texture(pixels, masks[at]))))
+            for at in no_splinters([item.area for item in items]):
+                if items[at].category_id in ids and (mask := items[at].mask()).shape == pixels.shape[:2]:
+                    textures.append(unit(mirrored(upright_texture(pixels, mask))))
                     owners.append((image, items[at]))
         return np.stack(textures) if textures else np.zeros((0, 4, 0), np.float32), owners

@@ -74,12 +74,18 @@ class MaterialHabit:
         shares: list[float] = []
         areas: list[float] = []
         groups: list[str] = []
+        by_file: dict[str, list[Element]] = {}
         for element in elements:
-            file = element.parent_image
+            by_file.setdefault(element.parent_image, []).append(element)
+        for file, own in by_file.items():  # each photograph is looked at once, each mask in its own box
             bright = bright_material(paint_out(scenes.gray(file), scenes.defects(file)))
-            if bright is not None:
-                shares.append(float(bright[element.full_mask() != 0].mean()))
-                areas.append(float(bright.mean()))
+            if bright is None:
+                continue
+            area = float(bright.mean())
+            for element in own:
+                x, y, width, height = element.box
+                shares.append(float(bright[y : y + height, x : x + width][element.bitmap != 0].mean()))
+                areas.append(area)
                 groups.append(element.parent_group)
         if len(shares) < max(1, LEAST_SHARE * len(elements)):
             return None

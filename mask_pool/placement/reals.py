@@ -8,7 +8,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.images import read_record
-from anomaly_gan.core.masks import union
+from anomaly_gan.core.masks import decode_union
 from anomaly_gan.core.seeding import rng_for
 
 from ..elements.real import Element, cut_prior, without_fragments
@@ -61,7 +61,8 @@ class Scenes:
     def defects(self, file: str) -> np.ndarray:
         """mask_01 (H, W) of all defects of the photograph."""
         image = self._images[file]
-        return union((annotation.mask() for annotation in self._labels.get(image.id, [])), image.height, image.width)
+        rles = [annotation.segmentation for annotation in self._labels.get(image.id, [])]
+        return decode_union(rles, image.height, image.width)
 
 
 def places_of(scenes: Scenes, real: Element, seed: int) -> tuple[np.ndarray, np.ndarray]:

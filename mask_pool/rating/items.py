@@ -18,7 +18,7 @@ from anomaly_gan.core.config import kept_config
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import encode_png, read_verified
-from anomaly_gan.core.masks import Rle, decode_rle, encode_rle, grow, union
+from anomaly_gan.core.masks import Rle, decode_rle, decode_union, encode_rle, grow
 from anomaly_gan.core.resources import expand
 
 from ..drawing.drawings import PhotographFinder, read_drawings
@@ -173,7 +173,8 @@ def rating_item(dataset: Dataset, image: ImageRecord, file: str, shape: int, lab
 
 def rle_of_all(annotations: Sequence[Annotation], image: ImageRecord) -> Rle:
     """RLE of all instances together, in the frame of the photograph."""
-    return encode_rle(union((annotation.mask() for annotation in annotations), image.height, image.width))
+    rles = [annotation.segmentation for annotation in annotations]
+    return encode_rle(decode_union(rles, image.height, image.width))
 
 
 def confined(root: Path, name: str) -> Path:

@@ -68,12 +68,17 @@ class Shape:
 
     def coverage(self) -> np.ndarray:
         """Where it lies: (GRID, GRID), the photograph's sides as one, the share of the mask in each cell; sum 1."""
-        full = np.zeros(self.size_hw, np.float32)
         x, y, w, h = self.box
-        full[y : y + h, x : x + w] = self.bitmap
-        cells = cv2.resize(full, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float64)
+        down, across = _cells(y, h, self.size_hw[0]), _cells(x, w, self.size_hw[1])
+        cells = down @ (self.bitmap != 0).astype(np.float64) @ across.T
         total = cells.sum()
         return cells / total if total > 0 else cells
+
+
+def _cells(first: int, count: int, side: int) -> np.ndarray:
+    """(GRID, count): how much of each of ``count`` pixels from ``first`` on lies in each cell of a side of so many."""
+    pixels, edges = first + np.arange(count), np.linspace(0, side, GRID + 1)[:, None]
+    return np.clip(np.minimum(pixels + 1, edges[1:]) - np.maximum(pixels, edges[:-1]), 0, None)
 
 
 @dataclass(frozen=True, eq=False)

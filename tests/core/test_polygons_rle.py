@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
-from anomaly_gan.core.masks import encode_rle
+from anomaly_gan.core.masks import decode_union, encode_rle
 from anomaly_gan.ingestion.polygons import ShapeFault, ellipse_ring, fill_line, fill_ring, read_points
 from anomaly_gan.ingestion.rle import read_rle
 
@@ -98,6 +98,9 @@ def test_every_form_of_rle_reads_back_as_the_mask(mask: np.ndarray) -> None:
     for form in (compressed, plain, as_bytes):
         np.testing.assert_array_equal(read_rle(form, mask.shape), mask)
     np.testing.assert_array_equal(read_rle(coco_mask.frPyObjects(plain, *mask.shape), mask.shape), mask)
+    others = [compressed, encode_rle(mask[::-1]), encode_rle(mask * 0)]
+    np.testing.assert_array_equal(decode_union(others, *mask.shape), mask | mask[::-1])
+    assert not decode_union([], *mask.shape).any() and decode_union([], *mask.shape).shape == mask.shape
 
 
 @pytest.mark.parametrize(

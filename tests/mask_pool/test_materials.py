@@ -11,7 +11,7 @@ from anomaly_gan.core.images import write_png
 from mask_pool.build.config import PoolConfig
 from mask_pool.build.items import open_builder
 from mask_pool.elements.real import cut_prior
-from mask_pool.placement.materials import bright_material
+from mask_pool.placement.materials import MaterialHabit, bright_material
 from mask_pool.placement.reals import Scenes
 
 HEIGHT, WIDTH = 80, 100
@@ -75,3 +75,13 @@ def test_where_they_lie_on_both_or_there_is_one_material_nothing_is_learned(tmp_
     shade = np.tile(np.linspace(40, 220, WIDTH), (HEIGHT, 1)).astype(np.uint8)
     assert bright_material(grain) is None and bright_material(shade) is None
     assert bright_material(np.full((HEIGHT, WIDTH), 90, np.uint8)) is None
+
+
+def test_a_photograph_is_looked_at_once_however_many_masks_it_has(tmp_path, monkeypatch) -> None:
+    """Of a thousand polygons on two photographs of 12 megapixels each had its photograph painted out anew."""
+    data, read, gray = boards(tmp_path, BRIGHT), [], Scenes.gray
+    elements = cut_prior(data)["dot"]
+    monkeypatch.setattr(Scenes, "gray", lambda scenes, file: read.append(file) or gray(scenes, file))
+    habit = MaterialHabit.learn(Scenes(data), elements * 5)
+    assert habit is not None and habit.bright and habit.objects == habit.on_it == 12
+    assert sorted(read) == sorted(f"{number}.png" for number in range(12, 24))
