@@ -12,13 +12,14 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -272,9 +273,18 @@ def _docstrings(section: type[BaseModel]) -> dict[str, str]:
 
 def _row(name: str, field: Any, said: str) -> str:
     required = field.default is PydanticUndefined and not field.default_factory
-    default = "(required)" if required else field.get_default(call_default_factory=True)
+    default = "(required)" if required else _as_yaml(field.get_default(call_default_factory=True))
     meaning = _plain(field.description or said)
     return f"| `{name}` | {_cell(_kind(field.annotation))} | `{_cell(str(default))}` | {_cell(meaning)} |"
+
+
+def _as_yaml(value: Any) -> str:
+    """A default as a YAML file holds it: ``null``, ``true``, ``[1, 2]``."""
+    return (
+        yaml.safe_dump(to_jsonable_python(value), default_flow_style=True, width=10**6, allow_unicode=True)
+        .removesuffix("\n...\n")
+        .strip()
+    )
 
 
 def _kind(annotation: Any) -> str:
