@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: bit-for-bit help cluster demo gpu-check docs setup test lint clean defaults faults fuzz kill-sweep paper-check peers
+.PHONY: bit-for-bit help cluster demo extra gpu-check docs setup test lint clean defaults faults fuzz kill-sweep paper-check peers
 
 PY ?= python3
 JOBS ?= 2
@@ -43,6 +43,10 @@ lint: $(READY)
 # what the defaults were when core.manifest.SCHEMA was last decided; a changed default needs another SCHEMA
 defaults: $(READY)
 	$(BIN)/python tests/support/defaults.py
+
+# one more library: make extra NAME=draw (labelme), onnx, openvino, lite2, scale (Ray), mlflow, wandb
+extra: $(READY)
+	$(call sync_into,--inexact --extra $(NAME))
 
 # docs/faults.md from the table of fault codes
 faults: $(READY)

@@ -4,7 +4,7 @@ A/A: the objects of a data set are dealt into two halves; one stands for the rea
 untouched, for generated ones that were accepted. Nothing differs but the objects, so every category that fails, fails
 falsely: at most 5 % of the trials may. A/B: the second half is changed by a known amount
 (``CHANGES``); the share of trials that fail is the gate's power against that change at that N. Whole categories are
-judged by the gate's own function with every metric; networks look at each picture once.
+evaluated by the gate's own function with every metric; networks look at each picture once.
 
     python benchmarks/gate_calibration.py                                     # drawn population, about 10 minutes
     python benchmarks/gate_calibration.py --data runs/tiles/ingest --trials 100
@@ -62,7 +62,7 @@ class Remembering(Extractors):
 
 
 def shifted(levels: float) -> Change:
-    """All of the defect brighter by so many grey levels."""
+    """All of the defect brighter by N grey levels."""
     return lambda pixels, mask, rng: _inside(pixels, mask, pixels.astype(float) + levels)
 
 

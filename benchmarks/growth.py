@@ -1,7 +1,7 @@
 """How cost grows: ingest of very many small files and annotations, and what 10^6 photographs of 2,048 px would take.
 
-``photographs``: ingest of so many sound photographs of 48 px, and the same command again, which finds nothing to do;
-``coco``: of a COCO file of so many annotations, 100 on each photograph of 128 px. Processor time with all children, and
+``photographs``: ingest of N sound photographs of 48 px, and the same command again, which finds nothing to do;
+``coco``: of a COCO file of N annotations, 100 on each photograph of 128 px. Processor time with all children, and
 the memory of the largest process.
 
 ``stages``: ingest, pool, generate, gate, export and shards of a few photographs of 2,048 px with grain, one thread, at

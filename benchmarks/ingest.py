@@ -28,7 +28,7 @@ import numpy as np
 SIDE = 256
 COMPILED = Path(tempfile.gettempdir()) / "anomaly_gan_compiled"
 DEFECTIVE = 10
-"""One photograph in so many has a mask."""
+"""One photograph in N has a mask."""
 
 
 def make(root: Path, count: int) -> None:

@@ -123,7 +123,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="try every N-th event (and the first 12 and last 6)")
     parser.add_argument("--fault", choices=sorted(ENDS), default="kill")
     parser.add_argument("--log", type=Path, help="keep what was tried, one line an event, and leave it out next time")
-    parser.add_argument("--minutes", type=float, help="stop after so many minutes by the clock")
+    parser.add_argument("--minutes", type=float, help="stop after N minutes by the clock")
     parser.add_argument("--tail", type=int, default=1500, help="characters of a failed command's words to show")
     asked = parser.parse_args()
     with in_memory() as memory:

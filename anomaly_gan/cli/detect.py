@@ -35,6 +35,7 @@ def detect_train(
     """
     from detection.commands import detect_train as work
     from detection.detectors.config import DetectConfig
+    from detection.detectors.registry import detector
 
     from ..core.config import apply_settings, build
 
@@ -45,7 +46,9 @@ def detect_train(
     config = build(DetectConfig, apply_settings({}, (said := common(settings)).settings), "detect")
     report = work(dataset, out, config, said.seed or 0, said.device or "auto", false_alarm or 0.0)
     threshold = report["threshold"]
-    typer.echo(threshold["words"] if threshold else "no alarm threshold: too few sound photographs to set some aside")
+    few = "too few sound photographs could be set aside for this rate"
+    why = few if detector(config.detector).trainer else f"{config.detector} sets no sound photographs aside, dense does"
+    typer.echo(threshold["words"] if threshold else f"no alarm threshold: {why}")
     typer.echo(f"detector written to {out}")
 
 

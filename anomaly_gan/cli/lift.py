@@ -22,7 +22,7 @@ def lift(
     config: Annotated[Path, typer.Argument(help="YAML of a study of the lift; see anomaly_gan/configs/lift.yaml.")],
     out: StudyFolder = None,
     max_cells: Annotated[
-        int | None, typer.Option(min=0, help="Train at most so many cells in this call; 0: only write the tables.")
+        int | None, typer.Option(min=0, help="Train at most N cells in this call; 0: only write the tables.")
     ] = None,
     settings: Settings = [],
     engine: EngineName = "local",

@@ -103,7 +103,8 @@ def work_stage(
     config = read_section(run, section, settings, method)
     step = next(step for step in plan(config) if step.name == name)
     if lenient:
-        there = {name: folder for name, folder in step.inputs.items() if read_manifest(run / folder)}
+        needed = [name for name, folder in step.inputs.items() if name == "ingest" or read_manifest(run / folder)]
+        there = {name: step.inputs[name] for name in needed}
         step = Step(step.name, step.stage, step.config, there)
     work_step(config, run, step, note_of(run) if name == "report" else "")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigError
+from ..core.resources import shipped
 from .options import (
     ConfigFile,
     EngineName,
@@ -94,7 +95,7 @@ def compare(
 
     Every training is kept as soon as it has finished; the same command goes on with those that are left.
     """
-    if not what.exists():
+    if not shipped(what).exists():
         raise ConfigError(f"{what}: neither the folder of a run nor the YAML of a study is here")
     if what.is_dir():
         if out is not None or shard is not None or tables_only:

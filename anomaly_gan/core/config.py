@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from .errors import ConfigError
 from .files import write_text
 from .renamed import FILES, GONE, KEYS, WORDS, newest, with_new_keys
+from .resources import shipped
 
 PLACE = "place"
 Place = Annotated[str, PLACE]
@@ -137,9 +138,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if path.name in FILES and not path.exists():
         path = path.with_name(newest(path.name, FILES, "the file"))
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(shipped(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such configuration file") from error
+        ours = "those of the package: anomaly_gan/configs/NAME.yaml"
+        raise ConfigError(f"{path}: no such configuration file; {ours}") from error
     except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):

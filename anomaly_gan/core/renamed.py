@@ -8,9 +8,9 @@ from typing import Any
 KEYS: dict[str, dict[str, str]] = {
     "DetectConfig": {"warm_start": "pretrained_heads"},
     "ExportConfig": {"opinion": "outliers"},
-    "GateConfig": {"certificate": "label_check"},
+    "GateConfig": {"certificate": "label_check", "judged_n": "verdict_n", "judged_objects": "verdict_objects"},
     "FeatureDriftConfig": {"moments": "snapshots"},
-    "PoolConfig": {"judge": "plausibility"},
+    "PoolConfig": {"judge": "plausibility", "seat_scales": "anchor_scales"},
     "RunConfig": {"certify": "label_check", "opinion": "one_class_filter"},
 }
 """Section's class -> what a key of it was called before -> its name."""

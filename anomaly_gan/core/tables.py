@@ -49,7 +49,7 @@ def records_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> st
 
 
 def shown(value: Any, decimals: int = 6) -> str:
-    """A figure as a table shows it: floats with so many decimals, nothing where it is undefined (None)."""
+    """A figure as a table shows it: floats with this many decimals, nothing where it is undefined (None)."""
     if value is None:
         return ""
     return f"{value:.{decimals}f}" if isinstance(value, float) else str(value)

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..core.errors import ConfigError, EnvironmentFailure
 from ..core.progress import Counted, counted, counted_elsewhere
+from ..core.resources import get_extra
 from ..core.workfolder import remove_temporary
 from .jobs import Job, Result, Sitting, alone, guarded, raise_failure, timed
 
@@ -114,7 +115,7 @@ def _connect(address: str | None) -> Any:
     try:
         import ray
     except ImportError:
-        raise ConfigError("--engine ray: Ray is not installed: pip install 'anomaly-gan[scale]'") from None
+        raise ConfigError(f"--engine ray: Ray is not installed; {get_extra('scale')}") from None
     if not ray.is_initialized():
         _answers(address)
         try:

@@ -21,7 +21,7 @@ Measure = Callable[[], dict[str, float]]
 class Plateau:
     """Measures every ``every`` steps and says stop after ``patience`` measurements without a better one.
 
-    ``after``: nothing is measured in the first so many steps, which teach something else. ``nets``: whose weights of
+    ``after``: nothing is measured in the first N steps, which teach something else. ``nets``: whose weights of
     the best measurement are kept. A figure that is not a number is never the best.
     """
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import ConfigError, EnvironmentFailure
+from ..core.resources import get_extra
 
 LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "onnxscript", "onnx_ir")
 
@@ -26,7 +27,7 @@ def check_installed(packages: Sequence[str], extra: str) -> None:
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"{', '.join(missing)}: not installed; pip install 'anomaly-gan[{extra}]'")
+        raise ConfigError(f"{', '.join(missing)}: not installed; {get_extra(extra)}")
 
 
 def write_traced(

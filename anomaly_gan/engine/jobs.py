@@ -87,7 +87,7 @@ def timed(job: Job, number: int, one_step: Callable[[], None], done: Any, second
 
 
 def alone(threads: int = 1) -> None:
-    """This process works for another one: it is silent, and computes on so many threads."""
+    """This process works for another one: it is silent, and computes on this many threads."""
     silence()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import cv2

@@ -18,6 +18,7 @@ from lightning_fabric.loggers.logger import Logger
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from ..core.errors import ConfigError
+from ..core.resources import get_extra
 
 WANTED = "ANOMALY_GAN_LOGGERS"
 PROJECT = "anomaly-gan"
@@ -38,9 +39,7 @@ def loggers(logs: Path) -> list[Logger]:
         try:
             made.append(LOGGERS[name](logs))
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"{WANTED}={name}: its package is not installed; uv sync --inexact --extra {name}, or leave it out"
-            ) from error
+            raise ConfigError(f"{WANTED}={name}: its package is not installed; {get_extra(name)}") from error
     return made
 
 

@@ -31,7 +31,7 @@ FormatName = Annotated[str, AfterValidator(_known)]
 
 
 class IngestConfig(LabelledReadingConfig):
-    """Where the photographs and labels lie, and how they are read (:class:`LabelledReadingConfig`).
+    """Where the photographs and labels lie, and how they are read.
 
     ``root``: the folder, or a COCO JSON file. ``format``: of the labels; ``auto`` recognises it. ``images``: the folder
     of the photographs, where the labels name them otherwise. ``object``: the one to read, of several in a published

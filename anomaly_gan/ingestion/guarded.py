@@ -298,7 +298,7 @@ def _arrays(
 
 
 def _read(handle: int, size: int, until: float | None) -> bytearray:
-    """Just so many bytes.
+    """That many bytes and no more.
 
     Raises: EOFError where there are fewer, TimeoutError where they take longer.
     """

@@ -32,7 +32,7 @@ from .mask_values import VOID, MaskValues, looks_blurred, looks_photographed, va
 COVERED = 0.9
 MAX_PARTS = 10_000
 FEW_VALUES = 16
-"""A picture of so many values at most may be a mask."""
+"""A picture of this many values at most may be a mask."""
 ENDS = 0.97
 """Share of black and white in a mask that was saved as JPEG."""
 JPEG_NOISE = 48

@@ -18,7 +18,7 @@ COLOUR_OF_MODE: dict[str, Literal["gray", "rgb"]] = {"L": "gray", "RGB": "rgb"}
 class ReadingConfig(Config):
     """How photographs are read.
 
-    ``bits``: the depth of photographs of more than 8 bits; None: found over the set. ``colour``: ``auto`` reads all as
+    ``bits``: the depth of photographs of more than 8 bits; null: found over the set. ``colour``: ``auto`` reads all as
     gray where nearly all are. ``min_side``: smaller ones, in pixels, are refused (A19).
 
     A model keeps what its own photographs came to, and reads new ones in the same way; what is told wins.
@@ -69,7 +69,7 @@ class LabelledReadingConfig(ReadingConfig):
 
 
 def settled_colour(told: str, coloured: int, total: int) -> Literal["gray", "rgb"]:
-    """How all photographs of a set are read, of whose ``total`` so many are in colour."""
+    """How all photographs of a set are read, of whose ``total`` N are in colour."""
     few = coloured <= FEW_COLOURED * total or (coloured == 1 and total >= 4)
     return "gray" if told == "gray" or (told == "auto" and few) else "rgb"
 

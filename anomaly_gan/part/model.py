@@ -17,7 +17,7 @@ LOOKED_AT = 40
 LEAST_SHARE = 0.7
 """Least share of them that must show a part: fewer, and it is a texture whose shades sometimes look like one."""
 LONG = 1.5
-"""Parts longer than so many times their width are unrolled along their axis."""
+"""Parts longer than this many times their width are unrolled along their axis."""
 ALIKE = 0.9
 """Mean overlap (IoU) of silhouettes from which on the part is taken to lie alike on all photographs."""
 SILHOUETTE = 64

@@ -14,7 +14,7 @@ BLOCKS = 12
 DEEPEST = 0.12
 """The widest gap, as a share of the photograph across the side."""
 BEYOND_PX = 8
-"""The surface is known from so many pixels beyond the gap."""
+"""The surface is known from this many pixels beyond the gap."""
 DARK = 0.6
 """A gap is darker than this share of the surface beside it."""
 LEAST_BLOCKS = 0.5

@@ -200,7 +200,7 @@ def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
 
 
 def _smaller_pool(config: RunConfig, variant: str, count: int) -> RunConfig:
-    """With so many masks a category in the pool (or in that variant of it), and no more photographs asked of it."""
+    """With this many masks a category in the pool (or in that variant of it), and no more photographs asked of it."""
     fewer = config.generate.model_copy(update={"count": min(config.generate.count, count)})
     if not variant:
         return config.model_copy(update={"pool": config.pool.model_copy(update={"count": count}), "generate": fewer})

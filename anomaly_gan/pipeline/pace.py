@@ -124,7 +124,7 @@ def _each(items: Mapping[str, Any], seconds: Callable[[Any], float]) -> dict[str
 
 
 def _best(work: Callable[[], Any], times: int) -> float:
-    """Seconds of the fastest of so many goes after one to warm up; fewer, and the first counts, where it takes long."""
+    """Seconds of the fastest of ``times`` goes after a first one to warm up, which counts where it takes long."""
     seconds: list[float] = []
     while len(seconds) <= times and (sum(seconds) < PATIENCE or (len(seconds) == 1 and seconds[0] < LONG)):
         began = time.perf_counter()

@@ -83,8 +83,10 @@ def status_lines(run: Path, deep: bool = False) -> Iterator[str]:
     Raises:
         CheckFailed: ``deep``, and a product is not as its stage wrote it.
     """
-    now, damaged = read_progress(run), []
-    for name, state in status(run, deep):
+    now, damaged, states = read_progress(run), [], list(status(run, deep))
+    if now and (now["stage"], "fresh") in states:
+        now = None  # it has finished since it last told how far it is
+    for name, state in states:
         damaged += [name] if state.startswith("damaged") else []
         working = now is not None and now.stage == name
         yield f"{name:24} {_working(now) if working and now else state}"

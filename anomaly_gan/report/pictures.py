@@ -16,7 +16,7 @@ from ..core.dataset import Annotation, Dataset, ImageRecord
 from ..core.images import encode_png
 
 LEAST_PX = 48
-"""A window shows at least so many pixels around a small defect."""
+"""A window shows at least this many pixels around a small defect."""
 OUTLINE_RGB = (255, 64, 96)
 """A colour that neither gray metal nor any sequential colour map holds."""
 
@@ -152,7 +152,7 @@ def window_around(mask_01: np.ndarray, margin: float = 0.75, least_px: int = 48)
 def native_window(mask_01: np.ndarray, cell_px: int, margin: float = 0.5, cells: int = 2) -> Window:
     """A window around the mask to be shown at native scale, or enlarged by a whole factor to ``cell_px``.
 
-    It is never larger than so many cells: of a longer defect it shows the piece around the mask pixel that is nearest
+    It is never larger than this many cells: of a longer defect it shows the piece around the mask pixel that is nearest
     to its middle. An empty mask gives the middle of the image.
     """
     height, width = mask_01.shape

@@ -28,7 +28,7 @@ class StudyConfig(Config):
     ``variants``: by name, what differs from ``main`` (which is always there); each may have ``folds`` of its own.
     Names with a meaning to the statistics are ``leak`` and ``ungated``. ``first_seed``: the number of the first of
     ``compare.seeds`` seeds, so that a second study continues where a first one ended. ``repeats``: every variant is
-    trained so many times from other seeds of its generators, the later ones as variants ``NAME.r1``, ``NAME.r2``; with
+    trained that often from other seeds of its generators, the later ones as variants ``NAME.r1``, ``NAME.r2``; with
     ``data.objects`` each learns from another draw of the few objects.
     ``until``: the last stage of every run; before ``compare`` no detector is trained. ``quality``: measure every
     variant's photographs against the real ones of ``main``, of which a variant may have seen but few.

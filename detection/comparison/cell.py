@@ -198,7 +198,7 @@ def set_aside(folder: Path) -> None:
 
 
 def held_out_hash(test: Dataset) -> str:
-    """Hash of the photographs and instances that every arm is judged on."""
+    """Hash of the photographs and instances that every arm is evaluated on."""
     content = [[image.sha256, image.file_name] for image in test.images]
     return sha256_bytes(json.dumps([content, [vars(item) for item in test.annotations]], sort_keys=True).encode())
 

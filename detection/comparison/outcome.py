@@ -102,7 +102,7 @@ class ArmSummary:
         """One line a reader can take away."""
         own, difference = self.metrics["map50"], (self.difference or {}).get("map50")
         if own is None:
-            return f"{self.arm}: no figure, the test split holds no judged defect."
+            return f"{self.arm}: no figure, the test split holds no defect that is evaluated."
         if difference is None:
             level = own.interval
             return f"{self.arm}: {TITLES['map50']} {level.mean:.3f}{_range(level)} over {_count(own.values)}."
@@ -134,7 +134,7 @@ def _count(values: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class DetectorSummary:
-    """Of one detector: what it was judged on (``masks`` or ``boxes``), the steps of its first cell, its arms."""
+    """Of one detector: what it was evaluated on (``masks`` or ``boxes``), the steps of its first cell, its arms."""
 
     judged_on: str
     iterations: int | None
@@ -171,7 +171,7 @@ class HeldOutCount:
 
     def sentence(self) -> str:
         return (
-            f"Judged on {self.instances} defects of {self.defect_objects} objects ({self.images} photographs of "
+            f"Evaluated on {self.instances} defects of {self.defect_objects} objects ({self.images} photographs of "
             f"{self.objects} objects in all). The interval over seeds says how repeatable the training is; the "
             "interval over objects says how far the result would carry to other objects of the same kind."
         )

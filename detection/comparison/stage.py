@@ -1,4 +1,4 @@
-"""The comparison: every arm trains the same detectors with every seed, and all are judged on the same photographs."""
+"""The comparison: every arm trains the same detectors with every seed; all are evaluated on the same photographs."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def check(jobs: Sequence[CellJob], config: CompareConfig, context: Context) -> N
 
 
 def held_out(config: CompareConfig, ingest: Path) -> Dataset:
-    """The photographs that every cell is judged on.
+    """The photographs that every cell is evaluated on.
 
     Raises:
         InputError: K8, there is no defect among them.
@@ -190,7 +190,7 @@ def held_out(config: CompareConfig, ingest: Path) -> Dataset:
         raise InputError(
             str(ingest),
             "K8",
-            f"split {config.split_test!r} shows no defect to judge on",
+            f"split {config.split_test!r} shows no defect to evaluate on",
             "ingest with a test share that holds defects",
         )
     return test
@@ -202,7 +202,7 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, ob
     ``missing`` of the metrics and the summary names the cells that are not finished; it is not there where all are.
 
     Raises:
-        InputError: no cell is finished, or one was judged on another test split.
+        InputError: no cell is finished, or one was evaluated on another test split.
     """
     from .plots import write_detections, write_lift
     from .summary import summarise
@@ -221,7 +221,7 @@ def assemble(config: CompareConfig, context: Context, out: Path) -> dict[str, ob
     results = [job.result() for job in done]
     # figures on different photographs must not stand in one table
     if any(result.test_hash != held_out_hash(test) for result in results):
-        raise InputError(str(out), "K8", "a cell was judged on another test split", "delete the folder and run again")
+        raise InputError(str(out), "K8", "a cell was evaluated on another test split", "delete it and run again")
     write_table(out / "table.csv", results)
     found = {job.cell.name: read_rows(job.folder / "detections.json") for job in done}
     by_time = sum(result.report.ended_by_time for result in results)

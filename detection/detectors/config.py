@@ -108,7 +108,7 @@ class DetectConfig(Config):
         return self.anchor_sizes or (COCO_ANCHORS if coco else LEAN_ANCHORS)
 
     def steps(self, defective: int) -> int:
-        """Steps of a training on so many real photographs with a defect, were they all that is shown."""
+        """Steps of a training on this many real photographs with a defect, were they all that is shown."""
         if self.iterations is not None:
             return self.iterations
         of_dense = self.detector in OWN_CROPS

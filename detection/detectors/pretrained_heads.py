@@ -28,7 +28,7 @@ PYRAMID = "backbone.fpn"
 class Start:
     """What of a detector is pretrained, and how.
 
-    ``per_class``: layers with so many outputs for every class; each class of a new data set starts from the mean of
+    ``per_class``: layers with N outputs for every class; each class of a new data set starts from the mean of
     the shapes'. ``background``: classes ahead of the first shape in those layers. ``own``: what stays out of the file.
     ``pyramid``: pretraining begins from Mask R-CNN's.
     """

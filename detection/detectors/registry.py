@@ -13,7 +13,7 @@ from anomaly_gan.core.lazy import named
 class Detector:
     """A row: ``builder`` is ``module:function`` taking (number of categories, DetectConfig, pretrained), giving a net.
 
-    ``segments`` says whether its detections carry masks. Where they do not, boxes are all there is to judge.
+    ``segments`` says whether its detections carry masks. Where they do not, boxes are all there is to evaluate.
     ``trainer``: ``module:function`` with the arguments of ``train_detector``; without, the net's own losses are
     trained on whole photographs.
     """

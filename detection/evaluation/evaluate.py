@@ -1,4 +1,4 @@
-"""Detections on held-out photographs, judged by COCO average precision and by pixel IoU."""
+"""Detections on held-out photographs, evaluated by COCO average precision and by pixel IoU."""
 
 from __future__ import annotations
 

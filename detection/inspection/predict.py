@@ -143,7 +143,7 @@ def predict_folder(
     kind, runtime = split_device(device)
     fabric = make_fabric(kind)
     loaded = read_model(model, fabric.device)
-    limit, words = _limit(loaded, false_alarm, threshold)
+    limit, words = limit_of(loaded, false_alarm, threshold)
     ledger = Ledger()
     photographs = list_photographs(photos, ledger, reading.over(loaded.reading))
     words = f"photographs are {photographs.reading.words()}; {words}"
@@ -206,7 +206,8 @@ def _look(
     return coco, rows
 
 
-def _limit(loaded: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:
+def limit_of(loaded: Model, false_alarm: float | None, threshold: float | None) -> tuple[float | None, str]:
+    """The score above which a photograph raises an alarm (None: no decisions), and what it promises."""
     if threshold is not None:
         if false_alarm is not None:
             raise ConfigError("give --threshold or --false-alarm, not both")
@@ -214,7 +215,12 @@ def _limit(loaded: Model, false_alarm: float | None, threshold: float | None) ->
     sound = SoundScores.from_json(loaded.sound)
     if false_alarm is None and not sound.scores:
         return None, "the model has no threshold: it was trained without sound photographs to set aside"
-    found = sound.threshold(loaded.false_alarm if false_alarm is None else false_alarm)
+    try:
+        found = sound.threshold(loaded.false_alarm if false_alarm is None else false_alarm)
+    except InputError as error:
+        if false_alarm is not None:
+            raise
+        return None, f"no threshold, so no decisions: {error.reason}; {error.remedy}"
     return found.value, found.words()
 
 

@@ -50,7 +50,7 @@ class Row:
         return build(kind, merge(kind.QUICK if preset == "quick" else {}, changes or {}), where)
 
     def build(self, channels: int, settings: OneClassConfig) -> Any:
-        """The untrained detector for images of so many channels; draws its weights from torch's global stream."""
+        """The untrained detector for images of that many channels; draws its weights from torch's global stream."""
         return _named(METHODS, self.builder)(channels, settings)
 
 

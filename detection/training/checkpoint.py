@@ -128,8 +128,8 @@ def _card(
             "anomaly-gan detect export --model THIS_FOLDER --out detector.onnx",
         ],
         [
-            "It knows the categories above, on photographs taken as those it learned from; judge it on held-out parts "
-            "of your own with `anomaly-gan detect eval` before anything depends on it.",
+            "It knows the categories above, on photographs taken as those it learned from; evaluate it on held-out "
+            "parts of your own with `anomaly-gan detect eval` before anything depends on it.",
             *([] if held_out else ["No sound photographs were held out: the alarm threshold is not calibrated."]),
         ],
         ["instance-segmentation"],

@@ -83,7 +83,7 @@ def save_pretrained_heads(net: nn.Module, path: Path, detector: str = "mask_rcnn
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Practise the detector's heads on drawn shapes.")
+    parser = argparse.ArgumentParser(description="Pretrain the detector's heads on drawn shapes.")
     parser.add_argument("--detector", choices=STARTS, default="mask_rcnn")
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--seed", type=int, default=0)

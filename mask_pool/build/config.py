@@ -93,7 +93,7 @@ class PoolConfig(Config):
 
     seat_score: ClassVar[float] = 0.75
     """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""
-    seat_scales: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
+    anchor_scales: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
     """Sizes looked for, relative to the experts' drawings."""
     seat_margin: ClassVar[float] = 0.1
     """Surroundings taken into a template, as a share of the drawing's box on each side."""
@@ -116,8 +116,8 @@ class PoolConfig(Config):
                 raise ValueError(f"fixed_shape, rules.{name}.{rules.changing()[0]}: a fixed shape is only moved")
         if self.scale is not None and not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError("scale: must be [smallest, largest] with 0 < smallest <= largest")
-        if not self.seat_scales or min(self.seat_scales) <= 0:
-            raise ValueError("seat_scales: must hold at least one positive number")
+        if not self.anchor_scales or min(self.anchor_scales) <= 0:
+            raise ValueError("anchor_scales: must hold at least one positive number")
         if self.expert_scores is not None and self.expert_dir is None:
             raise ValueError("expert_scores: needs expert_dir")
         return self

@@ -312,6 +312,6 @@ def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) ->
         lambda image: read_record(train, image, gray=True),
         templates=config.seat_templates,
         least_score=config.seat_score,
-        scales=config.seat_scales,
+        scales=config.anchor_scales,
         margin=config.seat_margin,
     )

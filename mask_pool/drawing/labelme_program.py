@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from anomaly_gan.core.errors import EnvironmentFailure
+from anomaly_gan.core.resources import get_extra
 
 HELP_SECONDS = 60.0
 GRACE_SECONDS = 5.0
-INSTALL = 'install it with `uv sync --extra draw` or `pip install "anomaly-gan[draw]"`, or give its path with --labelme'
+INSTALL = f"{get_extra('draw')}, or give its path with --labelme"
 QT_LIBRARIES = (
     "libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-xinerama0 libxkbcommon-x11-0"
 )

@@ -58,7 +58,7 @@ def bright_material(gray: np.ndarray) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class MaterialHabit:
-    """Of a category that keeps to the brighter (``bright``) or darker material: so many of its ``objects`` lie mostly
+    """Of a category that keeps to the brighter (``bright``) or darker material: N of its ``objects`` lie mostly
     ``on_it``, which chance does with probability ``p``; at least ``least_share`` of a mask lies on it."""
 
     bright: bool

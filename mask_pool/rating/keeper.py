@@ -1,4 +1,4 @@
-"""Backups while the server works: after so many ratings, and after so much time with any."""
+"""Backups while the server works: after N ratings, and after some time with any."""
 
 from __future__ import annotations
 

@@ -316,7 +316,7 @@ class Store:
         return path
 
     def keep(self, backups: int, every: int, minutes: float) -> None:
-        """Back up after every so many ratings, and after so many minutes with any, while the store is open."""
+        """Back up after every N ratings, and after M minutes with any, while the store is open."""
         self._keeper = Keeper(partial(self.backup, backups), every, minutes)
 
     def close(self) -> None:

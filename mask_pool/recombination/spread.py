@@ -21,7 +21,7 @@ from anomaly_gan.core.masks import Axes
 from ..elements.real import Element
 
 ELONGATED = 1.5
-"""Masks less long than so many times their width have no direction."""
+"""Masks less long than this many times their width have no direction."""
 DIRECTED_SHARE = 1 / 3
 """Least share of the masks that must have a direction before the category is asked for one."""
 SIGNIFICANT = 0.05
@@ -34,7 +34,7 @@ MOST_LOG_SIZE = math.log(2.0)
 MOST_ELEMENTS, OF_PHOTOGRAPHS = 3, 0.9
 """Most elements of one item, and the share of the real photographs that show no more than are wanted."""
 SAYS_NOTHING = 60.0
-"""A kernel of so many degrees to either side may as well turn freely."""
+"""A kernel of this many degrees to either side may as well turn freely."""
 
 
 @dataclass(frozen=True)

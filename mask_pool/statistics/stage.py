@@ -167,7 +167,7 @@ def diversity(real: np.ndarray, pool: np.ndarray, seed: int, name: str) -> dict[
 def parents(elements: Sequence[Annotation]) -> dict[str, Any]:
     """How evenly the parents are used.
 
-    ``entropy_bits`` of the parents' shares, ``effective`` = 2 ** entropy: so many parents used equally would be as
+    ``entropy_bits`` of the parents' shares, ``effective`` = 2 ** entropy: this many parents used equally would be as
     diverse; ``most_used`` is the parent with the most elements and ``per_parent`` the quantiles of elements a parent.
     """
     used = Counter(str(element.provenance.get("parent", "?")) for element in elements)
@@ -278,7 +278,7 @@ NOTES = (
     "Areas, elongations, distances and raters' scores are medians of single elements.",
     "same places: shared part of the two position maps (1 = equal). diversity: mean distance of two outlines,",
     "0 (equal) to 1, of equally many real and pool masks. nearest real: distance to the nearest real outline;",
-    f"copies: share of elements nearer than {COPY:g}. evenly used: so many parents used equally often would be as "
+    f"copies: share of elements nearer than {COPY:g}. evenly used: this many parents, used equally often, would be as "
     "diverse.",
 )
 

@@ -63,7 +63,7 @@ def test_the_main_verbs_come_first_in_whole_sentences():
         (CompareConfig, "seeds=1,2", "seeds", (1, 2)),
         (CompareConfig, "arms=none", "arms", ("none",)),
         (PoolConfig, "scale=0.8,1.2", "scale", (0.8, 1.2)),
-        (PoolConfig, "seat_scales=1", "seat_scales", (1.0,)),
+        (PoolConfig, "anchor_scales=1", "anchor_scales", (1.0,)),
         (PoolConfig, "expert_dir=a,b", "expert_dir", "a,b"),
     ],
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
-import yaml
 
+from anomaly_gan.cli.fields import SECTIONS, _kinds
 from anomaly_gan.cli.main import app
+from anomaly_gan.core.config import read_yaml
 from anomaly_gan.pipeline.config import RunConfig, read_run_config
 from anomaly_gan.study.config import is_study, read_study
 from anomaly_gan.study.lift.config import read_lift
@@ -18,7 +21,9 @@ from anomaly_gan.study.lift.plan import curve_cells
 from anomaly_gan.study.plan import plan_study
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
+ARCHIVE = set(ROOT.glob("docs/results/archive/**/*.md"))
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("docs/**/*.md")} - ARCHIVE)
+COMMAND = re.compile(r"(^|[\s/])anomaly-gan (?=[a-z-])")
 CONFIGS = sorted((ROOT / "anomaly_gan" / "configs").glob("*.yaml"))
 
 
@@ -26,31 +31,51 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[tuple[str, str]]:
-    found = []
-    for path in DOCUMENTS:
-        text = path.read_text(encoding="utf-8")
-        fenced = [line for block in blocks(text, "") for line in block.splitlines() if "anomaly-gan " in line]
-        prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-        inline = re.findall(r"`([^`\n]*anomaly-gan [^`\n]*)`", prose)
-        found += [(path.name, part) for part in [*fenced, *inline] if re.search(r"(^|\s)anomaly-gan [a-z-]", part)]
-    return found
+def commands(path: Path) -> tuple[list[str], list[str]]:
+    """(whole lines of blocks, which a reader pastes; what the prose names)."""
+    text = path.read_text(encoding="utf-8")
+    fenced = [line for block in blocks(text, "(?:bash)?") for line in block.splitlines()]
+    inline = re.findall(r"`([^`\n]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    whole, named = ([line for line in some if COMMAND.search(line)] for some in (fenced, inline))
+    return whole, named
 
 
-@pytest.mark.parametrize(("document", "line"), commands())
-def test_every_command_in_the_documents_exists(document, line):
-    words = shlex.split(line.partition("anomaly-gan ")[2], comments=True)
-    place = typer.main.get_command(app)
-    while words and hasattr(place, "commands"):
+def words_of(line: str) -> list[str]:
+    """The command's words, without what stands before it, behind it, or a shell does with it."""
+    words = shlex.split(line[COMMAND.search(line).end() :], comments=True)
+    return list(itertools.takewhile(lambda word: word not in {"&", "&&", "|", ";", ">"}, words))
+
+
+def verb_of(words: list[str]) -> Any:
+    """The verb that the words begin with, which are taken away from them."""
+    place: Any = typer.main.get_command(app)
+    while words and hasattr(place, "commands") and not words[0].startswith("-"):
         verb = words.pop(0)
-        if verb.startswith("-"):
-            break
-        assert verb in place.commands, f"{document}: no verb {verb!r} in: {line}"
+        assert verb in place.commands, f"no verb {verb!r}"
         place = place.commands[verb]
-    known = {name for parameter in place.params for name in parameter.opts} | {"--help"}
-    known |= set(place.short()) if hasattr(place, "short") else set()
-    for option in (word.partition("=")[0] for word in words if word.startswith("--")):
-        assert option in known, f"{document}: no option {option} in: {line}"
+    return place
+
+
+def unknown_settings(verb: str, words: list[str]) -> list[str]:
+    """What ``--set`` names and the verb's section does not hold."""
+    keys = [after.partition("=")[0] for word, after in itertools.pairwise(words) if word == "--set"]
+    return [key for key in keys if verb in SECTIONS and not _kinds(verb, key)]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_command_in_the_documents_exists(path):
+    whole, named = commands(path)
+    for line in [*whole, *named]:
+        words = words_of(line)
+        place = verb_of(words)
+        known = {name for parameter in place.params for name in parameter.opts} | {"--help"}
+        known |= set(place.short()) if hasattr(place, "short") else set()
+        said = [word.partition("=")[0] for word in words if word.startswith("--")]
+        assert [option for option in said if option not in known] == [], line
+        open_settings = any(word.endswith(".yaml") or word == "STUDY" for word in words) or place.name == "train"
+        assert open_settings or unknown_settings(getattr(place, "verb", ""), words) == [], line
+        if (line in whole or "runs/" in line) and "..." not in words:
+            place.make_context(place.name, list(words))  # a line to paste: nothing required is missing
 
 
 def test_the_documents_name_every_verb():
@@ -61,14 +86,16 @@ def test_the_documents_name_every_verb():
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
-def test_every_configuration_and_preset_loads(path):
+def test_every_configuration_and_preset_loads_from_any_folder(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("anomaly_gan/configs") / path.name  # as the documents name it
     if path.name.startswith("lift"):
         assert curve_cells(read_lift(path, []))
         return
     if is_study(path):
         assert plan_study(*read_study(path, []), Path("study"))
         return
-    presets = yaml.safe_load(path.read_text(encoding="utf-8")).get("presets") or {}
+    presets = read_yaml(path).get("presets") or {}
     for preset in ["default", *presets]:
         assert isinstance(read_run_config(path, [f"preset={preset}"]), RunConfig)
 

@@ -1,6 +1,6 @@
 """Bytes and labels changed at random: only typed refusals may come out, and every record has one fate.
 
-A small, fixed share in ``make test``; ``FUZZ=10000`` changes so many files and so many label files.
+A small, fixed share in ``make test``; ``FUZZ=10000`` changes 10,000 files and as many label files.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ from detection.detectors.config import DetectConfig
 from detection.inspection import predict, runtime
 from detection.inspection.alarm import SoundScores
 from detection.inspection.export import export_detector
-from detection.inspection.predict import predict_folder
+from detection.inspection.predict import limit_of, predict_folder
 from detection.training.checkpoint import read_model
 
 from .conftest import CATEGORIES, finish, paint
@@ -66,6 +67,8 @@ def test_a_model_knows_its_weights_its_categories_and_its_threshold(trained: Pat
     assert SoundScores.from_json(model.sound).threshold(RATE).value == facts["threshold"]["value"]
     with pytest.raises(InputError, match="K5"):
         SoundScores.from_json(model.sound).threshold(0.01)
+    limit, words = limit_of(replace(model, false_alarm=0.01), None, None)
+    assert limit is None and "cannot promise a false-alarm rate of 0.01" in words, "undecided, unless it is asked for"
 
 
 def test_photographs_of_a_folder_get_scores_decisions_masks_and_overlays(trained: Path, tmp_path: Path) -> None:

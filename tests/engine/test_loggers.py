@@ -93,7 +93,11 @@ def test_weights_and_biases_hears_what_losses_csv_keeps(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [("mlfow", "known: tensorboard, mlflow, wandb"), ("wandb", "--extra wandb"), ("mlflow", "MLFLOW_TRACKING_URI=")],
+    [
+        ("mlfow", "known: tensorboard, mlflow, wandb"),
+        ("wandb", "make extra NAME=wandb"),
+        ("mlflow", "MLFLOW_TRACKING_URI="),
+    ],
 )
 def test_what_cannot_be_had_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, says: str) -> None:
     monkeypatch.setenv(WANTED, value)

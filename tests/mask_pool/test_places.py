@@ -257,7 +257,7 @@ def test_where_no_seat_is_found_the_marked_one_is_used(
     scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
 ) -> None:
     screw_drawing(scene, draw)
-    config = PoolConfig(count=10, fixed_shape=("screw",), expert_dir=str(experts), seat_scales=(9.0,))
+    config = PoolConfig(count=10, fixed_shape=("screw",), expert_dir=str(experts), anchor_scales=(9.0,))
     metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")
     assert metrics["categories"]["screw"]["elements_by_place"] == {"expert_seat": 10}
     assert metrics["categories"]["screw"]["normals_used"] == 1

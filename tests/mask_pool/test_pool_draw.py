@@ -329,7 +329,7 @@ def test_without_labelme_the_message_says_how_to_get_it(ingest: Path, tmp_path: 
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("mask_pool.drawing.labelme_program.sys.executable", str(tmp_path / "python"))
-    with pytest.raises(EnvironmentFailure, match=r"no such program: .*uv sync --extra draw.*--labelme"):
+    with pytest.raises(EnvironmentFailure, match=r"no such program: .*make extra NAME=draw.*--labelme"):
         draw(ingest, tmp_path / "out")
     with pytest.raises(EnvironmentFailure, match="/nowhere/labelme: no such program"):
         draw(ingest, tmp_path / "out", labelme="/nowhere/labelme")

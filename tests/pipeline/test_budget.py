@@ -80,7 +80,7 @@ def test_a_users_own_shorter_budget_for_the_training_stays(tmp_path):
 
 
 def compared(seconds: float, run: Path) -> RunConfig:
-    """The comparison's share where so many seconds are left for it."""
+    """The comparison's share where this many seconds are left for it."""
     budget = Budget.open(run, f"{(seconds + 20) / 0.96:.0f}s", lambda: 0.0)
     return budget.decide(CONFIG, work_on(CONFIG, "compare", run), begun("compare"))
 

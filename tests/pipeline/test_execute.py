@@ -23,6 +23,7 @@ from anomaly_gan.pipeline.execute import Outcome, execute
 from anomaly_gan.pipeline.foresight import foresee
 from anomaly_gan.pipeline.pace import Pace
 from anomaly_gan.pipeline.plan import plan, select
+from anomaly_gan.pipeline.status import status_lines
 
 SETTINGS = ["preset=smoke", "compare.arms=[none]", "pool.count=2"]
 
@@ -88,6 +89,8 @@ def test_a_report_is_made_while_another_process_holds_the_run(cut_short):
     assert "This run is still working" in page and "Not yet: pool, compare" in page
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path.name != ".lock")
     assert not list(run.glob(".tmp-*"))
+    write_progress(run, course, room.Moment("ingest", 12.0, (), 0.0))  # the last word of a stage that has finished
+    assert not any("working" in line or "whole run" in line for line in status_lines(run))
 
 
 def test_what_time_ended_goes_on_with_what_is_done_and_stays_fresh_under_the_same_budget(tmp_path, monkeypatch):

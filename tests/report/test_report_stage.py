@@ -287,7 +287,8 @@ def test_every_further_detector_has_its_part(build_run, tmp_path):
     }
     write_text(made.folder / "compare" / "summary.json", json.dumps(summary | {"detectors": parts}))
     text, _ = report(made.context(), tmp_path)
-    assert "The same with the detector retinanet, judged on boxes" in text and "with the detector mask_rcnn" not in text
+    assert "The same with the detector retinanet, evaluated on boxes" in text
+    assert "with the detector mask_rcnn" not in text
     assert text.count("anomaly_gan: by boxes.") == 1
     assert text.count("0.625 [0.500, 0.750]") == 3, "recall of photographs, where it was measured"
 

@@ -80,7 +80,7 @@ def test_cells_of_another_test_split_and_damaged_ones_are_refused(tmp_path: Path
     path = tmp_path / "compare" / "cells" / "none-mask_rcnn-f0-s0" / "result.json"
     whole = path.read_text()
     path.write_text(json.dumps(json.loads(whole) | {"test_hash": "other"}))
-    with pytest.raises(InputError, match="K8: was judged on another test split"):
+    with pytest.raises(InputError, match="K8: was evaluated on another test split"):
         load_cells(tmp_path)
     path.write_text(json.dumps({name: value for name, value in json.loads(whole).items() if name != "test_hash"}))
     with pytest.raises(InputError, match="FORMAT: damaged: test_hash is missing"):

@@ -214,7 +214,7 @@ def _unlike(event: str, again: int, folder: Path, whole: Undisturbed) -> str | N
 def sweep(work: Callable[[Path], Any], fresh: Callable[[], Path], wanted: Callable[[int, int], bool]) -> list[str]:
     """Kill ``work(folder)`` before each wanted event and run it again; what did not end as the undisturbed run did.
 
-    ``fresh``: a new folder in the state in which the work starts. ``wanted``: (event, of so many) -> try it.
+    ``fresh``: a new folder in the state in which the work starts. ``wanted``: (event, of how many) -> try it.
     """
     whole = undisturbed(work, fresh)
     if isinstance(whole, str):

@@ -60,7 +60,7 @@ def in_fork(work: Callable[[], object], as_nobody: bool = False, file_bytes: int
 
 @contextlib.contextmanager
 def small_disk(kilobytes: int) -> Iterator[Path | None]:
-    """A disk of so many kilobytes, None where we may not mount one."""
+    """A disk of this many kilobytes, None where we may not mount one."""
     with open_folder() as home:
         place = home / "disk"
         place.mkdir()

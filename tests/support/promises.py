@@ -26,7 +26,7 @@ def named(place: str) -> Any:
 
 
 def takes(function: Any, count: int) -> bool:
-    """Whether a function can be called with so many arguments in order."""
+    """Whether a function can be called with this many arguments in order."""
     try:
         inspect.signature(function).bind(*[None] * count)
     except (TypeError, ValueError):

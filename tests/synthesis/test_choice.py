@@ -97,7 +97,7 @@ def test_each_category_is_painted_by_its_own_method_and_one_of_none_is_left_out(
     assert {image.extra["category"] for image in made.images} == {"spot"} and len(made.images) == 4
     assert {image.extra["provenance"]["method"] for image in made.images} == {found["spot"]["method"]}
     judged = Context(5, "cpu", {**inputs, "generate@best": tmp_path / "made"})
-    config = GateConfig(method="best", min_n=4, judged_n=4, repeats=2, artefact=0)
+    config = GateConfig(method="best", min_n=4, verdict_n=4, repeats=2, artefact=0)
     metrics = gate.run(config, judged, tmp_path / "gate")
     assert set(metrics["categories"]) == {"spot"}
     with pytest.raises(ConfigError, match="no category 'crack'"):

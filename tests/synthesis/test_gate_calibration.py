@@ -43,7 +43,7 @@ def test_real_against_real_never_fails_and_sixty_levels_do(calibration, tmp_path
         population, config, range(TRIALS), 10, ["none (A/A)", "60 levels brighter"], tmp_path / "made"
     )
     same, other = rows
-    assert same["judged"] == other["judged"] == TRIALS and same["n"] >= config.judged_n
+    assert same["judged"] == other["judged"] == TRIALS and same["n"] >= config.verdict_n
     assert same["failed"] == 0, same
     assert other["failed"] == TRIALS and "tone" in other["by"], other
 

@@ -44,7 +44,7 @@ def test_a_sharp_line_in_a_loose_label_is_no_ghost_and_a_smudge_is_one():
 
 
 def test_few_real_objects_say_nothing(setting):
-    few = replace(setting, config=GateConfig(judged_objects=40))
+    few = replace(setting, config=GateConfig(verdict_objects=40))
     assert ghost.check(half_transparent(0.2), few).findings == ()
     assert set(ghost.check(half_transparent(0.2), few).measures.values()) == {None}
 

@@ -34,7 +34,7 @@ def test_what_lies_as_real_ones_do_passes_and_is_measured(name, tmp_path):
 def test_what_does_not_is_rejected_unless_asked_to_pass_or_objects_are_few(name, tmp_path):
     candidate, setting = posed(name, tmp_path)
     assert set(codes(candidate, setting)) == {"H11"}
-    for loose in (GateConfig(least_likely=0), GateConfig(judged_objects=40)):
+    for loose in (GateConfig(least_likely=0), GateConfig(verdict_objects=40)):
         assert codes(candidate, replace(setting, config=loose)) == []
 
 

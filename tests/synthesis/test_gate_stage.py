@@ -52,7 +52,7 @@ def run_gate(small_run, generated, tmp_path):
         run_stage(
             "gate",
             gate.run,
-            GateConfig(method="copy_paste", repeats=4, min_n=5, judged_n=5, **config),
+            GateConfig(method="copy_paste", repeats=4, min_n=5, verdict_n=5, **config),
             Context(3, "cpu", inputs),
             tmp_path / name,
         )

@@ -181,18 +181,18 @@ def test_with_few_objects_a_fault_is_measured_and_decides_nothing(tmp_path):
     few, made = bars(tmp_path / "few", 4, 0), bars(tmp_path / "made", 10, 1, level=150)
     found = measure(category(few, made))["tone"]
     assert found.level == "too_few" and (found.have, found.need) == (4, 6) and found.value == 1.0
-    assert measure(category(few, made, judged_objects=4))["tone"].level == "fail"
+    assert measure(category(few, made, verdict_objects=4))["tone"].level == "fail"
 
 
 def test_of_few_accepted_photographs_a_fault_is_measured_and_decides_nothing(real_bars, tmp_path):
     made = bars(tmp_path / "made", 4, 1, level=150)
     found = measure(category(real_bars, made))["tone"]
-    assert (found.level, found.have, found.need, found.of) == ("too_few", 8, CONFIG.judged_n, "photographs")
-    assert measure(category(real_bars, made, judged_n=8))["tone"].level == "fail"
+    assert (found.level, found.have, found.need, found.of) == ("too_few", 8, CONFIG.verdict_n, "photographs")
+    assert measure(category(real_bars, made, verdict_n=8))["tone"].level == "fail"
 
 
 def test_what_few_objects_may_come_to_by_chance_is_no_fail(real_bars, tmp_path):
-    found = measure(category(real_bars, bars(tmp_path / "made", 2, 1, level=150), judged_n=4))["tone"]
+    found = measure(category(real_bars, bars(tmp_path / "made", 2, 1, level=150), verdict_n=4))["tone"]
     assert found.level == "warn" and found.value == 1.0
     assert found.detail["chance"] == pytest.approx(2 / 45, abs=1e-5)  # two of ten objects at one of two ends
 
@@ -241,4 +241,4 @@ def test_what_is_short_is_named_real_parts_or_generated_photographs():
 
     real, made = of(30), of(6)
     assert (real.of, real.have, real.need) == ("objects", 12, 18)
-    assert (made.of, made.have, made.need) == ("photographs", 6, CONFIG.judged_n)
+    assert (made.of, made.have, made.need) == ("photographs", 6, CONFIG.verdict_n)

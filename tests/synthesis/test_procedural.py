@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from anomaly_gan.cli.main import app
 from anomaly_gan.core.dataset import load_dataset
+from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import write_png
 from anomaly_gan.synthesis.generate.stage import method_inputs, pool_items
 from anomaly_gan.synthesis.methods.procedural import KINDS, draw, kind_of
@@ -64,8 +65,10 @@ def test_sound_photographs_alone_are_enough(tmp_path):
         write_png(tmp_path / "photos" / "good" / f"{number}.png", sound(rng))
     run = CliRunner().invoke
     ingest = ["ingest", str(tmp_path / "photos"), "--format", "mask-png", "--out", str(tmp_path / "run" / "ingest")]
+    generate = ["generate", "--run", str(tmp_path / "run"), "--method", "procedural", "--count", "3"]
+    assert isinstance(run(app, generate).exception, InputError), "not ingested yet: one line"
     assert run(app, ingest).exit_code == 0
-    result = run(app, ["generate", "--run", str(tmp_path / "run"), "--method", "procedural", "--count", "3"])
+    result = run(app, generate)
     assert result.exit_code == 0, result.output
     made = load_dataset(tmp_path / "run" / "generate@procedural")
     assert [category.name for category in made.categories] == list(KINDS)

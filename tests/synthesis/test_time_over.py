@@ -46,7 +46,7 @@ STAGES = {
         LabelCheckConfig(folds=2, size=32, base_width=8, depth=2, steps=50, batch=4, **EXACT),
     ),
     "generate": (generate.run, GenerateConfig(method="copy_paste", count=8)),
-    "gate": (gate.run, GateConfig(method="copy_paste", repeats=4, min_n=5, judged_n=5)),
+    "gate": (gate.run, GateConfig(method="copy_paste", repeats=4, min_n=5, verdict_n=5)),
     "one_class": (one_class.run, OneClassStageConfig(detectors=("cae",), settings=CAE, false_alarm=0.5)),
 }
 

@@ -57,9 +57,9 @@ def decide(category: CategoryFacts, facts: Facts) -> Decision:
         short = [item for item in gate.metrics.values() if item.level == "too_few" and item.of == "objects"]
         missing = max([(item.need or 0) - (item.have or 0) for item in short], default=0)
         if missing:
-            why = f"you need {_parts(missing)} more to judge by"
+            why = f"you need {_parts(missing)} more for a verdict"
             return Decision(name, "cannot tell", why, missing, *size)
-        return Decision(name, "cannot tell", "too few generated photographs to judge by", None, *size)
+        return Decision(name, "cannot tell", "too few generated photographs for a verdict", None, *size)
     if not facts.compared or category.over_seeds is None:
         why = "time was over before a detector was trained with it" if facts.not_reached else "no detector was compared"
         return Decision(name, "cannot tell", why, None, *size)

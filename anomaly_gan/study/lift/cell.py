@@ -1,4 +1,4 @@
-"""One cell: a detector trained on a share's photographs and an arm's banks, judged on the fold's test photographs.
+"""One cell: a detector trained on a share's photographs and an arm's banks, evaluated on the fold's test photographs.
 
 A finished cell stays valid as long as its setting does, whatever the code looks like: ``result.json`` records the
 whole setting, and fields that came later count as long as they have their default.

@@ -26,7 +26,7 @@ class LiftArm(Config):
     method whose crops alone the detector learns from at first, for ``first_steps`` steps, before it sees a real
     photograph. ``aim``: the bank paints more often what a detector missed on training objects it had not learnt from
     (in ``look_exposures``). ``hard_sound``: sound places that such a detector took for defects join the shams, at
-    most so many as the bank has crops of a category. ``prior``: a one-class map of every photograph is a further
+    most as many as the bank has crops of a category. ``prior``: a one-class map of every photograph is a further
     input. ``detect``: what differs in the detector's own settings.
     """
 

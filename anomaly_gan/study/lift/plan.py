@@ -9,7 +9,7 @@ from pathlib import Path
 from .config import CURVE_ARM, REFERENCES, LiftConfig, Round
 
 ALL_COUNT = 12
-"""All objects of a category count as so many where cells are ordered by cost."""
+"""All objects of a category count as this many where cells are ordered by cost."""
 
 
 @dataclass(frozen=True, order=True)

@@ -55,7 +55,7 @@ def study_cells(out: Path, done: Mapping[LiftCell, LiftResult]) -> dict[LiftCell
     """The finished cells as the statistics know them.
 
     Raises:
-        InputError: K8 a cell was judged on other test photographs than its data set holds; a file is missing.
+        InputError: K8 a cell was evaluated on other test photographs than its data set holds; a file is missing.
     """
     tests: dict[int, Dataset] = {}
     result = {}
@@ -76,7 +76,7 @@ def _study_cell(out: Path, cell: LiftCell, content: LiftResult, test: Dataset) -
 
     folder = cell.folder(out)
     if content.test_hash != data_hash(test):
-        raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
+        raise InputError(str(folder), "K8", "was evaluated on another test split", "delete it and run again")
     rows = read_rows(folder / DETECTIONS)
     name = content.row.detector
     objects, matches = matches_at_50(test, rows, detector(name).segments)

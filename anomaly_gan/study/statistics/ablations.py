@@ -2,7 +2,7 @@
 
 A unit is one training: a fold and a repeat (another seed of the generator). A unit's difference to ``main`` is the mean
 over the categories (for AP: the detector trainings) that both sides have, so that a category that one of them could
-not be judged on favours neither.
+not be evaluated on favours neither.
 """
 
 from __future__ import annotations

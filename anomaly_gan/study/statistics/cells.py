@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyCell:
-    """One trained detector, judged on the held-out objects of its fold.
+    """One trained detector, evaluated on the held-out objects of its fold.
 
     ``objects`` names the test objects, in the order in which ``matches`` counts
     them; ``matches`` holds, per category with a true instance, every detection matched at IoU 0.5.
@@ -54,7 +54,7 @@ def study_cells(run: Path, results: Mapping[Path, CellResult], split_test: str =
     """Finished cells of a run by their folders, from their ``result.json`` (see :func:`read_result`).
 
     Raises:
-        InputError: K8 a cell was judged on another test split than ``run/ingest`` holds; FORMAT a damaged file.
+        InputError: K8 a cell was evaluated on another test split than ``run/ingest`` holds; FORMAT a damaged file.
     """
     if not results:
         return []
@@ -64,7 +64,7 @@ def study_cells(run: Path, results: Mapping[Path, CellResult], split_test: str =
     expected = held_out_hash(test)
     for folder, result in results.items():
         if result.test_hash != expected:
-            raise InputError(str(folder), "K8", "was judged on another test split", "delete the folder and run again")
+            raise InputError(str(folder), "K8", "was evaluated on another test split", "delete it and run again")
     found = []
     for folder, result in results.items():
         with understood(folder, "delete the folder and run again"):

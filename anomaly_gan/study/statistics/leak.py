@@ -18,7 +18,7 @@ from .resample import DrawnCell
 class BothSplits:
     """A figure of one arm under the usual random image split and by objects; ``gap``: the first less the second.
 
-    The two were judged on different photographs, so the gap is not paired: both sides are drawn independently, and
+    The two were evaluated on different photographs, so the gap is not paired: both sides are drawn independently, and
     its interval is the wider for it.
     """
 

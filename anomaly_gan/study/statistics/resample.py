@@ -34,11 +34,11 @@ class DrawnCell:
 def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnCell]:
     """Every cell under the same draws of its fold's test objects.
 
-    Cells judged on the same objects (all arms, detectors, seeds and variants of a fold) see the same draws; other
+    Cells evaluated on the same objects (all arms, detectors, seeds and variants of a fold) see the same draws; other
     objects are drawn independently.
 
     Raises:
-        InputError: K8 two cells of one fold, arm and detector were judged on different objects.
+        InputError: K8 two cells of one fold, arm and detector were evaluated on different objects.
     """
     weights: dict[tuple[int, tuple[str, ...]], np.ndarray] = {}
     objects_of: dict[int, tuple[str, ...]] = {}
@@ -46,7 +46,7 @@ def draw_cells(cells: Sequence[StudyCell], draws: int, seed: int) -> list[DrawnC
     for cell in cells:
         if objects_of.setdefault(cell.fold, cell.objects) != cell.objects:
             raise InputError(
-                f"fold {cell.fold}", "K8", "its cells were judged on different test objects", "run the older ones again"
+                f"fold {cell.fold}", "K8", "its cells were evaluated on different objects", "run the older ones again"
             )
         key = cell.fold, cell.objects
         if key not in weights:

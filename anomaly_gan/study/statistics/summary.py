@@ -177,7 +177,7 @@ def summarise_study(
 
     Raises:
         ValueError: fewer than 2 draws.
-        InputError: K8 cells of one fold were judged on different objects.
+        InputError: K8 cells of one fold were evaluated on different objects.
     """
     if draws < 2:
         raise ValueError(f"draws: {draws} give no interval, needs at least 2")

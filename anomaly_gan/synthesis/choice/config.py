@@ -12,7 +12,7 @@ from ..methods.best import NONE, PARTS
 
 
 class ChooseConfig(Config):
-    """Which method paints which category (arm ``best``); judged on the training split alone."""
+    """Which method paints which category (arm ``best``); evaluated on the training split alone."""
 
     methods: tuple[str, ...] = PARTS
     """What is compared, the first one taken where the others are hardly better."""

@@ -10,7 +10,7 @@ from .result import Choice, Trial
 
 
 def decide(category: str, trials: Sequence[Trial]) -> Choice:
-    """The first method of ``trials``, unless another is told from real ones less, by the margin; or ``none``."""
+    """The first method of ``trials``, unless the AUROC of another is lower, by the margin; or ``none``."""
     least, all_of_them = ChooseConfig.least_accepted, tuple(trials)
     usable = [trial for trial in trials if trial.accepted >= least]
     if not usable:
@@ -27,14 +27,15 @@ def decide(category: str, trials: Sequence[Trial]) -> Choice:
 def _why(taken: Trial, known: Sequence[Trial]) -> str:
     before = known[: known.index(taken)]
     if before:
-        return f"a probe tells it from real ones less than {before[0].method}, by {before[0].told - taken.told:.2f}"
+        return f"its AUROC is lower than that of {before[0].method}, by {before[0].told - taken.told:.2f}"
     if len(known) == 1:
         return "the only one that passes the checks and can be put to the probe"
-    return f"no other is told from real ones less by more than {ChooseConfig.margin:g}"
+    return f"the AUROC of no other is lower by more than {ChooseConfig.margin:g}"
 
 
 def sentence(choice: Choice) -> str:
     """The choice, its reason and the figures of each method."""
     taken = "nothing is generated" if choice.method == NONE else choice.method
-    figures = f" (AUROC of a probe: {'; '.join(trial.words() for trial in choice.trials)})" if choice.trials else ""
+    title = "AUROC real against painted: " if any(trial.auroc is not None for trial in choice.trials) else ""
+    figures = f" ({title}{'; '.join(trial.words() for trial in choice.trials)})" if choice.trials else ""
     return f"{choice.category}: {taken}; {choice.why}{figures}"

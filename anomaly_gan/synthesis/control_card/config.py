@@ -21,9 +21,9 @@ class CardConfig(Config):
         (0.5, 0.7, 1.0, 1.4, 2.0), min_length=3, description="sizes of each mask"
     )
     light_pairs: ClassVar[int] = 200
-    """Most exposure pairs to learn from, and to judge on."""
+    """Most exposure pairs to learn from, and to evaluate on."""
     changed_by: ClassVar[float] = 3.0
-    """A pixel counts as changed above so many grey levels."""
+    """A pixel counts as changed above this many grey levels."""
     crop_margin: ClassVar[float] = 0.5
     """Surroundings of a crop for the classifier, as in the gate."""
     most_crops: ClassVar[int] = 150

@@ -80,7 +80,7 @@ def work(config: CardConfig, context: Context, out: Path) -> dict[str, object]:
 def _light(model: Model, config: CardConfig, beside: LightModel, out: Path) -> tuple[LightModel, dict[str, object]]:
     """The light model in use, and how well it foretells the other exposure of objects it has not seen."""
     if not config.exposures:
-        return beside, {"origin": beside.origin, "state": "no exposures named: nothing to judge by"}
+        return beside, {"origin": beside.origin, "state": "no exposures named: nothing to learn from"}
     lights = fit_light(model.train, config.exposures, model.seed, config.light_pairs)
     lights.save(out / FILE)
     test = model.ingest.split("test")
@@ -188,7 +188,7 @@ def sentences(card: dict[str, Any]) -> list[str]:
             f"objects (left as it is: {plain['field']['mean']:.1f})"
         )
     else:
-        lines.append(f"light: {card['light'].get('state', 'no pair of exposures to judge by')}")
+        lines.append(f"light: {card['light'].get('state', 'no pair of exposures to learn from')}")
     if "generated" in card["category"]:
         real = card["category"]["real"]
         lines.append(

@@ -107,7 +107,7 @@ def _card(name: str, exported: Dataset, real: int, synthetic: int, per_category:
         ],
         [
             "Synthetic defects are made from the real ones here: they show no kind of defect that these do not show.",
-            "Never judge a detector on them: only held-out real parts tell.",
+            "Never evaluate a detector on them: only held-out real parts tell.",
         ],
         ["synthetic"],
     )

@@ -109,7 +109,7 @@ def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, An
 
 
 def chosen_snapshots(trained: Path, most: int) -> list[tuple[int, Path]]:
-    """At most so many of the kept snapshots, evenly spaced, the last one always.
+    """At most this many of the kept snapshots, evenly spaced, the last one always.
 
     Raises:
         InputError: none was kept (MISSING).

@@ -45,9 +45,9 @@ class GateConfig(OfMethodConfig):
     min_area_px: ClassVar[int] = 4
     max_area_share: ClassVar[float] = 0.9
     least_likely: float = Field(0.1, ge=0, le=1)
-    """A photograph is rejected where a defect's direction, place or distance to the border is less likely than so many
+    """A photograph is rejected where a defect's direction, place or distance to the border is less likely than N
     times that of the least likely real one, or less of it on the part than of any; 0: nothing is, and it is measured
-    all the same. Below ``judged_objects`` real objects nothing is asked."""
+    all the same. Below ``verdict_objects`` real objects nothing is asked."""
     retries: int = Field(2, ge=0)
     """New attempts for a rejected item; after them, spare items of the pool are tried."""
     max_spares: int = Field(100, ge=0)
@@ -67,10 +67,10 @@ class GateConfig(OfMethodConfig):
     25 (2.1 where texture fitted badly), up to 1.5 at N = 6; masks filled with noise 2.7 to 15, with one level 1.4 to 5.
     At N = 6 a pass or a warning says little; a fail says something. Where real defects pasted on other parts would
     fail, the limit to fail counts from them."""
-    judged_objects: int = Field(6, ge=2)
+    verdict_objects: int = Field(6, ge=2)
     """With fewer real objects of a category in the training split than this its verdict is "too few to say": halves of
     two or three objects are no reference. Nothing of it is dropped for a figure."""
-    judged_n: int = Field(9, ge=2)
+    verdict_n: int = Field(9, ge=2)
     """With fewer photographs on either side a distance is given and decides nothing: at N = 6 pasted real defects have
     come to 3.9 times the 95th percentile of real against real. Shares of so few accepted ones decide nothing either."""
     warn_outside: ClassVar[float] = 0.2

@@ -60,4 +60,4 @@ class Pasted:
 def far_off(figures: Mapping[str, Any], kernel: str, config: GateConfig) -> bool:
     """Whether the figures of the defects alone would fail a category, so that it is worth asking."""
     ratio = (figures.get(kernel) or {}).get("over_p95")
-    return ratio is not None and ratio > config.fail_ratio and figures["n"] >= config.judged_n
+    return ratio is not None and ratio > config.fail_ratio and figures["n"] >= config.verdict_n

@@ -18,7 +18,7 @@ from ...part.foreground import Foreground
 from ...part.frame import Frame
 
 LONG = 2.0
-"""Only a defect so many times longer than wide has a direction."""
+"""Only a defect this many times longer than wide has a direction."""
 WIDTHS = np.geomspace(0.05, 1.5, 18)
 """Widths tried, as shares of the real values' spread."""
 AXIS_KERNEL, PLACE_KERNEL, EDGE_KERNEL = 0.35, 0.05, 0.35

@@ -13,7 +13,7 @@ class LabelCheckConfig(Config):
     """Small segmenters, one per fold of the training split by objects; ``size`` is the side of their windows in px."""
 
     folds: int = Field(3, ge=2, le=10)
-    """Each object's defects are judged by the segmenter that has not seen the object."""
+    """Each object's defects are evaluated by the segmenter that has not seen the object."""
     size: int = Field(64, ge=16)
     base_width: int = Field(24, ge=8)
     depth: int = Field(3, ge=2, le=4)

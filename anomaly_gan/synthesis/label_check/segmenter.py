@@ -1,7 +1,7 @@
 """The label check: do segmenters that saw real training photographs only find a defect where its mask is?
 
 Segmenters are trained by folds of the training split, whole objects in or out (stage ``label_check``). A real defect is
-judged by the segmenter that has not seen its object: that is the reference. A generated defect is judged by the
+evaluated by the segmenter that has not seen its object: that is the reference. A generated defect is evaluated by the
 segmenter that has not seen the object its mask (or its texture) came from, so both stand before judges of the same
 knowledge. Deviation: the paper names one segmenter trained on everything; it would know the very defects that
 the masks were cut from, and the reference would be another segmenter's.

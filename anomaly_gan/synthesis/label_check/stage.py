@@ -55,7 +55,7 @@ def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]
     A training that was cut off goes on from its checkpoint; finished folds are kept. The bytes are the same.
 
     Raises:
-        InputError: G13, the defects are of one object only, so none can be judged by who has not seen it.
+        InputError: G13, the defects are of one object only, so none can be evaluated by who has not seen it.
     """
     if config.threads:
         torch.set_num_threads(config.threads)

@@ -69,7 +69,7 @@ class TrainConfig(Config):
     keep_every: int = Field(
         0,
         ge=0,
-        description="keep the painting generator's weights every so many steps (a file "
+        description="keep the painting generator's weights every N steps (a file "
         "of its size each), for `anomaly-gan features`; 0 keeps the last alone",
     )
     time_budget: TimeLimit = Field(None, description="90s, 25m, 1h30m: the training ends by then; None: by its steps")
@@ -81,7 +81,7 @@ class TrainConfig(Config):
     pretrain_steps: int = Field(
         0,
         ge=0,
-        description="the first so many of the steps learn from pseudo-defects "
+        description="the first N steps learn from pseudo-defects "
         "rendered on normal photographs, before any batch shows a real one; every method",
     )
     framing: Literal["window", "whole"] = "window"

@@ -30,8 +30,8 @@ SMOOTH = np.array([1, 4, 6, 4, 1]) / 16
 """How its sides are smoothed from place to place: stretched from side to side of a jagged mask a small defect would
 become a comb."""
 ROUND = 1.3
-"""Masks no longer than so many times their width have no direction: they are stretched upright, and keep the side that
-light falls from."""
+"""Masks no longer than this many times their width have no direction: they are stretched upright, and keep the side
+that light falls from."""
 FADE = 0.4
 """The share of a mask's length over which one exemplar fades into another."""
 

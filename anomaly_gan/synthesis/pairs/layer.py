@@ -28,7 +28,7 @@ INPAINT_PX = 3
 GRAIN_PX = 1.2
 """Differences are blurred by so much before they are compared with the grain."""
 NOISE, SURE = 1.5, 4.0
-"""At so many deviations of the blurred grain a difference begins to show, and is all defect."""
+"""At this many deviations of the blurred grain a difference begins to show, and is all defect."""
 FAINT = 0.95
 """Of the differences inside a faint defect, the quantile that counts as all defect."""
 RING_PX = 4

@@ -27,7 +27,7 @@ LINEAR = (50.0, 200.0)
 USABLE = (6.0, 245.0)
 """Levels between which a blurred pixel says something: neither black nor burnt out."""
 CELLS = 8
-"""The brightness field is compared on a grid of so many cells a side."""
+"""The brightness field is compared on a grid of this many cells a side."""
 MOST_PAIRS = 400
 
 

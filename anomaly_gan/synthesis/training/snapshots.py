@@ -1,4 +1,4 @@
-"""Snapshots of a training: the painting generator's weights as they were after so many steps."""
+"""Snapshots of a training: the painting generator's weights as they were after this many steps."""
 
 from __future__ import annotations
 

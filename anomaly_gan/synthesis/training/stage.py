@@ -257,7 +257,7 @@ def _card(task: MethodTask, config: TrainConfig, channels: int, train: Dataset) 
         [
             "What it paints resembles the defects it learned from, on photographs of the same part, light and camera.",
             "A photograph of it is worth something only once `anomaly-gan gate` has let it pass, and a detector only "
-            "once held-out real parts have judged it.",
+            "once it has been evaluated on held-out real parts.",
         ],
         ["gan", "synthetic-defects"],
     )

@@ -43,7 +43,7 @@ class DataConfig(Config):
     """Where the images lie and which of them take part.
 
     ``root``: folder of the packs or of the data set's standard files. ``split``: None for the protocol's own.
-    ``train_limit``, ``test_limit``, ``transductive_limit``: at most so many images, drawn by the seed and evenly over
+    ``train_limit``, ``test_limit``, ``transductive_limit``: at most N images, drawn by the seed and evenly over
     the classes; 0: no limit. ``contamination``: share of unlabelled outliers among the images learned from; None:
     0.1 in the transductive split and none elsewhere. ``held_out``: share of the training normals that the honest
     threshold is taken from (half of ``test_limit`` at most); ``quantile``: of their scores.

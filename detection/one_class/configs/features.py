@@ -92,7 +92,7 @@ class PooledConfig(FeaturesConfig):
 
 
 class KnnConfig(PooledConfig):
-    """``neighbours``: the score is the mean distance to so many nearest normal photographs."""
+    """``neighbours``: the score is the mean distance to N nearest normal photographs."""
 
     neighbours: int = Field(5, ge=1)
 

@@ -32,7 +32,7 @@ class Threshold:
 
     @property
     def keeps(self) -> bool:
-        """Whether so many objects can promise the rate asked for at all."""
+        """Whether this many objects can promise the rate asked for at all."""
         return self.expected <= self.asked + 1e-9
 
     def words(self) -> str:

@@ -163,7 +163,7 @@ def _kolmogorov(distance: float, size: float) -> float:
 
 
 def _alarm_tails(threshold: Threshold, independent: int, count: int, alarms: int) -> float:
-    """Two-sided p-value of so many alarms among ``count`` normals."""
+    """Two-sided p-value of this many alarms among ``count`` normals."""
     tails = [_tail(threshold.expected, independent, count, alarms, above) for above in (True, False)]
     return min(1.0, 2 * min(tails))
 

@@ -27,7 +27,7 @@ from .scoring import choose_device, score_batch
 
 RESAMPLES = 2000
 FEW = 10
-"""Below so many parts on a side the interval is wide, and the summary says so."""
+"""Below this many parts on a side the interval is wide, and the summary says so."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ EXAMPLES = 8
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. ``trained_on``: so many normals, None where only the threshold is new; ``remarks``:
+    """What a training came to. ``trained_on``: how many normals, None where only the threshold is new; ``remarks``:
     plain sentences for people; ``refused``: photographs not used."""
 
     out: Path

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 SLOPE = 0.2
 MOST = 8
-"""A net's widest layer has at most so many times the channels of its first."""
+"""A net's widest layer has at most this many times the channels of its first."""
 
 
 def start(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Skip-GANomaly: a generator that must reproduce normal images, judged by a discriminator and by its features.
+"""Skip-GANomaly: a generator that must reproduce normal images, evaluated by a discriminator and by its features.
 
 Akcay et al., "Skip-GANomaly: Skip Connected and Adversarially Trained Encoder-Decoder Anomaly Detection", IJCNN 2019.
 Skip-GANomaly++ shares all of it but the generator and the range of the pixels.

@@ -1,8 +1,8 @@
-"""Does it help to choose a detector and its threshold on synthetic defects? Judged on real test photographs.
+"""Does it help to choose a detector and its threshold on synthetic defects? Evaluated on real test photographs.
 
 Four ways to choose, each without looking at the next one's photographs: blind (the first detector, a false-alarm
 quantile of held-out normals), on synthetic defects, on real training defects, and on the real test defects themselves
-(an oracle, no way to choose, the upper end). All are judged on the test split by whole objects.
+(an oracle, no way to choose, the upper end). All are evaluated on the test split by whole objects.
 """
 
 from __future__ import annotations

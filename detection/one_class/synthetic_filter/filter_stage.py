@@ -44,7 +44,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class Subject:
-    """A photograph to judge, its category, the instances that count as its defect, and the normal photograph it was
+    """A photograph to look at, its category, the instances that count as its defect, and the normal photograph it was
     painted on, where there is one."""
 
     dataset: Dataset
@@ -296,7 +296,7 @@ def sentence(counted: Mapping[str, Any]) -> str:
     """What the shares say, in plain words, with a warning where the detectors see little of real defects."""
     found = {name: 1 - row["all"][DEFECT] for name, row in counted.items() if row["all"][DEFECT] is not None}
     if "synthetic" not in found:
-        return "There is no synthetic photograph to judge."
+        return "There is no synthetic photograph to look at."
     words = {
         "synthetic": "of the synthetic defects",
         "real_defects": "of the real training defects",

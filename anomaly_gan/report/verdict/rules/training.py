@@ -8,7 +8,7 @@ from ..advice import Advice
 from ..facts import Facts
 
 SHORT = 500
-"""A generator of fewer steps has seen too little to be judged by."""
+"""A generator of fewer steps has seen too little to be evaluated by."""
 
 
 def cut_short(facts: Facts) -> list[Advice]:

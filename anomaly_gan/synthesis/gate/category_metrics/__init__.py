@@ -17,7 +17,7 @@ class CategoryMetric:
 
     ``function`` gives a result under the row's name, or None where it does not apply (gray photographs have no colour);
     its level is at most ``worst``. ``needs_objects``: it compares with real defects, so that below
-    ``gate.judged_objects`` real objects its level is ``too_few`` whatever it found, and below ``gate.judged_n``
+    ``gate.verdict_objects`` real objects its level is ``too_few`` whatever it found, and below ``gate.verdict_n``
     accepted photographs where it would warn or fail: of two photographs one is half.
     """
 
@@ -58,14 +58,14 @@ def measure(
         TimeUp: the time is over before the last one.
     """
     found = {}
-    few, made = data.objects < data.config.judged_objects, data.counts.accepted
+    few, made = data.objects < data.config.verdict_objects, data.counts.accepted
     for row in while_time(metrics, watch):
         result = row.function(data)
         if result is None:
             continue
         if few and row.needs_objects:
-            result = replace(result, level="too_few", have=data.objects, need=data.config.judged_objects, of="objects")
-        elif row.needs_objects and made < data.config.judged_n and result.level in ("warn", "fail"):
-            result = replace(result, level="too_few", have=made, need=data.config.judged_n, of="photographs")
+            result = replace(result, level="too_few", have=data.objects, need=data.config.verdict_objects, of="objects")
+        elif row.needs_objects and made < data.config.verdict_n and result.level in ("warn", "fail"):
+            result = replace(result, level="too_few", have=made, need=data.config.verdict_n, of="photographs")
         found[row.name] = result
     return found

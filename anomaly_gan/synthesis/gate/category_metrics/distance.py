@@ -38,11 +38,11 @@ def _measure(
         return None
     kernel = figures.get(data.names["kernel"])
     if kernel is None:
-        sentence = f"too few to judge: {figures.get('reason', 'no figure')}"
+        sentence = f"too few to compare: {figures.get('reason', 'no figure')}"
         return _too_few(data, name, sentence, figures.get("n", 0), data.config.min_n)
-    if figures["n"] < data.config.judged_n:
+    if figures["n"] < data.config.verdict_n:
         words = f"{figures['n']} photographs on either side decide nothing"
-        return _too_few(data, name, words, figures["n"], data.config.judged_n)
+        return _too_few(data, name, words, figures["n"], data.config.verdict_n)
     kind = "kernel" if (kernel["real"]["p95"] or 0) > 0 else "frechet"
     ratio = figures[data.names[kind]]["over_p95"]
     detail = {"kind": kind, "n": figures["n"]}

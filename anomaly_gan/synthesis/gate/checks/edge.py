@@ -11,6 +11,6 @@ MEASURES = ("edge_likelihood",)
 
 def check(candidate: Candidate, setting: Setting) -> Outcome:
     """H11 an instance whose distance to the border is less likely than ``least_likely`` times that of the least likely
-    real one: a break in the middle of a tile. Asked where the photographs show no part, with ``judged_objects`` real
+    real one: a break in the middle of a tile. Asked where the photographs show no part, with ``verdict_objects`` real
     objects or more."""
     return compare(candidate, setting, EDGE, "as far from the photograph's border as no real one is")

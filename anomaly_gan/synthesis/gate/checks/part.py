@@ -13,7 +13,7 @@ pixels."""
 
 def check(candidate: Candidate, setting: Setting) -> Outcome:
     """H11 an instance of which less is on the part than of any real one; measured is the least share. Not asked where
-    the photographs show no part, or fewer than ``judged_objects`` real objects the defect."""
+    the photographs show no part, or fewer than ``verdict_objects`` real objects the defect."""
     assert setting.reals is not None
     shares, findings = [], []
     for category, pose in poses_of(candidate, setting.reals):
@@ -21,7 +21,7 @@ def check(candidate: Candidate, setting: Setting) -> Outcome:
         if pose.share is None:
             continue
         shares.append(pose.share)
-        if not setting.config.least_likely or len({group for group, _ in real}) < setting.config.judged_objects:
+        if not setting.config.least_likely or len({group for group, _ in real}) < setting.config.verdict_objects:
             continue
         least = min(share for _, share in real)
         if pose.share < least - SLACK:

@@ -11,5 +11,5 @@ MEASURES = ("place_likelihood",)
 
 def check(candidate: Candidate, setting: Setting) -> Outcome:
     """H11 an instance whose place is less likely than ``least_likely`` times that of the least likely real one; not
-    asked with fewer than ``judged_objects`` real objects."""
+    asked with fewer than ``verdict_objects`` real objects."""
     return compare(candidate, setting, PLACE, "lies where no real one does")

@@ -29,7 +29,7 @@ def compare(candidate: Candidate, setting: Setting, aspect: Aspect, what: str) -
     assert setting.reals is not None
     ratios = []
     for category, pose in poses_of(candidate, setting.reals):
-        found, value = setting.reals.likelihood(aspect, category, setting.config.judged_objects), aspect.of(pose)
+        found, value = setting.reals.likelihood(aspect, category, setting.config.verdict_objects), aspect.of(pose)
         if found is not None and value is not None:
             ratios.append(found.ratio(value))
     if not ratios:

@@ -15,7 +15,7 @@ from ..config import TrainConfig
 from ..painter import PaintedConfig, PainterConfig
 
 SOFTNESS_PX = 1
-"""Over twice so many pixels a pasted painting fades out."""
+"""Over twice this many pixels a pasted painting fades out."""
 WEIGHT_DECAY = 0.01
 
 
