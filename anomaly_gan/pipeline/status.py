@@ -84,7 +84,7 @@ def status_lines(run: Path, deep: bool = False) -> Iterator[str]:
         CheckFailed: ``deep``, and a product is not as its stage wrote it.
     """
     now, damaged, states = read_progress(run), [], list(status(run, deep))
-    if now and (now["stage"], "fresh") in states:
+    if now and (now.stage, "fresh") in states:
         now = None  # it has finished since it last told how far it is
     for name, state in states:
         damaged += [name] if state.startswith("damaged") else []
