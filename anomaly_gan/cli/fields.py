@@ -51,6 +51,8 @@ SECTIONS = {
 }
 """Verb -> the section that its ``--set`` changes (``one-class train``: besides its detector's); the others with
 ``--set`` take ``OF_ALL`` alone."""
+ALSO = {"one-class train": ("detection.one_class.configs.features:FeaturesConfig", ("backbone", "frame", "region"))}
+"""Verb -> another section, and which of its fields are options too."""
 WITHOUT_CHANCE = frozenset({"detect predict", "one-class score", "one-class evaluate", "one-class recalibrate"})
 """Verbs that draw nothing, and so take no seed."""
 OLD_NAMES = {"generate": {"category": "categories"}}
@@ -203,7 +205,7 @@ def _settings(verb: str, given: dict[str, list[str]]) -> Iterator[str]:
 
 def _fields(verb: str) -> list[str]:
     section = _section(verb)
-    return list(section.model_fields) if section else []
+    return [*(section.model_fields if section else ()), *ALSO.get(verb, ("", ()))[1]]
 
 
 def _section(verb: str) -> type[Config] | None:
@@ -216,7 +218,7 @@ def _kinds(verb: str, name: str) -> set[Any]:
 
     if name in OF_ALL:
         return {str}
-    annotation: Any = _section(verb)
+    annotation: Any = named(ALSO[verb][0]) if verb in ALSO and name in ALSO[verb][1] else _section(verb)
     for part in name.split("."):
         fields = getattr(annotation, "model_fields", None)
         if fields is None or part not in fields:

@@ -73,7 +73,9 @@ def one_class_train(
 ) -> None:
     """Learn what sound parts look like, and set the threshold for a false-alarm rate.
 
-    --bits, --colour and --min-side say how photographs are read, as for `ingest`; the model reads new ones so, too.
+    --frame tiles looks at photographs at their own scale, in overlapping tiles; kept: whole, proportions kept.
+    --region LEFT,TOP,RIGHT,BOTTOM (pixels): look there alone. --backbone FILE: weights of timm or torchvision, or
+    efficientnet_lite2. --bits, --colour and --min-side: how photographs are read, as for `ingest`. The model keeps all.
     """
     said = common(settings)
     reading, changes = told_reading(said.settings, "one-class train")

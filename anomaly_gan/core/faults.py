@@ -81,7 +81,7 @@ FAULTS: dict[str, Fault] = {
         Fault("A16", "the name's ending says another kind of picture than the content", W, "nothing: content counts"),
         Fault("A17", "too many pixels or bytes", R, "cut it into tiles"),
         Fault("A18", "compressed metadata that is too large, or EXIF that cannot be read", R, "strip its metadata"),
-        Fault("A19", "smaller than min_side", R, "remove it, or lower min_side"),
+        Fault("A19", "smaller than min_side, or than the region to look at", R, "remove it, or lower min_side"),
         Fault("A20", "a kind of file that is not read", R, "convert it to PNG"),
         Fault("A21", "not a readable regular file inside the source", R, "copy the file here"),
         Fault(

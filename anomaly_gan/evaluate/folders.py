@@ -109,7 +109,8 @@ def evaluate_folders(
     if "lpips" in wanted:
         found += _perceptual_figures(files[0], files[1], place, resamples, seed)
     counts = [len(paths) for paths in files]
-    return Evaluation(counts[0], counts[1], mode, label, found, _warnings(wanted, counts, label))
+    used = list(dict.fromkeys(backbone_of(figure.name, label) for figure in found))
+    return Evaluation(counts[0], counts[1], mode, " and ".join(used), found, _warnings(wanted, counts, found))
 
 
 def _known(metrics: Sequence[str]) -> list[str]:
@@ -257,7 +258,12 @@ def _bounds(values: list[float]) -> tuple[float, float]:
     return central(values) if values else (float("nan"), float("nan"))
 
 
-def _warnings(wanted: list[str], counts: list[int], label: str) -> list[str]:
+def backbone_of(name: str, features: str) -> str:
+    """Whose features a figure was measured with: LPIPS is of AlexNet, the others of what they were told."""
+    return EMBEDDED if EMBEDDED in name else "AlexNet" if name.startswith("LPIPS") else features
+
+
+def _warnings(wanted: list[str], counts: list[int], figures: list[Figure]) -> list[str]:
     found = []
     least = min(counts)
     if "fid" in wanted and least < ENOUGH:
@@ -267,9 +273,11 @@ def _warnings(wanted: list[str], counts: list[int], label: str) -> list[str]:
         )
     if least < 50:
         found.append(f"{least} pictures on one side say little: read the intervals, not the figures")
-    if label == EMBEDDED:
-        found.append(
-            "no Inception weights here: figures are of an embedded EfficientNet-Lite0 and may not be compared with "
-            "published ones (`anomaly-gan weights list`)"
-        )
+    for names, weights in ((("FD", "KID", "precision", "recall"), "Inception"), (("LPIPS", "PD"), "AlexNet")):
+        others = [one.name for one in figures if one.name.startswith(names) and EMBEDDED in one.name]
+        if others:
+            found.append(
+                f"no {weights} weights here: {', '.join(others)} are of an embedded EfficientNet-Lite0 and may not be "
+                "compared with published figures (`anomaly-gan weights list`)"
+            )
     return found

@@ -65,8 +65,7 @@ class OneClass:
         import cv2
 
         from .inspection.calibration import p_values
-        from .inspection.normals import as_input
-        from .inspection.scoring import BATCH, score_batch
+        from .inspection.scoring import BATCH, score_photographs
 
         photos = _each(images)
         model, found, maps = self.model, [], []
@@ -74,13 +73,13 @@ class OneClass:
             _check(photo)
         for start in range(0, len(photos), BATCH):
             part = photos[start : start + BATCH]
-            squares = [as_input(photo, model.mode, model.settings.size, model.flatten) for photo in part]
-            scores = score_batch(model.detector, np.stack(squares), self.device)
-            found.append(scores.image.numpy().astype(np.float64))
-            if scores.map_BHW is not None:
-                for photo, heat in zip(part, scores.map_BHW.numpy(), strict=True):
-                    size = (photo.shape[1], photo.shape[0])
-                    maps.append(np.asarray(cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR), np.float32))
+            squares = [model.view.squares(photo, model.mode) for photo in part]
+            scores, found_maps = score_photographs(model.detector, squares, self.device)
+            found.append(scores)
+            for photo, heats in zip(part, found_maps or [], strict=bool(found_maps)):
+                height, width = photo.shape[:2]
+                heat = model.view.spread(heats, (height, width))
+                maps.append(np.asarray(cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR), np.float32))
         image = np.concatenate(found) if found else np.zeros(0)
         return Scores(
             image,

@@ -47,6 +47,22 @@ def build_detector(name: str, channels: int, settings: Any, seed: int) -> OneCla
         return one_class(name).build(channels, settings)
 
 
+def ready_detector(name: str, channels: int, settings: Any, seed: int) -> tuple[OneClassDetector, Any]:
+    """An untrained detector with the weights of the backbone file that its settings name, and the settings with the
+    network's name in the file's place, as a model keeps them: it holds the weights itself.
+
+    Raises:
+        ConfigError: no such file. InputError: it holds no weights of a network that is known here.
+    """
+    from .methods.backbones import settled, take
+
+    settings, state = settled(settings)
+    detector = build_detector(name, channels, settings, seed)
+    if state is not None:
+        take(detector.nets["backbone"].get_submodule("trunk"), state)
+    return detector, settings
+
+
 def precision_of(settings: Any, device: str, folder: Path, label: str) -> str:
     """What the training in ``folder`` computes in (``engine.precision.settle``); float32 where no net is trained."""
     from anomaly_gan.engine.precision import FLOAT32, settle

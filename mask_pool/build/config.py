@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -45,8 +45,9 @@ class PoolConfig(Config):
     """Width in pixels of experts' lines and linestrips that give none themselves; None: such a line is refused."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """How the raters' grades become scores, and which drawings are kept."""
-    expert_share: Share = 0.5
-    """Share of a category's items that are made of expert masks, where it has any."""
+    expert_share: Share | Literal["mixed"] = 0.5
+    """Share of a category's items that are made of expert masks, where it has any. ``mixed``: any element of an item
+    may be of either kind, each kind as likely, as the paper combines them."""
 
     elements: tuple[int, int] | None = None
     """Fewest and most elements wanted in one item; each further one is half as likely. None: from 1 to what nine of

@@ -76,8 +76,7 @@ class CategoryBuilder:
             InputError: no element fits any of the normals tried (fixed-shape elements are never shrunk).
         """
         rng = rng_for(self.seed, "pool", self.category, index, *([attempt] if attempt else []))
-        by_experts = rng.random() < self.config.expert_share
-        elements = (self.expert or self.prior) if by_experts else (self.prior or self.expert)
+        elements = self._elements(rng)
         number = draw_number(rng, *self.rules.elements)
         severity = self.shaper.draw_severity(rng)
         if self.finder is not None:
@@ -96,6 +95,15 @@ class CategoryBuilder:
             "ingest photographs of one scale, raise pool.max_area_share, or loosen "
             f"pool.rules.{self.category} or the legal regions",
         )
+
+    def _elements(self, rng: np.random.Generator) -> Sequence[Element]:
+        """What an item is made of: one kind, or both as likely."""
+        share = self.config.expert_share
+        if share == "mixed":
+            most = max(len(self.prior), len(self.expert))
+            return [*_repeated(self.prior, most), *_repeated(self.expert, most)]
+        by_experts = rng.random() < share
+        return (self.expert or self.prior) if by_experts else (self.prior or self.expert)
 
     @cached_property
     def rules(self) -> Rules:
@@ -218,6 +226,10 @@ class CategoryBuilder:
             if placed and len(placed) >= self.rules.fewest:
                 return Item(normal, placed)
         return None
+
+
+def _repeated(elements: Sequence[Element], count: int) -> list[Element]:
+    return [elements[number % len(elements)] for number in range(count)] if elements else []
 
 
 def _fitting(elements: Sequence[Element], canvas: Canvas) -> list[Element]:

@@ -292,7 +292,8 @@ def _plausibility_metrics(verdicts: Sequence[Plausibility]) -> dict[str, object]
 
 def _item_metrics(own: Sequence[tuple[ImageRecord, Item]]) -> dict[str, object]:
     placed = [one for _, item in own for one in item.placed]
-    kinds = Counter(item.placed[0].turned.element.kind for _, item in own)
+    of_items = [{one.turned.element.kind for one in item.placed} for _, item in own]
+    kinds = Counter(min(found) if len(found) == 1 else "mixed" for found in of_items)
     places = Counter(one.place["place"] for one in placed)
     masks = Counter((record.extra["normal_file"], record.sha256) for record, _ in own)
     covered = [sum(one.turned.area for one in item.placed) for _, item in own]

@@ -66,7 +66,7 @@ EXTENDS = {("iae_lstm_kl", "deep_svdd"), ("skip_ganomaly_pp", "skip_ganomaly")}
     ("folder", "shared"),
     [
         ("anomaly_gan.synthesis.methods", SHARED_PAINTING),
-        ("detection.one_class.methods", {"parts", "gcn", "statistics", "deep_features", "skip_losses"}),
+        ("detection.one_class.methods", {"parts", "gcn", "statistics", "deep_features", "backbones", "skip_losses"}),
     ],
 )
 def test_a_method_takes_nothing_from_a_rivals_file(folder: str, shared: set[str]) -> None:

@@ -18,7 +18,7 @@ from anomaly_gan.cli.main import app
 from anomaly_gan.core import weights
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import write_png
-from anomaly_gan.evaluate.folders import evaluate_folders
+from anomaly_gan.evaluate.folders import Figure, _warnings, backbone_of, evaluate_folders
 from anomaly_gan.metrics.frechet import frechet_distance
 from anomaly_gan.metrics.precision_recall import precision_recall
 
@@ -135,6 +135,15 @@ def test_without_weights_the_figures_bear_another_name_and_tell_sets_apart(folde
     assert any("below 2,048" in line for line in done.warnings) and any(
         "no Inception" in line for line in done.warnings
     )
+    assert any("no AlexNet weights here: PD-EffLite0" in line for line in done.warnings)
+
+
+def test_only_figures_that_lack_their_weights_are_said_to_be_of_another_network() -> None:
+    lpips, stand_in = Figure("LPIPS", 0.3, 0.2, 0.4, "lower"), Figure("FD-EffLite0", 9.0, 8.0, 10.0, "lower")
+    assert not _warnings(["lpips"], [60, 60], [lpips])
+    said = _warnings(["fid", "lpips"], [3000, 3000], [lpips, stand_in])
+    assert len(said) == 1 and "no Inception weights here: FD-EffLite0 are of an embedded" in said[0]
+    assert [backbone_of(one.name, "Inception") for one in (lpips, stand_in)] == ["AlexNet", "EffLite0"]
 
 
 def test_precision_and_recall_are_the_papers_on_a_plain_count() -> None:

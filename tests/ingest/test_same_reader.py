@@ -25,6 +25,7 @@ from anomaly_gan.ingestion.reading import ReadingConfig
 from anomaly_gan.synthesis.paint.config import PaintConfig
 from anomaly_gan.synthesis.paint.user_files import in_its_frame, read_mask, read_photograph
 from detection.one_class.inspection.checkpoint import Model
+from detection.one_class.inspection.images import View
 from detection.one_class.inspection.normals import Grouping, gather
 from detection.one_class.inspection.score import squares_in_batches
 from detection.one_class.registry import one_class
@@ -112,13 +113,13 @@ def rejected(ledger: Ledger) -> dict[str, str]:
 
 def by_one_class_train(root: Path, told: Told) -> Read:
     ledger = Ledger()
-    parts = gather(root, SIDE, False, Grouping(), ledger, ReadingConfig(**told))
+    parts = gather(root, View(SIDE), Grouping(), ledger, ReadingConfig(**told))
     shown = (square[0] if len(square) == 1 else square.transpose(1, 2, 0) for square in parts.squares_NCHW)
     return Read(dict(zip(parts.files, shown, strict=True)), rejected(ledger), dict(ledger.warned))
 
 
 def learnt(root: Path, told: Told) -> ReadingConfig:
-    return gather(root, SIDE, False, Grouping(), Ledger(), ReadingConfig(**told)).reading
+    return gather(root, View(SIDE), Grouping(), Ledger(), ReadingConfig(**told)).reading
 
 
 def by_one_class_use(root: Path, told: Told) -> Read:
@@ -129,14 +130,14 @@ def by_one_class_use(root: Path, told: Told) -> Read:
     pixels: dict[str, np.ndarray] = {}
     photographs = list_photographs(root, ledger, ReadingConfig().over(model.reading))
     for files, squares, _, _ in squares_in_batches(model, photographs, ledger):
-        shown = (square[0] if len(square) == 1 else square.transpose(1, 2, 0) for square in squares)
+        shown = (one[0, 0] if one.shape[1] == 1 else one[0].transpose(1, 2, 0) for one in squares)
         pixels |= dict(zip(files, shown, strict=True))
     return Read(pixels, rejected(ledger), dict(ledger.warned))
 
 
 def by_one_class_recalibrate(root: Path, told: Told) -> Read:
     ledger = Ledger()
-    parts = gather(root, SIDE, False, Grouping(), ledger, ReadingConfig(), learnt(root, told))
+    parts = gather(root, View(SIDE), Grouping(), ledger, ReadingConfig(), learnt(root, told))
     shown = (square[0] if len(square) == 1 else square.transpose(1, 2, 0) for square in parts.squares_NCHW)
     return Read(dict(zip(parts.files, shown, strict=True)), rejected(ledger), dict(ledger.warned))
 

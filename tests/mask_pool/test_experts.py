@@ -154,6 +154,13 @@ def test_expert_share_sets_how_many_items_are_the_experts(
                 assert (one.provenance["parent"], one.provenance["expert_score"]) == ("a.json#0", 6.5)
                 assert one.provenance["parent_group"] == "object_normal_0"
     json.dumps(metrics, allow_nan=False)
+    mixed = PoolConfig(
+        count=40, expert_dir=str(experts), expert_scores=str(scores), expert_share="mixed", elements=(2, 2)
+    )
+    kinds = run(mixed, Context(1, inputs={"ingest": ingest}), tmp_path / "mixed")["categories"]["scrap"][
+        "items_by_kind"
+    ]
+    assert kinds["mixed"] > 10 and sum(kinds.values()) == 40, "elements of both kinds in one mask"
 
 
 def test_a_missing_folder_is_named(ingest: Path, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def run_cell(job: CellJob) -> None:
     """
     from anomaly_gan.engine.loop import make_fabric
 
-    from ..training import build_detector, precision_of, train_detector
+    from ..training import precision_of, ready_detector, train_detector
 
     mend(job.folder, job.key, RESULT)
     if job.result() is not None:
@@ -124,7 +124,7 @@ def run_cell(job: CellJob) -> None:
     train = as_squares(trial.train_NCHW, settings.size)
     examiner = Examiner(trial, settings.size, fabric.device, cell.protocol == "as_published")
     seed = seed_for(cell.seed, cell.dataset, cell.number)
-    detector = build_detector(cell.detector, train.shape[1], settings, seed)
+    detector, settings = ready_detector(cell.detector, train.shape[1], settings, seed)
     work = place / "work"
     best = None  # of the epochs on the test set: what the paper did, and nothing honest does
     if examiner.published and settings.PICKS_EPOCH:

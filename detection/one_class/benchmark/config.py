@@ -63,7 +63,7 @@ class DataConfig(Config):
     test_limit: int = Field(0, ge=0)
     transductive_limit: int = Field(12_000, ge=0)
     contamination: float | None = Field(None, ge=0, lt=0.5)
-    held_out: float = Field(0.1, gt=0, lt=0.5)
+    held_out: ClassVar[float] = 0.1
     quantile: ClassVar[float] = 0.95
     pooled_test: float | None = Field(None, gt=0, lt=1)
     pooled_train: float = Field(1.0, gt=0, le=1)
@@ -116,7 +116,10 @@ class BenchmarkConfig(Config):
         """The detector's resolved settings for one class (its number; None: an industrial set)."""
         row = one_class(self.detector)
         paper = row.settings_class().published(self.dataset, normal) if self.protocol == "as_published" else {}
-        return row.configure(self.preset, merge(paper, self.settings), "settings")
+        settings: OneClassConfig = row.configure(self.preset, merge(paper, self.settings), "settings")
+        if settings.frame != "square" or settings.region:
+            raise ConfigError("settings: frame and region are of `one-class train`, not of a benchmark")
+        return settings
 
 
 def benchmark_config(

@@ -17,8 +17,18 @@ normal. ``transductive``: one class and a share of outliers, unlabelled, learned
 of the training side, as the usual split of that set does."""
 
 
+Frame = Literal["square", "kept", "tiles"]
+"""How a photograph becomes squares. ``square``: all of it, its proportions not kept. ``kept``: all of it, its
+proportions kept and the rest of the square filled with its mirror image. ``tiles``: at its own scale, cut into squares
+that overlap by a quarter of their side; the highest score counts."""
+Region = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels of a photograph; right and bottom lie outside."""
+
+
 class OneClassConfig(Config):
     """Settings of one detector. ``size``: side of the square it looks at, in pixels; ``batch``: images per step.
+    ``frame``: how a photograph becomes such squares. ``region``: what of every photograph is looked at (left, top,
+    right, bottom in pixels); None: all.
 
     ``precision``: of training (scoring is always float32). ``auto``: bf16, about twice as fast, where the device has
     it; ``32-true`` is what the papers computed in. A detector that trains no net has nothing to choose.
@@ -43,6 +53,8 @@ class OneClassConfig(Config):
     size: int = Field(32, ge=16)
     batch: int = Field(64, ge=1)
     precision: Precision = "auto"
+    frame: Frame = "square"
+    region: Region | None = None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -58,6 +70,8 @@ class OneClassConfig(Config):
             raise ValueError(f"size {self.size} must be a multiple of {self.MULTIPLE}: the net halves it so often")
         if self.batch < self.LEAST_BATCH:
             raise ValueError(f"batch {self.batch} must be at least {self.LEAST_BATCH}: the net normalises over it")
+        if self.region and not (0 <= self.region[0] < self.region[2] and 0 <= self.region[1] < self.region[3]):
+            raise ValueError(f"region {list(self.region)} must be left, top, right, bottom in pixels, in that order")
         return self
 
     @classmethod

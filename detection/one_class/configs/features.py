@@ -1,20 +1,25 @@
-"""Settings of the detectors on features of the embedded ImageNet backbone. Nothing is trained, so none has epochs."""
+"""Settings of the detectors on features of an ImageNet backbone. Nothing is trained, so none has epochs."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from .base import OneClassConfig
 
 Layer = Literal[2, 3, 4, 5, 6, 7]
-"""A stage of EfficientNet-Lite0: channels 24, 40, 80, 112, 192, 320 at strides 4, 8, 16, 16, 32, 32."""
+"""A stage of EfficientNet-Lite: channels 24, 40, 80, 112, 192, 320 (Lite0) at strides 4, 8, 16, 16, 32, 32. Of another
+backbone the map at stride 4, 8, 16 or 32 (2 to 5)."""
+LITE = ("efficientnet_lite0", "efficientnet_lite2")
+"""Backbones whose weights come with a package."""
 
 
 class FeaturesConfig(OneClassConfig):
-    """``layers``: the backbone's stages, finest first; all are brought to the first one's grid. ``neighbourhood``: odd
-    side of the mean over each position and its neighbours (1: none). ``illumination``: what is taken out of the
+    """``backbone``: ``efficientnet_lite0``, ``efficientnet_lite2`` (the extra ``lite2``), or a file of weights of timm
+    or torchvision, whose network is told by its tensors. ``layers``: the backbone's stages, finest first; all are
+    brought to the first one's grid; of a backbone from a file 3 and 4 unless said. ``neighbourhood``: odd side of the
+    mean over each position and its neighbours (1: none). ``illumination``: what is taken out of the
     photograph before the backbone: ``none``; ``global``, its mean and contrast; ``shade``, the mean of the
     surroundings (a quarter of the side); ``local``, mean and contrast of the surroundings (an eighth of the side).
     ``at_least``: smaller photographs are enlarged to this side. ``mirror``: also learn from copies turned over left to
@@ -24,14 +29,23 @@ class FeaturesConfig(OneClassConfig):
     FULL: ClassVar[dict[str, object]] = {"size": 256, "batch": 16}
     TRAINS: ClassVar[bool] = False
 
+    backbone: str = LITE[0]
     layers: tuple[Layer, ...] = (3, 5)
     neighbourhood: int = Field(3, ge=1)
     illumination: ClassVar[Literal["none", "global", "shade", "local"]] = "none"
     at_least: int = Field(128, ge=32)
     mirror: ClassVar[Literal["none", "h", "hv"]] = "none"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_file(cls, content: Any) -> Any:
+        """Layers as in PatchCore where the backbone is another one."""
+        return {"layers": (3, 4), **content} if content.get("backbone", LITE[0]) not in LITE else content
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if self.backbone not in LITE and self.layers[-1:] > (5,):
+            raise ValueError("layers of this backbone are 2 to 5, at strides 4 to 32")
         if not self.layers or list(self.layers) != sorted(set(self.layers)):
             raise ValueError("layers must be different stages, finest first")
         if self.neighbourhood % 2 == 0:
@@ -51,7 +65,7 @@ class PatchMemoryConfig(PatchesConfig):
     ``candidates``: patches drawn from all photographs; ``memory``: patches kept of them, spread out by ``choice``
     (``k_centre``: each next one the farthest from those kept, looked for in ``projection`` random dimensions, 0 for
     all; ``random``). ``scaling`` of the features: ``none``, ``deviation`` (each by its standard deviation) or
-    ``white``. ``position``: how much a patch's place counts beside its look (0: not at all).
+    ``white``. ``position``: how much a patch's place counts beside its look (0: not at all, as for tiles always).
     """
 
     FULL: ClassVar[dict[str, object]] = {"layers": (5, 6), "neighbourhood": 1}
@@ -70,7 +84,7 @@ class PadimConfig(PatchesConfig):
 
     ``features``: how many, drawn at random (0: all). ``ridge``: share of the mean variance added to each variance.
     ``places``: Gaussians per ``position``, per ``row`` or one for ``anywhere``; of several kinds, the mean distance
-    counts.
+    counts. Where photographs are cut into tiles, ``anywhere`` unless said: a place in a tile is none on the part.
     """
 
     FULL: ClassVar[dict[str, object]] = {"layers": (4, 5, 6)}
@@ -80,6 +94,11 @@ class PadimConfig(PatchesConfig):
     features: int = Field(200, ge=0)
     ridge: ClassVar[float] = 0.1
     places: tuple[Literal["position", "row", "anywhere"], ...] = Field(("position", "row"), min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_tiles(cls, content: Any) -> Any:
+        return {"places": ("anywhere",), **content} if content.get("frame") == "tiles" else content
 
 
 class PooledConfig(FeaturesConfig):
@@ -94,7 +113,7 @@ class PooledConfig(FeaturesConfig):
 class KnnConfig(PooledConfig):
     """``neighbours``: the score is the mean distance to N nearest normal photographs."""
 
-    neighbours: int = Field(5, ge=1)
+    neighbours: ClassVar[int] = 5
 
 
 class OcSvmConfig(PooledConfig):
@@ -108,4 +127,4 @@ class OcSvmConfig(PooledConfig):
 class IsolationForestConfig(PooledConfig):
     """Isolation forest (Liu et al. 2008) of ``trees`` trees."""
 
-    trees: int = Field(200, ge=1)
+    trees: ClassVar[int] = 200

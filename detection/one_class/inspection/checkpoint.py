@@ -22,6 +22,7 @@ from ..interface import OneClassDetector
 from ..registry import one_class
 from ..training import build_detector, load_state, state_of
 from .calibration import Threshold
+from .images import View
 
 SCHEMA = 1
 SQUARE, FLATTENED = "square", "square-flattened"
@@ -60,6 +61,10 @@ class Model:
     @property
     def flatten(self) -> bool:
         return self.preprocess == FLATTENED
+
+    @property
+    def view(self) -> View:
+        return View.of(self.settings, self.flatten)
 
 
 def save_model(folder: Path, model: Model) -> None:

@@ -23,7 +23,7 @@ from .calibration import Threshold
 from .checkpoint import Model, load_model
 from .normals import Grouping
 from .score import squares_in_batches
-from .scoring import choose_device, score_batch
+from .scoring import choose_device, score_photographs
 
 RESAMPLES = 2000
 FEW = 10
@@ -153,7 +153,7 @@ def _side(model: Model, data: Path, grouping: Grouping, ledger: Ledger, reading:
     for found, squares, hashes, _ in squares_in_batches(model, photographs, ledger):
         files += found
         marks += hashes
-        scores += score_batch(model.detector, squares, device).image.double().tolist()
+        scores += score_photographs(model.detector, squares, device)[0].tolist()
     if not files:
         reason = f"none of {len(photographs.names)} photographs can be read; the first: {ledger.rejected[0]['message']}"
         raise InputError(str(data), "MAX-BAD", reason, "mend or remove them")

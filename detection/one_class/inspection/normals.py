@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
-from anomaly_gan.core.images import read_verified, to_mode
+from anomaly_gan.core.images import read_verified
 from anomaly_gan.core.progress import track
 from anomaly_gan.core.seeding import seed_for
 from anomaly_gan.ingestion.formats.mask_png import pairs_of
@@ -23,7 +23,7 @@ from anomaly_gan.ingestion.reading import ReadingConfig, odd_ones, settled_colou
 from anomaly_gan.ingestion.source_tree import SourceTree
 from anomaly_gan.ingestion.splits import merge_duplicates
 
-from .images import to_square
+from .images import View
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Grouping:
 class GoodParts:
     """``squares_NCHW`` uint8 (N, C, size, size) of the photographs ``files``, which show the objects ``groups``.
 
+    ``counts`` (photographs,): how many of the squares are of each photograph, in order; one each but for tiles.
     ``reading``: how they were read. ``key``: hash of names, objects and bytes. ``grouped``: whether the objects were
     told. ``remarks``: for people.
     """
@@ -53,6 +54,7 @@ class GoodParts:
     reading: ReadingConfig
     key: str
     grouped: bool
+    counts: np.ndarray
     remarks: list[str] = field(default_factory=list)
 
 
@@ -62,8 +64,8 @@ class _Collector:
     Of the first coloured ones both are kept: where there are so few that the set is read as gray, theirs are at hand.
     """
 
-    def __init__(self, size: int, flatten: bool, reading: ReadingConfig, channels: int | None, total: int) -> None:
-        self._size, self._flatten, self._reading, self._channels, self._total = size, flatten, reading, channels, total
+    def __init__(self, view: View, reading: ReadingConfig, channels: int | None, total: int) -> None:
+        self._view, self._reading, self._channels, self._total = view, reading, channels, total
         self.squares: list[np.ndarray] = []
         self.files: list[str] = []
         self.groups: list[str] = []
@@ -74,14 +76,11 @@ class _Collector:
         plain = pixels[..., 0] if pixels.ndim == 3 and not coloured else pixels
         if coloured:
             few = settled_colour(self._reading.colour, len(self._coloured) + 1, self._total) == "gray"
-            self._coloured[len(self.files)] = self._square(to_mode(plain, "L")) if few else None
-        self.squares.append(self._square(np.ascontiguousarray(plain)))
+            self._coloured[len(self.files)] = self._view.squares(plain, "L", file) if few else None
+        self.squares.append(self._view.squares(np.ascontiguousarray(plain), file=file))
         self.files.append(file)
         self.groups.append(group)
         self._key.update(f"{file}\0{group}\0{mark}\n".encode())
-
-    def _square(self, pixels: np.ndarray) -> np.ndarray:
-        return to_square(pixels, self._size, self._flatten)
 
     def done(self, grouped: bool, groups: list[str], remarks: list[str], reading: ReadingConfig) -> GoodParts:
         colour = settled_colour(self._reading.colour, len(self._coloured), len(self.files))
@@ -94,15 +93,17 @@ class _Collector:
             if colour == "gray" and square is not None:
                 self.squares[at] = square
         channels = self._channels or (1 if colour == "gray" else 3)
-        wide = [np.repeat(one, 3, axis=0) if len(one) < channels else one for one in self.squares]
+        wide = [np.repeat(one, 3, axis=1) if one.shape[1] < channels else one for one in self.squares]
         settled = reading.model_copy(update={"colour": colour})
-        return GoodParts(np.stack(wide), self.files, groups, settled, self._key.hexdigest(), grouped, remarks)
+        counts = np.array([len(one) for one in wide])
+        return GoodParts(
+            np.concatenate(wide), self.files, groups, settled, self._key.hexdigest(), grouped, counts, remarks
+        )
 
 
 def gather(
     data: Path,
-    size: int,
-    flatten: bool,
+    view: View,
     grouping: Grouping,
     ledger: Ledger,
     told: ReadingConfig = ReadingConfig(),
@@ -115,15 +116,14 @@ def gather(
 
     Args:
         data: folder of photographs, or a data set of this project.
-        size: side in pixels of the detector's square.
-        flatten: divide every photograph by its border's brightness.
+        view: how the detector looks at photographs.
         grouping: which photographs show one object.
         ledger: takes what was refused.
         told: how photographs are read.
         learnt: how those that the detector has learned from were read; None: it learns now.
 
     Returns:
-        Squares (N, C, S, S) uint8, their files and objects.
+        Squares (N, C, S, S) uint8, their photographs' files and objects.
 
     Raises:
         InputError: nothing there, nothing usable, or a photograph without a row in the table of objects.
@@ -132,17 +132,17 @@ def gather(
     reading = told if learnt is None else told.over(learnt)
     channels = None if learnt is None else 1 if learnt.colour == "gray" else 3
     if not (data / "annotations.json").is_file():
-        return _from_folder(data, size, flatten, reading, channels, grouping, ledger)
+        return _from_folder(data, view, reading, channels, grouping, ledger)
     if grouping.known():
         raise ConfigError(f"{data} is a data set that knows its objects: leave out --groups and --group-regex")
     if told.model_fields_set:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(told.model_fields_set))
         raise ConfigError(f"{data} is a data set: ingest has read it, so {names} is told to ingest")
-    return _from_dataset(data, size, flatten, learnt, channels, ledger)
+    return _from_dataset(data, view, learnt, channels, ledger)
 
 
 def _from_dataset(
-    data: Path, size: int, flatten: bool, learnt: ReadingConfig | None, channels: int | None, ledger: Ledger
+    data: Path, view: View, learnt: ReadingConfig | None, channels: int | None, ledger: Ledger
 ) -> GoodParts:
     dataset = load_dataset(data)
     images = [image for image in dataset.split("train").normals() if image.source == "real"]
@@ -155,7 +155,7 @@ def _from_dataset(
         )
     reading = ReadingConfig.of(dataset.info)
     gray = (learnt or reading).colour == "gray"
-    collector = _Collector(size, flatten, ReadingConfig(colour="gray" if gray else "rgb"), channels, len(images))
+    collector = _Collector(view, ReadingConfig(colour="gray" if gray else "rgb"), channels, len(images))
     for image in track(images, "read"):  # ingest has accepted these: one that changed since stops the run (A13)
         pixels = read_verified(dataset.path_of(image), image.sha256, gray)
         collector.take(image.file_name, image.group_id, pixels, not gray, image.sha256)
@@ -166,8 +166,7 @@ def _from_dataset(
 
 def _from_folder(
     data: Path,
-    size: int,
-    flatten: bool,
+    view: View,
     reading: ReadingConfig,
     channels: int | None,
     grouping: Grouping,
@@ -178,7 +177,7 @@ def _from_folder(
     objects = read_grouping(grouping.table, grouping.column, grouping.regex, fold_needed=False)
     photographs = list_photographs(data, ledger, reading)
     refuse_defects(data, photographs.tree)
-    collector = _Collector(size, flatten, reading, channels, len(photographs.names))
+    collector = _Collector(view, reading, channels, len(photographs.names))
     fingerprints: list[str] = []
     for one in photographs.each(ledger, "read"):
         collector.take(one.file, objects.of(one.file).group, one.pixels, one.coloured, one.sha256)
@@ -245,8 +244,3 @@ def hold_out(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
     if not chosen:  # every object is larger than twice the share
         chosen = [min(order, key=lambda place: sizes[place])]
     return np.isin(member, chosen)
-
-
-def as_input(pixels: np.ndarray, mode: str, size: int, flatten: bool) -> np.ndarray:
-    """(C, size, size) uint8: a new photograph as the detector of that mode looks at it."""
-    return to_square(to_mode(pixels, mode), size, flatten)

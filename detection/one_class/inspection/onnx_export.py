@@ -28,6 +28,13 @@ PARITY = 1e-4
 SPREAD_SHARE = 0.01
 """Greatest difference of scores allowed as a share of the held-out normals' standard deviation: where all scores are
 tiny, 1e-4 would let anything pass."""
+INPUTS = {
+    "square": "uint8 (B, C, size, size), RGB or gray, resized without cropping, shrinking by area",
+    "kept": "uint8 (B, C, size, size), RGB or gray, the longer side resized to size, the rest right and below mirrored",
+    "tiles": "uint8 (B, C, size, size), RGB or gray, tiles at the photograph's own scale that overlap by a quarter, of "
+    "which the highest score counts",
+}
+"""What the graph is to be given, by frame."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -129,7 +136,9 @@ def _metadata(model: Model) -> dict[str, str]:
         "size": model.settings.size,
         "mode": model.mode,
         "preprocess": model.preprocess,
-        "input": "uint8 (B, C, size, size), RGB or gray, resized without cropping, shrinking by area",
+        "input": INPUTS[model.settings.frame],
+        "frame": model.settings.frame,
+        "region": list(model.settings.region) if model.settings.region else None,
     }
     if model.threshold is not None:
         facts |= {

@@ -60,8 +60,7 @@ def recalibrate_folder(
     ledger = Ledger()
     parts = gather(
         data,
-        loaded.settings.size,
-        loaded.flatten,
+        loaded.view,
         Grouping(groups, group_column, group_regex),
         ledger,
         reading,
@@ -75,7 +74,7 @@ def recalibrate_folder(
         anew = (
             load_model(out, target)
             if work.fresh
-            else calibrated(loaded, parts.squares_NCHW, parts.groups, rate, target)
+            else calibrated(loaded, parts.squares_NCHW, parts.counts, parts.groups, rate, target)
         )
         if not work.fresh:
             ledger.close(work.place / "rejects.jsonl")

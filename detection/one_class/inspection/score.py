@@ -26,9 +26,8 @@ from .calibration import p_values
 from .checkpoint import Model, load_model
 from .drift import Drift, compare
 from .labelme_export import Finds, places
-from .normals import as_input
 from .overlay import draw_overlay
-from .scoring import BATCH, choose_device, map_of, score_batch
+from .scoring import BATCH, choose_device, score_photographs
 
 COLUMNS = ("file", "score", "abnormal", "p_value")
 CLEARLY_GOOD = 0.5
@@ -162,7 +161,7 @@ def _first_pass(model: Model, photographs: Photographs, ledger: Ledger, out: Pat
     with atomic_path(out / "scores.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         row_writer(stream)(COLUMNS)
         for files, squares, marks, others in squares_in_batches(model, photographs, ledger):
-            scores = score_batch(model.detector, squares, device).image.numpy().astype(np.float64)
+            scores, _ = score_photographs(model.detector, squares, device)
             if not np.isfinite(scores).all():
                 raise InputError(
                     files[int(np.flatnonzero(~np.isfinite(scores))[0])],
@@ -188,26 +187,26 @@ def _first_pass(model: Model, photographs: Photographs, ledger: Ledger, out: Pat
 
 def squares_in_batches(
     model: Model, photographs: Photographs, ledger: Ledger
-) -> Iterator[tuple[list[str], np.ndarray, list[str], int]]:
-    """(files, squares (B, C, S, S), hashes of the bytes, how many are not of the model's mode)."""
+) -> Iterator[tuple[list[str], list[np.ndarray], list[str], int]]:
+    """(files, squares (K, C, S, S) of each, hashes of the bytes, how many are not of the model's mode)."""
     files: list[str] = []
     squares: list[np.ndarray] = []
     marks: list[str] = []
     others = 0
     for photograph in photographs.each(ledger, "score"):
         files.append(photograph.file)
-        squares.append(_square(model, photograph))
+        squares.append(_squares(model, photograph))
         marks.append(photograph.sha256)
         others += photograph.coloured == (model.mode == "L")
-        if len(files) == BATCH:
-            yield files, np.stack(squares), marks, others
+        if sum(map(len, squares)) >= BATCH:
+            yield files, squares, marks, others
             files, squares, marks, others = [], [], [], 0
     if files:
-        yield files, np.stack(squares), marks, others
+        yield files, squares, marks, others
 
 
-def _square(model: Model, photograph: Photograph) -> np.ndarray:
-    return as_input(photograph.pixels, model.mode, model.settings.size, model.flatten)
+def _squares(model: Model, photograph: Photograph) -> np.ndarray:
+    return model.view.squares(photograph.pixels, model.mode, photograph.file)
 
 
 def _write_rows(stream: TextIO, model: Model, files: list[str], scores: np.ndarray) -> None:
@@ -246,8 +245,10 @@ def _second_pass(
     finds = Finds(out / "found", seen.files)
     for place in track(sorted(shown | with_masks), "show"):
         photograph = _again(photographs, seen, place)
-        heat = map_of(model, _square(model, photograph), device)
-        assert heat is not None
+        size_hw = (int(photograph.pixels.shape[0]), int(photograph.pixels.shape[1]))
+        maps = score_photographs(model.detector, [_squares(model, photograph)], device)[1]
+        assert maps is not None
+        heat = model.view.spread(maps[0], size_hw)
         if place in shown:
             write_bytes(
                 out / "overlays" / f"{photograph.file}.jpg",
@@ -256,7 +257,6 @@ def _second_pass(
             counts["overlays"] += 1
         if place not in with_masks:
             continue
-        size_hw = (int(photograph.pixels.shape[0]), int(photograph.pixels.shape[1]))
         masks = places(heat, model.map_threshold.value, size_hw)
         if masks:
             finds.write(photograph, masks, model.name, scores[place])

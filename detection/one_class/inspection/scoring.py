@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,6 @@ import torch
 from anomaly_gan.core.errors import ConfigError, EnvironmentFailure
 
 from ..interface import OneClassDetector, Scores
-from .checkpoint import Model
 
 BATCH = 64
 
@@ -44,7 +43,17 @@ def in_batches(
         yield score_batch(detector, squares_NCHW[start : start + batch], device)
 
 
-def map_of(model: Model, square_CHW: np.ndarray, device: torch.device | str = "cpu") -> np.ndarray | None:
-    """The map (S, S) float32 of one square, or None where the detector has none."""
-    found = score_batch(model.detector, square_CHW[None], device).map_BHW
-    return None if found is None else found[0].numpy()
+def greatest(values_N: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(photographs,): of each photograph's squares the greatest value; ``counts`` says how many it has."""
+    return np.maximum.reduceat(values_N, np.cumsum(counts) - counts)
+
+
+def score_photographs(
+    detector: OneClassDetector, squares: Sequence[np.ndarray], device: torch.device | str = "cpu"
+) -> tuple[np.ndarray, list[np.ndarray] | None]:
+    """Scores (photographs,) float64 and each photograph's maps (K, S, S) from its squares (K, C, S, S)."""
+    parts = list(in_batches(detector, np.concatenate(squares), device))
+    counts = np.array([len(one) for one in squares])
+    scores = greatest(np.concatenate([part.image.double().numpy() for part in parts]), counts)
+    maps = [part.map_BHW.numpy() for part in parts if part.map_BHW is not None]
+    return scores, np.split(np.concatenate(maps), np.cumsum(counts)[:-1]) if maps else None

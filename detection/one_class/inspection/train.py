@@ -11,6 +11,7 @@ import torch
 
 from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import write_png
+from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.stage import link_tree
 from anomaly_gan.core.workfolder import refuse_foreign, work_folder
 from anomaly_gan.ingestion.ledger import Ledger
@@ -19,13 +20,16 @@ from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..interface import OneClassDetector
 from ..registry import one_class
-from ..training import build_detector, precision_of, train_detector
+from ..training import precision_of, ready_detector, train_detector
 from .calibration import Threshold, calibrate, needed
 from .checkpoint import FLATTENED, SQUARE, Model, load_model, save_model
+from .images import View
 from .normals import GoodParts, Grouping, gather, hold_out
-from .scoring import choose_device, in_batches
+from .scoring import choose_device, greatest, in_batches
 
 EXAMPLES = 8
+MOST_SQUARES = 20_000
+"""To learn from: the tiles of large photographs can be more."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def train_folder(
     refuse_foreign(out)
     ledger = Ledger()
     grouping = Grouping(groups, group_column, group_regex)
-    parts = gather(data, settings.size, flatten, grouping, ledger, reading)
+    parts = gather(data, View.of(settings, flatten), grouping, ledger, reading)
     aside = hold_out(parts.groups, held_out, seed)
     same = {
         "detector": detector,
@@ -146,12 +150,12 @@ def _train(
 ) -> Model:
     from anomaly_gan.engine.loop import make_fabric
 
-    squares = parts.squares_NCHW
+    squares, calibrating = parts.squares_NCHW, np.repeat(aside, parts.counts)
     kind = choose_device(device).type
     precision = precision_of(settings, kind, out / "training", f"train {name}")
     fabric = make_fabric(kind, precision)
-    detector = build_detector(name, squares.shape[1], settings, seed)
-    train_detector(detector, torch.from_numpy(squares[~aside]), fabric, out / "training", seed)
+    detector, settings = ready_detector(name, squares.shape[1], settings, seed)
+    train_detector(detector, torch.from_numpy(_some(squares[~calibrating], seed)), fabric, out / "training", seed)
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
     model = calibrated(
         Model(
@@ -163,13 +167,21 @@ def _train(
             preprocess=preprocess,
             precision=precision,
         ),
-        squares[aside],
+        squares[calibrating],
+        parts.counts[aside],
         groups,
         false_alarm,
         fabric.device,
     )
-    keep_examples(out, squares[aside])
+    keep_examples(out, squares[calibrating])
     return _saved(out, model)
+
+
+def _some(squares_NCHW: np.ndarray, seed: int) -> np.ndarray:
+    """All squares, or of very many tiles as many as a detector can hold, drawn by the seed."""
+    if len(squares_NCHW) <= MOST_SQUARES:
+        return squares_NCHW
+    return squares_NCHW[np.sort(rng_for(seed, "one_class", "tiles").permutation(len(squares_NCHW))[:MOST_SQUARES])]
 
 
 def _saved(out: Path, model: Model) -> Model:
@@ -187,15 +199,21 @@ def keep_examples(out: Path, squares_NCHW: np.ndarray) -> None:
 
 
 def calibrated(
-    model: Model, squares_NCHW: np.ndarray, groups: list[str], false_alarm: float, device: torch.device | str = "cpu"
+    model: Model,
+    squares_NCHW: np.ndarray,
+    counts: np.ndarray,
+    groups: list[str],
+    false_alarm: float,
+    device: torch.device | str = "cpu",
 ) -> Model:
-    """The model with its thresholds from held-out normals (N, C, S, S) uint8 that show the objects ``groups``.
+    """The model with its thresholds from held-out normals, their squares (N, C, S, S) uint8, ``counts`` (photographs,)
+    of each; they show the objects ``groups``.
 
     The map's threshold bounds the greatest value anywhere in a normal's map, so that the same share of normals shows
     any found place at all. Maps are shown from the middle value of normals (no colour) to as far above the
     threshold as the threshold lies above that.
     """
-    scores, highest, middle = _held_out_scores(model.detector, squares_NCHW, device)
+    scores, highest, middle = _held_out_scores(model.detector, squares_NCHW, counts, device)
     threshold = calibrate(scores, false_alarm, groups)
     model = replace(model, threshold=threshold, held_out=scores.astype(np.float64), held_out_groups=tuple(groups))
     if highest is None or middle is None:
@@ -212,9 +230,10 @@ def _with_map(model: Model, false_alarm: float, low: float) -> Model:
 def _held_out_scores(
     detector: OneClassDetector,
     squares_NCHW: np.ndarray,
+    counts: np.ndarray,
     device: torch.device | str,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Scores (N,), and the greatest and the middle value (N,) of each map."""
+    """Of each photograph the score and the greatest map value (photographs,); of each square's map the middle one."""
     scores, highest, middle = [], [], []
     for part in in_batches(detector, squares_NCHW, device):
         scores.append(part.image.numpy())
@@ -223,8 +242,8 @@ def _held_out_scores(
             highest.append(flat.max(dim=1).values.numpy())
             middle.append(flat.median(dim=1).values.numpy())
     return (
-        np.concatenate(scores),
-        np.concatenate(highest) if highest else None,
+        greatest(np.concatenate(scores), counts),
+        greatest(np.concatenate(highest), counts) if highest else None,
         np.concatenate(middle) if middle else None,
     )
 

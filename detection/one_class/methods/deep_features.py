@@ -1,4 +1,4 @@
-"""Patch features of the embedded ImageNet backbone: what the memory, the Gaussians and the classical detectors see."""
+"""Patch features of an ImageNet backbone: what the memory, the Gaussians and the classical detectors see."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomaly_gan.nets.efficientnet_lite import IMAGENET_MEAN, IMAGENET_STD, efficientnet_lite0
-
 from ..configs.features import FeaturesConfig
 from ..interface import Scores
+from .backbones import trunk
 
-CHANNELS = {2: 24, 3: 40, 4: 80, 5: 112, 6: 192, 7: 320}
-"""Of the backbone's stages."""
 CHUNK = 16
 """Photographs that go through the backbone at once: few enough that the widest layer stays in a CPU's caches."""
 CONTRAST = 0.15
@@ -27,8 +24,8 @@ FLAT = {"global": 0.02, "local": 0.03}
 class Backbone(nn.Module):
     """uint8 (B, 1 or 3, H, W) -> float32 (B, D, h, w), each position averaged with its neighbours; frozen.
 
-    The backbone's stages (Tan & Le 2019, as EfficientNet-Lite0) up to the last one asked for travel with the
-    detector's weights. Grids coarser than the first are interpolated to it, as in PatchCore (Roth et al. 2022).
+    The network up to the last layer asked for travels with the detector's weights. Grids coarser than the first are
+    interpolated to it, as in PatchCore (Roth et al. 2022).
     """
 
     mean: Tensor
@@ -36,15 +33,13 @@ class Backbone(nn.Module):
 
     def __init__(self, settings: FeaturesConfig) -> None:
         super().__init__()
-        whole = efficientnet_lite0(features_only=True)
-        self.stem = nn.Sequential(whole.get_submodule("conv_stem"), whole.get_submodule("bn1"))
-        stages = list(whole.get_submodule("blocks").children())
-        self.stages = nn.ModuleList(stages[: settings.layers[-1]])
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
-        self._layers, self._side, self._at_least = settings.layers, settings.neighbourhood, settings.at_least
+        self.trunk, mean, deviation = trunk(settings)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
+        self._side, self._at_least = settings.neighbourhood, settings.at_least
         self._illumination = settings.illumination
-        self.features = sum(CHANNELS[number] for number in settings.layers)
+        self.features = sum(self.trunk.channels)
+        self.register_load_state_dict_pre_hook(_older_names)
         self.requires_grad_(False)
         self.train(False)
 
@@ -58,20 +53,24 @@ class Backbone(nn.Module):
             x = F.interpolate(x, (self._at_least, self._at_least), mode="bilinear", align_corners=False)
         x = even(x, self._illumination)
         x = ((x.expand(-1, 3, -1, -1) - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
-        x = self.stem(x)
-        found: list[Tensor] = []
-        for number, stage in enumerate(self.stages, 1):
-            x = stage(x)
-            if number in self._layers:
-                layer = (
-                    x if self._side == 1 else F.avg_pool2d(x, self._side, 1, self._side // 2, count_include_pad=False)
-                )
-                found.append(
-                    layer
-                    if not found or layer.shape[-2:] == found[0].shape[-2:]
-                    else F.interpolate(layer, found[0].shape[-2:], mode="bilinear", align_corners=False)
-                )
-        return torch.cat(found, dim=1)
+        maps = self.trunk(x)
+        if self._side > 1:
+            maps = [F.avg_pool2d(one, self._side, 1, self._side // 2, count_include_pad=False) for one in maps]
+        grid = maps[0].shape[-2:]
+        return torch.cat(
+            [
+                one if one.shape[-2:] == grid else F.interpolate(one, grid, mode="bilinear", align_corners=False)
+                for one in maps
+            ],
+            dim=1,
+        )
+
+
+def _older_names(net: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Models of before hold the stages themselves, not below ``trunk``."""
+    for key in list(state):
+        if key.startswith((f"{prefix}stem.", f"{prefix}stages.")):
+            state[f"{prefix}trunk.{key.removeprefix(prefix)}"] = state.pop(key)
 
 
 def even(x_BCHW: Tensor, illumination: str) -> Tensor:

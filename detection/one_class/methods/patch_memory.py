@@ -74,6 +74,7 @@ class PatchMemory:
     def __init__(self, settings: PatchMemoryConfig) -> None:
         self.settings = settings
         self._backbone, self._memory = Backbone(settings), Memory()
+        self._position = 0.0 if settings.frame == "tiles" else settings.position
         self.nets: dict[str, nn.Module] = {"backbone": self._backbone, "memory": self._memory}
 
     @torch.no_grad()
@@ -81,10 +82,10 @@ class PatchMemory:
         settings, memory = self.settings, self._memory
         chance = torch.Generator().manual_seed(int(memory.seed))
         points = self._candidates(normals, chance)
-        look = points[:, :-2] if settings.position else points
+        look = points[:, :-2] if self._position else points
         shift, scale = scaling_of(look, settings.scaling)
-        if settings.position:
-            weight = settings.position * float((((look - shift) @ scale).square().sum(dim=1).mean()).sqrt())
+        if self._position:
+            weight = self._position * float((((look - shift) @ scale).square().sum(dim=1).mean()).sqrt())
             shift = torch.cat([shift, shift.new_zeros(2)])
             scale = torch.block_diag(scale, weight * torch.eye(2, device=scale.device))
         memory.shift, memory.scale = shift, scale
@@ -118,7 +119,7 @@ class PatchMemory:
     def _features(self, images_BCHW: Tensor) -> Tensor:
         """(B, D, h, w), with each position's place in [-1, 1] as two more features where that counts."""
         features = self._backbone(images_BCHW)
-        if not self.settings.position:
+        if not self._position:
             return features
         height, width = features.shape[-2:]
         down = torch.linspace(-1, 1, height, device=features.device)[:, None].expand(height, width)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from anomaly_gan.core.dataset import Dataset, ImageRecord
-from anomaly_gan.core.errors import InputError
+from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.images import read_record
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.core.time_budget import TimeBudget
@@ -25,7 +25,7 @@ from ..inspection.images import to_square
 from ..inspection.scoring import choose_device
 from ..interface import Scores, score_all
 from ..registry import one_class
-from ..training import build_detector, precision_of, train_detector
+from ..training import precision_of, ready_detector, train_detector
 from .config import OneClassStageConfig
 
 
@@ -107,8 +107,10 @@ def learn(
         _clear(folder)
         return load_model(folder, choose_device(device))
     settings = one_class(name).configure(config.preset, config.settings.get(name))
+    if settings.frame != "square" or settings.region:
+        raise ConfigError(f"one_class.settings.{name}: frame and region are of `one-class train`, not of a run")
     gray = ingest.gray
-    detector = build_detector(name, 1 if gray else 3, settings, seed)
+    detector, settings = ready_detector(name, 1 if gray else 3, settings, seed)
     learned = read_square(ingest, normal.learn, settings.size, config.flatten)
     precision = precision_of(settings, device, folder / "training", f"one_class {name}")
     train_detector(

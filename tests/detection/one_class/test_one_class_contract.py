@@ -27,9 +27,9 @@ TINY = {
     "egbad": SMALL_GAN,
     "patch_memory": {**SMALL_IMAGES, "memory": 40, "candidates": 200},
     "padim": {**SMALL_IMAGES, "features": 20},
-    "knn": {**SMALL_IMAGES, "neighbours": 2},
+    "knn": SMALL_IMAGES,
     "oc_svm": SMALL_IMAGES,
-    "isolation_forest": {**SMALL_IMAGES, "trees": 10},
+    "isolation_forest": SMALL_IMAGES,
 }
 """Two steps or so of each phase; everything else as in the quick preset."""
 

@@ -24,6 +24,7 @@ from anomaly_gan.ingestion.reading import ReadingConfig
 from anomaly_gan.ingestion.stage import IngestConfig, run
 from detection.one_class.inspection import score, train
 from detection.one_class.inspection.checkpoint import load_model
+from detection.one_class.inspection.images import View
 from detection.one_class.inspection.labelme_export import places
 from detection.one_class.inspection.normals import Grouping, gather, hold_out
 from detection.one_class.inspection.recalibrate import recalibrate_folder
@@ -180,14 +181,14 @@ def test_gray_and_colour_are_read_alike_and_same_pixels_are_one_object(tmp_path:
     gray = part(0)
     write_png(tmp_path / "a.png", gray)
     write_png(tmp_path / "same.png", np.repeat(gray[..., None], 3, axis=2))
-    both = gather(tmp_path, 16, False, Grouping(), Ledger())
+    both = gather(tmp_path, View(16), Grouping(), Ledger())
     assert both.reading.mode == "L" and both.squares_NCHW.shape == (2, 1, 16, 16) and len(set(both.groups)) == 1
     assert (both.squares_NCHW[0] == both.squares_NCHW[1]).all() and any("E1" in remark for remark in both.remarks)
     write_png(tmp_path / "colour.png", np.stack([gray, gray // 2, gray], axis=2))
-    mixed = gather(tmp_path, 16, False, Grouping(), Ledger())
+    mixed = gather(tmp_path, View(16), Grouping(), Ledger())
     assert mixed.reading.mode == "RGB" and mixed.squares_NCHW.shape == (3, 3, 16, 16)
     assert any("A10: 2 of 3 photographs are gray" in remark for remark in mixed.remarks)
-    forced = gather(tmp_path, 16, False, Grouping(), Ledger(), ReadingConfig(colour="gray"))
+    forced = gather(tmp_path, View(16), Grouping(), Ledger(), ReadingConfig(colour="gray"))
     assert forced.squares_NCHW.shape == (3, 1, 16, 16)
     assert any("A10: 1 of 3 photographs are in colour" in remark for remark in forced.remarks)
 
@@ -268,14 +269,14 @@ def test_finds_pass_through_ingest_pixel_for_pixel(plant: Path, scored: Path, tm
     assert len(dataset.by_image()) == result.found and dataset.normals()
     model = load_model(plant / "model")
     assert model.map_threshold is not None
-    from detection.one_class.inspection.normals import as_input
-    from detection.one_class.inspection.scoring import map_of
+    from detection.one_class.inspection.scoring import score_photographs
 
     for image in dataset.images:
         annotations = dataset.by_image().get(image.id, [])
         pixels = read_pixels(dataset.path_of(image), gray=False)
-        heat = map_of(model, as_input(pixels, "L", 16, False))
-        assert heat is not None
+        maps = score_photographs(model.detector, [model.view.squares(pixels, "L")])[1]
+        assert maps is not None
+        heat = model.view.spread(maps[0], pixels.shape[:2])
         if annotations:
             expected = places(heat, model.map_threshold.value, pixels.shape[:2])
             assert len(expected) == len(annotations)

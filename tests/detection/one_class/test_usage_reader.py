@@ -11,6 +11,7 @@ from PIL import Image
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.ingestion.ledger import Ledger
 from anomaly_gan.ingestion.reading import ReadingConfig
+from detection.one_class.inspection.images import View
 from detection.one_class.inspection.normals import Grouping, gather
 
 
@@ -24,7 +25,7 @@ def deep(seed: int, top: int) -> np.ndarray:
 
 
 def gathered(root: Path, reading: ReadingConfig = ReadingConfig()):
-    return gather(root, 16, False, Grouping(), Ledger(), reading)
+    return gather(root, View(16), Grouping(), Ledger(), reading)
 
 
 def test_the_depth_is_found_over_the_folder_and_kept_for_scoring(tmp_path: Path) -> None:
