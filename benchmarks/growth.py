@@ -182,7 +182,7 @@ def stages(counts: list[int], folder: Path) -> dict[str, object]:
             found[count]["generate"] = verb("generate", out, method, "--count", count, "--threads", 1)
         for name in ("gate", "export"):
             found[count][name] = verb(name, out, "copy_paste")
-        words = ("export", "--run", out / "export@copy_paste", "--shards", 1000, "--to", folder / f"shards{count}")
+        words = ("export", "--run", out / "export@copy_paste", "--shards", 1000, "--out", folder / f"shards{count}")
         found[count]["shards"] = cost("shards", run(*words), [folder / f"shards{count}"])
     each = {name: found[many][name].more_than(found[few][name], many - few) for name in GROWING}
     each["ingest"] = once["ingest"].more_than(Cost(0, 0, 0, 0), 2 * REAL)

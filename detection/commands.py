@@ -85,7 +85,7 @@ def detect_train(
             trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
             for key, (score, count) in least.items()
         }
-        reading, chosen = ReadingConfig.of(dataset.info), {key: value for key, (value, _) in least.items()}
+        reading, chosen = ReadingConfig.of_dataset(dataset), {key: value for key, (value, _) in least.items()}
         save_detector(work.place, trained, config, reading, sound.to_json(), false_alarm, threshold, chosen)
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)

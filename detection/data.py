@@ -98,7 +98,7 @@ def working_size(width: int, height: int, longest: int) -> tuple[int, int]:
 
 def read_resized(dataset: Dataset, image: ImageRecord, longest: int) -> np.ndarray:
     """uint8 (h, w) or (h, w, 3) of a photograph at working size; averaged where it shrinks."""
-    pixels = read_record(dataset, image, gray=dataset.info.get("mode", "RGB") == "L")
+    pixels = read_record(dataset, image, gray=dataset.gray)
     size = working_size(image.width, image.height, longest)
     shrinks = size[0] < image.width
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

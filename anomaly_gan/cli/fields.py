@@ -61,8 +61,9 @@ ADDRESS = {"--address": "--engine=ray:{}"}
 OLD_OPTIONS: dict[str, dict[str, str]] = {
     **dict.fromkeys(("run", "generate", "gate", "lift", "one-class benchmark"), ADDRESS),
     "compare": {**ADDRESS, "--run": "{}"},
-    "export": {"--data": "--run={}"},
+    "export": {"--data": "--run={}", "--to": "--out={}"},
     "one-class study": {"--arm": "--method={}"},
+    "weights fetch": {"--to": "--out={}"},
     "pool draw": {"--no-launch": "--labelme=none"},
     "pool export-scores": {"--drawings": "--what={}"},
     "pool rate": {"--drawings": "--what={}", "--no-token": "--token=none", "--token-file": "--token={}"},

@@ -208,9 +208,9 @@ def pool_evaluate(
 @pool_app.command("real-or-generated", epilog="anomaly-gan pool real-or-generated --run runs/mine")
 def pool_real_or_generated(run: RunFolder) -> None:
     """How often the raters told real photographs from generated ones, with a 95 % interval; half is guessing."""
-    from mask_pool.rating.real_or_generated import describe, report
+    from mask_pool.rating.real_or_generated import report
 
-    typer.echo(describe(report(run)))
+    typer.echo(report(run).text())
 
 
 @pool_app.command("stats", epilog="anomaly-gan pool stats --run runs/demo")

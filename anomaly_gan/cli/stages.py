@@ -126,9 +126,9 @@ def gate(
 
 @verbs.command(
     epilog="anomaly-gan export --run runs/mine --format yolo-seg\n"
-    "anomaly-gan export --run runs/mine/ingest --format labelme --to drawn\n"
-    "anomaly-gan export --run runs/mine --shards 1000 --to s3://plant/bolts\n"
-    "anomaly-gan export --run runs/mine --format onnx --to generator.onnx"
+    "anomaly-gan export --run runs/mine/ingest --format labelme --out drawn\n"
+    "anomaly-gan export --run runs/mine --shards 1000 --out s3://plant/bolts\n"
+    "anomaly-gan export --run runs/mine --format onnx --out generator.onnx"
 )
 def export(
     run: Annotated[
@@ -138,7 +138,7 @@ def export(
     format: Annotated[
         str, typer.Option(help=f"One of: {', '.join(writing())}; or onnx, for the trained generator.")
     ] = "coco",
-    to: Annotated[
+    out: Annotated[
         str | None,
         typer.Option(help="Folder to write; default: beside the stage, by format. With --shards also s3://… and such."),
     ] = None,
@@ -159,32 +159,32 @@ def export(
         if (learner := training_of(method)) is None:
             raise ConfigError(f"--method {method}: learns nothing, so there is no generator to write")
         trained = run / f"train@{learner}"
-        typer.echo(export_generator(trained, Path(to or f"{trained}.onnx")).line())
+        typer.echo(export_generator(trained, Path(out or f"{trained}.onnx")).line())
         return
     if format not in writing():
         raise ConfigError(f"--format {format}: is not written; one of: {', '.join(writing())}")
     data = run
     if not (run / "annotations.json").is_file():
         work_stage(run, f"export@{method}", "export", settings, method)
-        if format == "coco" and to is None and shards is None:
+        if format == "coco" and out is None and shards is None:
             return
-        data, to = run / f"export@{method}", to or str(run / f"export@{method}.{'shards' if shards else format}")
-    if to is None:
-        raise ConfigError("export: say where to write: --to FOLDER")
+        data, out = run / f"export@{method}", out or str(run / f"export@{method}.{'shards' if shards else format}")
+    if out is None:
+        raise ConfigError("export: say where to write: --out FOLDER")
     from ..core.dataset import load_dataset
     from ..ingestion.writing import write_format
 
     if shards is not None:
         from ..ingestion.shards import write_shards
 
-        index = write_shards(load_dataset(data), to, shards, typer.echo)
-        typer.echo(f"{len(index['shards'])} shards: {index['photographs']} photographs → {to}")
+        index = write_shards(load_dataset(data), out, shards, typer.echo)
+        typer.echo(f"{len(index['shards'])} shards: {index['photographs']} photographs → {out}")
         return
-    done = write_format(load_dataset(data), format, Path(to))
+    done = write_format(load_dataset(data), format, Path(out))
     for name, value in done.items():
         if name not in {"format", "photographs", "annotations", "keeps"} and value:
             typer.echo(f"mind: {name.replace('_', ' ')}: {value}")
-    typer.echo(f"{format}: {done['photographs']} photographs, {done['annotations']} annotations → {to}")
+    typer.echo(f"{format}: {done['photographs']} photographs, {done['annotations']} annotations → {out}")
 
 
 @verbs.command(epilog="anomaly-gan explain B14")

@@ -34,13 +34,13 @@ def weights_check() -> None:
         raise CheckFailed("weights: a file is not what it should be; fetch it again")
 
 
-@weights_app.command("fetch", epilog="anomaly-gan weights fetch inception_fid --to /media/usb")
+@weights_app.command("fetch", epilog="anomaly-gan weights fetch inception_fid --out /media/usb")
 def weights_fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Which; default: all.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder; default: the weights folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: the weights folder.")] = None,
 ) -> None:
     """Download weights on a machine with a network, into a folder that can be carried to one without."""
     from ..core import weights
 
-    for path in weights.fetch(names or (), to):
+    for path in weights.fetch(names or (), out):
         typer.echo(f"{path}")

@@ -149,9 +149,14 @@ class Dataset:
     folder: Path = Path()
 
     @property
+    def mode(self) -> str:
+        """``L`` or ``RGB``: what its photographs are read as; ``L`` where it does not say."""
+        return str(self.info.get("mode", "L"))
+
+    @property
     def gray(self) -> bool:
-        """Whether its photographs have one channel; what says nothing of it has."""
-        return bool(self.info.get("mode", "L") == "L")
+        """Whether its photographs are read with one channel."""
+        return self.mode == "L"
 
     def path_of(self, image: ImageRecord) -> Path:
         return self.folder / "images" / image.file_name

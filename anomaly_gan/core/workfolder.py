@@ -186,7 +186,7 @@ def _listed(folder: Path) -> list[Path]:
         raise EnvironmentFailure(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
-def open_folder(folder: Path, started: dict[str, Any], last: str = MANIFEST, shared: bool = False) -> Path:
+def open_folder(folder: Path, started: Mapping[str, object], last: str = MANIFEST, shared: bool = False) -> Path:
     """Where the work of ``started`` goes, made ready: ``folder``, or its place beside where a finished product lies.
 
     Call it under the folder's lock, after :func:`mend`; :func:`close_folder` ends the work. ``shared``: other
@@ -318,7 +318,9 @@ class Work:
 
 
 @contextlib.contextmanager
-def work_folder(folder: Path, verb: str, started: dict[str, Any], fixed: Sequence[str] | None = None) -> Iterator[Work]:
+def work_folder(
+    folder: Path, verb: str, started: Mapping[str, object], fixed: Sequence[str] | None = None
+) -> Iterator[Work]:
     """The folder of a verb that is no stage of a run: locked, made ready, and on success finished by its manifest.
 
     ``started``: everything that the bytes depend on; its hash is the manifest's key. ``fixed``: what must be equal for
@@ -356,7 +358,7 @@ def _forget(place: Path) -> None:
                 place.rmdir()
 
 
-def _refuse_other(folder: Path, verb: str, started: dict[str, object], fixed: Iterable[str]) -> None:
+def _refuse_other(folder: Path, verb: str, started: Mapping[str, object], fixed: Iterable[str]) -> None:
     there = read_marker(folder)
     if not there or set(there) <= {"versions"}:
         return
@@ -367,8 +369,8 @@ def _refuse_other(folder: Path, verb: str, started: dict[str, object], fixed: It
         )
 
 
-def key_of(verb: str, started: dict[str, object]) -> str:
-    return sha256_bytes(json.dumps([verb, SCHEMA, started], sort_keys=True).encode())
+def key_of(verb: str, started: Mapping[str, object]) -> str:
+    return sha256_bytes(json.dumps([verb, SCHEMA, {**started}], sort_keys=True).encode())
 
 
 def finish(place: Path, folder: Path, about: dict[str, object]) -> None:

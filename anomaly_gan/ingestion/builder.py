@@ -123,6 +123,8 @@ class Intake:
         self.accepted = [entry for entry in self.accepted if id(entry) not in gone]
 
     def _accept(self, item: Item, notes: Notes) -> Accepted | None:
+        """The photograph written and its label read; None where none of its defects was asked for. Bytes that every
+        reader opens alike are kept as they are, others become a PNG."""
         group = self.grouping.of(item.file, item.group)
         label = item.read_label(notes)
         content, seen = self._look_at(item, notes, label.verify is not None)

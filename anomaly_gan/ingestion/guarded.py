@@ -109,6 +109,11 @@ class _Worker:
         os.close(answer)
 
     def ask(self, name: str, content: bytes, work: Work, told: dict[str, Any]) -> Answer:
+        """What the process makes of a file. Where it takes too long it is killed: a decoder cannot be stopped.
+
+        Raises:
+            InputError: the file is refused; ``_Ended`` where the process is gone and another one is needed.
+        """
         self.asked += 1
         until = time.monotonic() + GRACE
         head = {

@@ -39,11 +39,11 @@ class Notes:
     def warn(self, code: str, words: str) -> None:
         self.warnings.setdefault(code, words)
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, dict[str, str]]:
         """All of it, for another process."""
         return {"repairs": self.repairs, "warnings": self.warnings}
 
-    def take(self, told: dict[str, Any]) -> None:
+    def take(self, told: dict[str, dict[str, str]]) -> None:
         """What another process has found out."""
         for code, words in told["repairs"].items():
             self.repair(code, words)
@@ -61,7 +61,7 @@ class Ledger:
     def __init__(self) -> None:
         self.found = 0
         self.accepted = 0
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, str]] = []
         self.ignored: Counter[str] = Counter()
         self.ignored_suffixes: Counter[str] = Counter()
         self.examples: dict[str, dict[str, str]] = {}
@@ -120,7 +120,7 @@ class Ledger:
         return [f"{code} {one['words']} ({count} such, first {one.get('file', '?')})" for code, count, one in found]
 
     @property
-    def rejected(self) -> list[dict[str, Any]]:
+    def rejected(self) -> list[dict[str, str]]:
         return [row for row in self.rows if row["outcome"] == "rejected"]
 
     def counts(self) -> dict[str, Any]:

@@ -254,6 +254,11 @@ def _ask(name: str, held: MaskValues) -> InputError:
 
 
 def _of_classes(name: str, held: MaskValues, classes: ClassMap, notes: Notes) -> MaskParts:
+    """A mask by category, as ``classes`` names its values; 0 is the ground unless it is named.
+
+    Raises:
+        InputError: B14 a value without a name; B16 a photograph among the masks.
+    """
     defects: dict[str, np.ndarray] = {}
     ignore: np.ndarray | None = None
     unknown = []

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from ..core.config import Config, Place
+from ..core.dataset import Dataset
 from ..core.errors import ConfigError
 
 FEW_COLOURED = 0.05
@@ -42,8 +43,13 @@ class ReadingConfig(Config):
         return ReadingConfig(**{**{name: getattr(learnt, name) for name in ReadingConfig.model_fields}, **told})
 
     @classmethod
+    def of_dataset(cls, dataset: Dataset) -> Self:
+        """How a data set was read."""
+        return cls.of({"mode": dataset.mode, **dataset.info})
+
+    @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
-        """How a data set was read, by its ``info``, or a model, by what it says of its own."""
+        """How a model reads, by what it says of its own."""
         told = {name: info[name] for name in cls.model_fields if name in info}
         return cls(**{"colour": COLOUR_OF_MODE.get(info.get("mode", ""), "auto"), **told, **info.get("reading", {})})
 

@@ -103,6 +103,7 @@ def _write_all(dataset: Dataset, storage: Any, folder: str, per_shard: int, say:
         if row is not None and _whole(storage, folder, row, sha256_bytes(coco.encode())):
             say(f"{name}: kept")
         else:
+            # the index of before goes first: it must never stand over shards that are no longer its own
             _forget_index(storage, folder, earlier)
             row = _write(storage, folder, name, part, sha256_bytes(coco.encode()))
             _put(storage, f"{folder}/{name}{ROW}", json.dumps(row, sort_keys=True).encode())
@@ -177,7 +178,7 @@ def _storage(url: str) -> tuple[Any, str]:
     try:
         storage, folder = fsspec.core.url_to_fs(url)
     except (ValueError, ImportError) as error:
-        raise ConfigError(f"--to {url}: fsspec knows no such storage here ({error})") from None
+        raise ConfigError(f"--out {url}: fsspec knows no such storage here ({error})") from None
     return storage, folder.rstrip("/")
 
 
@@ -192,7 +193,7 @@ def _refuse_others(storage: Any, folder: str, url: str) -> None:
     ours = (INDEX, f"{INDEX}{PART}")
     others = sorted(name for name in names if name not in ours and not name.startswith("images-"))
     if others:
-        raise ConfigError(f"--to {url}: holds something else than shards ({others[0]}): choose another place")
+        raise ConfigError(f"--out {url}: holds something else than shards ({others[0]}): choose another place")
 
 
 def _earlier(storage: Any, folder: str) -> dict[str, Row]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from ..core.config import nearest
 from ..core.errors import ConfigError, InputError
@@ -76,7 +75,7 @@ def images_folder(config: IngestConfig) -> Path | None:
     return inside if inside.is_dir() else expand(config.images)
 
 
-def run(config: IngestConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: IngestConfig, context: Context, out: Path) -> dict[str, object]:
     """Write ``annotations.json``, ``images/`` and ``rejects.jsonl`` into ``out``; returns the counts.
 
     Raises:

@@ -155,7 +155,7 @@ class Budget:
             seconds = room * own / max(1e-9, own + fixed)
         return TimeBudget(float(round(max(LEAST_STAGE, seconds))), self.clock)
 
-    def note(self, config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
+    def note(self, config: RunConfig, step: Step, values: dict[str, object]) -> RunConfig:
         """The configuration of what is there now that time has ended the step, and that written down."""
         self.decided[step.name] = {"of": _hash(step.config), "values": values}
         self.save()
@@ -183,12 +183,14 @@ def open_budget(run: Path) -> Books | None:
     return None if books is None or books.finished else books
 
 
-def lay(config: RunConfig, step: Step, values: dict[str, Any]) -> RunConfig:
+def lay(config: RunConfig, step: Step, values: dict[str, object]) -> RunConfig:
     """``values`` of the step's section over the run's configuration."""
     if not values:
         return config
     if step.stage.name == "pool":
-        return _smaller_pool(config, step.name.partition("@")[2], values["count"])
+        count = values["count"]
+        assert isinstance(count, int)
+        return _smaller_pool(config, step.name.partition("@")[2], count)
     if step.stage.name not in ("train", "compare"):
         return config.model_copy(update={"time_budgets": {**config.time_budgets, step.name: values["time_budget"]}})
     if step.stage.name == "train":

@@ -99,6 +99,8 @@ class _Worker:
         return [step for step in plan(self.config) if step.name in self.names]
 
     def _step(self, name: str, course: Course, keep_config: bool) -> None:
+        """One step: left out, skipped or worked off. Its configuration is looked up as it stands now, because steps
+        before it may have used up time that changes what is left for it."""
         step = next(step for step in self.steps() if step.name == name)
         if not self.foreseen[name].fresh and self.budget and self._out_of_reach(step):
             self._leave_out(name, course, "is not begun")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import CheckFailed, ConfigError, InputError
 from ..core.fingerprints import remembered
@@ -63,7 +62,7 @@ def _state(config: RunConfig, run: Path, step: Step) -> str:
     manifest = read_manifest(folder)
     if manifest is None:
         return "unfinished" if (folder / "started.json").is_file() else "missing"
-    keys: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     for name, folder_name in {**step.inputs, **asked_for(run, step)}.items():
         upstream = read_manifest(run / folder_name)
         if upstream is None:

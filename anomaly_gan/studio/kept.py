@@ -64,7 +64,7 @@ class Kept:
                 Annotation.from_mask(0, image.id, numbers[request.category], mask_01, {"severity": filled.record()})
                 for (_, mask_01), filled in zip(canvas.parts, canvas.fillings, strict=True)
             ]
-            info = {"description": "defects painted by people", "mode": ingest.info.get("mode", "L")}
+            info = {"description": "defects painted by people", "mode": ingest.mode}
             both = number_from_one([*there.annotations, *labels])
             try:
                 write_bytes(folder / "images" / name, content)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..core.dataset import Dataset, load_dataset
 from ..core.devices import place_of
@@ -22,6 +21,7 @@ from ..synthesis.gate.candidate import Candidate
 from ..synthesis.gate.config import GateConfig
 from ..synthesis.gate.inspector import Inspector
 from ..synthesis.gate.keeper import ancestors
+from ..synthesis.gate.results import Decision
 from ..synthesis.gate.views import CategoryViews
 
 
@@ -69,7 +69,7 @@ def renumbered(made: Dataset, train: Dataset) -> Dataset:
 def label_checks(inspector: Inspector, made: Dataset, category: int, config: GateConfig) -> dict[str, object]:
     """Label checks, seams and copies of at most ``config.max_n`` photographs, every one as it came."""
     gray, by_image = made.gray, made.by_image()
-    lines: list[dict[str, Any]] = []
+    lines: list[Decision] = []
     for image in sorted(made.images, key=lambda image: image.file_name):
         items = by_image.get(image.id, [])
         if not any(item.category_id == category for item in items) or len(lines) == config.max_n:
@@ -83,5 +83,13 @@ def label_checks(inspector: Inspector, made: Dataset, category: int, config: Gat
             ancestors(provenance, [item.provenance for item in items], image.group_id),
         )
         _, measures = inspector.inspect(candidate)
-        lines.append({"attempt": 0, "spare": False, "accepted": True, "measures": measures})
+        line: Decision = {
+            "pool_item": image.file_name,
+            "attempt": 0,
+            "spare": False,
+            "accepted": True,
+            "findings": [],
+            "measures": measures,
+        }
+        lines.append(line)
     return inspector.figures(made.category_names()[category], lines)

@@ -118,6 +118,8 @@ class _Worker:
             self._close(run)
 
     def _work_off(self, shop: Workshop) -> None:
+        """Prepare and train run by run. Every shard begins with another run, so that they rarely want the same; a run
+        in other hands is come back to."""
         first = self.shard[0] % len(self.runs)
         left = [*self.runs[first:], *self.runs[:first]]
         while left:

@@ -103,7 +103,7 @@ def _shown_images(test: Dataset) -> list[ImageRecord]:
 
 
 def _rgb(test: Dataset, image: ImageRecord) -> np.ndarray:
-    pixels = read_record(test, image, gray=test.info.get("mode", "RGB") == "L")
+    pixels = read_record(test, image, gray=test.gray)
     return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if pixels.ndim == 2 else pixels
 
 

@@ -78,7 +78,7 @@ class Photographs:
 
     def _decode(self, place: int) -> tuple[np.ndarray, np.ndarray]:
         image = self.dataset.images[place]
-        pixels = read_record(self.dataset, image, gray=self.dataset.info.get("mode", "RGB") == "L")
+        pixels = read_record(self.dataset, image, gray=self.dataset.gray)
         annotations = self._by_image.get(image.id, [])
         if not annotations:
             return pixels, np.zeros((len(self.categories) + 1, 1, 1), np.uint8)

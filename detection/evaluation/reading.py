@@ -78,7 +78,7 @@ def read_detections(
         if not isinstance(net, Inspector) and getattr(net, "native_tile", None) is None:
             rows += _shrunk(net, dataset, image, categories, longest, device)
             continue
-        pixels = read_record(dataset, image, gray=dataset.info.get("mode", "RGB") == "L")
+        pixels = read_record(dataset, image, gray=dataset.gray)
         prior = None if priors is None else read_prior(priors, image)
         seen = (
             net.inspect(pixels, device, prior)

@@ -65,8 +65,8 @@ class Predicted:
 class _Coco:
     """COCO results as they grow: images, annotations with scores."""
 
-    images: list[dict[str, Any]] = field(default_factory=list)
-    annotations: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, object]] = field(default_factory=list)
+    annotations: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, photograph: Photograph, score: float, found: list[Found], category_ids: tuple[int, ...]) -> None:
         height, width = photograph.pixels.shape[:2]

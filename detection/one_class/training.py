@@ -135,6 +135,7 @@ def _run_phase(
 ) -> None:
     from anomaly_gan.engine.loop import Schedule, finish, fit
 
+    # a phase that has ended is read back, whatever the phases after it came to before the process was killed
     done = folder / "trained.safetensors"
     if done.is_file():
         load_state(detector, load_file(done))

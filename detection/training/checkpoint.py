@@ -41,7 +41,7 @@ class Model:
     categories: CategoryMap
     config: DetectConfig
     reading: ReadingConfig
-    sound: dict[str, Any]
+    sound: dict[str, object]
     false_alarm: float
     least: tuple[float, ...]
 
@@ -51,9 +51,9 @@ def save_detector(
     trained: Trained,
     config: DetectConfig,
     reading: ReadingConfig,
-    sound: dict[str, Any] | None = None,
+    sound: dict[str, object] | None = None,
     false_alarm: float = 0.05,
-    threshold: dict[str, Any] | None = None,
+    threshold: dict[str, object] | None = None,
     least: Mapping[int, float] | None = None,
 ) -> None:
     """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, how
@@ -104,12 +104,13 @@ def _card(
     trained: Trained,
     config: DetectConfig,
     reading: ReadingConfig,
-    sound: dict[str, Any] | None,
+    sound: dict[str, object] | None,
     false_alarm: float,
-    threshold: dict[str, Any] | None,
+    threshold: dict[str, object] | None,
 ) -> Card:
     """``README.md`` of a detector."""
-    held_out = len((sound or {}).get("scores", []))
+    scores = (sound or {}).get("scores")
+    held_out = len(scores) if isinstance(scores, list) else 0
     return Card(
         "model",
         f"Defect detector ({config.detector})",

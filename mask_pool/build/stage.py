@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
@@ -36,7 +35,7 @@ Made = tuple[ImageRecord, Item, list[Plausibility]]
 """A written mask, not numbered yet, what is on it, and what the plausibility model says of each of its elements."""
 
 
-def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: PoolConfig, context: Context, out: Path) -> dict[str, object]:
     """Build the pool of every category of the data set. Where time ends it, it is the pool of a smaller ``count``.
 
     Returns:
@@ -56,7 +55,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
     part = open_part(config.place, train, scenes, regions)
     say(f"pool: {part if isinstance(part, str) else part.sentence()}")
     fixed = [category.name for category in ingest.categories if config.rules_of(category.name).fixed_shape]
-    info = {"description": "mask pool", "mode": ingest.info.get("mode", "L"), "seed": context.seed}
+    info = {"description": "mask pool", "mode": ingest.mode, "seed": context.seed}
     pool = Dataset([], [], ingest.categories, {**info, "fixed_shape": fixed}, out)
     placed_on = None if isinstance(part, str) else part
     builders: dict[str, CategoryBuilder] = {}
@@ -68,8 +67,8 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, Any]:
         _tell(builder)
         builders[name] = builder
     made = _make(builders, config.count, model, train, out, context.deadline)
-    metrics: dict[str, Any] = {}
-    plausible: dict[str, Any] = {}
+    metrics: dict[str, object] = {}
+    plausible: dict[str, object] = {}
     for category in ingest.categories:
         name, builder = category.name, builders[category.name]
         own, verdicts = _add(pool, category, made[name], context.seed)
@@ -132,7 +131,7 @@ def _tell(builder: CategoryBuilder) -> None:
         say(f"pool {builder.category}: {builder.placer.material.sentence()}")
 
 
-def _told_of_time(made: Mapping[str, Sequence[Made]], planned: int) -> dict[str, Any]:
+def _told_of_time(made: Mapping[str, Sequence[Made]], planned: int) -> dict[str, object]:
     """Where time ended the pool: how many masks of each category there are; nothing where all are."""
     count = min((len(own) for own in made.values()), default=planned)
     return {} if count == planned else {"ended_by": "time", "count": count, "planned": planned}
@@ -251,14 +250,14 @@ def _annotate(
     ]
 
 
-def provenance(placed: Placed, seed: int, rated: Plausibility | None = None) -> dict[str, Any]:
+def provenance(placed: Placed, seed: int, rated: Plausibility | None = None) -> dict[str, object]:
     """The ancestry of one placed element, with the 2x3 affine that maps its parent's pixels to the item's.
 
     ``expert_score`` and ``raters`` (each one's mean) are the parent's, ``plausibility`` is what its model says of the
     element where it lies.
     """
     element = placed.turned.element
-    found = {
+    found: dict[str, object] = {
         "kind": element.kind,
         "parent": element.parent,
         "parent_image": element.parent_image,

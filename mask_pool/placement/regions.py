@@ -156,6 +156,11 @@ def _read_drawn(folder: Path, ingest: Dataset, categories: Sequence[str], region
 
 
 def _read_pictures(folder: Path, ingest: Dataset, categories: Sequence[str], regions: Regions) -> None:
+    """Regions drawn as mask pictures ``PATH__NAME.MEANING.png``, put into ``regions``.
+
+    Raises:
+        InputError: B11 a name fits several photographs; MISSING it fits none.
+    """
     by_stem: dict[str, list[str]] = {}
     for image in ingest.images:
         by_stem.setdefault(flat_stem(image.file_name), []).append(image.file_name)

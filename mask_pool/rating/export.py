@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from ..scoring.ratings import OVERALL, RatedMask, Ratings
 from ..scoring.score_sheet import write_ratings
 from .real_or_generated import FOLDER, WHAT
 from .store import NAME, Store
-from .store_reading import newest_rows
+from .store_reading import RatingRow, newest_rows
 
 RATER_CHARS = 40
 CRITERIA = "criteria.json"
@@ -53,7 +52,7 @@ def comments(run: Path) -> dict[tuple[RatedMask, str], str]:
     return {(_mask(row), row["rater"]): row["comment"] for row in _rows(run, "comment") if row["comment"]}
 
 
-def _rows(run: Path, criterion: str | None = None) -> list[dict[str, Any]]:
+def _rows(run: Path, criterion: str | None = None) -> list[RatingRow]:
     return [
         row
         for row in newest_rows(run / FOLDER / NAME)
@@ -61,7 +60,7 @@ def _rows(run: Path, criterion: str | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def _mask(row: dict[str, Any]) -> RatedMask:
+def _mask(row: RatingRow) -> RatedMask:
     return RatedMask(row["file"], row["shape"], row["label"], row["sha256"])
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from anomaly_gan.core.errors import InputError
 
 from .items import Catalogue, Loaded, RatingItem, rating_item, rle_of_all
 from .store import NAME
-from .store_reading import newest_rows
+from .store_reading import RatingRow, newest_rows
 
 WHAT, CRITERION = "real_or_generated", "real"
 REAL, GENERATED = 10.0, 0.0
@@ -96,79 +96,87 @@ def choose(catalogue: Catalogue, items: dict[str, RatingItem], rater: int, pairs
     return [one for one in order if one in taken]
 
 
-def report(run: Path) -> dict[str, Any]:
-    """How often the raters were right; half is guessing. All shares are None where nobody answered.
+@dataclass(frozen=True)
+class Guesses:
+    """``interval``: Clopper-Pearson of the share that is right; ``p_guessing``: two-sided, against one half;
+    ``called_real_of_*``: how many of the real, and of the generated ones. None where nothing was answered."""
 
-    Returns:
-        ``raters``: per name ``answers``, ``right``, ``share``, its Clopper-Pearson ``interval`` and ``p_guessing``
-        (two-sided, against one half), ``called_real_of_real`` and ``called_real_of_generated``.
-        ``pooled``: the same over all answers, with ``interval`` from a bootstrap that redraws raters and photographs
-        together: answers of one rater, or to one photograph, are no independent evidence. (Owen, "The pigeonhole
-        bootstrap", 2007; conservative.) ``binomial_interval`` is the Clopper-Pearson one that neglects this; where
-        all answers agree the bootstrap has no width, and this one must be read. With one rater only photographs are
-        redrawn.
+    answers: int
+    right: int
+    called_real_of_real: float | None
+    called_real_of_generated: float | None
+    interval: tuple[float, float] | None = None
+    p_guessing: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        return round(self.right / self.answers, 6) if self.answers else None
+
+    def sentence(self, interval: tuple[float, float] | None) -> str:
+        bounds = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval is not None else ""
+        return f"right in {self.right} of {self.answers} = {self.share:.3f}{bounds}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """How often the raters were right; half is guessing.
+
+    ``interval`` of all answers together (``pooled``) redraws raters and photographs together: answers of one rater, or
+    to one photograph, are no independent evidence (Owen, "The pigeonhole bootstrap", 2007; conservative).
+    ``pooled.interval`` neglects this; where all answers agree the bootstrap has no width, and that one must be read.
+    With one rater only photographs are redrawn.
     """
+
+    raters: Mapping[str, Guesses]
+    pooled: Guesses
+    interval: tuple[float, float] | None
+    photographs: int
+
+    def text(self) -> str:
+        """Plain lines: all raters together, then each."""
+        if not self.pooled.answers:
+            return "nobody has answered yet"
+        lines = [f"all raters: {self.pooled.sentence(self.interval)}, over {self.photographs} photographs"]
+        lines += [f"{name}: {one.sentence(one.interval)}" for name, one in self.raters.items()]
+        return "\n".join([*lines, "0.5 is guessing: an interval that holds it shows no difference seen"])
+
+
+def report(run: Path) -> Report:
+    """From the answers that stand in the run's store."""
     rows = [
         row
         for row in newest_rows(run / FOLDER / NAME)
         if row["what"] == WHAT and row["criterion"] == CRITERION and row["grade"] is not None
     ]
-    raters = {
-        name: _share([row for row in rows if row["rater"] == name]) for name in sorted({row["rater"] for row in rows})
-    }
-    pooled = _share(rows)
-    pooled["binomial_interval"] = pooled.pop("interval")
-    pooled["interval"] = bootstrap(rows)
-    labels = sorted({row["label"] for row in rows})
-    return {
-        "raters": raters,
-        "pooled": pooled,
-        "level": LEVEL,
-        "photographs": len({row["file"] for row in rows}),
-        "categories": {label: _share([row for row in rows if row["label"] == label]) for label in labels},
-    }
+    names = sorted({row["rater"] for row in rows})
+    return Report(
+        {name: _guesses([row for row in rows if row["rater"] == name]) for name in names},
+        _guesses(rows),
+        bootstrap(rows),
+        len({row["file"] for row in rows}),
+    )
 
 
-def describe(found: dict[str, Any]) -> str:
-    """The report as plain lines: all raters together, then each."""
-    pooled = found["pooled"]
-    if not pooled["answers"]:
-        return "nobody has answered yet"
-    lines = [f"all raters: {_sentence(pooled, pooled['interval'])}, over {found['photographs']} photographs"]
-    lines += [f"{name}: {_sentence(one, one['interval'])}" for name, one in found["raters"].items()]
-    return "\n".join([*lines, "0.5 is guessing: an interval that holds it shows no difference seen"])
-
-
-def _sentence(share: dict[str, Any], interval: Sequence[float] | None) -> str:
-    bounds = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval is not None else ""
-    return f"right in {share['right']} of {share['answers']} = {share['share']:.3f}{bounds}"
-
-
-def _right(row: dict[str, Any]) -> bool:
+def _right(row: RatingRow) -> bool:
     return (row["grade"] == REAL) == is_real(row["file"])
 
 
-def _share(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _guesses(rows: list[RatingRow]) -> Guesses:
     from scipy.stats import binomtest  # slow to import, and a server that starts again has raters waiting
 
-    right = sum(_right(row) for row in rows)
     shown = Counter(is_real(row["file"]) for row in rows)
     called = Counter(is_real(row["file"]) for row in rows if row["grade"] == REAL)
-    result: dict[str, Any] = {"answers": len(rows), "right": right, "share": None, "interval": None, "p_guessing": None}
-    for kind, name in ((True, "called_real_of_real"), (False, "called_real_of_generated")):
-        result[name] = round(called[kind] / shown[kind], 6) if shown[kind] else None
-    if rows:
-        test = binomtest(right, len(rows), 0.5)
-        low, high = test.proportion_ci(LEVEL, method="exact")
-        result |= {
-            "share": round(right / len(rows), 6),
-            "p_guessing": float(f"{test.pvalue:.6g}"),
-            "interval": [round(float(low), 6), round(float(high), 6)],
-        }
-    return result
+    of_real, of_generated = (round(called[one] / shown[one], 6) if shown[one] else None for one in (True, False))
+    found = Guesses(len(rows), sum(_right(row) for row in rows), of_real, of_generated)
+    if not rows:
+        return found
+    test = binomtest(found.right, len(rows), 0.5)
+    low, high = test.proportion_ci(LEVEL, method="exact")
+    bounds = round(float(low), 6), round(float(high), 6)
+    return replace(found, interval=bounds, p_guessing=float(f"{test.pvalue:.6g}"))
 
 
-def bootstrap(rows: list[dict[str, Any]], seed: int = 0) -> list[float] | None:
+def bootstrap(rows: list[RatingRow], seed: int = 0) -> tuple[float, float] | None:
     """Percentile interval of the pooled share of right answers, raters and photographs redrawn; None without any."""
     if not rows:
         return None
@@ -187,4 +195,4 @@ def bootstrap(rows: list[dict[str, Any]], seed: int = 0) -> list[float] | None:
     if shares.size == 0:
         return None
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return [round(float(low), 6), round(float(high), 6)]
+    return round(float(low), 6), round(float(high), 6)

@@ -122,6 +122,7 @@ class Store:
                 leftover.unlink()
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._keeper: Keeper | None = None
+        # one connection writes, under WAL and with a sync for every grade; readers do not wait for it
         try:
             claim_file(self.path)
             inspect(self.path, SCHEMA)
@@ -200,7 +201,7 @@ class Store:
             raise Forbidden("not your ratings")
         return str(row[1])
 
-    def append(self, event: Event) -> dict[str, Any]:
+    def append(self, event: Event) -> dict[str, object]:
         """Write the event, durably, once; the same event again returns the row that stands.
 
         Returns:

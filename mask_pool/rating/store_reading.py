@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from anomaly_gan.core.errors import EnvironmentFailure
 
@@ -15,7 +15,22 @@ SCHEMA = "1"
 """Of the store; another one is refused."""
 
 
-def newest_rows(path: Path) -> list[dict[str, Any]]:
+class RatingRow(TypedDict):
+    """What a rater last said of a thing by a criterion; ``grade`` is None where it was undone, or for a comment."""
+
+    what: str
+    file: str
+    shape: int
+    label: str
+    sha256: str
+    rater: str
+    criterion: str
+    grade: float | None
+    comment: str
+    seq: int
+
+
+def newest_rows(path: Path) -> list[RatingRow]:
     """Every slot's newest row with the rater's name, read beside a running server; [] where there is no file.
 
     Nothing needs to be written: on a read-only medium a copy is read.
@@ -40,7 +55,7 @@ def newest_rows(path: Path) -> list[dict[str, Any]]:
         raise EnvironmentFailure(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _newest_rows(place: Path, path: Path) -> list[dict[str, Any]]:
+def _newest_rows(place: Path, path: Path) -> list[RatingRow]:
     with contextlib.closing(sqlite3.connect(f"{place.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as reader:
         refuse_other_versions(reader, path, SCHEMA)
         reader.row_factory = sqlite3.Row
@@ -49,4 +64,4 @@ def _newest_rows(place: Path, path: Path) -> list[dict[str, Any]]:
             "FROM ratings JOIN raters ON raters.id = ratings.rater "
             "GROUP BY ratings.rater, what, file, shape, sha256, criterion ORDER BY max(seq)"
         ).fetchall()
-        return [dict(row) for row in rows]
+        return cast("list[RatingRow]", [dict(row) for row in rows])

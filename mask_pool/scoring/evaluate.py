@@ -84,7 +84,7 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """JSON-able figures for metrics; what is undefined is null, beside its reason."""
         grades = self.ratings.grades
-        figures: dict[str, Any] = _rounded(
+        figures: dict[str, object] = _rounded(
             {
                 "method": self.config.method,
                 "masks": len(self.masks),
@@ -122,7 +122,7 @@ class Evaluation:
         return figures
 
     def _by_category(self) -> dict[str, object]:
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         for label in sorted({choice.mask.label for choice in self.choices}):
             own = [choice for choice in self.choices if choice.mask.label == label]
             left = Counter(choice.reason for choice in own if not choice.kept)

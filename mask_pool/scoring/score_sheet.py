@@ -160,6 +160,11 @@ class _Rows:
         self.rows.append((line, mask, rater, criterion, grade, plain(row.get("comment") or "")))
 
     def sheet(self) -> Sheet:
+        """What was taken, as one array of grades; a grade that is not there is NaN.
+
+        Raises:
+            InputError: F2 two grades for one cell; FORMAT too many cells.
+        """
         known = self._known_masks()
         cells: dict[Key, tuple[int, float]] = {}
         lines: dict[RatedMask, int] = {}

@@ -71,6 +71,7 @@ def _element(element: Annotation) -> list[str]:
     ]
     transforms = dict(origin.get("transforms") or {})
     place = transforms.pop("place", None)
+    # what CHANGES has words for is said in them; whatever is left over is told as it stands, so that nothing is hidden
     changes = [
         form.format(transforms.pop(key))
         for key, form in CHANGES.items()

@@ -41,11 +41,11 @@ def statistics(
         most: masks per category and kind whose pixels are measured; the sample depends on ``seed``.
         fragment_share: real masks below this share of their median area are left aside, as in the pool's making.
     """
-    return _figures(pool, measure(pool, ingest, seed, most, fragment_share), seed, most)
+    measured = measure(pool, ingest, seed, most, fragment_share)
+    return _figures(pool, dict(_category(one, seed) for one in measured), seed, most)
 
 
-def _figures(pool: Dataset, measured: Sequence[Measured], seed: int, most: int) -> dict[str, Any]:
-    found = [_category(one, seed) for one in measured]
+def _figures(pool: Dataset, found: Mapping[str, dict[str, object]], seed: int, most: int) -> dict[str, object]:
     return {
         "schema": 1,
         "seed": seed,
@@ -59,7 +59,7 @@ def _figures(pool: Dataset, measured: Sequence[Measured], seed: int, most: int) 
 
 def write(
     pool: Dataset, ingest: Dataset, out: Path, *, seed: int = 0, most: int = MOST, fragment_share: float = 0.0
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """``statistics``, written to ``out/stats.json``, with a picture ``out/stats/CATEGORY.png`` of each category.
 
     The same data sets and seed give the same bytes.
@@ -78,9 +78,10 @@ def write(
     from .plots import picture
 
     measured = measure(pool, ingest, seed, most, fragment_share)
-    content = _figures(pool, measured, seed, most)
+    found = dict(_category(one, seed) for one in measured)
+    content = _figures(pool, found, seed, most)
     for one in track(measured, "pool statistics", total=len(measured)):
-        write_bytes(out / "stats" / f"{one.name}.png", picture(one, content["categories"][one.name]))
+        write_bytes(out / "stats" / f"{one.name}.png", picture(one, found[one.name]))
     write_json(out / "stats.json", content)
     return content
 
@@ -164,7 +165,7 @@ def diversity(real: np.ndarray, pool: np.ndarray, seed: int, name: str) -> dict[
     return {"number": number, "before": _mean(before), "after": _mean(after)}
 
 
-def parents(elements: Sequence[Annotation]) -> dict[str, Any]:
+def parents(elements: Sequence[Annotation]) -> dict[str, object]:
     """How evenly the parents are used.
 
     ``entropy_bits`` of the parents' shares, ``effective`` = 2 ** entropy: this many parents used equally would be as

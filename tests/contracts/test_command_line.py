@@ -176,7 +176,8 @@ def test_every_example_of_a_help_can_be_typed(verb):
     [
         ("gate", ["--engine", "ray", "--address", "auto"], ["--engine", "ray", "--engine=ray:auto"]),
         ("compare", ["--run", "runs/a", "--set", "seeds=5"], ["--set", "seeds=5", "runs/a"]),
-        ("export", ["--data=made/it", "--to", "x"], ["--to", "x", "--run=made/it"]),
+        ("export", ["--data=made/it", "--out", "x"], ["--out", "x", "--run=made/it"]),
+        ("weights fetch", ["--to", "x"], ["--out=x"]),
         ("one-class study", ["--arm", "cut_paste"], ["--method=cut_paste"]),
         ("pool draw", ["--no-launch", "--count", "2"], ["--count", "2", "--labelme=none"]),
         ("pool export-scores", ["--drawings", "{a}"], ["--what={a}"]),

@@ -198,7 +198,7 @@ def test_the_command_line_and_the_configuration_know_every_row() -> None:
 
 
 def test_the_verb_writes_any_data_set(ours: Dataset, tmp_path: Path) -> None:
-    given = ["export", "--run", str(ours.folder), "--format", "voc", "--to", str(tmp_path / "voc")]
+    given = ["export", "--run", str(ours.folder), "--format", "voc", "--out", str(tmp_path / "voc")]
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0 and "voc: 7 photographs" in done.output
     assert yaml.safe_load((tmp_path / "voc/export.yaml").read_text())["format"] == "voc"
@@ -244,7 +244,7 @@ def test_the_page_of_other_programs_runs_as_it_stands(
     page = (DOCS / "how-to/annotation-tools.md").read_text(encoding="utf-8")
     commands = set(re.findall(r"^anomaly-gan (.*)$", page, re.MULTILINE))
     there, *back = sorted(commands)
-    assert there == "export --run runs/mine/ingest --format coco --to bolts" and back == ["ingest bolts --out back"]
+    assert there == "export --run runs/mine/ingest --format coco --out bolts" and back == ["ingest bolts --out back"]
     for title, code in titled("how-to/annotation-tools.md").items():
         compile(code, title, "exec")
     assert CliRunner().invoke(app, there.split()).exit_code == 0

@@ -15,15 +15,19 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from anomaly_gan.cli.main import app
-from anomaly_gan.core.dataset import load_dataset
+from anomaly_gan.core.dataset import Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import ConfigError, InputError
+from anomaly_gan.core.files import sha256_file
 from anomaly_gan.core.images import read_pixels, to_mode
 from anomaly_gan.ingestion.classes import read_classes
 from anomaly_gan.ingestion.ledger import Ledger, Notes
 from anomaly_gan.ingestion.photographs import list_photographs
 from anomaly_gan.ingestion.reading import ReadingConfig
+from anomaly_gan.synthesis.methods.copy_paste.donors import Donors
 from anomaly_gan.synthesis.paint.config import PaintConfig
 from anomaly_gan.synthesis.paint.user_files import in_its_frame, read_mask, read_photograph
+from detection.data import CategoryMap, read_resized
+from detection.dense.photographs import Photographs
 from detection.one_class.inspection.checkpoint import Model
 from detection.one_class.inspection.images import View
 from detection.one_class.inspection.normals import Grouping, gather
@@ -144,7 +148,7 @@ def by_one_class_recalibrate(root: Path, told: Told) -> Read:
 
 def of_its_data_set(root: Path) -> ReadingConfig:
     """What a model remembers that learned from what :func:`by_ingest` wrote."""
-    return ReadingConfig.of(load_dataset(root / "../out").info)
+    return ReadingConfig.of_dataset(load_dataset(root / "../out"))
 
 
 def by_detect_predict(root: Path, told: Told) -> Read:
@@ -261,3 +265,13 @@ def test_a_depth_that_leaves_nothing_to_see_is_refused_everywhere(tmp_path: Path
     ledger = Ledger()
     photographs = list_photographs(tmp_path / "s", ledger, ReadingConfig(bits=16))
     assert not list(photographs.each(ledger, "test")) and ledger.rejected[0]["code"] == "A26"
+
+
+def test_a_data_set_that_does_not_say_how_it_is_read_is_gray_to_every_verb(tmp_path: Path) -> None:
+    save(tmp_path / "images/0.png", np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    sha256 = sha256_file(tmp_path / "images/0.png")
+    image = ImageRecord(1, "0.png", WIDTH, HEIGHT, "a", "train", "real", sha256)
+    silent = Dataset([image], [], [Category(1, "a")], folder=tmp_path)
+    dense, _ = Photographs(silent, CategoryMap.of(silent.categories)).load(0)
+    assert dense.ndim == read_resized(silent, image, 32).ndim == 2
+    assert Donors(silent).gray and ReadingConfig.of_dataset(silent).colour == "gray"

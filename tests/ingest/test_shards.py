@@ -158,7 +158,7 @@ def test_the_command_writes_shards_to_a_folder_or_a_storage(dataset, tmp_path):
 
     from anomaly_gan.cli.main import app
 
-    asked = ["export", "--run", str(dataset.folder), "--shards", "4", "--to"]
+    asked = ["export", "--run", str(dataset.folder), "--shards", "4", "--out"]
     done = CliRunner().invoke(app, [*asked, str(tmp_path / "out")])
     assert done.exit_code == 0 and f"2 shards: 7 photographs → {tmp_path / 'out'}" in done.output
     assert CliRunner().invoke(app, [*asked, "memory://cli/out"]).exit_code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import shutil
 from pathlib import Path
@@ -336,23 +335,21 @@ def test_real_and_generated_are_balanced_and_other_for_each_rater(serve, run: Pa
 
 
 def test_the_report_gives_shares_with_intervals(serve, run: Path) -> None:
-    assert report(run)["pooled"]["share"] is None and report(run)["raters"] == {}
+    assert report(run).pooled.share is None and report(run).raters == {}
     page = serve(run, WHAT)
-    assert report(run)["pooled"]["interval"] is None
+    assert report(run).interval is None and report(run).text() == "nobody has answered yet"
     assert answer_all(page, "Ann", 1.0) == 16 and answer_all(page, "Bob", 0.5) == 16
     found = report(run)
-    json.dumps(found, allow_nan=False)
-    ann, bob = found["raters"]["Ann"], found["raters"]["Bob"]
-    assert (ann["answers"], ann["right"], ann["share"]) == (16, 16, 1.0)
+    ann, bob = found.raters["Ann"], found.raters["Bob"]
+    assert (ann.answers, ann.right, ann.share) == (16, 16, 1.0)
     # Clopper-Pearson with all right: the lower end is (alpha/2)^(1/n)
-    assert ann["interval"] == [pytest.approx(0.025 ** (1 / 16), abs=1e-6), 1.0]
-    assert ann["p_guessing"] == pytest.approx(2 * 0.5**16, rel=1e-4)
-    assert (ann["called_real_of_real"], ann["called_real_of_generated"]) == (1.0, 0.0)
-    assert bob["share"] == 0.5 and bob["p_guessing"] == 1.0
-    pooled = found["pooled"]
-    assert pooled["share"] == 0.75 and pooled["answers"] == 32
-    low, high = pooled["interval"]
-    tight_low, tight_high = pooled["binomial_interval"]
+    assert ann.interval == (pytest.approx(0.025 ** (1 / 16), abs=1e-6), 1.0)
+    assert ann.p_guessing == pytest.approx(2 * 0.5**16, rel=1e-4)
+    assert (ann.called_real_of_real, ann.called_real_of_generated) == (1.0, 0.0)
+    assert bob.share == 0.5 and bob.p_guessing == 1.0
+    assert found.pooled.share == 0.75 and found.pooled.answers == 32
+    assert found.interval and found.pooled.interval
+    (low, high), (tight_low, tight_high) = found.interval, found.pooled.interval
     assert 0.3 < low <= 0.55 and high == 1.0 and low < tight_low < 0.75 < tight_high < high
     assert report(run) == found and collect(run).masks == ()
 

@@ -15,7 +15,7 @@ from ..tables import Table, evenly, figure, metric_tables, table
 from .decisions import Refused, read_decisions
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, Any]]:
+def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, object]]:
     """One entry per gated method."""
     found = []
     for method in run.methods("gate"):

@@ -17,7 +17,7 @@ RECALL = "image_recall_at_5"
 UNDECIDED = "The comparison gave no verdict"
 
 
-def build(run: Run, album: Album, config: ReportConfig) -> dict[str, Any] | None:
+def build(run: Run, album: Album, config: ReportConfig) -> dict[str, object] | None:
     stage = run.get("compare")
     if stage is None:
         return None
@@ -49,7 +49,7 @@ def detector_on(summary: Mapping[str, Any], name: str | None) -> str | None:
     return f"{name} on {backbone}" if backbone else name
 
 
-def other_detectors(stage: StageFolder, summary: Mapping[str, Any], album: Album) -> list[dict[str, Any]]:
+def other_detectors(stage: StageFolder, summary: Mapping[str, Any], album: Album) -> list[dict[str, object]]:
     """What the comparison says of every detector but the headline's."""
     parts = summary.get("detectors") or {}
     wanted = stage.config.get("detectors") or []

@@ -254,7 +254,7 @@ def _stage_one(
         sound = {image.id for image in train.normals()}
         part, view = train.select(lambda image: image.id in sound), _view(bank, train, folder / "first_bank")
         trained = train_detector(part, alone, fabric, out, seed=seed, where=str(bank), bank=view)
-        save_detector(out, trained, alone, ReadingConfig.of(train.info))
+        save_detector(out, trained, alone, ReadingConfig.of_dataset(train))
     return out
 
 

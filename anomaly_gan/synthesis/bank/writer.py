@@ -33,7 +33,7 @@ class Crop:
 
     pixels: np.ndarray
     mask_01: np.ndarray
-    line: dict[str, Any]
+    line: dict[str, object]
 
 
 def write_shards(orders: Sequence[Order], make: Callable[[Order], Crop], out: Path, title: str) -> list[dict]:

@@ -153,7 +153,7 @@ def merge(
             _copy(Path(*lies_at(dataset, image)), image, out / "images" / name)
             images.append(replace(image, id=number, file_name=name, split="train"))
             annotations += [replace(item, image_id=number) for item in of_image.get(image.id, [])]
-    info = {"description": "training set: real and accepted synthetic photographs", "mode": real.info.get("mode", "L")}
+    info = {"description": "training set: real and accepted synthetic photographs", "mode": real.mode}
     info |= {name: real.info[name] for name in ReadingConfig.model_fields if name in real.info}  # of new ones, too
     return Dataset(images, number_from_one(annotations), real.categories, info, out)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from .result import CategoryDrift, Drift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 REAL_COLOUR, NORMAL_COLOUR, MADE_COLOUR = "#0072b2", "0.7", "#d55e00"
 
 
-def draw(result: Mapping[str, Any]) -> bytes:
+def draw(result: Drift) -> bytes:
     """PNG of ``features.json``: a row per category, a column per snapshot, and last the distances over the steps.
 
     Every panel of a row shows one common layout: real defects, normal places, and what was generated at that snapshot.
@@ -20,22 +22,22 @@ def draw(result: Mapping[str, Any]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    categories, steps = result["categories"], result["steps"]
+    categories, steps = result.categories, result.steps
     columns, rows = len(steps) + 1, max(1, len(categories))
     figure = Figure(figsize=(1.75 * len(steps) + 3.2, 1.95 * rows + 0.8), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"width_ratios": [1] * len(steps) + [1.7]})
     for line, (name, part) in zip(panels, categories.items(), strict=False):
-        for panel, snapshot in zip(line, part["snapshots"], strict=False):
-            _points(panel, part["layout"], str(snapshot["step"]))
-            distance = snapshot["kernel"]
-            panel.set_title(f"step {snapshot['step']}" + (f": {distance['mean']:.3f}" if distance else ""), fontsize=8)
-        line[0].set_ylabel(f"{name}, {part['shown']} each".replace("$", r"\$"), fontsize=8.5)
-        _curve(line[-1], part, result["kernel"])
+        for panel, snapshot in zip(line, part.snapshots, strict=False):
+            _points(panel, part.layout, str(snapshot.step))
+            distance = snapshot.kernel
+            panel.set_title(f"step {snapshot.step}" + (f": {distance.mean:.3f}" if distance else ""), fontsize=8)
+        line[0].set_ylabel(f"{name}, {part.shown} each".replace("$", r"\$"), fontsize=8.5)
+        _curve(line[-1], part, result.kernel)
     _legend(figure, panels[0][0])
     figure.supxlabel(
-        f"t-SNE of features of each {result['view']} (perplexity {result['perplexity']:g}, seed "
-        f"{result['seed']}); above each panel and right: {result['kernel']} to real defects, at equal N",
+        f"t-SNE of features of each {result.view} (perplexity {result.perplexity:g}, seed "
+        f"{result.seed}); above each panel and right: {result.kernel} to real defects, at equal N",
         fontsize=8,
     )
     stream = io.BytesIO()
@@ -43,7 +45,7 @@ def draw(result: Mapping[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-def _points(panel: Any, layout: Mapping[str, Any], step: str) -> None:
+def _points(panel: Any, layout: Mapping[str, Sequence[Sequence[float]]], step: str) -> None:
     for key, colour, size, marker in (
         ("normal", NORMAL_COLOUR, 7, "s"),
         ("real", REAL_COLOUR, 9, "o"),
@@ -62,27 +64,25 @@ def _points(panel: Any, layout: Mapping[str, Any], step: str) -> None:
     panel.set_yticks([])
 
 
-def _curve(panel: Any, part: Mapping[str, Any], name: str) -> None:
+def _curve(panel: Any, part: CategoryDrift, name: str) -> None:
     """The distance over the steps, with what normal places and real defects of other objects have."""
-    known = [snapshot for snapshot in part["snapshots"] if snapshot["kernel"]]
-    x = [snapshot["step"] for snapshot in known]
-    panel.plot(
-        x, [snapshot["kernel"]["mean"] for snapshot in known], "^-", color=MADE_COLOUR, markersize=4, linewidth=1.3
-    )
+    known = [(snapshot.step, snapshot.kernel) for snapshot in part.snapshots if snapshot.kernel]
+    x = [step for step, _ in known]
+    panel.plot(x, [kernel.mean for _, kernel in known], "^-", color=MADE_COLOUR, markersize=4, linewidth=1.3)
     panel.fill_between(
         x,
-        [snapshot["kernel"]["p05"] for snapshot in known],
-        [snapshot["kernel"]["p95"] for snapshot in known],
+        [kernel.p05 for _, kernel in known],
+        [kernel.p95 for _, kernel in known],
         color=MADE_COLOUR,
         alpha=0.2,
         linewidth=0,
     )
-    if part["real"]:
-        panel.axhline(part["real"]["mean"], color=REAL_COLOUR, linewidth=1.1)
-        panel.axhspan(part["real"]["p05"], part["real"]["p95"], color=REAL_COLOUR, alpha=0.15, linewidth=0)
-    if part["normal"]:  # its interval is as wide as the others, and would bury them
-        panel.axhline(part["normal"]["mean"], color="0.4", linewidth=1.1, linestyle=(0, (4, 3)))
-    panel.set_title(f"{name}, N = {part['n']}" if known else "too few for a distance", fontsize=8)
+    if part.real:
+        panel.axhline(part.real.mean, color=REAL_COLOUR, linewidth=1.1)
+        panel.axhspan(part.real.p05, part.real.p95, color=REAL_COLOUR, alpha=0.15, linewidth=0)
+    if part.normal:  # its interval is as wide as the others, and would bury them
+        panel.axhline(part.normal.mean, color="0.4", linewidth=1.1, linestyle=(0, (4, 3)))
+    panel.set_title(f"{name}, N = {part.n}" if known else "too few for a distance", fontsize=8)
     panel.tick_params(labelsize=7)
     panel.grid(alpha=0.25)
 

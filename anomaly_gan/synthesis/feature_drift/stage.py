@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,13 +27,14 @@ from ...core.time_budget import while_time
 from ...metrics.backbones import Extractors, build_extractors
 from ...metrics.crops import defect_crop, masked_crop
 from ..gate.config import GateConfig
-from ..gate.distances import View, figures
+from ..gate.distances import Figures, View, figures
 from ..generate.stage import method_inputs, pool_items
 from ..interface import Generate, MethodInputs, PoolItem
 from ..registry import method
 from ..training.snapshots import as_training, snapshots_of
 from .config import FeatureDriftConfig
 from .plot import draw
+from .result import CategoryDrift, Distance, Drift, Snapshot
 
 REAL, NORMAL = "real", "normal"
 VIEWS = {"crop": defect_crop, "defect": masked_crop}
@@ -49,7 +49,7 @@ class Side:
     embedded: np.ndarray
 
 
-def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, object]:
     """Write ``features.png``, ``features.csv`` (the kernel distance of every snapshot) and ``features.json`` (the
     layout too).
 
@@ -78,33 +78,23 @@ def run(config: FeatureDriftConfig, context: Context, out: Path) -> dict[str, An
         )
         for name in while_time(items, context.deadline)
     }
-    result = {
-        "kernel": extractors.names["kernel"],
-        "diversity": extractors.names["perceptual"],
-        "view": config.view,
-        "perplexity": config.perplexity,
-        "seed": context.seed,
-        "steps": [step for step, _ in snapshots],
-        "categories": categories,
-    }
-    write_json(out / "features.json", result)
-    rows = table_rows(categories)
-    write_csv(out / "features.csv", COLUMNS, rows)
+    result = Drift(
+        extractors.names["kernel"],
+        extractors.names["perceptual"],
+        config.view,
+        config.perplexity,
+        context.seed,
+        [step for step, _ in snapshots],
+        categories,
+    )
+    write_json(out / "features.json", result.to_json())
+    write_csv(out / "features.csv", COLUMNS, table_rows(result))
     write_bytes(out / "features.png", draw(result))
     return {
         "method": config.method,
-        "kernel": result["kernel"],
-        "steps": result["steps"],
-        "categories": {
-            name: {
-                "n": part["n"],
-                "shown": part["shown"],
-                "real": part["real"],
-                "first": part["snapshots"][0]["kernel"],
-                "last": part["snapshots"][-1]["kernel"],
-            }
-            for name, part in categories.items()
-        },
+        "kernel": result.kernel,
+        "steps": list(result.steps),
+        "categories": {name: part.short_json() for name, part in categories.items()},
     }
 
 
@@ -155,7 +145,7 @@ def _category(
     extractors: Extractors,
     config: FeatureDriftConfig,
     seed: int,
-) -> dict[str, Any]:
+) -> CategoryDrift:
     """Distances and layout of one category; equally many crops of each kind in both."""
     owners, real_crops = real_defects(inputs.train, name, config, seed)
     real = Side(*extractors.read(real_crops))
@@ -164,7 +154,7 @@ def _category(
     normal = Side(*extractors.read(normal_crops(inputs.train, items[:least], config)))
     gate = GateConfig(**config.gate())
 
-    def measured(side: Side) -> dict[str, Any]:
+    def measured(side: Side) -> Figures:
         view = View(real.pooled, real.embedded, [image.group_id for image in owners], side.pooled, side.embedded)
         return figures(view, extractors.names, gate, rng_for(seed, "features", name))
 
@@ -183,26 +173,26 @@ def _category(
         else {}
     )
     names = [REAL, NORMAL, *sides]
-    return {
-        "n": first["n"],
-        "shown": shown,
-        "reason": first.get("reason"),
-        "real": first[kernel]["real"] if first[kernel] else None,
-        "normal": _generated(measured(normal), kernel),
-        "snapshots": [
-            {
-                "step": int(step),
-                "kernel": _generated(part, kernel),
-                "diversity": part[perceptual]["pairs"]["ratio"] if part[perceptual] else None,
-            }
+    return CategoryDrift(
+        first["n"],
+        shown,
+        first.get("reason"),
+        _distance(first[kernel], "real"),
+        _distance(measured(normal)[kernel], "generated"),
+        [
+            Snapshot(
+                int(step),
+                _distance(part[kernel], "generated"),
+                part[perceptual]["pairs"]["ratio"] if part[perceptual] else None,
+            )
             for step, part in found.items()
         ],
-        "layout": {names[at]: points for at, points in layout.items()},
-    }
+        {names[at]: points for at, points in layout.items()},
+    )
 
 
-def _generated(part: dict[str, Any], name: str) -> dict[str, Any] | None:
-    return part[name]["generated"] if part[name] else None
+def _distance(figure: Figures | None, side: str) -> Distance | None:
+    return Distance(**figure[side]) if figure else None
 
 
 def real_defects(
@@ -257,24 +247,14 @@ def lay_out(sets: Sequence[np.ndarray], count: int, perplexity: float, seed: int
     }
 
 
-def table_rows(categories: dict[str, dict[str, Any]]) -> list[list[Any]]:
+def table_rows(result: Drift) -> list[list[object]]:
     """Rows of ``features.csv``: each category's normal places (no step), then its snapshots."""
-    rows = []
-    for name, part in categories.items():
-        real = part["real"] or {}
-        for step, own, diversity in (
-            (None, part["normal"], None),
-            *((snapshot["step"], snapshot["kernel"], snapshot["diversity"]) for snapshot in part["snapshots"]),
-        ):
-            values = own or {}
-            rows.append(
-                [
-                    name,
-                    step,
-                    part["n"],
-                    *(values.get(key) for key in ("mean", "p05", "p95")),
-                    *(real.get(key) for key in ("mean", "p05", "p95")),
-                    diversity,
-                ]
-            )
+    unknown = Distance(None, None, None)
+    rows: list[list[object]] = []
+    for name, part in result.categories.items():
+        real = part.real or unknown
+        of_normal: tuple[int | None, Distance | None, float | None] = (None, part.normal, None)
+        for step, kernel, diversity in (of_normal, *((one.step, one.kernel, one.diversity) for one in part.snapshots)):
+            own = kernel or unknown
+            rows.append([name, step, part.n, own.mean, own.p05, own.p95, real.mean, real.p05, real.p95, diversity])
     return rows

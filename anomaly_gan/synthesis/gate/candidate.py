@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from .defects import RealDefects
 
 
-Line = dict[str, Any]
-"""A line of ``decisions.jsonl``."""
-
-
 @dataclass(frozen=True)
 class Finding:
     """A reason to reject: the fault's code and one plain sentence."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ...metrics.frechet import frechet_distance
 from ...metrics.kernel import kernel_distance
 from ...metrics.perceptual import pairwise_distances
 from .config import GateConfig
+
+Figures = dict[str, Any]
+"""Of one view: by name of a distance its figures (None where N carries none), and how many photographs stand behind."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class View:
     fake_embedded: np.ndarray
 
 
-def figures(view: View, names: dict[str, str], config: GateConfig, rng: np.random.Generator) -> dict[str, object]:
+def figures(view: View, names: dict[str, str], config: GateConfig, rng: np.random.Generator) -> Figures:
     """All figures of a view under their names; a figure that N does not carry is None, with the ``reason``.
 
     ``all``: every generated photograph against every real one, as papers report it; it decides nothing, as a smaller
@@ -40,7 +44,7 @@ def figures(view: View, names: dict[str, str], config: GateConfig, rng: np.rando
     real, fake = len(view.groups), len(view.fake_pooled)
     halves = [_halves(view.groups, rng) for _ in range(config.repeats)]
     n = min([fake, *(len(half) for pair in halves for half in pair)])
-    result: dict[str, object] = {"real": real, "generated": fake, "n": n, "repeats": config.repeats}
+    result: Figures = {"real": real, "generated": fake, "n": n, "repeats": config.repeats}
     if n < config.min_n:
         reason = (
             f"{fake} generated and {real} real photographs of {len(set(view.groups))} objects allow a "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..label_check.segmenter import EMPTY, LabelChecker, RealLook
 from ..label_check.windows import label_map, real_defects
 from .candidate import Candidate, Finding
 from .config import GateConfig
+from .results import Decision, Measures
 
 
 class Inspector:
@@ -79,7 +79,7 @@ class Inspector:
         """The distance below which a defect is a copy; None where too few objects are there to tell."""
         return self.book.thresholds.get(name) if self._enough(name) else None
 
-    def figures(self, name: str, lines: Sequence[dict[str, Any]]) -> dict[str, object]:
+    def figures(self, name: str, lines: Sequence[Decision]) -> dict[str, object]:
         """Figures of a category from its decisions: medians and copies of the accepted, and what the generator did at
         the first attempt (``median_at_first``, ``empty_share``, ``copies.share``), before anything was rejected: real
         defects that are missed stay in their median, rejected ones leave that of the accepted."""
@@ -139,11 +139,11 @@ class Inspector:
         return best
 
 
-def _copied(measures: dict[str, Any]) -> bool:
+def _copied(measures: Measures) -> bool:
     return measures["copy_ratio"] is not None and measures["copy_ratio"] < 1
 
 
-def _empty(rows: Sequence[dict[str, Any]]) -> float | None:
+def _empty(rows: Sequence[Measures]) -> float | None:
     return _share([iou < EMPTY for one in rows for iou in one["label_ious"]])
 
 
@@ -151,7 +151,7 @@ def _share(values: Sequence[bool]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
 
 
-def _median(rows: Sequence[dict[str, Any]], name: str) -> float | None:
+def _median(rows: Sequence[Measures], name: str) -> float | None:
     return _middle([value for one in rows for value in one[name] if value is not None])
 
 

@@ -22,13 +22,13 @@ from ..generate.stage import Row, parent_of, pool_items, row_of, write_sample
 from ..interface import Generate, MethodInputs, PoolItem, Sample
 from ..registry import method
 from ..relighting.model import LightModel, light_beside, relit_again
-from .candidate import Candidate, Line, Seen, Setting
+from .candidate import Candidate, Seen, Setting
 from .checks import check
 from .config import REJECTED, GateConfig
 from .defects import RealDefects
 from .inspector import Inspector
 from .looks import Look
-from .results import Counts
+from .results import Counts, Decision
 
 
 def control_of(generated: Path) -> Control:
@@ -58,7 +58,7 @@ class Keeper:
     out: Path
     seed: int = 0
     seen: Seen = field(default_factory=Seen)
-    decisions: list[Line] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     rejected: list[Row] = field(default_factory=list)
     inspector: Inspector | None = None
     not_judged: dict[str, int] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Keeper:
 
     def category(
         self, name: str, images: list[ImageRecord], until: TimeBudget | None = None
-    ) -> tuple[list[Row], Counts, dict[str, Any]]:
+    ) -> tuple[list[Row], Counts, dict[str, object]]:
         """Rows of the accepted photographs of one category, the counts, and figures of its label checks.
 
         At least one photograph is looked at, and none that comes after ``until``.
@@ -204,7 +204,7 @@ class Keeper:
         """Check, note the decision."""
         outcome = check(candidate, Setting(self.config, self.seen, self.reals, self.inspector))
         findings = outcome.findings
-        line = {
+        line: Decision = {
             "pool_item": file_name,
             "attempt": attempt,
             "spare": spare,

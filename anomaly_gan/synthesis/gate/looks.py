@@ -10,7 +10,8 @@ from typing import Any
 from ...core.files import write_json
 from ...core.json_files import read_as
 from ..generate.stage import Row
-from .candidate import Line, Seen
+from .candidate import Seen
+from .results import Decision
 
 LOOKS = "looks"
 
@@ -32,7 +33,7 @@ class Look:
     """What became of one photograph: its ``decisions`` and the ``rejected`` rows among them, the ``row`` of the one
     that was accepted (None: none was), and the ``keys`` of the pictures that were decided on, in order."""
 
-    decisions: list[Line]
+    decisions: list[Decision]
     rejected: list[Row]
     row: Row | None
     keys: list[str]

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 Level = Literal["pass", "warn", "too_few", "fail"]
+Measures = dict[str, Any]
+"""By name of a measure a number or a text, or a list of one for each instance."""
 ORDER: tuple[Level, ...] = get_args(Level)
 """From the best to the worst: what cannot be told is worse than a remark and better than what is known to be bad."""
+
+
+class Decision(TypedDict):
+    """A line of ``decisions.jsonl``: an attempt at a mask of the pool. ``spare``: a mask beyond those that were asked
+    for; ``findings``: fault codes with their reasons; ``measures``: by name what the checks measured; ``file``: of a
+    rejected one that was kept."""
+
+    pool_item: str
+    attempt: int
+    spare: bool
+    accepted: bool
+    findings: list[dict[str, str]]
+    measures: Measures
+    file: NotRequired[str | None]
 
 
 @dataclass(frozen=True)

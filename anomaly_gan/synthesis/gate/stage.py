@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...core.dataset import Dataset, ImageRecord
 from ...core.files import write_text
@@ -36,7 +35,7 @@ LOOKING_SHARE = 0.6
 """Of a limited time, what looking at photographs one by one may take; the rest is for the categories' figures."""
 
 
-def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: GateConfig, context: Context, out: Path) -> dict[str, object]:
     """Judge ``generate@METHOD``; write accepted photographs, ``decisions.jsonl`` and, as a data set of its own,
     ``rejected/``.
 
@@ -60,7 +59,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, Any]:
     for image in in_order(keeper.generated):
         by_category.setdefault(image.extra["category"], []).append(image)
     rows: dict[str, list[Row]] = {}
-    counts: dict[str, tuple[Counts, dict[str, Any]]] = {}
+    counts: dict[str, tuple[Counts, dict[str, object]]] = {}
     for place, (name, images) in enumerate(by_category.items(), start=1):
         until = watch.part(LOOKING_SHARE * place / len(by_category)) if watch else None
         rows[name], count, labels = keeper.category(name, images, until)
@@ -111,8 +110,9 @@ def measure(
         made = defects_of(accepted, name, config.max_n, rng_for(context.seed, "gate", name, "fake"))
         data = CategoryData(name, config, count, reals, made, labels, extractors.names, context.seed)
         try:
-            figures = {**labels, **views.figures(name, watch)}
-            if far_off(figures["defect"], extractors.names["kernel"], config):
+            seen = views.figures(name, watch)
+            figures: dict[str, object] = {**labels, **seen}
+            if far_off(seen["defect"], extractors.names["kernel"], config):
                 crops = Pasted(context, config.max_n).crops(name)
                 figures |= {"pasted": {"n": len(crops), "over_p95": views.over_p95(name, crops)}} if crops else {}
             categories[name] = decide(replace(data, figures=figures), watch)

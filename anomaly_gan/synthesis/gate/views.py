@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from ...core.time_budget import TimeBudget, while_time
 from ...metrics.backbones import Extractors
 from ...metrics.crops import defect_crop, masked_crop
 from .config import GateConfig
-from .distances import View, figures
+from .distances import Figures, View, figures
 
 VIEWS = ("image", "crop", "defect")
 
@@ -61,7 +60,7 @@ class CategoryViews:
         self.gray = train.gray
         self.ids = {category.name: category.id for category in train.categories}
 
-    def figures(self, name: str, watch: TimeBudget | None = None) -> dict[str, Any]:
+    def figures(self, name: str, watch: TimeBudget | None = None) -> dict[str, Figures]:
         """``{view: figures}`` of one category.
 
         Raises:
@@ -90,7 +89,7 @@ class CategoryViews:
             Pictures(lambda: [self._pictures(self.train, image, largest) for image, largest in chosen]),
         )
 
-    def _against(self, real: Real, position: int, made: list[np.ndarray], name: str, stream: str) -> dict[str, Any]:
+    def _against(self, real: Real, position: int, made: list[np.ndarray], name: str, stream: str) -> Figures:
         """Figures of pictures of the kind at ``position``; the real ones become features once a run."""
         key = (VIEWS[position], self.gray, self.config.crop_margin, real.shown)
         real_side = self.extractors.once(key, partial(real.pictures.of, position))

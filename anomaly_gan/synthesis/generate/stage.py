@@ -186,7 +186,7 @@ def without_pool(inputs: MethodInputs, config: GenerateConfig) -> MethodInputs:
             extra = {"normal_file": normal.file_name, "category": category.name, "index": index}
             name = f"{category.name}/{index + 1:06d}.png"
             images.append(replace(normal, id=len(images) + 1, file_name=name, extra=extra))
-    pool = Dataset(images, [], categories, {"mode": train.info.get("mode", "L")}, inputs.pool.folder)
+    pool = Dataset(images, [], categories, {"mode": train.mode}, inputs.pool.folder)
     return replace(inputs, train=replace(train, categories=categories), pool=pool)
 
 
@@ -298,4 +298,4 @@ def assemble(rows: list[Row], train: Dataset) -> Dataset:
     for number, row in enumerate(rows, start=1):
         images.append(ImageRecord(**{**row["image"], "id": number}))
         annotations += [replace(Annotation(**annotation), image_id=number) for annotation in row["annotations"]]
-    return Dataset(images, number_from_one(annotations), train.categories, {"mode": train.info.get("mode", "L")})
+    return Dataset(images, number_from_one(annotations), train.categories, {"mode": train.mode})

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -70,6 +71,19 @@ def probabilities(net: nn.Module, window: np.ndarray, device: str = "cpu") -> np
     found = net(torch.stack([image.flip(axes) for axes in MIRRORS])).float().softmax(dim=1)
     back = torch.stack([one.flip(axes) for one, axes in zip(found, MIRRORS, strict=True)])
     return back.mean(dim=0).cpu().numpy()
+
+
+class Reference(TypedDict):
+    """A line of ``reference.jsonl``: a real training defect, looked at by a segmenter that has not seen its object
+    (``group``). ``agrees``: whether it names the category; None where it finds nothing."""
+
+    file: str
+    group: str
+    fold: int
+    category: str
+    iou: float
+    agrees: bool | None
+    seam: float | None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ...engine.loop import Schedule, finish, fit, make_fabric, time_ended
 from ...engine.precision import settle
 from ...metrics.seam import seam_score
 from .config import LabelCheckConfig
-from .segmenter import EMPTY, SegmenterTask, build_segmenter, look, probabilities
+from .segmenter import EMPTY, Reference, SegmenterTask, build_segmenter, look, probabilities
 from .windows import Shown, Stock, WindowSource, assign_folds, learned, normal_windows, real_defects, scale_for
 
 YARDSTICK_SHARE = 0.5
@@ -49,7 +49,7 @@ def _net(config: LabelCheckConfig, train: Dataset) -> dict[str, object]:
     }
 
 
-def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, Any]:
+def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, object]:
     """Write ``segmenter-K.safetensors``, ``segmenters.json`` and ``reference.jsonl``.
 
     A training that was cut off goes on from its checkpoint; finished folds are kept. The bytes are the same.
@@ -166,7 +166,7 @@ def reference(
     fold_of: dict[str, int],
     config: LabelCheckConfig,
     device: str,
-) -> list[dict[str, object]]:
+) -> list[Reference]:
     """One line per real training defect: what the segmenter that has not seen its object finds, and its seam.
 
     Args:
@@ -180,7 +180,7 @@ def reference(
     Returns:
         A line per defect: category, IoU, whether the category agrees, seam.
     """
-    lines = []
+    lines: list[Reference] = []
     for one in track(shown, "reference"):
         fold = fold_of[one.image.group_id]
         for index, mask in one.instances:
@@ -200,9 +200,9 @@ def reference(
     return lines
 
 
-def summary(lines: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def summary(lines: Sequence[Reference], names: Sequence[str]) -> dict[str, dict[str, object]]:
     """What each category reaches, over its real defects."""
-    result = {}
+    result: dict[str, dict[str, object]] = {}
     for name in names:
         own = [line for line in lines if line["category"] == name]
         ious = [line["iou"] for line in own]

@@ -169,12 +169,11 @@ class TrainConfig(Config):
 
     def given_to(self, method: str) -> dict[str, object]:
         """What this section gives to ``method``: the preset, and the values that differ from it. Another
-        method gets no ``recipe`` of another kind, and nothing that its own paper fixes: that was meant for this one.
+        method gets nothing of ``recipe``, and nothing that its own paper fixes: that was meant for this one.
         A value given as the preset has it cannot be told from one left out."""
         given = _difference(self.model_dump(), TrainConfig(method=self.method, preset=self.preset).model_dump())
         if method != self.method:
-            if METHODS[method].settings() is not type(self.recipe):
-                given.pop("recipe", None)
+            given.pop("recipe", None)
             given = _without(given, PRESETS[METHODS[method].preset])
         given.pop("method", None)
         return {**given, "preset": self.preset}
@@ -209,24 +208,28 @@ def _is_own(name: str, kind: type[MethodConfig]) -> bool:
     return name in kind.model_fields or not get_close_matches(name, TrainConfig.model_fields, n=1)
 
 
-def _difference(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+def _difference(now: dict[str, object], before: dict[str, object]) -> dict[str, object]:
     """Values of ``now`` that are others than ``before``'s, mappings taken apart."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in now.items():
-        if isinstance(value, dict) and isinstance(before.get(name), dict):
-            value = _difference(value, before[name])
+        old = before.get(name)
+        if isinstance(value, dict) and isinstance(old, dict):
+            value = _difference(value, old)
             if not value:
                 continue
-        elif value == before.get(name):
+        elif value == old:
             continue
         found[name] = value
     return found
 
 
-def _without(values: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+def _without(values: dict[str, object], fixed: dict[str, object]) -> dict[str, object]:
     """``values`` but for those that ``fixed`` names, mappings taken apart."""
-    return {
-        name: _without(value, fixed.get(name, {})) if isinstance(value, dict) else value
-        for name, value in values.items()
-        if isinstance(value, dict) or name not in fixed
-    }
+    left: dict[str, object] = {}
+    for name, value in values.items():
+        inner = fixed.get(name)
+        if isinstance(value, dict):
+            left[name] = _without(value, inner if isinstance(inner, dict) else {})
+        elif name not in fixed:
+            left[name] = value
+    return left

@@ -36,7 +36,7 @@ def sorted_in(values: dict[str, object], kind: type[MethodConfig]) -> dict[str, 
     if not old:
         return rest
     nets = {**{name: value for name, value in old.items() if name in NETS}, **_part(rest, "nets")}
-    recipe: dict[str, Any] = {}
+    recipe: dict[str, object] = {}
     for name, value in old.items():
         own = next((one for one in (name, OTHER_NAMES.get(name)) if one in kind.model_fields), None)
         if own:

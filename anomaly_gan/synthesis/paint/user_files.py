@@ -56,7 +56,8 @@ def learnt_reading(trained: Path) -> ReadingConfig:
         with understood(trained / FILE):
             return ReadingConfig.of({"reading": model.reading})
     beside = trained.parent / "ingest"
-    found = ReadingConfig.of(load_dataset(beside).info) if (beside / "annotations.json").is_file() else ReadingConfig()
+    there = (beside / "annotations.json").is_file()
+    found = ReadingConfig.of_dataset(load_dataset(beside)) if there else ReadingConfig()
     return found.model_copy(update={"colour": "gray"}) if model.channels == 1 else found
 
 

@@ -147,6 +147,7 @@ class PairSource:
         self.pixels = {image.file_name: read_record(train, image, gray) for image in track(train.images, "decode")}
         names = {image.id: image.file_name for image in train.images}
         groups = {image.id: image.group_id for image in train.images}
+        # by category and object: an object is drawn first, so that one with many photographs is not drawn more often
         self.abnormal: dict[int, dict[str, list[tuple[str, Annotation]]]] = {}
         for annotation in whole_masks(train.annotations) if framing.whole else train.annotations:
             by_group = self.abnormal.setdefault(annotation.category_id, {})

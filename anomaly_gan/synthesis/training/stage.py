@@ -224,7 +224,7 @@ def _save(task: MethodTask, config: TrainConfig, channels: int, train: Dataset, 
         {
             "config": config.model_dump(mode="json"),
             "channels": channels,
-            "reading": ReadingConfig.of(train.info).model_dump(mode="json"),
+            "reading": ReadingConfig.of_dataset(train).model_dump(mode="json"),
             "categories": [category.name for category in train.categories],
             "severity": severities,
         },

@@ -110,6 +110,8 @@ class QueryInst(nn.Module):
     def _losses(
         self, stage: Stage, output: StageOutput, maps: Maps, shapes: Shapes, targets: list[Found]
     ) -> dict[str, Tensor]:
+        """The losses of one stage: its queries are matched to the objects one to one, and boxes and masks count for
+        matched queries alone. Masks are predicted in the boxes as they are, without a gradient to them."""
         sizes = _sizes(shapes, output.boxes)
         pairs = [
             match(logits, boxes, target["labels"], target["boxes"], size)

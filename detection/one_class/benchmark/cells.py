@@ -6,10 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,28 +22,13 @@ from ..interface import Normals
 from .config import INDUSTRIAL, BenchmarkConfig
 from .data import Labelled, load
 from .metrics import best_f1, f1_at, figures
+from .result import Cell, CellFigures, CellResult
 from .splits import Trial, draw_trial
 from .testing import BestEpoch, Examiner, as_squares
 
 RESULT = "result.json"
 MISTAKES = 8
 PICTURE_SIDE = 96
-
-
-@dataclass(frozen=True)
-class Cell:
-    """``number``: the class, or the fold of an industrial set; ``normal``: how the table names it."""
-
-    detector: str
-    dataset: str
-    protocol: str
-    number: int
-    normal: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.detector}-{self.dataset}-{self.protocol}-c{self.number}-s{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -58,14 +42,14 @@ class CellJob:
     key: str
     steps: int = 1
 
-    def result(self) -> dict[str, object] | None:
+    def result(self) -> CellResult | None:
         """What ``result.json`` says; None where the cell is not finished under this key, or the file is broken."""
         try:
             content = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
-            same = content["key"] == self.key
+            found = CellResult.from_json(content) if content["key"] == self.key else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return content if same and (self.folder / "scores.npz").is_file() else None
+        return found if (self.folder / "scores.npz").is_file() else None
 
     def run(self, on_step: Callable[[], None] = lambda: None) -> None:
         if self.result() is None:
@@ -91,13 +75,6 @@ def cell_key(cell: Cell, config: BenchmarkConfig, settings: OneClassConfig, devi
 def class_of(cell: Cell) -> int | None:
     """The number that the detector's own settings know the class by; None for an industrial set."""
     return None if cell.dataset in INDUSTRIAL else cell.number
-
-
-def _picked(best: BestEpoch | None) -> dict[str, object]:
-    return {
-        "epochs": best.history() if best else None,
-        "picked_epoch": best.picked() if best and best.found() else None,
-    }
 
 
 def run_cell(job: CellJob) -> None:
@@ -133,27 +110,26 @@ def run_cell(job: CellJob) -> None:
     trained = time.monotonic()
     scores = best.scores() if best and best.found() else examiner.scores(detector)
     held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
-    row = evaluate(trial, scores, held_out, config)
     _write_scores(place / "scores.npz", trial, scores, held_out)
-    took = {"seconds": round(time.monotonic() - started, 2), "train_seconds": round(trained - started, 2)}
-    numbers = {"n_train": len(train), "n_held_out": len(held_out), "n_test": len(scores)}
-    write_json(
-        place / RESULT,
-        {
-            **asdict(cell),
-            **row,
-            "key": job.key,
-            **made_by(place),
-            **_picked(best),
-            "resumed": resumed,
-            **took,
-            **numbers,
-            "n_abnormal": int(trial.labels.sum()),
-            "split": _split_name(config, cell),
-            "settings": settings.model_dump(mode="json"),
-            "precision": precision,
-        },
+    result = CellResult(
+        cell,
+        evaluate(trial, scores, held_out, config),
+        key=job.key,
+        split=_split_name(config, cell),
+        settings=settings.model_dump(mode="json"),
+        precision=precision,
+        n_train=len(train),
+        n_held_out=len(held_out),
+        n_test=len(scores),
+        n_abnormal=int(trial.labels.sum()),
+        seconds=round(time.monotonic() - started, 2),
+        train_seconds=round(trained - started, 2),
+        resumed=resumed,
+        epochs=best.history() if best else None,
+        picked_epoch=best.picked() if best and best.found() else None,
+        **made_by(place),
     )
+    write_json(place / RESULT, result.to_json())
     shutil.rmtree(work, ignore_errors=True)
     close_folder(place, job.folder)
 
@@ -181,35 +157,32 @@ def trial_of(config: BenchmarkConfig, cell: Cell, size: int) -> Trial:
     return industrial_trial(config, cell.number, size)
 
 
-def evaluate(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> dict[str, object]:
+def evaluate(trial: Trial, scores: np.ndarray, held_out: np.ndarray, config: BenchmarkConfig) -> CellFigures:
     """The figures of a cell.
 
-    ``f1`` has the normal images as the positive class under both protocols. ``honest``: at the threshold that is the
-    ``data.quantile`` of the held-out training normals' scores. ``as_published``: the best over all thresholds on the
-    test set, as the papers report it. ``f1_abnormal`` is the same with the abnormal images as the positive class.
+    ``honest``: F1 at the threshold that is the ``data.quantile`` of the held-out training normals' scores.
+    ``as_published``: the best over all thresholds on the test set, as the papers report it.
     """
     labels = trial.labels
-    figure = figures(labels, scores)
-    row: dict[str, Any] = {**asdict(figure), "threshold": None, "false_alarms": None}
-    if config.protocol == "as_published":
-        row |= {"f1": best_f1(labels, scores, 0), "f1_abnormal": best_f1(labels, scores, 1)}
-    elif len(held_out):
-        threshold = float(np.quantile(held_out, config.data.quantile, method="higher"))
-        normal = scores[labels == 0]
-        row |= {
-            "f1": f1_at(labels, scores, threshold, 0),
-            "f1_abnormal": f1_at(labels, scores, threshold, 1),
-            "threshold": threshold,
-            "false_alarms": float((normal > threshold).mean()) if len(normal) else None,
-        }
-    else:
-        row |= {"f1": None, "f1_abnormal": None}
-    row["categories"] = {
+    categories = {
         trial.names[kind]: figures(labels[chosen], scores[chosen]).auroc
         for kind in np.unique(trial.kinds[labels == 1])
         for chosen in [(labels == 0) | (trial.kinds == kind)]
     }
-    return row
+    found = CellFigures(**asdict(figures(labels, scores)), categories=categories)
+    if config.protocol == "as_published":
+        return replace(found, f1=best_f1(labels, scores, 0), f1_abnormal=best_f1(labels, scores, 1))
+    if not len(held_out):
+        return found
+    threshold = float(np.quantile(held_out, config.data.quantile, method="higher"))
+    normal = scores[labels == 0]
+    return replace(
+        found,
+        f1=f1_at(labels, scores, threshold, 0),
+        f1_abnormal=f1_at(labels, scores, threshold, 1),
+        threshold=threshold,
+        false_alarms=float((normal > threshold).mean()) if len(normal) else None,
+    )
 
 
 def _write_scores(path: Path, trial: Trial, scores: np.ndarray, held_out: np.ndarray) -> None:

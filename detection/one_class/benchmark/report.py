@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,9 @@ from ..registry import one_class
 from .config import BenchmarkConfig
 from .metrics import roc_points
 from .published import Row, Table, tables_for
-from .summary import AVERAGE, METRICS
+from .result import CellResult
+from .summary import AVERAGE, METRICS, MeanStd
+from .summary import Row as Averaged
 
 TITLES = {"auroc": "AUROC", "aupr_in": "AUPR-in", "aupr_out": "AUPR-out", "f1": "F1"}
 COLUMNS = 5
@@ -27,20 +28,20 @@ Scored = dict[str, np.ndarray]
 def write_report(
     path: Path,
     config: BenchmarkConfig,
-    results: Sequence[dict[str, Any]],
+    results: Sequence[CellResult],
     folders: Sequence[Path],
-    summary: Sequence[dict[str, Any]],
+    summary: Sequence[Averaged],
 ) -> None:
     """``results`` and ``folders`` go together, cell by cell. The same cells give the same bytes."""
     from jinja2 import Environment, PackageLoader
 
     page = Environment(loader=PackageLoader(__package__, "templates"), autoescape=True)
-    normals = {_plain(row["normal"]) for row in summary}
-    split, tables = results[0]["split"], tables_for(config.dataset, config.detector)
+    normals = {_plain(row.normal) for row in summary}
+    split, tables = results[0].split, tables_for(config.dataset, config.detector)
     scored = [read_scores(folder / "scores.npz") for folder in folders]
     columns = _paper_columns(tables, config.detector, split, normals)
     # sheets of one seed: those of the others show the same photographs
-    first = min(row["seed"] for row in results)
+    first = min(row.cell.seed for row in results)
     write_text(
         path,
         page.get_template("benchmark.html").render(
@@ -57,17 +58,17 @@ def write_report(
             paper_columns=[{"label": label, "source": table.source} for table, label, _ in columns],
             rows=[
                 {
-                    "normal": row["normal"],
-                    "average": row["normal"].startswith(AVERAGE),
-                    "figures": [_shown(row[name]) for name in METRICS],
-                    "paper": [_paper_value(table, line, row["normal"], normals) for table, _, line in columns],
+                    "normal": row.normal,
+                    "average": row.normal.startswith(AVERAGE),
+                    "figures": [_shown(row.metrics[name]) for name in METRICS],
+                    "paper": [_paper_value(table, line, row.normal, normals) for table, _, line in columns],
                 }
                 for row in summary
             ],
-            seeds=len({row["seed"] for row in results}),
+            seeds=len({row.cell.seed for row in results}),
             roc=_roc(results, scored),
             first_seed=first,
-            sheets=[_sheet(row, cell) for row, cell in zip(results, scored, strict=True) if row["seed"] == first],
+            sheets=[_sheet(row, cell) for row, cell in zip(results, scored, strict=True) if row.cell.seed == first],
         ),
     )
 
@@ -78,11 +79,10 @@ def read_scores(path: Path) -> Scored:
         return {name: archive[name] for name in archive.files}
 
 
-def _shown(value: tuple[float | None, float | None]) -> str:
-    mean, std = value
-    if mean is None:
+def _shown(of: MeanStd) -> str:
+    if of.mean is None:
         return "undefined"
-    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+    return f"{of.mean:.4f}" if of.std is None else f"{of.mean:.4f} ± {of.std:.4f}"
 
 
 def _paper_columns(
@@ -112,16 +112,16 @@ def _paper_value(table: Table, row: Row, normal: str, normals: set[str]) -> str:
     return f"{row.values[table.columns.index(name)]:.4f}" if name in table.columns else ""
 
 
-def _sizes(results: Sequence[dict[str, Any]], config: BenchmarkConfig, split: str) -> str:
+def _sizes(results: Sequence[CellResult], config: BenchmarkConfig, split: str) -> str:
     def extent(name: str) -> str:
-        low, high = (pick(row[name] for row in results) for pick in (min, max))
+        low, high = (pick(getattr(row, name) for row in results) for pick in (min, max))
         return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
     text = (
         f"Split {split}, preset {config.preset}: {extent('n_train')} images to learn from, "
         f"{extent('n_test')} to test, {extent('n_abnormal')} of them abnormal"
     )
-    return text + (f"; threshold from {extent('n_held_out')} more." if results[0]["n_held_out"] else ".")
+    return text + (f"; threshold from {extent('n_held_out')} more." if results[0].n_held_out else ".")
 
 
 def _leaks(config: BenchmarkConfig, split: str) -> str:
@@ -138,12 +138,12 @@ def _leaks(config: BenchmarkConfig, split: str) -> str:
     return " ".join(said)
 
 
-def _roc(results: Sequence[dict[str, Any]], scored: Sequence[Scored]) -> str | None:
+def _roc(results: Sequence[CellResult], scored: Sequence[Scored]) -> str | None:
     """A data URI of one panel a class; None where nothing is defined."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    normals = sorted({(row["number"], row["normal"]) for row in results if row["auroc"] is not None})
+    normals = sorted({(row.cell.number, row.cell.normal) for row in results if row.figures.auroc is not None})
     if not normals:
         return None
     across = min(COLUMNS, len(normals))
@@ -154,7 +154,7 @@ def _roc(results: Sequence[dict[str, Any]], scored: Sequence[Scored]) -> str | N
         axes = figure.add_subplot(down, across, place)
         axes.plot([0, 1], [0, 1], color="0.8", linewidth=0.8)
         for row, cell in zip(results, scored, strict=True):
-            if row["normal"] == normal and row["auroc"] is not None:
+            if row.cell.normal == normal and row.figures.auroc is not None:
                 axes.plot(*roc_points(cell["labels"], cell["scores"]), color="#0072b2", linewidth=1, alpha=0.7)
         axes.set_title(normal, fontsize=9, parse_math=False)
         axes.set_aspect("equal")
@@ -166,7 +166,7 @@ def _roc(results: Sequence[dict[str, Any]], scored: Sequence[Scored]) -> str | N
     return _uri(content.getvalue())
 
 
-def _sheet(row: dict[str, Any], cell: Scored) -> dict[str, object]:
+def _sheet(row: CellResult, cell: Scored) -> dict[str, object]:
     parts = []
     for name, title in (("missed", "Abnormal, but looks most normal"), ("alarmed", "Normal, but looks most abnormal")):
         pictures = [
@@ -178,7 +178,7 @@ def _sheet(row: dict[str, Any], cell: Scored) -> dict[str, object]:
             for place, image in zip(cell[name], cell[f"{name}_NCHW"], strict=True)
         ]
         parts.append({"title": title, "pictures": pictures})
-    return {"normal": row["normal"], "parts": parts}
+    return {"normal": row.cell.normal, "parts": parts}
 
 
 def _pixels(image_CHW: np.ndarray) -> np.ndarray:

@@ -18,10 +18,10 @@ from anomaly_gan.engine.jobs import Sitting
 from anomaly_gan.engine.workers import run_all
 
 from .config import INDUSTRIAL, BenchmarkConfig
-from .summary import summarise, write_categories, write_summary, write_table
+from .summary import Row, summarise, write_categories, write_summary, write_table
 
 
-def run_benchmark(config: BenchmarkConfig, out: Path) -> dict[str, object]:
+def run_benchmark(config: BenchmarkConfig, out: Path) -> list[Row]:
     """Run what is missing of ``out`` and write ``table.csv``, ``summary.csv``, ``categories.csv``, ``settings.json``
     and ``report.html``; returns the summary. Runs with other detectors, sets, protocols and seeds may share ``out``:
     each call's tables are those of its own cells.
@@ -51,11 +51,11 @@ def run_benchmark(config: BenchmarkConfig, out: Path) -> dict[str, object]:
             {
                 "benchmark": config.model_dump(mode="json", exclude={"data": {"root"}, "workers": True}),
                 "split": config.split(),
-                "detector": results[0]["settings"],
+                "detector": dict(results[0].settings),
             },
         )
         write_report(out / "report.html", config, results, [job.folder for job in jobs], summary)
-    return {"cells": len(results), "summary": summary}
+    return summary
 
 
 def plan(config: BenchmarkConfig, out: Path) -> list[Any]:

@@ -150,6 +150,12 @@ def _load(model: Model, weights: Path) -> None:
 
 
 def _read(content: dict[str, Any], where: str) -> Model:
+    """A model with fresh weights, from what its ``model.json`` says.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not what this version writes.
+        InputError: FORMAT its settings are none of the detector's.
+    """
     if content["schema"] != SCHEMA:
         raise ValueError(f"schema {content['schema']}, this version reads {SCHEMA}")
     name, channels, mode = content["detector"], content["channels"], content["mode"]

@@ -153,7 +153,7 @@ def _from_dataset(
             "its training split has no photograph without defect",
             "ingest photographs of good parts too",
         )
-    reading = ReadingConfig.of(dataset.info)
+    reading = ReadingConfig.of_dataset(dataset)
     gray = (learnt or reading).colour == "gray"
     collector = _Collector(view, ReadingConfig(colour="gray" if gray else "rgb"), channels, len(images))
     for image in track(images, "read"):  # ingest has accepted these: one that changed since stops the run (A13)

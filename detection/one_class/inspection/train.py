@@ -156,6 +156,7 @@ def _train(
     fabric = make_fabric(kind, precision)
     detector, settings = ready_detector(name, squares.shape[1], settings, seed)
     train_detector(detector, torch.from_numpy(_some(squares[~calibrating], seed)), fabric, out / "training", seed)
+    # the threshold is set on what was held aside (``aside`` is True), which the detector has not learned from
     groups = [group for group, held in zip(parts.groups, aside, strict=True) if held]
     model = calibrated(
         Model(

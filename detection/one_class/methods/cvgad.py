@@ -104,6 +104,8 @@ class CvgadTask:
         self._settings, self._negative_after = settings, negative_after
 
     def updates(self) -> list[Update]:
+        """The critic, the terms of the CVAE in the paper's order, each with an optimiser of its own (or all with one:
+        ``literal.optimisers``), and the generator's term after the critic's steps; terms of weight 0 are left out."""
         settings, nets = self._settings, self.nets
         names = ("encoder", "decoder", "kinds", "feature_discriminator")
         parameters = [p for name in names for p in nets[name].parameters()]

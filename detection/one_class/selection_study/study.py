@@ -21,16 +21,15 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.tables import write_csv
 from anomaly_gan.statistics.ranks import auroc
-from detection.evaluation.statistics import Interval, percentile_interval, resampling_weights, verdict
+from detection.evaluation.statistics import Interval, percentile_interval, resampling_weights
 
 from ..inspection.calibration import calibrate
 from ..synthetic_filter.config import OneClassStageConfig
 from ..synthetic_filter.filter_stage import score
 from ..synthetic_filter.learn import learn, part_normals, read_square
+from .result import BLIND, FIGURES, StudyResult, TestCount, WayResult
 from .study_plot import write_plot
 
-FIGURES = ("balanced_accuracy", "detection_rate", "false_alarm_rate")
-BLIND = "blind"
 LEAST = 20
 """Fewer synthetic photographs on held-out objects than this, and those on objects learned from are used too."""
 
@@ -122,7 +121,7 @@ def study(
     repeats: int = 1,
     default: str | None = None,
     preset: str = "quick",
-    settings: Mapping[str, dict[str, Any]] | None = None,
+    settings: Mapping[str, dict[str, object]] | None = None,
     false_alarm: float = 0.05,
     flatten: bool = False,
     device: str = "auto",
@@ -130,7 +129,7 @@ def study(
     threads: int = 1,
     matched: bool = True,
     say: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
+) -> StudyResult:
     """Compare the choices on a run that has ``ingest`` and ``gate@ARM``; write ``table.csv``, ``summary.json``,
     ``study.png`` and the trained detectors.
 
@@ -157,7 +156,7 @@ def study(
         say: takes one line for people; None: silent.
 
     Returns:
-        What ``summary.json`` holds.
+        What the study found: ``summary.json``.
 
     Raises:
         InputError: no synthetic photograph, or a test split without normals or without defects (K5).
@@ -167,7 +166,7 @@ def study(
     config = OneClassStageConfig(
         detectors=tuple(detectors),
         preset=preset,
-        settings=dict(settings or {}),  # type: ignore[arg-type]
+        settings=dict(settings or {}),
         false_alarm=false_alarm,
         flatten=flatten,
     )
@@ -191,27 +190,21 @@ def study(
     names, objects = np.unique([image.group_id for image in test.images], return_inverse=True)
     drawn = resampling_weights(len(names), bootstrap, rng_for(seed, "one_class", "study"))
     figures = {way: resampled(np.array(rows), abnormal_01, objects, drawn) for way, rows in called.items()}
-    summary: dict[str, Any] = {
-        "arm": arm,
-        "seed": seed,
-        "repeats": repeats,
-        "default": default or detectors[0],
-        "asked": false_alarm,
-        "detectors": list(detectors),
-        "matched": matched,
-        "bootstrap": bootstrap,
-        "test": {
-            "photographs": len(abnormal_01),
-            "defects": int(abnormal_01.sum()),
-            "objects": len(names),
-            "objects_with_defects": len(set(objects[abnormal_01 == 1])),
-        },
-        "auroc": aurocs,
-        "choices": _summary(rounds, figures),
-    }
-    summary["sentences"] = sentences(summary["choices"])
-    _write(out, summary, rounds, called, abnormal_01)
-    return summary
+    result = StudyResult(
+        arm,
+        seed,
+        repeats,
+        default or detectors[0],
+        false_alarm,
+        list(detectors),
+        matched,
+        bootstrap,
+        TestCount(len(abnormal_01), int(abnormal_01.sum()), len(names), len(set(objects[abnormal_01 == 1]))),
+        aurocs,
+        _ways(rounds, figures),
+    )
+    _write(out, result, rounds, called, abnormal_01)
+    return result
 
 
 def _some_of_all(run: Path, accepted: Dataset, test: Dataset) -> np.ndarray:
@@ -277,20 +270,16 @@ def synthetic_for(accepted: Dataset, held_out: set[str], matched: bool) -> list[
     return kept if matched and len(kept) >= LEAST else list(accepted.images)
 
 
-def _summary(rounds: list[list[Choice]], figures: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _ways(rounds: list[list[Choice]], figures: Mapping[str, np.ndarray]) -> dict[str, WayResult]:
     rows = {}
     for way, values in figures.items():
         chosen = [choice for choices in rounds for choice in choices if choice.way == way]
-        row: dict[str, Any] = {
-            "detectors": [choice.detector for choice in chosen],
-            "thresholds": [choice.threshold for choice in chosen],
-        }
-        for column, name in enumerate(FIGURES):
-            row[name] = _interval(values[:, column]).to_json()
-        if way != BLIND:
-            difference = _interval(values[:, 0] - figures[BLIND][:, 0])
-            row["against_blind"] = {**difference.to_json(), "verdict": verdict(difference)}
-        rows[way] = row
+        rows[way] = WayResult(
+            [choice.detector for choice in chosen],
+            [choice.threshold for choice in chosen],
+            {name: _interval(values[:, column]) for column, name in enumerate(FIGURES)},
+            None if way == BLIND else _interval(values[:, 0] - figures[BLIND][:, 0]),
+        )
     return rows
 
 
@@ -300,40 +289,9 @@ def _interval(values: np.ndarray) -> Interval:
     return percentile_interval(float(values[0]), list(rest[np.isfinite(rest)]))
 
 
-def sentences(choices: Mapping[str, Any]) -> dict[str, str]:
-    """By way of choosing, one plain sentence against the blind choice."""
-    found = {}
-    for way, row in choices.items():
-        if "against_blind" in row:
-            said = row["against_blind"]
-            link = "from" if said["verdict"] == "no difference shown" else "than"
-            found[way] = (
-                f"{_how(way)}: {said['verdict']} {link} the blind choice, balanced accuracy "
-                f"{said['mean']:+.3f} {_between(said)}."
-            )
-    return found
-
-
-def _how(way: str) -> str:
-    """The way of choosing as the beginning of a sentence."""
-    kind, _, part = way.partition(": ")
-    if kind.startswith(BLIND):
-        return f"Another detector ({way.partition(', ')[2]}) chosen blind"
-    what = {"detector only": "Detector", "threshold only": "Threshold"}.get(part, "Detector and threshold")
-    return f"{what} chosen on " + {
-        "synthetic": "synthetic defects",
-        "real_training": "real training defects",
-        "oracle": "the test defects themselves (no way to choose)",
-    }.get(kind, kind)
-
-
-def _between(row: Mapping[str, Any]) -> str:
-    return f"[{row['low']:+.3f}, {row['high']:+.3f}]" if row["low"] is not None else "(no interval)"
-
-
 def _write(
     out: Path,
-    summary: dict[str, Any],
+    result: StudyResult,
     rounds: list[list[Choice]],
     called: Mapping[str, list[np.ndarray]],
     abnormal_01: np.ndarray,
@@ -342,7 +300,7 @@ def _write(
     rows = (
         [
             choice.way,
-            summary["seed"] + number,
+            result.seed + number,
             choice.detector,
             f"{choice.threshold:.6g}",
             *(float(value) for value in rates(called[choice.way][number], abnormal_01, once)),
@@ -351,5 +309,5 @@ def _write(
         for choice in choices
     )
     write_csv(out / "table.csv", ["choice", "seed", "detector", "threshold", *FIGURES], rows)
-    write_json(out / "summary.json", summary)
-    write_plot(out / "study.png", summary)
+    write_json(out / "summary.json", result.to_json())
+    write_plot(out / "study.png", result)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from anomaly_gan.core.files import atomic_path
+
+from .result import BLIND, StudyResult
 
 TITLES = {
     "balanced_accuracy": "balanced accuracy",
@@ -15,25 +15,25 @@ TITLES = {
 }
 
 
-def write_plot(path: Path, summary: Mapping[str, Any]) -> None:
+def write_plot(path: Path, result: StudyResult) -> None:
     """One panel per figure, one row per way of choosing: the value as a dot, its 95 % interval over test objects."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    ways = list(summary["choices"])
+    ways = list(result.choices)
     figure = Figure(figsize=(11, 0.9 + 0.34 * len(ways)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(TITLES), sharey=True)
     for panel, (name, title) in zip(panels, TITLES.items(), strict=True):
         for row, way in enumerate(ways):
-            item = summary["choices"][way][name]
+            of = result.choices[way].figures[name]
             colour = {"blind": "#6b7280", "oracle": "#b9cfe8"}.get(way, "#2563a8")
-            if item["low"] is not None:
-                panel.plot([item["low"], item["high"]], [row, row], color=colour, linewidth=2, alpha=0.6)
-            panel.plot([item["mean"]], [row], "o", color=colour, markersize=5)
-        panel.axvline(summary["choices"]["blind"][name]["mean"], color="0.6", linewidth=0.8, linestyle=(0, (3, 3)))
+            if of.low is not None and of.high is not None:
+                panel.plot([of.low, of.high], [row, row], color=colour, linewidth=2, alpha=0.6)
+            panel.plot([of.mean], [row], "o", color=colour, markersize=5)
+        panel.axvline(result.choices[BLIND].figures[name].mean, color="0.6", linewidth=0.8, linestyle=(0, (3, 3)))
         if name == "false_alarm_rate":
-            panel.axvline(summary["asked"], color="#b3261e", linewidth=0.8)
+            panel.axvline(result.asked, color="#b3261e", linewidth=0.8)
         panel.set_title(title, fontsize=10)
         panel.set_yticks(range(len(ways)), [way.replace("_", " ") for way in ways], fontsize=8)
         panel.grid(axis="x", alpha=0.3)

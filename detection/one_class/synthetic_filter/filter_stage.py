@@ -222,6 +222,7 @@ def _compare_chunk(
     if scores.map_BHW is None:
         yield from (compare_score(float(value), level) for value in scores.image)
         return
+    # each photograph that was painted on is scored once, however many defects were painted on it
     bases = {item.base.file_name: item.base for item in part if item.base}
     before: dict[str, np.ndarray] = {}
     if bases:

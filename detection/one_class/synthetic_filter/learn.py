@@ -130,7 +130,7 @@ def learn(
         name,
         settings,
         channels=1 if gray else 3,
-        reading=ReadingConfig.of({"mode": "L", **ingest.info}),
+        reading=ReadingConfig.of_dataset(ingest),
         threshold=calibrate(scores.image.numpy(), config.false_alarm, groups),
         held_out=scores.image.numpy().astype(np.float64),
         held_out_groups=tuple(groups),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from anomaly_gan.core.errors import ConfigError, InputError
 from detection.one_class.benchmark import cells
 from detection.one_class.benchmark.config import BenchmarkConfig, benchmark_config
 from detection.one_class.benchmark.report import read_scores, write_report
+from detection.one_class.benchmark.result import Cell, CellFigures, CellResult
 from detection.one_class.benchmark.run import plan, run_benchmark
-from detection.one_class.benchmark.summary import summarise
+from detection.one_class.benchmark.summary import MeanStd, summarise
 from detection.one_class.benchmark.testing import BestEpoch, Examiner, as_squares
 from detection.one_class.interface import Normals, Scores
 
@@ -98,6 +100,7 @@ def test_figures_can_be_had_again_from_what_is_kept(finished: Path) -> None:
 
     for folder in (finished / "cells").iterdir():
         result, kept = json.loads((folder / "result.json").read_text()), read_scores(folder / "scores.npz")
+        assert CellResult.from_json(result).to_json() == result
         assert roc_auc_score(kept["labels"], kept["scores"]) == pytest.approx(result["auroc"], abs=1e-9)
         assert np.quantile(kept["held_out"], 0.95, method="higher") == pytest.approx(result["threshold"], rel=1e-6)
         missed = kept["scores"][kept["missed"]]
@@ -230,17 +233,18 @@ def test_undefined_figures_are_empty_and_said(root: Path, tmp_path: Path) -> Non
 
 
 def test_an_average_needs_every_class() -> None:
-    row = {"auroc": 0.5, "aupr_in": 0.5, "aupr_out": 0.5, "f1": 0.5, "seed": 0, "split": "one_vs_rest"}
-    results = [{**row, "normal": "a", "number": 0}, {**row, "normal": "b", "number": 1, "auroc": None}]
-    first, second, average = summarise(results)
-    assert first["auroc"] == (0.5, None) and second["auroc"] == average["auroc"] == (None, None)
-    assert average["f1"] == (0.5, None)
+    cell, figures = Cell("cae", "mnist", "honest", 0, "a", 0), CellFigures(0.5, 0.5, 0.5, 0.5)
+    known = CellResult(cell, figures, "", "one_vs_rest", {}, "", 1, 1, 1, 1, 0, 0, False, {})
+    other = replace(known, cell=replace(cell, normal="b", number=1), figures=replace(figures, auroc=None))
+    first, second, average = (row.metrics for row in summarise([known, other]))
+    assert first["auroc"] == average["f1"] == MeanStd(0.5) and second["auroc"] == average["auroc"] == MeanStd()
 
 
 def test_names_cannot_write_into_the_page(root: Path, finished: Path, tmp_path: Path) -> None:
     jobs = plan(config(root, seeds=2), finished)
     evil = "</td><img src=x onerror=alert(1)>"
-    results = [{**job.result(), "normal": evil} for job in jobs]
+    found = [result for job in jobs if (result := job.result())]
+    results = [replace(result, cell=replace(result.cell, normal=evil)) for result in found]
     write_report(tmp_path / "report.html", config(root), results, [job.folder for job in jobs], summarise(results))
     assert "onerror=alert(1)>" not in (tmp_path / "report.html").read_text().replace("&gt;", "")
 

@@ -125,9 +125,9 @@ def test_both_splits_of_the_tiles_come_of_one_command_with_an_average_each(tmp_p
     tiles(tmp_path)
     changes = [f"data.root={tmp_path}", "data.split=photographs", "data.folds=[0]", "settings.size=32", "workers=1"]
     config = benchmark_config("knn", "magnetic_tile", preset="quick", seeds=1, settings=changes)
-    rows = {row["normal"]: row for row in run_benchmark(config, tmp_path / "out")["summary"]}
+    rows = {row.normal: row for row in run_benchmark(config, tmp_path / "out")}
     assert list(rows) == ["free@fold0", "free@photographs0", "average, objects", "average, photographs"]
-    assert rows["average, photographs"]["auroc"] == rows["free@photographs0"]["auroc"]
+    assert rows["average, photographs"].metrics["auroc"] == rows["free@photographs0"].metrics["auroc"]
     with pytest.raises(ConfigError, match="magnetic_tile alone"):
         benchmark_config("knn", "rsdds", settings=["data.split=photographs"])
 

@@ -16,12 +16,13 @@ from anomaly_gan.core.files import sha256_bytes
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.statistics.ranks import auroc
+from detection.evaluation.statistics import Interval
 from detection.one_class.inspection.checkpoint import load_model
+from detection.one_class.selection_study.result import WayResult
 from detection.one_class.selection_study.study import (
     best_threshold,
     rates,
     resampled,
-    sentences,
     study,
     synthetic_for,
 )
@@ -241,26 +242,26 @@ def test_the_study_judges_every_choice_on_test_objects(tiny, tmp_path):
         "oracle",
         "blind, cae",
     ]
-    assert made[0]["test"] == {"photographs": 14, "defects": 2, "objects": 4, "objects_with_defects": 2}
+    assert vars(made[0].test) == {"photographs": 14, "defects": 2, "objects": 4, "objects_with_defects": 2}
+    assert json.loads((tmp_path / "a" / "summary.json").read_text()) == made[0].to_json()
     best = max(float(row["balanced_accuracy"]) for row in rows)
-    assert made[0]["choices"]["oracle"]["balanced_accuracy"]["mean"] == pytest.approx(best)
-    assert set(made[0]["sentences"]) == {row["choice"] for row in rows} - {"blind"}
+    assert made[0].choices["oracle"].figures["balanced_accuracy"].mean == pytest.approx(best)
+    assert set(made[0].sentences) == {row["choice"] for row in rows} - {"blind"}
 
 
 def test_the_sentences_are_plain():
-    row = {"mean": 0.083, "low": -0.02, "high": 0.2, "verdict": "no difference shown"}
-    said = sentences(
-        {
-            "blind": {},
-            "synthetic: threshold only": {"against_blind": row},
-            "oracle": {"against_blind": {**row, "low": 0.01, "verdict": "better"}},
-            "blind, cae": {"against_blind": {**row, "mean": -0.1, "high": -0.01, "verdict": "worse"}},
-        }
-    )
-    assert list(said.values()) == [
+    differences = {
+        "blind": None,
+        "synthetic: threshold only": Interval(0.083, -0.02, 0.2),
+        "oracle": Interval(0.083, 0.01, 0.2),
+        "blind, cae": Interval(-0.1, -0.2, -0.01),
+    }
+    said = [WayResult([], [], {}, of).sentence(way) for way, of in differences.items()]
+    assert said == [
+        None,
         "Threshold chosen on synthetic defects: no difference shown from the blind choice, balanced accuracy +0.083 "
         "[-0.020, +0.200].",
         "Detector and threshold chosen on the test defects themselves (no way to choose): better than the blind "
         "choice, balanced accuracy +0.083 [+0.010, +0.200].",
-        "Another detector (cae) chosen blind: worse than the blind choice, balanced accuracy -0.100 [-0.020, -0.010].",
+        "Another detector (cae) chosen blind: worse than the blind choice, balanced accuracy -0.100 [-0.200, -0.010].",
     ]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..distances import Figures
 from ..results import Level, MetricResult
 from .data import CategoryData
 
@@ -33,7 +34,7 @@ def photographs(data: CategoryData) -> MetricResult | None:
 def _measure(
     data: CategoryData, name: str, view: str, words: str, warn: float, fail: float | None
 ) -> MetricResult | None:
-    figures: dict[str, Any] = data.figures.get(view) or {}
+    figures: Figures = data.figures.get(view) or {}
     if not figures or data.counts.accepted == 0:
         return None
     kernel = figures.get(data.names["kernel"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..results import Level, MetricResult
 from .data import CategoryData
 
@@ -26,7 +24,7 @@ def empty(data: CategoryData) -> MetricResult | None:
     """``warn`` where more accepted instances are not found than real ones, beyond ``max_empty``."""
     if "label_check" not in data.figures:
         return None
-    figures: dict[str, Any] = data.figures["label_check"]
+    figures = data.figures["label_check"]
     share, real = figures["accepted_empty_share"], figures["real_empty_share"]
     allowed = data.config.max_empty + (real or 0.0)
     if share is None or not share <= allowed:

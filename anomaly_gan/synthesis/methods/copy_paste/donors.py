@@ -25,7 +25,7 @@ class Donors:
 
     def __init__(self, train: Dataset) -> None:
         self.train = train
-        self.gray = train.info.get("mode") == "L"
+        self.gray = train.gray
         self.by_image = train.by_image()
         self.images = {image.id: image for image in train.images}
         self.by_name = {image.file_name: image for image in train.images}

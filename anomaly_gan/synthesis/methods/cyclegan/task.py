@@ -165,6 +165,7 @@ def _build(setup: TaskSetup, discriminators: tuple[str, ...], adversarial: str, 
         },
     }
     make_ready(nets, config, setup.device)
+    # after make_ready: a history holds images, not weights to be brought to another memory layout or averaged
     for side in ("abnormal", "normal"):
         nets[f"history_{side}"] = ImageHistory(HISTORY, channels, config.size).to(setup.device)
     optimizers: dict[str, Optimizer] = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -215,7 +214,7 @@ def _open(inputs: MethodInputs, name: str, paint: Paint, masked: bool) -> Genera
     def one(item: PoolItem, rng: np.random.Generator) -> Sample:
         base = read_record(inputs.train, normals[item.image.extra["normal_file"]], gray)
         pixels, instances, frames = paint(source, base, item.annotations, list(names), rng)
-        provenance: dict[str, Any] = {
+        provenance: dict[str, object] = {
             "method": name,
             "label": "pool" if masked else "generated",
             "support_px": support_px(instances, frames, base.shape),

@@ -7,8 +7,6 @@ photograph's. That is the method's own doing, so nothing is blended away.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -107,7 +105,7 @@ def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> G
         if drawn:  # in the data set's own channels, as the gate will do it again
             base = relight(read_record(inputs.train, photograph, gray_set), drawn[0], light, drawn[1])
             base = np.repeat(base[:, :, None], 3, axis=2) if gray_set and not gray else base
-        provenance: dict[str, Any] = {"method": name, "preset": brush.config.preset}
+        provenance: dict[str, object] = {"method": name, "preset": brush.config.preset}
         if window:
             painting, provenance["severity_shown"] = fill_between(brush, base, item.annotations, names, window, rng)
         else:
