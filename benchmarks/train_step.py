@@ -4,12 +4,12 @@
 text; the discriminators are narrower than at 512 px.
 
 Both sides start from the same weights and see the same batches. Ours is the step that ``train`` takes: one forward
-shared by all updates, discriminators frozen in the generators' step, batched crops, channels last, and bf16 where the
-device computes it natively (``precision: auto``; ``precision`` says which). The plain side is ``reference_step.py``.
-Sides take turns, round by round; medians, on one thread of a CPU of processor time, so that other work on the machine
-changes little. ``largest_loss_difference`` is between the losses of both sides' first step at float32, on one
-photograph. The share of the peak is the step's counted floating-point operations over its time and over what a 3x3
-convolution alone reaches here, at the same precision, in the same run.
+shared by all updates, discriminators frozen in the generators' step, batched crops, and, where the device computes it
+natively (``precision: auto``; ``precision`` says which), bf16 and channels last. The plain side is
+``reference_step.py``. Sides take turns, round by round; medians, on one thread of a CPU of processor time, so that
+other work on the machine changes little. ``largest_loss_difference`` is between the losses of both sides' first step at
+float32, on one photograph. The share of the peak is the step's counted floating-point operations over its time and over
+what a 3x3 convolution alone reaches here, at the same precision, in the same run.
 
     python benchmarks/train_step.py --device cpu --quick      # under five minutes on one thread, with AVX2 too
     ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python benchmarks/train_step.py --device cpu --quick
@@ -196,20 +196,23 @@ def timed(work: Callable[[], Any], device: torch.device) -> float:
 
 
 def convolution_peak(dtype: torch.dtype, device: torch.device) -> float:
-    """FLOP/s that 3x3 convolutions forward and backward reach on this machine: the best of several shapes."""
+    """FLOP/s that 3x3 convolutions forward and backward reach on this machine: the best of several shapes, laid out
+    channels last and, at float32 on a CPU, channels first, where that is faster without AVX-512."""
     best = 0.0
-    for channels, side, number in ((128, 64, 4), (256, 32, 4), (256, 64, 4 if device.type == "cpu" else 64)):
-        net = nn.Conv2d(channels, channels, 3, padding=1).to(device, memory_format=torch.channels_last)
-        image = torch.randn(number, channels, side, side, device=device).to(memory_format=torch.channels_last)
-        image.requires_grad_()
+    both = (torch.channels_last, torch.contiguous_format)
+    for layout in both if device.type == "cpu" and dtype == torch.float32 else both[:1]:
+        for channels, side, number in ((128, 64, 4), (256, 32, 4), (256, 64, 4 if device.type == "cpu" else 64)):
+            net = nn.Conv2d(channels, channels, 3, padding=1).to(device, memory_format=layout)
+            image = torch.randn(number, channels, side, side, device=device).to(memory_format=layout)
+            image.requires_grad_()
 
-        def work(net: nn.Module = net, image: Tensor = image) -> None:
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                net(image).float().sum().backward()
+            def work(net: nn.Module = net, image: Tensor = image) -> None:
+                with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                    net(image).float().sum().backward()
 
-        operations = 3 * 2 * 9 * channels**2 * side**2 * number
-        times = [timed(work, device) for _ in range(4)]
-        best = max(best, 1000 * operations / min(times[1:]))
+            operations = 3 * 2 * 9 * channels**2 * side**2 * number
+            times = [timed(work, device) for _ in range(4)]
+            best = max(best, 1000 * operations / min(times[1:]))
     return best
 
 

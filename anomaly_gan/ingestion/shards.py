@@ -7,7 +7,8 @@ million files in one folder are slow everywhere, a thousand tar files nowhere.
   and its annotations), in the order of their ids;
 - ``images-00042.json``: the same shard as COCO, ids as in the whole;
 - ``index.json``: shards with counts, bytes and SHA-256, categories; written last, so that where it is all is there.
-  Where a shard has to be written anew, the index goes first.
+  Where a shard has to be written anew, the index goes first;
+- ``README.md``: the data set's card.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict, TypeVar, cast
 
+from ..core.cards import CARD
 from ..core.dataset import Dataset, ImageRecord
 from ..core.errors import ConfigError, InputError
 from ..core.files import json_text, sha256_bytes, sha256_file
 from ..core.json_files import understood
 from ..core.progress import track
 from ..core.workfolder import folder_lock
+from .writing import data_card
 
 INDEX = "index.json"
 ROW = ".row.json"
@@ -37,6 +40,7 @@ PART = ".part"
 T = TypeVar("T")
 SHARD = 1000
 """Photographs a shard."""
+USE = 'webdataset.WebDataset("images-{00000..N}.tar")    # of each photograph its file and, as JSON, its labels'
 
 
 class Row(TypedDict):
@@ -78,7 +82,7 @@ def write_shards(
     with folder_lock(Path(folder)) if "file" in storage.protocol else contextlib.nullcontext():
         _refuse_others(storage, folder, url)
         index = _write_all(dataset, storage, folder, per_shard, say)
-        kept = {f"{row['name']}{end}" for row in index["shards"] for end in (".tar", ".json")} | {INDEX}
+        kept = {f"{row['name']}{end}" for row in index["shards"] for end in (".tar", ".json")} | {INDEX, CARD}
         for path in storage.ls(folder, detail=False):
             if PurePosixPath(path).name not in kept:
                 storage.rm_file(path)
@@ -116,6 +120,8 @@ def _write_all(dataset: Dataset, storage: Any, folder: str, per_shard: int, say:
         "info": dict(dataset.info),
         "shards": rows,
     }
+    card = data_card(dataset, "tar files that WebDataset reads", "each shard's COCO file keeps everything", USE)
+    _put(storage, f"{folder}/{CARD}", card.text().encode())
     _put(storage, f"{folder}/{INDEX}", json_text(index).encode())
     return index
 
@@ -190,7 +196,7 @@ def _refuse_others(storage: Any, folder: str, url: str) -> None:
         storage.makedirs(folder, exist_ok=True)
         return
     names = {PurePosixPath(path).name for path in storage.ls(folder, detail=False)} - {PurePosixPath(folder).name}
-    ours = (INDEX, f"{INDEX}{PART}")
+    ours = [f"{name}{end}" for name in (INDEX, CARD) for end in ("", PART)]
     others = sorted(name for name in names if name not in ours and not name.startswith("images-"))
     if others:
         raise ConfigError(f"--out {url}: holds something else than shards ({others[0]}): choose another place")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from ..core.cards import Card, write_card
 from ..core.config import nearest
 from ..core.dataset import Dataset
 from ..core.errors import ConfigError, EnvironmentFailure
@@ -80,6 +81,8 @@ def _write(dataset: Dataset, name: str, key: str, part: Path, home: Path) -> dic
         "keeps": FORMATS[name].keeps,
         **lost,
     }
+    use = f"anomaly-gan ingest THIS_FOLDER --format {name} --out RUN/ingest"
+    write_card(part, data_card(dataset, name, FORMATS[name].keeps, use))
     hashes = {"of": key, "files": _files(part)}
     write_text(part / MARK, yaml.safe_dump({**result, **hashes}, allow_unicode=True))
     if home.exists():
@@ -89,3 +92,26 @@ def _write(dataset: Dataset, name: str, key: str, part: Path, home: Path) -> dic
         part.rename(home)
         sync_folder(home.parent)
     return result
+
+
+def data_card(dataset: Dataset, form: str, keeps: str, use: str) -> Card:
+    """``README.md`` of a data set in a format; ``keeps``: what of the labels the format holds; ``use``: a line."""
+    names = dataset.category_names()
+    counts = {name: sum(item.category_id == number for item in dataset.annotations) for number, name in names.items()}
+    synthetic = sum(image.source == "synthetic" for image in dataset.images)
+    return Card(
+        "dataset",
+        "Photographs of parts with labelled defects",
+        "image-segmentation",
+        f"Photographs of parts and the defects on them, written as {form} by anomaly-gan.",
+        {
+            "photographs": len(dataset.images),
+            "of these synthetic": synthetic,
+            "annotations": counts,
+            "physical objects": len({image.group_id for image in dataset.images}),
+            "labels": keeps,
+        },
+        [use],
+        ["Never judge a detector on synthetic photographs: only held-out real parts tell."] if synthetic else [],
+        ["synthetic"] if synthetic else [],
+    )

@@ -202,6 +202,8 @@ def test_the_verb_writes_any_data_set(ours: Dataset, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, given)
     assert done.exit_code == 0 and "voc: 7 photographs" in done.output
     assert yaml.safe_load((tmp_path / "voc/export.yaml").read_text())["format"] == "voc"
+    front, words = (tmp_path / "voc/README.md").read_text("utf-8").split("---\n")[1:]
+    assert yaml.safe_load(front)["task_categories"] == ["image-segmentation"] and "--format voc" in words
 
 
 def test_the_page_shows_every_row() -> None:

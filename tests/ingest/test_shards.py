@@ -107,6 +107,7 @@ def test_killed_at_any_moment_over_another_set_the_same_export_ends_with_the_sam
         assert sweep(work, fresh, lambda at, events: at % 3 == 0 or at > events - 3) == []
         left = memory / "try-0" / "out"
         assert {path.name for path in left.iterdir()} == {
+            "README.md",
             "index.json",
             *(f"images-0000{number}{end}" for number in (0, 1) for end in (".tar", ".json")),
         }

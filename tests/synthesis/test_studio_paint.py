@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from kills import in_memory, sweep
 from starlette.testclient import TestClient
 from studio_run import start_studio
 from tablet import enter, needs_chromium, tablet
@@ -19,12 +20,16 @@ from anomaly_gan.core.files import write_json
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.studio.app import build_app
 from anomaly_gan.studio.kept import Kept
+from anomaly_gan.studio.painting import Canvas, PaintRequest
 from anomaly_gan.synthesis.export.reviewed import aside_of
+from anomaly_gan.synthesis.methods.painting.severity import Filled
 from anomaly_gan.synthesis.paint.config import PaintConfig
 from anomaly_gan.synthesis.paint.stage import Sources
 from anomaly_gan.synthesis.paint.stage import paint as paint_verb
+from mask_pool.rating.items import RatingItem
 from mask_pool.rating.security import Policy
 from mask_pool.rating.store import Store
+from mask_pool.scoring.ratings import RatedMask
 
 VERDICT = {
     "schema": 1,
@@ -158,6 +163,30 @@ def test_what_is_kept_lies_in_the_run_once_and_names_its_painter(client, run, ma
     half = run / "painted" / "images" / ".tmp-half.png"  # of a killed server
     half.write_bytes(b"")
     assert Kept(run).run == run and not half.exists() and kept.path_of(first).is_file()
+
+
+def test_no_kill_loses_what_is_kept(run, mask_01):
+    """Killed before any write of it, a painting that is sent again lies there once, beside those before it."""
+    base = load_dataset(run / "ingest").split("train").normals()[0]
+    item = RatingItem(RatedMask(f"sound/{base.file_name}", 0, "", base.sha256), run, base.sha256, True, {})
+    asked = dict.fromkeys(("photograph", "version"), "0" * 32) | {"method": "anomaly_gan", "category": "spot"}
+
+    def add(folder, level):
+        painted = np.full(mask_01.shape, level, np.uint8)
+        canvas = Canvas(item, painted, painted, [("spot", mask_01)], [Filled(painted, [0.1, 0.1], 0.1, 0.1, 1)], 3, "0")
+        Kept(folder).add(
+            canvas, PaintRequest.model_construct(**asked, runs=[1, 1], severity=None, light=0, seed=1), "Ann"
+        )
+
+    def work(folder):
+        assert len(load_dataset(folder / "painted").images) > 0
+        add(folder, 90)
+
+    with in_memory() as shelf:
+        shutil.copytree(run / "ingest", shelf / "run/ingest")
+        add(shelf / "run", 80)
+        folders = (shelf / f"run{number}" for number in range(1000))
+        assert sweep(work, lambda: shutil.copytree(shelf / "run", next(folders)), lambda event, of: True) == []
 
 
 def test_a_strangers_wish_is_refused(client, mask_01):

@@ -83,7 +83,7 @@ export class Review {
   #send(action) {
     if (!action.painting) return this.studio.change("/api/review", action);
     return this.studio.change("/api/painting/keep", action.painting).then((answer) => {
-      if (answer.status === 200) { this.stale = true; this.studio.toast(`Kept in the run as painted/${answer.body.name}.`); }
+      if (answer.status === 200) { this.stale = true; this.studio.toast(`Kept in the run as painted/${answer.body.name}. It goes out once accepted: Review, set aside.`); }
       return answer;
     });
   }
@@ -177,7 +177,7 @@ export class Review {
     this.$("stage").querySelector("#layers").hidden = !item;
     if (!item) {
       this.$("category").textContent = !this.items.length ? "No gate of this run has accepted a photograph yet."
-        : this.$("which").value === "open" ? "All are reviewed: thank you!" : "None of these.";
+        : this.$("which").value === "open" ? "All are reviewed: thank you! Next: anomaly-gan export." : "None of these.";
       this.$("standing").textContent = this.$("refusal").textContent = "";
       return;
     }

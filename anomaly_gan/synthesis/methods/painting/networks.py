@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ....engine.ema import add_average
+from ....engine.precision import FLOAT32, decide
 from ....nets.lean_unet import LeanUNet
 from ....nets.resnet import ResNetGenerator
 from ....nets.unet import UNet
@@ -57,7 +58,16 @@ def make_ready(nets: dict[str, nn.Module], config: TrainConfig, device: torch.de
     if config.ema:
         add_average(nets)
     for net in nets.values():
-        net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.to(device=device, memory_format=layout(config, device))  # type: ignore[call-overload]
+
+
+def layout(config: TrainConfig, device: torch.device | None) -> torch.memory_format:
+    """Channels last, but for wide nets at float32 on a processor: there the blocks that oneDNN chooses by itself are
+    faster (3x3 with 256 channels, forward and backward, AVX2: 153 against 190 ms)."""
+    on_processor = device is None or device.type == "cpu"
+    if config.nets.generator == "resnet" and on_processor and decide(config.precision, "cpu").precision == FLOAT32:
+        return torch.contiguous_format
+    return torch.channels_last
 
 
 def opponents(nets: dict[str, nn.Module], config: TrainConfig) -> dict[str, torch.optim.Optimizer]:
