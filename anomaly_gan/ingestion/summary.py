@@ -20,10 +20,10 @@ SIDES = ("train", "test")
 
 @dataclass(frozen=True)
 class Refused:
-    """A line of ``rejects.jsonl``, as far as it is told here."""
+    """A line of ``rejects.jsonl``, as far as it is told here; what was skipped has no message."""
 
-    message: str
     outcome: str
+    message: str = ""
 
 
 def summary_lines(folder: Path) -> list[str]:

@@ -72,7 +72,7 @@ def _train(
     fabric: Fabric, config: TrainConfig, context: Context, out: Path, budget: TimeBudget | None
 ) -> dict[str, object]:
     """In every process that shares the training; the first one writes, and alone knows where to."""
-    out = fabric.broadcast(out)
+    out = Path(fabric.broadcast(str(out)))  # plain text: what is sent is unpickled
     if config.threads:
         torch.set_num_threads(config.threads)
     train = load_dataset(context.inputs["ingest"]).split("train")

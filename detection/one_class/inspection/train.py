@@ -213,6 +213,17 @@ def calibrated(
     The map's threshold bounds the greatest value anywhere in a normal's map, so that the same share of normals shows
     any found place at all. Maps are shown from the middle value of normals (no colour) to as far above the
     threshold as the threshold lies above that.
+
+    Args:
+        model: the model, whose thresholds are not looked at.
+        squares_NCHW: squares of the held-out normals, uint8 (N, C, S, S).
+        counts: how many of them each photograph has, (photographs,).
+        groups: the object that each photograph shows.
+        false_alarm: share of sound photographs in (0, 1) that may raise an alarm.
+        device: where to compute.
+
+    Returns:
+        The same model with thresholds, held-out scores and, of detectors that give maps, the maps' scale.
     """
     scores, highest, middle = _held_out_scores(model.detector, squares_NCHW, counts, device)
     threshold = calibrate(scores, false_alarm, groups)
