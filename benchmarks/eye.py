@@ -74,7 +74,7 @@ class Shown:
 def make(run: Path, name: str, out: Path, count: int, first: int) -> None:
     train = load_dataset(run / "ingest").split("train")
     pool = load_dataset(run / "pool")
-    reals, inputs = RealDefects(train, 100, SEED), MethodInputs(train, pool, SEED, "cpu")
+    real_defects, inputs = RealDefects(train, 100, SEED), MethodInputs(train, pool, SEED, "cpu")
     rows, crops = [], []
     items = pool_items(pool)
     for method in ("exemplar", "copy_paste"):
@@ -85,22 +85,22 @@ def make(run: Path, name: str, out: Path, count: int, first: int) -> None:
                 sample = paint([item], 0)[0]
                 kept = [instance for instance in sample.instances if instance[1].any()]
                 candidate = Candidate(sample.pixels, kept, sample.base, int(sample.provenance.get("support_px", 0)))
-                outcome = check(candidate, Setting(GateConfig(), reals=reals))
+                outcome = check(candidate, Setting(GateConfig(), real_defects=real_defects))
                 masks = [mask for _, mask in kept]
                 at = int(np.argmax([mask.sum() for mask in masks]))
                 window = window_around(sample.pixels, masks[at], masks[:at] + masks[at + 1 :])
                 owners = ancestors(sample.provenance, [one.provenance for one in item.annotations], "")
                 made.append((item, Shown(window, owners[at]), outcome))
                 crops.append(crop(sample.pixels, masks[at]))
-            rows += rows_of(name, category, method, made, reals, len(rows))
+            rows += rows_of(name, category, method, made, real_defects, len(rows))
     out.mkdir(parents=True, exist_ok=True)
     for at in range(0, len(crops), 4 * COLUMNS):
         (out / f"{name}_{at // (4 * COLUMNS)}.png").write_bytes(encode_png(sheet(crops[at : at + 4 * COLUMNS], at)))
     write_csv(out / f"{name}.csv", rows)
 
 
-def rows_of(name, category, method, made, reals, before) -> list[dict[str, object]]:
-    real = [one for one in reals.of(category) if one.window.mask_01.any()]
+def rows_of(name, category, method, made, real_defects, before) -> list[dict[str, object]]:
+    real = [one for one in real_defects.of(category) if one.window.mask_01.any()]
     ranges = {key: spread_of([value(one) for one in real]) for key, value in VALUES.items()}
     both = [*[(one.window, one.group) for one in real], *[(shown.window, shown.group) for _, shown, _ in made]]
     rows = np.stack([describe(window.pixels, window.mask_01) for window, _ in both])

@@ -168,8 +168,8 @@ def trials(real: Dataset, made: Dataset, config: GateConfig, numbers: range, mos
         for category in real.categories:
             shown = sum(any(a.category_id == category.id for a in items) for items in of_image.values())
             counts[category.name] = Counts(shown, shown, 0, shown, shown, 0, 0), {}
-        reals = RealDefects(left, config.max_n, trial)
-        yield gate.measure(config, Context(trial, "cpu"), reals, right, counts).categories
+        real_defects = RealDefects(left, config.max_n, trial)
+        yield gate.measure(config, Context(trial, "cpu"), real_defects, right, counts).categories
 
 
 def calibrate(

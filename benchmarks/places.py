@@ -30,7 +30,7 @@ from anomaly_gan.synthesis.gate.defects import Defect, RealDefects
 from anomaly_gan.synthesis.gate.poses import EDGE_KERNEL, PLACE_KERNEL, Likelihood, Pose, painted_out
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.ratio import PlaceRatio
-from mask_pool.placement.reals import Scenes, places_of, real_elements
+from mask_pool.placement.real_masks import Scenes, places_of, real_elements
 from mask_pool.statistics.object_bootstrap import bootstrap
 
 SEED, FOLDS, ANYWHERE, MOST, RESAMPLES = 7, 5, 20, 60, 500
@@ -40,16 +40,16 @@ Spot = dict[str, Point]
 """Of one place, what each model looks at; a model that cannot look at it is missing."""
 
 
-def spots_of(defect: Defect, reals: RealDefects) -> list[Spot]:
+def spots_of(defect: Defect, real_defects: RealDefects) -> list[Spot]:
     """The real place of a defect, and ``ANYWHERE`` random ones of its mask."""
     mask, pixels = defect.mask(), defect.pixels()
     part = None
-    if reals.part is not None:
+    if real_defects.part is not None:
         shown = [found for one in (pixels, painted_out(pixels, mask)) if (found := find_foreground(one)) is not None]
         if not shown:
             return []
         whole = shown[0] if len(shown) == 1 else shown[0].joined(shown[1])
-        part = whole, reals.part.frame(whole)
+        part = whole, real_defects.part.frame(whole)
     x, y, w, h = mask_box_xywh(mask)
     rng = rng_for(SEED, "places", defect.image.file_name)
     corners = [(x, y)] + [
@@ -122,13 +122,13 @@ def by_look(category: str, train: Dataset, fold_of: dict[str, int]) -> list[tupl
 
 def measure(run: Path) -> list[dict[str, object]]:
     train = load_dataset(run / "ingest").split("train")
-    reals, rows = RealDefects(train, MOST, SEED), []
+    real_defects, rows = RealDefects(train, MOST, SEED), []
     for category in train.categories:
-        own = [defect for defect in reals.of(category.name) if defect.annotation.area]
+        own = [defect for defect in real_defects.of(category.name) if defect.annotation.area]
         groups = sorted({defect.group for defect in own})
         rng_for(SEED, "folds", category.name).shuffle(groups)  # type: ignore[arg-type]
         fold_of = {group: at % FOLDS for at, group in enumerate(groups)}
-        real = [(defect.group, spots) for defect in own if (spots := spots_of(defect, reals))]
+        real = [(defect.group, spots) for defect in own if (spots := spots_of(defect, real_defects))]
         found = by_density(real, fold_of) | {"look": by_look(category.name, train, fold_of)}
         for name, ranks in found.items():
             if ranks:

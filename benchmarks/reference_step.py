@@ -68,13 +68,13 @@ def reference_step(
 
     fakes = {"abnormal": damage(normal, mask), "normal": restore(abnormal, own)}
     masks = {"abnormal": (own, mask), "normal": (mask, own)}
-    reals = {"abnormal": abnormal, "normal": normal}
+    real = {"abnormal": abnormal, "normal": normal}
     losses: dict[str, Tensor] = {}
     for side in SIDES:
         fake, (real_mask, fake_mask) = fakes[side], masks[side]
         losses[f"adv1_{side}"] = bce(judge(nets[f"d1_{side}"], fake, fake_mask, local_size), True)
         losses[f"adv2_{side}"] = LAMBDA_1 * bce(judge(nets[f"d2_{side}"], fake, fake_mask, local_size), False)
-        losses[f"aware_{side}"] = aware_loss(nets["aware"], fake, fake_mask, reals[side], real_mask, aware_size)
+        losses[f"aware_{side}"] = aware_loss(nets["aware"], fake, fake_mask, real[side], real_mask, aware_size)
     losses["cycle_normal"] = (restore(fakes["abnormal"], mask) - normal).abs().mean()
     losses["cycle_abnormal"] = (damage(fakes["normal"], own) - abnormal).abs().mean()
     values = {name: loss.item() for name, loss in losses.items()}
@@ -87,7 +87,7 @@ def reference_step(
         real_mask, fake_mask = masks[side]
         with torch.no_grad():
             fake = damage(normal, mask) if side == "abnormal" else restore(abnormal, own)
-        loss = bce(judge(nets[name], reals[side], real_mask, local_size), name.startswith("d1")) + bce(
+        loss = bce(judge(nets[name], real[side], real_mask, local_size), name.startswith("d1")) + bce(
             judge(nets[name], fake, fake_mask, local_size), name.startswith("d2")
         )
         values[name] = loss.item()

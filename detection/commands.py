@@ -67,7 +67,7 @@ def detect_train(
 
         from .dense.inner import hold_out_sound
         from .detectors.registry import detector
-        from .training.arithmetic import settled
+        from .training.arithmetic import resolved
         from .training.checkpoint import save_detector
         from .training.finetune import train_detector
 
@@ -75,7 +75,7 @@ def detect_train(
         # a detector with a trainer of its own holds objects out itself
         if not detector(config.detector).trainer:
             dataset, held = hold_out_sound(dataset, config.dense, seed)
-        precision = settled(config, device, work.place)
+        precision = resolved(config, device, work.place)
         fabric = make_fabric(device, precision, work.place / LOGS)
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         least, sound = _look_at(held or trained.held_out, trained, config, fabric.device)

@@ -52,7 +52,7 @@ class Plateau:
         since = sum(row["step"] > self.best.get("step", 0.0) for row in self.rows)
         return since >= self.patience
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Give the nets back what was best."""
         for name, module in self.nets().items():
             if name in self.kept:

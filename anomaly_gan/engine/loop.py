@@ -190,7 +190,7 @@ def fit(
             if last:
                 break
     if plateau:
-        plateau.settle()
+        plateau.finalize()
     if fabric.is_global_zero:
         for logger in fabric.loggers:
             logger.finalize("success")

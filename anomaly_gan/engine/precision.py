@@ -5,7 +5,7 @@ the instructions are missing (3 to 5 times slower than float32 a convolution, 27
 processor's own capabilities that count, and the variables that hold oneDNN and ATen below them. Where those cannot
 tell, a small convolution is timed in both.
 
-A training that was cut off goes on in the arithmetic it began with, on another machine too: ``settle`` keeps it among
+A training that was cut off goes on in the arithmetic it began with, on another machine too: ``resolve`` keeps it among
 what may differ from run to run, so that no key and no manifest depends on the machine.
 """
 
@@ -47,7 +47,7 @@ class Choice:
     reason: str
 
 
-def settle(asked: str, device: str, folder: Path, label: str) -> Choice:
+def resolve(asked: str, device: str, folder: Path, label: str) -> Choice:
     """The arithmetic of the training in ``folder``: as asked, as it began there, or as this device has it.
 
     ``device``: ``auto``, ``cpu`` or ``cuda``. One line on stderr says what was chosen.

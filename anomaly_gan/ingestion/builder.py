@@ -20,8 +20,8 @@ from .groups import Grouping
 from .image_files import MAX_BYTES, orient
 from .labels import EVERY, LabelMap, proposal, twins
 from .ledger import Ledger, Notes, refuse
-from .orientation import settle_frame
-from .reading import ReadingConfig, odd_ones, settled_colour
+from .orientation import resolve_frame
+from .reading import ReadingConfig, odd_ones, resolved_colour
 from .seen import Ahead, Seen, look_at
 from .source_tree import SourceTree
 from .splits import (
@@ -101,7 +101,7 @@ class Intake:
         self.checks.take(item.file, item.categories[0] if item.by_folder and item.categories else "", notes)
         self.ledger.accept(notes, item.file)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """What the set as a whole says: contradictions stop, the same photograph in several class folders is one.
 
         Raises:
@@ -160,7 +160,7 @@ class Intake:
 
     def _instances(self, item: Item, label: Label, seen: Seen, notes: Notes) -> list[tuple[str, Annotation]] | None:
         """The annotations in the display frame; None where the photograph shows only categories not asked for."""
-        frame, turn = settle_frame(item.file, seen.raw_hw, seen.orientation, label, self.config.exif, notes)
+        frame, turn = resolve_frame(item.file, seen.raw_hw, seen.orientation, label, self.config.exif, notes)
         kept: list[tuple[str, Annotation]] = []
         left_out: Counter[str] = Counter()
         for instance in label.draw(frame):
@@ -238,7 +238,7 @@ class Intake:
         files: dict[bool, list[str]] = {True: [], False: []}
         for entry in self.accepted:
             files[entry.gray].append(entry.source)
-        colour = settled_colour(self.config.colour, len(files[False]), len(self.accepted))
+        colour = resolved_colour(self.config.colour, len(files[False]), len(self.accepted))
         if odd := odd_ones(self.config.colour, colour, files[False], files[True]):
             self.ledger.warn("A10", *odd)
         return ReadingConfig(colour=colour).mode

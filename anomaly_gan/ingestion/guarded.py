@@ -189,7 +189,7 @@ def _serve(question: int, answer: int, shared: mmap.mmap | None, parent: int) ->
     """The worker: one answer for each question until there are no more."""
     code = 1
     try:
-        _settle(question, answer)
+        _finalize(question, answer)
         while _asked(question, parent):
             told, start = _head(question, None)
             content = _taken(question, told["bytes"], start, shared)
@@ -201,7 +201,7 @@ def _serve(question: int, answer: int, shared: mmap.mmap | None, parent: int) ->
         os._exit(code)
 
 
-def _settle(*kept: int) -> None:
+def _finalize(*kept: int) -> None:
     """Nothing of the parent's but the two pipes: no lock of its, no terminal, and its end is told by theirs."""
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # sent to all of a terminal's processes
         signal.signal(one, signal.SIG_IGN)

@@ -8,7 +8,7 @@ from .ledger import Notes, refuse
 SWAPPING = frozenset({5, 6, 7, 8})
 
 
-def settle_frame(
+def resolve_frame(
     name: str, raw: tuple[int, int], orientation: int, label: Label, mode: str, notes: Notes
 ) -> tuple[tuple[int, int], int]:
     """The frame (H, W) to draw the label in, and the EXIF orientation its masks still need (1 for none).

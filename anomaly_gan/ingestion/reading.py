@@ -74,7 +74,7 @@ class LabelledReadingConfig(ReadingConfig):
     classes: Place | None = None
 
 
-def settled_colour(told: str, coloured: int, total: int) -> Literal["gray", "rgb"]:
+def resolved_colour(told: str, coloured: int, total: int) -> Literal["gray", "rgb"]:
     """How all photographs of a set are read, of whose ``total`` N are in colour."""
     few = coloured <= FEW_COLOURED * total or (coloured == 1 and total >= 4)
     return "gray" if told == "gray" or (told == "auto" and few) else "rgb"

@@ -77,17 +77,17 @@ def split_by_hash(categories_of: Mapping[str, Iterable[str]], test_share: float)
         if category != NORMAL and len(groups) < 2:
             raise _too_few(category, f"has {len(groups)} group of photographs")
     test: set[str] = set()
-    settled: set[str] = set()
+    dealt: set[str] = set()
     # rare categories first: where groups are shared, the rare one has the least choice
     for category in sorted(members, key=lambda name: (name == NORMAL, len(members[name]), name)):
         groups = sorted(members[category], key=lambda group: (group_number(group), group))
         low, high = bounds(len(groups), test_share)
-        free = [group for group in groups if group not in settled]
+        free = [group for group in groups if group not in dealt]
         natural = sum(group_number(group) < test_share for group in free)
         already = sum(group in test for group in groups)
         wanted = min(max(already + natural, low), high) - already
         test.update(free[: max(0, wanted)])
-        settled.update(groups)
+        dealt.update(groups)
     for category, groups in sorted(members.items()):
         chosen = sum(group in test for group in groups)
         if category != NORMAL and not 0 < chosen < len(groups):

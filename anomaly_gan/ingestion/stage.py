@@ -100,7 +100,7 @@ def run(config: IngestConfig, context: Context, out: Path) -> dict[str, object]:
     intake = Intake(config, tree, grouping, ledger, out, items, labels, depth)
     for item in _in_time(track(items, "ingest"), len(items), context.deadline):
         intake.take(item)
-    intake.settle()
+    intake.finalize()
     _remark(ledger, depth, labels)
     ledger.close(out / "rejects.jsonl")
     _stop_at_too_many(config, tree.root, ledger)

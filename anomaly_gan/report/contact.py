@@ -25,20 +25,20 @@ def write_sheets(run: Run, rows: int, out: Path) -> list[str]:
     ingest = run.get("ingest")
     dataset = ingest.dataset() if ingest else None
     train = dataset.split("train") if dataset else None
-    reals = NearestReal(train) if train else None
+    nearest_real = NearestReal(train) if train else None
     names = []
     for method in run.methods("generate"):
         stage = run.get(f"gate@{method}") or run.get(f"generate@{method}")
         made = stage.dataset() if stage else None
-        if made is None or train is None or reals is None or not made.images:
+        if made is None or train is None or nearest_real is None or not made.images:
             continue
-        blocks = [block(made, train, reals, category.id, rows) for category in made.categories]
+        blocks = [block(made, train, nearest_real, category.id, rows) for category in made.categories]
         names.append(f"contact@{method}.png")
         write_png(out / names[-1], np.hstack(blocks))
     return names
 
 
-def block(made: Dataset, train: Dataset, reals: NearestReal, category_id: int, rows: int) -> np.ndarray:
+def block(made: Dataset, train: Dataset, nearest_real: NearestReal, category_id: int, rows: int) -> np.ndarray:
     """Rows of normal | mask | generated | the real training defect most like it, of one category."""
     name, pictures = made.category_names()[category_id], []
     for image, own in evenly(instances(made, category_id), rows):
@@ -50,7 +50,7 @@ def block(made: Dataset, train: Dataset, reals: NearestReal, category_id: int, r
         window = native_window(shown_mask, CELL_PX, cells=1)  # a cell shows no more
         shown = [np.full_like(pixels, 255) if base is None else base, mask * np.uint8(255), pixels]
         line = [framed(cut(picture, window)) for picture in shown]
-        nearest = reals.find(pixels, shown_mask, name)
+        nearest = nearest_real.find(pixels, shown_mask, name)
         pictures.append([*line, framed(nearest.around(CELL_PX))] if nearest else line)
     pictures += [[]] * (rows - len(pictures))
     return contact_sheet(pictures, [*HEADER[:2], name, HEADER[3]], cell=CELL_PX)

@@ -85,7 +85,7 @@ def in_order(planned: Sequence[PlannedCell], jobs: Jobs, shard: tuple[int, int])
     return mine
 
 
-def settle(jobs: Jobs) -> None:
+def finalize(jobs: Jobs) -> None:
     """Take back what was said of cells that are finished by now."""
     for of_run in jobs.values():
         for job in of_run.values():

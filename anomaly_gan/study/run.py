@@ -14,7 +14,7 @@ from ..core.files import write_text
 from ..core.progress import stage, watched
 from ..core.stage import run_lock, run_stage
 from . import failures
-from .cells import StudyJob, comparison, in_order, jobs_of, settle
+from .cells import StudyJob, comparison, finalize, in_order, jobs_of
 from .config import StudyConfig, dump_study
 from .estimate import course_of, lines
 from .outcome import Outcome
@@ -113,7 +113,7 @@ class _Worker:
         shop.course = course
         with watched(course.words, lambda moment: None):
             self._work_off(shop)
-        settle(self.jobs)
+        finalize(self.jobs)
         for run in self.runs:
             self._close(run)
 

@@ -141,7 +141,7 @@ def write_tables(study: StudyConfig, runs: Sequence[StudyRun], out: Path) -> Out
     write_json(out / "summary.json", outcome.to_json())
     _write_csv(out / "comparisons.csv", COMPARISON_COLUMNS, comparison_rows(outcome.summary))
     written = ["table.csv", "variants.csv", "categories.csv", "comparisons.csv", "summary.json"]
-    figures, measured = figures_of(study, runs), figures_of(study, runs, "quality")
+    figures, measured = metrics_of(study, runs), metrics_of(study, runs, "quality")
     splits = split_rows(runs)
     for name, heads, lines in (
         ("splits.csv", SPLIT_COLUMNS, splits),
@@ -200,7 +200,7 @@ def _statistics(study: StudyConfig, found: Sequence[Found]) -> StudySummary:
     return summarise_study(cells, gates_by_variant=gates, configs=configs)
 
 
-def figures_of(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate") -> list[tuple[str, GateFigures]]:
+def metrics_of(study: StudyConfig, runs: Sequence[StudyRun], stage: str = "gate") -> list[tuple[str, GateFigures]]:
     """What the gates (or another stage of their kind) measured, each with its variant: how good the photographs are,
     with or without a detector."""
     found = [(run.variant, item) for run in runs for item in load_gates(run.folder, run.fold, stage)]

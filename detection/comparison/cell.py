@@ -141,7 +141,7 @@ def run_cell(
     from ..detectors.registry import detector
     from ..evaluation.evaluate import evaluate_detections
     from ..evaluation.reading import read_detections
-    from ..training.arithmetic import settled
+    from ..training.arithmetic import resolved
     from ..training.finetune import train_detector
 
     if job.finished():
@@ -150,7 +150,7 @@ def run_cell(
     config = job.config
     test = load_dataset(job.ingest).split(job.split_test)
     train = training_data(job.cell.arm, job.ingest, job.train, test)
-    precision = settled(config, job.device, job.folder.parent)
+    precision = resolved(config, job.device, job.folder.parent)
     fabric = make_fabric(job.device, precision)
     seed = seed_for(job.seed, "compare", job.cell.seed)
     trained = train_detector(train, config, fabric, job.folder, seed=seed, where=str(job.train), on_step=on_step)

@@ -69,13 +69,13 @@ class OneClassDetector(Protocol):
 
     nets: dict[str, nn.Module]
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         """Before any training: statistics of the normals. A detector without phases learns here."""
         ...
 
     def phases(self) -> list[Phase]: ...
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         """After all training: centres and scales that the score needs, from the normals."""
         ...
 

@@ -54,9 +54,9 @@ def ready_detector(name: str, channels: int, settings: Any, seed: int) -> tuple[
     Raises:
         ConfigError: no such file. InputError: it holds no weights of a network that is known here.
     """
-    from .methods.backbones import settled, take
+    from .methods.backbones import resolved, take
 
-    settings, state = settled(settings)
+    settings, state = resolved(settings)
     detector = build_detector(name, channels, settings, seed)
     if state is not None:
         take(detector.nets["backbone"].get_submodule("trunk"), state)
@@ -64,10 +64,10 @@ def ready_detector(name: str, channels: int, settings: Any, seed: int) -> tuple[
 
 
 def precision_of(settings: Any, device: str, folder: Path, label: str) -> str:
-    """What the training in ``folder`` computes in (``engine.precision.settle``); float32 where no net is trained."""
-    from anomaly_gan.engine.precision import FLOAT32, settle
+    """What the training in ``folder`` computes in (``engine.precision.resolve``); float32 where no net is trained."""
+    from anomaly_gan.engine.precision import FLOAT32, resolve
 
-    return settle(settings.precision, device, folder, label).precision if settings.TRAINS else FLOAT32
+    return resolve(settings.precision, device, folder, label).precision if settings.TRAINS else FLOAT32
 
 
 def train_detector(
@@ -107,7 +107,7 @@ def train_detector(
     for net in detector.nets.values():
         net.to(fabric.device).to(memory_format=torch.channels_last)
     normals = Normals(images_NCHW.to(fabric.device))
-    detector.prepare(normals)
+    detector.setup(normals)
     phases = detector.phases()
     for number, phase in enumerate(phases):
         _run_phase(
@@ -120,7 +120,7 @@ def train_detector(
             on_epoch if number == len(phases) - 1 else None,
             until.part((number + 1) / len(phases)) if until else None,
         )
-    detector.settle(normals)
+    detector.finalize(normals)
 
 
 def _run_phase(

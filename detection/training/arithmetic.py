@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomaly_gan.engine.precision import FLOAT32, settle
+from anomaly_gan.engine.precision import FLOAT32, resolve
 
 from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 
 
-def settled(config: DetectConfig, device: str, folder: Path) -> str:
-    """``bf16-mixed`` or ``32-true``, as :func:`anomaly_gan.engine.precision.settle` keeps it in ``folder``.
+def resolved(config: DetectConfig, device: str, folder: Path) -> str:
+    """``bf16-mixed`` or ``32-true``, as :func:`anomaly_gan.engine.precision.resolve` keeps it in ``folder``.
 
     ``auto`` leaves Mask R-CNN and the other detectors on torchvision's operators in float32: they would run in bf16,
     but not faster (131 ms a photograph against 135), because sampling, matching and the heads on a few regions take
@@ -19,4 +19,4 @@ def settled(config: DetectConfig, device: str, folder: Path) -> str:
     """
     if config.precision == "auto" and not detector(config.detector).trainer:
         return FLOAT32
-    return settle(config.precision, device, folder, f"train {config.detector}").precision
+    return resolve(config.precision, device, folder, f"train {config.detector}").precision

@@ -92,16 +92,16 @@ class PoolConfig(Config):
     plausibility: PlausibilityConfig = PlausibilityConfig()
     """The model of the items' plausibility, which fills the pool where there are no experts."""
 
-    seat_score: ClassVar[float] = 0.75
+    anchor_score: ClassVar[float] = 0.75
     """Least normalised correlation, under a round outline, at which a fixed object is taken as found."""
     anchor_scales: tuple[float, ...] = (0.8, 0.9, 1.0, 1.1, 1.25)
     """Sizes looked for, relative to the experts' drawings."""
-    seat_margin: ClassVar[float] = 0.1
+    anchor_margin: ClassVar[float] = 0.1
     """Surroundings taken into a template, as a share of the drawing's box on each side."""
-    seat_templates: ClassVar[int] = 16
+    anchor_templates: ClassVar[int] = 16
     """Most templates per category (the best rated drawings are taken)."""
-    seat_tries: ClassVar[int] = 8
-    """Normals looked at for a seat before an item falls back to the experts' own photographs."""
+    anchor_tries: ClassVar[int] = 8
+    """Normals looked at for an anchor before an item falls back to the experts' own photographs."""
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:

@@ -16,7 +16,7 @@ from anomaly_gan.core.resources import expand
 
 from ..elements.expert import gather_experts
 from ..elements.real import Element
-from ..placement.reals import Scenes
+from ..placement.real_masks import Scenes
 from ..plausibility.calibration import MIN_RATED
 from ..plausibility.model import Plausibility, PlausibilityModel, presort
 from ..rating.items import MASKS, load

@@ -16,15 +16,15 @@ from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.part.model import PartModel
 
 from ..elements.real import Element
+from ..placement.anchors import AnchorFinder
 from ..placement.edges import AtEdge, EdgeHabits
 from ..placement.habits import Habits
+from ..placement.locations import place_on_anchors
 from ..placement.materials import MaterialHabit
 from ..placement.on_part import OnPart
 from ..placement.placer import Placer, open_placer
-from ..placement.reals import Scenes
+from ..placement.real_masks import Scenes
 from ..placement.regions import Regions
-from ..placement.seating import seat_elements
-from ..placement.seats import SeatFinder
 from ..recombination.recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
 from ..recombination.rules import Rules
 from ..recombination.shaping import Shaper
@@ -53,9 +53,9 @@ class CategoryBuilder:
     """Makes the items of one category; item ``index`` depends on the seed, the category and the index alone.
 
     ``finder`` is set for fixed-shape categories, whose elements are only moved. ``placer`` says where elements go;
-    what is on a seat, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set where
-    the photographs show a part: elements lie on it as the category's real masks do; ``edges`` where they show none and
-    the category keeps to the edge of the surface.
+    what is on an anchor, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set
+    where the photographs show a part: elements lie on it as the category's real masks do; ``edges`` where they show
+    none and the category keeps to the edge of the surface.
     """
 
     category: str
@@ -65,7 +65,7 @@ class CategoryBuilder:
     prior: Sequence[Element]
     expert: Sequence[Element]
     placer: Placer
-    finder: SeatFinder | None = None
+    finder: AnchorFinder | None = None
     habits: Habits | None = None
     edges: EdgeHabits | None = None
 
@@ -80,9 +80,9 @@ class CategoryBuilder:
         number = draw_number(rng, *self.rules.elements)
         severity = self.shaper.draw_severity(rng)
         if self.finder is not None:
-            on_seats = self._on_seats(self.finder, elements, number, rng)
-            if on_seats is not None:
-                return on_seats
+            on_anchors = self._on_anchors(self.finder, elements, number, rng)
+            if on_anchors is not None:
+                return on_anchors
         for _ in range(BASE_TRIES):
             normal = self._normal(rng)
             placed = self._anywhere(elements, number, normal, rng, severity)
@@ -212,17 +212,17 @@ class CategoryBuilder:
         found = self.placer.place(turned, canvas, normal, rng, at_border=True)
         return (*found[:2], {**found[2], "at_border": True}) if found is not None else None
 
-    def _on_seats(
-        self, finder: SeatFinder, elements: Sequence[Element], number: int, rng: np.random.Generator
+    def _on_anchors(
+        self, finder: AnchorFinder, elements: Sequence[Element], number: int, rng: np.random.Generator
     ) -> Item | None:
-        """An item on seats, or, after several normals without one, on a photograph where experts marked some."""
+        """An item on anchors, or, after several normals without one, on a photograph where experts marked some."""
         marked = [image for image in self.normals if image.id in finder.marked]
-        for attempt in range(self.config.seat_tries + 1):
-            last = attempt == self.config.seat_tries
+        for attempt in range(self.config.anchor_tries + 1):
+            last = attempt == self.config.anchor_tries
             if not (marked if last else finder.marked):
                 return None
             normal = marked[int(rng.integers(len(marked)))] if last else self._normal(rng)
-            placed = seat_elements(elements, finder.seats(normal), rng, self._canvas(normal), number)
+            placed = place_on_anchors(elements, finder.anchors(normal), rng, self._canvas(normal), number)
             if placed and len(placed) >= self.rules.fewest:
                 return Item(normal, placed)
         return None
@@ -290,7 +290,7 @@ def open_builder(
             "label some, give experts' drawings (pool.expert_dir), or leave the category out",
         )
     fixed = config.rules_of(category).fixed_shape
-    # a fixed object off its seats may be anywhere: where it was missing elsewhere says nothing about this photograph
+    # a fixed object off its anchors may be anywhere: where it was missing elsewhere says nothing about this photograph
     place = config.place.model_copy(update={"strategy": "random"}) if fixed else config.place
     placer = open_placer(place, train, category, prior, seed, regions, scenes)
     habits = None
@@ -316,14 +316,14 @@ def open_builder(
     )
 
 
-def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> SeatFinder:
-    """The seat finder of one category; ``marks`` are the experts' drawings of it, best first."""
-    return SeatFinder(
+def open_finder(config: PoolConfig, train: Dataset, marks: Sequence[Element]) -> AnchorFinder:
+    """The anchor finder of one category; ``marks`` are the experts' drawings of it, best first."""
+    return AnchorFinder(
         marks,
         {image.file_name: image for image in train.images},
         lambda image: read_record(train, image, gray=True),
-        templates=config.seat_templates,
-        least_score=config.seat_score,
+        templates=config.anchor_templates,
+        least_score=config.anchor_score,
         scales=config.anchor_scales,
-        margin=config.seat_margin,
+        margin=config.anchor_margin,
     )

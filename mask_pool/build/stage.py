@@ -20,7 +20,7 @@ from anomaly_gan.core.time_budget import TimeBudget
 from ..elements.expert import ExpertElements, gather_experts
 from ..elements.real import cut_prior, without_fragments
 from ..placement.on_part import open_part
-from ..placement.reals import Scenes
+from ..placement.real_masks import Scenes
 from ..placement.regions import read_regions
 from ..plausibility.model import Plausibility, PlausibilityModel
 from ..recombination.recombine import Placed

@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_gan.core.images import write_png
 
-from ..placement.reals import Scenes
+from ..placement.real_masks import Scenes
 from .plausibility_figures import _figure, _save
 
 if TYPE_CHECKING:

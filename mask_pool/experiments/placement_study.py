@@ -32,12 +32,12 @@ from anomaly_gan.core.tables import records_csv
 
 from ..elements.real import Element
 from ..placement.config import PlaceConfig
+from ..placement.locations import real_positions
 from ..placement.maps import PlaceMaps, paint_out
 from ..placement.placer import Placer, spread
 from ..placement.ratio import PlaceRatio
-from ..placement.reals import Scenes, places_of, real_elements
+from ..placement.real_masks import Scenes, places_of, real_elements
 from ..placement.regions import Regions
-from ..placement.seating import real_positions
 from ..recombination.recombine import Canvas, unturned
 from ..statistics.object_bootstrap import bootstrap, deal
 from .placement_figures import contact_sheet, draw_bars
@@ -130,7 +130,7 @@ def study(
 
 def _trial(
     category: str,
-    reals: list[Element],
+    real_masks: list[Element],
     dataset: Dataset,
     scenes: Scenes,
     normals: Sequence[ImageRecord],
@@ -140,24 +140,24 @@ def _trial(
     repeats: int,
     seed: int,
 ) -> Trial:
-    found = {one.parent: places_of(scenes, one, seed) for one in reals}
+    found = {one.parent: places_of(scenes, one, seed) for one in real_masks}
     images = {image.file_name: image for image in dataset.images}
     scale = np.concatenate([others for _, others in found.values()]).std(axis=0) + 1e-6
     legal = Placer(config, category, dataset, np.empty((0, 2)), None, regions)
-    inside = np.array([legal.allows(one.bitmap, *one.box[:2], images[one.parent_image]) for one in reals])
+    inside = np.array([legal.allows(one.bitmap, *one.box[:2], images[one.parent_image]) for one in real_masks])
     trial = Trial(
         category,
-        reals,
-        np.stack([found[one.parent][0] for one in reals]),
+        real_masks,
+        np.stack([found[one.parent][0] for one in real_masks]),
         scale,
         inside,
         [],
-        {"prior": [[]] * len(reals), "sham": [[]] * len(reals)},
+        {"prior": [[]] * len(real_masks), "sham": [[]] * len(real_masks)},
     )
-    groups = deal({category: reals}, seed)
+    groups = deal({category: real_masks}, seed)
     for fold in range(min(folds, len(groups))):
         held = set(groups[fold::folds])
-        seen = [one for one in reals if one.parent_group not in held]
+        seen = [one for one in real_masks if one.parent_group not in held]
         names = [one.parent_group for one in seen]
         own, others = (np.stack([found[one.parent][part] for one in seen]) for part in (0, 1))
         prior = PlaceRatio.fit(own, names, np.concatenate(others), config.shrinkage)
@@ -167,7 +167,7 @@ def _trial(
             for turn in range(others.shape[1])
         ]
         arms = _arms(category, dataset, config, regions, real_positions(seen), prior)
-        for index, one in enumerate(reals):
+        for index, one in enumerate(real_masks):
             if one.parent_group in held:
                 place, any_ = found[one.parent]
                 trial.nats["prior"][index] = [_compared(prior, place, any_)]
@@ -244,7 +244,7 @@ def _put(
 def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, object]]:
     """The rows of one category, with 95 % intervals over whole objects."""
     rows: list[dict[str, object]] = []
-    groups = [one.parent_group for one in trial.reals]
+    groups = [one.parent_group for one in trial.real_masks]
 
     def add(arm: str, name: str, values: np.ndarray, names: Sequence[str]) -> None:
         interval = bootstrap(
@@ -257,7 +257,7 @@ def measure(trial: Trial, resamples: int, seed: int) -> list[dict[str, object]]:
         add(view, "AUROC", np.array(ranks), groups)
         add(view, "nats", np.array([np.mean([own - any_.mean() for own, any_ in each]) for each in pairs]), groups)
     add("real", "inside", trial.inside.astype(float), groups)
-    spots = real_positions(trial.reals)
+    spots = real_positions(trial.real_masks)
     first: dict[str, Energy] = {}
     looks = trial.looks / trial.scale
     for arm in dict.fromkeys(put.arm for put in trial.puts):

@@ -35,7 +35,7 @@ class Trial:
     mask, each the log ratio of the place in question and those of the random places."""
 
     category: str
-    reals: list[Element]
+    real_masks: list[Element]
     looks: np.ndarray
     scale: np.ndarray
     inside: np.ndarray

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_gan.core.files import atomic_path
 from anomaly_gan.statistics.ranks import auroc
 
-from ..placement.reals import Scenes
+from ..placement.real_masks import Scenes
 from .plausibility_shuffles import KINDS
 from .plausibility_trial import RatedParts, Verdict
 
@@ -62,10 +62,10 @@ def draw_scatter(rated: Sequence[RatedParts], unseen: np.ndarray, path: Path) ->
 
 def contact_sheet(verdicts: Sequence[Verdict], scenes: Scenes, path: Path) -> None:
     """Four rows: the best and worst rated real masks, the best and worst rated shuffled ones, outlined."""
-    reals: dict[tuple[str, Any], Verdict] = {}
+    real_masks: dict[tuple[str, Any], Verdict] = {}
     for one in verdicts:
-        reals.setdefault((one.pair.real.parent_image, one.pair.real.parent), one)
-    by_real = sorted(reals.values(), key=lambda one: -one.real["both"])
+        real_masks.setdefault((one.pair.real.parent_image, one.pair.real.parent), one)
+    by_real = sorted(real_masks.values(), key=lambda one: -one.real["both"])
     by_fake = sorted(verdicts, key=lambda one: -one.fake["both"])
     rows = [
         ("real, best", _apart(by_real), "real"),

@@ -14,7 +14,7 @@ from anomaly_gan.statistics.ranks import auroc
 
 from ..elements.expert import PASSABLE
 from ..elements.real import Element
-from ..placement.reals import Scenes
+from ..placement.real_masks import Scenes
 from ..plausibility.config import PlausibilityConfig
 from ..plausibility.model import PlausibilityModel
 from ..statistics.object_bootstrap import bootstrap

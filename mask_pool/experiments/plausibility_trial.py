@@ -14,7 +14,7 @@ from anomaly_gan.core.masks import grow
 
 from ..elements.real import Element
 from ..placement.maps import GROWN, PlaceMaps, paint_out
-from ..placement.reals import Scenes, real_elements
+from ..placement.real_masks import Scenes, real_elements
 from ..plausibility.calibration import MIN_RATED, Calibration
 from ..plausibility.config import PlausibilityConfig
 from ..plausibility.model import PlausibilityModel

@@ -21,7 +21,7 @@ from anomaly_gan.part.surface import SIDES, Surface
 from ..elements.real import Element
 from ..recombination.recombine import Canvas, Turned
 from ..recombination.shaping import Shaper
-from .reals import Scenes
+from .real_masks import Scenes
 
 SIGNIFICANT = 0.05
 LEAN_DEGREES = 15.0

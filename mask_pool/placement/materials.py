@@ -16,7 +16,7 @@ import numpy as np
 
 from ..elements.real import Element
 from .maps import paint_out
-from .reals import Scenes
+from .real_masks import Scenes
 
 LARGEST_PX = 512 * 512
 """Photographs of more pixels are reduced before they are looked at."""

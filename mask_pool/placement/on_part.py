@@ -18,7 +18,7 @@ from ..recombination.recombine import Canvas, Turned
 from ..recombination.shaping import Shaper
 from .config import PlaceConfig
 from .habits import Habits, Seen, centre_of, share_on
-from .reals import Scenes
+from .real_masks import Scenes
 from .regions import Regions
 
 TRIES = 16

@@ -15,18 +15,18 @@ from anomaly_gan.core.images import read_record
 from ..elements.real import Element
 from ..recombination.recombine import Canvas, Turned
 from .config import PlaceConfig
+from .locations import real_positions, slide_to_border
 from .maps import PlaceMaps
 from .materials import MaterialHabit
 from .ratio import PlaceRatio
-from .reals import Scenes, places_of
+from .real_masks import Scenes, places_of
 from .regions import Regions, background_01, least_hits, legal_corners
-from .seating import real_positions, slide_to_border
 
 KEPT = 64
 """Photographs whose maps and legal regions are kept."""
 POINTS = 256
 """Pixels of a mask at which the maps are read; more tell nothing new."""
-MOST_REALS = 36
+MOST_REAL = 36
 """Real masks a prior is learned from; spread over the objects."""
 
 
@@ -195,18 +195,18 @@ def open_placer(
     config: PlaceConfig,
     dataset: Dataset,
     category: str,
-    reals: Sequence[Element],
+    real_masks: Sequence[Element],
     seed: int,
     regions: Regions | None = None,
     scenes: Scenes | None = None,
 ) -> Placer:
-    """The placer of one category, learned from its real elements ``reals`` on the training photographs.
+    """The placer of one category, learned from its real elements ``real_masks`` on the training photographs.
 
     Args:
         config: strategy and its numbers.
         dataset: the ingested data set.
         category: name of the category.
-        reals: its real masks.
+        real_masks: its real masks.
         seed: of every random choice made here.
         regions: where masks may lie; None: anywhere.
         scenes: photographs with their defects painted out, kept between calls; None: read anew.
@@ -218,14 +218,14 @@ def open_placer(
         InputError: a photograph cannot be read.
     """
     ratio = None
-    if config.strategy == "prior" and reals:
-        ratio = learn_ratio(scenes or Scenes(dataset), reals, seed, config.shrinkage)
-    return Placer(config, category, dataset, real_positions(reals), ratio, regions)
+    if config.strategy == "prior" and real_masks:
+        ratio = learn_ratio(scenes or Scenes(dataset), real_masks, seed, config.shrinkage)
+    return Placer(config, category, dataset, real_positions(real_masks), ratio, regions)
 
 
-def learn_ratio(scenes: Scenes, reals: Sequence[Element], seed: int, shrinkage: float) -> PlaceRatio:
+def learn_ratio(scenes: Scenes, real_masks: Sequence[Element], seed: int, shrinkage: float) -> PlaceRatio:
     """The prior of real places against any place on the same photographs, all defects painted out."""
-    chosen = spread(reals, MOST_REALS)
+    chosen = spread(real_masks, MOST_REAL)
     found = [places_of(scenes, real, seed) for real in chosen]
     return PlaceRatio.fit(
         np.stack([own for own, _ in found]),
@@ -235,11 +235,11 @@ def learn_ratio(scenes: Scenes, reals: Sequence[Element], seed: int, shrinkage: 
     )
 
 
-def spread(reals: Sequence[Element], most: int) -> list[Element]:
+def spread(real_masks: Sequence[Element], most: int) -> list[Element]:
     """At most ``most`` elements, one of each object before a second of any; in their order."""
     turns: dict[str, int] = {}
     ranked = []
-    for index, real in enumerate(reals):
+    for index, real in enumerate(real_masks):
         turns[real.parent_group] = turns.get(real.parent_group, -1) + 1
         ranked.append((turns[real.parent_group], index))
-    return [reals[index] for index in sorted(index for _, index in sorted(ranked)[:most])]
+    return [real_masks[index] for index in sorted(index for _, index in sorted(ranked)[:most])]

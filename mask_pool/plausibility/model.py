@@ -21,7 +21,7 @@ from anomaly_gan.core.seeding import seed_for
 from ..elements.real import Element
 from ..placement.maps import PlaceMaps, paint_out
 from ..placement.ratio import PlaceRatio
-from ..placement.reals import Scenes, places_of, real_elements
+from ..placement.real_masks import Scenes, places_of, real_elements
 from ..scoring.ratings import HIGHEST
 from ..statistics.shape_density import ShapeDensity, object_weights, robust_spread, weighted_quantile
 from ..statistics.shape_statistics import shape_statistics

@@ -1,6 +1,6 @@
 """Masks by the ten thousand: one element each, turned, scaled, mirrored and placed, straight to COCO annotations.
 
-The pool's items take care of borders, seats, rules and one another; this is for when only many shapes are wanted.
+The pool's items take care of borders, anchors, rules and one another; this is for when only many shapes are wanted.
 All draws of a block of masks are made at once, only an element's own box is warped, and the run-lengths come from
 that box. Mask i depends on the seed and i alone, not on how many are made or by how many processes.
 """

@@ -27,7 +27,7 @@ from detection.dense.trunk import trunk_features
 from detection.detectors.config import DetectConfig
 from detection.evaluation.evaluate import pixel_iou
 from detection.evaluation.thresholds import least_scores
-from detection.training.arithmetic import settled
+from detection.training.arithmetic import resolved
 from detection.training.finetune import Trained, train_detector
 
 from .conftest import WriteDataset
@@ -78,11 +78,11 @@ def test_dense_learns_in_what_the_processor_computes_and_loses_nothing_in_its_ma
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(precision, "_has_onednn", lambda: True)
     monkeypatch.setattr(precision, "capabilities", lambda: {"avx512_bf16": has})
-    assert settled(tiny_dense, "cpu", tmp_path) == expected
+    assert resolved(tiny_dense, "cpu", tmp_path) == expected
     monkeypatch.setattr(precision, "capabilities", lambda: {"avx512_bf16": not has})
-    assert settled(tiny_dense, "cpu", tmp_path) == expected, "as it began"
+    assert resolved(tiny_dense, "cpu", tmp_path) == expected, "as it began"
     plain = tiny_dense.model_copy(update={"detector": "mask_rcnn"})
-    assert settled(plain, "cpu", tmp_path / "mask_rcnn") == "32-true"
+    assert resolved(plain, "cpu", tmp_path / "mask_rcnn") == "32-true"
     fabric = make_fabric("cpu", expected)
     seen: list[torch.dtype] = []
     watch = lambda module, inputs, output: seen.append(output.dtype)  # noqa: E731

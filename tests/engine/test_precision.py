@@ -12,7 +12,7 @@ from anomaly_gan.cli.fields import common
 from anomaly_gan.core.devices import place_of
 from anomaly_gan.engine import precision
 from anomaly_gan.engine.loop import make_fabric
-from anomaly_gan.engine.precision import Choice, decide, settle
+from anomaly_gan.engine.precision import Choice, decide, resolve
 from anomaly_gan.pipeline.config import RunConfig
 
 AVX2_LAPTOP = {"avx2": True, "avx512_f": False, "avx512_bf16": False, "amx_bf16": False}
@@ -104,23 +104,23 @@ def test_cuda_is_asked_for_its_capability(monkeypatch, capability, expected):
 def test_a_training_goes_on_in_what_it_began_with_and_says_so(processor, tmp_path, capsys):
     precision._say.cache_clear()
     processor(ZEN4)
-    assert settle("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
+    assert resolve("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
     assert capsys.readouterr().err == "train: precision bf16-mixed (this processor has avx512_bf16)\n"
     processor(AVX2_LAPTOP)  # the folder was carried to another machine
-    assert settle("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
+    assert resolve("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
     line = capsys.readouterr().err
     assert "as this training began; slow here: this processor has no bf16 arithmetic" in line and line.count("\n") == 1
-    assert settle("auto", "cpu", tmp_path / "new", "train").precision == "32-true"
+    assert resolve("auto", "cpu", tmp_path / "new", "train").precision == "32-true"
     processor(ZEN4)
-    assert settle("auto", "cpu", tmp_path / "new", "train").precision == "32-true"
-    assert settle("bf16-mixed", "cpu", tmp_path / "new", "train").precision == "bf16-mixed", "what was asked for"
+    assert resolve("auto", "cpu", tmp_path / "new", "train").precision == "32-true"
+    assert resolve("bf16-mixed", "cpu", tmp_path / "new", "train").precision == "bf16-mixed", "what was asked for"
     assert {path.relative_to(tmp_path).parts[-2] for path in tmp_path.rglob("precision.json")} == {"logs"}
 
 
 def test_what_was_asked_for_is_not_slow_in_silence(processor, tmp_path, capsys):
     precision._say.cache_clear()
     processor(AVX512_SERVER)
-    assert settle("bf16-mixed", "cpu", tmp_path, "label_check").precision == "bf16-mixed"
+    assert resolve("bf16-mixed", "cpu", tmp_path, "label_check").precision == "bf16-mixed"
     assert "slow here: this processor has no bf16" in capsys.readouterr().err
     assert not any(tmp_path.iterdir()), "nothing to keep: the configuration says it"
 
@@ -144,7 +144,7 @@ def test_a_broken_record_counts_as_none(processor, tmp_path):
     for content in ("", "[]", json.dumps({"precision": "auto"})):
         (tmp_path / "logs").mkdir(exist_ok=True)
         (tmp_path / "logs" / "precision.json").write_text(content)
-        assert settle("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
+        assert resolve("auto", "cpu", tmp_path, "train").precision == "bf16-mixed"
 
 
 def test_on_apples_gpus_the_processor_computes_and_says_so(monkeypatch, capsys):

@@ -15,7 +15,7 @@ from mask_pool.build.config import PoolConfig
 from mask_pool.build.items import open_builder
 from mask_pool.elements.real import cut_prior
 from mask_pool.placement.edges import NAMES, keeps_to_the_edge
-from mask_pool.placement.reals import Scenes
+from mask_pool.placement.real_masks import Scenes
 
 HEIGHT, WIDTH, GAP = 90, 120, 7
 

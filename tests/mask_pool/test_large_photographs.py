@@ -56,15 +56,15 @@ train = Dataset(images, annotations, [Category(1, "line")], {"mode": "L"}, folde
 train.save(folder / "ingest")
 pool_stage.run(PoolConfig(count=2), Context(1, "cpu", {"ingest": folder / "ingest"}), folder / "pool")
 from anomaly_gan.core.dataset import load_dataset
-pool, reals = load_dataset(folder / "pool"), RealDefects(train, 50, 0)
+pool, real_defects = load_dataset(folder / "pool"), RealDefects(train, 50, 0)
 paint = METHODS["copy_paste"].open(MethodInputs(train, pool, 1, "cpu"))
 for item in pool_items(pool)["line"]:
     sample = paint([item], 0)[0]
     assert sample.pixels.shape == (height, width)
     mask = sample.instances[0][1]
     assert mask.shape == (height, width) and 300 < mask.sum() < 5000  # at the photograph's own scale
-    Pose.of(mask, reals.part_on(sample.pixels))
-assert reals.of("line")[0].window.pixels.size < 200 * 200
+    Pose.of(mask, real_defects.part_on(sample.pixels))
+assert real_defects.of("line")[0].window.pixels.size < 200 * 200
 """
 SPECKS = """
 height, width = 3000, 4000

@@ -12,7 +12,7 @@ from mask_pool.build.config import PoolConfig
 from mask_pool.build.items import open_builder
 from mask_pool.elements.real import cut_prior
 from mask_pool.placement.materials import MaterialHabit, bright_material
-from mask_pool.placement.reals import Scenes
+from mask_pool.placement.real_masks import Scenes
 
 HEIGHT, WIDTH = 80, 100
 DARK, BRIGHT, BOTH = (0.0,), (1.0,), (0.0, 1.0)

@@ -19,7 +19,7 @@ from mask_pool.build.items import open_builder
 from mask_pool.elements.real import cut_prior
 from mask_pool.placement.habits import share_on
 from mask_pool.placement.on_part import open_part
-from mask_pool.placement.reals import Scenes
+from mask_pool.placement.real_masks import Scenes
 
 
 def texture(seed: int) -> np.ndarray:

@@ -83,7 +83,7 @@ def test_what_is_kept_at_a_border_is_legal_there(ingest: Path, strategy: str) ->
     assert sides == {"left", "bottom"}
 
 
-def test_fixed_objects_are_legal_on_their_seats_and_off_them(
+def test_fixed_objects_are_legal_on_their_anchors_and_off_them(
     ingest: Path, experts: Path, draw: Any, scene: Any
 ) -> None:
     x, y = scene.SEATS["normal_0"][0]
@@ -155,14 +155,14 @@ def stripes(folder: Path, *, on_stripe: bool, seed: int = 8) -> tuple[Dataset, l
     return data, cut_prior(data)["spot"]
 
 
-def share_on_stripe(data: Dataset, reals: list[Element], strategy: str) -> float:
+def share_on_stripe(data: Dataset, real_masks: list[Element], strategy: str) -> float:
     config = PlaceConfig.model_validate({"strategy": strategy, "share": 1.0})
-    placer, hits = open_placer(config, data, "spot", reals, 3), []
+    placer, hits = open_placer(config, data, "spot", real_masks, 3), []
     for image in data.images[:6]:
         left = int(image.extra["left"])
         for draw in range(40):
             found = placer.place(
-                unturned(reals[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), image, rng_for(1, strategy, image.id, draw)
+                unturned(real_masks[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), image, rng_for(1, strategy, image.id, draw)
             )
             assert found is not None and found[2]["place"] == ("uniform" if strategy == "random" else "prior")
             hits.append(left <= found[0] + 4 < left + 24)
@@ -171,26 +171,26 @@ def share_on_stripe(data: Dataset, reals: list[Element], strategy: str) -> float
 
 def test_the_prior_prefers_what_it_has_seen(tmp_path: Path) -> None:
     """The stripe lies elsewhere on every photograph: only its look tells where defects are."""
-    data, reals = stripes(tmp_path, on_stripe=True)
-    by_chance, by_prior = share_on_stripe(data, reals, "random"), share_on_stripe(data, reals, "prior")
+    data, real_masks = stripes(tmp_path, on_stripe=True)
+    by_chance, by_prior = share_on_stripe(data, real_masks, "random"), share_on_stripe(data, real_masks, "prior")
     assert by_chance < 0.3 and by_prior > 0.8
-    assert share_on_stripe(data, reals[:1], "prior") < by_prior, "one example tells less than many"
+    assert share_on_stripe(data, real_masks[:1], "prior") < by_prior, "one example tells less than many"
 
 
 def test_the_prior_prefers_nothing_where_defects_are_anywhere(tmp_path: Path) -> None:
     """In the mean: 24 examples mislead it by chance now and then, to either side."""
     found = []
     for seed in range(2):
-        data, reals = stripes(tmp_path / str(seed), on_stripe=False, seed=seed)
-        found.append([share_on_stripe(data, reals, strategy) for strategy in ("random", "prior")])
+        data, real_masks = stripes(tmp_path / str(seed), on_stripe=False, seed=seed)
+        found.append([share_on_stripe(data, real_masks, strategy) for strategy in ("random", "prior")])
     by_chance, by_prior = np.mean(found, axis=0)
     assert abs(by_prior - by_chance) < 0.2
 
 
 def test_the_chosen_place_says_its_ratio(tmp_path: Path) -> None:
-    data, reals = stripes(tmp_path, on_stripe=True)
-    placer = open_placer(PlaceConfig(strategy="prior", share=1.0), data, "spot", reals, 3)
-    canvas, turned = Canvas(HEIGHT, WIDTH, 1, 3, 0.5), unturned(reals[0])
+    data, real_masks = stripes(tmp_path, on_stripe=True)
+    placer = open_placer(PlaceConfig(strategy="prior", share=1.0), data, "spot", real_masks, 3)
+    canvas, turned = Canvas(HEIGHT, WIDTH, 1, 3, 0.5), unturned(real_masks[0])
     ratios = []
     for draw in range(20):
         found = placer.place(turned, canvas, data.images[0], rng_for(2, draw))
@@ -202,18 +202,18 @@ def test_the_chosen_place_says_its_ratio(tmp_path: Path) -> None:
 
 
 def test_without_reals_the_prior_places_anywhere(tmp_path: Path) -> None:
-    data, reals = stripes(tmp_path, on_stripe=True)
+    data, real_masks = stripes(tmp_path, on_stripe=True)
     placer = open_placer(PlaceConfig(strategy="prior", share=1.0), data, "spot", [], 3)
-    found = placer.place(unturned(reals[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), data.images[0], rng_for(1))
+    found = placer.place(unturned(real_masks[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), data.images[0], rng_for(1))
     assert found is not None and found[2] == {"place": "uniform"}
 
 
 def test_where_nothing_fits_there_is_no_place(tmp_path: Path) -> None:
-    data, reals = stripes(tmp_path, on_stripe=True)
-    placer = open_placer(PlaceConfig(strategy="random"), data, "spot", reals, 3)
-    assert placer.place(unturned(reals[0]), Canvas(8, 40, 1, 3, 0.5), data.images[0], rng_for(1)) is None
+    data, real_masks = stripes(tmp_path, on_stripe=True)
+    placer = open_placer(PlaceConfig(strategy="random"), data, "spot", real_masks, 3)
+    assert placer.place(unturned(real_masks[0]), Canvas(8, 40, 1, 3, 0.5), data.images[0], rng_for(1)) is None
     placer._kept["allowed", 1] = np.eye(HEIGHT, WIDTH, dtype=bool)
-    assert placer.place(unturned(reals[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), data.images[0], rng_for(1)) is None
+    assert placer.place(unturned(real_masks[0]), Canvas(HEIGHT, WIDTH, 1, 3, 0.5), data.images[0], rng_for(1)) is None
 
 
 def test_corners_are_drawn_evenly_and_the_nearest_is_the_nearest() -> None:
@@ -226,8 +226,8 @@ def test_corners_are_drawn_evenly_and_the_nearest_is_the_nearest() -> None:
 
 
 def test_reals_are_spread_over_the_objects(tmp_path: Path) -> None:
-    _, reals = stripes(tmp_path, on_stripe=True)
-    crowd = [replace(one, parent_group="crowd") if index < 20 else one for index, one in enumerate(reals)]
+    _, real_masks = stripes(tmp_path, on_stripe=True)
+    crowd = [replace(one, parent_group="crowd") if index < 20 else one for index, one in enumerate(real_masks)]
     chosen = spread(crowd, 6)
     assert [one.parent_group for one in chosen].count("crowd") == 2 and len(chosen) == 6
     assert [one.parent for one in chosen] == sorted(one.parent for one in chosen) and spread(crowd, 99) == crowd

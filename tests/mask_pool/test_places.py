@@ -1,4 +1,4 @@
-"""Turning, fitting and placing elements; finding seats."""
+"""Turning, fitting and placing elements; finding anchors."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mask_pool.elements.expert import gather_experts
 from mask_pool.elements.real import Element, cut_prior, tight, without_fragments
 from mask_pool.placement.config import PlaceConfig
 from mask_pool.placement.correlation import Correlator, Outline, mean_of_best
+from mask_pool.placement.locations import slide_to_border
 from mask_pool.placement.placer import Placer
-from mask_pool.placement.seating import slide_to_border
 from mask_pool.recombination.recombine import Canvas, draw_turn, recombine, shrink_to, turn, unturned
 from mask_pool.scoring.config import mean_of
 
@@ -167,7 +167,9 @@ def screw_drawing(scene: SimpleNamespace, draw: Draw) -> None:
     draw("a.json", "normal_0.png", [("screw", scene.square(x - 8, y - 8, 17))])
 
 
-def test_planted_seats_are_found_and_no_others(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
+def test_planted_anchors_are_found_and_no_others(
+    scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw
+) -> None:
     screw_drawing(scene, draw)
     source = load_dataset(ingest)
     reads: list[str] = []
@@ -177,7 +179,7 @@ def test_planted_seats_are_found_and_no_others(scene: SimpleNamespace, ingest: P
     images = {image.file_name: image for image in source.images}
     for _ in range(2):
         for name in ("normal_0", "normal_1", "normal_2", "normal_3"):
-            found = sorted((round(seat.x), round(seat.y)) for seat in finder.seats(images[f"{name}.png"]))
+            found = sorted((round(one.x), round(one.y)) for one in finder.anchors(images[f"{name}.png"]))
             expected = sorted(scene.SEATS.get(name, []))
             assert len(found) == len(expected)
             for a, b in zip(found, expected, strict=True):
@@ -193,7 +195,7 @@ def test_a_screw_of_another_size_is_found(scene: SimpleNamespace, ingest: Path, 
     image = next(image for image in source.images if image.file_name == "normal_2.png")
     larger = cv2.resize(read_pixels(source.path_of(image), gray=True), None, fx=1.2, fy=1.2)
     finder.read = lambda _: larger
-    found = sorted((seat.x, seat.y) for seat in finder.seats(image))
+    found = sorted((one.x, one.y) for one in finder.anchors(image))
     assert np.abs(np.array(found) - np.array(sorted(scene.SEATS["normal_2"])) * 1.2).max() < 2
 
 
@@ -214,12 +216,12 @@ def test_correlation_under_the_outline_is_pearsons(scene: SimpleNamespace) -> No
     assert not score[:, 24:].any() and outline.standardise(np.full((9, 7), 50.0)) is None
 
 
-def test_a_seat_needs_templates_that_agree() -> None:
+def test_an_anchor_needs_templates_that_agree() -> None:
     assert np.allclose(mean_of_best([np.array([0.9, 0.2]), np.array([0.1, 0.8]), np.array([0.5, 0.6])], 2), [0.7, 0.7])
     assert np.allclose(mean_of_best([np.array([0.9, 0.2])], 3), [0.9, 0.2])
 
 
-def test_poorly_rated_drawings_mark_no_seat(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
+def test_poorly_rated_drawings_mark_no_anchor(scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw) -> None:
     draw("a.json", "normal_0.png", [("screw", scene.square(16, 22, 17)), ("screw", scene.square(50, 5, 17))])
     rows = ["file,shape,label,rater_01", "a.json,0,screw,5.0", "a.json,1,screw,4.9"]
     (experts / "scores.csv").write_text("\n".join(rows))
@@ -227,7 +229,7 @@ def test_poorly_rated_drawings_mark_no_seat(scene: SimpleNamespace, ingest: Path
     assert [mark.parent for mark in found.marks["screw"]] == ["a.json#0"]
 
 
-def test_fixed_masks_go_onto_seats(
+def test_fixed_masks_go_onto_anchors(
     scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
 ) -> None:
     screw_drawing(scene, draw)
@@ -253,7 +255,7 @@ def test_fixed_masks_go_onto_seats(
     assert kinds == {"prior", "expert"}
 
 
-def test_where_no_seat_is_found_the_marked_one_is_used(
+def test_where_no_anchor_is_found_the_marked_one_is_used(
     scene: SimpleNamespace, ingest: Path, experts: Path, draw: Draw, tmp_path: Path
 ) -> None:
     screw_drawing(scene, draw)
@@ -261,4 +263,4 @@ def test_where_no_seat_is_found_the_marked_one_is_used(
     metrics = run(config, Context(5, inputs={"ingest": ingest}), tmp_path / "pool")
     assert metrics["categories"]["screw"]["elements_by_place"] == {"expert_seat": 10}
     assert metrics["categories"]["screw"]["normals_used"] == 1
-    assert metrics["categories"]["screw"]["repeated_items"] > 0, "one seat cannot give ten different items"
+    assert metrics["categories"]["screw"]["repeated_items"] > 0, "one anchor cannot give ten different items"

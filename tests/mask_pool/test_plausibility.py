@@ -16,7 +16,7 @@ from anomaly_gan.statistics.ranks import auroc
 from mask_pool.experiments.plausibility_study import study
 from mask_pool.experiments.plausibility_trial import calibrated_unseen, cross_validate, evaluate_pairs, evaluate_rated
 from mask_pool.placement.maps import paint_out
-from mask_pool.placement.reals import Scenes, real_elements
+from mask_pool.placement.real_masks import Scenes, real_elements
 from mask_pool.plausibility.calibration import Calibration
 from mask_pool.plausibility.config import PlausibilityConfig
 from mask_pool.plausibility.model import PlausibilityModel, choose, presort

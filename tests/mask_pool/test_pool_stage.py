@@ -124,7 +124,7 @@ def test_fixed_shape_is_only_moved(ingest: Path, tmp_path: Path) -> None:
         (x, y, w, h), (px, py, _, _) = one.bbox, parent.bbox
         assert one.provenance["affine"] == [[1.0, 0.0, x - px], [0.0, 1.0, y - py]]
         assert np.array_equal(one.mask()[y : y + h, x : x + w], parent.mask()[py : py + h, px : px + w])
-        assert one.provenance["transforms"]["place"] == "uniform", "there is no expert, so there is no seat"
+        assert one.provenance["transforms"]["place"] == "uniform", "there is no expert, so there is no anchor"
 
 
 def test_ancestry_is_of_the_training_split_alone(ingest: Path, tmp_path: Path) -> None:

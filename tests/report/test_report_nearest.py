@@ -51,20 +51,23 @@ def test_a_turned_copy_leads_to_its_original(train, number):
 
 def test_it_is_the_copy_checks_own_choice(train):
     book = CopyBook.build(real_defects(train, True), ["bar", "block"])
-    reals = NearestReal(train)
+    nearest_real = NearestReal(train)
     for seed in range(100, 106):
         category = 1 + seed % 2
         pixels, mask = defect(seed, category)
         name = train.category_names()[category]
         distance, file = book.nearest(pixels, mask, name)
-        found = reals.find(pixels, mask, name)
+        found = nearest_real.find(pixels, mask, name)
         assert (found.image.file_name, found.correlation) == (file, pytest.approx(1 - distance, abs=1e-6))
 
 
 def test_only_readable_defects_of_the_category_count(train, tmp_path):
     pixels, mask = defect(2, 1)
-    reals = NearestReal(train)
-    assert int(reals.find(pixels, mask, "block").image.file_name[0]) % 2 == 1
-    assert reals.find(pixels, mask, "dent") is None and reals.find(pixels, np.zeros_like(mask), "bar") is None
+    nearest_real = NearestReal(train)
+    assert int(nearest_real.find(pixels, mask, "block").image.file_name[0]) % 2 == 1
+    assert (
+        nearest_real.find(pixels, mask, "dent") is None
+        and nearest_real.find(pixels, np.zeros_like(mask), "bar") is None
+    )
     gone = Dataset(train.images, train.annotations, train.categories, train.info, tmp_path)
     assert NearestReal(gone).find(pixels, mask, "bar") is None

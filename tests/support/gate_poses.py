@@ -94,4 +94,4 @@ def posed(name, folder, good=False):
         changed = {"direction": {"angle": 75}, "place": {"at": (36, 58)}}[name] if not good else {}
         real = bars(folder, 8, 0, at=(36, 30))
         candidate = candidate_on(texture(rng), bar(rng, **{"angle": 4, "at": (36, 30), **changed}))
-    return candidate, Setting(GateConfig(), reals=RealDefects(real, 50, 0))
+    return candidate, Setting(GateConfig(), real_defects=RealDefects(real, 50, 0))

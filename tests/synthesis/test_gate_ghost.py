@@ -19,7 +19,7 @@ from anomaly_gan.synthesis.gate.window import near, window_around
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory):
-    return Setting(GateConfig(), reals=RealDefects(bars(tmp_path_factory.mktemp("bars"), 8, 0, thick=4), 50, 0))
+    return Setting(GateConfig(), real_defects=RealDefects(bars(tmp_path_factory.mktemp("bars"), 8, 0, thick=4), 50, 0))
 
 
 def test_what_the_surface_shows_through_is_rejected_and_what_hides_it_is_not(setting):
@@ -61,5 +61,5 @@ def test_of_real_defects_as_many_are_fainter_as_there_should_be():
 
 def test_a_candidates_poses_are_looked_for_once(setting):
     first, second = half_transparent(1.0), half_transparent(0.2)
-    assert poses_of(first, setting.reals) is poses_of(first, setting.reals)
-    assert poses_of(second, setting.reals) is not poses_of(first, setting.reals)
+    assert poses_of(first, setting.real_defects) is poses_of(first, setting.real_defects)
+    assert poses_of(second, setting.real_defects) is not poses_of(first, setting.real_defects)

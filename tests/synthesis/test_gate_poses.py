@@ -40,7 +40,7 @@ def test_what_does_not_is_rejected_unless_asked_to_pass_or_objects_are_few(name,
 
 def test_directions_and_places_are_told_in_the_parts_own_frame(tmp_path):
     """Real scratches run across the shank near its end, on bolts at all angles."""
-    setting = Setting(GateConfig(), reals=RealDefects(bolts_in(tmp_path), 50, 0))
+    setting = Setting(GateConfig(), real_defects=RealDefects(bolts_in(tmp_path), 50, 0))
     assert codes(scratch_at(110, 80), setting) == []
     along, at_the_head = check(scratch_at(110, 80, upright=False), setting), check(scratch_at(36, 80), setting)
     assert {finding.code for finding in along.findings} == {"H11"} and "turned" in along.findings[0].reason

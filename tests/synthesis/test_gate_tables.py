@@ -82,7 +82,7 @@ def test_every_check_accepts_what_is_good_and_measures_what_it_declares(row, sma
     kept = candidate.pixels.copy()
     setting = Setting(
         CONFIG,
-        reals=RealDefects(small_run.ingest.split("train"), 20, 0) if row.needs_reals else None,
+        real_defects=RealDefects(small_run.ingest.split("train"), 20, 0) if row.needs_real_defects else None,
         inspector=StubInspector(),
     )
     found = row.function(candidate, setting)
@@ -136,10 +136,10 @@ def red_bars(tmp_path_factory):
 
 
 def category(real, made, **config):
-    reals = RealDefects(real, 50, 0)
+    real_defects = RealDefects(real, 50, 0)
     rows = defects_of(made, "bar", 50, np.random.default_rng(0))
     counts = Counts(len(rows), len(rows), 0, len(rows), len(rows), 0, 0)
-    return CategoryData("bar", CONFIG.model_copy(update=config), counts, reals, rows, names=NAMES)
+    return CategoryData("bar", CONFIG.model_copy(update=config), counts, real_defects, rows, names=NAMES)
 
 
 FAULTS = {

@@ -349,8 +349,8 @@ def card(median=0.6, real=0.62, empty=0.0, copies=0, threshold=0.3):
     ],
 )
 def test_what_the_label_check_complains_of(figures, words):
-    reals = SimpleNamespace(of=lambda name: [SimpleNamespace(group=f"g{at}") for at in range(8)])
+    real_defects = SimpleNamespace(of=lambda name: [SimpleNamespace(group=f"g{at}") for at in range(8)])
     counts = Counts(20, 20, 0, 20, 20, 0, 0)
-    data = CategoryData("spot", GateConfig(label_check=True), counts, reals, figures=figures)
+    data = CategoryData("spot", GateConfig(label_check=True), counts, real_defects, figures=figures)
     complaints = [item for row in (label.found, label.empty, label.copies) if (item := row(data)) and item.sentence]
     assert (words in complaints[0].sentence and complaints[0].level == "warn") if words else not complaints

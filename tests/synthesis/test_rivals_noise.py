@@ -130,20 +130,20 @@ def random_batch():
 
 
 class Scores(torch.nn.Module):
-    """A discriminator with fixed opinions, of reals and of everything else."""
+    """A discriminator with fixed opinions, of real and of everything else."""
 
-    def __init__(self, reals, real_scores, fake_scores):
+    def __init__(self, real, real_scores, fake_scores):
         super().__init__()
-        self.reals, self.real_scores, self.fake_scores = reals, torch.tensor(real_scores), torch.tensor(fake_scores)
+        self.real, self.real_scores, self.fake_scores = real, torch.tensor(real_scores), torch.tensor(fake_scores)
 
     def forward(self, image, mask, category):
-        return (self.real_scores if image is self.reals else self.fake_scores)[:, None]
+        return (self.real_scores if image is self.real else self.fake_scores)[:, None]
 
 
 @pytest.mark.parametrize(
     ("build", "name", "generator", "discriminator"),
     [
-        # reals score 2 and 1, fakes 0 and -1; the generator's side is the mean over the fakes
+        # real score 2 and 1, fakes 0 and -1; the generator's side is the mean over the fakes
         (
             build_cgan,
             "cgan",

@@ -164,7 +164,7 @@ def figure_table(metrics: Mapping[str, Any]) -> Table | None:
         for name, row in categories_of(metrics).items()
         for view, figures in views_of(row)
         for number in [figures.get("n")]
-        for label, entry in figures_of(figures)
+        for label, entry in metrics_of(figures)
     ]
     return (
         table(["category", "looked at", "figure", "generated", "real against real (reference)", "ratio", "N"], rows)
@@ -183,7 +183,7 @@ def views_of(row: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Mapp
                 yield from views_of(item, str(key))
 
 
-def figures_of(view: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def metrics_of(view: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(name, {generated, real, ratio}) of every figure in a view."""
     for key, item in view.items():
         if isinstance(item, Mapping):
@@ -191,7 +191,7 @@ def figures_of(view: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             if "generated" in item:
                 yield label, item
             else:
-                yield from figures_of(item, label)
+                yield from metrics_of(item, label)
 
 
 def value(entry: Any) -> Any:

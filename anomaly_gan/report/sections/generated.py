@@ -36,7 +36,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, object
     ingest = run.get("ingest")
     train = ingest.dataset() if ingest else None
     train = train.split("train") if train else None
-    reals = NearestReal(train) if train else None
+    nearest_real = NearestReal(train) if train else None
     found = []
     for method in run.methods("generate"):
         stage = run.stages[f"generate@{method}"]
@@ -46,7 +46,7 @@ def build(run: Run, album: Album, config: ReportConfig) -> list[dict[str, object
         refused = read_decisions(run.get(f"gate@{method}")).refused_at_once
         counts = [[category.name, *counted(made, category.id)] for category in made.categories]
         sheets = [
-            (category.name, sheet(made, train, reals, category.id, refused, album, config))
+            (category.name, sheet(made, train, nearest_real, category.id, refused, album, config))
             for category in made.categories[: config.categories]
         ]
         found.append(
@@ -70,7 +70,7 @@ def counted(dataset: Dataset, category_id: int) -> tuple[int, int]:
 def sheet(
     made: Dataset,
     train: Dataset | None,
-    reals: NearestReal | None,
+    nearest_real: NearestReal | None,
     category_id: int,
     refused: set[str],
     album: Album,
@@ -81,7 +81,7 @@ def sheet(
     Args:
         made: the generated data set.
         train: the training split; None where it is not at hand.
-        reals: looks for the most similar real defect; None: not shown.
+        nearest_real: looks for the most similar real defect; None: not shown.
         category_id: the category, as the data set numbers it.
         refused: file names that the gate refused.
         album: keeps the images of the report within its size.
@@ -95,7 +95,9 @@ def sheet(
         image for image in made.images if any(a.category_id == category_id for a in by_image.get(image.id, []))
     ]
     return [
-        row(image, by_image[image.id], category_id, made, train, reals, image.file_name in refused, album, config)
+        row(
+            image, by_image[image.id], category_id, made, train, nearest_real, image.file_name in refused, album, config
+        )
         for image in evenly(candidates, config.rows)
     ]
 
@@ -106,7 +108,7 @@ def row(
     category_id: int,
     made: Dataset,
     train: Dataset | None,
-    reals: NearestReal | None,
+    nearest_real: NearestReal | None,
     refused: bool,
     album: Album,
     config: ReportConfig,
@@ -119,7 +121,7 @@ def row(
         category_id: the category, as the data set numbers it.
         made: the generated data set.
         train: the training split; None where it is not at hand.
-        reals: looks for the most similar real defect; None: not shown.
+        nearest_real: looks for the most similar real defect; None: not shown.
         refused: whether the gate refused it.
         album: keeps the images of the report within its size.
         config: the section of the configuration.
@@ -138,7 +140,7 @@ def row(
     if base is not None and base.shape[:2] == pixels.shape[:2]:
         normal = album.photo(magnify(cut(base, window), config.cell_px), f"normal under {image.file_name}")
     shown_mask = magnify(cut(mask * 255, window), config.cell_px)
-    nearest = reals.find(pixels, shown.mask(), made.category_names()[category_id]) if reals else None
+    nearest = nearest_real.find(pixels, shown.mask(), made.category_names()[category_id]) if nearest_real else None
     return Row(
         normal,
         album.drawing(shown_mask, f"mask of {image.file_name}"),

@@ -145,14 +145,14 @@ def provide(config: LiftConfig, cell: LiftCell, prepared: Prepared) -> Provided:
     """
     from anomaly_gan.engine.loop import make_fabric
     from detection.scale import fitted
-    from detection.training.arithmetic import settled
+    from detection.training.arithmetic import resolved
 
     arm, detect = config.arms[cell.arm], config.detector_of(cell.arm, cell.exposures)
     _check_takes(arm, cell.arm, detect.detector)
     data = load_dataset(prepared.ingest)
     train = data.split("train")
     detect = fitted(detect, train)
-    precision = settled(detect, config.device, prepared.folder.parent)
+    precision = resolved(detect, config.device, prepared.folder.parent)
     fabric = make_fabric(config.device, precision)
     rows = _looked(config, arm, train, prepared, fabric) if arm.aim or arm.hard_sound else []
     bank, first = prepared.banks_of(arm, aim_at(train, rows) if arm.aim else None)

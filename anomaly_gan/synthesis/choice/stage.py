@@ -54,7 +54,7 @@ def run(config: ChooseConfig, context: Context, out: Path) -> dict[str, object]:
         raise ConfigError(f"choose.categories: no category {unknown[0]!r}")
     asked = [item for name, own in items.items() if name not in config.categories for item in own[: config.count]]
     gate = GateConfig()
-    setting = Setting(gate, reals=RealDefects(inputs.train, gate.max_n, context.seed))
+    setting = Setting(gate, real_defects=RealDefects(inputs.train, gate.max_n, context.seed))
     painters = {name: open_part(name, inputs) for name in config.methods}
     painted, accepted = _paint(asked, painters, setting, inputs, context.watch(config.time_budget))
     choices = []
@@ -107,10 +107,10 @@ def _trials(
     seed: int,
 ) -> list[Trial]:
     """What the gate's checks and the two-sample test say of every method in one category, in their order."""
-    assert setting.reals is not None
+    assert setting.real_defects is not None
     real = [
         (describe(defect.window.pixels, defect.window.mask_01), defect.group)
-        for defect in setting.reals.of(name)
+        for defect in setting.real_defects.of(name)
         if defect.window.mask_01.any()
     ]
     return [

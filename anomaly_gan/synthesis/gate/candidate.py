@@ -92,7 +92,7 @@ class Setting:
 
     config: GateConfig
     seen: Seen = field(default_factory=Seen)
-    reals: RealDefects | None = None
+    real_defects: RealDefects | None = None
     inspector: Inspects | None = None
 
 

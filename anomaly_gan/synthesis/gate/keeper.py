@@ -71,7 +71,7 @@ class Keeper:
         self.annotations = self.generated.by_image()
         self.items = pool_items(self.inputs.pool)
         self.item_of = {item.image.file_name: item for items in self.items.values() for item in items}
-        self.reals = RealDefects(self.inputs.train, self.config.max_n, self.seed)
+        self.real_defects = RealDefects(self.inputs.train, self.config.max_n, self.seed)
 
     def read_train(self, image: ImageRecord) -> Any:
         return read_record(self.inputs.train, image, self.gray)
@@ -202,7 +202,7 @@ class Keeper:
 
     def _decide(self, candidate: Candidate, file_name: str, attempt: int, spare: bool) -> bool:
         """Check, note the decision."""
-        outcome = check(candidate, Setting(self.config, self.seen, self.reals, self.inspector))
+        outcome = check(candidate, Setting(self.config, self.seen, self.real_defects, self.inspector))
         findings = outcome.findings
         line: Decision = {
             "pool_item": file_name,

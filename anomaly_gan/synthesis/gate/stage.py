@@ -74,7 +74,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, object]:
     accepted.save(out)
     if keeper.rejected:
         assemble(keeper.rejected, keeper.inputs.train).save(out / REJECTED)
-    result = measure(config, context, keeper.reals, replace(accepted, folder=out), counts, watch)
+    result = measure(config, context, keeper.real_defects, replace(accepted, folder=out), counts, watch)
     forget(out)
     unmeasured = [name for name, item in result.categories.items() if "time" in item.metrics]
     cut = {"not_judged": keeper.not_judged, "not_measured": unmeasured}
@@ -84,7 +84,7 @@ def run(config: GateConfig, context: Context, out: Path) -> dict[str, object]:
 def measure(
     config: GateConfig,
     context: Context,
-    reals: RealDefects,
+    real_defects: RealDefects,
     accepted: Dataset,
     counts: Mapping[str, tuple[Counts, dict[str, object]]],
     watch: TimeBudget | None = None,
@@ -94,7 +94,7 @@ def measure(
     Args:
         config: the section of the configuration.
         context: seed, device and the folders it reads.
-        reals: real defects of the training split.
+        real_defects: real defects of the training split.
         accepted: the photographs that passed their checks.
         counts: by category its counts and, where asked, its label checks.
         watch: once it is over, no further category is measured; None: all are.
@@ -103,12 +103,12 @@ def measure(
         What the gate says, category by category.
     """
     extractors = build_extractors(context.device)
-    views = CategoryViews(reals.train, accepted, extractors, config, context.seed)
+    views = CategoryViews(real_defects.train, accepted, extractors, config, context.seed)
     categories = {}
     for name in track(list(counts), f"figures {config.method}"):
         count, labels = counts[name]
         made = defects_of(accepted, name, config.max_n, rng_for(context.seed, "gate", name, "fake"))
-        data = CategoryData(name, config, count, reals, made, labels, extractors.names, context.seed)
+        data = CategoryData(name, config, count, real_defects, made, labels, extractors.names, context.seed)
         try:
             seen = views.figures(name, watch)
             figures: dict[str, object] = {**labels, **seen}

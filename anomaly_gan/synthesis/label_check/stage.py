@@ -26,7 +26,7 @@ from ...core.stage import Context
 from ...core.time_budget import TimeBudget
 from ...engine.checkpoint import save_weights
 from ...engine.loop import Schedule, finish, fit, make_fabric, time_ended
-from ...engine.precision import settle
+from ...engine.precision import resolve
 from ...metrics.seam import seam_score
 from .config import LabelCheckConfig
 from .segmenter import EMPTY, Reference, SegmenterTask, build_segmenter, look, probabilities
@@ -74,7 +74,7 @@ def run(config: LabelCheckConfig, context: Context, out: Path) -> dict[str, obje
     folds = min(config.folds, len(objects))
     fold_of = assign_folds(train, folds)
     stocks = make_stocks(train, shown, config, gray, seed)
-    precision = settle(config.precision, context.device, out, "label check").precision
+    precision = resolve(config.precision, context.device, out, "label check").precision
     fabric = make_fabric(context.device, precision)
     watch = context.watch(config.time_budget)
     until = [watch.part((fold + 1) / (folds + YARDSTICK_SHARE)) if watch else None for fold in range(folds)]

@@ -26,7 +26,7 @@ from ...ingestion.image_files import MAX_BYTES, orient
 from ...ingestion.json_reader import kind_of, parse_json
 from ...ingestion.ledger import Notes, refuse
 from ...ingestion.mask_files import COVERED, components, decode_parts
-from ...ingestion.orientation import settle_frame
+from ...ingestion.orientation import resolve_frame
 from ...ingestion.photographs import Photograph, decoded
 from ...ingestion.reading import ReadingConfig
 from ..methods.trained import FILE, read_trained
@@ -83,7 +83,7 @@ def in_its_frame(where: str, instances: Instances, photograph: Photograph, exif:
     if frame not in {photograph.raw_hw, photograph.pixels.shape[:2]}:
         return instances  # another size: the placement's to say where it goes
     label = Label(frame, False, lambda size_hw: [], where)
-    _, turn = settle_frame(photograph.file, photograph.raw_hw, photograph.orientation, label, exif, notes)
+    _, turn = resolve_frame(photograph.file, photograph.raw_hw, photograph.orientation, label, exif, notes)
     return [(name, orient(mask, turn)) for name, mask in instances]
 
 

@@ -26,7 +26,7 @@ from ...engine.distributed import launch, looks_across_rows
 from ...engine.early_stopping import Measure, Plateau
 from ...engine.loop import Schedule, finish, fit, plan_fabric
 from ...engine.loss_log import History
-from ...engine.precision import decide, settle
+from ...engine.precision import decide, resolve
 from ...ingestion.reading import ReadingConfig
 from ...metrics.backbones import embedded_backbone
 from ...nets.aware import AwareNet
@@ -61,7 +61,7 @@ def run(config: TrainConfig, context: Context, out: Path, clock: Clock = time.mo
     budget = TimeBudget(seconds_of(config.time_budget), clock) if config.time_budget else None
     label = f"train {config.method}"
     choice = (
-        decide(config.precision, context.device) if follows() else settle(config.precision, context.device, out, label)
+        decide(config.precision, context.device) if follows() else resolve(config.precision, context.device, out, label)
     )
     precision = choice.precision
     fabric = plan_fabric(context.device, precision, out / LOGS, config.devices)

@@ -67,7 +67,7 @@ class BestEpoch:
     def look(self, epoch: int) -> None:
         """Test after an epoch of training, and leave the nets in the modes they were in."""
         modes = [(module, module.training) for net in self._detector.nets.values() for module in net.modules()]
-        self._detector.settle(self._normals)
+        self._detector.finalize(self._normals)
         scores = self._examiner.scores(self._detector)
         for module, mode in modes:
             module.training = mode

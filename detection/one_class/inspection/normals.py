@@ -19,7 +19,7 @@ from anomaly_gan.ingestion.formats.mvtec import objects_of
 from anomaly_gan.ingestion.groups import read_grouping
 from anomaly_gan.ingestion.ledger import Ledger, refuse
 from anomaly_gan.ingestion.photographs import list_photographs
-from anomaly_gan.ingestion.reading import ReadingConfig, odd_ones, settled_colour
+from anomaly_gan.ingestion.reading import ReadingConfig, odd_ones, resolved_colour
 from anomaly_gan.ingestion.source_tree import SourceTree
 from anomaly_gan.ingestion.splits import merge_duplicates
 
@@ -75,7 +75,7 @@ class _Collector:
     def take(self, file: str, group: str, pixels: np.ndarray, coloured: bool, mark: str) -> None:
         plain = pixels[..., 0] if pixels.ndim == 3 and not coloured else pixels
         if coloured:
-            few = settled_colour(self._reading.colour, len(self._coloured) + 1, self._total) == "gray"
+            few = resolved_colour(self._reading.colour, len(self._coloured) + 1, self._total) == "gray"
             self._coloured[len(self.files)] = self._view.squares(plain, "L", file) if few else None
         self.squares.append(self._view.squares(np.ascontiguousarray(plain), file=file))
         self.files.append(file)
@@ -83,7 +83,7 @@ class _Collector:
         self._key.update(f"{file}\0{group}\0{mark}\n".encode())
 
     def done(self, grouped: bool, groups: list[str], remarks: list[str], reading: ReadingConfig) -> GoodParts:
-        colour = settled_colour(self._reading.colour, len(self._coloured), len(self.files))
+        colour = resolved_colour(self._reading.colour, len(self._coloured), len(self.files))
         kinds: dict[bool, list[str]] = {True: [], False: []}
         for at, file in enumerate(self.files):
             kinds[at in self._coloured].append(file)
@@ -94,10 +94,10 @@ class _Collector:
                 self.squares[at] = square
         channels = self._channels or (1 if colour == "gray" else 3)
         wide = [np.repeat(one, 3, axis=1) if one.shape[1] < channels else one for one in self.squares]
-        settled = reading.model_copy(update={"colour": colour})
+        resolved = reading.model_copy(update={"colour": colour})
         counts = np.array([len(one) for one in wide])
         return GoodParts(
-            np.concatenate(wide), self.files, groups, settled, self._key.hexdigest(), grouped, counts, remarks
+            np.concatenate(wide), self.files, groups, resolved, self._key.hexdigest(), grouped, counts, remarks
         )
 
 

@@ -101,13 +101,13 @@ class AnoGan:
         for net in self.nets.values():
             net.apply(dcgan_start)
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
         return [Phase("train", lambda: AnoGanTask(self.nets, self.settings), self.settings.epochs, self.settings.batch)]
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def score(self, images_BCHW: Tensor) -> Scores:

@@ -87,7 +87,7 @@ def trunk(settings: FeaturesConfig) -> tuple[Lite | OfTimm, tuple[float, ...], t
     return OfTimm(settings.backbone, settings.layers), told.mean, told.std
 
 
-def settled(settings: OneClassConfig) -> tuple[OneClassConfig, dict[str, Tensor] | None]:
+def resolved(settings: OneClassConfig) -> tuple[OneClassConfig, dict[str, Tensor] | None]:
     """Settings whose backbone is named, and the weights of its file; None where no file is given.
 
     Raises:

@@ -68,7 +68,7 @@ class Classical:
         return torch.cat([mean, deviation], dim=1)
 
     @torch.no_grad()
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         self._remembered.learn(
             torch.cat(
                 [
@@ -82,7 +82,7 @@ class Classical:
     def phases(self) -> list[Phase]:
         return []
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def score(self, images_BCHW: Tensor) -> Scores:

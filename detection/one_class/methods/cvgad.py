@@ -64,7 +64,7 @@ class Step:
 
 
 @contextmanager
-def settled(*nets: nn.Module) -> Iterator[None]:
+def frozen_statistics(*nets: nn.Module) -> Iterator[None]:
     """Within the block the nets use their running statistics and do not change them."""
     for net in nets:
         net.eval()
@@ -220,7 +220,7 @@ class CvgadTask:
                 step.latent = self._manifold(step.x)[0]
         if not gate.opens(step.latent, self._negative_after):
             return {"hinge": torch.zeros((), device=step.x.device, requires_grad=True)}
-        with settled(encoder, decoder):
+        with frozen_statistics(encoder, decoder):
             with torch.no_grad():
                 means = kinds.get_parameter("means")
                 distance = settings.negative_distance * settings.latent**0.5
@@ -256,7 +256,7 @@ class Cvgad:
         }
         self._steps = 1
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         self._steps = max(1, len(normals) // self.settings.batch)
 
     def phases(self) -> list[Phase]:
@@ -272,7 +272,7 @@ class Cvgad:
         ]
 
     @torch.no_grad()
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         """Take mean and spread of both terms on the normal images."""
         for name in ("encoder", "decoder"):
             self.nets[name].eval()

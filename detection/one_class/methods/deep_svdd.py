@@ -138,7 +138,7 @@ class DeepSvdd:
         self.contrast = ContrastNormalisation(self.settings.extremes)
         self.nets: dict[str, nn.Module] = {"encoder": encoder, "sphere": self.sphere, "contrast": self.contrast}
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         self.contrast.learn(normals)
 
     def phases(self) -> list[Phase]:
@@ -173,7 +173,7 @@ class DeepSvdd:
         codes = torch.cat([self.encoder(self.contrast(chunk)) for chunk in normals.chunks()])
         self.sphere.centre.copy_(away_from_zero(codes.float().mean(dim=0)))
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def score(self, images_BCHW: Tensor) -> Scores:

@@ -136,14 +136,14 @@ class Egbad:
             net.apply(dcgan_start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.nets: dict[str, nn.Module] = deepcopy(self._followed)
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
         settings = self.settings
         return [Phase("train", lambda: EgbadTask(self._followed, self.nets, settings), settings.epochs, settings.batch)]
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def score(self, images_BCHW: Tensor) -> Scores:

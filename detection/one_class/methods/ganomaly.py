@@ -95,7 +95,7 @@ class Ganomaly:
             net.apply(start)
         self.settings = settings
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
@@ -103,7 +103,7 @@ class Ganomaly:
             Phase("train", lambda: GanomalyTask(self.nets, self.settings), self.settings.epochs, self.settings.batch)
         ]
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def _distance(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:

@@ -118,7 +118,7 @@ class AutoEncoder:
         self.nets["encoder"].apply(_start)
         self.nets["decoder"].apply(_start)
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def _rate(self, epoch: int) -> float:
@@ -136,7 +136,7 @@ class AutoEncoder:
             )
         ]
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         self.nets["centre"].get_buffer("mean").copy_(self._mean_latent(normals))
 
     @torch.no_grad()

@@ -102,7 +102,7 @@ class MemAe:
             "decoder": _decoder(channels, settings.width),
         }
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
@@ -117,7 +117,7 @@ class MemAe:
             )
         ]
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def score(self, images_BCHW: Tensor) -> Scores:

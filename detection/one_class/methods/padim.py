@@ -93,7 +93,7 @@ class Subset(nn.Module):
 
 
 class Padim:
-    """Learns in ``prepare`` alone; the distance is the mean of those of its kinds of Gaussians."""
+    """Learns in ``setup`` alone; the distance is the mean of those of its kinds of Gaussians."""
 
     def __init__(self, settings: PadimConfig) -> None:
         self.settings = settings
@@ -105,7 +105,7 @@ class Padim:
         self.nets |= {f"by_{one.place}": one for one in self._gaussians}
 
     @torch.no_grad()
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         settings = self.settings
         features = [
             self._features(turned)
@@ -121,7 +121,7 @@ class Padim:
     def phases(self) -> list[Phase]:
         return []
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def distances(self, images_BCHW: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def scaling_of(points_PD: Tensor, kind: str) -> tuple[Tensor, Tensor]:
 
 
 class PatchMemory:
-    """Learns in ``prepare`` alone; ``score`` is a distance to the nearest remembered patch."""
+    """Learns in ``setup`` alone; ``score`` is a distance to the nearest remembered patch."""
 
     def __init__(self, settings: PatchMemoryConfig) -> None:
         self.settings = settings
@@ -78,7 +78,7 @@ class PatchMemory:
         self.nets: dict[str, nn.Module] = {"backbone": self._backbone, "memory": self._memory}
 
     @torch.no_grad()
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         settings, memory = self.settings, self._memory
         chance = torch.Generator().manual_seed(int(memory.seed))
         points = self._candidates(normals, chance)
@@ -130,7 +130,7 @@ class PatchMemory:
     def phases(self) -> list[Phase]:
         return []
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def distances(self, images_BCHW: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class SkipGanomaly:
         self.settings = settings
         self._scaled = scaled
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
@@ -126,7 +126,7 @@ class SkipGanomaly:
         ]
 
     @torch.no_grad()
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         """Mean and spread of both terms over the images it learned from, in evaluation mode."""
         for net in self.nets.values():
             net.eval()

@@ -96,7 +96,7 @@ class Vae:
             "decoder": lenet_decoder(channels, settings.size, settings.width),
         }
 
-    def prepare(self, normals: Normals) -> None:
+    def setup(self, normals: Normals) -> None:
         pass
 
     def phases(self) -> list[Phase]:
@@ -107,7 +107,7 @@ class Vae:
             )
         ]
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         pass
 
     def score(self, images_BCHW: Tensor) -> Scores:

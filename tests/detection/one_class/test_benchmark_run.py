@@ -264,7 +264,7 @@ class Pretender:
         self.nets = {"net": torch.nn.BatchNorm1d(1)}
         self.sign = 1.0
 
-    def settle(self, normals: Normals) -> None:
+    def finalize(self, normals: Normals) -> None:
         self.nets["net"].eval()
 
     def score(self, images_BCHW: torch.Tensor) -> Scores:

@@ -257,7 +257,7 @@ def test_the_score_is_standard_on_the_normals_and_the_published_one_looks_at_the
 
 def test_the_standard_survives_normals_that_are_all_alike():
     detector = small()
-    detector.settle(Normals(pictures(1).repeat(4, 1, 1, 1)))
+    detector.finalize(Normals(pictures(1).repeat(4, 1, 1, 1)))
     assert torch.isfinite(score_all(detector, pictures(3, seed=1)).image).all()
 
 

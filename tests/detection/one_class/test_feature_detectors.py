@@ -43,7 +43,7 @@ def spoiled(seed: int) -> torch.Tensor:
 
 def trained(name: str) -> Any:
     detector = build_detector(name, 1, one_class(name).configure("full", TINY[name]), 3)
-    detector.prepare(Normals(stripes(24, 0)))
+    detector.setup(Normals(stripes(24, 0)))
     return detector
 
 
@@ -66,7 +66,7 @@ def test_the_map_points_at_the_blot(name: str) -> None:
 def test_a_loaded_detector_scores_as_the_saved_one(name: str) -> None:
     detector = trained(name)
     other = build_detector(name, 1, one_class(name).configure("full", TINY[name]), 4)
-    other.prepare(Normals(stripes(10, 9)))
+    other.setup(Normals(stripes(10, 9)))
     score_all(other, stripes(2, 1))
     state = state_of(detector)  # of which models of before name the backbone's stages otherwise
     load_state(other, {key.replace("backbone.trunk.", "backbone."): value for key, value in state.items()})

@@ -153,7 +153,7 @@ def test_ablations_are_all_different():
 def test_radius_waits_for_its_epoch():
     detector = built(objective="soft", soft_from=1)
     normals = images(16)
-    detector.prepare(Normals(normals))
+    detector.setup(Normals(normals))
     detector._find_centre(Normals(normals))
     task = detector._sphere_task()
     assert isinstance(task, IaeLstmKlTask)

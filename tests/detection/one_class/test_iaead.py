@@ -59,7 +59,7 @@ def test_score_is_the_distance_to_the_mean_latent_vector_of_training():
     detector = build_detector("iaead", 1, settings, 0)
     assert isinstance(detector, Iaead)
     images = torch.randint(0, 256, (20, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    detector.settle(Normals(images))
+    detector.finalize(Normals(images))
     with torch.no_grad():
         z = detector.nets["encoder"](images.float() / 127.5 - 1)
     expected = (z - z.mean(0)).norm(dim=1)

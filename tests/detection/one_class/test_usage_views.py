@@ -117,6 +117,6 @@ def test_what_is_no_backbone_is_refused_in_a_line(tmp_path: Path, monkeypatch: p
     (tmp_path / "text.pth").write_text("no weights")
     for name, why in (("other.pth", "1 tensors of no network"), ("text.pth", "cannot be read as weights")):
         with pytest.raises(InputError, match=why):
-            backbones.settled(one_class("padim").configure(changes={"backbone": str(tmp_path / name)}))
+            backbones.resolved(one_class("padim").configure(changes={"backbone": str(tmp_path / name)}))
     with pytest.raises(ConfigError, match="is no file"):
-        backbones.settled(one_class("padim").configure(changes={"backbone": "efficientnet_lite9"}))
+        backbones.resolved(one_class("padim").configure(changes={"backbone": "efficientnet_lite9"}))

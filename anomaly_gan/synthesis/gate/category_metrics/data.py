@@ -25,7 +25,7 @@ class CategoryData:
     name: str
     config: GateConfig
     counts: Counts
-    reals: RealDefects
+    real_defects: RealDefects
     made: Sequence[Defect] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class CategoryData:
 
     @property
     def real(self) -> list[Defect]:
-        return self.reals.of(self.name)
+        return self.real_defects.of(self.name)
 
     @property
     def objects(self) -> int:

@@ -16,7 +16,7 @@ TOLERATED = 0.1
 
 def measure(data: CategoryData) -> MetricResult | None:
     """Angle of each long defect to the usual direction of the real ones, in degrees (0 to 90); one-sided."""
-    angles = data.reals.values("angle", data.name, angle_deg)
+    angles = data.real_defects.values("angle", data.name, angle_deg)
     made = known(data.made, angle_deg)
     if len(angles) < LEAST_SHARE * max(1, len(data.real)) or not made:
         return None

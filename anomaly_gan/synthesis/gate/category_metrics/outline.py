@@ -62,7 +62,7 @@ def _rim_of(mask_01: np.ndarray) -> np.ndarray:
 def _compare(
     data: CategoryData, name: str, measure: Callable[[Defect], float | None], what: str
 ) -> MetricResult | None:
-    found = spread(data.reals.values(name, data.name, measure), known(data.made, measure))
+    found = spread(data.real_defects.values(name, data.name, measure), known(data.made, measure))
     if found is None:
         return None
     level: Level = "pass" if found.level(data.config) == "pass" else "warn"

@@ -12,7 +12,7 @@ from .spread import spread
 
 def measure(data: CategoryData) -> MetricResult | None:
     """Area of each defect in pixels, compared by its logarithm."""
-    found = spread(data.reals.values("log_area", data.name, log_area), known(data.made, log_area))
+    found = spread(data.real_defects.values("log_area", data.name, log_area), known(data.made, log_area))
     if found is None:
         return None
     low, high = round(math.exp(found.low)), round(math.exp(found.high))

@@ -16,7 +16,7 @@ RING_PX = (3, 12)
 
 def measure(data: CategoryData) -> MetricResult | None:
     """Mean inside the mask minus mean of a ring around it, in grey levels."""
-    found = spread(data.reals.values("tone", data.name, tone), known(data.made, tone))
+    found = spread(data.real_defects.values("tone", data.name, tone), known(data.made, tone))
     if found is None:
         return None
     shift = found.made_median - found.real_median

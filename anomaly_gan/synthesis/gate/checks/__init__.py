@@ -15,7 +15,7 @@ class Check:
 
     ``function`` neither changes the candidate nor raises for a bad one; it gives ``measures`` (or a part of them, where
     it rejects). ``needs_base``: it compares with the untouched photograph, and is left out where there is none.
-    ``needs_reals``, ``needs_inspector``: likewise for what the setting may lack. ``decides``: where it finds
+    ``needs_real_defects``, ``needs_inspector``: likewise for what the setting may lack. ``decides``: where it finds
     something, nothing further is asked. ``costly``: asked only of what nothing was found against so far.
     """
 
@@ -23,7 +23,7 @@ class Check:
     function: Callable[[Candidate, Setting], Outcome]
     measures: tuple[str, ...] = ()
     needs_base: bool = False
-    needs_reals: bool = False
+    needs_real_defects: bool = False
     needs_inspector: bool = False
     decides: bool = False
     costly: bool = False
@@ -31,7 +31,7 @@ class Check:
     def applies(self, candidate: Candidate, setting: Setting) -> bool:
         return (
             (not self.needs_base or (candidate.base is not None and bool(candidate.instances)))
-            and (not self.needs_reals or setting.reals is not None)
+            and (not self.needs_real_defects or setting.real_defects is not None)
             and (not self.needs_inspector or setting.inspector is not None)
         )
 
@@ -42,12 +42,12 @@ CHECKS: tuple[Check, ...] = (
     Check("repeated", repeated.check),
     Check("outside", outside.check, outside.MEASURES, needs_base=True),
     Check("change", change.check, change.MEASURES, needs_base=True),
-    Check("ghost", ghost.check, ghost.MEASURES, needs_base=True, needs_reals=True),
+    Check("ghost", ghost.check, ghost.MEASURES, needs_base=True, needs_real_defects=True),
     Check("cast", cast.check, cast.MEASURES, needs_base=True),
-    Check("part", part.check, part.MEASURES, needs_base=True, needs_reals=True),
-    Check("direction", direction.check, direction.MEASURES, needs_base=True, needs_reals=True),
-    Check("place", place.check, place.MEASURES, needs_base=True, needs_reals=True),
-    Check("edge", edge.check, edge.MEASURES, needs_base=True, needs_reals=True),
+    Check("part", part.check, part.MEASURES, needs_base=True, needs_real_defects=True),
+    Check("direction", direction.check, direction.MEASURES, needs_base=True, needs_real_defects=True),
+    Check("place", place.check, place.MEASURES, needs_base=True, needs_real_defects=True),
+    Check("edge", edge.check, edge.MEASURES, needs_base=True, needs_real_defects=True),
     Check("label", label.check, label.MEASURES, needs_inspector=True, costly=True),
 )
 

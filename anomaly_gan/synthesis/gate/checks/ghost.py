@@ -23,11 +23,11 @@ def is_ghost(clearer: float, through: float, own: float) -> bool:
 def check(candidate: Candidate, setting: Setting) -> Outcome:
     """H7 a half-transparent instance; measured is the one that is clearer than the smallest share of real ones. Not
     asked with fewer than ``verdict_objects`` real objects."""
-    assert setting.reals is not None and candidate.base is not None
-    names, masks = setting.reals.train.category_names(), candidate.masks
+    assert setting.real_defects is not None and candidate.base is not None
+    names, masks = setting.real_defects.train.category_names(), candidate.masks
     found: list[tuple[float, float, float]] = []
     for at in windowed(masks):
-        faintness = setting.reals.faintness(names[candidate.instances[at][0]], setting.config.verdict_objects)
+        faintness = setting.real_defects.faintness(names[candidate.instances[at][0]], setting.config.verdict_objects)
         if faintness is None:
             continue
         window = window_around(candidate.pixels, masks[at], masks[:at] + masks[at + 1 :])

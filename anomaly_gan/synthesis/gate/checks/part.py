@@ -14,10 +14,10 @@ pixels."""
 def check(candidate: Candidate, setting: Setting) -> Outcome:
     """H11 an instance of which less is on the part than of any real one; measured is the least share. Not asked where
     the photographs show no part, or fewer than ``verdict_objects`` real objects the defect."""
-    assert setting.reals is not None
+    assert setting.real_defects is not None
     shares, findings = [], []
-    for category, pose in poses_of(candidate, setting.reals):
-        real = [(group, one.share) for group, one in setting.reals.poses(category) if one.share is not None]
+    for category, pose in poses_of(candidate, setting.real_defects):
+        real = [(group, one.share) for group, one in setting.real_defects.poses(category) if one.share is not None]
         if pose.share is None:
             continue
         shares.append(pose.share)

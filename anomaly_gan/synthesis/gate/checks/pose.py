@@ -8,16 +8,16 @@ from ..defects import RealDefects
 from ..poses import Aspect, Pose
 
 
-def poses_of(candidate: Candidate, reals: RealDefects) -> list[tuple[str, Pose]]:
+def poses_of(candidate: Candidate, real_defects: RealDefects) -> list[tuple[str, Pose]]:
     """(category, pose) of every instance, splinters left out: where it lies on the untouched photograph's part, where
     that is known. None where the data set shows a part and the photograph shows none. Computed once a candidate."""
-    return reals.posed(candidate, lambda: _poses_of(candidate, reals))
+    return real_defects.posed(candidate, lambda: _poses_of(candidate, real_defects))
 
 
-def _poses_of(candidate: Candidate, reals: RealDefects) -> list[tuple[str, Pose]]:
-    names = reals.train.category_names()
-    part = reals.part_on(candidate.pixels if candidate.base is None else candidate.base)
-    if reals.part is not None and part is None:
+def _poses_of(candidate: Candidate, real_defects: RealDefects) -> list[tuple[str, Pose]]:
+    names = real_defects.train.category_names()
+    part = real_defects.part_on(candidate.pixels if candidate.base is None else candidate.base)
+    if real_defects.part is not None and part is None:
         return []
     found = [candidate.instances[at] for at in windowed(candidate.masks)]
     return [(names[number], Pose.of(mask, part)) for number, mask in found]
@@ -26,10 +26,13 @@ def _poses_of(candidate: Candidate, reals: RealDefects) -> list[tuple[str, Pose]
 def compare(candidate: Candidate, setting: Setting, aspect: Aspect, what: str) -> Outcome:
     """Of the instance that is least likely under the real ones its likelihood over that of the least likely real one,
     as ``ASPECT_likelihood``; H11 where that is below ``least_likely``."""
-    assert setting.reals is not None
+    assert setting.real_defects is not None
     ratios = []
-    for category, pose in poses_of(candidate, setting.reals):
-        found, value = setting.reals.likelihood(aspect, category, setting.config.verdict_objects), aspect.of(pose)
+    for category, pose in poses_of(candidate, setting.real_defects):
+        found, value = (
+            setting.real_defects.likelihood(aspect, category, setting.config.verdict_objects),
+            aspect.of(pose),
+        )
         if found is not None and value is not None:
             ratios.append(found.ratio(value))
     if not ratios:

@@ -289,7 +289,7 @@ class AnomalyGanTask:
     ) -> tuple[Tensor, Tensor]:
         """Logits of real and generated images, in one call where that is faster and changes nothing.
 
-        Under batch norm it would: the statistics of a joint batch tell fakes from reals, and the generators'
+        Under batch norm it would: the statistics of a joint batch tell fakes from real, and the generators'
         update, which shows fakes alone, never has them.
         """
         if self.discriminate_apart:

@@ -1,4 +1,4 @@
-"""Where an element goes: near real positions or anywhere for irregular shapes, onto seats for fixed ones."""
+"""Where an element goes: near real positions or anywhere for irregular shapes, onto anchors for fixed ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..elements.real import Element
 from ..recombination.recombine import Canvas, Placed, Turned, unturned
-from .seats import Seat
+from .anchors import Anchor
 
 
 def real_positions(elements: Sequence[Element]) -> np.ndarray:
@@ -29,22 +29,22 @@ def slide_to_border(canvas: Canvas, turned: Turned, x: int, y: int) -> tuple[int
     return x, y
 
 
-def seat_elements(
-    elements: Sequence[Element], seats: Sequence[Seat], rng: np.random.Generator, canvas: Canvas, number: int
+def place_on_anchors(
+    elements: Sequence[Element], anchors: Sequence[Anchor], rng: np.random.Generator, canvas: Canvas, number: int
 ) -> list[Placed]:
-    """Up to ``number`` elements, moved without turning so that their box centres lie on drawn seats."""
+    """Up to ``number`` elements, moved without turning so that their box centres lie on drawn anchors."""
     placed: list[Placed] = []
-    for index in rng.permutation(len(seats)):
+    for index in rng.permutation(len(anchors)):
         if len(placed) == number:
             break
-        seat = seats[int(index)]
+        anchor = anchors[int(index)]
         turned = unturned(elements[int(rng.integers(len(elements)))])
         h, w = turned.bitmap.shape
-        x, y = round(seat.x - (w - 1) / 2), round(seat.y - (h - 1) / 2)
+        x, y = round(anchor.x - (w - 1) / 2), round(anchor.y - (h - 1) / 2)
         if canvas.is_free(turned.bitmap, x, y):
             canvas.put(turned.bitmap, x, y)
-            how: dict[str, object] = {"place": seat.place}
-            if seat.score is not None:
-                how["seat_score"] = round(seat.score, 4)
+            how: dict[str, object] = {"place": anchor.place}
+            if anchor.score is not None:
+                how["seat_score"] = round(anchor.score, 4)
             placed.append(Placed(turned, x, y, how))
     return placed

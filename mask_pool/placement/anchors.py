@@ -1,7 +1,7 @@
 """Finding the fixed object (a screw, say) on a normal photograph, from where experts marked it on others.
 
 One template is not enough: light falls differently on every photograph, and straight edges beside the object match
-each other. So a place is a seat where several marked objects agree, each in its quarter turns (a turned template
+each other. So a place is an anchor where several marked objects agree, each in its quarter turns (a turned template
 stands for a turned lamp), compared under a round outline. What was found (or marked) on a photograph is then looked
 for again on the same one, where light and make are its own.
 """
@@ -26,7 +26,7 @@ SMALLEST_PX = 6
 VOTES = 3
 """Templates that must agree (the mean of the best ones counts)."""
 OWN_TEMPLATES = 4
-"""Seats of the photograph itself that are looked for again on it."""
+"""Anchors of the photograph itself that are looked for again on it."""
 OWN_MORE = 0.05
 """By how much more than ``least_score`` such a match must correlate: it is easier to reach."""
 ROUND = 1.25
@@ -34,7 +34,7 @@ ROUND = 1.25
 
 
 @dataclass(frozen=True)
-class Seat:
+class Anchor:
     """Centre of a fixed object in pixels of its photograph, its size, and how it is known.
 
     ``place`` is ``seat`` (found; ``score`` is its correlation), ``expert_seat`` (marked) or ``uniform`` (anywhere).
@@ -48,26 +48,26 @@ class Seat:
     score: float | None = None
 
     @classmethod
-    def marked(cls, element: Element) -> Seat:
+    def marked(cls, element: Element) -> Anchor:
         return cls(*element.centre_xy, element.box[2], element.box[3], "expert_seat")
 
-    def apart(self, other: Seat) -> bool:
-        """Whether the boxes of two seats do not overlap."""
+    def apart(self, other: Anchor) -> bool:
+        """Whether the boxes of two anchors do not overlap."""
         return (
             abs(self.x - other.x) >= (self.width + other.width) / 2
             or abs(self.y - other.y) >= (self.height + other.height) / 2
         )
 
 
-class SeatFinder:
-    """The seats on normal photographs; every photograph is searched at most once.
+class AnchorFinder:
+    """The anchors on normal photographs; every photograph is searched at most once.
 
     Args:
         marks: the experts' marks on the object, the most trusted first.
         photographs: the photograph of every mark, by file name.
         read: image record -> gray (H, W) uint8.
         templates: how many of the marks are used as templates.
-        least_score: correlation from which a place is a seat, in (0, 1].
+        least_score: correlation from which a place is an anchor, in (0, 1].
         scales: sizes looked for, relative to the marks' median size.
         margin: surroundings taken into a template, as a share of the box on each side.
     """
@@ -84,28 +84,28 @@ class SeatFinder:
         margin: float,
     ) -> None:
         self.read, self.least_score, self.scales, self.margin = read, least_score, list(scales), margin
-        self.marked: dict[int, list[Seat]] = {}
+        self.marked: dict[int, list[Anchor]] = {}
         for mark in marks:
-            self.marked.setdefault(photographs[mark.parent_image].id, []).append(Seat.marked(mark))
+            self.marked.setdefault(photographs[mark.parent_image].id, []).append(Anchor.marked(mark))
         used = list(marks)[:templates]
         self._width, self._height = _object_size(used)
         self._reduced = min(1.0, OBJECT_PX / max(self._width, self._height))
         self._patches = [_around(read(photographs[mark.parent_image]), mark, margin) for mark in used]
         self._templates: dict[float, list[list[np.ndarray]]] = {}
-        self._found: dict[int, list[Seat]] = {}
+        self._found: dict[int, list[Anchor]] = {}
 
-    def seats(self, image: ImageRecord) -> list[Seat]:
-        """The seats on a photograph, the marked ones first, then the best, none overlapping another."""
+    def anchors(self, image: ImageRecord) -> list[Anchor]:
+        """The anchors on a photograph, the marked ones first, then the best, none overlapping another."""
         if not self._patches:
             return []
         if image.id not in self._found:
             self._found[image.id] = self._search(self.read(image), self.marked.get(image.id, []))
         return self._found[image.id]
 
-    def _search(self, gray_HW: np.ndarray, marked: Sequence[Seat]) -> list[Seat]:
+    def _search(self, gray_HW: np.ndarray, marked: Sequence[Anchor]) -> list[Anchor]:
         target = _resize(gray_HW.astype(np.float32), *(max(1, round(side * self._reduced)) for side in gray_HW.shape))
         correlators: dict[float, Correlator] = {}
-        matches: list[Seat] = []
+        matches: list[Anchor] = []
         for scale in self.scales:
             outline = self._outline(scale)
             height, width = outline.inside.shape
@@ -114,33 +114,33 @@ class SeatFinder:
             correlator = correlators[scale] = Correlator(target, outline)
             votes = [correlator.best_of(turned) for turned in self._turned(scale)]
             if votes:
-                matches += self._seats_at(mean_of_best(votes, VOTES), self.least_score, scale)
+                matches += self._anchors_at(mean_of_best(votes, VOTES), self.least_score, scale)
         sure = _without_overlap([*marked, *_best_first(matches)])
-        again: list[Seat] = []
-        for seat in sure[:OWN_TEMPLATES]:
-            again += self._like(seat, target, correlators)
+        again: list[Anchor] = []
+        for anchor in sure[:OWN_TEMPLATES]:
+            again += self._like(anchor, target, correlators)
         return _without_overlap([*sure, *_best_first(again)])
 
-    def _like(self, seat: Seat, target: np.ndarray, correlators: Mapping[float, Correlator]) -> list[Seat]:
-        """Places of the photograph that look like one of its own seats."""
+    def _like(self, anchor: Anchor, target: np.ndarray, correlators: Mapping[float, Correlator]) -> list[Anchor]:
+        """Places of the photograph that look like one of its own anchors."""
         if not correlators:
             return []
-        scale = min(correlators, key=lambda one: abs(one * self._width - seat.width))
+        scale = min(correlators, key=lambda one: abs(one * self._width - anchor.width))
         correlator = correlators[scale]
         height, width = correlator.outline.inside.shape
-        left = round((seat.x + 0.5) * self._reduced - width / 2)
-        top = round((seat.y + 0.5) * self._reduced - height / 2)
+        left = round((anchor.x + 0.5) * self._reduced - width / 2)
+        top = round((anchor.y + 0.5) * self._reduced - height / 2)
         if left < 0 or top < 0 or left + width > target.shape[1] or top + height > target.shape[0]:
             return []
         own = correlator.outline.standardise(target[top : top + height, left : left + width])
         if own is None:
             return []
-        return self._seats_at(correlator.best_of([own]), min(0.99, self.least_score + OWN_MORE), scale)
+        return self._anchors_at(correlator.best_of([own]), min(0.99, self.least_score + OWN_MORE), scale)
 
-    def _seats_at(self, score: np.ndarray, least: float, scale: float) -> list[Seat]:
+    def _anchors_at(self, score: np.ndarray, least: float, scale: float) -> list[Anchor]:
         height, width = self._outline(scale).inside.shape
         return [
-            Seat(
+            Anchor(
                 (x + width / 2) / self._reduced - 0.5,
                 (y + height / 2) / self._reduced - 0.5,
                 self._width * scale,
@@ -193,14 +193,14 @@ def _resize(gray_HW: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(gray_HW, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
-def _best_first(seats: Sequence[Seat]) -> list[Seat]:
-    return sorted(seats, key=lambda seat: (-(seat.score or 0.0), seat.y, seat.x, seat.width))
+def _best_first(anchors: Sequence[Anchor]) -> list[Anchor]:
+    return sorted(anchors, key=lambda anchor: (-(anchor.score or 0.0), anchor.y, anchor.x, anchor.width))
 
 
-def _without_overlap(seats: Sequence[Seat]) -> list[Seat]:
-    """Non-maximum suppression: a seat goes where its box overlaps that of an earlier one."""
-    kept: list[Seat] = []
-    for seat in seats:
-        if all(seat.apart(other) for other in kept):
-            kept.append(seat)
+def _without_overlap(anchors: Sequence[Anchor]) -> list[Anchor]:
+    """Non-maximum suppression: an anchor goes where its box overlaps that of an earlier one."""
+    kept: list[Anchor] = []
+    for anchor in anchors:
+        if all(anchor.apart(other) for other in kept):
+            kept.append(anchor)
     return kept
