@@ -303,8 +303,8 @@ def _task(work: Callable[..., Any], arguments: tuple[Any, ...], threads: int, fo
 def _cancel(reference: Any) -> None:
     import ray
 
-    with contextlib.suppress(Exception):  # it may have ended this moment
-        ray.cancel(reference, force=True)
+    with contextlib.suppress(Exception):  # it may have ended this moment; by force, Ray then ends this very process
+        ray.cancel(reference)
 
 
 def _result(reference: Any, sitting: Sitting) -> Any:

@@ -16,6 +16,7 @@ from anomaly_gan.core.images import read_pixels, write_png
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.synthesis.gate import stage as gate
 from anomaly_gan.synthesis.gate.config import GateConfig
+from anomaly_gan.synthesis.gate.looks import Look, note_of
 from anomaly_gan.synthesis.gate.results import ORDER, GateResult
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
@@ -233,3 +234,14 @@ def test_the_reference_is_said_and_no_test_photograph_is_opened(run_gate, small_
         for name in ("FD-Toy", "KID-Toy"):
             figure = category["defect"][name] if "defect" in category else category["figures"]["defect"][name]
             assert {"generated", "real"} <= figure.keys(), "real against real stands beside it"
+
+
+def test_what_a_job_of_a_cluster_found_is_read_as_it_was_written(tmp_path):
+    decision = {"file_name": "a.png", "outcome": "accepted", "findings": [], "measures": {"change": 0.5}}
+    for look in (Look([decision], [{"file_name": "b.png"}], {"file_name": "a.png"}, ["k"]), Look([], [], None, [])):
+        look.write(tmp_path, "a.png")
+        assert Look.read(tmp_path, "a.png") == look
+    assert Look.read(tmp_path, "b.png") is None
+    note_of(tmp_path, "a.png").write_text('{"decisions": 3}')
+    with pytest.raises(InputError, match=r"FORMAT.*decisions"):
+        Look.read(tmp_path, "a.png")

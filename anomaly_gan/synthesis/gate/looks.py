@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ...core.files import write_json
 from ...core.json_files import read_as
@@ -44,11 +44,24 @@ class Look:
     @classmethod
     def read(cls, out: Path, file_name: str) -> Look | None:
         path = note_of(out, file_name)
-        return read_as(path, cls, "delete it and run again") if path.is_file() else None
+        if not path.is_file():
+            return None
+        note = read_as(path, _Note, "delete it and run again")
+        return cls(cast(list[Decision], note.decisions), note.rejected, note.row, note.keys)
 
     def alone(self, seen: Seen) -> bool:
         """Whether none of its pictures is one of ``seen``."""
         return not any(key in seen.owners for key in self.keys)
+
+
+@dataclass(frozen=True)
+class _Note:
+    """A :class:`Look` as its file holds it; rows are not looked into."""
+
+    decisions: list[dict[str, object]]
+    rejected: list[Row]
+    row: Row | None
+    keys: list[str]
 
 
 def forget(out: Path) -> None:
