@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import AnomalyGanError, EnvironmentFailure
 from ...core.files import write_json
+from ...core.json_files import read_as
 from ...engine.cluster import Cluster, run_on_cluster
 from ...engine.jobs import Sitting
 from .cell import provide, run_cell
@@ -90,7 +89,7 @@ class CellJob(_Job):
 def on_cluster(
     config: LiftConfig, cells: Sequence[LiftCell], out: Path, cluster: Cluster, say: Callable[[str], None]
 ) -> dict[LiftCell, str]:
-    """Train and judge these cells; returns those that failed, and why.
+    """Train and evaluate these cells; returns those that failed, and why.
 
     Raises:
         EnvironmentFailure: the disk is full, or a worker died again and again.
@@ -104,7 +103,7 @@ def on_cluster(
         share.prepared(share.cells[0]).drop_banks()
     failed = {}
     for job in jobs:
-        with contextlib.suppress(FileNotFoundError):
-            failed[job.cell] = str(json.loads(job.failure.read_text(encoding="utf-8")))
+        if job.failure.is_file():
+            failed[job.cell] = read_as(job.failure, str)
             job.failure.unlink()
     return failed
