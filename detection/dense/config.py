@@ -62,7 +62,7 @@ class DenseConfig(Config):
     overlap: int = Field(96, ge=0)
     mirrored: bool = Field(False, description="average with the mirrored photograph when predicting")
     faintest: float = Field(0.05, gt=0, lt=1, description="an instance's map reaches this somewhere ...")
-    reach: float = Field(0.4, gt=0, lt=1, description="... and the instance as far as this share of its peak")
+    reach: float = Field(0.15, gt=0, lt=1, description="... and the instance as far as this share of its peak")
     smallest: int = Field(6, ge=1, description="least area of an instance")
 
     @field_validator("widths")
