@@ -23,6 +23,7 @@ from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.files import write_json
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.ingestion.formats.labelme_files import label_content
+from mask_pool.plausibility.config import PlausibilityConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data" / "render"))
 
@@ -36,14 +37,19 @@ BIAS = 0.8
 
 
 def areas(dataset: Dataset) -> dict[str, tuple[float, float]]:
-    """Areas in pixels between which nine of ten training defects of each category lie."""
+    """Areas in pixels between which nine of ten training defects of each category lie, splinters left out as the pool
+    leaves them out."""
     found: dict[str, list[float]] = {name: [] for name in CATEGORIES}
     names = {category.id: category.name for category in dataset.categories}
     train = {image.id for image in dataset.images if image.split == "train"}
     for annotation in dataset.annotations:
         if annotation.image_id in train and names[annotation.category_id] in found:
             found[names[annotation.category_id]].append(float(annotation.mask().sum()))
-    return {name: (float(np.quantile(own, 0.05)), float(np.quantile(own, 0.95))) for name, own in found.items()}
+    whole = {
+        name: [area for area in own if area >= PlausibilityConfig.fragment_share * float(np.median(own))]
+        for name, own in found.items()
+    }
+    return {name: (float(np.quantile(own, 0.05)), float(np.quantile(own, 0.95))) for name, own in whole.items()}
 
 
 def outline(kind: str, area: float, rng: np.random.Generator) -> np.ndarray:

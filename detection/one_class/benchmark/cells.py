@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from anomaly_gan.core.workfolder import begun, close_folder, made_by, mend, next
 from ..configs.base import OneClassConfig
 from ..interface import Normals
 from .config import INDUSTRIAL, BenchmarkConfig
+from .curve import Curve
 from .data import Labelled, load
 from .metrics import best_f1, f1_at, figures
 from .result import Cell, CellFigures, CellResult
@@ -78,7 +79,8 @@ def class_of(cell: Cell) -> int | None:
 
 
 def run_cell(job: CellJob) -> None:
-    """Train and test; ``scores.npz`` and then ``result.json`` appear in ``job.folder``.
+    """Train and test; ``scores.npz``, ``curve.csv`` and ``curve.png`` of a training, and then ``result.json`` appear in
+    ``job.folder``.
 
     A cut-off cell goes on from its newest checkpoint; a finished one of another key stays until this one is whole.
     ``seconds`` of a cell that was cut off are those of its last run alone; it says ``resumed`` then.
@@ -106,7 +108,10 @@ def run_cell(job: CellJob) -> None:
     best = None  # of the epochs on the test set: what the paper did, and nothing honest does
     if examiner.published and settings.PICKS_EPOCH:
         best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
-    train_detector(detector, train, fabric, work, seed, best.look if best else None)
+    curve = None
+    if settings.TRAINS and settings.CURVE:
+        curve = Curve(detector, examiner, train, work / "auroc.csv")
+    train_detector(detector, train, fabric, work, seed, _looks([one.look for one in (best, curve) if one]))
     trained = time.monotonic()
     scores = best.scores() if best and best.found() else examiner.scores(detector)
     held_out = examiner.plain_scores(detector, trial.held_out_NCHW)
@@ -129,9 +134,19 @@ def run_cell(job: CellJob) -> None:
         picked_epoch=best.picked() if best and best.found() else None,
         **made_by(place),
     )
+    if curve:
+        curve.write(work, place, train)
     write_json(place / RESULT, result.to_json())
     shutil.rmtree(work, ignore_errors=True)
     close_folder(place, job.folder)
+
+
+def _looks(every: Sequence[Callable[[int], None]]) -> Callable[[int], None]:
+    def look(epoch: int) -> None:
+        for one in every:
+            one(epoch)
+
+    return look
 
 
 def _split_name(config: BenchmarkConfig, cell: Cell) -> str:

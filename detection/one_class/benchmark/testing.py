@@ -39,20 +39,20 @@ class Examiner:
 
     def __init__(self, trial: Trial, size: int, device: torch.device, published: bool) -> None:
         self.trial, self.published = trial, published
-        self._size, self._device = size, device
+        self._size, self.device = size, device
 
     def scores(self, detector: OneClassDetector) -> np.ndarray:
         """(N,) float64; those of the paper where the protocol asks for them and the detector has them."""
         if not (self.published and isinstance(detector, PublishedScoring)):
             return self.plain_scores(detector, self.trial.test_NCHW)
         with torch.no_grad():
-            images = as_squares(self.trial.test_NCHW, self._size).to(self._device)
+            images = as_squares(self.trial.test_NCHW, self._size).to(self.device)
             return detector.score_published(images).detach().cpu().double().numpy()
 
     def plain_scores(self, detector: OneClassDetector, images_NCHW: np.ndarray) -> np.ndarray:
         """(N,) float64, each image by itself."""
         parts = [
-            score_all(detector, as_squares(images_NCHW[start : start + BATCH], self._size).to(self._device)).image
+            score_all(detector, as_squares(images_NCHW[start : start + BATCH], self._size).to(self.device)).image
             for start in range(0, len(images_NCHW), BATCH)
         ]
         return np.concatenate([part.double().numpy() for part in parts]) if parts else np.zeros(0)

@@ -25,6 +25,7 @@ class AnoGanConfig(CodeConfig):
     }
     PUBLISHED_SPLIT: ClassVar[dict[str, Split]] = dict.fromkeys(("mnist", "cifar10"), "leave_one_out")
 
+    CURVE: ClassVar[bool] = False
     MULTIPLE: ClassVar[int] = 8
 
     search_steps: int = Field(500, ge=1)

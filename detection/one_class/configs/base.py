@@ -45,6 +45,9 @@ class OneClassConfig(Config):
     PICKS_EPOCH: ClassVar[bool] = False
     """Whether the published figures are those of the best epoch on the test set."""
 
+    CURVE: ClassVar[bool] = True
+    """Whether a benchmark tests the detector on the way too: not where scoring an image is a search of its own."""
+
     MULTIPLE: ClassVar[int] = 1
     """``size`` must be a multiple of it: the net halves the image so often."""
     LEAST_BATCH: ClassVar[int] = 1

@@ -106,6 +106,9 @@ def test_figures_can_be_had_again_from_what_is_kept(finished: Path) -> None:
         missed = kept["scores"][kept["missed"]]
         assert missed[0] == kept["scores"][kept["labels"] == 1].min() and list(missed) == sorted(missed)
         assert not (folder / "work").exists()
+        last = list(csv.DictReader((folder / "curve.csv").open()))[-1]
+        assert last["epoch"] == "1" and float(last["auroc"]) == pytest.approx(result["auroc"], abs=1e-6)
+        assert (folder / "curve.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_summary_is_mean_and_deviation_over_seeds(finished: Path) -> None:
@@ -209,7 +212,11 @@ def test_killed_and_run_again_is_as_if_never_killed(root: Path, tmp_path: Path) 
         run_benchmark(config(root, "honest", "iaead", ("0",), 1, *LONG), out)
     assert json.loads((folder / "result.json").read_text())["resumed"]
     assert without_seconds(cut) == without_seconds(whole)
-    assert (folder / "scores.npz").read_bytes() == (whole / folder.relative_to(cut) / "scores.npz").read_bytes()
+    for name in ("scores.npz", "curve.csv", "curve.png"):
+        assert (folder / name).read_bytes() == (whole / folder.relative_to(cut) / name).read_bytes()
+    rows = list(csv.DictReader((folder / "curve.csv").open()))
+    looked = [int(row["epoch"]) for row in rows if row["auroc"]]
+    assert looked == [*range(13, 105, 13), 105] and sum(bool(row["auto_encoder/reconstruction"]) for row in rows) >= 21
 
 
 def test_worker_processes_give_the_same_table(root: Path, finished: Path, tmp_path: Path) -> None:
