@@ -79,8 +79,7 @@ def class_of(cell: Cell) -> int | None:
 
 
 def run_cell(job: CellJob) -> None:
-    """Train and test; ``scores.npz``, ``curve.csv`` and ``curve.png`` of a training, and then ``result.json`` appear in
-    ``job.folder``.
+    """Train and test; ``scores.npz``, ``curve.csv``, ``curve.png`` and then ``result.json`` appear in ``job.folder``.
 
     A cut-off cell goes on from its newest checkpoint; a finished one of another key stays until this one is whole.
     ``seconds`` of a cell that was cut off are those of its last run alone; it says ``resumed`` then.
@@ -105,12 +104,9 @@ def run_cell(job: CellJob) -> None:
     seed = seed_for(cell.seed, cell.dataset, cell.number)
     detector, settings = ready_detector(cell.detector, train.shape[1], settings, seed)
     work = place / "work"
-    best = None  # of the epochs on the test set: what the paper did, and nothing honest does
-    if examiner.published and settings.PICKS_EPOCH:
-        best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz")
-    curve = None
-    if settings.TRAINS and settings.CURVE:
-        curve = Curve(detector, examiner, train, work / "auroc.csv")
+    picks = examiner.published and settings.PICKS_EPOCH  # on the test set: what the paper did, and nothing honest does
+    best = BestEpoch(detector, examiner, Normals(train.to(fabric.device)), work / "best.npz") if picks else None
+    curve = Curve(detector, examiner, train, work / "auroc.csv", settings.CURVE)
     train_detector(detector, train, fabric, work, seed, _looks([one.look for one in (best, curve) if one]))
     trained = time.monotonic()
     scores = best.scores() if best and best.found() else examiner.scores(detector)
@@ -134,8 +130,7 @@ def run_cell(job: CellJob) -> None:
         picked_epoch=best.picked() if best and best.found() else None,
         **made_by(place),
     )
-    if curve:
-        curve.write(work, place, train)
+    curve.write(work, place, train)
     write_json(place / RESULT, result.to_json())
     shutil.rmtree(work, ignore_errors=True)
     close_folder(place, job.folder)

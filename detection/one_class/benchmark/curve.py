@@ -30,10 +30,13 @@ centres, means and spreads that its score needs."""
 
 
 class Curve:
-    """Looks at a detector after every eighth of its last phase; what it saw survives a kill in ``path``."""
+    """Looks at a detector after every eighth of its last phase, unless ``tests`` is False; what it saw survives a kill
+    in ``path``."""
 
-    def __init__(self, detector: OneClassDetector, examiner: Examiner, train_NCHW: Tensor, path: Path) -> None:
-        self._detector, self._examiner, self._path = detector, examiner, path
+    def __init__(
+        self, detector: OneClassDetector, examiner: Examiner, train_NCHW: Tensor, path: Path, tests: bool
+    ) -> None:
+        self._detector, self._examiner, self._path, self._tests = detector, examiner, path, tests
         self._train = train_NCHW[:: -(-len(train_NCHW) // IMAGES)].to(examiner.device)
         labels = examiner.trial.labels
         kinds = (np.flatnonzero(labels == kind) for kind in (0, 1))
@@ -42,7 +45,7 @@ class Curve:
     def look(self, epoch: int) -> None:
         """After an epoch: a copy is finished and tested, each image by itself; the training sees nothing of it."""
         epochs = self._detector.phases()[-1].epochs
-        if epoch % max(1, epochs // POINTS) and epoch != epochs:
+        if not self._tests or (epoch % max(1, epochs // POINTS) and epoch != epochs):
             return
         finished = deepcopy(self._detector)
         finished.finalize(Normals(self._train))
