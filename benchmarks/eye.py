@@ -8,12 +8,14 @@ and ``why``. Given the same photographs, the same command makes the same crops.
     python benchmarks/eye.py make RUN --name tiles --out FOLDER
     python benchmarks/eye.py again docs/results/eye/eye.csv FOLDER/tiles.csv
     python benchmarks/eye.py agree docs/results/eye/eye.csv
+    python benchmarks/eye.py reasons docs/results/eye/eye.csv
 
 ``again`` puts what the gate says now into the rows judged before; ``agree`` needs the CSV alone. ``checks``: a
 photograph that the gate would reject. ``ghost``: by that check. ``outline``, ``grain``, ``rim``, ``tone``: outside the
 middle 90 % of the real ones. ``probe``: told from real ones by the two-sample probe, as the share of its fold's scores
 below. For the numbers, the AUROC of unbelievable over believable; for yes and no, the shares that are flagged of either
-and Cohen's kappa, with its 95 % interval over crops.
+and Cohen's kappa, with its 95 % interval over crops. ``reasons``: why crops are not believable, by kind of reason, and
+how many of each kind the gate lets pass.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from anomaly_gan.synthesis.gate.category_metrics.tone import tone
 from anomaly_gan.synthesis.gate.checks import check, ghost
 from anomaly_gan.synthesis.gate.config import GateConfig
 from anomaly_gan.synthesis.gate.defects import RealDefects
-from anomaly_gan.synthesis.gate.stage import ancestors
+from anomaly_gan.synthesis.gate.keeper import ancestors
 from anomaly_gan.synthesis.gate.window import window_around
 from anomaly_gan.synthesis.generate.stage import pool_items
 from anomaly_gan.synthesis.interface import MethodInputs
@@ -62,6 +64,20 @@ COLUMN_NAMES = (
     *ghost.MEASURES,
 )
 DRAWS, LEAST_MADE = 2000, 4
+REASONS = {
+    "hangs in the air, or beside the part": ("hangs", "beside", "off the ", "below the edge", "away from", "half off"),
+    "stretched, smeared, blurred": (
+        *("strip", "stretch", "smear", "swirl", "blur", "streak", "comb", "hatched", "bead", "torn", "ribbon"),
+    ),
+    "structure of another place": (
+        *("fragment", "facet", "another", "across threads", "grain ", "straight", "foreign", "two bolts", "block"),
+    ),
+    "half there, or nothing to see": (
+        *("nothing", "hardly", "transparent", "through", "hollow", "empty", "half there", "smudge"),
+    ),
+    "flat: one or two tones": ("flat", "blot", "stamp", "disc", "tone", "lump", "dark dot", "bright", "overexposed"),
+}
+"""Kinds of reasons by the words that they are told from; the first that fits counts."""
 
 
 class Shown:
@@ -212,6 +228,21 @@ def agree(path: Path) -> None:
         )
 
 
+def reasons(path: Path) -> None:
+    rows = [row for row in csv.DictReader(path.open(encoding="utf-8")) if row["believable"] == "no"]
+    kinds = [
+        next((kind for kind, words in REASONS.items() if any(one in row["why"] for one in words)), "other")
+        for row in rows
+    ]
+    names = sorted({row["set"].rstrip("2") for row in rows})
+    sys.stdout.write(f"| reason | crops | let pass | {' | '.join(names)} |\n|---|---|---|{'---|' * len(names)}\n")
+    for kind in [*REASONS, *({"other"} & set(kinds))]:
+        own = [row for row, found in zip(rows, kinds, strict=True) if found == kind]
+        passed = [row["set"].rstrip("2") for row in own if not row["rejected"]]
+        counts = " | ".join(str(passed.count(name)) for name in names)
+        sys.stdout.write(f"| {kind} | {len(own)} | {len(passed)} | {counts} |\n")
+
+
 def signal(row: dict[str, str], key: str) -> float:
     """A number that is the higher the less believable; ``ghost``: 1 where that check rejects."""
     if key != "ghost":
@@ -254,14 +285,15 @@ def main() -> None:
     anew = verbs.add_parser("again")
     anew.add_argument("csv", type=Path)
     anew.add_argument("made", type=Path, nargs="+")
-    verbs.add_parser("agree").add_argument("csv", type=Path)
+    for name in ("agree", "reasons"):
+        verbs.add_parser(name).add_argument("csv", type=Path)
     options = arguments.parse_args()
     if options.verb == "make":
         make(options.run, options.name, options.out, options.count, options.first)
     elif options.verb == "again":
         again(options.csv, options.made)
     else:
-        agree(options.csv)
+        {"agree": agree, "reasons": reasons}[options.verb](options.csv)
 
 
 if __name__ == "__main__":
