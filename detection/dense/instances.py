@@ -12,7 +12,7 @@ from .config import DenseConfig
 
 STEP = 0.85
 """From one level of a map to the next."""
-STRONGEST = 100
+STRONGEST = 24
 """Pixels of a map that speak for a photograph."""
 
 
@@ -39,7 +39,7 @@ class Inspected:
 
 def instances(maps_KHW: np.ndarray, config: DenseConfig, most: int = 100) -> list[Found]:
     """The peaks of each map with the region around them, best first, at most ``most``; the score is the mean of the map
-    in the region. (Weighed by the coarse head's value there, AP on held-out objects was lower.)
+    in the region.
     """
     found = []
     for label, fine in enumerate(maps_KHW, start=1):
@@ -77,17 +77,16 @@ def regions(map_HW: np.ndarray, config: DenseConfig) -> Iterator[tuple[tuple[int
                 yield (x, y), inside
 
 
-def image_score(maps_KHW: np.ndarray, coarse_KHW: np.ndarray) -> float:
+def image_score(maps_KHW: np.ndarray) -> float:
     """How likely the photograph shows a defect of any category, in [0, 1].
 
-    Of each category the geometric mean of the coarse head's maximum and of the mean of the ``STRONGEST`` pixels of its
-    map; of all together 1 - (1 - s1)(1 - s2) ...: a defect often stands in several maps, and faintly in each. The
-    maximum of a map alone would let one odd pixel speak for the photograph.
+    Of each category the mean of the ``STRONGEST`` pixels of its map; of all together 1 - (1 - s1)(1 - s2) ...: a
+    defect often stands in several maps, and faintly in each. The maximum of a map alone would let one odd pixel speak
+    for the photograph.
     """
     none = 1.0
-    for fine, coarse in zip(maps_KHW, coarse_KHW, strict=True):
+    for fine in maps_KHW:
         flat = fine.reshape(-1)
         most = min(STRONGEST, flat.size)
-        strongest = float(np.partition(flat, -most)[-most:].mean())
-        none *= 1 - float(np.sqrt(strongest * float(coarse.max())))
+        none *= 1 - float(np.partition(flat, -most)[-most:].mean())
     return 1 - none

@@ -19,7 +19,7 @@ from .predict import Seen, look
 from .trunk import depthwise_kernels, trunk_features
 
 COARSE = 16
-"""Stride of the coarse head."""
+"""Stride of the coarse head, which serves training alone."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,8 @@ class DenseNet(nn.Module):
         return self.decode(self.features(images_BCHW))
 
     def shares(self, images_BCHW: Tensor) -> Tensor:
-        """(B, 2K, H, W) in [0, 1]: the maps, then the coarse head's, all at the input's size."""
-        logits = self(images_BCHW)
-        coarse = F.interpolate(logits.coarse_BKhw, scale_factor=COARSE, mode="bilinear", align_corners=False)
-        return torch.sigmoid(torch.cat([logits.maps_BKHW, coarse], 1))
+        """(B, K, H, W) in [0, 1]: the maps at the input's size."""
+        return torch.sigmoid(self(images_BCHW).maps_BKHW)
 
     def look(self, pixels: np.ndarray, device: torch.device, prior: np.ndarray | None = None) -> Seen:
         """Maps of a photograph of any size, uint8 (H, W) or (H, W, 3)."""

@@ -16,20 +16,19 @@ from .instances import Inspected, image_score, instances
 DEEPEST = 32
 """Stride of the net's deepest features: sides must be multiples of it."""
 Shares = Callable[[Tensor], Tensor]
-"""Images (1, C, H, W) to their maps and coarse maps in [0, 1], (1, 2K, H, W)."""
+"""Images (1, C, H, W) to their maps in [0, 1], (1, K, H, W)."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """``maps_KHW`` float32 in [0, 1] at the photograph's size, and the coarse head at the same size."""
+    """``maps_KHW`` float32 in [0, 1] at the photograph's size."""
 
     maps_KHW: np.ndarray
-    coarse_KHW: np.ndarray
 
     def read(self, config: DenseConfig) -> Inspected:
         """Instances and score."""
         found = instances(self.maps_KHW, config)
-        return Inspected(found, image_score(self.maps_KHW, self.coarse_KHW), self.maps_KHW)
+        return Inspected(found, image_score(self.maps_KHW), self.maps_KHW)
 
 
 @torch.no_grad()
@@ -66,8 +65,7 @@ def look(
             maps = (maps + _padded(shares, images.flip(-1)).flip(-1)) / 2
         return maps[0].float().cpu().numpy()
 
-    both = blended(planes.transpose(1, 2, 0), 2 * categories, config.tile, config.overlap, work)
-    return Seen(both[:categories], both[categories:])
+    return Seen(blended(planes.transpose(1, 2, 0), categories, config.tile, config.overlap, work))
 
 
 def _padded(shares: Shares, images_BCHW: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.core.workfolder import file_alone
 from anomaly_gan.engine.graphs import check_installed, onnx_runner, write_traced
 
+from ..dense.instances import STRONGEST
 from ..dense.net import DenseNet
 from ..training.checkpoint import PREPROCESSING, Model, read_model
 from .alarm import SoundScores
@@ -52,7 +53,7 @@ class Exported:
 
 
 class _Graph(nn.Module):
-    """Pixels to maps: uint8-valued floats (B, 3, H, W) in [0, 1] to (B, 2K, H, W)."""
+    """Pixels to maps: uint8-valued floats (B, 3, H, W) in [0, 1] to (B, K, H, W)."""
 
     def __init__(self, net: DenseNet) -> None:
         super().__init__()
@@ -66,8 +67,8 @@ def export_detector(model: Path, out: Path, format: Format = "onnx") -> Exported
     """Write the detector in ``model`` as the file ``out`` (``.onnx``, or ``.xml`` with its ``.bin`` for OpenVINO),
     after checking on images of two sizes that it says the same.
 
-    The graph takes images (B, 3, H, W) in [0, 1], sides multiples of 32, and gives (B, 2K, H, W) in [0, 1]: a map for
-    each category, then the coarse head's. How instances and scores follow from them stands in the metadata.
+    The graph takes images (B, 3, H, W) in [0, 1], sides multiples of 32, and gives (B, K, H, W) in [0, 1]: a map for
+    each category. How instances and scores follow from them stands in the metadata.
 
     Raises:
         ConfigError: packages are missing, or the detector gives no maps.
@@ -161,9 +162,11 @@ def _metadata(loaded: Model) -> dict[str, object]:
         "detector": loaded.config.detector,
         "categories": list(loaded.categories.names),
         "input": PREPROCESSING,
-        "output": "(B, 2K, H, W) in [0, 1]: a map for each category, then the coarse head for each",
+        "output": "(B, K, H, W) in [0, 1]: a map for each category",
         "instances": f"around every peak of {dense.faintest:g} or more, as far as the map is above {dense.reach:g} of "
         f"the peak; {dense.smallest} pixels or more; peaks that meet above that are one",
+        "score": "of the photograph: 1 - product over the categories of "
+        f"1 - mean of the map's {STRONGEST} strongest pixels",
         "mode": loaded.reading.mode,
     }
     sound = SoundScores.from_json(loaded.sound)

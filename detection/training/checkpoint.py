@@ -25,7 +25,8 @@ from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 from .finetune import Trained
 
-SCHEMA = 2
+SCHEMA = 3
+"""Rises where photographs are scored in another way too: the kept scores of sound photographs would not fit."""
 PREPROCESSING = "RGB in [0, 1], (B, 3, H, W); gray as three equal channels; sides mirrored out to multiples of 32"
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from detection.evaluation.figures import Figures
     from detection.training.finetune import Trained
 
-SCHEMA = 2
+SCHEMA = 3
 """Rises with the way in which photographs are scored and instances read: such cells do not compare."""
 OF_OWN_CROPS = (
     "detector",
