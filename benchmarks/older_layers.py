@@ -1,14 +1,15 @@
-"""What an older version's way of laying defects scores today: artefact and two-sample AUROC of its exemplars, and the
-artefact AUROC of its copy-paste.
+"""What an older version's painting without a generator scores today: artefact and two-sample AUROC of its exemplars,
+and the artefact AUROC of its copy-paste.
 
     git worktree add /tmp/before 86b6a3f
     anomaly-gan pool build --run RUN --set count=40 --set rotation=180 --set flip=true --set 'scale=[0.7,1.4]' \\
         --set 'elements=[1,3]' --set place.strategy=position                           # the defaults of that time
     python benchmarks/older_layers.py /tmp/before RUN
 
-The older package is imported beside this one under another name. Its exemplars are laid where this version would lay
-its own (same windows, same candidates); its copy-paste is its own throughout. The probes, shams and crops are today's,
-so that the figures stand beside those of ``choose`` and of ``layers.py``. Each line is JSON.
+The older package is imported beside this one under another name. Its exemplars are warped to
+the masks to which this version would warp its own (same windows, same candidates); its copy-paste is its own
+throughout. The probes, shams and crops are today's, so that the figures stand beside those of ``choose`` and of
+``layers.py``. Each line is JSON.
 """
 
 from __future__ import annotations

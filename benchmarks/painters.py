@@ -24,6 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from safetensors.torch import load_file
 
+import anomaly_gan
+from anomaly_gan.core.config import read_yaml
 from anomaly_gan.core.stage import Context
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.generate.config import GenerateConfig
@@ -32,25 +34,18 @@ from anomaly_gan.synthesis.registry import training_of
 from anomaly_gan.synthesis.training import stage as train
 
 METHODS = ("copy_paste", "cgan", "lsgan", "cyclegan", "fd_cyclegan", "pix2pix", "anomaly_gan_paper", "anomaly_gan")
-CUT_DOWN = {
-    "nets": {"depth": 6, "base_width": 16, "widths": [16, 32, 64, 128, 128]},
-    "features": 128,
-    "local_size": 32,
-    "aware_size": 32,
-    "aware_width": 16,
-    "aware_steps": 1,
-}
-"""The paper's losses in the nets of ``table4.yaml``."""
+TABLE4 = Path(anomaly_gan.__file__).parent / "configs" / "table4.yaml"
 WIDTHS = (16, 32, 64, 96, 96, 96)
 """Of discriminators, which halve a window until it is small; none of them paints."""
 
 
 def trained(name: str, size: int, context: Context, out: Path) -> tuple[int, Path]:
     """(parameters of the painting generator, folder of a training of one step)."""
-    own = CUT_DOWN if name == "anomaly_gan_paper" else {"nets": {"widths": WIDTHS[: size.bit_length() - 3]}}
-    own |= {"aware_steps": 1} if name == "anomaly_gan" else {}
+    smaller = read_yaml(TABLE4)["set"]["train_methods"]
+    own = smaller.get(name, {"nets": {"widths": WIDTHS[: size.bit_length() - 3]}})
+    own = own | ({"aware_steps": 1} if name.startswith("anomaly_gan") else {})
     config = TrainConfig.model_validate(
-        {"method": name, "steps": 1, "batch": 2, "threads": 1, "size": size, "sample_every": 0, **own}
+        {**own, "method": name, "steps": 1, "batch": 2, "threads": 1, "size": size, "sample_every": 0}
     )
     train.run(config, context, out)
     return sum(tensor.numel() for tensor in load_file(out / "generator.safetensors").values()), out

@@ -7,8 +7,8 @@ the logit of the dense detector's score. Nothing of a test split goes into the s
 
     python benchmarks/two_scores.py STUDY [STUDY ...] [--weight 1.0] [--out two_scores.csv]
 
-``STUDY``: the folder of ``anomaly-gan lift``. Prints AUROC and recall at 5 % alarms of photographs for every cell: the
-dense detector's score, padim's, and both.
+``STUDY``: the folder of ``anomaly-gan lift``. Prints AUROC and recall at 5 % alarms of photographs for every cell, and
+the means of cells that differ in their fold and draw alone: the dense detector's score, padim's, and both.
 """
 
 from __future__ import annotations
@@ -21,53 +21,31 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
-from anomaly_gan.core.dataset import Dataset, ImageRecord, load_dataset
+from anomaly_gan.core.dataset import Dataset, load_dataset
 from anomaly_gan.core.json_files import read_as
 from anomaly_gan.core.progress import say
 from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.core.tables import write_csv
-from anomaly_gan.engine.loop import make_fabric
-from detection.one_class.inspection.scoring import score_batch
-from detection.one_class.registry import one_class
-from detection.one_class.synthetic_filter.learn import read_square
-from detection.one_class.training import build_detector, train_detector
+from anomaly_gan.study.lift.priors import halves_by_object, one_class_scores
+from detection.evaluation.image_level import image_auroc, recall_at_false_alarms
 
-METHOD, CHUNK, RATE = "padim", 16, 0.05
+METHOD, RATE = "padim", 0.05
 COLUMNS = ("share", "cell", "score", "auroc", "recall5")
-
-
-def padim_scores(data: Dataset, learnt: list[ImageRecord], asked: list[ImageRecord], seed: int) -> np.ndarray:
-    settings = one_class(METHOD).configure("full", None)
-    detector = build_detector(METHOD, 1 if data.gray else 3, settings, seed)
-    with tempfile.TemporaryDirectory() as folder:
-        squares = read_square(data, learnt, settings.size, flatten=False)
-        train_detector(detector, squares, make_fabric("cpu"), Path(folder), seed)
-    parts = [asked[start : start + CHUNK] for start in range(0, len(asked), CHUNK)]
-    squares = (read_square(data, part, settings.size, flatten=False).numpy() for part in parts)
-    return np.concatenate([score_batch(detector, some, torch.device("cpu")).image.numpy() for some in squares])
 
 
 def unusual(data: Dataset, seed: int = 0) -> dict[int, float]:
     """Test image id -> standard deviations beyond sound training photographs that a detector has not learnt from."""
-    sound = data.split("train").normals()
-    groups = sorted({image.group_id for image in sound})
-    first = {groups[int(n)] for n in rng_for(seed, "halves").permutation(len(groups))[: len(groups) // 2]}
-    halves = [[image for image in sound if (image.group_id in first) == one] for one in (True, False)]
+    halves = halves_by_object(data.split("train").normals(), rng_for(seed, "halves"))
     test = list(data.split("test").images)
     found = np.zeros(len(test))
     for number, half in enumerate(halves):
-        other = halves[1 - number]
-        scores = padim_scores(data, half, [*other, *test], seed_for(seed, "half", number))
+        other, own_seed = halves[1 - number], seed_for(seed, "half", number)
+        with tempfile.TemporaryDirectory() as folder:
+            asked = one_class_scores(data, half, [*other, *test], METHOD, "full", own_seed, "cpu", Path(folder))
+        scores = np.array([score for _, score, _ in asked])
         found += (scores[len(other) :] - np.median(scores[: len(other)])) / scores[: len(other)].std() / 2
     return {image.id: float(value) for image, value in zip(test, found, strict=True)}
-
-
-def recall(sound: np.ndarray, defective: np.ndarray) -> float:
-    """Share of defective photographs above the score that ``RATE`` of the sound ones exceed."""
-    threshold = np.sort(sound)[int(np.ceil((1 - RATE) * len(sound))) - 1]
-    return float((defective > threshold).mean())
 
 
 def main() -> None:
@@ -91,14 +69,15 @@ def main() -> None:
         logit = np.log(share_of / (1 - share_of))
         beyond = np.array([known[fold][image.id] for image in test.images])
         for name, score in {"dense": logit, METHOD: beyond, "both": logit + options.weight * beyond}.items():
-            found = roc_auc_score(~kinds, score), recall(score[kinds], score[~kinds])
+            apart = score[~kinds], score[kinds]
+            found = image_auroc(*apart) or 0.0, recall_at_false_alarms(*apart, RATE) or 0.0
             rows.append((share, cell, name, *(round(value, 4) for value in found)))
             say(" ".join(map(str, rows[-1])))
     means = defaultdict(list)
-    for _, cell, name, *figures in rows:
-        means[cell, name].append(figures)
-    for (cell, name), figures in means.items():
-        say(f"{cell} {name}: AUROC and recall {np.mean(figures, axis=0).round(3)} over {len(figures)}")
+    for share, cell, name, *figures in rows:
+        means[share.split("-")[1], cell, name].append(figures)
+    for (objects, cell, name), figures in means.items():
+        say(f"{objects} {cell} {name}: AUROC and recall {np.mean(figures, axis=0).round(3)} over {len(figures)}")
     if options.out:
         write_csv(options.out, COLUMNS, rows)
 

@@ -35,16 +35,14 @@ def one_class_maps(data: Dataset, seed: int, device: str, folder: Path) -> Path:
     if (folder / DONE).is_file():
         return folder
     sound = data.split("train").normals()
-    groups = sorted({image.group_id for image in sound})
-    order = rng_for(seed, "priors", "halves").permutation(len(groups))
-    first = {groups[int(place)] for place in order[: len(groups) // 2]}
-    halves = [[image for image in sound if (image.group_id in first) == one] for one in (True, False)]
+    halves = halves_by_object(sound, rng_for(seed, "priors", "halves"))
     known = {image.id for image in sound}
     others = [image for image in data.images if image.id not in known]
     maps: dict[int, np.ndarray] = {}
     for number, half in enumerate(halves):
         unseen = halves[1 - number]
-        for image, found in _looked(data, half, [*unseen, *others], seed_for(seed, "priors", number), device, folder):
+        asked, own_seed = [*unseen, *others], seed_for(seed, "priors", number)
+        for image, _, found in one_class_scores(data, half, asked, METHOD, "quick", own_seed, device, folder):
             maps[image.id] = found if image.id not in maps else (maps[image.id] + found) / 2
     values = np.concatenate([maps[image.id].ravel() for image in sound])
     middle, high = float(np.median(values)), float(np.quantile(values, HIGH))
@@ -56,10 +54,38 @@ def one_class_maps(data: Dataset, seed: int, device: str, folder: Path) -> Path:
     return folder
 
 
-def _looked(
-    data: Dataset, learnt: Sequence[ImageRecord], asked: Sequence[ImageRecord], seed: int, device: str, folder: Path
-) -> list[tuple[ImageRecord, np.ndarray]]:
-    """Maps (S, S) float32 of ``asked`` by a one-class detector that has learnt from ``learnt``."""
+def halves_by_object(images: Sequence[ImageRecord], rng: np.random.Generator) -> list[list[ImageRecord]]:
+    """Two halves of ``images`` that share no object."""
+    groups = sorted({image.group_id for image in images})
+    first = {groups[int(place)] for place in rng.permutation(len(groups))[: len(groups) // 2]}
+    return [[image for image in images if (image.group_id in first) == one] for one in (True, False)]
+
+
+def one_class_scores(
+    data: Dataset,
+    learnt: Sequence[ImageRecord],
+    asked: Sequence[ImageRecord],
+    method: str,
+    preset: str,
+    seed: int,
+    device: str,
+    folder: Path,
+) -> list[tuple[ImageRecord, float, np.ndarray]]:
+    """Score and map (S, S) float32 of each of ``asked`` by a one-class detector that has learnt from ``learnt``.
+
+    Args:
+        data: the data set of both.
+        learnt: sound photographs.
+        asked: photographs to score.
+        method: a one-class detector that gives maps.
+        preset: of its settings, ``quick`` or ``full``.
+        seed: of every random choice made here.
+        device: where to compute.
+        folder: where its training is kept while it runs.
+
+    Returns:
+        One triple for each of ``asked``, in order.
+    """
     from detection.one_class.inspection.scoring import choose_device, score_batch
     from detection.one_class.registry import one_class
     from detection.one_class.synthetic_filter.learn import read_square
@@ -67,9 +93,9 @@ def _looked(
 
     from ...engine.loop import make_fabric
 
-    settings = one_class(METHOD).configure("quick", None)
+    settings = one_class(method).configure(preset, None)
     gray = data.gray
-    detector = build_detector(METHOD, 1 if gray else 3, settings, seed)
+    detector = build_detector(method, 1 if gray else 3, settings, seed)
     squares = read_square(data, learnt, settings.size, flatten=False)
     train_detector(detector, squares, make_fabric(device), folder / "training", seed)
     found = []
@@ -79,5 +105,5 @@ def _looked(
             detector, read_square(data, part, settings.size, flatten=False).numpy(), choose_device(device)
         )
         assert scores.map_BHW is not None
-        found += list(zip(part, scores.map_BHW.numpy(), strict=True))
+        found += list(zip(part, scores.image.tolist(), scores.map_BHW.numpy(), strict=True))
     return found
