@@ -65,10 +65,11 @@ def paper_arm(study: str) -> dict[str, object]:
 
 
 def test_the_cut_down_nets_have_the_sizes_that_the_pages_name() -> None:
-    small, larger = paper_arm("table4"), paper_arm("table2")
-    assert paper_arm("ablation") == larger
-    for arm, millions in ((small, ("1.83", "1.14")), (larger, ("7.31", "4.55"))):
-        assert (arm["batch"], arm["steps"], arm["size"]) == (4, 1000, 128)
+    small, larger, halved = paper_arm("table4"), paper_arm("table2"), paper_arm("recipe")
+    assert paper_arm("ablation") == larger and paper_arm("recipe_scenes") == halved
+    sizes = ((small, 1000, ("1.83", "1.14")), (larger, 1000, ("7.31", "4.55")), (halved, 3000, ("10.46", "6.12")))
+    for arm, steps, millions in sizes:
+        assert (arm["batch"], arm["steps"], arm["size"]) == (4, steps, 128)
         assert (f"{arm['generator'] / 1e6:.2f}", f"{arm['d1_normal'] / 1e6:.2f}") == millions
         assert all(f"{figure} million" in page("anomaly_gan") for figure in millions)
         assert millions[0] in (ROOT / "docs/comparison.md").read_text(encoding="utf-8")

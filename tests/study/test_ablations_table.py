@@ -197,11 +197,11 @@ def test_only_variants_of_the_training_alone_are_ablations():
     assert not what_changes({"train": {"r1": 1.0}, "data": {"objects": 2}}) and not what_changes({"folds": [1]})
 
 
-@pytest.mark.parametrize("name", ["ablations", "ablation"])
+@pytest.mark.parametrize("name", ["ablations", "ablation", "recipe", "recipe_scenes"])
 def test_the_studies_of_the_package_change_what_they_say(name, tmp_path):
     study, base = read_study(PACKAGE / "configs" / f"{name}.yaml", [])
     runs = {run.name: run.config for run in plan_study(study, base, tmp_path)}
-    learner = {"ablations": "anomaly_gan", "ablation": "anomaly_gan_paper"}[name]
+    learner = "anomaly_gan" if name == "ablations" else "anomaly_gan_paper"
     main = runs["main/fold0"].training(learner)
     for variant, over in study.variants.items():
         config = runs[f"{variant}/fold0"].training(learner)
