@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anomaly_gan.core.dataset import Dataset
 
     from .detectors.config import DetectConfig
+    from .inspection.one_class_score import OneClassScore
     from .training.checkpoint import Model
 
 
@@ -69,6 +70,7 @@ class Detector:
     folder: Path
     model: Model
     device: torch.device
+    one_class_score: OneClassScore | None = None
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -94,17 +96,17 @@ class Detector:
         from anomaly_gan.core.images import to_mode
 
         from .evaluation.reading import inspect_pixels
+        from .inspection.one_class_score import photograph_score
 
         least = self.model.least if min_score is None else (min_score,) * len(self.model.least)
-        seen = inspect_pixels(
-            self.model.net, to_mode(photo, self.model.reading.mode), self.model.config.longest, self.device
-        )
+        pixels = to_mode(photo, self.model.reading.mode)
+        seen = inspect_pixels(self.model.net, pixels, self.model.config.longest, self.device)
         kept = tuple(
             Instance(self.categories[one.label - 1], one.score, one.x, one.y, one.bitmap_01)
             for one in seen.found
             if one.score >= least[one.label - 1]
         )
-        score = seen.score if seen.score is not None else max((one.score for one in kept), default=0.0)
+        score = photograph_score(seen, pixels, self.one_class_score)
         threshold = self.threshold
         return Inspection(score, None if threshold is None else score > threshold, kept)
 
@@ -151,11 +153,13 @@ def load_detector(folder: str | Path, device: Device = "auto") -> Detector:
     Raises:
         InputError: a file is missing or not one of ours; A13, the weights are not those that were written.
     """
+    from .inspection.one_class_score import read_one_class_score
     from .one_class.inspection.scoring import choose_device
     from .training.checkpoint import read_model
 
     chosen = choose_device(device)
-    return Detector(Path(folder), read_model(Path(folder), chosen), chosen)
+    model = read_model(Path(folder), chosen)
+    return Detector(Path(folder), model, chosen, read_one_class_score(Path(folder), model.one_class_score, chosen))
 
 
 def evaluate(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from .inspection.alarm import SoundScores
+    from .inspection.one_class_score import OneClassScore
     from .training.finetune import Trained
 
 
@@ -78,35 +79,61 @@ def detect_train(
         precision = resolved(config, device, work.place)
         fabric = make_fabric(device, precision, work.place / LOGS)
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
-        least, sound = _look_at(held or trained.held_out, trained, config, fabric.device)
+        held = held or trained.held_out
+        second = _one_class_score(dataset, held, config, seed, fabric.device, work.place)
+        least, sound, alone = _look_at(held, trained, config, fabric.device, second)
         threshold = _threshold(sound, false_alarm)
-        report = trained.report.to_json() | {"precision": precision, "threshold": threshold}
+        auroc = second.summary.auroc if second else None
+        report = trained.report.to_json() | {
+            "precision": precision,
+            "threshold": threshold,
+            "one_class_auroc": auroc,
+        }
         report["least_scores"] = {
             trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
             for key, (score, count) in least.items()
         }
-        reading, chosen = ReadingConfig.of_dataset(dataset), {key: value for key, (value, _) in least.items()}
-        save_detector(work.place, trained, config, reading, sound.to_json(), false_alarm, threshold, chosen)
+        chosen = {key: value for key, (value, _) in least.items()}
+        reading, kept = ReadingConfig.of_dataset(dataset), sound.to_json()
+        added = (second.hash, alone.to_json()) if second else (None, None)
+        save_detector(work.place, trained, config, reading, kept, false_alarm, threshold, chosen, *added)
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report
 
 
 def _look_at(
-    held: Dataset | None, trained: Trained, config: DetectConfig, device: torch.device
-) -> tuple[dict[int, tuple[float, int]], SoundScores]:
+    held: Dataset | None, trained: Trained, config: DetectConfig, device: torch.device, second: OneClassScore | None
+) -> tuple[dict[int, tuple[float, int]], SoundScores, SoundScores]:
     """Of the objects that were not learnt from: each category's least score with the number it was chosen on, and the
-    scores of sound photographs."""
+    scores of sound photographs, with the one-class score and without."""
     from .detectors.registry import detector
     from .evaluation.reading import read_detections
     from .evaluation.thresholds import least_scores
     from .inspection.alarm import SoundScores
+    from .inspection.one_class_score import with_one_class_score
 
     if held is None or not held.images:
-        return {}, SoundScores()
+        return {}, SoundScores(), SoundScores()
     seen = read_detections(trained.net, held, trained.categories, config.longest, device)
     segments = detector(config.detector).segments
-    return least_scores(held, seen.rows, segments, config.score_threshold), SoundScores.of(held, seen)
+    least = least_scores(held, seen.rows, segments, config.score_threshold)
+    return least, SoundScores.of(held, with_one_class_score(held, seen, second)), SoundScores.of(held, seen)
+
+
+def _one_class_score(
+    learnt: Dataset, held: Dataset | None, config: DetectConfig, seed: int, device: torch.device, folder: Path
+) -> OneClassScore | None:
+    """Learnt from what the detector was trained on; None where it is not asked for or does not help."""
+    from .detectors.config import OWN_CROPS
+    from .inspection.one_class_score import learn_one_class_score, read_one_class_score
+
+    if config.detector not in OWN_CROPS or not config.dense.one_class_score:
+        return None
+    out = {image.group_id for image in held.images} if held else set()
+    written, words = learn_one_class_score(learnt.select(lambda image: image.group_id not in out), seed, device, folder)
+    say(f"detect train: {words}")
+    return read_one_class_score(folder, written, device)
 
 
 def _threshold(sound: SoundScores, false_alarm: float) -> dict[str, object] | None:
@@ -151,6 +178,7 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     from .detectors.registry import detector
     from .evaluation.evaluate import evaluate_detections
     from .evaluation.reading import read_detections
+    from .inspection.one_class_score import read_one_class_score, with_one_class_score
     from .training.checkpoint import read_model
 
     fabric = make_fabric(device)
@@ -158,11 +186,13 @@ def detect_eval(model: Path, data: Path, out: Path, split: str = "test", device:
     categories, config = trained.categories, trained.config
     categories.check(dataset, str(data))
     segments = detector(config.detector).segments
-    started = {"model": sha256_file(model / "model.safetensors"), "data": _content_key(data), "split": split}
+    started = {"model": sha256_file(model / "model.json"), "data": _content_key(data), "split": split}
     with work_folder(out, "detect eval", started) as work:
         if work.fresh:
             return read_as(out / "metrics.json", dict)
         seen = read_detections(trained.net, dataset, categories, config.longest, fabric.device)
+        second = read_one_class_score(model, trained.one_class_score, fabric.device)
+        seen = with_one_class_score(dataset, seen, second)
         least = dict(zip(categories.ids, trained.least, strict=True))
         figures = evaluate_detections(dataset, seen.rows, segments, least, seen.scores, seen.pixels).to_json()
         write_json(work.place / "detections.json", seen.rows)

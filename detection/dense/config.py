@@ -58,12 +58,16 @@ class DenseConfig(Config):
     views: ClassVar[int] = 12
     """Of `cached`: augmented views kept of each defect."""
 
-    tile: int = Field(512, ge=64, le=4096, multiple_of=32, description="largest side worked on at once when predicting")
-    overlap: int = Field(96, ge=0)
+    tile: int = Field(
+        512, ge=192, le=4096, multiple_of=32, description="largest side worked on at once when predicting"
+    )
+    overlap: ClassVar[int] = 96
+    """Pixels that two such windows share."""
     mirrored: bool = Field(False, description="average with the mirrored photograph when predicting")
     faintest: float = Field(0.05, gt=0, lt=1, description="an instance's map reaches this somewhere ...")
     reach: float = Field(0.15, gt=0, lt=1, description="... and the instance as far as this share of its peak")
     smallest: int = Field(6, ge=1, description="least area of an instance")
+    one_class_score: bool = Field(True, description="`detect train`: add a one-class detector's score of a photograph")
 
     @field_validator("widths")
     @classmethod
@@ -76,8 +80,6 @@ class DenseConfig(Config):
     def _ordered(self) -> DenseConfig:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError("scale: needs the smaller enlargement first, both above 0")
-        if self.overlap * 2 > self.tile:
-            raise ValueError("overlap: at most half of tile")
         return self
 
     def sound_slots(self) -> int:

@@ -169,7 +169,8 @@ def _metadata(loaded: Model) -> dict[str, object]:
         f"1 - mean of the map's {STRONGEST} strongest pixels",
         "mode": loaded.reading.mode,
     }
-    sound = SoundScores.from_json(loaded.sound)
+    # the graph gives the maps: its threshold is that of the score without the one-class score
+    sound = SoundScores.from_json(loaded.sound_alone or loaded.sound)
     with contextlib.suppress(Exception):
         facts |= {"threshold": sound.threshold(loaded.false_alarm).value, "false_alarm": loaded.false_alarm}
     return facts

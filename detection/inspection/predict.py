@@ -29,6 +29,7 @@ from .drawing import draw_found
 
 if TYPE_CHECKING:
     from ..training.checkpoint import Model
+    from .one_class_score import OneClassScore
     from .runtime import Look
 
 COLUMNS = ("file", "score", "decision", "instances", "category", "instance_score")
@@ -138,11 +139,13 @@ def predict_folder(
     from anomaly_gan.engine.loop import make_fabric
 
     from ..training.checkpoint import read_model
+    from .one_class_score import read_one_class_score
     from .runtime import choose_look, split_device
 
     kind, runtime = split_device(device)
     fabric = make_fabric(kind)
     loaded = read_model(model, fabric.device)
+    second = read_one_class_score(model, loaded.one_class_score, fabric.device)
     limit, words = limit_of(loaded, false_alarm, threshold)
     ledger = Ledger()
     photographs = list_photographs(photos, ledger, reading.over(loaded.reading))
@@ -162,7 +165,9 @@ def predict_folder(
             shutil.rmtree(work.place / half, ignore_errors=True)
         least = loaded.least if min_score is None else (min_score,) * len(loaded.least)
         look = choose_look(loaded, fabric.device, runtime, len(photographs.names))
-        coco, rows = _look(loaded, look, photographs.each(ledger, "predict"), work.place, limit, least, overlays)
+        coco, rows = _look(
+            loaded, look, second, photographs.each(ledger, "predict"), work.place, limit, least, overlays
+        )
         ledger.close(work.place / REJECTS)
         if not rows:
             raise InputError(str(photos), "K1", "no photograph could be read", f"see {out / REJECTS}")
@@ -181,6 +186,7 @@ def predict_folder(
 def _look(
     loaded: Model,
     look: Look,
+    second: OneClassScore | None,
     photographs: Iterator[Photograph],
     place: Path,
     limit: float | None,
@@ -188,11 +194,14 @@ def _look(
     overlays: int,
 ) -> tuple[_Coco, list[list[Any]]]:
     """What was found, as COCO and as rows of the table; pictures and label files are written on the way."""
+    from .one_class_score import photograph_score
+
     coco, rows, drawn = _Coco(), [], 0
     for photograph in photographs:
-        seen = look(to_mode(photograph.pixels, loaded.reading.mode))
+        pixels = to_mode(photograph.pixels, loaded.reading.mode)
+        seen = look(pixels)
         found = [item for item in seen.found if item.score >= least[item.label - 1]]
-        score = seen.score if seen.score is not None else max((item.score for item in seen.found), default=0.0)
+        score = photograph_score(seen, pixels, second)
         decision = UNDECIDED if limit is None else DEFECT if score > limit else SOUND
         rows.append(_row(photograph, score, decision, found, loaded.categories.names))
         coco.add(photograph, score, found, loaded.categories.ids)

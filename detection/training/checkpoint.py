@@ -25,7 +25,7 @@ from ..detectors.config import DetectConfig
 from ..detectors.registry import detector
 from .finetune import Trained
 
-SCHEMA = 3
+SCHEMA = 4
 """Rises where photographs are scored in another way too: the kept scores of sound photographs would not fit."""
 PREPROCESSING = "RGB in [0, 1], (B, 3, H, W); gray as three equal channels; sides mirrored out to multiples of 32"
 
@@ -35,7 +35,9 @@ class Model:
     """A trained detector as it lies on disk: the net in evaluation mode, the categories its labels stand for, the
     configuration it was trained with, how its photographs were read (and new ones are), and the scores of the sound
     photographs that were held out, from which thresholds follow; ``false_alarm`` is the rate it was trained for.
-    ``least``: the score from which on an instance of each label counts.
+    ``least``: the score from which on an instance of each label counts. ``one_class_score``: the SHA-256 of what is
+    kept of its one-class score (``inspection.one_class_score``), to which ``sound`` then belongs; None: it has none.
+    ``sound_alone``: the same photographs' scores without it.
     """
 
     net: nn.Module
@@ -45,6 +47,8 @@ class Model:
     sound: dict[str, object]
     false_alarm: float
     least: tuple[float, ...]
+    one_class_score: str | None = None
+    sound_alone: dict[str, object] | None = None
 
 
 def save_detector(
@@ -56,6 +60,8 @@ def save_detector(
     false_alarm: float = 0.05,
     threshold: dict[str, object] | None = None,
     least: Mapping[int, float] | None = None,
+    one_class_score: str | None = None,
+    sound_alone: dict[str, object] | None = None,
 ) -> None:
     """Write the weights and, last, what is needed to read them: their hash, categories, configuration, backbone, how
     photographs are read, preprocessing, the scores of held-out sound photographs with the threshold they give, and by
@@ -70,6 +76,8 @@ def save_detector(
         false_alarm: rate it was trained for, in (0, 1).
         threshold: what that rate gives, for people; None: too few.
         least: category id -> least score of an instance; None: ``score_threshold``.
+        one_class_score: SHA-256 of what is kept of its one-class score; None: it has none.
+        sound_alone: scores of the held-out sound photographs without it.
     """
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in trained.net.state_dict().items()})
     write_bytes(folder / "model.safetensors", content)
@@ -96,6 +104,8 @@ def save_detector(
             "sound": sound or {"scores": [], "objects": []},
             "false_alarm": false_alarm,
             "threshold": threshold,
+            "one_class_score": one_class_score,
+            "sound_alone": sound_alone,
         },
     )
     write_card(folder, _card(trained, config, reading, sound, false_alarm, threshold))
@@ -163,6 +173,8 @@ class Written:
     weights_sha256: str | None = None
     sound: _Sound = _Sound()
     false_alarm: float = 0.05
+    one_class_score: str | None = None
+    sound_alone: _Sound | None = None
 
 
 def load_detector(folder: Path, device: torch.device | None = None) -> tuple[nn.Module, CategoryMap, DetectConfig]:
@@ -199,4 +211,15 @@ def read_model(folder: Path, device: torch.device | None = None) -> Model:
     except RuntimeError as error:
         raise InputError(str(weights_path), "FORMAT", "the weights do not fit model.json", "train again") from error
     net = net.to(device or torch.device("cpu")).eval()
-    return Model(net, categories, config, reading, asdict(written.sound), written.false_alarm, least)
+    alone = asdict(written.sound_alone) if written.sound_alone else None
+    return Model(
+        net,
+        categories,
+        config,
+        reading,
+        asdict(written.sound),
+        written.false_alarm,
+        least,
+        written.one_class_score,
+        alone,
+    )

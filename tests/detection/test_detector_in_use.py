@@ -2,6 +2,8 @@
 
 import csv
 import json
+import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,24 +14,29 @@ import torch
 from typer.testing import CliRunner
 
 from anomaly_gan.cli.main import app
+from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import CheckFailed, ConfigError, EnvironmentFailure, InputError, RunBusy
 from anomaly_gan.core.images import write_png
 from anomaly_gan.core.workfolder import folder_lock
 from anomaly_gan.engine.precision import decide
 from anomaly_gan.ingestion.reading import ReadingConfig
+from detection.api import load_detector
 from detection.commands import detect_train
 from detection.dense.config import DenseConfig
 from detection.dense.net import DenseNet
 from detection.detectors.config import DetectConfig
-from detection.inspection import predict, runtime
+from detection.evaluation.reading import Reading, inspect_pixels
+from detection.inspection import one_class_score, predict, runtime
 from detection.inspection.alarm import SoundScores
 from detection.inspection.export import export_detector
+from detection.inspection.one_class_score import learn_one_class_score, with_one_class_score
 from detection.inspection.predict import limit_of, predict_folder
 from detection.training.checkpoint import read_model
 
 from .conftest import CATEGORIES, finish, paint
 
 RATE = 0.4
+SMALL = {"features": 20, "size": 96, "at_least": 96}
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +45,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from anomaly_gan.core.dataset import Dataset
 
     root = tmp_path_factory.mktemp("plant")
-    kinds = ["square", "bar", "normal", "normal", "normal", "square", "bar", "normal"]
+    kinds = ["square", "bar", *["normal"] * 8, "square", "bar", *["normal"] * 8]
     painted = [paint(root / "run" / "ingest", number, "train", kind) for number, kind in enumerate(kinds, start=1)]
     images, annotations = [image for image, _ in painted], [item for _, items in painted for item in items]
     Dataset(images, annotations, CATEGORIES, {"mode": "L"}).save(root / "run" / "ingest")
     finish(root / "run" / "ingest", "ingest")
     dense = DenseConfig(crop=64, batch=4, widths=(16, 16, 8, 8), held_out=0.5, fewest=3, looks=0, faintest=0.006)
     config = DetectConfig(iterations=2, dense=dense, score_threshold=0.001)
-    detect_train(root / "run", root / "model", config, device="cpu", false_alarm=RATE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(one_class_score, "SETTINGS", SMALL)
+        patch.setattr(one_class_score, "FEWEST", 4)
+        detect_train(root / "run", root / "model", config, device="cpu", false_alarm=RATE)
     for number, kind in ((20, "square"), (21, "normal")):
         paint(root / "photos_source", number, "new", kind)
     (root / "photos" / "line_a").mkdir(parents=True)
@@ -61,7 +71,7 @@ def test_a_model_knows_its_weights_its_categories_and_its_threshold(trained: Pat
     assert metrics["least_scores"] == {name: {"score": 0.001, "chosen_on": 0} for name in ("square", "bar")}
     assert [item["least_score"] for item in facts["categories"]] == [0.001, 0.001], "too few held out to choose on"
     assert metrics["precision"] == decide("auto", "cpu").precision
-    assert facts["threshold"]["held_out"] == 2 and facts["threshold"]["groups"] == 2
+    assert facts["threshold"]["held_out"] == 8 and facts["threshold"]["groups"] == 8
     assert facts["sound"]["scores"] == sorted(facts["sound"]["scores"])
     model = read_model(trained / "model")
     assert SoundScores.from_json(model.sound).threshold(RATE).value == facts["threshold"]["value"]
@@ -69,6 +79,67 @@ def test_a_model_knows_its_weights_its_categories_and_its_threshold(trained: Pat
         SoundScores.from_json(model.sound).threshold(0.01)
     limit, words = limit_of(replace(model, false_alarm=0.01), None, None)
     assert limit is None and "cannot promise a false-alarm rate of 0.01" in words, "undecided, unless it is asked for"
+
+
+def test_a_one_class_score_is_added_to_every_score_and_to_the_threshold(trained: Path, tmp_path: Path) -> None:
+    model, photos = trained / "model", sorted((trained / "photos" / "line_a").iterdir())
+    ready = load_detector(model, "cpu")
+    second = ready.one_class_score
+    assert second is not None and second.summary.auroc > 0.9, "squares and bars are unusual"
+    pixels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in photos]
+    alone = [inspect_pixels(ready.model.net, one, ready.model.config.longest, ready.device).score for one in pixels]
+    both = [ready.inspect(one).score for one in pixels]
+    assert second.beyond(pixels[0]) > second.beyond(pixels[1]), "the first shows a square"
+    for one, own, found in zip(pixels, alone, both, strict=True):
+        assert own is not None
+        logit = math.log(own / (1 - own)) + min(max(second.beyond(one), -3.0), 10.0)
+        assert found == pytest.approx(1 / (1 + math.exp(-logit)))
+    predict_folder(model, trained / "photos", tmp_path / "out", device="cpu")
+    rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").open()))
+    assert [float(row["score"]) for row in rows] == pytest.approx(both, abs=1e-6)
+    data = load_dataset(trained / "run" / "ingest")
+    plain = Reading([], dict.fromkeys([image.id for image in data.images], 0.5), None)
+    scores = with_one_class_score(data, plain, second).scores
+    sound = {image.id for image in data.normals()}
+    assert scores is not None and plain.scores == dict.fromkeys(plain.scores or {}, 0.5)
+    assert min(value for key, value in scores.items() if key not in sound) > np.median(list(scores.values()))
+    facts = json.loads((model / "model.json").read_text())
+    assert facts["sound"]["scores"] != facts["sound_alone"]["scores"]
+
+
+def test_a_one_class_score_that_is_not_the_models_is_refused(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "model", tmp_path / "model")
+    (tmp_path / "model" / "manifest.json").unlink()  # else that one tells
+    place = tmp_path / "model" / "one_class_score"
+    summary = place / "one_class_score.json"
+    content = summary.read_text()
+    summary.write_text(content.replace('"auroc":', '"auroc" :'))
+    with pytest.raises(InputError, match=r"one_class_score.json.*A13"):
+        load_detector(tmp_path / "model", "cpu")
+    summary.write_text(content)
+    for name in ("model.json", "model.safetensors"):
+        (place / "0" / name).write_bytes((place / "1" / name).read_bytes())
+    with pytest.raises(InputError, match=r"model.safetensors.*A13"):
+        load_detector(tmp_path / "model", "cpu")
+    shutil.rmtree(place)
+    with pytest.raises(InputError, match="MISSING"):
+        predict_folder(tmp_path / "model", trained / "photos", tmp_path / "out", device="cpu")
+
+
+def test_a_one_class_score_that_tells_nothing_or_that_has_too_little_to_learn_from_is_left_out(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, cpu = load_dataset(trained / "run" / "ingest"), torch.device("cpu")
+    few = data.select(lambda image: image.id > 8)
+    monkeypatch.setattr(one_class_score, "SETTINGS", SMALL)
+    assert learn_one_class_score(few, 0, cpu, tmp_path) == (
+        None,
+        "no one-class score: fewer than 20 sound photographs of several objects to learn from",
+    )
+    monkeypatch.setattr(one_class_score, "HELPS_FROM", 1.1)
+    monkeypatch.setattr(one_class_score, "FEWEST", 4)
+    written, words = learn_one_class_score(data, 0, cpu, tmp_path)
+    assert written is None and "is asked" in words and not list(tmp_path.iterdir())
 
 
 def test_photographs_of_a_folder_get_scores_decisions_masks_and_overlays(trained: Path, tmp_path: Path) -> None:
@@ -138,12 +209,12 @@ def test_deep_photographs_are_scaled_as_the_models_data_set_was(trained: Path, t
     for folder, pixels in (("plain", plain), ("deep", np.rint(plain * (4095 / 255)).astype(np.uint16))):
         write_png(tmp_path / folder / "0.png", plain)
         cv2.imwrite(str(tmp_path / folder / "0.png"), pixels)
-    (tmp_path / "model").mkdir()
+    shutil.copytree(trained / "model", tmp_path / "model")
+    (tmp_path / "model" / "manifest.json").unlink()
     facts = json.loads((trained / "model" / "model.json").read_text())
     assert facts["reading"] == {"bits": None, "colour": "gray", "min_side": 16}
     older = {key: value for key, value in facts.items() if key != "reading"} | {"bits": 12}
     (tmp_path / "model/model.json").write_text(json.dumps(older))
-    (tmp_path / "model/model.safetensors").write_bytes((trained / "model/model.safetensors").read_bytes())
     seen = {}
     for name, model, folder, bits in (
         ("8 bits", trained / "model", "plain", None),
@@ -223,7 +294,11 @@ def test_the_onnx_graph_says_the_same_at_any_size(trained: Path, tmp_path: Path)
     import onnx
 
     facts = {item.key: item.value for item in onnx.load(str(done.out)).metadata_props}
-    assert json.loads(facts["categories"]) == ["square", "bar"] and float(facts["threshold"]) > 0
+    known = json.loads((trained / "model" / "model.json").read_text())
+    assert json.loads(facts["categories"]) == ["square", "bar"]
+    assert float(facts["threshold"]) in known["sound_alone"]["scores"], (
+        "a graph gives maps: their score's own threshold"
+    )
 
 
 def test_the_openvino_graph_says_the_same_and_runs_without_us(trained: Path, tmp_path: Path) -> None:
