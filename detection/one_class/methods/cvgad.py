@@ -91,13 +91,20 @@ def outlying_codes(means_KD: Tensor, count: int, distance: float) -> Tensor:
 
 
 def decode(nets: dict[str, nn.Module], z_BD: Tensor, labelled: bool) -> Tensor:
-    """x of q(x|z), or of q(x|z, y) with y the classifier's p(y|z)."""
+    """x of q(x|z), or of q(x|z, y) with y the classifier's p(y|z).
+
+    Deviation: the former unless ``literal.decoder_label``, as in the Keras code that the formulas come from; eq. 4
+    has the latter.
+    """
     return nets["decoder"](torch.cat([z_BD, nets["kinds"](z_BD).exp()], dim=1) if labelled else z_BD)
 
 
 class CvgadTask:
-    """Algorithm 1. One Adam for all of the CVAE's terms: with one each (``literal.optimisers``), Adam divides their
-    weights out again."""
+    """Algorithm 1.
+
+    Deviation: one Adam for all of the CVAE's terms, as the paper names no optimisers; with one each
+    (``literal.optimisers``) Adam divides their weights out again.
+    """
 
     def __init__(self, nets: dict[str, nn.Module], settings: CvgadConfig, negative_after: int) -> None:
         self.nets = nets

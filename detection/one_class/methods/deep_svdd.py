@@ -33,7 +33,11 @@ def quantile_radius(squared_B: Tensor, nu: float) -> Tensor:
 
 
 def summed_squares(again_BCHW: Tensor, x_BCHW: Tensor) -> Tensor:
-    """Squared error, summed over an image and averaged over the batch."""
+    """Squared error, summed over an image and averaged over the batch.
+
+    Deviation: IAE-LSTM-KL's released code, which pre-trains so as well, takes the mean over pixels; under Adam the two
+    differ by the weight decay's share alone.
+    """
     return (again_BCHW.float() - x_BCHW).square().sum(dim=(1, 2, 3)).mean()
 
 

@@ -52,7 +52,10 @@ def code_radius(squared_B: Tensor, radius: Tensor, nu: float) -> Tensor:
 
 
 class IaeLstmKlTask(SphereTask):
-    """svdd + kl_weight KL + mse_weight MSE; the weights' squares come in through the optimiser."""
+    """svdd + kl_weight KL + mse_weight MSE; the weights' squares come in through the optimiser.
+
+    Deviation: MSE is a mean over pixels, as in the released code; eq. 14 prints a sum.
+    """
 
     settings: IaeLstmKlConfig
 

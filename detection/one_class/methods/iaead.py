@@ -20,7 +20,10 @@ DEFAULT_RATE = {"sgd": 0.1, "adam": 1e-3}
 
 
 class Encoder(nn.Module):
-    """x_BCHW in [-1, 1] -> z (B, 256) in (-1, 1): three halving convolutions and a linear layer (section 3.2)."""
+    """x_BCHW in [-1, 1] -> z (B, 256) in (-1, 1): three halving convolutions and a linear layer (section 3.2).
+
+    Deviation: gains of the batch norm start at 1; the released code draws them around 1.
+    """
 
     def __init__(self, channels: int, size: int) -> None:
         super().__init__()
@@ -69,6 +72,7 @@ def svdd_loss(z_BD: Tensor, centre: Tensor, nu: float) -> Tensor:
     """R² + mean(max(0, d² - R²)) / nu with d = ||z - c|| and R the (1 - nu) quantile of d in the batch (eq. 5, 6).
 
     R takes no gradient. With nu = 1 it is the batch's least distance.
+    Deviation: R is of this batch; the released code takes the batch before's.
     """
     distance = (z_BD.float() - centre).norm(dim=1)
     radius = torch.quantile(distance.detach(), 1 - nu)

@@ -1,8 +1,8 @@
 """Skip-GANomaly++: Skip-GANomaly with a residual generator and a pyramid of dilated convolutions at its bridge.
 
 Park et al., "Skip-GANomaly++", AAAI 2024 (student abstract of two pages).
-It states the blocks (stem, three encoders, ASPP, three decoders, residual units, skips) and neither widths nor losses;
-those are filled from ResUNet++ (Jha et al. 2019, without attention) and from Skip-GANomaly's code.
+Deviation: it states the blocks (stem, three encoders, ASPP, three decoders, residual units, skips) and neither widths
+nor losses; those are filled from ResUNet++ (Jha et al. 2019, without attention) and from Skip-GANomaly's code.
 """
 
 from __future__ import annotations
