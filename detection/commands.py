@@ -22,6 +22,7 @@ from .scale import fitted
 if TYPE_CHECKING:
     import torch
 
+    from .evaluation.thresholds import Least
     from .inspection.alarm import SoundScores
     from .inspection.one_class_score import OneClassScore
     from .training.finetune import Trained
@@ -81,7 +82,7 @@ def detect_train(
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         held = held or trained.held_out
         second = _one_class_score(dataset, held, config, seed, fabric.device, work.place)
-        least, sound, alone = _look_at(held, trained, config, fabric.device, second)
+        least, sound, alone = _look_at(held, trained, config, fabric.device, second, false_alarm)
         threshold = _threshold(sound, false_alarm)
         auroc = second.summary.auroc if second else None
         report = trained.report.to_json() | {
@@ -90,10 +91,9 @@ def detect_train(
             "one_class_auroc": auroc,
         }
         report["least_scores"] = {
-            trained.categories.names[trained.categories.label(key) - 1]: {"score": score, "chosen_on": count}
-            for key, (score, count) in least.items()
+            trained.categories.names[trained.categories.label(key) - 1]: asdict(one) for key, one in least.items()
         }
-        chosen = {key: value for key, (value, _) in least.items()}
+        chosen = {key: one.score for key, one in least.items()}
         reading, kept = ReadingConfig.of_dataset(dataset), sound.to_json()
         added = (second.hash, alone.to_json()) if second else (None, None)
         save_detector(work.place, trained, config, reading, kept, false_alarm, threshold, chosen, *added)
@@ -103,10 +103,15 @@ def detect_train(
 
 
 def _look_at(
-    held: Dataset | None, trained: Trained, config: DetectConfig, device: torch.device, second: OneClassScore | None
-) -> tuple[dict[int, tuple[float, int]], SoundScores, SoundScores]:
-    """Of the objects that were not learnt from: each category's least score with the number it was chosen on, and the
-    scores of sound photographs, with the one-class score and without."""
+    held: Dataset | None,
+    trained: Trained,
+    config: DetectConfig,
+    device: torch.device,
+    second: OneClassScore | None,
+    false_alarm: float,
+) -> tuple[dict[int, Least], SoundScores, SoundScores]:
+    """Of the objects that were not learnt from: each category's least score, and the scores of sound photographs, with
+    the one-class score and without."""
     from .detectors.registry import detector
     from .evaluation.reading import read_detections
     from .evaluation.thresholds import least_scores
@@ -117,7 +122,7 @@ def _look_at(
         return {}, SoundScores(), SoundScores()
     seen = read_detections(trained.net, held, trained.categories, config.longest, device)
     segments = detector(config.detector).segments
-    least = least_scores(held, seen.rows, segments, config.score_threshold)
+    least = least_scores(held, seen.rows, segments, config.score_threshold, false_alarm)
     return least, SoundScores.of(held, with_one_class_score(held, seen, second)), SoundScores.of(held, seen)
 
 

@@ -26,7 +26,7 @@ from detection.dense.sampling import BalancedDeck, CropSampler, Item, Sources
 from detection.dense.trunk import trunk_features
 from detection.detectors.config import DetectConfig
 from detection.evaluation.evaluate import pixel_iou
-from detection.evaluation.thresholds import least_scores
+from detection.evaluation.thresholds import Least, least_scores
 from detection.training.arithmetic import resolved
 from detection.training.finetune import Trained, train_detector
 
@@ -272,8 +272,14 @@ def test_the_score_from_which_an_instance_counts_is_chosen_for_each_category(tmp
     right = [row(n, score, mask) for n, score in zip(range(1, 6), (0.9, 0.4, 0.3, 0.3, 0.2), strict=True)]
     wrong = [row(7, score, other) for score in (0.2, 0.12, 0.11, 0.1)]
     # 5 of 6 found with one alarm (F1 0.83) beats 4 without (0.8); the alarm at 0.2 cannot be told from the hit at 0.2
-    assert least_scores(held, right + wrong, True, 0.5) == {1: (0.16, 6), 2: (0.5, 0)}
-    assert least_scores(held, wrong, True, 0.5)[1] == (0.5, 0)
+    assert least_scores(held, right + wrong, True, 0.5, 0.05) == {1: Least(0.16, chosen_on=6), 2: Least(0.5)}
+    assert least_scores(held, wrong, True, 0.5, 0.05)[1] == Least(0.5)
+    # one label of category 2, but 24 sound photographs: of those at most 1 in 24 may show it (0.1 for both categories)
+    sound = [ImageRecord(n, f"{n}.png", 40, 40, str(n), "train", "real", "") for n in range(10, 33)]
+    many = Dataset([*images, *sound], truth, held.categories, {"mode": "L"}, tmp_path)
+    seen = [row(n, score, mask, 2) for n, score in ((10, 0.3), (11, 0.2), (12, 0.1), (1, 0.9))]
+    assert least_scores(many, right + seen, True, 0.5, 0.1)[2] == Least(0.200001, sound=24)
+    assert least_scores(many, right + seen, True, 0.5, 0.01)[2] == Least(0.300001, sound=24)
     figures = pixel_iou(held, right + wrong, {1: 0.16, 2: 0.5})
     assert figures[1] == pytest.approx(5 / 7)
     assert pixel_iou(held, right + wrong, 0.5)[1] == pytest.approx(1 / 6)

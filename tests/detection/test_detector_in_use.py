@@ -68,7 +68,7 @@ def test_a_model_knows_its_weights_its_categories_and_its_threshold(trained: Pat
     facts = json.loads((trained / "model" / "model.json").read_text())
     assert [item["name"] for item in facts["categories"]] == ["square", "bar"]
     metrics = json.loads((trained / "model" / "metrics.json").read_text())
-    assert metrics["least_scores"] == {name: {"score": 0.001, "chosen_on": 0} for name in ("square", "bar")}
+    assert metrics["least_scores"] == {name: {"score": 0.001, "chosen_on": 0, "sound": 0} for name in ("square", "bar")}
     assert [item["least_score"] for item in facts["categories"]] == [0.001, 0.001], "too few held out to choose on"
     assert metrics["precision"] == decide("auto", "cpu").precision
     assert facts["threshold"]["held_out"] == 8 and facts["threshold"]["groups"] == 8
