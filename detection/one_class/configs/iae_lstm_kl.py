@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .deep_svdd import DeepSvddConfig
 from .iae_lstm_kl_published import MNIST_EXTREMES, WEIGHTS
@@ -61,6 +61,12 @@ class IaeLstmKlConfig(DeepSvddConfig):
     kl_weight: float = Field(1e-3, ge=0)
     mse_weight: float = Field(1e3, ge=0)
     radius: Literal["quantile", "as_code"] = "quantile"
+
+    @field_validator("kl", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML, and so ``--set``, reads a bare off as false."""
+        return "off" if value is False else value
 
     @property
     def net(self) -> Literal["lenet", "strided"]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from anomaly_gan.core.config import apply_settings
 from anomaly_gan.core.errors import ConfigError
 from anomaly_gan.engine.loop import make_fabric
 from detection.one_class.configs.iae_lstm_kl import ABLATIONS, IaeLstmKlConfig
@@ -146,6 +147,8 @@ def test_ablations_of_table_v(name: str):
 
 
 def test_ablations_are_all_different():
+    said = apply_settings({}, ["kl=off"])  # as on a command line, where YAML makes a bare off false
+    assert IaeLstmKlConfig(**said) == IaeLstmKlConfig(**ABLATIONS["iae_lstm"])
     settings = [IaeLstmKlConfig(**changes) for changes in ABLATIONS.values()]
     assert all(one != other for one, other in itertools.combinations(settings, 2))
 
