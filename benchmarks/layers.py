@@ -7,7 +7,8 @@ No generator is trained: what is looked at is what every generator starts from, 
   the real ones' (``metrics.seam``; 0.9 is alike);
 * ``two_sample``: AUROC of a probe, real against made, on objects it has not seen, with its 95 % interval over objects
   (``metrics.two_sample``; 0.5 is alike);
-* ``follows``: how far the brightness of the category's defects follows that of the surface (1 a crack, 0 paper).
+* ``follows``: how far the brightness of the category's defects follows that of the surface (1 a crack, 0 paper);
+* ``through``: how much of the surface's structure goes on in them (1 a crack, 0 a washer).
 
     python benchmarks/layers.py RUN --sheet sheet.png
 
@@ -48,7 +49,7 @@ class Category:
         chosen = [real[at] for at in self.rng.permutation(len(real))[:MOST]]
         self.real = [cut for one in chosen if (cut := self._cut(one, by_id[one.image_id], train)) is not None]
         bank = as_bank([Exemplar(pixels, mask) for pixels, mask, _ in self.real])
-        self.follows = bank[0].follows
+        self.substance = bank[0].substance
         planned = [one for one in pool.annotations if one.category_id == number][:MOST]
         grounds = [cut for one in planned if (cut := self._cut(one, bases[one.image_id], train)) is not None]
         self.made = [(self._lay(bank, pixels, mask), mask, group) for pixels, mask, group in grounds]
@@ -76,7 +77,8 @@ class Category:
         return {
             "real": len(self.real),
             "made": len(self.made),
-            "follows": round(self.follows, 2),
+            "follows": round(self.substance.follows, 2),
+            "through": round(self.substance.through, 2),
             "outline": round(float(np.mean((seams[1] >= low) & (seams[1] <= high))), 2),
             "two_sample": None
             if found is None

@@ -17,6 +17,7 @@ from anomaly_gan.part.model import PartModel
 
 from ..elements.real import Element
 from ..placement.anchors import AnchorFinder
+from ..placement.contents import contents_of
 from ..placement.edges import AtEdge, EdgeHabits
 from ..placement.habits import Habits
 from ..placement.locations import place_on_anchors
@@ -55,7 +56,8 @@ class CategoryBuilder:
     ``finder`` is set for fixed-shape categories, whose elements are only moved. ``placer`` says where elements go;
     what is on an anchor, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set
     where the photographs show a part: elements lie on it as the category's real masks do; ``edges`` where they show
-    none and the category keeps to the edge of the surface.
+    none and the category keeps to the edge of the surface; ``contents`` there, where lines in the masks keep to a
+    direction.
     """
 
     category: str
@@ -68,6 +70,7 @@ class CategoryBuilder:
     finder: AnchorFinder | None = None
     habits: Habits | None = None
     edges: EdgeHabits | None = None
+    contents: Spread | None = None
 
     def item(self, index: int, attempt: int = 0) -> Item:
         """Item ``index``, or another candidate for it (``attempt`` from 1 on).
@@ -114,7 +117,9 @@ class CategoryBuilder:
     def spread(self) -> Spread:
         """What the category's real masks show of direction and size (the experts', where there are no real ones); of
         direction against the part, where there is one."""
-        return self.habits.spread if self.habits is not None else Spread.of(self.prior or self.expert)
+        if self.habits is not None:
+            return self.habits.spread
+        return Spread.of(self.prior or self.expert).keeping(self.contents)
 
     @cached_property
     def shaper(self) -> Shaper:
@@ -196,11 +201,13 @@ class CategoryBuilder:
     @cached_property
     def quarters(self) -> frozenset[int]:
         """By how many quarters an element may be turned from its own direction: half a turn keeps a direction, unless
-        the user forbids it; a quarter only where both are seen, or any is allowed."""
+        the user forbids it; a quarter only where both are seen, or any is allowed, and no lines in the masks are turned
+        across."""
         own, reach = self.config.rules.get(self.category), self.rules.rotation[1]
         given = self.config.rotation is not None or (own is not None and (own.rotation or own.fixed_orientation))
         half = reach >= 180 or not given
-        quarter = reach >= 90 or (not given and self.spread.kind in ("crossed", "round"))
+        both = self.spread.kind in ("crossed", "round") and self.spread.content is None
+        quarter = reach >= 90 or (not given and both)
         return frozenset({0} | ({2} if half else set()) | ({1, 3} if quarter else set()))
 
     def _place(
@@ -302,6 +309,7 @@ def open_builder(
             edges = EdgeHabits.learn(scenes, [*prior, *expert])
         if place.part == "auto" and regions is None:
             placer = replace(placer, material=MaterialHabit.learn(scenes, [*prior, *expert]))
+    contents = contents_of(scenes, prior) if prior and habits is None and not fixed else None
     return CategoryBuilder(
         category,
         config,
@@ -313,6 +321,7 @@ def open_builder(
         open_finder(config, train, marks) if fixed and place.snap else None,
         habits,
         edges,
+        contents,
     )
 
 

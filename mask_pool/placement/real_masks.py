@@ -34,6 +34,9 @@ class Scenes:
         self._labels = dataset.by_image()
         self.kept: dict[tuple[str, str, int], tuple[np.ndarray, np.ndarray]] = {}
 
+    def __contains__(self, file: str) -> bool:
+        return file in self._images
+
     def gray(self, file: str) -> np.ndarray:
         """The photograph as it is, (H, W) uint8.
 

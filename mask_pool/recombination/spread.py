@@ -44,7 +44,8 @@ class Spread:
     ``kind``: ``preferred`` (one direction), ``crossed`` (two at right angles), ``free`` (none), ``round`` (the masks
     have no direction), ``few`` (too few objects to tell). ``axis_deg`` in (-90, 90], ``p`` of the test that decided.
     ``rotation`` is ± degrees and ``scale`` a range, both about an element's own; ``flip``: whether a left-right mirror
-    image keeps the direction; ``number``: the most elements that a photograph shows, outliers left aside.
+    image keeps the direction; ``number``: the most elements that a photograph shows, outliers left aside. ``content``:
+    what the lines in the masks show, where they keep to one direction whatever the masks' own.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Spread:
     scale: tuple[float, float]
     flip: bool
     number: int = 1
+    content: Spread | None = None
 
     @classmethod
     def of(cls, elements: Sequence[Element]) -> Spread:
@@ -101,13 +103,28 @@ class Spread:
         kept = turned <= max(kernel, LEAST_DEGREES * 2)
         return cls(kind, objects, len(angles), round(axis, 2), round(spread, 2), p, round(rotation, 2), scale, kept)
 
+    def keeping(self, content: Spread | None) -> Spread:
+        """The same, turned and mirrored no further than the lines in the masks allow."""
+        if content is None:
+            return self
+        rotation, flip = min(self.rotation, content.rotation), self.flip and content.flip
+        return replace(self, rotation=rotation, flip=flip, content=content)
+
     def record(self) -> dict[str, object]:
         """For JSON."""
-        found = asdict(self)
+        found = {**asdict(self), "content": None if self.content is None else self.content.record()}
         return {**found, "p": None if self.p is None else float(f"{self.p:.3g}"), "scale": list(self.scale)}
 
     def sentence(self) -> str:
         """What was inferred, in one line."""
+        if self.content is not None:
+            own, lines = replace(self, content=None, rotation=self.content.rotation), self.content
+            if self.kind in ("round", "free", "few"):
+                own = replace(own, rotation=180.0)
+            return (
+                f"{own.sentence()}; but lines in them run along {lines.axis_deg:.0f}° in {lines.objects} objects "
+                f"(spread {lines.spread_deg:.0f}°, p = {lines.p:.2g}): turned by ±{self.rotation:.0f}°, never across"
+            )
         size = f"sizes × {self.scale[0]:g} to {self.scale[1]:g}"
         seen = f"{self.objects} object{'s' if self.objects != 1 else ''}"
         if self.kind == "round":

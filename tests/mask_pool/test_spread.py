@@ -8,9 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord
+from anomaly_gan.core.files import sha256_bytes
+from anomaly_gan.core.images import write_png
 from anomaly_gan.core.masks import Axes
 from mask_pool.build.config import PoolConfig
-from mask_pool.elements.real import Element, tight
+from mask_pool.build.items import open_builder
+from mask_pool.elements.real import Element, cut_prior, tight
 from mask_pool.recombination.shaping import Shaper
 from mask_pool.recombination.spread import Spread, rayleigh
 
@@ -89,3 +93,34 @@ def test_rayleigh_is_right_on_uniform_directions() -> None:
     rng = np.random.default_rng(3)
     chances = [rayleigh(float(abs(np.exp(1j * rng.uniform(0, 2 * np.pi, 12)).mean())), 12) for _ in range(2000)]
     assert np.mean(np.array(chances) < 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def brushed(folder, across: bool) -> Dataset:
+    """Sound tiles, and ten with a label along the tile or across it, in the middle or upright at its side. The lines in
+    the labels run along the tile, or as the labels do."""
+    images, annotations, rng = [], [], np.random.default_rng(5)
+    for number in range(12):
+        pixels = np.repeat(rng.normal(120, 25, (1, 96)), 96, axis=0)
+        mask = np.zeros((96, 96), np.uint8)
+        lying = number % 2 == 0
+        mask[(slice(40, 60), slice(20, 76)) if lying else (slice(20, 76), slice(40, 60))] = 1
+        if lying and not across:
+            pixels[mask > 0] = np.repeat(rng.normal(120, 25, (96, 1)), 96, axis=1)[mask > 0]
+        name = f"{number}.png"
+        digest = sha256_bytes(write_png(folder / "images" / name, pixels.clip(0, 255).astype(np.uint8)))
+        images.append(ImageRecord(number + 1, name, 96, 96, name, "train", "real", digest))
+        if number >= 2:
+            annotations.append(Annotation.from_mask(number, number + 1, 1, mask))
+    return Dataset(images, annotations, [Category(1, "uneven")], {"mode": "L"}, folder)
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_lines_in_the_masks_are_not_turned_across_the_surface_s(tmp_path, across: bool) -> None:
+    """Masks lie along and across, and may be turned by quarters, but not where that turns brush lines across."""
+    data = brushed(tmp_path, across)
+    builder = open_builder("uneven", PoolConfig(), 1, data, cut_prior(data)["uneven"], [])
+    assert builder.spread.kind == "crossed" and (builder.spread.content is not None) == across
+    assert builder.quarters == ({0, 2} if across else {0, 1, 2, 3}) and builder.rules.rotation[1] < 30
+    assert ("never across" in builder.spread.sentence()) == across
+    if across:
+        assert builder.spread.record()["content"]["axis_deg"] == pytest.approx(90, abs=3)

@@ -20,7 +20,8 @@ from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.manifest import check_product
 from ...core.masks import Axes
-from .layer import FLOOR, REACH_PX, Layer, learn_follows, surroundings
+from .layer import REACH_PX, Layer, level_around
+from .substance import OF_THE_SURFACE, Evidence, Substance, learn_substance
 
 FILE, OLDER_FILE = "exemplars.safetensors", "examples.safetensors"
 
@@ -51,14 +52,13 @@ class Strip:
     high: np.ndarray
 
     @classmethod
-    def of(cls, mask_01: np.ndarray) -> Strip:
-        """The mask's strip; the mask must have a pixel."""
+    def of(cls, mask_01: np.ndarray, upright: bool = False) -> Strip:
+        """The mask's strip, ``upright`` as a round one's; the mask must have a pixel."""
         points = np.argwhere(mask_01)[:, ::-1].astype(float)
         main = Axes.of_points(points)
         centre = main.centre
-        axes = (
-            main.vectors * np.where(main.vectors.sum(1, keepdims=True) < 0, -1, 1) if main.ratio >= ROUND else np.eye(2)
-        )
+        turned = main.ratio >= ROUND and not upright
+        axes = main.vectors * np.where(main.vectors.sum(1, keepdims=True) < 0, -1, 1) if turned else np.eye(2)
         along, across = axes @ (points - centre).T
         begin, end = along.min() - 0.5, along.max() + 0.5
         place = np.minimum((PLACES * (along - begin) / (end - begin)).astype(int), PLACES - 1)
@@ -100,28 +100,36 @@ class Strip:
 
 @dataclass(frozen=True)
 class Exemplar:
-    """A real defect's window as the net saw it in training: uint8 pixels, and its mask. ``follows``: how far the
-    brightness of its category's defects follows the surface's (``layer.learn_follows``);
-    ``sound``: the window without the defect, where that is known."""
+    """A real defect's window as the net saw it in training: uint8 pixels, and its mask. ``substance``: what its
+    category's defects are made of (``layer.learn_substance``); ``sound``: the window without the defect, where that is
+    known."""
 
     pixels: np.ndarray
     mask_01: np.ndarray
-    follows: float = 1.0
+    substance: Substance = OF_THE_SURFACE
     sound: np.ndarray | None = None
 
     @cached_property
     def strip(self) -> Strip:
-        return Strip.of(self.mask_01)
+        return self.strip_of(self.mask_01)
+
+    def strip_of(self, mask_01: np.ndarray) -> Strip:
+        """Another mask's strip, as its own is made."""
+        return Strip.of(mask_01, self.substance.upright)
 
     @cached_property
     def layer(self) -> Layer:
         """The defect without the surface it is on."""
         return Layer.of(self.pixels, self.mask_01, self.sound)
 
+    def evidence(self) -> Evidence | None:
+        """What it shows of its category's substance."""
+        return self.layer.evidence(self.pixels, self.mask_01)
+
     @cached_property
-    def levels(self) -> tuple[float, float] | None:
-        """Logarithms of its brightness and of its surroundings'."""
-        return self.layer.levels(self.pixels, self.mask_01)
+    def around(self) -> float | None:
+        """Logarithm of its surroundings' brightness."""
+        return level_around(self.pixels, self.mask_01)
 
 
 def warp(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
@@ -140,15 +148,15 @@ def warp_through(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, affi
         for plane in (defect.layer.shown, defect.layer.surface)
     )
     alpha = cv2.warpAffine(defect.layer.alpha, affine, size, flags=cv2.INTER_LINEAR)
-    return _lit(Layer(shown, surface, _faded(alpha, mask_01)), defect, ground, mask_01)
+    known = cv2.warpAffine(defect.layer.known, affine, size, flags=cv2.INTER_LINEAR, borderValue=1.0)
+    return _lit(Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01)), defect, ground, mask_01)
 
 
 def _lit(moved: Layer, defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     """A moved layer on the ground, in its light."""
-    light = 0.0
-    if defect.follows < 1 and defect.levels is not None and (ring := surroundings(mask_01)).any():
-        light = float(np.log(ground[ring].mean() + FLOOR)) - defect.levels[1]
-    return moved.on(ground, defect.follows, light)
+    here = level_around(ground, mask_01)
+    light = None if here is None or defect.around is None else here - defect.around
+    return moved.on(ground, defect.substance, light)
 
 
 def _faded(alpha: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
@@ -157,24 +165,30 @@ def _faded(alpha: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     return alpha * np.clip(1 - beyond / (REACH_PX + 0.5), 0, 1) * (beyond <= REACH_PX)
 
 
+def _faded_known(known: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+    """What is not known of a defect stays in the mask: beyond it nothing is laid for that."""
+    return 1 - _faded(1 - known, mask_01)
+
+
 def warped(defect: Exemplar, mask_01: np.ndarray) -> Layer | None:
     """The defect's layer stretched to another mask; None where either mask is empty."""
     if not (mask_01.any() and defect.mask_01.any()):
         return None
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
-    source = Strip.of(mask_01).to(defect.strip, points).astype(np.float32)
+    source = defect.strip_of(mask_01).to(defect.strip, points).astype(np.float32)
     columns, rows = source.T.reshape(2, *mask_01.shape)
     shown, surface = (
         cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         for plane in (defect.layer.shown, defect.layer.surface)
     )
     alpha = cv2.remap(defect.layer.alpha, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return Layer(shown, surface, _faded(alpha, mask_01))
+    known = cv2.remap(defect.layer.known, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01))
 
 
 def nearest_in_size(mask_01: np.ndarray, exemplars: list[Exemplar]) -> list[int]:
     """The exemplars by how much they are to be stretched to lie under the mask, the least first."""
-    wanted = Strip.of(mask_01).size()
+    wanted = exemplars[0].strip_of(mask_01).size()
     return np.argsort([np.abs(exemplar.strip.size() - wanted).sum() for exemplar in exemplars]).tolist()
 
 
@@ -185,7 +199,7 @@ def warp_both(exemplars: tuple[Exemplar, Exemplar], ground: np.ndarray, mask_01:
     """
     pictures = [warp(exemplar, ground, mask_01).astype(np.float32) for exemplar in exemplars]
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
-    share = Strip.of(mask_01).share(points).reshape(mask_01.shape)
+    share = exemplars[0].strip_of(mask_01).share(points).reshape(mask_01.shape)
     late = np.clip((share - 0.5) / FADE + 0.5, 0, 1)
     late = late if ground.ndim == 2 else late[:, :, None]
     return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)
@@ -224,9 +238,9 @@ def load_exemplars(path: Path, categories: list[str]) -> dict[str, list[Exemplar
 
 
 def as_bank(exemplars: list[Exemplar]) -> list[Exemplar]:
-    """A category's exemplars, each knowing how far their brightness follows their surfaces'."""
-    follows = learn_follows([exemplar.levels for exemplar in exemplars])
-    bank = [replace(exemplar, follows=follows) for exemplar in exemplars]
+    """A category's exemplars, each knowing what they are made of."""
+    substance = learn_substance([exemplar.evidence() for exemplar in exemplars])
+    bank = [replace(exemplar, substance=substance) for exemplar in exemplars]
     for exemplar, known in zip(bank, exemplars, strict=True):
         exemplar.__dict__["layer"] = known.layer  # not estimated twice
     return bank

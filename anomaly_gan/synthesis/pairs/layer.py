@@ -4,8 +4,8 @@ Labels are drawn loosely: a defect fills a part of its label and fades. The laye
 (inpainted), and has an alpha that is 0 where the difference drowns in the surface's own grain. Laid on another
 surface, the grain there goes on through it and nothing ends at the label's outline unless the defect did.
 
-How far a defect's brightness follows that of the surface is learned from a category's real ones (``follows``): a crack
-is darker than its surface under any light, paper is as bright on a dark bolt as on a bright one, and hides it.
+What a category's defects are made of is learned from its real ones (``substance``): a crack is darker than its surface
+under any light, paper is as bright on a dark bolt as on a bright one, and hides it.
 
 Closed-form matting (Levin et al. 2008) would need a trimap that nobody draws; the difference needs none, and no other
 library. Where a surface has structure (a thread, an edge), inpainting cannot know it: what it misses counts as defect.
@@ -13,7 +13,6 @@ library. Where a surface has structure (a thread, an edge), inpainting cannot kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +20,7 @@ import numpy as np
 
 from ...core.images import looks_gray
 from ...core.masks import grow
+from .substance import FORETOLD_PX, OF_THE_SURFACE, Evidence, Substance, depth, directions, shared, step
 
 REACH_PX = 3
 """How far beyond its label a defect may still be seen."""
@@ -32,8 +32,6 @@ NOISE, SURE = 1.5, 4.0
 FAINT = 0.95
 """Of the differences inside a faint defect, the quantile that counts as all defect."""
 RING_PX = 4
-BELIEVED = 0.04
-"""Sum of squares by which a slope of 1 is believed in before any is seen: two defects on surfaces 15 % apart."""
 LEAST_SEEN = 2.0
 """Pixels of a defect, by its alpha, below which its brightness is not known."""
 LOW_PX = 7
@@ -41,65 +39,73 @@ LOW_PX = 7
 FLOOR = 64.0
 """Added to grey levels before their ratio is taken, so that dark surroundings do not blow it up."""
 
+FILLINGS = 8
+"""Steps of alpha at which its holes are closed."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """``shown`` and ``surface`` float32 (H, W) or (H, W, 3): logarithms of the grey levels with the defect and without
-    it, ``FLOOR`` added; ``alpha`` float32 (H, W) in [0, 1]."""
+    it, ``FLOOR`` added; ``alpha`` float32 (H, W) in [0, 1]; ``known`` (H, W) in [0, 1]: how far the surface is known
+    there, and with it what of the difference is the defect's."""
 
     shown: np.ndarray
     surface: np.ndarray
     alpha: np.ndarray
+    known: np.ndarray
 
     @classmethod
     def of(cls, pixels: np.ndarray, mask_01: np.ndarray, sound: np.ndarray | None = None) -> Layer:
         """Of a defect in a photograph (uint8); ``sound``: the same without it, where that is known."""
+        known = np.ones(mask_01.shape, np.float32)
         if sound is None:
+            known = np.clip(2 - depth(mask_01) / FORETOLD_PX, 0, 1)
             sound = cv2.inpaint(pixels, grow(mask_01, REACH_PX - 1), INPAINT_PX, cv2.INPAINT_TELEA)
         shown, surface = pixels.astype(np.float32), sound.astype(np.float32)
-        return cls(np.log(shown + FLOOR), np.log(surface + FLOOR), _alpha(pixels, shown - surface, mask_01))
+        return cls(np.log(shown + FLOOR), np.log(surface + FLOOR), _alpha(pixels, shown - surface, mask_01), known)
 
-    def on(self, ground: np.ndarray, follows: float = 1.0, light: float = 0.0) -> np.ndarray:
+    def on(self, ground: np.ndarray, substance: Substance = OF_THE_SURFACE, light: float | None = None) -> np.ndarray:
         """``ground`` (uint8, of the layer's size) with the defect on it; a gray one gets no colour.
 
         Args:
-            follows: how far its brightness follows the surface's, 0 to 1.
-            light: logarithm of how much brighter the surroundings are here than where the defect was.
+            substance: what the defects of its category are.
+            light: logarithm of how much brighter the surroundings are here than where the defect was; None: as the
+                surface under it.
         """
         if not (self.alpha > 0).any():
             return ground
         shown, surface, alpha = self.shown, self.surface, self.alpha
+        if substance.through < 1:
+            alpha = substance.through * alpha + (1 - substance.through) * without_holes(alpha)
+        share = substance.follows * substance.through * self.known
+        alpha = 1 - self.known * (1 - alpha)
         if shown.ndim == 3 and looks_gray(ground):
             shown, surface = shown.mean(axis=2), surface.mean(axis=2)
         if ground.ndim == 3:
             shown, surface = (plane if plane.ndim == 3 else plane[:, :, None] for plane in (shown, surface))
-            alpha = alpha[:, :, None]
-        substance = (without_grain(ground) + FLOOR) * np.exp(shown - surface) - FLOOR
-        if follows < 1:
-            own = np.exp(shown + follows * light) - FLOOR
-            substance = follows * substance + (1 - follows) * own
-        warped = ground + alpha * (substance - ground)
+            alpha, share = alpha[:, :, None], share[:, :, None]
+        below = np.log(without_grain(ground) + FLOOR) - surface
+        if light is None:
+            light = float((below * alpha).sum() / (np.ones_like(below) * alpha).sum())
+        tint, own = np.exp(shown + below), np.exp(shown + substance.follows * light)
+        warped = ground + alpha * (share * tint + (1 - share) * own - FLOOR - ground)
         return np.where(alpha > 0, warped.round().clip(0, 255), ground).astype(np.uint8)
 
-    def levels(self, pixels: np.ndarray, mask_01: np.ndarray) -> tuple[float, float] | None:
-        """Logarithms of the mean grey level of the defect and of the ring around it; None where one cannot be seen."""
-        around = surroundings(mask_01)
-        seen = self.alpha * (mask_01 != 0)
-        if seen.sum() < LEAST_SEEN or not around.any():
+    def evidence(self, pixels: np.ndarray, mask_01: np.ndarray) -> Evidence | None:
+        """What the defect shows of its category's substance; None where it or its surroundings cannot be seen."""
+        around, seen = level_around(pixels, mask_01), self.alpha * (mask_01 != 0)
+        if seen.sum() < LEAST_SEEN or around is None:
             return None
         gray = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
-        inside = float((gray * seen).sum() / seen.sum())
-        return float(np.log(inside + FLOOR)), float(np.log(gray[around].mean() + FLOOR))
-
-
-def learn_follows(levels: Sequence[tuple[float, float] | None]) -> float:
-    """How far the brightness of a category's defects follows that of their surroundings, in [0, 1]: the slope of the
-    one over the other, which counts as 1 until real ones show otherwise (``BELIEVED``)."""
-    known = np.array([pair for pair in levels if pair is not None], float).reshape(-1, 2)
-    if len(known) < 2:
-        return 1.0
-    inside, around = (known - known.mean(axis=0)).T
-    return float(np.clip((inside @ around + BELIEVED) / (around @ around + BELIEVED), 0, 1))
+        inside = float(np.log((gray * seen).sum() / seen.sum() + FLOOR))
+        core = (mask_01 != 0) & (depth(mask_01) <= FORETOLD_PX)
+        wider = grow(mask_01, REACH_PX + FORETOLD_PX)
+        foretold = np.log(cv2.inpaint(pixels, wider, INPAINT_PX, cv2.INPAINT_TELEA).astype(np.float32) + FLOOR)
+        ring = (wider != 0) & (grow(mask_01, REACH_PX) == 0)
+        lines, axis = directions(gray, mask_01)
+        return Evidence(
+            inside, around, shared(self.shown, self.surface, core), shared(self.shown, foretold, ring), lines, axis
+        )
 
 
 def surroundings(mask_01: np.ndarray) -> np.ndarray:
@@ -107,10 +113,26 @@ def surroundings(mask_01: np.ndarray) -> np.ndarray:
     return (grow(mask_01, REACH_PX + RING_PX) != 0) & (grow(mask_01, REACH_PX) == 0)
 
 
+def level_around(pixels: np.ndarray, mask_01: np.ndarray) -> float | None:
+    """Logarithm of the mean grey level of the ring around a mask; None where there is none."""
+    around = surroundings(mask_01)
+    return float(np.log(pixels[around].mean() + FLOOR)) if around.any() else None
+
+
 def without_grain(pixels: np.ndarray) -> np.ndarray:
     """The surface as float32, its grain smoothed away and its edges kept."""
     strength = 3.0 * max(1.0, grain(pixels, np.ones(pixels.shape[:2], bool)))
     return cv2.bilateralFilter(pixels, LOW_PX, strength, LOW_PX / 3).astype(np.float32)
+
+
+def without_holes(alpha: np.ndarray) -> np.ndarray:
+    """Alpha with what it surrounds on all sides raised to it, in ``FILLINGS`` steps."""
+    filled = alpha
+    for level in np.arange(1, FILLINGS + 1, dtype=np.float32) / FILLINGS:
+        shape = (alpha >= level).astype(np.uint8)
+        lines, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        filled = np.maximum(filled, level * cv2.drawContours(shape, lines, -1, 1, cv2.FILLED))
+    return filled
 
 
 def grain(pixels: np.ndarray, where: np.ndarray) -> float:
@@ -133,13 +155,7 @@ def _alpha(pixels: np.ndarray, difference: np.ndarray, mask_01: np.ndarray) -> n
     noise = max(1.0, grain(pixels, ring if ring.any() else inside) / (2 * np.sqrt(np.pi) * GRAIN_PX) * 1.5)
     low = NOISE * noise
     high = max(min(SURE * noise, float(np.quantile(strength[inside], FAINT))), low + 0.5 * noise)
-    alpha = _step(strength, low, high)
+    alpha = step(strength, low, high)
     beyond = cv2.distanceTransform((mask_01 == 0).astype(np.uint8), cv2.DIST_L2, 5)
     alpha *= np.clip(1 - beyond / (REACH_PX + 0.5), 0, 1)
     return cv2.GaussianBlur(alpha.astype(np.float32), (3, 3), 0) * (beyond <= REACH_PX)
-
-
-def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    share = np.clip((values - low) / (high - low), 0, 1)
-    return share * share * (3 - 2 * share)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from ...core.dataset import Dataset
@@ -14,7 +16,10 @@ def training_defects(
     source: PairSource, train: Dataset, draws: int = 64
 ) -> tuple[dict[str, list[list[float]]], dict[str, list[Exemplar]]]:
     """Real training defects of each category, as generation draws them: their severities, as the generator will be
-    asked for (two numbers each), and, in the same order, their windows."""
+    asked for (two numbers each), and, in the same order, their windows, turned as they were photographed: light falls
+    from its side, and brush lines keep to the surface's."""
+    source = copy(source)
+    source.flips = False
     names = [category.name for category in train.categories]
     measured: dict[str, list[list[float]]] = {name: [] for name in names}
     exemplars: dict[str, list[Exemplar]] = {name: [] for name in names}

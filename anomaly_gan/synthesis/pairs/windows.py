@@ -20,10 +20,10 @@ from ...core.masks import decode_rle, grow
 from ...core.progress import track
 from ...core.seeding import rng_for
 from .exemplar import Exemplar, warp
-from .layer import learn_follows
+from .substance import OF_THE_SURFACE, Substance, learn_substance
 
 LOOKED_AT = 64
-"""Real defects of a category from which it is learned how far their brightness follows the surface's."""
+"""Real defects of a category from which it is learned what they are made of."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class PairSource:
         self.normal: dict[int, list[tuple[str, Annotation]]] = {}
         for annotation in whole_masks(pool.annotations) if framing.whole else pool.annotations:
             self.normal.setdefault(annotation.category_id, []).append((normals[annotation.image_id], annotation))
-        self.follows = {category.id: self._follows(category.id) for category in train.categories} if exemplars else {}
+        self.substances = {one.id: self._substance(one.id) for one in train.categories} if exemplars else {}
         for category in train.categories:
             if not self.abnormal.get(category.id) or not self.normal.get(category.id):
                 raise InputError(
@@ -167,16 +167,16 @@ class PairSource:
                     "label at least one, or leave the category out",
                 )
 
-    def _follows(self, category: int) -> float:
-        """How far the brightness of a category's defects follows that of their surroundings."""
+    def _substance(self, category: int) -> Substance:
+        """What a category's defects are made of."""
         found = [one for group in sorted(self.abnormal.get(category, {})) for one in self.abnormal[category][group]]
-        rng, levels = rng_for(self.seed, "follows", category), []
+        rng, seen = rng_for(self.seed, "follows", category), []
         for file, annotation in found[:: max(1, len(found) // LOOKED_AT)][:LOOKED_AT]:
             pixels, mask = cut_window(
                 self.pixels[file], decode_rle(annotation.segmentation), annotation.bbox, self.framing, rng
             )
-            levels.append(Exemplar(pixels, mask).levels)
-        return learn_follows(levels)
+            seen.append(Exemplar(pixels, mask).evidence())
+        return learn_substance(seen)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -200,6 +200,7 @@ class PairSource:
         abnormal, abnormal_mask = self._cut(real_file, real, rng, category not in self.fixed)
         noise = self.noise(rng)
         pseudo = paint_out(abnormal, abnormal_mask[0], normal.pixels) if self.paint_out else abnormal
+        substance = self.substances.get(category, OF_THE_SURFACE)
         columns = (
             to_signed(normal.pixels),
             normal.mask_1HW,
@@ -208,19 +209,19 @@ class PairSource:
             np.array(index),
             noise,
             to_signed(pseudo),
-            *self.warped(normal, Window(abnormal, abnormal_mask, real_file), pseudo, self.follows.get(category, 1.0)),
+            *self.warped(normal, Window(abnormal, abnormal_mask, real_file), pseudo, substance),
         )
         return Row(columns, f"{real_file}[annotation {real.id}] with {normal.name}")
 
     def warped(
-        self, normal: Window, defect: Window, painted_out: np.ndarray, follows: float = 1.0
+        self, normal: Window, defect: Window, painted_out: np.ndarray, substance: Substance = OF_THE_SURFACE
     ) -> tuple[np.ndarray, ...]:
-        """A row's two exemplars; none where nobody asked for them. ``follows``: as an ``Exemplar``'s."""
+        """A row's two exemplars; none where nobody asked for them. ``substance``: as an ``Exemplar``'s."""
         if not self.exemplars:
             return ()
         mask, own_mask = normal.mask_1HW[0], defect.mask_1HW[0]
-        there = warp(Exemplar(defect.pixels, own_mask, follows), normal.pixels, mask)
-        back = warp(Exemplar(there, mask, follows, normal.pixels), painted_out, own_mask)
+        there = warp(Exemplar(defect.pixels, own_mask, substance), normal.pixels, mask)
+        back = warp(Exemplar(there, mask, substance, normal.pixels), painted_out, own_mask)
         return to_signed(there), to_signed(back)
 
     def normal_window(self, category: int, rng: np.random.Generator) -> Window:

@@ -11,12 +11,12 @@ from ....core.errors import InputError
 from ....core.images import read_record
 from ....core.masks import mask_box_xywh
 from ...pairs.exemplar import Exemplar
-from ...pairs.layer import learn_follows
+from ...pairs.substance import Substance, learn_substance
 
 MARGIN_PX = 16
 """Surroundings of a defect that are looked at with it."""
 LOOKED_AT = 64
-"""Objects of a category from which it is learned how its defects follow the light of their surroundings."""
+"""Objects of a category from which it is learned what its defects are made of."""
 
 
 class Donors:
@@ -31,7 +31,7 @@ class Donors:
         self.by_name = {image.file_name: image for image in train.images}
         self.by_id = {annotation.id: annotation for annotation in train.annotations}
         self._examples: dict[int, tuple[Exemplar, np.ndarray]] = {}
-        self._follows: dict[int, float] = {}
+        self._substances: dict[int, Substance] = {}
         self._groups: dict[int, dict[str, list[Annotation]]] = {}
         for annotation in train.annotations:
             if not annotation.iscrowd:
@@ -72,17 +72,17 @@ class Donors:
     def exemplar(self, annotation: Annotation) -> tuple[Exemplar, np.ndarray]:
         """The defect in its surroundings, and the corner (x, y) of that window in its photograph."""
         if annotation.id not in self._examples:
-            follows = self._follows_of(annotation.category_id)
+            substance = self.substance(annotation.category_id)
             exemplar, corner = self._window(annotation)
-            self._examples[annotation.id] = replace(exemplar, follows=follows), corner
+            self._examples[annotation.id] = replace(exemplar, substance=substance), corner
         return self._examples[annotation.id]
 
-    def _follows_of(self, category_id: int) -> float:
-        """How far the brightness of the category's defects follows their surroundings', learned once."""
-        if category_id not in self._follows:
+    def substance(self, category_id: int) -> Substance:
+        """What the category's defects are made of, learned once."""
+        if category_id not in self._substances:
             own = [members[0] for _, members in sorted(self._groups.get(category_id, {}).items())][:LOOKED_AT]
-            self._follows[category_id] = learn_follows([self._window(one)[0].levels for one in own])
-        return self._follows[category_id]
+            self._substances[category_id] = learn_substance([self._window(one)[0].evidence() for one in own])
+        return self._substances[category_id]
 
     def _window(self, annotation: Annotation) -> tuple[Exemplar, np.ndarray]:
         mask = annotation.mask()
