@@ -25,6 +25,7 @@ from .reading import ReadingConfig, odd_ones, resolved_colour
 from .seen import Ahead, Seen, look_at
 from .source_tree import SourceTree
 from .splits import (
+    FOLDS,
     NORMAL,
     choose_objects,
     merge_duplicates,
@@ -33,6 +34,7 @@ from .splits import (
     split_by_fold,
     split_by_hash,
     split_by_image,
+    split_by_object,
 )
 
 STOPS = frozenset({"A4", "A5", "B14", "B15", "B16"})
@@ -262,6 +264,9 @@ class Intake:
             sides = split_by_hash(categories_of, self.config.test_share)
         elif by_image:
             sides = split_by_image(categories_of, self.config.fold)
+        elif all(entry.group.fold is None for entry in entries):
+            self.ledger.remark(f"No folds are given: whole objects are dealt to {FOLDS}, category by category.")
+            sides = split_by_object(categories_of, self.config.fold)
         else:
             sides = split_by_fold(
                 groups, [entry.group.fold for entry in entries], self.config.fold, [entry.source for entry in entries]

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ..core.config import Place, nearest
 from .formats.table import reading
 from .reading import LabelledReadingConfig
-from .splits import IMAGE_FOLDS
+from .splits import FOLDS
 
 SOUND_FOLDERS = (
     *("good", "normal", "free", "ok", "ng_free", "no_defect", "no_defects", "defect_free", "non_defective", "healthy"),
@@ -43,15 +43,16 @@ class IngestConfig(LabelledReadingConfig):
     ``groups``: CSV with the columns ``file``, ``group_column``, and, where wanted, ``category`` (the key is then
     category/file) and ``fold``. ``group_column``: the one that names the object. ``group_regex``: in the place of a
     table, searched in the file's name; its group 1 (or ``group``) names the object. With neither, every photograph is
-    an object of its own. ``group_on: path``: the expression is searched in the path below the root. ``fold``: the fold
-    that is the test split; None: none, a share by hash. ``test_share``: of the groups of every category, where no fold
-    is named. ``categories``: keep only these. ``normal``: folder names that mean "no defect". ``max_bad``: the share of
-    refused records still borne. ``strict``: masks with grey edges and look-alike labels are refused. ``line_width``:
-    pixels; None refuses drawn lines. ``split: images``: deals out photographs, not objects: the usual random split,
-    which leaks; only to measure by how much. Its fold is one of four by hash of the file name. ``objects``: at most so
-    many objects with a defect of each category stay in the training split; of the others the photographs with a defect
-    are left out, sound ones stay, and so does the test split. ``draw``: which ones stay, another number drawing others;
-    needs ``objects``.
+    an object of its own. ``group_on: path``: the expression is searched in the path below the root. ``fold``: the
+    fold that is the test split, of the table's own folds or, without a column ``fold``, of four to which whole
+    objects are dealt, each category evenly; None: none, a share by hash. ``test_share``: of the groups of every
+    category, where no fold is named. ``categories``: keep only these. ``normal``: folder names that mean "no
+    defect". ``max_bad``: the share of refused records still borne. ``strict``: masks with grey edges and look-alike
+    labels are refused. ``line_width``: pixels; None refuses drawn lines. ``split: images``: deals out photographs,
+    not objects: the usual random split, which leaks; only to measure by how much. Its fold is one of four by hash
+    of the file name. ``objects``: at most so many objects with a defect of each category stay in the training
+    split; of the others the photographs with a defect are left out, sound ones stay, and so does the test split.
+    ``draw``: which ones stay, another number drawing others; needs ``objects``.
     """
 
     root: Place
@@ -91,6 +92,6 @@ class IngestConfig(LabelledReadingConfig):
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
-        if self.split == "images" and self.fold is not None and not 0 <= self.fold < IMAGE_FOLDS:
-            raise ValueError(f"fold: split: images has the folds 0 to {IMAGE_FOLDS - 1}, not {self.fold}")
+        if self.split == "images" and self.fold is not None and not 0 <= self.fold < FOLDS:
+            raise ValueError(f"fold: split: images has the folds 0 to {FOLDS - 1}, not {self.fold}")
         return self

@@ -105,7 +105,7 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
     names = [name.strip().casefold() for name in reader.fieldnames or []]
     reader.fieldnames = names
     column = column.strip().casefold()
-    for needed in ("file", column, *(("fold",) if fold_needed else ())):
+    for needed in ("file", column):
         if needed not in names:
             raise InputError(
                 str(table),
@@ -113,6 +113,7 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
                 f"has no column {needed!r} (columns: {', '.join(names)})",
                 "name it with group_column" if needed == column else "add it",
             )
+    folds = fold_needed and "fold" in names
     rows: dict[str, GroupRow] = {}
     for line, cells in enumerate(reader, start=2):
         row = {name: plain(cell).strip() if isinstance(cell, str) else cell for name, cell in cells.items()}
@@ -122,7 +123,7 @@ def _read_table(table: Path, column: str, fold_needed: bool) -> dict[str, GroupR
         key = f"{row['category']}/{told}" if row.get("category") else told
         if ABSOLUTE.match(told):  # of another machine: its last two parts say which photograph
             key = "/".join(told.split("/")[-2:])
-        entry = GroupRow(row[column].strip(), _fold(table, line, row["fold"]) if fold_needed else None)
+        entry = GroupRow(row[column].strip(), _fold(table, line, row["fold"]) if folds else None)
         if rows.setdefault(key, entry) != entry:
             raise InputError(f"{table}[line {line}]", "E3", f"{key} stands twice, with different groups", "remove one")
     return rows

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..core.dataset import Dataset, ImageRecord
 from ..core.errors import InputError
 
-IMAGE_FOLDS = 4
-"""Folds of the split by photographs."""
+FOLDS = 4
+"""Folds to which objects (or, of the leaky split, photographs) are dealt where a data set names none."""
 MARGIN = 1 / 3
 NORMAL = ""
 """The name under which photographs without defect are stratified."""
@@ -135,10 +135,29 @@ def split_by_fold(
 
 
 def split_by_image(categories_of: Mapping[str, Iterable[str]], test_fold: int) -> dict[str, str]:
-    """The leaky split: every photograph (its name is its group) by its own hash, objects torn apart.
+    """The leaky split: every photograph (its name is its group) by its own hash, objects torn apart."""
+    return _dealt(categories_of, test_fold, "image/")
 
-    The photographs of each category, rarest first, are dealt to ``IMAGE_FOLDS`` folds in the order of their hash, so
-    that every fold has its share of every category, as random splits stratified by class do.
+
+def split_by_object(categories_of: Mapping[str, Iterable[str]], test_fold: int) -> dict[str, str]:
+    """Folds of whole objects (groups) where the data set names none.
+
+    Raises:
+        InputError: E7 there is no such fold.
+    """
+    if not 0 <= test_fold < FOLDS:
+        raise InputError(
+            "fold",
+            "E7",
+            f"objects are dealt to the folds 0 to {FOLDS - 1}, {test_fold} is none",
+            "choose one of these, or give a groups file with a column fold",
+        )
+    return _dealt(categories_of, test_fold, "object/")
+
+
+def _dealt(categories_of: Mapping[str, Iterable[str]], test_fold: int, salt: str) -> dict[str, str]:
+    """``train`` or ``test`` for every name. Those of each category, rarest first, are dealt to ``FOLDS`` folds in the
+    order of their hash, so that every fold has its share of every category, as random splits stratified by class do.
     """
     count: dict[str, int] = defaultdict(int)
     for categories in categories_of.values():
@@ -147,10 +166,10 @@ def split_by_image(categories_of: Mapping[str, Iterable[str]], test_fold: int) -
 
     def place(name: str) -> tuple[bool, int, str, float, str]:
         rarest = min(categories_of[name], key=lambda category: (count[category], category))
-        return rarest == NORMAL, count[rarest], rarest, group_number("image/" + name), name
+        return rarest == NORMAL, count[rarest], rarest, group_number(salt + name), name
 
     dealt = sorted(categories_of, key=place)
-    return {name: "test" if index % IMAGE_FOLDS == test_fold else "train" for index, name in enumerate(dealt)}
+    return {name: "test" if index % FOLDS == test_fold else "train" for index, name in enumerate(dealt)}
 
 
 def choose_objects(categories_of: Mapping[str, Iterable[str]], most: int, draw: int = 0) -> set[str]:

@@ -15,6 +15,8 @@ from .instances import Inspected, image_score, instances
 
 DEEPEST = 32
 """Stride of the net's deepest features: sides must be multiples of it."""
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes turned over: none, left to right, top to bottom, both."""
 Shares = Callable[[Tensor], Tensor]
 """Images (1, C, H, W) to their maps in [0, 1], (1, K, H, W)."""
 
@@ -60,10 +62,10 @@ def look(
 
     def work(part_HWC: np.ndarray) -> np.ndarray:
         images = torch.from_numpy(np.ascontiguousarray(part_HWC.transpose(2, 0, 1)))[None].to(device).float() / 255
-        maps = _padded(shares, images)
-        if config.mirrored:
-            maps = (maps + _padded(shares, images.flip(-1)).flip(-1)) / 2
-        return maps[0].float().cpu().numpy()
+        views = MIRRORED if config.mirrored else MIRRORED[:1]
+        maps = sum(_padded(shares, images.flip(axes)).flip(axes).float() for axes in views) / len(views)
+        assert isinstance(maps, Tensor)
+        return maps[0].cpu().numpy()
 
     return Seen(blended(planes.transpose(1, 2, 0), categories, config.tile, config.overlap, work))
 

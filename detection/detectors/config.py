@@ -119,6 +119,12 @@ class DetectConfig(Config):
         """How many iterations, the first ones, may show generated photographs."""
         return steps - round(self.real_tail * steps)
 
+    @model_validator(mode="after")
+    def _of_any_pose(self) -> DetectConfig:
+        if self.dense.mirrored and not self.flip:
+            raise ValueError("dense.mirrored: needs flip=true; a net of parts of fixed pose knows no mirror image")
+        return self
+
     @field_validator("detector")
     @classmethod
     def _known(cls, name: str) -> str:

@@ -31,6 +31,14 @@ def test_the_groups_file_decides_groups_and_folds(tmp_path: Path) -> None:
     table = write_groups(tmp_path / "groups.csv", rows)
     dataset = ingest(tmp_path / "source", tmp_path / "out", groups=table, group_column="tile", fold=1)
     assert {(image.group_id, image.split) for image in dataset.images} == {("t0", "train"), ("t1", "test")}
+    for more in ({}, {"groups": write_groups(tmp_path / "bare.csv", rows), "group_column": "tile"}):
+        if more:  # without the column fold
+            lines = (tmp_path / "bare.csv").read_text().splitlines()
+            (tmp_path / "bare.csv").write_text("".join(line.rpartition(",")[0] + "\n" for line in lines))
+        dealt = ingest(tmp_path / "source", tmp_path / f"dealt{len(more)}", fold=0, **more)
+        sides = {image.group_id: image.split for image in dealt.images}
+        assert set(sides.values()) == {"train", "test"}
+        assert all(sides[image.group_id] == image.split for image in dealt.images), "whole objects"
     with pytest.raises(InputError, match="has no column 'group'"):
         ingest(tmp_path / "source", tmp_path / "out", groups=table)
     write_groups(tmp_path / "groups.csv", rows[:-1])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.errors import ConfigError, InputError
@@ -232,6 +233,13 @@ def test_windows_of_a_large_photograph_say_what_the_whole_says() -> None:
     tiled = net.look(pixels, torch.device("cpu"))
     assert whole.maps_KHW.shape == (2, 300, 270)
     assert np.abs(whole.maps_KHW - tiled.maps_KHW).max() < 0.01, "receptive fields reach beyond a window"
+    net.config = config.model_copy(update={"mirrored": True})
+    pixels = pixels[:192, :160]  # sides of which nothing must be mirrored out
+    seen, turned = (net.look(one, torch.device("cpu")).maps_KHW for one in (pixels, pixels[::-1, ::-1]))
+    assert np.abs(seen - turned[:, ::-1, ::-1]).max() < 1e-5, "the mean of all mirror images knows no side"
+    with pytest.raises(ValidationError, match="needs flip=true"):
+        DetectConfig(flip=False, dense=net.config)
+    net.config = config
     tiny = net.look(pixels[:9, :7], torch.device("cpu"))
     assert tiny.maps_KHW.shape == (2, 9, 7)
 

@@ -9,10 +9,10 @@ import pytest
 
 from anomaly_gan.core.config import build
 from anomaly_gan.core.dataset import Dataset, load_dataset
-from anomaly_gan.core.errors import ConfigError
+from anomaly_gan.core.errors import ConfigError, InputError
 from anomaly_gan.core.resources import PACKAGE
 from anomaly_gan.core.stage import Context
-from anomaly_gan.ingestion.splits import NORMAL, choose_objects, counts, split_by_image
+from anomaly_gan.ingestion.splits import NORMAL, choose_objects, counts, split_by_image, split_by_object
 from anomaly_gan.ingestion.stage import IngestConfig, run
 from anomaly_gan.study.config import read_study
 from anomaly_gan.study.run import run_study
@@ -57,13 +57,17 @@ def test_a_split_by_photographs_tears_objects_apart_and_says_so(plain, tmp_path)
     assert dataset.info["split"] == "images"
 
 
-def test_the_four_folds_by_photographs_share_every_category_out():
+@pytest.mark.parametrize("split", [split_by_image, split_by_object])
+def test_the_four_folds_share_every_category_out(split):
     counts = {"crack": 9, NORMAL: 40, "pit": 5}
     images = {f"{kind}/{number}.png": {kind} for kind, count in counts.items() for number in range(count)}
-    folds = [{name for name, side in split_by_image(images, fold).items() if side == "test"} for fold in range(4)]
+    folds = [{name for name, side in split(images, fold).items() if side == "test"} for fold in range(4)]
     assert sorted(name for fold in folds for name in fold) == sorted(images)
     for kind, least in (("crack", 2), ("pit", 1), (NORMAL, 10)):
         assert all(sum(images[name] == {kind} for name in fold) in (least, least + 1) for fold in folds)
+    if split is split_by_object:
+        with pytest.raises(InputError, match="folds 0 to 3, 4 is none"):
+            split(images, 4)
 
 
 def test_few_objects_leave_the_training_split_and_never_touch_the_test_split(plain, tmp_path):
