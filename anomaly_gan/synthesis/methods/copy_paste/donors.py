@@ -11,7 +11,7 @@ from ....core.errors import InputError
 from ....core.images import read_record
 from ....core.masks import mask_box_xywh
 from ...pairs.exemplar import Exemplar
-from ...pairs.substance import Substance, learn_substance
+from ...pairs.substance import Evidence, Substance, learn_substance
 
 MARGIN_PX = 16
 """Surroundings of a defect that are looked at with it."""
@@ -80,9 +80,13 @@ class Donors:
     def substance(self, category_id: int) -> Substance:
         """What the category's defects are made of, learned once."""
         if category_id not in self._substances:
-            own = [members[0] for _, members in sorted(self._groups.get(category_id, {}).items())][:LOOKED_AT]
-            self._substances[category_id] = learn_substance([self._window(one)[0].evidence() for one in own])
+            self._substances[category_id] = learn_substance(self.evidence(category_id))
         return self._substances[category_id]
+
+    def evidence(self, category_id: int) -> list[Evidence]:
+        """What one defect of each object of the category shows of it."""
+        own = [members[0] for _, members in sorted(self._groups.get(category_id, {}).items())][:LOOKED_AT]
+        return [seen for one in own if (seen := self._window(one)[0].evidence()) is not None]
 
     def _window(self, annotation: Annotation) -> tuple[Exemplar, np.ndarray]:
         mask = annotation.mask()
