@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 
 from anomaly_gan.cli.features import features as verb
@@ -20,6 +22,7 @@ from anomaly_gan.pipeline.config import RunConfig
 from anomaly_gan.pipeline.plan import plan
 from anomaly_gan.synthesis.feature_drift import stage as features
 from anomaly_gan.synthesis.feature_drift.config import FeatureDriftConfig
+from anomaly_gan.synthesis.feature_drift.plot import _legend
 from anomaly_gan.synthesis.interface import Sample
 from anomaly_gan.synthesis.methods.config import TrainConfig
 from anomaly_gan.synthesis.training import stage as train
@@ -171,3 +174,13 @@ def test_the_stage_is_planned_where_moments_are_kept_and_the_report_reads_it():
 def test_the_verb_reads_the_trainings_own_word(tmp_path):
     with pytest.raises(ConfigError, match="keep_every=500"):
         verb(tmp_path, "anomaly_gan", [])
+
+
+@pytest.mark.parametrize("snapshots", [1, 3, 6])
+def test_the_legend_fits_the_figure(snapshots):
+    figure = Figure(figsize=(1.75 * snapshots + 3.2, 2.75), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    _legend(figure, figure.subplots())
+    canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width

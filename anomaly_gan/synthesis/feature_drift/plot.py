@@ -100,4 +100,6 @@ def _legend(figure: Figure, panel: Any) -> None:
     ):
         panel.plot([], [], color=colour, linewidth=1.1, linestyle=dashes, label=label)
     panel.plot([], [], color="0.3", linewidth=6, alpha=0.25, label="5 to 95 % over random halves of the objects")
-    figure.legend(loc="outside upper center", ncols=6, fontsize=8, frameon=False)
+    width = figure.get_figwidth()  # of few snapshots the figure is narrower than a line of six
+    columns = 6 if width >= 12 else 3 if width >= 8 else 1
+    figure.legend(loc="outside upper center", ncols=columns, fontsize=8, frameon=False)
