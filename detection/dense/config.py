@@ -64,7 +64,7 @@ class DenseConfig(Config):
     overlap: ClassVar[int] = 96
     """Pixels that two such windows share."""
     mirrored: bool = Field(
-        False, description="predict from the photograph and its three mirror images, their maps averaged"
+        False, description="predict from the photograph and its three mirror images, the geometric mean of their maps"
     )
     faintest: float = Field(0.05, gt=0, lt=1, description="an instance's map reaches this somewhere ...")
     reach: float = Field(0.15, gt=0, lt=1, description="... and the instance as far as this share of its peak")

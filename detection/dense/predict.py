@@ -17,6 +17,8 @@ DEEPEST = 32
 """Stride of the net's deepest features: sides must be multiples of it."""
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 """Axes turned over: none, left to right, top to bottom, both."""
+FAINT = 1e-6
+"""Below this a map says no less."""
 Shares = Callable[[Tensor], Tensor]
 """Images (1, C, H, W) to their maps in [0, 1], (1, K, H, W)."""
 
@@ -62,10 +64,10 @@ def look(
 
     def work(part_HWC: np.ndarray) -> np.ndarray:
         images = torch.from_numpy(np.ascontiguousarray(part_HWC.transpose(2, 0, 1)))[None].to(device).float() / 255
-        views = MIRRORED if config.mirrored else MIRRORED[:1]
-        maps = sum(_padded(shares, images.flip(axes)).flip(axes).float() for axes in views) / len(views)
-        assert isinstance(maps, Tensor)
-        return maps[0].cpu().numpy()
+        if not config.mirrored:
+            return _padded(shares, images)[0].float().cpu().numpy()
+        views = [_padded(shares, images.flip(axes)).flip(axes) for axes in MIRRORED]
+        return torch.stack(views).float().add(FAINT).log().mean(0)[0].exp().cpu().numpy()
 
     return Seen(blended(planes.transpose(1, 2, 0), categories, config.tile, config.overlap, work))
 
