@@ -237,6 +237,14 @@ def test_one_example_fades_into_the_other_along_the_mask(grain):
     assert np.array_equal(warp_both((dark, dark), ground, bar), alone)
 
 
+def test_exemplars_come_back_from_their_file_as_they_were(grain, tmp_path):
+    """Masks that lie in memory by columns too, as they come from run lengths."""
+    mask = np.asfortranarray(ellipse(64, (20, 40), (12, 3), 20))
+    save_exemplars({"crack": [Exemplar(grain, mask), Exemplar(grain, mask)]}, tmp_path / FILE)
+    read = load_exemplars(tmp_path / FILE, ["crack"])["crack"][0]
+    assert np.array_equal(read.mask_01, mask) and np.array_equal(read.pixels, grain)
+
+
 def test_a_round_mask_is_not_turned(grain):
     """Elongated ones turn with their axis; light keeps its side on round ones."""
     disc, other = ellipse(64, (30, 30), (12, 11), 0), ellipse(64, (34, 36), (11, 12), 0)

@@ -211,8 +211,9 @@ def save_exemplars(exemplars: dict[str, list[Exemplar]], path: Path) -> None:
     """All categories' exemplars as one safetensors file."""
     tensors = {}
     for category, rows in exemplars.items():
-        tensors[f"{category}.pixels"] = np.stack([row.pixels for row in rows])
-        tensors[f"{category}.mask"] = np.stack([row.mask_01 for row in rows])
+        # safetensors writes memory as it lies: masks by columns would come back transposed
+        tensors[f"{category}.pixels"] = np.ascontiguousarray([row.pixels for row in rows])
+        tensors[f"{category}.mask"] = np.ascontiguousarray([row.mask_01 for row in rows])
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)
 
