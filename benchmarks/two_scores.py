@@ -56,7 +56,7 @@ def main() -> None:
     for path in sorted(path for study in options.studies for path in study.glob("cells/*/*/detections.json")):
         share, cell = path.parts[-3:-1]
         data = load_dataset(path.parents[3] / "data" / share / "ingest")
-        test, fold = data.split("test"), share.split("-")[0]
+        test, fold = data.split("test"), (path.parents[3], share.split("-")[0])
         if fold not in known:
             known[fold] = unusual(data)
         dense = read_as(path, dict, "train again")["scores"]

@@ -69,6 +69,7 @@ def detect_train(
 
         from .dense.inner import hold_out_sound
         from .detectors.registry import detector
+        from .inspection.one_class_score import forget_one_class_score
         from .training.arithmetic import resolved
         from .training.checkpoint import save_detector
         from .training.finetune import train_detector
@@ -82,7 +83,9 @@ def detect_train(
         trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
         held = held or trained.held_out
         second = _one_class_score(dataset, held, config, seed, fabric.device, work.place)
-        least, sound, alone = _look_at(held, trained, config, fabric.device, second, false_alarm)
+        least, sound, alone, second = _look_at(held, trained, config, fabric.device, second, false_alarm)
+        if second is None:
+            forget_one_class_score(work.place)
         threshold = _threshold(sound, false_alarm)
         auroc = second.summary.auroc if second else None
         report = trained.report.to_json() | {
@@ -109,21 +112,25 @@ def _look_at(
     device: torch.device,
     second: OneClassScore | None,
     false_alarm: float,
-) -> tuple[dict[int, Least], SoundScores, SoundScores]:
+) -> tuple[dict[int, Least], SoundScores, SoundScores, OneClassScore | None]:
     """Of the objects that were not learnt from: each category's least score, and the scores of sound photographs, with
-    the one-class score and without."""
+    the one-class score and without; and that score, if it does not harm there."""
     from .detectors.registry import detector
     from .evaluation.reading import read_detections
     from .evaluation.thresholds import least_scores
     from .inspection.alarm import SoundScores
-    from .inspection.one_class_score import with_one_class_score
+    from .inspection.one_class_score import harm, with_one_class_score
 
     if held is None or not held.images:
-        return {}, SoundScores(), SoundScores()
+        return {}, SoundScores(), SoundScores(), second
     seen = read_detections(trained.net, held, trained.categories, config.longest, device)
     segments = detector(config.detector).segments
     least = least_scores(held, seen.rows, segments, config.score_threshold, false_alarm)
-    return least, SoundScores.of(held, with_one_class_score(held, seen, second)), SoundScores.of(held, seen)
+    both = with_one_class_score(held, seen, second)
+    if second is not None and (words := harm(held, seen, both)):
+        say(f"detect train: {words}")
+        both, second = seen, None
+    return least, SoundScores.of(held, both), SoundScores.of(held, seen), second
 
 
 def _one_class_score(

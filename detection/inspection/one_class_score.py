@@ -28,7 +28,7 @@ from anomaly_gan.core.seeding import rng_for, seed_for
 from anomaly_gan.ingestion.reading import ReadingConfig
 
 from ..dense.instances import Inspected
-from ..evaluation.image_level import image_auroc
+from ..evaluation.image_level import image_auroc, image_scores
 from ..evaluation.reading import Reading
 from ..one_class.halves import Learnt, halves_by_object, learn_from
 from ..one_class.inspection.checkpoint import Model, load_model, save_model
@@ -117,6 +117,20 @@ def with_one_class_score(dataset: Dataset, seen: Reading, second: OneClassScore 
     return replace(seen, scores=scores)
 
 
+def harm(held: Dataset, alone: Reading, both: Reading) -> str | None:
+    """One line where the one-class score tells the defects of held-out objects worse; None where it does not, or where
+    none shows a defect."""
+    found = [image_auroc(*image_scores(held, one.rows, one.scores)) for one in (alone, both)]
+    if found[0] is None or found[1] is None or found[1] >= found[0]:
+        return None
+    return f"no one-class score: with it the AUROC on held-out objects is {found[1]:.3f}, without it {found[0]:.3f}"
+
+
+def forget_one_class_score(folder: Path) -> None:
+    """Remove what :func:`learn_one_class_score` wrote in the folder of a model."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
 def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, folder: Path) -> tuple[str | None, str]:
     """Learn from the sound photographs of ``learnt`` and write ``one_class_score/`` in the folder of a model.
 
@@ -130,7 +144,7 @@ def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, fold
         The SHA-256 of ``one_class_score.json``, None where no score is added, and one line that says which and why.
     """
     place = folder / FOLDER
-    shutil.rmtree(place, ignore_errors=True)  # of a training that was cut off
+    forget_one_class_score(folder)  # of a training that was cut off
     real = learnt.select(lambda image: image.source == "real")
     halves = [
         _at_most(half, seed) for half in halves_by_object(real.normals(), rng_for(seed, "one-class score", "halves"))
@@ -145,7 +159,7 @@ def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, fold
     scales, auroc = _judged(real, halves, detectors, device.type)
     words = f"AUROC {auroc:.2f} on the training photographs, no defect of which it has learnt"
     if auroc < HELPS_FROM:
-        shutil.rmtree(place, ignore_errors=True)
+        forget_one_class_score(folder)
         return None, f"no one-class score: {METHOD} has an {words}; {HELPS_FROM:g} is asked"
     reading = ReadingConfig.of_dataset(real)
     for number, one in enumerate(detectors):

@@ -136,6 +136,14 @@ def test_a_one_class_score_that_tells_nothing_or_that_has_too_little_to_learn_fr
         None,
         "no one-class score: fewer than 20 sound photographs of several objects to learn from",
     )
+    seen = [Reading([], {image.id: score + image.id / 1e3 for image in data.images}, None) for score in (0.0, 0.5)]
+    labelled = {item.image_id for item in data.annotations}
+    worse = Reading(
+        [], {key: -value if key in labelled else value for key, value in (seen[0].scores or {}).items()}, None
+    )
+    assert one_class_score.harm(data, seen[0], seen[1]) is None, "the same order"
+    assert "without it" in str(one_class_score.harm(data, seen[0], worse))
+    assert one_class_score.harm(few.select(lambda image: image.id not in labelled), seen[0], worse) is None
     monkeypatch.setattr(one_class_score, "HELPS_FROM", 1.1)
     monkeypatch.setattr(one_class_score, "FEWEST", 4)
     written, words = learn_one_class_score(data, 0, cpu, tmp_path)
