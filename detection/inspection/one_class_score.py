@@ -189,6 +189,10 @@ def read_one_class_score(folder: Path, expected: str | None, device: torch.devic
         summary = read_as(path, Summary, remedy)
         if sha256_file(path) != expected:
             raise InputError(str(path), "A13", "is not the file that model.json describes", remedy)
+        for number in range(len(summary.scales)):
+            for name in ("model.json", "model.safetensors"):
+                if not (place / str(number) / name).is_file():
+                    raise InputError(str(place / str(number) / name), "MISSING", "no such file", remedy)
         detectors = tuple(load_model(place / str(number), device) for number in range(len(summary.scales)))
         for number, known in enumerate(summary.weights):
             weights = place / str(number) / "model.safetensors"

@@ -16,7 +16,7 @@ from anomaly_gan.study.lift.config import MISSED_WEIGHT, LiftConfig, read_lift
 from anomaly_gan.study.lift.misses import aim_at, inner_halves, with_hard_sound
 from anomaly_gan.study.lift.plan import LiftCell, Share, curve_cells, round_cells, survivors
 from anomaly_gan.study.lift.result import COLUMNS, LiftResult, LiftRow, ProcessorSeconds
-from anomaly_gan.study.lift.summary import mean_lifts
+from anomaly_gan.study.lift.summary import better_reference, mean_lifts
 from anomaly_gan.synthesis.bank.writer import Crop, read_lines, write_shards
 from detection.evaluation.figures import Figures
 from detection.training.report import TrainingReport
@@ -198,6 +198,15 @@ def test_a_lift_is_over_the_better_reference():
     values = {"none": 0.2, "geometric": 0.3, "a": 0.35}
     done = {LiftCell(share, arm, 60.0, 0): result_of(arm, value) for arm, value in values.items()}
     assert mean_lifts(done, ["a"])["a"] == pytest.approx(0.05)
+    # a hard fold that geometric was not tried on does not make it the better one
+    done = {
+        LiftCell(Share(fold, 2, 0), arm, 60.0, 0): result_of(arm, value)
+        for fold, arm, value in ((0, "none", 0.4), (0, "geometric", 0.3), (1, "none", 0.1))
+    }
+    present = {name: [cell for cell in done if cell.arm == name] for name in ("none", "geometric")}
+    assert better_reference(present, done) == "none"
+    assert better_reference({"geometric": present["geometric"]}, done) == "geometric"
+    assert better_reference({}, done) is None
 
 
 def test_what_cannot_be_is_refused(photographs):

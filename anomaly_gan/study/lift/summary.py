@@ -172,11 +172,9 @@ def _lifts(
     """Every arm against the better reference at the study's own length; None where no arm but references is there."""
     length = config.detect.exposures
     present = {arm: groups[objects, length, arm] for arm in config.arms if groups.get((objects, length, arm))}
-    means = {arm: _mean([done[cell].row.ap50 for cell in present[arm]]) for arm in REFERENCES if arm in present}
-    known = {arm: value for arm, value in means.items() if value is not None}
-    if not known or len(present) < 2:
+    better = better_reference(present, done)
+    if better is None or len(present) < 2:
         return None
-    better = max(known, key=lambda arm: known[arm])
     rows = []
     for arm, cells in present.items():
         if arm == better:
@@ -193,6 +191,17 @@ def _lifts(
             )
         )
     return Lifts(objects or "all", length, better, rows)
+
+
+def better_reference(present: Mapping[str, Sequence[LiftCell]], done: Mapping[LiftCell, LiftResult]) -> str | None:
+    """Of the references among the arms the one with the higher mean AP@0.5 over the cells that both have; where one
+    has folds that the other lacks, the mean over all of them would compare folds. None where no reference is there."""
+    known = [arm for arm in REFERENCES if any(done[cell].row.ap50 is not None for cell in present.get(arm, ()))]
+    if len(known) < 2:
+        return known[0] if known else None
+    first, second = known
+    gap = _mean_difference(_pairs(present[second], present[first]), done, "ap50")
+    return second if gap is not None and gap > 0 else first
 
 
 def _pairs(cells: Sequence[LiftCell], others: Sequence[LiftCell]) -> list[tuple[LiftCell, LiftCell]]:
