@@ -101,7 +101,7 @@ def test_what_an_opaque_defect_surrounds_is_its_own(grain):
 
 
 def test_deep_in_a_wide_label_the_defect_is_what_is_seen_there(grain):
-    """What lay under it is not known there: inpainting from two sides leaves a step, and no light of it is laid."""
+    """What lay under it is not known there: inpainting from two sides leaves a step, and no light of it is painted."""
     mask, defect = np.zeros((96, 96), np.uint8), np.full((96, 96), 60, np.uint8)
     mask[8:88, 8:88] = 1
     defect[:, 48:] = 180

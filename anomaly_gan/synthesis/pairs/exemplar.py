@@ -168,7 +168,7 @@ def _faded(alpha: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
 
 
 def _faded_known(known: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
-    """What is not known of a defect stays in the mask: beyond it nothing is laid for that."""
+    """What is not known of a defect stays in the mask: beyond it nothing is painted for that."""
     return 1 - _faded(1 - known, mask_01)
 
 
