@@ -29,7 +29,7 @@ from anomaly_gan.core.dataset import Annotation, Dataset, load_dataset
 from anomaly_gan.core.images import encode_png, read_pixels
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.metrics.seam import seam_score
-from anomaly_gan.metrics.two_sample import describe, two_sample
+from anomaly_gan.metrics.two_sample import describe, real_against_made
 from anomaly_gan.synthesis.pairs.exemplar import Exemplar, as_bank, nearest_in_size, warp_both
 from anomaly_gan.synthesis.pairs.windows import Framing, cut_window
 
@@ -68,12 +68,8 @@ class Category:
     def figures(self) -> dict[str, object]:
         seams = [np.array([seam_score(p, m) or np.nan for p, m, _ in side]) for side in (self.real, self.made)]
         low, high = np.nanquantile(seams[0], (0.05, 0.95))
-        both = [*self.real, *self.made]
-        rows, truth = (
-            np.stack([describe(p, m) for p, m, _ in both]),
-            np.repeat([0, 1], [len(self.real), len(self.made)]),
-        )
-        found = two_sample(rows, truth, [group for *_, group in both], self.rng)
+        real, made = ([(describe(p, m), group) for p, m, group in side] for side in (self.real, self.made))
+        found = real_against_made(real, made, self.rng)
         return {
             "real": len(self.real),
             "made": len(self.made),

@@ -28,7 +28,7 @@ from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.metrics.artefact import Told
 from anomaly_gan.metrics.backbones import embedded_backbone
 from anomaly_gan.metrics.seam import seam_score
-from anomaly_gan.metrics.two_sample import describe, two_sample
+from anomaly_gan.metrics.two_sample import describe, real_against_made
 from anomaly_gan.synthesis.bank.artefact import artefact_by_category
 from anomaly_gan.synthesis.bank.painters import Painters
 from anomaly_gan.synthesis.bank.shams import sham_split
@@ -57,9 +57,8 @@ def probed(
     windows = [(one.window, one.group) for one in reals.of(category) if one.window.mask_01.any()]
     known = [seam_score(window.pixels, window.mask_01) or np.nan for window, _ in windows]
     low, high = np.nanquantile(known, (0.05, 0.95))
-    both = [*((describe(window.pixels, window.mask_01), group) for window, group in windows), *rows]
-    truth, rng = np.repeat([0, 1], [len(windows), len(rows)]), rng_for(seed, "choose", category, painters.name)
-    told = two_sample(np.stack([row for row, _ in both]), truth, [group for _, group in both], rng)
+    real = [(describe(window.pixels, window.mask_01), group) for window, group in windows]
+    told = real_against_made(real, rows, rng_for(seed, "choose", category, painters.name))
     traced = artefact_by_category(painters, items, embedded_backbone("cpu"), len(items))[category]
     return {
         "two_sample": figures(told),

@@ -15,6 +15,8 @@ from .artefact import FOLDS, Told, grain_bands, told_apart
 from .seam import seam_score
 
 SIDE = 24
+Row = tuple[np.ndarray, str]
+"""What a probe is shown of a defect, (D,), and the object it belongs to."""
 
 
 def two_sample(rows: np.ndarray, generated: np.ndarray, groups: Sequence[str], rng: np.random.Generator) -> Told | None:
@@ -30,6 +32,23 @@ def two_sample(rows: np.ndarray, generated: np.ndarray, groups: Sequence[str], r
     if min(len(set(owners[generated == side])) for side in (0, 1)) < FOLDS:
         return None
     return told_apart(rows, generated, list(owners), rng)
+
+
+def real_against_made(real: Sequence[Row], made: Sequence[Row], rng: np.random.Generator) -> Told | None:
+    """:func:`two_sample` of real defects and of generated ones; None also where one side is empty.
+
+    Args:
+        real: rows of real defects.
+        made: rows of generated ones.
+        rng: for folds and the interval.
+
+    Returns:
+        AUROC and interval.
+    """
+    if not (real and made):
+        return None
+    both, generated = [*real, *made], np.repeat([0, 1], [len(real), len(made)])
+    return two_sample(np.stack([row for row, _ in both]), generated, [group for _, group in both], rng)
 
 
 def describe(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ...core.progress import say, track
 from ...core.seeding import rng_for
 from ...core.stage import Context
 from ...core.time_budget import TimeBudget
-from ...metrics.two_sample import describe, two_sample
+from ...metrics.two_sample import Row, describe, real_against_made
 from ..gate.candidate import Candidate, Setting
 from ..gate.checks import check
 from ..gate.config import GateConfig
@@ -34,8 +34,6 @@ from .config import ChooseConfig
 from .decide import decide, sentence
 from .result import Choice, Trial
 
-Row = tuple[np.ndarray, str]
-"""What a probe is shown of a defect, and the object it belongs to."""
 LEAST = 6
 """Photographs of each category and method that are painted however short the time is."""
 
@@ -121,10 +119,7 @@ def _trials(
 
 def _trial(method: str, painted: int, real: Sequence[Row], made: Sequence[Row], rng: np.random.Generator) -> Trial:
     accepted = len(made) / max(1, painted)
-    if not (real and made):
-        return Trial(method, painted, accepted)
-    rows, truth = np.stack([row for row, _ in (*real, *made)]), np.repeat([0, 1], [len(real), len(made)])
-    found = two_sample(rows, truth, [group for _, group in (*real, *made)], rng)
+    found = real_against_made(real, made, rng)
     if found is None:
         return Trial(method, painted, accepted)
     return Trial(method, painted, accepted, found.auroc, found.low, found.high)
