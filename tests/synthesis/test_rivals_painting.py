@@ -246,22 +246,30 @@ def test_a_hybrid_paints_with_each_part_in_turn_and_names_it(small_run, training
     assert row["annotations"][0]["provenance"]["method"] == "copy_paste"
 
 
-def test_examples_are_what_anomaly_gan_is_given_laid_and_left(small_run, trainings, monkeypatch):
-    item, given, made, whole = generate.pool_items(small_run.pool)["spot"][0], {}, {}, Brush._net_output
+def test_bare_exemplars_are_whole_defects_laid_and_left(small_run, trainings, monkeypatch):
+    """A generator's own are windows of the size it was trained on, of a larger defect a part."""
+    item, given, made, banks = generate.pool_items(small_run.pool)["spot"][0], {}, {}, {}
+    whole = Brush._net_output
 
     def seen(brush, pixels, mask, category, wanted, rng, warped):
         output, asked = whole(brush, pixels, mask, category, wanted, rng, warped)
-        given[name], made[name] = warped[0].numpy(), output
+        given[name], made[name], banks[name] = warped[0].numpy(), output, brush.exemplars["spot"]
         return output, asked
 
     monkeypatch.setattr(Brush, "_net_output", seen)
-    context = Context(11, "cpu", {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")})
-    for name in ("anomaly_gan", "exemplar"):
-        (sample,) = METHODS[name].open(generate.method_inputs(name, context))([item], 0)
-        assert sample.provenance["method"] == name
-    assert np.array_equal(given["anomaly_gan"], given["exemplar"])
-    assert np.array_equal(made["exemplar"], given["exemplar"])
-    assert np.abs(made["anomaly_gan"] - given["exemplar"]).max() > 0.01
+    trained = Context(11, "cpu", {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")})
+    inputs = {name: generate.method_inputs(name, trained) for name in ("anomaly_gan", "exemplar")}
+    inputs["untrained"] = replace(inputs["exemplar"], trained=None)
+    for name, own in inputs.items():
+        method = "exemplar" if name == "untrained" else name
+        (sample,) = METHODS[method].open(own)([item], 0)
+        assert sample.provenance["method"] == method
+    areas = {annotation.area for annotation in small_run.ingest.split("train").annotations}
+    for name in ("exemplar", "untrained"):
+        assert np.array_equal(made[name], given[name])
+        assert {np.count_nonzero(one.mask_01) for one in banks[name]} <= areas
+    assert max(one.mask_01.shape[0] for one in banks["anomaly_gan"]) == SMALLEST["size"]
+    assert np.abs(made["anomaly_gan"] - given["anomaly_gan"]).max() > 0.01
 
 
 def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):

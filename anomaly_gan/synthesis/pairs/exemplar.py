@@ -37,6 +37,8 @@ KEEPING_GRAIN = cv2.INTER_LANCZOS4
 """How pixels between pixels are found: linearly, a turn takes the finest grain away, and a defect is told by that."""
 FADE = 0.4
 """The share of a mask's length over which one exemplar fades into another."""
+KEPT_PX = 2**18
+"""Windows of more pixels are taken apart anew whenever they are painted: a layer takes 16 to 32 bytes a pixel."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,15 @@ class Exemplar:
         """Another mask's strip, as its own is made."""
         return Strip.of(mask_01, self.substance.upright)
 
-    @cached_property
+    @property
     def layer(self) -> Layer:
-        """The defect without the surface it is on."""
-        return Layer.of(self.pixels, self.mask_01, self.sound)
+        """The defect without the surface it is on; kept in memory up to ``KEPT_PX``."""
+        if "_layer" in self.__dict__:
+            return self.__dict__["_layer"]
+        found = Layer.of(self.pixels, self.mask_01, self.sound)
+        if self.mask_01.size <= KEPT_PX:
+            self.__dict__["_layer"] = found
+        return found
 
     def evidence(self) -> Evidence | None:
         """What it shows of its category's substance."""
@@ -144,13 +151,13 @@ def warp(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarra
 
 def warp_through(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """As ``warp``, but the defect is moved as a whole by the affine (2, 3), its window's pixel -> the ground's."""
-    size = ground.shape[1], ground.shape[0]
+    size, layer = (ground.shape[1], ground.shape[0]), defect.layer
     shown, surface = (
         cv2.warpAffine(plane, affine, size, flags=KEEPING_GRAIN, borderMode=cv2.BORDER_REFLECT_101)
-        for plane in (defect.layer.shown, defect.layer.surface)
+        for plane in (layer.shown, layer.surface)
     )
-    alpha = cv2.warpAffine(defect.layer.alpha, affine, size, flags=cv2.INTER_LINEAR)
-    known = cv2.warpAffine(defect.layer.known, affine, size, flags=cv2.INTER_LINEAR, borderValue=1.0)
+    alpha = cv2.warpAffine(layer.alpha, affine, size, flags=cv2.INTER_LINEAR)
+    known = cv2.warpAffine(layer.known, affine, size, flags=cv2.INTER_LINEAR, borderValue=1.0)
     return _lit(Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01)), defect, ground, mask_01)
 
 
@@ -179,12 +186,13 @@ def warped(defect: Exemplar, mask_01: np.ndarray) -> Layer | None:
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
     source = defect.strip_of(mask_01).to(defect.strip, points).astype(np.float32)
     columns, rows = source.T.reshape(2, *mask_01.shape)
+    layer = defect.layer
     shown, surface = (
         cv2.remap(plane, columns, rows, KEEPING_GRAIN, borderMode=cv2.BORDER_REFLECT_101)
-        for plane in (defect.layer.shown, defect.layer.surface)
+        for plane in (layer.shown, layer.surface)
     )
-    alpha = cv2.remap(defect.layer.alpha, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    known = cv2.remap(defect.layer.known, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.remap(layer.alpha, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    known = cv2.remap(layer.known, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01))
 
 
@@ -245,7 +253,7 @@ def as_bank(exemplars: list[Exemplar]) -> list[Exemplar]:
     substance = learn_substance([exemplar.evidence() for exemplar in exemplars])
     bank = [replace(exemplar, substance=substance) for exemplar in exemplars]
     for exemplar, known in zip(bank, exemplars, strict=True):
-        exemplar.__dict__["layer"] = known.layer  # not estimated twice
+        exemplar.__dict__["_layer"] = known.layer  # not estimated twice
     return bank
 
 

@@ -23,9 +23,10 @@ class Donors:
     """The training split's defects. A draw takes a physical object first, then one of its photographs, so that an
     object photographed ten times is not drawn ten times as often."""
 
-    def __init__(self, train: Dataset) -> None:
+    def __init__(self, train: Dataset, gray: bool | None = None) -> None:
+        """``gray``: whether photographs are read as gray; None: as the data set's mode says."""
         self.train = train
-        self.gray = train.gray
+        self.gray = train.gray if gray is None else gray
         self.by_image = train.by_image()
         self.images = {image.id: image for image in train.images}
         self.by_name = {image.file_name: image for image in train.images}
@@ -99,7 +100,7 @@ class Donors:
         return self.images[annotation.image_id]
 
     def pixels(self, image: ImageRecord) -> np.ndarray:
-        """uint8 (H, W) or (H, W, 3), as the data set's mode says."""
+        """uint8 (H, W) where they are read as gray, else (H, W, 3)."""
         return read_record(self.train, image, self.gray)
 
 

@@ -14,13 +14,19 @@ from torch import Tensor, nn
 from ....core.errors import ConfigError
 from ....core.images import read_record
 from ....core.seeding import rng_for
+from ....losses.severity import severity
 from ...interface import Generate, MethodInputs, PoolItem, Sample
+from ...pairs.exemplar import Exemplar
 from ...pairs.training_defects import exemplar_windows
+from ...pairs.windows import Framing, to_signed
 from ...relighting.model import LightModel, draw_light, light_beside, relight
 from ..config import TrainConfig
+from ..copy_paste.donors import Donors
 from .generator import Brush, Painting, load_brush
-from .networks import build_framing
 from .severity import can_be_steered, fill_between
+
+DRAWN = 64
+"""Real defects of a category drawn as bare exemplars, an object first."""
 
 
 def open_method(inputs: MethodInputs) -> Generate:
@@ -48,20 +54,53 @@ class Bare(nn.Module):
 
 
 def open_exemplars(inputs: MethodInputs) -> Generate:
-    """As ``open_method``, without the generator: the very exemplars it would have been given, as they are warped under
-    the mask. What is the generator worth? Without a training the exemplars are cut from the training split itself.
+    """As ``open_method``, without the generator: real defects of the training split as they are warped under the mask.
+    What is the generator worth? It starts from windows as large as those it was trained on, of a larger defect from
+    a part; here each defect is whole and at native scale, with or without a training.
 
     Raises:
         ConfigError: the training does not paint from exemplars.
         InputError: as ``open_method``.
     """
+    names = [category.name for category in inputs.train.categories]
     if inputs.trained is None:
-        return _untrained(inputs)
-    brush, channels = _load(inputs)
-    if brush.exemplars is None:
-        raise ConfigError("method exemplar: this training has none: train with painter.painting: exemplar")
-    brush.net = Bare(channels)
+        channels = 1 if inputs.train.gray else 3
+        brush = Brush(Bare(channels), TrainConfig(), names, {}, torch.device("cpu"))
+    else:
+        brush, channels = load_brush(inputs.trained, names, inputs.device)
+        if brush.exemplars is None:
+            raise ConfigError("method exemplar: this training has none: train with painter.painting: exemplar")
+        brush.net = Bare(channels)
+    donors = Donors(inputs.train if inputs.exemplars is None else inputs.exemplars, channels == 1)
+    brush.framing = Framing(brush.framing.size)
+    brush.exemplars = {name: whole_defects(donors, name, inputs.seed) for name in names}
+    brush.severities = {name: [_severity(one) for one in bank] for name, bank in brush.exemplars.items()}
     return _painting(inputs, brush, channels, "exemplar")
+
+
+def whole_defects(donors: Donors, category: str, seed: int) -> list[Exemplar]:
+    """``DRAWN`` real defects of a category, each whole and at native scale: a part of one, or a smaller picture of it,
+    stretched to a mask is blurred.
+
+    Args:
+        donors: the defects to draw from.
+        category: name of the category.
+        seed: of the draw.
+
+    Returns:
+        The exemplars, some of them more than once where there are few.
+
+    Raises:
+        InputError: G13, there is no defect of the category.
+    """
+    number = next(one.id for one in donors.train.categories if one.name == category)
+    rng = rng_for(seed, "exemplars", category)
+    return [donors.exemplar(donors.draw(number, rng))[0] for _ in range(DRAWN)]
+
+
+def _severity(exemplar: Exemplar) -> list[float]:
+    images, masks = to_signed(exemplar.pixels)[None], exemplar.mask_01[None, None].astype(np.float32)
+    return [round(value, 5) for value in severity(torch.from_numpy(images), torch.from_numpy(masks))[0].tolist()]
 
 
 def _load(inputs: MethodInputs) -> tuple[Brush, int]:
@@ -73,16 +112,6 @@ def _load(inputs: MethodInputs) -> tuple[Brush, int]:
         )
         brush.exemplars = exemplars if brush.exemplars is not None else None
     return brush, channels
-
-
-def _untrained(inputs: MethodInputs) -> Generate:
-    """Exemplars warped by a brush that has no training: windows as large as a training's would be by default."""
-    config, gray = TrainConfig(), inputs.train.gray
-    split = inputs.train if inputs.exemplars is None else inputs.exemplars
-    severities, exemplars = exemplar_windows(split, inputs.pool, build_framing(config), inputs.seed, gray)
-    channels, names = 1 if gray else 3, [category.name for category in inputs.train.categories]
-    brush = Brush(Bare(channels), config, names, severities, torch.device("cpu"), exemplars)
-    return _painting(inputs, brush, channels, "exemplar")
 
 
 def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
