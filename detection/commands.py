@@ -36,7 +36,8 @@ def detect_train(
 
     Writes ``model.safetensors``, ``model.json``, ``losses.csv``, ``metrics.json`` and ``config.yaml`` to ``out``;
     a training that was cut off goes on from its checkpoint. Whatever arithmetic it is trained in, the sound
-    photographs behind the threshold are looked at in float32, as ``detect predict`` does on every machine.
+    photographs behind the threshold are looked at in float32, as ``detect predict`` does on every machine. Without a
+    labelled defect ``dense`` learns from defects drawn by rule on the sound photographs.
 
     Args:
         data: an ingest, an export, or a run folder.
@@ -59,6 +60,7 @@ def detect_train(
     dataset = load_dataset(data).split("train")
     defective = len(dataset.images) - len(dataset.normals())
     say(f"detect train: {len(dataset.images)} photographs, {defective} of them with a defect → {out}")
+    dataset, config, drawn = _with_something_to_learn(dataset, config)
     config = fitted(config, dataset)
     started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
     with work_folder(out, "detect train", {**started, "false_alarm": false_alarm}) as work:
@@ -80,7 +82,7 @@ def detect_train(
             dataset, held = hold_out_sound(dataset, config.dense, seed)
         precision = resolved(config, device, work.place)
         fabric = make_fabric(device, precision, work.place / LOGS)
-        trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data))
+        trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data), drawn=drawn)
         held = held or trained.held_out
         second = _one_class_score(dataset, held, config, seed, fabric.device, work.place)
         least, sound, alone, second = _look_at(held, trained, config, fabric.device, second, false_alarm)
@@ -88,11 +90,8 @@ def detect_train(
             forget_one_class_score(work.place)
         threshold = _threshold(sound, false_alarm)
         auroc = second.summary.auroc if second else None
-        report = trained.report.to_json() | {
-            "precision": precision,
-            "threshold": threshold,
-            "one_class_auroc": auroc,
-        }
+        found = {"precision": precision, "threshold": threshold, "one_class_auroc": auroc}
+        report = trained.report.to_json() | found
         report["least_scores"] = {
             trained.categories.names[trained.categories.label(key) - 1]: asdict(one) for key, one in least.items()
         }
@@ -103,6 +102,19 @@ def detect_train(
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report
+
+
+def _with_something_to_learn(dataset: Dataset, config: DetectConfig) -> tuple[Dataset, DetectConfig, bool]:
+    """Both for a training from defects drawn by rule, where there is no labelled one and the detector can do that; and
+    whether it is one."""
+    if config.detector != "dense" or dataset.annotations or not dataset.images:
+        return dataset, config, False
+    from .dense.drawn import for_drawn, with_drawn_categories
+
+    dataset = with_drawn_categories(dataset)
+    kinds = ", ".join(category.name for category in dataset.categories)
+    say(f"detect train: no labelled defect: learns from such as are drawn by rule on the sound photographs ({kinds})")
+    return dataset, config.model_copy(update={"dense": for_drawn(config.dense)}), True
 
 
 def _look_at(

@@ -31,7 +31,8 @@ def detect_train(
 ) -> None:
     """Train a detector on labelled photographs, real and generated, and set its alarm threshold.
 
-    The default is `dense`; `--set detector=mask_rcnn` chooses another, `--set exposures=120` a longer training.
+    The default is `dense`; `--set detector=mask_rcnn` chooses another, `--set exposures=120` a longer training. Where
+    no defect is labelled, `dense` learns from defects drawn by rule on the sound photographs.
     """
     from detection.commands import detect_train as work
     from detection.detectors.config import DetectConfig

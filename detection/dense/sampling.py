@@ -16,7 +16,9 @@ from .config import DenseConfig
 
 ROUND = 24
 """Cards of a round in which the rarer categories come up more often."""
-Kind = Literal["defect", "sound", "synthetic", "sham"]
+DRAWN_AS = 50
+"""A training from drawn defects alone is as long as one from so many photographs with a defect."""
+Kind = Literal["defect", "sound", "synthetic", "sham", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -75,30 +77,33 @@ def _shares(weights: Sequence[float]) -> list[int]:
 
 @dataclass(frozen=True)
 class Sources:
-    """All that crops can be cut from. ``photographs``: how many real ones show a defect."""
+    """All that crops can be cut from. ``photographs``: how many real ones show a defect. ``drawn``: on what defects are
+    drawn by rule, where there is no other."""
 
     defects: Sequence[Item]
     sound: Sequence[Item]
     synthetic: Sequence[Item] = ()
     shams: Sequence[Item] = ()
+    drawn: Sequence[Item] = ()
     photographs: int = 0
 
 
 class CropSampler:
     """Real batches of a fixed make-up, and beside them the synthetic crops, which displace nothing real.
 
-    Without a real defect (a first stage from generated ones alone) their slots go to synthetic crops.
+    Without a real defect (a first stage from generated ones alone) their slots go to synthetic crops, without any to
+    drawn ones.
 
     Raises:
-        InputError: K8, neither a real nor a synthetic defect.
+        InputError: K8, neither a real nor a synthetic defect, and none to be drawn.
     """
 
     def __init__(self, sources: Sources, config: DenseConfig, seed: int, steps: int = 0) -> None:
-        if not (sources.defects or sources.synthetic):
+        if not (sources.defects or sources.synthetic or sources.drawn):
             raise InputError("training split", "K8", "no real photograph with a defect", "label some, then run ingest")
         self.sources, self._config, self._steps = sources, config, steps
-        self._defects = BalancedDeck(sources.defects or sources.synthetic, seed, "dense/defect")
-        self._defect_kind: Kind = "defect" if sources.defects else "synthetic"
+        self._defects = BalancedDeck(sources.defects or sources.synthetic or sources.drawn, seed, "dense/defect")
+        self._defect_kind: Kind = "defect" if sources.defects else "synthetic" if sources.synthetic else "drawn"
         self._sound = BalancedDeck(sources.sound, seed, "dense/sound")
         weights = _rarity(sources.defects) if sources.defects else None
         self._synthetic = BalancedDeck(sources.synthetic, seed, "dense/synthetic", weights)
@@ -110,7 +115,7 @@ class CropSampler:
 
     def steps_for(self, exposures: float) -> int:
         """Steps in which each real defective photograph is shown ``exposures`` times in the mean."""
-        shown = self.sources.photographs or len(self.sources.synthetic)
+        shown = self.sources.photographs or len(self.sources.synthetic) or DRAWN_AS
         return max(1, math.ceil(exposures * shown / self.defect_slots - 1e-9))
 
     def batch(self, step: int) -> list[Slot]:
@@ -161,6 +166,7 @@ def exposure_report(sampler: CropSampler, steps: int, names: Sequence[str], imag
     for name, items, kind in (
         ("synthetic", sampler.sources.synthetic, "synthetic"),
         ("sham", sampler.sources.shams, "sham"),
+        ("drawn", sampler.sources.drawn, "drawn"),
     ):
         if items:
             report[name] = Shown.of([counts[Slot(kind, item.place)] for item in items])  # type: ignore[arg-type]

@@ -42,6 +42,9 @@ FEWEST, MOST = 10, 500
 """Sound photographs that either detector learns from."""
 HELPS_FROM = 0.65
 """Least AUROC on training photographs with which it is added."""
+OF_DRAWN = 2.0
+"""Weight beside a detector of drawn defects: of sound photographs its logit is spread over some two, that of a detector
+of real defects over about one."""
 LEAST, GREATEST = -3.0, 10.0
 """Standard deviations beyond which nothing more is added."""
 SURE = 1e-4
@@ -62,12 +65,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Summary:
-    """``one_class_score.json``: the scales of both detectors, the AUROC on training photographs that it was added for,
-    and the SHA-256 of both weight files."""
+    """``one_class_score.json``: the scales of both detectors, the AUROC on training photographs that it was added for
+    (None: they show no defect), the SHA-256 of both weight files, and what a standard deviation counts."""
 
     scales: tuple[Scale, ...]
-    auroc: float
+    auroc: float | None
     weights: tuple[str, ...]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,13 @@ class OneClassScore:
 
     def added(self, score: float, pixels: np.ndarray) -> float:
         """The score of :func:`sum_of` from the detector's own and a photograph."""
-        return sum_of(score, self.beyond(pixels))
+        return sum_of(score, self.beyond(pixels), self.summary.weight)
 
 
-def sum_of(score: float, beyond: float) -> float:
-    """Both scores in one, in (0, 1): the logit of the detector's own, in [0, 1], plus the standard deviations."""
+def sum_of(score: float, beyond: float, weight: float = 1.0) -> float:
+    """Both scores in one, in (0, 1): the logit of the detector's own, in [0, 1], plus the weighted deviations."""
     own = min(max(score, SURE), 1 - SURE)
-    return 1 / (1 + math.exp(-math.log(own / (1 - own)) - min(max(beyond, LEAST), GREATEST)))
+    return 1 / (1 + math.exp(-math.log(own / (1 - own)) - weight * min(max(beyond, LEAST), GREATEST)))
 
 
 def photograph_score(seen: Inspected, pixels: np.ndarray, second: OneClassScore | None) -> float:
@@ -157,8 +161,11 @@ def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, fold
         for number, half in enumerate(halves)
     ]
     scales, auroc = _judged(real, halves, detectors, device.type)
-    words = f"AUROC {auroc:.2f} on the training photographs, no defect of which it has learnt"
-    if auroc < HELPS_FROM:
+    if auroc is None:
+        words, weight = "with no labelled defect to ask whether it helps", OF_DRAWN
+    else:
+        words, weight = f"AUROC {auroc:.2f} on the training photographs, no defect of which it has learnt", 1.0
+    if auroc is not None and auroc < HELPS_FROM:
         forget_one_class_score(folder)
         return None, f"no one-class score: {METHOD} has an {words}; {HELPS_FROM:g} is asked"
     reading = ReadingConfig.of_dataset(real)
@@ -166,7 +173,7 @@ def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, fold
         save_model(place / str(number), Model(one.detector, METHOD, settings, 1 if one.gray else 3, reading))
     shutil.rmtree(place / "training", ignore_errors=True)
     hashes = tuple(sha256_file(place / str(number) / "model.safetensors") for number in range(len(detectors)))
-    write_json(place / SUMMARY, asdict(Summary(scales, auroc, hashes)))
+    write_json(place / SUMMARY, asdict(Summary(scales, auroc, hashes, weight)))
     return sha256_file(place / SUMMARY), f"one-class score ({METHOD}), {words}: added to a photograph's score"
 
 
@@ -208,8 +215,8 @@ def _at_most(half: list[ImageRecord], seed: int) -> list[ImageRecord]:
 
 def _judged(
     real: Dataset, halves: list[list[ImageRecord]], detectors: list[Learnt], device: str
-) -> tuple[tuple[Scale, ...], float]:
-    """Scales, and the AUROC on photographs of objects that a detector has not learnt from."""
+) -> tuple[tuple[Scale, ...], float | None]:
+    """Scales, and the AUROC on photographs of objects that a detector has not learnt from; None without a defect."""
     groups = [{image.group_id for image in half} for half in halves]
     sound = {image.id for image in real.normals()}
     defective = _at_most([image for image in real.images if image.id not in sound], 0)
@@ -230,4 +237,4 @@ def _judged(
     means = {key: float(np.mean(values)) for key, values in beyond.items()}
     apart = [np.array([value for key, value in means.items() if (key in sound) == kind]) for kind in (False, True)]
     found = image_auroc(apart[0], apart[1])
-    return tuple(scales), 0.0 if found is None else found
+    return tuple(scales), found

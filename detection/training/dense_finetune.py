@@ -13,6 +13,7 @@ from anomaly_gan.core.seeding import rng_for
 
 from ..data import CategoryMap
 from ..dense.bank import read_bank
+from ..dense.drawn import DrawnDefects
 from ..dense.inner import InnerSplit, inner_split
 from ..dense.net import DenseNet
 from ..dense.photographs import Photographs
@@ -47,6 +48,7 @@ def train_dense(
     bank: Path | None = None,
     priors: Path | None = None,
     start: Path | None = None,
+    drawn: bool = False,
 ) -> Trained:
     """Train on the crops of ``dataset``, and on those of a ``bank`` besides; see
     :func:`detection.training.finetune.train_detector`.
@@ -62,6 +64,7 @@ def train_dense(
         bank: folder of painted crops to draw from beside the photographs; None: none.
         priors: folder of the photographs' one-class maps; None: the net has no such input.
         start: folder of a model whose weights the training begins from; None: none.
+        drawn: draw defects by rule on the sound photographs, where no other is to be had.
 
     Returns:
         Net, categories, and what was held out.
@@ -77,7 +80,8 @@ def train_dense(
     synthetic = None if bank is None else read_bank(bank, categories, objects)
     if synthetic is not None:
         synthetic.check_shams(config.dense.sham_share)
-    sources, defects, painted = training_sources(photographs, synthetic, config.dense.smallest)
+    by_rule = DrawnDefects(photographs, photographs.sound(), categories, config.dense.crop) if drawn else None
+    sources, defects, painted = training_sources(photographs, synthetic, config.dense.smallest, by_rule)
     sampler = CropSampler(sources, config.dense, seed)
     steps = config.iterations or sampler.steps_for(config.exposures)
     net = build_net(len(categories), config, seed)
@@ -85,7 +89,9 @@ def train_dense(
     if start is not None:
         load_start(net, start, categories)
     task = DenseTask(net, config)
-    batches = CropBatches(photographs, defects, painted, synthetic, sampler, config, steps, seed, fabric.device, priors)
+    batches = CropBatches(
+        photographs, defects, painted, synthetic, sampler, config, steps, seed, fabric.device, priors, by_rule
+    )
 
     def next_batch(step: int) -> Any:
         on_step()

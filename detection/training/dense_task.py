@@ -20,6 +20,7 @@ from anomaly_gan.engine.task import Losses, Update
 from ..data import CategoryMap
 from ..dense.bank import Bank
 from ..dense.crops import Crop, draw_crop
+from ..dense.drawn import DrawnDefects
 from ..dense.feature_cache import FeatureCache
 from ..dense.loss import dense_losses
 from ..dense.net import DenseNet
@@ -90,6 +91,7 @@ class CropBatches:
     seed: int
     device: torch.device
     priors: Path | None = None
+    drawn: DrawnDefects | None = None
 
     def __call__(self, step: int) -> DenseBatch:
         slots = self.sampler.batch(step)
@@ -107,23 +109,31 @@ class CropBatches:
         return 1.0 if line is None or self.bank is None else self.bank.lines[line].weight
 
     def crop(self, slot: Slot, rng: np.random.Generator) -> Crop:
-        config, line = self.config, self._bank_place(slot)
-        target: tuple[float, float] | None = None
-        if line is not None and self.bank is not None:
-            pixels, truth, prior = self.bank.load(line)
-            if truth.any():
-                target = _pixel_of(truth.max(0), (0, 0), rng)
-        else:
-            place, instance = self._place(slot)
-            pixels, truth = self.photographs.load(place)
-            prior = read_prior(self.priors, self.photographs.image(place)) if config.dense.prior else None
-            if instance is not None:
-                x, y, width, height = instance.annotation.bbox
-                layer = truth[instance.label - 1, y : y + height, x : x + width]
-                target = _pixel_of(layer, (y, x), rng)
+        config = self.config
+        pixels, truth, prior, target = self._source(slot, rng)
         if config.dense.prior and prior is None:
             prior = np.zeros(pixels.shape[:2], np.uint8)
         return draw_crop(pixels, truth, target, config.dense, config.flip, config.gamma, rng, prior)
+
+    def _source(
+        self, slot: Slot, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[float, float] | None]:
+        """Pixels, truth and one-class map that a crop is cut from, and the place that it shows."""
+        line = self._bank_place(slot)
+        if slot.kind == "drawn" and self.drawn is not None:
+            pixels, truth = self.drawn.load(slot.place, rng)
+            return pixels, truth, None, _shown(truth, rng)
+        if line is not None and self.bank is not None:
+            pixels, truth, prior = self.bank.load(line)
+            return pixels, truth, prior, _shown(truth, rng)
+        place, instance = self._place(slot)
+        pixels, truth = self.photographs.load(place)
+        prior = read_prior(self.priors, self.photographs.image(place)) if self.config.dense.prior else None
+        if instance is None:
+            return pixels, truth, prior, None
+        x, y, width, height = instance.annotation.bbox
+        layer = truth[instance.label - 1, y : y + height, x : x + width]
+        return pixels, truth, prior, _pixel_of(layer, (y, x), rng)
 
     def _place(self, slot: Slot) -> tuple[int, Instance | None]:
         if slot.kind == "sound":
@@ -138,6 +148,11 @@ class CropBatches:
         if slot.kind == "synthetic" and slot.place >= len(self.painted):
             return slot.place - len(self.painted)
         return None
+
+
+def _shown(truth: np.ndarray, rng: np.random.Generator) -> tuple[float, float] | None:
+    """Some labelled pixel of a truth (K + 1, H, W); None where it holds none."""
+    return _pixel_of(truth.max(0), (0, 0), rng) if truth.any() else None
 
 
 def _pixel_of(mask: np.ndarray, corner_yx: tuple[int, int], rng: np.random.Generator) -> tuple[float, float]:
@@ -161,7 +176,7 @@ def collate(crops: list[Crop], weights: list[float], device: torch.device) -> De
 
 
 def training_sources(
-    photographs: Photographs, bank: Bank | None, smallest: int
+    photographs: Photographs, bank: Bank | None, smallest: int, drawn: DrawnDefects | None = None
 ) -> tuple[Sources, list[Instance], list[Instance]]:
     """What crops are cut from, and the instances behind the real and the painted defects.
 
@@ -178,6 +193,7 @@ def training_sources(
         sound=[Item(0, photographs.image(place).group_id, place) for place in photographs.sound()],
         synthetic=synthetic,
         shams=bank.items(sham=True) if bank is not None else [],
+        drawn=drawn.items() if drawn is not None else [],
         photographs=len({item.image for item in targets}),
     )
     return sources, targets, painted

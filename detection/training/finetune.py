@@ -127,12 +127,14 @@ def train_detector(
     bank: Path | None = None,
     priors: Path | None = None,
     start: Path | None = None,
+    drawn: bool = False,
 ) -> Trained:
     """Train a detector on ``dataset``; checkpoints and ``losses.csv`` go to ``folder``.
 
     The same arguments give the same weights, bit for bit, on a CPU with the same number of threads. Detectors that
     choose their own crops take further: a ``bank`` of synthetic crops, added to every batch; ``priors``, a folder of
-    one-class maps; ``start``, a model whose weights they begin from.
+    one-class maps; ``start``, a model whose weights they begin from; ``drawn``, defects drawn by rule on the sound
+    photographs where no other is to be had.
 
     Args:
         dataset: photographs and labels.
@@ -145,6 +147,7 @@ def train_detector(
         bank: folder of painted crops to draw from beside the photographs; None: none.
         priors: folder of the photographs' one-class maps; None: the net has no such input.
         start: folder of a model whose weights the training begins from; None: none.
+        drawn: draw defects by rule on the sound photographs, where no other is to be had.
 
     Returns:
         Net, categories, and what training looked at.
@@ -157,10 +160,12 @@ def train_detector(
     row = detector(config.detector)
     common = {"seed": seed, "where": where, "on_step": on_step}
     if row.trainer:
-        more = {"bank": bank, "priors": priors, "start": start}
+        more = {"bank": bank, "priors": priors, "start": start, "drawn": drawn}
         return row.train(dataset, config, fabric, folder, **common, **more)
-    if bank or priors or start:
-        raise ConfigError(f"detector: {config.detector} takes no bank, no one-class maps and no start; use dense")
+    if bank or priors or start or drawn:
+        raise ConfigError(
+            f"detector: {config.detector} takes no bank, no one-class maps, no start and no drawn defects; use dense"
+        )
     return _train_on_photographs(dataset, config, fabric, folder, seed, where, on_step)
 
 

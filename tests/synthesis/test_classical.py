@@ -9,9 +9,9 @@ import pytest
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import read_pixels
 from anomaly_gan.core.masks import grow, mask_box_xywh, union
+from anomaly_gan.drawn_defects.blending import SUPPORT_PX, blend
 from anomaly_gan.synthesis.generate.stage import pool_items
 from anomaly_gan.synthesis.interface import MethodInputs
-from anomaly_gan.synthesis.methods.copy_paste.blending import SUPPORT_PX, blend
 from anomaly_gan.synthesis.registry import method
 
 METHODS = ["geometric", "copy_paste"]

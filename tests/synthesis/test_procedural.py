@@ -8,8 +8,8 @@ from anomaly_gan.cli.main import app
 from anomaly_gan.core.dataset import load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import write_png
+from anomaly_gan.drawn_defects.drawings import KINDS, draw, kind_of
 from anomaly_gan.synthesis.generate.stage import method_inputs, pool_items
-from anomaly_gan.synthesis.methods.procedural import KINDS, draw, kind_of
 from anomaly_gan.synthesis.registry import METHODS
 
 

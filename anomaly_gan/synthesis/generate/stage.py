@@ -170,7 +170,7 @@ def without_pool(inputs: MethodInputs, config: GenerateConfig) -> MethodInputs:
     Raises:
         InputError: E7, there is no sound photograph.
     """
-    from ..methods.procedural import KINDS
+    from ...drawn_defects.drawings import KINDS
 
     train = inputs.train
     names = [image.file_name for image in train.normals()]

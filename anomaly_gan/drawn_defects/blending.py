@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ....core.masks import grow
+from ..core.masks import grow
 
 SUPPORT_PX = {"hard": 0, "feather": 2, "poisson": 2}
 """How far beyond the mask (pixels, in x or y) each blend may change the photograph."""

@@ -1,0 +1,1 @@
+"""Defects drawn by rule on sound photographs: what they look like, and how they are set in."""
