@@ -42,9 +42,9 @@ FEWEST, MOST = 10, 500
 """Sound photographs that either detector learns from."""
 HELPS_FROM = 0.65
 """Least AUROC on training photographs with which it is added."""
-OF_DRAWN = 2.0
-"""Weight beside a detector of drawn defects: of sound photographs its logit is spread over some two, that of a detector
-of real defects over about one."""
+OF_DRAWN = 0.5
+"""What the logit of a detector of drawn defects counts: of sound photographs it is spread over some two, that of a
+detector of real defects over about one."""
 LEAST, GREATEST = -3.0, 10.0
 """Standard deviations beyond which nothing more is added."""
 SURE = 1e-4
@@ -66,12 +66,12 @@ class Scale:
 @dataclass(frozen=True)
 class Summary:
     """``one_class_score.json``: the scales of both detectors, the AUROC on training photographs that it was added for
-    (None: they show no defect), the SHA-256 of both weight files, and what a standard deviation counts."""
+    (None: they show no defect), the SHA-256 of both weight files, and what the detector's own logit counts."""
 
     scales: tuple[Scale, ...]
     auroc: float | None
     weights: tuple[str, ...]
-    weight: float = 1.0
+    own: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,14 @@ class OneClassScore:
 
     def added(self, score: float, pixels: np.ndarray) -> float:
         """The score of :func:`sum_of` from the detector's own and a photograph."""
-        return sum_of(score, self.beyond(pixels), self.summary.weight)
+        return sum_of(score, self.beyond(pixels), self.summary.own)
 
 
-def sum_of(score: float, beyond: float, weight: float = 1.0) -> float:
-    """Both scores in one, in (0, 1): the logit of the detector's own, in [0, 1], plus the weighted deviations."""
+def sum_of(score: float, beyond: float, counts: float = 1.0) -> float:
+    """Both scores in one, in (0, 1): the logit of the detector's own, in [0, 1], times what it ``counts``, plus the
+    standard deviations."""
     own = min(max(score, SURE), 1 - SURE)
-    return 1 / (1 + math.exp(-math.log(own / (1 - own)) - weight * min(max(beyond, LEAST), GREATEST)))
+    return 1 / (1 + math.exp(-counts * math.log(own / (1 - own)) - min(max(beyond, LEAST), GREATEST)))
 
 
 def photograph_score(seen: Inspected, pixels: np.ndarray, second: OneClassScore | None) -> float:
@@ -162,9 +163,9 @@ def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, fold
     ]
     scales, auroc = _judged(real, halves, detectors, device.type)
     if auroc is None:
-        words, weight = "with no labelled defect to ask whether it helps", OF_DRAWN
+        words, counts = "with no labelled defect to ask whether it helps", OF_DRAWN
     else:
-        words, weight = f"AUROC {auroc:.2f} on the training photographs, no defect of which it has learnt", 1.0
+        words, counts = f"AUROC {auroc:.2f} on the training photographs, no defect of which it has learnt", 1.0
     if auroc is not None and auroc < HELPS_FROM:
         forget_one_class_score(folder)
         return None, f"no one-class score: {METHOD} has an {words}; {HELPS_FROM:g} is asked"
@@ -173,7 +174,7 @@ def learn_one_class_score(learnt: Dataset, seed: int, device: torch.device, fold
         save_model(place / str(number), Model(one.detector, METHOD, settings, 1 if one.gray else 3, reading))
     shutil.rmtree(place / "training", ignore_errors=True)
     hashes = tuple(sha256_file(place / str(number) / "model.safetensors") for number in range(len(detectors)))
-    write_json(place / SUMMARY, asdict(Summary(scales, auroc, hashes, weight)))
+    write_json(place / SUMMARY, asdict(Summary(scales, auroc, hashes, counts)))
     return sha256_file(place / SUMMARY), f"one-class score ({METHOD}), {words}: added to a photograph's score"
 
 

@@ -43,10 +43,13 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, object]:
 
     Raises:
         ConfigError: ``fixed_shape`` names an unknown category.
-        InputError: unusable expert files, or a category without masks, or no normal photographs.
+        InputError: no labelled defect (E7), unusable expert files, a category without masks, no normal photograph.
         CheckFailed: an ancestor of the pool is not of the training split.
     """
     ingest = load_dataset(context.inputs["ingest"])
+    if not ingest.categories:
+        alone = f"`anomaly-gan detect train {context.inputs['ingest']}` learns from sound photographs alone"
+        raise InputError(str(context.inputs["ingest"]), "E7", "shows no labelled defect", f"label some; or {alone}")
     _check_names(config, [category.name for category in ingest.categories])
     train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest, context.seed)
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None

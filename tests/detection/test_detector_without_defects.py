@@ -52,7 +52,7 @@ def test_sound_photographs_alone_give_a_detector_with_a_threshold(
     names = [item["name"] for item in facts["categories"]]
     assert names == (["dent"] if named else list(KINDS))
     summary = json.loads((tmp_path / "model" / "one_class_score" / "one_class_score.json").read_text())
-    assert summary["auroc"] is None and summary["weight"] == one_class_score.OF_DRAWN
+    assert summary["auroc"] is None and summary["own"] == one_class_score.OF_DRAWN
     predict_folder(tmp_path / "model", tmp_path / "run" / "ingest" / "images", tmp_path / "found", device="cpu")
     rows = list(csv.DictReader((tmp_path / "found" / "scores.csv").open()))
     assert len(rows) == 16 and all(0 < float(row["score"]) < 1 for row in rows)

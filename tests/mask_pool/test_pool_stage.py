@@ -183,6 +183,13 @@ def test_a_category_without_training_masks_is_refused(ingest: Path, tmp_path: Pa
         build(ingest, tmp_path / "pool")
 
 
+def test_sound_photographs_alone_are_refused_and_told_where_they_serve(ingest: Path, tmp_path: Path) -> None:
+    data = load_dataset(ingest)
+    replace(data.select(lambda image: image.file_name.startswith("normal")), categories=[]).save(tmp_path / "sound")
+    with pytest.raises(InputError, match=r"E7: shows no labelled defect: .*detect train .*sound"):
+        run(PoolConfig(count=1), Context(0, "cpu", {"ingest": tmp_path / "sound"}), tmp_path / "pool")
+
+
 def test_unknown_fixed_shape_category_is_refused_with_the_nearest_name(ingest: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'screw'"):
         build(ingest, tmp_path / "pool", fixed_shape=("screws",))
