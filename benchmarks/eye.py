@@ -54,8 +54,6 @@ from anomaly_gan.synthesis.registry import METHODS
 SEED, SIDE, COLUMNS, ROWS = 7, 128, 3, 4
 PAINTED, REAL_SHARE = ("exemplar", "copy_paste"), 0.25
 """Real ones among those made, as a share of these."""
-CHOSEN_ON = ("tiles", "screws")
-"""The limits of the check of ghosts were chosen on these sets."""
 VALUES = {"outline": seam, "grain": grain_ratio, "rim": rim_tone, "tone": tone}
 COLUMN_NAMES = (
     "set",
@@ -78,10 +76,11 @@ REASONS = {
         *("strip", "stretch", "smear", "swirl", "blur", "streak", "comb", "hatched", "bead", "torn", "ribbon"),
     ),
     "structure of another place": (
-        *("fragment", "facet", "another", "across threads", "grain ", "straight", "foreign", "two bolts", "block"),
+        *("fragment", "facet", "another", "across threads", "grain ", "straight", "foreign", "block"),
     ),
+    "lies over a bolt, an edge, a cable": ("two bolts", "lies over", "lies on"),
     "half there, or nothing to see": (
-        *("nothing", "hardly", "transparent", "through", "hollow", "empty", "half there", "smudge"),
+        *("nothing", "hardly", "transparent", "through", "hollow", "empty", "half there", "smudge", "dull"),
     ),
     "flat: one or two tones": ("flat", "blot", "stamp", "disc", "tone", "lump", "dark dot", "bright", "overexposed"),
 }
@@ -260,16 +259,19 @@ def again(judged: Path, made: list[Path]) -> None:
 
 def agree(path: Path) -> None:
     rows = [row for row in csv.DictReader(path.open(encoding="utf-8")) if row["believable"] in ("yes", "no")]
+    real = [row for row in rows if row["method"] == "real"]
+    rows = [row for row in rows if row["method"] != "real"]
     bad = np.array([row["believable"] == "no" for row in rows])
-    sys.stdout.write(f"{len(rows)} crops, {int((~bad).sum())} believable\n\n")
+    sys.stdout.write(f"{len(rows)} crops, {int((~bad).sum())} believable; ")
+    sys.stdout.write(f"{len(real)} real ones, {sum(row['believable'] == 'yes' for row in real)} believable\n\n")
     sys.stdout.write("| set | crops | believable | rejected of the believable | rejected of the others | kappa |\n")
     sys.stdout.write("|---|---|---|---|---|---|\n")
-    rejected = np.array([bool(row["rejected"]) for row in rows])
-    sets, rng = np.array([row["set"] for row in rows]), np.random.default_rng(SEED)
-    chosen = np.isin(sets, CHOSEN_ON)
-    looks = {name: sets == name for name in sorted(set(sets))}
-    looks |= {"chosen on": chosen, "not chosen on": ~chosen, "all": np.full(len(rows), True)}
-    for name, own in looks.items():
+    rejected, rng = np.array([bool(row["rejected"]) for row in rows]), np.random.default_rng(SEED)
+    looks = {}
+    for keys in (("schema",), ("schema", "method")) if "schema" in rows[0] else (("set",), ("method",)):
+        of = np.array([" ".join(row[key] for key in keys) for row in rows])
+        looks |= {name: of == name for name in sorted(set(of))}
+    for name, own in {**looks, "all": np.full(len(rows), True)}.items():
         shares = [share(rejected[own & side]) for side in (~bad, bad)]
         sys.stdout.write(
             f"| {name} | {own.sum()} | {share(~bad[own])} | {shares[0]} | {shares[1]} "
@@ -278,7 +280,7 @@ def agree(path: Path) -> None:
     sys.stdout.write(
         "\n| signal | flagged of the believable | flagged of the others | kappa | AUROC |\n|---|---|---|---|---|\n"
     )
-    for key in ("rejected", "ghost", *VALUES, "probe"):
+    for key in ("rejected", *(("ghost", *VALUES, "probe") if "probe" in rows[0] else ())):
         value = rejected if key == "rejected" else np.array([signal(row, key) for row in rows])
         known = np.isfinite(value.astype(float))
         flag, own = value[known] > (0.75 if key == "probe" else 0.5), bad[known]
@@ -289,7 +291,11 @@ def agree(path: Path) -> None:
 
 
 def reasons(path: Path) -> None:
-    rows = [row for row in csv.DictReader(path.open(encoding="utf-8")) if row["believable"] == "no"]
+    rows = [
+        row
+        for row in csv.DictReader(path.open(encoding="utf-8"))
+        if row["believable"] == "no" and row["method"] != "real"
+    ]
     kinds = [
         next((kind for kind, words in REASONS.items() if any(one in row["why"] for one in words)), "other")
         for row in rows

@@ -350,3 +350,20 @@ def test_methods_that_cannot_paint_from_examples_say_so():
     ):
         with pytest.raises(ValidationError, match=words):
             TrainConfig(**wrong, recipe={"painter": {"painting": "exemplar"}})
+
+
+@pytest.mark.parametrize("place", ["darker", "as bright"])
+def test_the_rim_of_a_loose_label_is_no_part_of_the_defect(place):
+    """A dark pit whose label holds two pixels of bright rail around it has no bright rim on a dark place."""
+    label, pit, bank = ellipse(64, (32, 32), (14, 10), 0), ellipse(64, (32, 32), (12, 8), 0), []
+    rng = np.random.default_rng(5)
+    for level in (120, 150, 180):
+        grain = rng.normal(0, 12, (64, 64))
+        streaks = cv2.GaussianBlur(rng.normal(0, 60, (64, 64)).astype(np.float32), (0, 0), 1.5, sigmaY=4)
+        bank.append(Exemplar(np.where(pit > 0, 20 + grain / 4, level + streaks).clip(0, 255).astype(np.uint8), label))
+    ground = np.full((64, 64), 15 if place == "darker" else 150, np.uint8)
+    warped = [warp(one, ground, label).astype(float) for one in as_bank(bank)]
+    rim = (label > 0) & (pit == 0)
+    assert max(one[rim].max() for one in warped) < int(ground[0, 0]) + 10
+    if place == "as bright":
+        assert max(one[30:35, 28:37].mean() for one in warped) < 50

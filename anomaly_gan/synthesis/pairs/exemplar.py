@@ -21,7 +21,7 @@ from ...core.files import atomic_path
 from ...core.manifest import check_product
 from ...core.masks import Axes
 from .layer import REACH_PX, Layer, level_around
-from .substance import OF_THE_SURFACE, Evidence, Substance, learn_substance
+from .substance import OF_THE_SURFACE, Evidence, Substance, depth, learn_substance, step
 
 FILE, OLDER_FILE = "exemplars.safetensors", "examples.safetensors"
 
@@ -37,6 +37,9 @@ KEEPING_GRAIN = cv2.INTER_LANCZOS4
 """How pixels between pixels are found: linearly, a turn takes the finest grain away, and a defect is told by that."""
 FADE = 0.4
 """The share of a mask's length over which one exemplar fades into another."""
+RIM_PX, LEAST_LEVEL, OF_THE_DEFECT = 3, 0.1, (0.25, 0.6)
+"""So deep in a label pixels may be surface, where the defect is brighter or darker than its surroundings by so much
+(a logarithm): up to the first share of that difference they are, from the second on they are the defect's."""
 KEPT_PX = 2**18
 """Windows of more pixels are taken apart anew whenever they are painted: a layer takes 16 to 32 bytes a pixel."""
 
@@ -165,7 +168,24 @@ def _lit(moved: Layer, defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray
     """A moved layer on the ground, in its light."""
     here = level_around(ground, mask_01)
     light = None if here is None or defect.around is None else here - defect.around
-    return moved.on(ground, defect.substance, light)
+    return _without_rim(moved, defect.around, mask_01).on(ground, defect.substance, light)
+
+
+def _without_rim(moved: Layer, around: float | None, mask_01: np.ndarray) -> Layer:
+    """The layer without what is as bright, at the rim of a label, as the surroundings that the defect was cut from:
+    labels are loose, and on a darker place such pixels would be a bright rim."""
+    inside = mask_01 != 0
+    core = moved.alpha * (inside & (depth(mask_01) > RIM_PX))
+    weight = core if core.sum() > 0 else moved.alpha * inside
+    if around is None or weight.sum() == 0:
+        return moved
+    shown = moved.shown if moved.shown.ndim == 2 else moved.shown.mean(axis=2)
+    level = float((shown * weight).sum() / weight.sum()) - around
+    if abs(level) < LEAST_LEVEL:
+        return moved
+    near = np.clip((RIM_PX + 1 - depth(mask_01)) / 2, 0, 1)
+    defects = step(np.abs(shown - around) / abs(level), *OF_THE_DEFECT)
+    return replace(moved, alpha=(moved.alpha * (1 - near * (1 - defects))).astype(np.float32))
 
 
 def _faded(alpha: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
