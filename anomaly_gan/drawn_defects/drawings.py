@@ -34,6 +34,9 @@ EXTENT = (0.04, 0.35)
 CONTRAST = (0.25, 0.75)
 """How much darker or brighter a defect is than what it lies on, as a share."""
 
+WANDER, JAGGED = (0.03, 0.5), 0.15
+"""By how many radians a crack turns every four pixels (standard deviation), and from how many on it branches."""
+
 
 def kind_of(category: str, rng: np.random.Generator) -> str:
     """The kind that a category's name tells, or any."""
@@ -100,23 +103,24 @@ def _path(
 
 
 def _scratch(size_hw: tuple[int, int], centre: np.ndarray, extent: float, rng: np.random.Generator) -> Drawing:
-    """A thin, nearly straight line, with a rim of the other sign beside it: thrown-up material."""
+    """A thin, nearly straight line, half of the time with a rim of the other sign beside it: thrown-up material."""
     points = _path(centre, extent, 0.03, rng)
     widths = np.full(len(points), rng.uniform(0.8, 2.4)) * np.sin(np.linspace(0.35, np.pi - 0.35, len(points)))
     core, level = _line(size_hw, points, widths), _level(rng)
-    rim = _line(size_hw, points + rng.choice([-1, 1]) * 1.5, widths) * (1 - core)
+    rim = _line(size_hw, points + rng.choice([-1, 1]) * 1.5, widths) * (1 - core) * rng.integers(0, 2)
     plane = np.where(core >= rim, level, 2 - level).astype(np.float32)
     return np.maximum(core, 0.5 * rim), plane
 
 
 def _crack(size_hw: tuple[int, int], centre: np.ndarray, extent: float, rng: np.random.Generator) -> Drawing:
-    """A dark jagged way of changing width, with up to three branches."""
-    points = _path(centre, extent, 0.35, rng)
+    """A dark way of changing width, from a straight hairline to a jagged one with up to three branches."""
+    wander = float(np.exp(rng.uniform(*np.log(WANDER))))
+    points = _path(centre, extent, wander, rng)
     widths = rng.uniform(0.7, 2.8) * rng.uniform(0.5, 1.3, len(points))
     alpha = _line(size_hw, points, widths)
-    for _ in range(int(rng.integers(0, 4))):
+    for _ in range(int(rng.integers(0, 4)) if wander > JAGGED else 0):
         at = points[int(rng.integers(len(points)))]
-        branch = _path(np.zeros(2), extent * rng.uniform(0.15, 0.4), 0.35, rng)
+        branch = _path(np.zeros(2), extent * rng.uniform(0.15, 0.4), wander, rng)
         alpha = np.maximum(alpha, _line(size_hw, branch - branch[0] + at, np.full(len(branch), 0.7 * widths.min())))
     return alpha, np.full(size_hw, 1 - rng.uniform(*CONTRAST), np.float32)
 
