@@ -46,10 +46,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, object]:
         InputError: no labelled defect (E7), unusable expert files, a category without masks, no normal photograph.
         CheckFailed: an ancestor of the pool is not of the training split.
     """
-    ingest = load_dataset(context.inputs["ingest"])
-    if not ingest.categories:
-        alone = f"`anomaly-gan detect train {context.inputs['ingest']}` learns from sound photographs alone"
-        raise InputError(str(context.inputs["ingest"]), "E7", "shows no labelled defect", f"label some; or {alone}")
+    ingest = _labelled(context.inputs["ingest"])
     _check_names(config, [category.name for category in ingest.categories])
     train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest, context.seed)
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
@@ -181,6 +178,15 @@ def _add(
         own.append((record, item))
         verdicts += rated
     return own, verdicts
+
+
+def _labelled(folder: Path) -> Dataset:
+    """The data set; E7 where it shows no labelled defect."""
+    ingest = load_dataset(folder)
+    if not ingest.categories:
+        alone = f"`anomaly-gan detect train {folder}` learns from sound photographs alone"
+        raise InputError(str(folder), "E7", "shows no labelled defect", f"label some; or {alone}")
+    return ingest
 
 
 def _check_names(config: PoolConfig, categories: Sequence[str]) -> None:
