@@ -42,9 +42,9 @@ FEWEST, MOST = 10, 500
 """Sound photographs that either detector learns from."""
 HELPS_FROM = 0.65
 """Least AUROC on training photographs with which it is added."""
-OF_DRAWN = 0.5
+OF_DRAWN = 0.25
 """What the logit of a detector of drawn defects counts: of sound photographs it is spread over some two, that of a
-detector of real defects over about one."""
+detector of real defects over about one, and it knows less."""
 LEAST, GREATEST = -3.0, 10.0
 """Standard deviations beyond which nothing more is added."""
 SURE = 1e-4
