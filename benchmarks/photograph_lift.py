@@ -52,10 +52,10 @@ class Pair:
         return np.concatenate([self.objects[n] for n in rng.integers(len(self.objects), size=len(self.objects))])
 
 
-def pairs(study: Path, arm: str) -> list[Pair]:
-    """Every cell of the arm that has its counterpart."""
+def pairs(study: Path, arm: str, share: str) -> list[Pair]:
+    """Every cell of the arm, of the shares named so, that has its counterpart."""
     found = []
-    for path in sorted(study.glob(f"cells/*/{arm}-e*/detections.json")):
+    for path in sorted(study.glob(f"cells/{share}/{arm}-e*/detections.json")):
         plain = path.parent.with_name(path.parent.name.replace(f"{arm}-", "none-", 1))
         if (plain / "detections.json").is_file():
             found.append(Pair(study, path.parent.parent.name, plain, path.parent))
@@ -67,8 +67,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="+", type=Path)
     parser.add_argument("--arm", required=True)
+    parser.add_argument("--share", default="*", help="of which shares, for example '*-kall'")
     options = parser.parse_args()
-    cells = [pair for study in options.studies for pair in pairs(study, options.arm)]
+    cells = [pair for study in options.studies for pair in pairs(study, options.arm, options.share)]
     if not cells:
         parser.error(f"no cell of {options.arm} with one of none beside it")
     rng = rng_for(0, "photograph lift")
