@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 
 def detect_train(
-    data: Path, out: Path, config: DetectConfig, seed: int = 0, device: str = "auto", false_alarm: float = 0.05
+    data: Path,
+    out: Path,
+    config: DetectConfig,
+    seed: int = 0,
+    device: str = "auto",
+    false_alarm: float = 0.05,
+    bank: Path | None = None,
 ) -> dict[str, Any]:
     """Train on the split ``train`` of a data set (an ingest, an export, or a run folder, whose ingest is taken);
     returns what training looked at, with the alarm ``threshold`` where sound objects could be held out to set it.
@@ -46,14 +52,19 @@ def detect_train(
         seed: of every random choice made here.
         device: ``auto``, ``cpu`` or ``cuda``.
         false_alarm: share of sound photographs that may raise an alarm, in (0, 1).
+        bank: folder of painted crops to draw from beside the photographs; ``dense.bank`` says what they are.
 
     Returns:
         What training looked at, and the ``threshold`` (None: too few sound objects).
 
     Raises:
         InputError: no training data; J6, ``out`` holds the work of another configuration or data set.
-        ConfigError: ``false_alarm`` is no share.
+        ConfigError: ``false_alarm`` is no share; ``dense.bank`` without a bank.
     """
+    if config.dense.bank != "none" and bank is None:
+        raise ConfigError(
+            f"dense.bank: {config.dense.bank}: `anomaly-gan detect train` paints it; here name its folder"
+        )
     if not 0 < false_alarm < 1:
         raise ConfigError(f"--false-alarm {false_alarm:g}: must lie between 0 and 1, for example 0.05")
     data = data_folder(data)
@@ -62,7 +73,7 @@ def detect_train(
     say(f"detect train: {len(dataset.images)} photographs, {defective} of them with a defect → {out}")
     dataset, config, drawn = _with_something_to_learn(dataset, config)
     config = fitted(config, dataset)
-    started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data)}
+    started = {"config": config.model_dump(mode="json"), "seed": seed, "data": _content_key(data), **_key_of(bank)}
     with work_folder(out, "detect train", {**started, "false_alarm": false_alarm}) as work:
         if work.fresh:
             return read_as(out / "metrics.json", dict)
@@ -82,7 +93,8 @@ def detect_train(
             dataset, held = hold_out_sound(dataset, config.dense, seed)
         precision = resolved(config, device, work.place)
         fabric = make_fabric(device, precision, work.place / LOGS)
-        trained = train_detector(dataset, config, fabric, work.place, seed=seed, where=str(data), drawn=drawn)
+        place = work.place
+        trained = train_detector(dataset, config, fabric, place, seed=seed, where=str(data), bank=bank, drawn=drawn)
         held = held or trained.held_out
         second = _one_class_score(dataset, held, config, seed, fabric.device, work.place)
         least, sound, alone, second = _look_at(held, trained, config, fabric.device, second, false_alarm)
@@ -91,10 +103,7 @@ def detect_train(
         threshold = _threshold(sound, false_alarm)
         auroc = second.summary.auroc if second else None
         found = {"precision": precision, "threshold": threshold, "one_class_auroc": auroc}
-        report = trained.report.to_json() | found
-        report["least_scores"] = {
-            trained.categories.names[trained.categories.label(key) - 1]: asdict(one) for key, one in least.items()
-        }
+        report = trained.report.to_json() | found | {"least_scores": _by_name(least, trained)}
         chosen = {key: one.score for key, one in least.items()}
         reading, kept = ReadingConfig.of_dataset(dataset), sound.to_json()
         added = (second.hash, alone.to_json()) if second else (None, None)
@@ -102,6 +111,24 @@ def detect_train(
         write_text(work.place / "config.yaml", dump_yaml(config))
         write_json(work.place / "metrics.json", report)
     return report
+
+
+def _check(config: DetectConfig, false_alarm: float, bank: Path | None) -> None:
+    if config.dense.bank != "none" and bank is None:
+        raise ConfigError(
+            f"dense.bank: {config.dense.bank}: `anomaly-gan detect train` paints one; here name its folder"
+        )
+    if not 0 < false_alarm < 1:
+        raise ConfigError(f"--false-alarm {false_alarm:g}: must lie between 0 and 1, for example 0.05")
+
+
+def _by_name(least: dict[int, Least], trained: Trained) -> dict[str, object]:
+    categories = trained.categories
+    return {categories.names[categories.label(key) - 1]: asdict(one) for key, one in least.items()}
+
+
+def _key_of(bank: Path | None) -> dict[str, str]:
+    return {} if bank is None else {"bank": sha256_file(bank / "bank.jsonl")}
 
 
 def _with_something_to_learn(dataset: Dataset, config: DetectConfig) -> tuple[Dataset, DetectConfig, bool]:

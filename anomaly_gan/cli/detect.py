@@ -32,20 +32,23 @@ def detect_train(
     """Train a detector on labelled photographs, real and generated, and set its alarm threshold.
 
     The default is `dense`; `--set detector=mask_rcnn` chooses another, `--set exposures=120` a longer training. Where
-    no defect is labelled, `dense` learns from defects drawn by rule on the sound photographs.
+    no defect is labelled, `dense` learns from defects drawn by rule on the sound photographs. With two to four
+    defective parts of a kind add `--set dense.bank=exemplar --set dense.bank_per_batch=8`: crops painted from them.
     """
     from detection.commands import detect_train as work
     from detection.detectors.config import DetectConfig
     from detection.detectors.registry import detector
 
     from ..core.config import apply_settings, build
+    from ..pipeline.banks import bank_of
 
     if dataset is None:
         raise ConfigError("detect train: name one data set, for example `anomaly-gan detect train runs/mine/ingest`")
     if out is None:
         raise ConfigError("detect train: --out: name a folder for the detector")
     config = build(DetectConfig, apply_settings({}, (said := common(settings)).settings), "detect")
-    report = work(dataset, out, config, said.seed or 0, said.device or "auto", false_alarm or 0.0)
+    bank = bank_of(dataset, config, said.seed or 0, said.device or "auto")
+    report = work(dataset, out, config, said.seed or 0, said.device or "auto", false_alarm or 0.0, bank)
     threshold = report["threshold"]
     few = "too few sound photographs could be set aside for this rate"
     why = few if detector(config.detector).trainer else f"{config.detector} sets no sound photographs aside, dense does"

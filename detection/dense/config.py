@@ -52,6 +52,10 @@ class DenseConfig(Config):
     patience: ClassVar[int] = 3
     """Looks without a better one after which training ends."""
 
+    bank: Literal["none", "exemplar", "copy_paste"] = Field(
+        "none",
+        description="`detect train` paints crops by that method from the training defects, and shams",
+    )
     bank_per_batch: int = Field(4, ge=0, description="crops of a bank added to every real batch")
     sham_share: float = Field(0.5, ge=0.0, le=1.0, description="share of the added crops that are shams")
     prior: bool = Field(False, description="a one-class map as a further input")

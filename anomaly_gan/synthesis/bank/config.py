@@ -19,6 +19,5 @@ class BankConfig(Config):
     shams: float = Field(1.0, ge=0, le=4, description="sham crops for each painted one")
     size: int = Field(224, ge=32, description="side of a crop in pixels of the photograph")
     sham_sets: int = Field(4, ge=1, description="how often each training defect is replaced by another sound texture")
-    categories: list[str] | None = None
     aim: dict[int, float] = Field(default_factory=dict)
     threads: int = Field(0, ge=0, description="CPU threads; 0 leaves torch's choice")

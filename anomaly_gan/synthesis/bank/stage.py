@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ...core.dataset import Dataset
 from ...core.devices import place_of
 from ...core.errors import ConfigError, InputError
 from ...core.masks import union
@@ -60,7 +59,7 @@ def run(config: BankConfig, context: Context, out: Path) -> dict[str, object]:
 
         torch.set_num_threads(config.threads)
     inputs = bank_inputs(config.method, context)
-    orders = [order for items in _wanted(inputs.pool, config) for order in _orders(items, config, inputs.seed)]
+    orders = [order for items in _wanted(inputs) for order in _orders(items, config, inputs.seed)]
     rng_for(inputs.seed, "order").shuffle(orders)  # type: ignore[arg-type]
     maker = _Maker(config, inputs, out / SHAMS)
     lines = write_shards(orders, maker.crop, out, f"bank {config.method}")
@@ -93,12 +92,13 @@ def bank_inputs(name: str, context: Context) -> MethodInputs:
     return method_inputs(name, context)
 
 
-def _wanted(pool: Dataset, config: BankConfig) -> list[list[PoolItem]]:
-    by_category = pool_items(pool)
-    for name in config.categories or by_category:
-        if not by_category.get(name):
-            raise InputError(str(pool.folder), "H9", f"the pool has no mask of {name!r}", "build the pool again")
-    return [by_category[name] for name in config.categories or by_category]
+def _wanted(inputs: MethodInputs) -> list[list[PoolItem]]:
+    by_category = pool_items(inputs.pool)
+    for category in inputs.pool.categories:
+        if not by_category.get(category.name):
+            where, remedy = str(inputs.pool.folder), "build the pool again"
+            raise InputError(where, "H9", f"the pool has no mask of {category.name!r}", remedy)
+    return list(by_category.values())
 
 
 def _orders(items: Sequence[PoolItem], config: BankConfig, seed: int) -> list[Order]:
