@@ -5,7 +5,7 @@ that a fold's detector has not seen, one table a fold:
     python benchmarks/alarms.py SCORES/0 SCORES/1 SCORES/2 SCORES/3 --group-regex 'tile([^_]+)_'
 
 One threshold for all folds, the one that flags just the rate asked for of all their photographs and that nobody knows
-beforehand, is as right as a threshold can be. How far single folds, and draws of whole parts, are then from the rate
+in advance, is as right as a threshold can be. How far single folds, and draws of whole parts, are then from the rate
 is sampling error alone.
 """
 

@@ -91,13 +91,10 @@ def _line(size_hw: tuple[int, int], points: np.ndarray, widths: np.ndarray) -> n
     return cv2.GaussianBlur(half, (3, 3), 0.6).astype(np.float32) / 255
 
 
-def _path(
-    centre: np.ndarray, extent: float, wander: float, rng: np.random.Generator, start_deg: float | None = None
-) -> np.ndarray:
+def _path(centre: np.ndarray, extent: float, wander: float, rng: np.random.Generator) -> np.ndarray:
     """Points of a way through ``centre`` that turns by ``wander`` radians (standard deviation) at every step."""
     steps = max(3, round(extent / 4))
-    angle = rng.uniform(0, 2 * np.pi) if start_deg is None else np.deg2rad(start_deg)
-    angles = angle + np.cumsum(rng.normal(0, wander, steps))
+    angles = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, wander, steps))
     points: np.ndarray = np.cumsum(np.stack([np.cos(angles), np.sin(angles)], 1) * extent / steps, 0)
     return np.asarray(points - points.mean(0) + centre)
 

@@ -51,7 +51,9 @@ def bank_of(data: Path, config: DetectConfig, seed: int, device: str) -> Path | 
     learn, masks, out = place / "ingest", place / "pool", place / f"bank@{config.dense.bank}"
     size = 2 * round(AROUND * config.dense.crop / 2)
     asked = BankConfig(method=config.dense.bank, count=COUNT, size=size)
-    run_stage("learn", _learn_side, config.dense, Context(seed, device, {"ingest": ingest}), learn)
+    # what else the detector is asked for changes nothing that is painted
+    split = DenseConfig(held_out=config.dense.held_out, fewest=config.dense.fewest)
+    run_stage("learn", _learn_side, split, Context(seed, device, {"ingest": ingest}), learn)
     run_stage("pool", pool.run, PoolConfig(count=COUNT), Context(seed, device, {"ingest": learn}), masks)
     run_stage(out.name, bank.run, asked, Context(seed, device, {"ingest": learn, "pool": masks}), out)
     return out
