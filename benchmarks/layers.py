@@ -30,7 +30,7 @@ from anomaly_gan.core.images import encode_png, read_pixels
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.metrics.seam import seam_score
 from anomaly_gan.metrics.two_sample import describe, real_against_made
-from anomaly_gan.synthesis.pairs.exemplar import Exemplar, as_bank, nearest_in_size, warp_both
+from anomaly_gan.synthesis.pairs.exemplar import Exemplar, as_bank, best_fitting, warp_both
 from anomaly_gan.synthesis.pairs.windows import Framing, cut_window
 
 SIDE, MOST, CANDIDATES = 64, 60, 4
@@ -62,7 +62,7 @@ class Category:
 
     def _lay(self, bank: list[Exemplar], ground: np.ndarray, mask: np.ndarray) -> np.ndarray:
         drawn = [bank[at] for at in self.rng.integers(len(bank), size=CANDIDATES)]
-        first, second = nearest_in_size(mask, drawn)[:2]
+        first, second = best_fitting(mask, drawn)[:2]
         return warp_both((drawn[first], drawn[second]), ground, mask)
 
     def figures(self) -> dict[str, object]:

@@ -59,7 +59,7 @@ def main() -> None:
     options = arguments.parse_args()
     examples, copy_paste = import_older(options.before)
 
-    def lay(pair, ground, mask_01):
+    def lay(pair, ground, mask_01, part_01=None):
         return examples.lay_both(tuple(examples.Example(one.pixels, one.mask_01) for one in pair), ground, mask_01)
 
     train, pool = load_dataset(options.run / "ingest").split("train"), load_dataset(options.run / "pool")

@@ -51,6 +51,16 @@ class Foreground:
         found[inside] = self.mask_01[y[inside], x[inside]] > 0
         return found
 
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        """bool: which pixels of a window of the photograph lie on the part."""
+        y, x = np.mgrid[rows, columns]
+        return self.under(y.ravel(), x.ravel()).reshape(y.shape)
+
+    def without_holes(self) -> Foreground:
+        """With all that it surrounds."""
+        lines, _ = cv2.findContours(self.mask_01, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        return Foreground(cv2.drawContours(self.mask_01.copy(), lines, -1, 1, cv2.FILLED), self.factor)
+
     def joined(self, other: Foreground) -> Foreground:
         """With what is on another part of the same photograph."""
         return Foreground(self.mask_01 | other.mask_01, self.factor)

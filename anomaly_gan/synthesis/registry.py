@@ -106,7 +106,7 @@ METHODS = {
         config="anomaly_gan.synthesis.methods.from_noise.config:NoiseConfig",
     ),
     "exemplar": Method(
-        "anomaly_gan.synthesis.methods.painting.method:open_exemplars",
+        "anomaly_gan.synthesis.methods.painting.bare:open_exemplars",
         trained_by="anomaly_gan",
         draws_as="anomaly_gan",
         shams=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,6 +26,7 @@ from ..placement.on_part import OnPart
 from ..placement.placer import Placer, open_placer
 from ..placement.real_masks import Scenes
 from ..placement.regions import Regions
+from ..placement.surroundings import Place, Surroundings
 from ..recombination.recombine import Canvas, Placed, Turned, draw_number, recombine, unturned
 from ..recombination.rules import Rules
 from ..recombination.shaping import Shaper
@@ -57,7 +58,7 @@ class CategoryBuilder:
     what is on an anchor, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set
     where the photographs show a part: elements lie on it as the category's real masks do; ``edges`` where they show
     none and the category keeps to the edge of the surface; ``contents`` there, where lines in the masks keep to a
-    direction.
+    direction. ``surroundings``: of several places the one is taken that looks around the mask as its own did.
     """
 
     category: str
@@ -67,6 +68,7 @@ class CategoryBuilder:
     prior: Sequence[Element]
     expert: Sequence[Element]
     placer: Placer
+    surroundings: Surroundings
     finder: AnchorFinder | None = None
     habits: Habits | None = None
     edges: EdgeHabits | None = None
@@ -159,11 +161,11 @@ class CategoryBuilder:
         def turning(element: Element) -> Turned | None:
             return unturned(element) if fixed else self.shaper.shape(element, rng, severity)
 
-        def placing(turned: Turned) -> tuple[int, int, dict[str, object]] | None:
+        def placing(turned: Turned) -> Place | None:
             # what was made to fit the photograph may have become too small
             return self._place(turned, canvas, normal, rng, fixed) if self.shaper.obeys(turned) else None
 
-        return recombine(elements, rng, canvas, number if elements else 0, turning, placing)
+        return recombine(elements, rng, canvas, number if elements else 0, turning, self._best(normal, placing))
 
     def _on_part(
         self,
@@ -181,7 +183,7 @@ class CategoryBuilder:
         if found is None or not known:
             return []
         drawing = OnPart(habits, self.shaper, *found, canvas, rng, severity)
-        return recombine(known, rng, canvas, number, drawing.turning, drawing.placing)
+        return recombine(known, rng, canvas, number, drawing.turning, self._best(normal, drawing.placing))
 
     def _at_edge(
         self,
@@ -196,7 +198,11 @@ class CategoryBuilder:
         """Elements at the edge of the surface."""
         surface, place = edges.surface(normal.file_name), self.config.place
         drawing = AtEdge(edges, self.shaper, surface, canvas, rng, severity, self.quarters, place.share, place.jitter)
-        return recombine(elements, rng, canvas, number, drawing.turning, drawing.placing)
+        return recombine(elements, rng, canvas, number, drawing.turning, self._best(normal, drawing.placing))
+
+    def _best(self, normal: ImageRecord, draw: Callable[[Turned], Place | None]) -> Callable[[Turned], Place | None]:
+        """``draw``, but of several places the one with the most alike surroundings."""
+        return lambda turned: self.surroundings.best(turned, normal.file_name, draw)
 
     @cached_property
     def quarters(self) -> frozenset[int]:
@@ -318,6 +324,7 @@ def open_builder(
         prior,
         expert,
         placer,
+        Surroundings(lambda file: scenes.gray(file) if file in scenes else None),
         open_finder(config, train, marks) if fixed and place.snap else None,
         habits,
         edges,

@@ -22,6 +22,7 @@ from anomaly_gan.synthesis.export.graph import INPUTS, export_generator
 from anomaly_gan.synthesis.generate import stage as generate
 from anomaly_gan.synthesis.interface import MethodInputs
 from anomaly_gan.synthesis.methods.config import TaskSetup, TrainConfig
+from anomaly_gan.synthesis.methods.painting import bare
 from anomaly_gan.synthesis.methods.painting.generator import Brush
 from anomaly_gan.synthesis.methods.painting.networks import build_framing
 from anomaly_gan.synthesis.pairs.compositing import Painter
@@ -257,6 +258,7 @@ def test_bare_exemplars_are_whole_defects_laid_and_left(small_run, trainings, mo
         return output, asked
 
     monkeypatch.setattr(Brush, "_net_output", seen)
+    monkeypatch.setattr(bare, "stands_alone", lambda *_: False)
     trained = Context(11, "cpu", {**small_run.inputs(), "train@anomaly_gan": trainings("anomaly_gan")})
     inputs = {name: generate.method_inputs(name, trained) for name in ("anomaly_gan", "exemplar")}
     inputs["untrained"] = replace(inputs["exemplar"], trained=None)
@@ -270,6 +272,15 @@ def test_bare_exemplars_are_whole_defects_laid_and_left(small_run, trainings, mo
         assert {np.count_nonzero(one.mask_01) for one in banks[name]} <= areas
     assert max(one.mask_01.shape[0] for one in banks["anomaly_gan"]) == SMALLEST["size"]
     assert np.abs(made["anomaly_gan"] - given["anomaly_gan"]).max() > 0.01
+
+
+def test_a_bare_object_is_the_very_one_that_its_mask_was_cut_from(small_run, monkeypatch):
+    """A bolt is not stretched, and no other shows through it: moved as its mask is, as copy-paste does."""
+    monkeypatch.setattr(bare, "stands_alone", lambda *_: True)
+    item = generate.pool_items(small_run.pool)["spot"][0]
+    inputs = MethodInputs(small_run.ingest.split("train"), small_run.pool, 11, "cpu")
+    alone, pasted = (METHODS[name].open(inputs)([item], 0)[0] for name in ("exemplar", "copy_paste"))
+    assert np.array_equal(alone.pixels, pasted.pixels) and alone.provenance["method"] == "exemplar"
 
 
 def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):

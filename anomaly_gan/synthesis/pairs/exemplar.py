@@ -8,6 +8,7 @@ place; what stretching spoils, and what does not fit, is left to the generator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,101 +21,43 @@ from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.manifest import check_product
 from ...core.masks import Axes
-from .layer import REACH_PX, Layer, level_around
-from .substance import OF_THE_SURFACE, Evidence, Substance, depth, learn_substance, step
+from .layer import FLOOR, REACH_PX, Layer, level_around, surroundings
+from .reshaping import level_on, replace_within, whole
+from .strip import Strip
+from .substance import ELONGATED, OF_THE_SURFACE, Evidence, Substance, depth, learn_substance, step
 
 FILE, OLDER_FILE = "exemplars.safetensors", "examples.safetensors"
 
-PLACES = 16
-"""Along a strip, how often its sides are looked at."""
-SMOOTH = np.array([1, 4, 6, 4, 1]) / 16
-"""How its sides are smoothed from place to place: stretched from side to side of a jagged mask a small defect would
-become a comb."""
-ROUND = 1.3
-"""Masks no longer than this many times their width have no direction: they are stretched upright, and keep the side
-that light falls from."""
 KEEPING_GRAIN = cv2.INTER_LANCZOS4
 """How pixels between pixels are found: linearly, a turn takes the finest grain away, and a defect is told by that."""
-FADE = 0.4
-"""The share of a mask's length over which one exemplar fades into another."""
+FADE, FADE_OPAQUE = 0.4, 0.15
+"""The share of a mask's length over which one exemplar fades into another, and one that hides its surface."""
 RIM_PX, LEAST_LEVEL, OF_THE_DEFECT = 3, 0.1, (0.25, 0.6)
 """So deep in a label pixels may be surface, where the defect is brighter or darker than its surroundings by so much
 (a logarithm): up to the first share of that difference they are, from the second on they are the defect's."""
+CLEAR = 2.0
+"""Only a defect that differs from its surroundings by so many deviations of its own brightness is told from them by it:
+a bolt, bright and dark itself, is not."""
+LEAST_STRETCHED = 8
+"""Exemplars whose surroundings are looked at."""
+SURROUNDED, LOOKED_AT_PX, LEAST_SURROUNDINGS = 3.0, 256, 0.5
+"""What a difference in the surroundings of 1 (a logarithm's deviation) counts in stretches; so many pixels of them are
+looked at; and less than this share of them in the exemplar's window tells nothing."""
 KEPT_PX = 2**18
 """Windows of more pixels are taken apart anew whenever they are painted: a layer takes 16 to 32 bytes a pixel."""
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A mask as a strip along its longest axis (a round one's: from left to right): where it begins and ends there,
-    and, at ``PLACES`` places on the way, between which distances from that axis it lies, smoothed. Pixels in (x, y);
-    ``axes`` holds the longest axis and the other.
-    """
-
-    centre: np.ndarray
-    axes: np.ndarray
-    begin: float
-    end: float
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def of(cls, mask_01: np.ndarray, upright: bool = False) -> Strip:
-        """The mask's strip, ``upright`` as a round one's; the mask must have a pixel."""
-        points = np.argwhere(mask_01)[:, ::-1].astype(float)
-        main = Axes.of_points(points)
-        centre = main.centre
-        turned = main.ratio >= ROUND and not upright
-        axes = main.vectors * np.where(main.vectors.sum(1, keepdims=True) < 0, -1, 1) if turned else np.eye(2)
-        along, across = axes @ (points - centre).T
-        begin, end = along.min() - 0.5, along.max() + 0.5
-        place = np.minimum((PLACES * (along - begin) / (end - begin)).astype(int), PLACES - 1)
-        low, high = np.full(PLACES, np.inf), np.full(PLACES, -np.inf)
-        np.minimum.at(low, place, across - 0.5)
-        np.maximum.at(high, place, across + 0.5)
-        return cls(centre, axes, begin, end, _smooth(low), _smooth(high))
-
-    def to(self, other: Strip, points_N2: np.ndarray) -> np.ndarray:
-        """Where points of this strip lie in the other one: begin on begin, side on side. Beyond its borders distances
-        are kept in pixels."""
-        along, across = self.axes @ (points_N2 - self.centre).T
-        share = self.share(points_N2)
-        low, high = self._sides(share)
-        aside = np.clip((across - low) / (high - low), 0, 1)
-        other_low, other_high = other._sides(share)
-        beyond, beside = along - np.clip(along, self.begin, self.end), across - np.clip(across, low, high)
-        there = np.stack(
-            [
-                other.begin + share * (other.end - other.begin) + beyond,
-                other_low + aside * (other_high - other_low) + beside,
-            ]
-        )
-        return other.centre + there.T @ other.axes
-
-    def share(self, points_N2: np.ndarray) -> np.ndarray:
-        """How far along the strip points lie: 0 at its begin, 1 at its end."""
-        along = self.axes[0] @ (points_N2 - self.centre).T
-        return np.clip((along - self.begin) / (self.end - self.begin), 0, 1)
-
-    def size(self) -> np.ndarray:
-        """Logarithms of length and of mean width, in pixels."""
-        return np.log([self.end - self.begin, (self.high - self.low).mean()])
-
-    def _sides(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        place = share * PLACES - 0.5
-        return tuple(np.interp(place, np.arange(PLACES), side) for side in (self.low, self.high))
 
 
 @dataclass(frozen=True)
 class Exemplar:
     """A real defect's window as the net saw it in training: uint8 pixels, and its mask. ``substance``: what its
     category's defects are made of (``layer.learn_substance``); ``sound``: the window without the defect, where that is
-    known."""
+    known; ``part_01``: where it shows the part, where the defect changes the part's outline."""
 
     pixels: np.ndarray
     mask_01: np.ndarray
     substance: Substance = OF_THE_SURFACE
     sound: np.ndarray | None = None
+    part_01: np.ndarray | None = None
 
     @cached_property
     def strip(self) -> Strip:
@@ -130,9 +73,27 @@ class Exemplar:
         if "_layer" in self.__dict__:
             return self.__dict__["_layer"]
         found = Layer.of(self.pixels, self.mask_01, self.sound)
+        if self.part_01 is not None:
+            found = replace(found, part=self.part_01.astype(np.float32))
         if self.mask_01.size <= KEPT_PX:
             self.__dict__["_layer"] = found
         return found
+
+    @cached_property
+    def ways(self) -> list[Exemplar]:
+        """As it is; of what changes a part's outline upside down and mirrored, too: a strip does not know at which of
+        its ends the part goes on."""
+        if self.part_01 is None:
+            return [self]
+        planes = self.pixels, self.mask_01, self.part_01
+        turned = [[np.ascontiguousarray(turn(plane)) for plane in planes] for turn in (np.flipud, np.fliplr)]
+        turned.append([np.ascontiguousarray(np.flipud(np.fliplr(plane))) for plane in planes])
+        return [self, *(replace(self, pixels=one, mask_01=two, part_01=three) for one, two, three in turned)]
+
+    def as_it_fits(self, mask_01: np.ndarray, ground: np.ndarray) -> Exemplar:
+        """Of its ``ways`` the one whose surroundings are most alike to those of a mask on the ground."""
+        wanted, around = self.strip_of(mask_01), _around(mask_01)
+        return min(self.ways, key=lambda way: _misfit(way, wanted, ground, around))
 
     def evidence(self) -> Evidence | None:
         """What it shows of its category's substance."""
@@ -143,16 +104,34 @@ class Exemplar:
         """Logarithm of its surroundings' brightness."""
         return level_around(self.pixels, self.mask_01)
 
+    @cached_property
+    def level(self) -> float | None:
+        """By how much (a logarithm) it is brighter than its surroundings; None where that tells nothing."""
+        inside, shown = self.mask_01 != 0, self.layer.shown
+        shown = shown if shown.ndim == 2 else shown.mean(axis=2)
+        core = self.layer.alpha * (inside & (depth(self.mask_01) > RIM_PX))
+        weight = core if core.sum() > 0 else self.layer.alpha * inside
+        if self.around is None or weight.sum() == 0:
+            return None
+        mean = float((shown * weight).sum() / weight.sum())
+        spread = float(np.sqrt((np.square(shown - mean) * weight).sum() / weight.sum()))
+        return mean - self.around if abs(mean - self.around) >= max(LEAST_LEVEL, CLEAR * spread) else None
 
-def warp(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+
+def warp(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray | None = None) -> np.ndarray:
     """``ground`` (uint8 (H, W) or (H, W, 3)) with the defect warped under the mask, stretched from its own mask to this
     one with its alpha, and as strong against this light as it was against its own. It fades out within ``REACH_PX``
-    beyond the mask. Either mask empty: ``ground``."""
+    beyond the mask. Either mask empty: ``ground``. ``part_01``: where the part is on the ground; a defect that changes
+    its outline, and knows where the part is on its own photograph, takes the place of all that is under the mask."""
+    if defect.part_01 is not None and part_01 is not None and mask_01.any() and defect.mask_01.any():
+        defect = defect.as_it_fits(mask_01, ground)
     moved = warped(defect, mask_01)
-    return ground if moved is None else _lit(moved, defect, ground, mask_01)
+    return ground if moved is None else _lit(moved, defect, ground, mask_01, part_01)
 
 
-def warp_through(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def warp_through(
+    defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, affine: np.ndarray, part_01: np.ndarray | None = None
+) -> np.ndarray:
     """As ``warp``, but the defect is moved as a whole by the affine (2, 3), its window's pixel -> the ground's."""
     size, layer = (ground.shape[1], ground.shape[0]), defect.layer
     shown, surface = (
@@ -161,28 +140,36 @@ def warp_through(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, affi
     )
     alpha = cv2.warpAffine(layer.alpha, affine, size, flags=cv2.INTER_LINEAR)
     known = cv2.warpAffine(layer.known, affine, size, flags=cv2.INTER_LINEAR, borderValue=1.0)
-    return _lit(Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01)), defect, ground, mask_01)
+    part = None
+    if layer.part is not None:
+        part = cv2.warpAffine(layer.part, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01), part)
+    return _lit(moved, defect, ground, mask_01, part_01)
 
 
-def _lit(moved: Layer, defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+def _lit(
+    moved: Layer, defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray | None
+) -> np.ndarray:
     """A moved layer on the ground, in its light."""
+    if moved.part is not None and defect.part_01 is not None and part_01 is not None:
+        was, now = level_on(defect.pixels, defect.mask_01, defect.part_01), level_on(ground, mask_01, part_01)
+        brighter = 0.0 if was is None or now is None else now - was
+        return replace_within(moved.shown, moved.part, brighter, ground, mask_01, part_01)
     here = level_around(ground, mask_01)
     light = None if here is None or defect.around is None else here - defect.around
-    return _without_rim(moved, defect.around, mask_01).on(ground, defect.substance, light)
+    if defect.substance.opaque and defect.substance.tight:
+        # what hides its surface does so, too, where it is as bright as that was
+        moved = replace(moved, alpha=np.maximum(moved.alpha, whole(mask_01)))
+    return _without_rim(moved, defect, mask_01).on(ground, defect.substance, light)
 
 
-def _without_rim(moved: Layer, around: float | None, mask_01: np.ndarray) -> Layer:
+def _without_rim(moved: Layer, defect: Exemplar, mask_01: np.ndarray) -> Layer:
     """The layer without what is as bright, at the rim of a label, as the surroundings that the defect was cut from:
     labels are loose, and on a darker place such pixels would be a bright rim."""
-    inside = mask_01 != 0
-    core = moved.alpha * (inside & (depth(mask_01) > RIM_PX))
-    weight = core if core.sum() > 0 else moved.alpha * inside
-    if around is None or weight.sum() == 0:
+    around, level = defect.around, defect.level
+    if around is None or level is None:
         return moved
     shown = moved.shown if moved.shown.ndim == 2 else moved.shown.mean(axis=2)
-    level = float((shown * weight).sum() / weight.sum()) - around
-    if abs(level) < LEAST_LEVEL:
-        return moved
     near = np.clip((RIM_PX + 1 - depth(mask_01)) / 2, 0, 1)
     defects = step(np.abs(shown - around) / abs(level), *OF_THE_DEFECT)
     return replace(moved, alpha=(moved.alpha * (1 - near * (1 - defects))).astype(np.float32))
@@ -213,26 +200,77 @@ def warped(defect: Exemplar, mask_01: np.ndarray) -> Layer | None:
     )
     alpha = cv2.remap(layer.alpha, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     known = cv2.remap(layer.known, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01))
+    part = None
+    if layer.part is not None:
+        part = cv2.remap(layer.part, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01), part)
 
 
-def nearest_in_size(mask_01: np.ndarray, exemplars: list[Exemplar]) -> list[int]:
-    """The exemplars by how much they are to be stretched to lie under the mask, the least first."""
-    wanted = exemplars[0].strip_of(mask_01).size()
-    return np.argsort([np.abs(exemplar.strip.size() - wanted).sum() for exemplar in exemplars]).tolist()
+def best_fitting(mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray | None = None) -> list[int]:
+    """The exemplars by how well they fit under the mask, the best first: how much they are to be stretched and, of the
+    ``LEAST_STRETCHED`` where the ``ground`` is given, how much what surrounds them differs from what surrounds the mask
+    there. One that is drawn twice comes once."""
+    wanted = exemplars[0].strip_of(mask_01)
+    once = {id(exemplar): at for at, exemplar in reversed(list(enumerate(exemplars)))}
+    stretched = {at: exemplars[at].strip.stretch(wanted) for at in once.values()}
+    order = sorted(stretched, key=stretched.__getitem__)
+    if ground is None:
+        return order
+    around, near = _around(mask_01), order[:LEAST_STRETCHED]
+    unlike = {
+        at: stretched[at] + SURROUNDED * min(_misfit(way, wanted, ground, around) for way in exemplars[at].ways)
+        for at in near
+    }
+    return sorted(near, key=unlike.__getitem__) + order[LEAST_STRETCHED:]
 
 
-def warp_both(exemplars: tuple[Exemplar, Exemplar], ground: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
+def _around(mask_01: np.ndarray) -> np.ndarray:
+    """(N, 2) points (x, y) of the ring around a mask, at most about ``LOOKED_AT_PX`` of them."""
+    points = np.argwhere(surroundings(mask_01))[:, ::-1]
+    return points[:: max(1, len(points) // LOOKED_AT_PX)]
+
+
+def _misfit(exemplar: Exemplar, strip: Strip, ground: np.ndarray, around_N2: np.ndarray) -> float:
+    """Deviation of the logarithms of what surrounds the exemplar, moved under a mask's strip, from what is there."""
+    there = np.rint(strip.to(exemplar.strip, around_N2)).astype(int)
+    height, width = exemplar.mask_01.shape
+    known = (there >= 0).all(axis=1) & (there < (width, height)).all(axis=1)
+    if np.count_nonzero(known) < LEAST_SURROUNDINGS * len(around_N2):
+        return 0.0
+    seen, moved = (
+        np.log((pixels if pixels.ndim == 2 else pixels.mean(axis=2))[at[:, 1], at[:, 0]] + FLOOR)
+        for pixels, at in ((ground, around_N2[known]), (exemplar.pixels, there[known]))
+    )
+    return float(np.std(seen - moved))
+
+
+def warp_both(
+    exemplars: tuple[Exemplar, Exemplar], ground: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray | None = None
+) -> np.ndarray:
     """``warp`` of one exemplar at the mask's begin and of the other at its end, the one fading into the other between.
 
-    Two make a defect that neither of them is: one alone is found again by the copy check.
+    Two make a defect that neither of them is: one alone is found again by the copy check. What ``stands_alone`` is the
+    first one's.
     """
-    pictures = [warp(exemplar, ground, mask_01).astype(np.float32) for exemplar in exemplars]
+    first = exemplars[0]
+    opaque = first.substance.opaque
+    if stands_alone(first, mask_01):
+        return warp(first, ground, mask_01, part_01)
+    pictures = [warp(exemplar, ground, mask_01, part_01).astype(np.float32) for exemplar in exemplars]
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
     share = exemplars[0].strip_of(mask_01).share(points).reshape(mask_01.shape)
-    late = np.clip((share - 0.5) / FADE + 0.5, 0, 1)
+    late = np.clip((share - 0.5) / (FADE_OPAQUE if opaque else FADE) + 0.5, 0, 1)
     late = late if ground.ndim == 2 else late[:, :, None]
     return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)
+
+
+def stands_alone(defect: Exemplar, mask_01: np.ndarray) -> bool:
+    """Whether a defect under a mask is one that another must not show through: it changes a part's outline, or is an
+    opaque object that has no length and a pattern of its own (a bolt, a washer)."""
+    if defect.substance.reshapes:
+        return True
+    patterned = defect.substance.opaque and defect.level is None
+    return patterned and not (mask_01.any() and Axes.of(mask_01).ratio >= ELONGATED)
 
 
 def save_exemplars(exemplars: dict[str, list[Exemplar]], path: Path) -> None:
@@ -275,10 +313,3 @@ def as_bank(exemplars: list[Exemplar]) -> list[Exemplar]:
     for exemplar, known in zip(bank, exemplars, strict=True):
         exemplar.__dict__["_layer"] = known.layer  # not estimated twice
     return bank
-
-
-def _smooth(side: np.ndarray) -> np.ndarray:
-    """A strip's side (``PLACES``,), infinite where the mask has no pixel: filled, and smoothed along the strip."""
-    known = np.flatnonzero(np.isfinite(side))
-    filled = np.interp(np.arange(PLACES), known, side[known])
-    return np.convolve(np.pad(filled, len(SMOOTH) // 2, mode="edge"), SMOOTH, "valid")

@@ -47,12 +47,14 @@ FILLINGS = 8
 class Layer:
     """``shown`` and ``surface`` float32 (H, W) or (H, W, 3): logarithms of the grey levels with the defect and without
     it, ``FLOOR`` added; ``alpha`` float32 (H, W) in [0, 1]; ``known`` (H, W) in [0, 1]: how far the surface is known
-    there, and with it what of the difference is the defect's."""
+    there, and with it what of the difference is the defect's. ``part``: (H, W) in [0, 1], how far it shows the part,
+    where the defect changes the part's outline (``reshaping``)."""
 
     shown: np.ndarray
     surface: np.ndarray
     alpha: np.ndarray
     known: np.ndarray
+    part: np.ndarray | None = None
 
     @classmethod
     def of(cls, pixels: np.ndarray, mask_01: np.ndarray, sound: np.ndarray | None = None) -> Layer:
@@ -103,8 +105,15 @@ class Layer:
         foretold = np.log(cv2.inpaint(pixels, wider, INPAINT_PX, cv2.INPAINT_TELEA).astype(np.float32) + FLOOR)
         ring = (wider != 0) & (grow(mask_01, REACH_PX) == 0)
         lines, axis = directions(gray, mask_01)
+        outermost = (mask_01 != 0) & (depth(mask_01) <= 1)
         return Evidence(
-            inside, around, shared(self.shown, self.surface, core), shared(self.shown, foretold, ring), lines, axis
+            inside,
+            around,
+            shared(self.shown, self.surface, core),
+            shared(self.shown, foretold, ring),
+            lines,
+            axis,
+            float(self.alpha[outermost].mean()),
         )
 
 

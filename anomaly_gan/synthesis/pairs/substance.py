@@ -36,17 +36,28 @@ one of the photograph: the least mean resultant length of their directions, and 
 labels (mean cosine of twice the angle between) before these explain them."""
 ELONGATED = 1.5
 """Labels less long than this many times their width have no direction."""
+TIGHT = 0.78
+"""From such a mean alpha of the outermost pixels of the median label on, labels end where their defects do: of 16
+categories of five data sets nine have 0.79 to 0.91, breaks, frays and `uneven` 0.44 to 0.74."""
 
 
 @dataclass(frozen=True)
 class Substance:
     """Both in [0, 1]: how far the defects' brightness ``follows`` that of their surroundings, and how much of the
     surface's structure goes ``through`` them. ``upright``: lines in them keep to one direction of the photograph
-    whatever their labels' (brush lines)."""
+    whatever their labels' (brush lines). ``tight``: their labels end where they do. ``reshapes``: they change the
+    part's outline, so that a label shows what is behind the part, too (a tip broken off)."""
 
     follows: float = 1.0
     through: float = 1.0
     upright: bool = False
+    tight: bool = False
+    reshapes: bool = False
+
+    @property
+    def opaque(self) -> bool:
+        """Whether they hide most of what they lie on."""
+        return self.through < 0.5
 
 
 OF_THE_SURFACE = Substance()
@@ -56,7 +67,8 @@ OF_THE_SURFACE = Substance()
 class Evidence:
     """Of one real defect: logarithms of its mean grey level and of that of the ring around it; ``under`` it and
     ``beside`` it, what it and sound surface share with what their rims foretell (``shared``). ``lines`` in it and the
-    ``axis`` of its label, as unit vectors at twice their angle; 0 where there are none."""
+    ``axis`` of its label, as unit vectors at twice their angle; 0 where there are none. ``rim``: mean alpha of the
+    label's outermost pixels."""
 
     inside: float
     around: float
@@ -64,12 +76,14 @@ class Evidence:
     beside: tuple[float, float]
     lines: complex
     axis: complex
+    rim: float
 
 
 def learn_substance(seen: Sequence[Evidence | None]) -> Substance:
     """What a category's defects are made of, from its real ones."""
     known = [one for one in seen if one is not None]
-    return Substance(_follows(known), _through(known), _upright(known))
+    tight = bool(known) and float(np.median([one.rim for one in known])) >= TIGHT
+    return Substance(_follows(known), _through(known), _upright(known), tight)
 
 
 def shared(shown: np.ndarray, foretold: np.ndarray, where: np.ndarray) -> tuple[float, float]:

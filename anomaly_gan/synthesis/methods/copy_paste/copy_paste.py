@@ -13,13 +13,14 @@ import numpy as np
 from ....core.dataset import Annotation
 from ....core.errors import InputError
 from ....core.seeding import rng_for
+from ....part.foreground import find_foreground
 from ...interface import Generate, MethodInputs, PoolItem, Sample
-from ...pairs.exemplar import nearest_in_size, warp, warp_through
+from ...pairs.exemplar import best_fitting, warp, warp_through
 from ...pairs.layer import REACH_PX as SUPPORT_PX
 from .donors import MARGIN_PX, Donors, box_around
 
-CANDIDATES = 4
-"""Training defects drawn for an expert's mask, of which the nearest in size fills it."""
+CANDIDATES = 8
+"""Training defects drawn for an expert's mask, of which the one that fits it best fills it."""
 
 
 def open_method(inputs: MethodInputs) -> Generate:
@@ -47,14 +48,14 @@ def _sample(item: PoolItem, rng: np.random.Generator, donors: Donors) -> Sample:
     masks = [annotation.mask() for annotation in item.annotations]
     pasted, used = base, []
     for annotation, mask in zip(item.annotations, masks, strict=True):
-        pasted, record = _paste(pasted, annotation.provenance, annotation.category_id, mask, donors, rng)
+        pasted, record = paste(pasted, annotation.provenance, annotation.category_id, mask, donors, rng)
         used.append(record)
     instances = [(annotation.category_id, mask) for annotation, mask in zip(item.annotations, masks, strict=True)]
     provenance = {"method": "copy_paste", "base": file_name, "donors": used, "support_px": SUPPORT_PX}
     return Sample(pasted, instances, provenance, base)
 
 
-def _paste(
+def paste(
     base: np.ndarray,
     provenance: dict,
     category_id: int,
@@ -62,26 +63,47 @@ def _paste(
     donors: Donors,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, dict]:
-    """The photograph with the defect where the mask is, and the record of its donor. Only boxes are looked at."""
+    """The photograph with the defect where the mask is, and the record of its donor. Only boxes are looked at.
+
+    Args:
+        base: the photograph.
+        provenance: the mask's, as the pool holds it.
+        category_id: id of its category.
+        mask: mask_01 (H, W).
+        donors: the training defects.
+        rng: source of chance.
+
+    Returns:
+        The photograph with the defect, and its donor's annotation, image and group.
+    """
     parent = donors.of_parent(provenance)
-    donor = parent or _nearest(mask, category_id, donors, rng)
-    exemplar, corner = donors.exemplar(donor)
     rows, columns = box_around(mask, MARGIN_PX)
     ground, piece = base[rows, columns], mask[rows, columns]
-    deformed = bool(provenance.get("transforms", {}).get("deform"))  # the mask may reach beyond its parent
-    if parent is None or deformed:
-        warped = warp(exemplar, ground, piece)
+    donor = parent or _best_fitting(ground, piece, category_id, donors, rng)
+    exemplar, corner = donors.exemplar(donor)
+    part = None
+    if exemplar.part_01 is not None and (found := find_foreground(base)) is not None:
+        part = found.window(rows, columns)
+    if parent is None or deformed(provenance):
+        warped = warp(exemplar, ground, piece, part)
     else:
         affine = np.array(provenance["affine"], np.float64)
         affine[:, 2] += affine[:, :2] @ corner - np.array([columns.start, rows.start])
-        warped = warp_through(exemplar, ground, piece, affine)
+        warped = warp_through(exemplar, ground, piece, affine, part)
     pasted = base.copy()
     pasted[rows, columns] = warped
     image = donors.image_of(donor)
     return pasted, {"annotation": donor.id, "image": image.file_name, "group": image.group_id}
 
 
-def _nearest(mask: np.ndarray, category_id: int, donors: Donors, rng: np.random.Generator) -> Annotation:
-    """Of some donors drawn the one that is least stretched to fill the mask."""
+def deformed(provenance: dict) -> bool:
+    """Whether a pool mask may reach beyond the defect that it was cut from."""
+    return bool(provenance.get("transforms", {}).get("deform"))
+
+
+def _best_fitting(
+    ground: np.ndarray, mask: np.ndarray, category_id: int, donors: Donors, rng: np.random.Generator
+) -> Annotation:
+    """Of some donors drawn the one that is least stretched, and most alike in its surroundings, to fill the mask."""
     drawn = [donors.draw(category_id, rng) for _ in range(CANDIDATES)]
-    return drawn[nearest_in_size(mask, [donors.exemplar(one)[0] for one in drawn])[0]]
+    return drawn[best_fitting(mask, [donors.exemplar(one)[0] for one in drawn], ground)[0]]

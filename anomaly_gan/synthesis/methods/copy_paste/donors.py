@@ -10,13 +10,17 @@ from ....core.dataset import Annotation, Dataset, ImageRecord
 from ....core.errors import InputError
 from ....core.images import read_record
 from ....core.masks import mask_box_xywh
+from ....part.foreground import find_foreground
 from ...pairs.exemplar import Exemplar
+from ...pairs.reshaping import LEAST_OFF, off_part, shown_part
 from ...pairs.substance import Evidence, Substance, learn_substance
 
 MARGIN_PX = 16
 """Surroundings of a defect that are looked at with it."""
 LOOKED_AT = 64
 """Objects of a category from which it is learned what its defects are made of."""
+PARTS_LOOKED_AT, SHOW_A_PART = 12, 0.7
+"""Objects of a category whose photographs are searched for a part, and the share of them that must show one."""
 
 
 class Donors:
@@ -75,18 +79,41 @@ class Donors:
         if annotation.id not in self._examples:
             substance = self.substance(annotation.category_id)
             exemplar, corner = self._window(annotation)
-            self._examples[annotation.id] = replace(exemplar, substance=substance), corner
+            part = self._part(annotation) if substance.reshapes else None
+            self._examples[annotation.id] = replace(exemplar, substance=substance, part_01=part), corner
         return self._examples[annotation.id]
 
     def substance(self, category_id: int) -> Substance:
         """What the category's defects are made of, learned once."""
         if category_id not in self._substances:
-            self._substances[category_id] = learn_substance(self.evidence(category_id))
+            learned = learn_substance(self.evidence(category_id))
+            self._substances[category_id] = replace(learned, reshapes=self._reshapes(category_id))
         return self._substances[category_id]
+
+    def _reshapes(self, category_id: int) -> bool:
+        """Whether the category's defects change the part's outline: their labels lie off the part in part."""
+        looked_at = self._one_each(category_id)[:PARTS_LOOKED_AT]
+        off = []
+        for one in looked_at:
+            part = self._part(one)
+            if part is not None:
+                mask = one.mask()
+                off.append(off_part(mask[box_around(mask, MARGIN_PX)], part))
+        return len(off) >= max(1, SHOW_A_PART * len(looked_at)) and float(np.median(off)) >= LEAST_OFF
+
+    def _part(self, annotation: Annotation) -> np.ndarray | None:
+        """Where the part is in the defect's window; None where the photograph shows none."""
+        pixels, mask = self.pixels(self.image_of(annotation)), annotation.mask()
+        part, place = find_foreground(pixels), box_around(mask, MARGIN_PX)
+        return None if part is None else shown_part(pixels[place], mask[place], part.without_holes().window(*place))
+
+    def _one_each(self, category_id: int) -> list[Annotation]:
+        """One defect of each object of the category."""
+        return [members[0] for _, members in sorted(self._groups.get(category_id, {}).items())]
 
     def evidence(self, category_id: int) -> list[Evidence]:
         """What one defect of each object of the category shows of it."""
-        own = [members[0] for _, members in sorted(self._groups.get(category_id, {}).items())][:LOOKED_AT]
+        own = self._one_each(category_id)[:LOOKED_AT]
         return [seen for one in own if (seen := self._window(one)[0].evidence()) is not None]
 
     def _window(self, annotation: Annotation) -> tuple[Exemplar, np.ndarray]:

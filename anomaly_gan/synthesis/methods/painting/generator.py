@@ -21,15 +21,16 @@ from ....core.manifest import check_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
+from ....part.foreground import find_foreground
 from ...pairs.exemplar import FILE as EXEMPLARS_FILE
-from ...pairs.exemplar import Exemplar, load_exemplars, nearest_in_size, warp_both
+from ...pairs.exemplar import Exemplar, best_fitting, load_exemplars, warp_both
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
 from ..trained import FILE, Trained, read_trained
 from .networks import SOFTNESS_PX, build_framing, build_generator, build_painter, painter_settings
 
-CANDIDATES = 4
-"""Training defects drawn for a mask, of which the two nearest in size are its exemplars."""
+CANDIDATES = 16
+"""Training defects drawn for a mask, of which the two that fit it best are its exemplars."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,15 @@ class Brush:
         """One mask after the other, each pasted under its own feather."""
         pixels, severities = base, []
         for annotation in annotations:
-            pixels, asked = self.paint(pixels, annotation.mask(), annotation.bbox, names[annotation.category_id], rng)
+            pixels, asked = self.paint_one(pixels, annotation, names[annotation.category_id], rng)
             severities.append(asked)
         return Painting(pixels, severities, self.settings.support_px)
+
+    def paint_one(
+        self, pixels: np.ndarray, annotation: Annotation, category: str, rng: np.random.Generator
+    ) -> tuple[np.ndarray, list[float]]:
+        """``pixels`` with one mask of the pool painted, and the severity that was asked for."""
+        return self.paint(pixels, annotation.mask(), annotation.bbox, category, rng)
 
     def paint_windows(
         self, base: np.ndarray, annotations: list[Annotation], names: dict[int, str], rng: np.random.Generator
@@ -122,10 +129,13 @@ class Brush:
         side = native // scale
         small = window if scale == 1 else cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
         small_mask = piece if scale == 1 else shrink_mask(piece, side)
-        drawn, exemplars = self._draw(category, small_mask, rng)
+        drawn, exemplars = self._draw(category, small, small_mask, rng)
         wanted = drawn * rng.uniform(0.9, 1.1, 2)
         wanted = wanted if severity is None else np.array(severity, float)
-        warped = self._warp(exemplars, small, small_mask, severity) if exemplars else None
+        warped = None
+        if exemplars:
+            part = None if exemplars[0].part_01 is None else _part_in(pixels, top, left, native, side)
+            warped = self._warp(exemplars, small, small_mask, severity, part)
         painted, asked = self._net_output(small, small_mask, category, wanted, rng, warped)
         difference = painted - to_signed(small)
         if scale > 1:
@@ -143,7 +153,7 @@ class Brush:
         return *corner(box_xywh, native, shape), native, scale
 
     def _draw(
-        self, category: str, mask_01: np.ndarray, rng: np.random.Generator
+        self, category: str, pixels: np.ndarray, mask_01: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, tuple[Exemplar, Exemplar] | None]:
         """The severity of a training defect; where the generator paints from exemplars, the mean severity of two and
         their windows: of ``CANDIDATES`` drawn ones those that fit the mask best."""
@@ -151,8 +161,8 @@ class Brush:
         if self.exemplars is None:
             return np.array(bank[int(rng.integers(len(bank)))]), None
         rows = rng.integers(len(bank), size=CANDIDATES).tolist()
-        order = nearest_in_size(mask_01, [self.exemplars[category][row] for row in rows])
-        first, second = rng.permutation([rows[place] for place in order[:2]]).tolist()
+        order = best_fitting(mask_01, [self.exemplars[category][row] for row in rows], pixels)
+        first, second = rng.permutation([rows[place] for place in (order * 2)[:2]]).tolist()
         drawn = np.mean([bank[first], bank[second]], axis=0)
         return drawn, (self.exemplars[category][first], self.exemplars[category][second])
 
@@ -162,12 +172,13 @@ class Brush:
         pixels: np.ndarray,
         mask: np.ndarray,
         severity: Sequence[float] | None,
+        part_01: np.ndarray | None = None,
     ) -> torch.Tensor:
         """(1, C, H, W): the photograph with the exemplars under the mask, as strong as they are or as is asked for.
 
         The generator has never seen one of another strength than it was to paint, and leaves that as it is.
         """
-        warped = torch.from_numpy(to_signed(warp_both(exemplars, pixels, mask)))[None].to(self.device)
+        warped = torch.from_numpy(to_signed(warp_both(exemplars, pixels, mask, part_01)))[None].to(self.device)
         if severity is None:
             return warped
         masks = torch.from_numpy(mask[None, None].astype(np.float32)).to(self.device)
@@ -300,6 +311,16 @@ def _take(pixels: np.ndarray, mask: np.ndarray, top: int, left: int, side: int) 
         window = cv2.copyMakeBorder(window, 0, down, 0, right, mode)
         piece = cv2.copyMakeBorder(piece, 0, down, 0, right, cv2.BORDER_CONSTANT, value=0)
     return window, piece
+
+
+def _part_in(pixels: np.ndarray, top: int, left: int, native: int, side: int) -> np.ndarray | None:
+    """mask_01 (side, side): the part in a window of ``native`` pixels; None where the photograph shows none."""
+    found = find_foreground(pixels)
+    if found is None:
+        return None
+    on_part = found.window(slice(0, pixels.shape[0]), slice(0, pixels.shape[1])).astype(np.uint8)
+    part = _take(pixels, on_part, top, left, native)[1]
+    return part if side == native else shrink_mask(part, side)
 
 
 def _paste(

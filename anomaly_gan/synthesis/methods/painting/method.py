@@ -8,25 +8,14 @@ photograph's. That is the method's own doing, so nothing is blended away.
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from ....core.errors import ConfigError
 from ....core.images import read_record
 from ....core.seeding import rng_for
-from ....losses.severity import severity
 from ...interface import Generate, MethodInputs, PoolItem, Sample
-from ...pairs.exemplar import Exemplar
 from ...pairs.training_defects import exemplar_windows
-from ...pairs.windows import Framing, to_signed
 from ...relighting.model import LightModel, draw_light, light_beside, relight
-from ..config import TrainConfig
-from ..copy_paste.donors import Donors
 from .generator import Brush, Painting, load_brush
 from .severity import can_be_steered, fill_between
-
-DRAWN = 64
-"""Real defects of a category drawn as bare exemplars, an object first."""
 
 
 def open_method(inputs: MethodInputs) -> Generate:
@@ -36,71 +25,7 @@ def open_method(inputs: MethodInputs) -> Generate:
         InputError: the training has other categories than the data set (H10).
     """
     brush, channels = _load(inputs)
-    return _painting(inputs, brush, channels, brush.config.method)
-
-
-class Bare(nn.Module):
-    """A generator that has learnt nothing: the exemplar hides the photograph, and nothing is changed of it."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
-    def forward(self, inputs_BCHW: Tensor) -> Tensor:
-        """(B, difference and opacity, H, W) of ``painting: exemplar``."""
-        output = inputs_BCHW.new_zeros(len(inputs_BCHW), self.channels + 1, *inputs_BCHW.shape[2:])
-        output[:, -1] = torch.inf
-        return output
-
-
-def open_exemplars(inputs: MethodInputs) -> Generate:
-    """As ``open_method``, without the generator: real defects of the training split as they are warped under the mask.
-    What is the generator worth? It starts from windows as large as those it was trained on, of a larger defect from
-    a part; here each defect is whole and at native scale, with or without a training.
-
-    Raises:
-        ConfigError: the training does not paint from exemplars.
-        InputError: as ``open_method``.
-    """
-    names = [category.name for category in inputs.train.categories]
-    if inputs.trained is None:
-        channels = 1 if inputs.train.gray else 3
-        brush = Brush(Bare(channels), TrainConfig(), names, {}, torch.device("cpu"))
-    else:
-        brush, channels = load_brush(inputs.trained, names, inputs.device)
-        if brush.exemplars is None:
-            raise ConfigError("method exemplar: this training has none: train with painter.painting: exemplar")
-        brush.net = Bare(channels)
-    donors = Donors(inputs.train if inputs.exemplars is None else inputs.exemplars, channels == 1)
-    brush.framing = Framing(brush.framing.size)
-    brush.exemplars = {name: whole_defects(donors, name, inputs.seed) for name in names}
-    brush.severities = {name: [_severity(one) for one in bank] for name, bank in brush.exemplars.items()}
-    return _painting(inputs, brush, channels, "exemplar")
-
-
-def whole_defects(donors: Donors, category: str, seed: int) -> list[Exemplar]:
-    """``DRAWN`` real defects of a category, each whole and at native scale: a part of one, or a smaller picture of it,
-    stretched to a mask is blurred.
-
-    Args:
-        donors: the defects to draw from.
-        category: name of the category.
-        seed: of the draw.
-
-    Returns:
-        The exemplars, some of them more than once where there are few.
-
-    Raises:
-        InputError: G13, there is no defect of the category.
-    """
-    number = next(one.id for one in donors.train.categories if one.name == category)
-    rng = rng_for(seed, "exemplars", category)
-    return [donors.exemplar(donors.draw(number, rng))[0] for _ in range(DRAWN)]
-
-
-def _severity(exemplar: Exemplar) -> list[float]:
-    images, masks = to_signed(exemplar.pixels)[None], exemplar.mask_01[None, None].astype(np.float32)
-    return [round(value, 5) for value in severity(torch.from_numpy(images), torch.from_numpy(masks))[0].tolist()]
+    return painting(inputs, brush, channels, brush.config.method)
 
 
 def _load(inputs: MethodInputs) -> tuple[Brush, int]:
@@ -114,8 +39,18 @@ def _load(inputs: MethodInputs) -> tuple[Brush, int]:
     return brush, channels
 
 
-def _painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
-    """Paint with the brush; ``name`` goes into the provenance, not into the chance."""
+def painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Generate:
+    """Paint with the brush; ``name`` goes into the provenance, not into the chance.
+
+    Args:
+        inputs: what a method gets.
+        brush: what paints.
+        channels: of the pictures it paints, 1 or 3.
+        name: the method's.
+
+    Returns:
+        Pool items -> painted photographs.
+    """
     names = {category.id: category.name for category in inputs.train.categories}
     gray, gray_set = channels == 1, inputs.train.gray
     light = light_beside(inputs.trained) if inputs.trained is not None else LightModel()

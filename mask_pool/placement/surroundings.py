@@ -1,0 +1,104 @@
+"""Of several places for a mask, the one that looks around it as it did around the mask where that was cut or drawn.
+
+A thread defect belongs between threads as its own lay, a washer on a plate and not on a bolt. What is compared is a
+ring around the mask, moved as the mask is: the deviation of the difference of logarithms, so that light does not count.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from anomaly_gan.core.masks import grow
+
+from ..elements.real import Element
+from ..recombination.recombine import Turned
+
+PLACES_TRIED = 8
+"""Places drawn for a turned mask, of which the one with the most alike surroundings is taken."""
+NEAR_PX, FAR_PX, POINTS = 3, 11, 256
+"""The ring lies so far from a mask; at most about so many of its pixels are looked at."""
+LEAST_SEEN = 0.5
+"""Least share of the ring that must lie on both photographs."""
+GRAIN_PX = 1.2
+FLOOR = 64.0
+"""Added to grey levels before their logarithm is taken, so that dark places do not count more than others."""
+KEPT = 4
+
+Place = tuple[int, int, dict[str, object]]
+
+
+class Surroundings:
+    """Compares places for masks; ``gray``: file name -> photograph (H, W) uint8, None where there is none (an expert
+    may have drawn on another)."""
+
+    def __init__(self, gray: Callable[[str], np.ndarray | None]) -> None:
+        self._gray = gray
+        self._kept: OrderedDict[str, np.ndarray | None] = OrderedDict()
+        self._own: dict[int, tuple[np.ndarray, int, int] | None] = {}
+
+    def best(self, turned: Turned, file: str, draw: Callable[[Turned], Place | None]) -> Place | None:
+        """Of ``PLACES_TRIED`` places that ``draw`` gives for a mask on the photograph ``file``, the most alike; None
+        where it gives none."""
+        found = []
+        for _ in range(PLACES_TRIED):
+            place = draw(turned)
+            if place is None:
+                break
+            found.append(place)
+        if len(found) < 2:
+            return found[0] if found else None
+        return min(found, key=lambda place: self.misfit(turned, place[0], place[1], file))
+
+    def misfit(self, turned: Turned, x: int, y: int, file: str) -> float:
+        """How much the surroundings of a mask, its corner at pixel (x, y) of ``file``, differ from its own; 0 where too
+        little of them is seen."""
+        points, around, there = _ring(turned.bitmap), self._around(turned.element), self._levels(file)
+        if around is None or there is None:
+            return 0.0
+        own, left, top = around
+        back = cv2.invertAffineTransform(turned.affine)
+        before = np.rint(points @ back[:, :2].T + back[:, 2] - (left, top)).astype(int)
+        after = points + np.array([x, y])
+        known = _inside(before, own) & _inside(after, there)
+        if np.count_nonzero(known) < LEAST_SEEN * len(points):
+            return 0.0
+        was, now = own[before[known, 1], before[known, 0]], there[after[known, 1], after[known, 0]]
+        return float(np.std(now - was))
+
+    def _around(self, element: Element) -> tuple[np.ndarray, int, int] | None:
+        """Levels of the window around an element on its own photograph, and the window's corner (x, y)."""
+        if id(element) not in self._own:
+            x, y, width, height = element.box
+            left, top, reach = max(0, x - 2 * FAR_PX), max(0, y - 2 * FAR_PX), 2 * FAR_PX
+            levels = self._levels(element.parent_image)
+            window = None if levels is None else levels[top : y + height + reach, left : x + width + reach].copy()
+            self._own[id(element)] = None if window is None else (window, left, top)
+        return self._own[id(element)]
+
+    def _levels(self, file: str) -> np.ndarray | None:
+        """Logarithms of a photograph's grey levels, grain smoothed away; the latest few are kept."""
+        if file not in self._kept:
+            gray = self._gray(file)
+            smooth = None if gray is None else cv2.GaussianBlur(gray, (0, 0), GRAIN_PX).astype(np.float32)
+            self._kept[file] = None if smooth is None else np.log(smooth + FLOOR)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(file)
+        return self._kept[file]
+
+
+def _ring(bitmap: np.ndarray) -> np.ndarray:
+    """(N, 2) pixels (x, y) of the ring around a bitmap, from its corner."""
+    padded = np.pad(bitmap, FAR_PX)
+    points = np.argwhere((grow(padded, FAR_PX) != 0) & (grow(padded, NEAR_PX) == 0))[:, ::-1] - FAR_PX
+    return points[:: max(1, len(points) // POINTS)]
+
+
+def _inside(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    return np.logical_and.reduce(
+        [points[:, 0] >= 0, points[:, 1] >= 0, points[:, 0] < plane.shape[1], points[:, 1] < plane.shape[0]]
+    )
