@@ -30,7 +30,6 @@ from anomaly_gan.synthesis.pairs.exemplar import (
     warp_both,
 )
 from anomaly_gan.synthesis.pairs.strip import Strip
-from anomaly_gan.synthesis.pairs.substance import Substance
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.pretraining import Pretraining
@@ -237,39 +236,6 @@ def test_of_two_examples_alike_in_size_the_one_from_alike_surroundings_comes_fir
     on_edge, beside = np.tile(edge, (64, 1)), np.tile(np.roll(edge, 40), (64, 1))
     exemplars = [Exemplar(np.where(mask > 0, 110, ground).astype(np.uint8), mask) for ground in (beside, on_edge)]
     assert best_fitting(mask, exemplars, on_edge)[0] == 1 and best_fitting(mask, exemplars, beside)[0] == 0
-
-
-def test_an_opaque_thing_hides_what_it_lies_on_where_it_is_as_bright_as_its_own_surface_was():
-    """A bolt half as bright as the plate it was cut from: no stripe of another place shows in that half."""
-    disc, bank = ellipse(64, (32, 32), (12, 12), 0), []
-    for level in (80, 100, 120, 140):
-        plate = np.tile(np.where(np.arange(64) < 32, level - 20, level + 20), (64, 1))
-        bolt = np.where(np.arange(64)[:, None] < 32, level, 2 * level)
-        bank.append(Exemplar(np.where(disc > 0, bolt, plate).clip(0, 255).astype(np.uint8), disc))
-    learned = as_bank(bank)
-    assert learned[1].substance.opaque and learned[1].substance.tight
-    striped = np.where(np.arange(64)[None] // 4 % 2 > 0, 60, 140).astype(np.uint8) + np.zeros((64, 1), np.uint8)
-    upper = warp(learned[1], striped, disc)[24:31, 26:39].astype(int)
-    assert np.ptp(upper, axis=1).max() < 12
-    both = warp_both((learned[0], learned[3]), striped, disc)
-    assert np.array_equal(both, warp(learned[0], striped, disc)), "two bolts show through each other"
-
-
-def test_a_broken_tip_takes_the_sound_one_away(grain):
-    """What changes a part's outline replaces all under its label; the ground behind the part goes on there."""
-    ground, label = np.full((64, 64), 180, np.uint8), np.zeros((64, 64), np.uint8)
-    part, stump = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
-    part[26:38, :50] = 1
-    stump[26:38, :32] = 1
-    label[24:40, 28:54] = 1
-    sound, broken = (np.where(shown > 0, 70, ground).astype(np.uint8) for shown in (part, stump))
-    exemplar = Exemplar(broken, label, Substance(1.0, 0.4, reshapes=True), part_01=stump)
-    warped = warp(exemplar, sound, label, part)
-    assert warped[26:38, 36:50].min() > 170 and warped[28:36, :30].max() < 75
-    turned = warp(exemplar, np.fliplr(sound).copy(), np.fliplr(label).copy(), np.fliplr(part).copy())
-    assert np.array_equal(np.fliplr(turned), warped), "the part goes on at the wrong end"
-    layer = warp(replace(exemplar, part_01=None), sound, label, part)
-    assert layer[28:36, 36:48].mean() < 150, "a layer alone leaves the tip as a ghost"
 
 
 def test_one_example_fades_into_the_other_along_the_mask(grain):

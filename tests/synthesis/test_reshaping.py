@@ -1,0 +1,72 @@
+"""What hides all it lies on, and what takes the place of the part under its label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from anomaly_gan.synthesis.pairs.exemplar import Exemplar, as_bank, warp, warp_both
+from anomaly_gan.synthesis.pairs.reshaping import off_part, shown_part, without_part
+from anomaly_gan.synthesis.pairs.substance import Substance
+
+
+def test_an_opaque_thing_hides_what_it_lies_on_where_it_is_as_bright_as_its_own_surface_was():
+    """A bolt half as bright as the plate it was cut from: no stripe of another place shows in that half."""
+    disc, bank = cv2.circle(np.zeros((64, 64), np.uint8), (32, 32), 12, 1, -1), []
+    for level in (80, 100, 120, 140):
+        plate = np.tile(np.where(np.arange(64) < 32, level - 20, level + 20), (64, 1))
+        bolt = np.where(np.arange(64)[:, None] < 32, level, 2 * level)
+        bank.append(Exemplar(np.where(disc > 0, bolt, plate).clip(0, 255).astype(np.uint8), disc))
+    learned = as_bank(bank)
+    assert learned[1].substance.opaque and learned[1].substance.tight
+    striped = np.where(np.arange(64)[None] // 4 % 2 > 0, 60, 140).astype(np.uint8) + np.zeros((64, 1), np.uint8)
+    upper = warp(learned[1], striped, disc)[24:31, 26:39].astype(int)
+    assert np.ptp(upper, axis=1).max() < 12
+    both = warp_both((learned[0], learned[3]), striped, disc)
+    assert np.array_equal(both, warp(learned[0], striped, disc)), "two bolts show through each other"
+
+
+def test_a_broken_tip_takes_the_sound_one_away():
+    """What changes a part's outline replaces all under its label; the ground behind the part goes on there."""
+    ground, label = np.full((64, 64), 180, np.uint8), np.zeros((64, 64), np.uint8)
+    part, stump = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    part[26:38, :50] = 1
+    stump[26:38, :32] = 1
+    label[24:40, 28:54] = 1
+    sound, broken = (np.where(shown > 0, 70, ground).astype(np.uint8) for shown in (part, stump))
+    exemplar = Exemplar(broken, label, Substance(1.0, 0.4, reshapes=True), part_01=stump)
+    warped = warp(exemplar, sound, label, part)
+    assert warped[26:38, 36:50].min() > 170 and warped[28:36, :30].max() < 75
+    turned = warp(exemplar, np.fliplr(sound).copy(), np.fliplr(label).copy(), np.fliplr(part).copy())
+    assert np.array_equal(np.fliplr(turned), warped), "the part goes on at the wrong end"
+    layer = warp(replace(exemplar, part_01=None), sound, label, part)
+    assert layer[28:36, 36:48].mean() < 150, "a layer alone leaves the tip as a ghost"
+
+
+def test_a_scratch_as_bright_as_the_ground_is_part_and_a_missing_tip_is_not():
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(180, 1.5, (64, 64))
+    part, scratch, tip = (np.zeros((64, 64), np.uint8) for _ in range(3))
+    part[20:44, :40] = 1
+    pixels[part > 0] = rng.normal(70, 6, np.count_nonzero(part))
+    scratch[26:38, 8:20] = 1
+    pixels[scratch > 0] = rng.normal(180, 12, np.count_nonzero(scratch))
+    tip[24:40, 40:54] = 1
+    shown = pixels.clip(0, 255).astype(np.uint8)
+    stood_out = part & (1 - scratch)  # what a threshold finds
+    assert off_part(scratch, shown_part(shown, scratch, stood_out)) == 0
+    assert off_part(tip, shown_part(shown, tip, stood_out)) > 0.9
+
+
+def test_the_ground_goes_on_where_the_part_was():
+    """As bright as beside the part there, with the ground's own grain."""
+    rng = np.random.default_rng(6)
+    ground = (150 + 0.5 * np.arange(96)[:, None] + rng.normal(0, 3, (96, 96))).clip(0, 255).astype(np.uint8)
+    part = np.zeros((96, 96), np.uint8)
+    part[40:56, :] = 1
+    filled = without_part(np.where(part > 0, 40, ground).astype(np.uint8), part)
+    rest = filled[40:56].astype(float)
+    assert np.abs(rest.mean() - ground[40:56].mean()) < 4 and 2 < rest.std(axis=1).mean() < 4
+    assert np.array_equal(filled[:34], ground[:34]) and np.array_equal(without_part(ground, part * 0), ground)
