@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import pytest
 
+from anomaly_gan.synthesis.methods.copy_paste.donors import Donors
 from anomaly_gan.synthesis.pairs.exemplar import Exemplar, as_bank, warp, warp_both
 from anomaly_gan.synthesis.pairs.reshaping import off_part, shown_part, without_part
 from anomaly_gan.synthesis.pairs.substance import Substance
@@ -70,3 +73,16 @@ def test_the_ground_goes_on_where_the_part_was():
     rest = filled[40:56].astype(float)
     assert np.abs(rest.mean() - ground[40:56].mean()) < 4 and 2 < rest.std(axis=1).mean() < 4
     assert np.array_equal(filled[:34], ground[:34]) and np.array_equal(without_part(ground, part * 0), ground)
+
+
+@pytest.mark.parametrize(("off", "reshapes"), [(0.0, False), (0.3, True), (0.9, False)])
+def test_labels_that_lie_off_the_part_in_part_change_its_outline(off, reshapes, monkeypatch):
+    """Those of a scratch do not, and neither do those of shams, which lie where the part of another photograph was."""
+    label = np.ones((10, 10), np.uint8)
+    part = np.ones((10, 10), bool)
+    part[:, : round(10 * off)] = False
+    one = SimpleNamespace(mask=lambda: label)
+    donors = Donors.__new__(Donors)
+    monkeypatch.setattr(Donors, "_one_each", lambda *_: [one] * 4)
+    monkeypatch.setattr(Donors, "_part", lambda *_: part)
+    assert donors._reshapes(1) == reshapes

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from anomaly_gan.core.dataset import Annotation
 from anomaly_gan.core.errors import CheckFailed, ConfigError
+from anomaly_gan.core.masks import grow
 from anomaly_gan.core.stage import Context, run_stage
 from anomaly_gan.engine import loop
 from anomaly_gan.engine.graphs import onnx_runner
@@ -281,6 +282,11 @@ def test_a_bare_object_is_the_very_one_that_its_mask_was_cut_from(small_run, mon
     inputs = MethodInputs(small_run.ingest.split("train"), small_run.pool, 11, "cpu")
     alone, pasted = (METHODS[name].open(inputs)([item], 0)[0] for name in ("exemplar", "copy_paste"))
     assert np.array_equal(alone.pixels, pasted.pixels) and alone.provenance["method"] == "exemplar"
+    monkeypatch.setattr(bare, "paste", lambda pixels, *_: (255 - pixels, {}))
+    alone = METHODS["exemplar"].open(inputs)([item], 0)[0]
+    near = np.maximum.reduce([grow(mask, alone.provenance["support_px"]) for _, mask in alone.instances])
+    changed = (alone.pixels != alone.base).reshape(*near.shape, -1).any(axis=2)
+    assert changed.any() and not changed[near == 0].any()
 
 
 def test_examples_want_a_training_that_has_some(small_run, trainings, tmp_path):

@@ -14,8 +14,9 @@ from ...core.images import looks_gray
 from ...core.masks import grow
 from .layer import FLOOR, surroundings
 
-LEAST_OFF = 0.1
-"""Categories whose median label lies off the part by at least this share of its pixels change the part's outline."""
+OFF_PART = 0.1, 0.6
+"""Categories whose median label lies off the part by a share of its pixels between these change the part's outline.
+Labels that lie off it for the most part are no defects of it: those of shams, on photographs that are not theirs."""
 LEAST_SEEN_PX = 8
 """Surroundings of fewer pixels say nothing about light."""
 FLAT_PX, ROUGH = 5, 2.0

@@ -12,7 +12,7 @@ from ....core.images import read_record
 from ....core.masks import mask_box_xywh
 from ....part.foreground import find_foreground
 from ...pairs.exemplar import Exemplar
-from ...pairs.reshaping import LEAST_OFF, off_part, shown_part
+from ...pairs.reshaping import OFF_PART, off_part, shown_part
 from ...pairs.substance import Evidence, Substance, learn_substance
 
 MARGIN_PX = 16
@@ -99,7 +99,8 @@ class Donors:
             if part is not None:
                 mask = one.mask()
                 off.append(off_part(mask[box_around(mask, MARGIN_PX)], part))
-        return len(off) >= max(1, SHOW_A_PART * len(looked_at)) and float(np.median(off)) >= LEAST_OFF
+        enough = len(off) >= max(1, SHOW_A_PART * len(looked_at))
+        return enough and OFF_PART[0] <= float(np.median(off)) <= OFF_PART[1]
 
     def _part(self, annotation: Annotation) -> np.ndarray | None:
         """Where the part is in the defect's window; None where the photograph shows none."""

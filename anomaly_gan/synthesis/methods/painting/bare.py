@@ -15,7 +15,7 @@ from ...pairs.exemplar import Exemplar, stands_alone
 from ...pairs.windows import Framing, to_signed
 from ..config import TrainConfig
 from ..copy_paste.copy_paste import deformed, paste
-from ..copy_paste.donors import Donors
+from ..copy_paste.donors import MARGIN_PX, Donors, box_around
 from .generator import Brush, load_brush
 from .method import painting
 
@@ -56,8 +56,17 @@ class BareBrush(Brush):
             exemplar, mask = self.donors.exemplar(parent)[0], annotation.mask()
             if stands_alone(exemplar, mask):
                 pasted, _ = paste(pixels, provenance, annotation.category_id, mask, self.donors, rng)
-                return pasted, _severity(exemplar)
+                return self._within_support(pixels, pasted, mask), _severity(exemplar)
         return super().paint_one(pixels, annotation, category, rng)
+
+    def _within_support(self, pixels: np.ndarray, pasted: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """``pixels`` with what was pasted, no farther from the mask than any painting reaches."""
+        place = box_around(mask, MARGIN_PX)
+        before, alpha = pixels[place].astype(np.float32), self._alpha(mask[place])
+        alpha = alpha if pixels.ndim == 2 else alpha[:, :, None]
+        result = pixels.copy()
+        result[place] = (before + alpha * (pasted[place] - before)).round().astype(np.uint8)
+        return result
 
 
 def open_exemplars(inputs: MethodInputs) -> Generate:
