@@ -58,8 +58,8 @@ class CategoryBuilder:
     what is on an anchor, at a border or on a part is not placed by it, but must be allowed by it. ``habits`` are set
     where the photographs show a part: elements lie on it as the category's real masks do; ``edges`` where they show
     none and the category keeps to the edge of the surface; ``contents`` there, where lines in the masks keep to a
-    direction. ``surroundings``: of several places that are not at an edge the one is taken that looks around the mask
-    as its own did.
+    direction. ``surroundings``: on a part, and for masks without a direction, of several places the one is taken that
+    looks around the mask as its own did.
     """
 
     category: str
@@ -199,11 +199,13 @@ class CategoryBuilder:
         """Elements at the edge of the surface."""
         surface, place = edges.surface(normal.file_name), self.config.place
         drawing = AtEdge(edges, self.shaper, surface, canvas, rng, severity, self.quarters, place.share, place.jitter)
-        # the edge is what their surroundings have in common: of several places the most alike ones are all the same
         return recombine(elements, rng, canvas, number, drawing.turning, drawing.placing)
 
     def _best(self, normal: ImageRecord, draw: Callable[[Turned], Place | None]) -> Callable[[Turned], Place | None]:
-        """``draw``, but of several places the one with the most alike surroundings."""
+        """``draw``; on a part, and for masks without a direction, of several places the one with the most alike
+        surroundings. Cracks, cloth and pits lie on a texture wherever their category does."""
+        if self.habits is None and self.spread.kind != "round":
+            return draw
         return lambda turned: self.surroundings.best(turned, normal.file_name, draw)
 
     @cached_property
