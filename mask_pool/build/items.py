@@ -203,7 +203,7 @@ class CategoryBuilder:
 
     def _best(self, normal: ImageRecord, draw: Callable[[Turned], Place | None]) -> Callable[[Turned], Place | None]:
         """``draw``; on a part, and for masks without a direction, of several places the one with the most alike
-        surroundings. Cracks, cloth and pits lie on a texture wherever their category does."""
+        surroundings. Elsewhere that makes no difference, or lets a probe tell them (docs/results/placement)."""
         if self.habits is None and self.spread.kind != "round":
             return draw
         return lambda turned: self.surroundings.best(turned, normal.file_name, draw)
