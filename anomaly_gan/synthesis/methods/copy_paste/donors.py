@@ -93,14 +93,15 @@ class Donors:
     def _reshapes(self, category_id: int) -> bool:
         """Whether the category's defects change the part's outline: their labels lie off the part in part."""
         looked_at = self._one_each(category_id)[:PARTS_LOOKED_AT]
-        off = []
-        for one in looked_at:
+        off: list[float] = []
+        for number, one in enumerate(looked_at):
             part = self._part(one)
             if part is not None:
                 mask = one.mask()
                 off.append(off_part(mask[box_around(mask, MARGIN_PX)], part))
-        enough = len(off) >= max(1, SHOW_A_PART * len(looked_at))
-        return enough and OFF_PART[0] <= float(np.median(off)) <= OFF_PART[1]
+            elif number + 1 - len(off) > (1 - SHOW_A_PART) * len(looked_at):
+                return False
+        return bool(off) and OFF_PART[0] <= float(np.median(off)) <= OFF_PART[1]
 
     def _part(self, annotation: Annotation) -> np.ndarray | None:
         """Where the part is in the defect's window; None where the photograph shows none."""
