@@ -202,9 +202,9 @@ class CategoryBuilder:
         return recombine(elements, rng, canvas, number, drawing.turning, drawing.placing)
 
     def _best(self, normal: ImageRecord, draw: Callable[[Turned], Place | None]) -> Callable[[Turned], Place | None]:
-        """``draw``; on a part, and for masks without a direction, of several places the one with the most alike
-        surroundings. Elsewhere that makes no difference, or lets a probe tell them (docs/results/placement)."""
-        if self.habits is None and self.spread.kind != "round":
+        """``draw``; with the strategy ``auto``, on a part and for masks without a direction, of several places the one
+        with the most alike surroundings. Elsewhere that makes no difference, or lets a probe tell them."""
+        if self.config.place.strategy != "auto" or (self.habits is None and self.spread.kind != "round"):
             return draw
         return lambda turned: self.surroundings.best(turned, normal.file_name, draw)
 

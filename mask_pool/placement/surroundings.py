@@ -51,23 +51,29 @@ class Surroundings:
             found.append(place)
         if len(found) < 2:
             return found[0] if found else None
-        return min(found, key=lambda place: self.misfit(turned, place[0], place[1], file))
+        ring, there = self._own_ring(turned), self._levels(file)
+        if ring is None or there is None:
+            return found[0]
+        return min(found, key=lambda place: _misfit(*ring, there, place[0], place[1]))
 
     def misfit(self, turned: Turned, x: int, y: int, file: str) -> float:
         """How much the surroundings of a mask, its corner at pixel (x, y) of ``file``, differ from its own; 0 where too
         little of them is seen."""
-        points, around, there = _ring(turned.bitmap), self._around(turned.element), self._levels(file)
-        if around is None or there is None:
-            return 0.0
-        own, left, top = around
+        ring, there = self._own_ring(turned), self._levels(file)
+        return 0.0 if ring is None or there is None else _misfit(*ring, there, x, y)
+
+    def _own_ring(self, turned: Turned) -> tuple[np.ndarray, np.ndarray] | None:
+        """Pixels (N, 2) of the ring around a turned mask, (x, y) from its corner, and the levels (N,) that its own
+        photograph has there, NaN beyond it; None where that photograph is not at hand."""
+        around = self._around(turned.element)
+        if around is None:
+            return None
+        (own, left, top), points = around, _ring(turned.bitmap)
         back = cv2.invertAffineTransform(turned.affine)
         before = np.rint(points @ back[:, :2].T + back[:, 2] - (left, top)).astype(int)
-        after = points + np.array([x, y])
-        known = _inside(before, own) & _inside(after, there)
-        if np.count_nonzero(known) < LEAST_SEEN * len(points):
-            return 0.0
-        was, now = own[before[known, 1], before[known, 0]], there[after[known, 1], after[known, 0]]
-        return float(np.std(now - was))
+        known, was = _inside(before, own), np.full(len(points), np.nan, np.float32)
+        was[known] = own[before[known, 1], before[known, 0]]
+        return points, was
 
     def _around(self, element: Element) -> tuple[np.ndarray, int, int] | None:
         """Levels of the window around an element on its own photograph, and the window's corner (x, y)."""
@@ -96,6 +102,14 @@ def _ring(bitmap: np.ndarray) -> np.ndarray:
     padded = np.pad(bitmap, FAR_PX)
     points = np.argwhere((grow(padded, FAR_PX) != 0) & (grow(padded, NEAR_PX) == 0))[:, ::-1] - FAR_PX
     return points[:: max(1, len(points) // POINTS)]
+
+
+def _misfit(points: np.ndarray, was: np.ndarray, there: np.ndarray, x: int, y: int) -> float:
+    after = points + np.array([x, y])
+    known = _inside(after, there) & np.isfinite(was)
+    if np.count_nonzero(known) < LEAST_SEEN * len(points):
+        return 0.0
+    return float(np.std(there[after[known, 1], after[known, 0]] - was[known]))
 
 
 def _inside(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
