@@ -52,7 +52,7 @@ class Foreground:
         return found
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
-        """bool: which pixels of a window of the photograph lie on the part."""
+        """bool: which pixels of a window of the photograph, which may reach beyond it, lie on the part."""
         y, x = np.mgrid[rows, columns]
         return self.under(y.ravel(), x.ravel()).reshape(y.shape)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -51,16 +52,20 @@ class Surroundings:
             found.append(place)
         if len(found) < 2:
             return found[0] if found else None
-        ring, there = self._own_ring(turned), self._levels(file)
-        if ring is None or there is None:
-            return found[0]
-        return min(found, key=lambda place: _misfit(*ring, there, place[0], place[1]))
+        unlike = self._compared(turned, file)
+        return min(found, key=lambda place: unlike(place[0], place[1]))
 
     def misfit(self, turned: Turned, x: int, y: int, file: str) -> float:
         """How much the surroundings of a mask, its corner at pixel (x, y) of ``file``, differ from its own; 0 where too
         little of them is seen."""
+        return self._compared(turned, file)(x, y)
+
+    def _compared(self, turned: Turned, file: str) -> Callable[[int, int], float]:
+        """``misfit`` of one mask on one photograph, its own ring looked at once."""
         ring, there = self._own_ring(turned), self._levels(file)
-        return 0.0 if ring is None or there is None else _misfit(*ring, there, x, y)
+        if ring is None or there is None:
+            return lambda x, y: 0.0
+        return partial(_misfit, *ring, there)
 
     def _own_ring(self, turned: Turned) -> tuple[np.ndarray, np.ndarray] | None:
         """Pixels (N, 2) of the ring around a turned mask, (x, y) from its corner, and the levels (N,) that its own

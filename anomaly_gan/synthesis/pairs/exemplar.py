@@ -253,13 +253,12 @@ def warp_both(
     first one's.
     """
     first = exemplars[0]
-    opaque = first.substance.opaque
     if stands_alone(first, mask_01):
         return warp(first, ground, mask_01, part_01)
     pictures = [warp(exemplar, ground, mask_01, part_01).astype(np.float32) for exemplar in exemplars]
     points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
-    share = exemplars[0].strip_of(mask_01).share(points).reshape(mask_01.shape)
-    late = np.clip((share - 0.5) / (FADE_OPAQUE if opaque else FADE) + 0.5, 0, 1)
+    share = first.strip_of(mask_01).share(points).reshape(mask_01.shape)
+    late = np.clip((share - 0.5) / (FADE_OPAQUE if first.substance.opaque else FADE) + 0.5, 0, 1)
     late = late if ground.ndim == 2 else late[:, :, None]
     return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)
 

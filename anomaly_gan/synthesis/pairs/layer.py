@@ -90,8 +90,7 @@ class Layer:
         if light is None:
             light = float((below * alpha).sum() / (np.ones_like(below) * alpha).sum())
         tint, own = np.exp(shown + below), np.exp(shown + substance.follows * light)
-        warped = ground + alpha * (share * tint + (1 - share) * own - FLOOR - ground)
-        return np.where(alpha > 0, warped.round().clip(0, 255), ground).astype(np.uint8)
+        return over(ground, share * tint + (1 - share) * own - FLOOR, alpha)
 
     def evidence(self, pixels: np.ndarray, mask_01: np.ndarray) -> Evidence | None:
         """What the defect shows of its category's substance; None where it or its surroundings cannot be seen."""
@@ -115,6 +114,12 @@ class Layer:
             axis,
             float(self.alpha[outermost].mean()),
         )
+
+
+def over(ground: np.ndarray, shown: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``ground`` (uint8) under ``shown`` (grey levels) of that alpha; where alpha is 0 the very same pixels."""
+    mixed = (ground + alpha * (shown - ground)).round().clip(0, 255)
+    return np.where(alpha > 0, mixed, ground).astype(np.uint8)
 
 
 def surroundings(mask_01: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Defects that change the outline of a part: a tip broken off, a thread worn away.
 
-A layer over the surface cannot take a tip away: it stays beside the broken one. What the label of such a defect shows,
+A layer over the surface cannot take a tip away: it stays beside the broken one. What the label of such a defect shows
 of the part takes the place of all that was there, in the light of its new place, and where it shows none the ground
 behind the part goes on.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from ...core.images import looks_gray
 from ...core.masks import grow
-from .layer import FLOOR, surroundings
+from .layer import FLOOR, over, surroundings
 
 OFF_PART = 0.1, 0.6
 """Categories whose median label lies off the part by a share of its pixels between these change the part's outline.
@@ -87,7 +87,7 @@ def replace_within(
         shown = shown if shown.ndim == 3 else shown[:, :, None]
         moved_part, alpha = moved_part[:, :, None], alpha[:, :, None]
     inside = moved_part * (np.exp(shown + light) - FLOOR) + (1 - moved_part) * without_part(ground, part_01)
-    return np.where(alpha > 0, (ground + alpha * (inside - ground)).round().clip(0, 255), ground).astype(np.uint8)
+    return over(ground, inside, alpha)
 
 
 def without_part(ground: np.ndarray, part_01: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class Donors:
         self.by_id = {annotation.id: annotation for annotation in train.annotations}
         self._examples: dict[int, tuple[Exemplar, np.ndarray]] = {}
         self._substances: dict[int, Substance] = {}
+        self._parts: dict[int, np.ndarray | None] = {}
         self._groups: dict[int, dict[str, list[Annotation]]] = {}
         for annotation in train.annotations:
             if not annotation.iscrowd:
@@ -104,7 +105,12 @@ class Donors:
         return bool(off) and OFF_PART[0] <= float(np.median(off)) <= OFF_PART[1]
 
     def _part(self, annotation: Annotation) -> np.ndarray | None:
-        """Where the part is in the defect's window; None where the photograph shows none."""
+        """Where the part is in the defect's window, looked for once; None where the photograph shows none."""
+        if annotation.id not in self._parts:
+            self._parts[annotation.id] = self._find_part(annotation)
+        return self._parts[annotation.id]
+
+    def _find_part(self, annotation: Annotation) -> np.ndarray | None:
         pixels, mask = self.pixels(self.image_of(annotation)), annotation.mask()
         part, place = find_foreground(pixels), box_around(mask, MARGIN_PX)
         return None if part is None else shown_part(pixels[place], mask[place], part.without_holes().window(*place))

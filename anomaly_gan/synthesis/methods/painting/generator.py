@@ -318,8 +318,7 @@ def _part_in(pixels: np.ndarray, top: int, left: int, native: int, side: int) ->
     found = find_foreground(pixels)
     if found is None:
         return None
-    on_part = found.window(slice(0, pixels.shape[0]), slice(0, pixels.shape[1])).astype(np.uint8)
-    part = _take(pixels, on_part, top, left, native)[1]
+    part = found.window(slice(top, top + native), slice(left, left + native)).astype(np.uint8)
     return part if side == native else shrink_mask(part, side)
 
 
