@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from anomaly_gan.core.config import kept_config
 from anomaly_gan.core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.files import sha256_bytes, sha256_file, write_bytes
@@ -47,7 +48,7 @@ def run(config: PoolConfig, context: Context, out: Path) -> dict[str, object]:
         CheckFailed: an ancestor of the pool is not of the training split.
     """
     ingest = _labelled(context.inputs["ingest"])
-    _check_names(config, [category.name for category in ingest.categories])
+    _check_names(config, ingest)
     train, cut, experts = ingest.split("train"), cut_prior(ingest), _experts(config, ingest, context.seed)
     regions = read_regions(expand(config.place.regions), ingest) if config.place.regions is not None else None
     scenes = Scenes(ingest)
@@ -189,11 +190,13 @@ def _labelled(folder: Path) -> Dataset:
     return ingest
 
 
-def _check_names(config: PoolConfig, categories: Sequence[str]) -> None:
+def _check_names(config: PoolConfig, ingest: Dataset) -> None:
+    categories = [category.name for category in ingest.categories]
     for name in categories:
         if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
             raise InputError(f"category {name!r}", "S6", "cannot be the name of a folder", "rename it and ingest again")
-    check_categories(config.rules, config.fixed_shape, categories)
+    if not kept_config(ingest.folder).get("categories"):  # else rules may name those that were left out
+        check_categories(config.rules, config.fixed_shape, categories)
 
 
 def source_keys(config: PoolConfig) -> dict[str, str]:

@@ -9,6 +9,7 @@ A folder of regions holds labelme files or mask pictures (white is the region), 
 
 The legal regions of one kind (for all categories; for one) add up. A mask must lie in both kinds that are meant for it
 (where there are none, anywhere) and in no illegal region. Regions of a photograph's own replace those of ``all``.
+Where ``data.categories`` left categories out, theirs may be named too, and are for no mask.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from anomaly_gan.core.config import nearest
+from anomaly_gan.core.config import kept_config, nearest
 from anomaly_gan.core.dataset import Dataset, ImageRecord
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.ingestion.image_files import MAX_BYTES
@@ -120,7 +121,8 @@ def read_regions(folder: Path, ingest: Dataset) -> Regions:
         raise InputError(
             str(folder), "MISSING", "no such folder of regions", "correct pool.place.regions, or leave it out"
         )
-    regions, categories = Regions(), list(ingest.category_names().values())
+    narrowed = bool(kept_config(ingest.folder).get("categories"))
+    regions, categories = Regions(), None if narrowed else list(ingest.category_names().values())
     _read_drawn(folder, ingest, categories, regions)
     _read_pictures(folder, ingest, categories, regions)
     sizes = {(image.height, image.width) for image in ingest.images}
@@ -135,7 +137,7 @@ def read_regions(folder: Path, ingest: Dataset) -> Regions:
     return regions
 
 
-def _read_drawn(folder: Path, ingest: Dataset, categories: Sequence[str], regions: Regions) -> None:
+def _read_drawn(folder: Path, ingest: Dataset, categories: Sequence[str] | None, regions: Regions) -> None:
     finder = PhotographFinder(ingest)
     for drawing in read_drawings(folder):
         where = f"{drawing.file}[shape {drawing.index}]"
@@ -155,7 +157,7 @@ def _read_drawn(folder: Path, ingest: Dataset, categories: Sequence[str], region
         regions.own.setdefault(found.file_name, []).append(region)
 
 
-def _read_pictures(folder: Path, ingest: Dataset, categories: Sequence[str], regions: Regions) -> None:
+def _read_pictures(folder: Path, ingest: Dataset, categories: Sequence[str] | None, regions: Regions) -> None:
     """Regions drawn as mask pictures ``PATH__NAME.MEANING.png``, put into ``regions``.
 
     Raises:
@@ -195,7 +197,8 @@ def flat_stem(file_name: str) -> str:
     return "__".join((*path.parts[:-1], path.stem))
 
 
-def _meaning(where: str, label: str, separator: str, categories: Sequence[str]) -> tuple[bool, str | None]:
+def _meaning(where: str, label: str, separator: str, categories: Sequence[str] | None) -> tuple[bool, str | None]:
+    # categories None: some were left out on purpose, so that a name cannot be told from a mistyped one
     kind, marked, category = label.partition(separator)
     if kind not in KINDS or (marked and not category):
         raise InputError(
@@ -204,7 +207,7 @@ def _meaning(where: str, label: str, separator: str, categories: Sequence[str]) 
             f"has the label {label!r}, which is no region",
             f"use legal, illegal, legal{separator}CATEGORY or illegal{separator}CATEGORY",
         )
-    if category and category not in categories:
+    if category and categories is not None and category not in categories:
         raise InputError(
             where,
             "C11",

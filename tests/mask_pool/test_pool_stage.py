@@ -195,6 +195,12 @@ def test_unknown_fixed_shape_category_is_refused_with_the_nearest_name(ingest: P
         build(ingest, tmp_path / "pool", fixed_shape=("screws",))
 
 
+def test_rules_may_name_categories_that_the_data_set_was_asked_to_leave_out(ingest: Path, tmp_path: Path) -> None:
+    (ingest / "config.yaml").write_text("categories: [crack, scrap, screw]\n")
+    pool = build(ingest, tmp_path / "pool", fixed_shape=("screw", "cloth"), rules={"cloth": {"elastic": 0.0}})
+    assert pool.info["fixed_shape"] == ["screw"]
+
+
 def test_a_changed_drawing_changes_the_key(experts: Path) -> None:
     config = PoolConfig(expert_dir=str(experts))
     (experts / "a.json").write_text("{}")

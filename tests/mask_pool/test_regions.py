@@ -198,6 +198,19 @@ def test_a_picture_that_may_belong_to_two_photographs_is_refused(folder: Path, i
         read_regions(folder, Dataset([*data.images, twin], [], data.categories, {}, data.folder))
 
 
+def test_regions_of_categories_that_were_left_out_are_for_no_mask(folder: Path, ingest: Path, mark: Mark) -> None:
+    mark("all.json", [("legal:scrap", box(0, 0, 9, 9)), ("illegal:cloth", box(0, 0, WIDTH, HEIGHT))])
+    write_png(folder / "normal_1.illegal@cloth.png", filled((10, 10, 60, 80)) * np.uint8(255))
+    with pytest.raises(InputError, match="C11: names no category"):
+        allowed(folder, ingest)
+    (ingest / "config.yaml").write_text("categories: [crack]\n")
+    assert allowed(folder, ingest) is None
+    assert allowed(folder, ingest, photograph="normal_0.png") is None
+    mark("all.json", [("legally", box(0, 0, 9, 9))])
+    with pytest.raises(InputError, match=r"C11: .*which is no region"):
+        allowed(folder, ingest)
+
+
 def test_missing_folders_and_photographs_are_named(folder: Path, ingest: Path, mark: Mark) -> None:
     data = load_dataset(ingest)
     with pytest.raises(InputError, match=r"nowhere: MISSING: .*pool\.place\.regions"):
