@@ -206,7 +206,8 @@ class CategoryBuilder:
         with the most alike surroundings. Elsewhere that makes no difference, or lets a probe tell them."""
         if self.config.place.strategy != "auto" or (self.habits is None and self.spread.kind != "round"):
             return draw
-        return lambda turned: self.surroundings.best(turned, normal.file_name, draw)
+        flat = self.habits is None
+        return lambda turned: self.surroundings.best(turned, normal.file_name, draw, flat)
 
     @cached_property
     def quarters(self) -> frozenset[int]:

@@ -2,6 +2,8 @@
 
 A thread defect belongs between threads as its own lay, a washer on a plate and not on a bolt. What is compared is a
 ring around the mask, moved as the mask is: the deviation of the difference of logarithms, so that light does not count.
+What is beneath a mask cannot be compared, for there the defect hides it; where no part tells what it may be, a place is
+the better the flatter it is.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from anomaly_gan.core.masks import grow
 from ..elements.real import Element
 from ..recombination.recombine import Turned
 
-PLACES_TRIED = 8
-"""Places drawn for a turned mask, of which the one with the most alike surroundings is taken."""
+PLACES_TRIED, FLAT_TRIED, UNEVEN = 8, 16, 2.0
+"""Places drawn for a turned mask, of which the one with the most alike surroundings is taken; and as many where what is
+beneath it counts, too: its deviation so many times as much as that of the surroundings. Of 48 bolts and washers of the
+sample set 17 lay over a bolt or an edge before, and 6 do with 16 places (9 with 8, 10 where both count alike)."""
 NEAR_PX, FAR_PX, POINTS = 3, 11, 256
 """The ring lies so far from a mask; at most about so many of its pixels are looked at."""
 LEAST_SEEN = 0.5
@@ -41,19 +45,22 @@ class Surroundings:
         self._kept: OrderedDict[str, np.ndarray | None] = OrderedDict()
         self._own: dict[int, tuple[np.ndarray, int, int] | None] = {}
 
-    def best(self, turned: Turned, file: str, draw: Callable[[Turned], Place | None]) -> Place | None:
-        """Of ``PLACES_TRIED`` places that ``draw`` gives for a mask on the photograph ``file``, the most alike; None
-        where it gives none."""
+    def best(
+        self, turned: Turned, file: str, draw: Callable[[Turned], Place | None], flat: bool = False
+    ) -> Place | None:
+        """Of the places that ``draw`` gives for a mask on the photograph ``file``, the most alike; None where it gives
+        none. ``flat``: what is beneath the mask counts, too."""
         found = []
-        for _ in range(PLACES_TRIED):
+        for _ in range(FLAT_TRIED if flat else PLACES_TRIED):
             place = draw(turned)
             if place is None:
                 break
             found.append(place)
         if len(found) < 2:
             return found[0] if found else None
-        unlike = self._compared(turned, file)
-        return min(found, key=lambda place: unlike(place[0], place[1]))
+        unlike, there = self._compared(turned, file), self._levels(file)
+        beneath = _pixels(turned.bitmap) if flat and there is not None else None
+        return min(found, key=lambda place: unlike(*place[:2]) + UNEVEN * _unevenness(beneath, there, *place[:2]))
 
     def misfit(self, turned: Turned, x: int, y: int, file: str) -> float:
         """How much the surroundings of a mask, its corner at pixel (x, y) of ``file``, differ from its own; 0 where too
@@ -107,6 +114,21 @@ def _ring(bitmap: np.ndarray) -> np.ndarray:
     padded = np.pad(bitmap, FAR_PX)
     points = np.argwhere((grow(padded, FAR_PX) != 0) & (grow(padded, NEAR_PX) == 0))[:, ::-1] - FAR_PX
     return points[:: max(1, len(points) // POINTS)]
+
+
+def _pixels(bitmap: np.ndarray) -> np.ndarray:
+    """(N, 2) pixels (x, y) of a bitmap, from its corner."""
+    points = np.argwhere(bitmap)[:, ::-1]
+    return points[:: max(1, len(points) // POINTS)]
+
+
+def _unevenness(points: np.ndarray | None, there: np.ndarray | None, x: int, y: int) -> float:
+    """Deviation of the levels beneath a mask, its corner at pixel (x, y); 0 where that does not count."""
+    if points is None or there is None:
+        return 0.0
+    after = points + np.array([x, y])
+    after = after[_inside(after, there)]
+    return float(np.std(there[after[:, 1], after[:, 0]])) if len(after) else 0.0
 
 
 def _misfit(points: np.ndarray, was: np.ndarray, there: np.ndarray, x: int, y: int) -> float:

@@ -31,6 +31,17 @@ def test_a_mask_lies_between_bands_as_it_did(stripes):
     assert x == 76, "one period to the right of where it was"
 
 
+def test_what_hides_its_surface_lies_on_a_flat_place(stripes):
+    """Both places look the same around the mask; beneath one of them is a bolt."""
+    flat = np.full_like(stripes, 120)
+    bolted = flat.copy()
+    bolted[42:46, 102:106] = 250
+    seen, turned = Surroundings({"own.png": flat, "other.png": bolted}.get), unturned(between(44))
+    for flat_wanted, x in ((True, 30), (False, 100)):
+        drawn = iter([(100, 40, {}), (30, 40, {}), None])
+        assert seen.best(turned, "other.png", lambda _, drawn=drawn: next(drawn), flat=flat_wanted)[0] == x
+
+
 def test_the_ring_turns_with_the_mask(stripes):
     """Turned by a quarter, it belongs where the bands run across."""
     seen = Surroundings({"own.png": stripes, "lying.png": stripes.T.copy()}.get)

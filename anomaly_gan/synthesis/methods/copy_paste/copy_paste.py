@@ -15,12 +15,13 @@ from ....core.errors import InputError
 from ....core.seeding import rng_for
 from ....part.foreground import find_foreground
 from ...interface import Generate, MethodInputs, PoolItem, Sample
-from ...pairs.exemplar import best_fitting, warp, warp_through
+from ...pairs.exemplar import best_fitting, overstretched, warp, warp_through
 from ...pairs.layer import REACH_PX as SUPPORT_PX
 from .donors import MARGIN_PX, Donors, box_around
 
-CANDIDATES = 8
-"""Training defects drawn for an expert's mask, of which the one that fits it best fills it."""
+CANDIDATES, MORE = 8, 64
+"""Training defects drawn for an expert's mask, of which the one that fits it best fills it; and how many are where that
+would be stretched too far."""
 
 
 def open_method(inputs: MethodInputs) -> Generate:
@@ -106,4 +107,6 @@ def _best_fitting(
 ) -> Annotation:
     """Of some donors drawn the one that is least stretched, and most alike in its surroundings, to fill the mask."""
     drawn = [donors.draw(category_id, rng) for _ in range(CANDIDATES)]
+    if overstretched(mask, [donors.exemplar(one)[0] for one in drawn], enough=1):
+        drawn += [donors.draw(category_id, rng) for _ in range(MORE - CANDIDATES)]
     return drawn[best_fitting(mask, [donors.exemplar(one)[0] for one in drawn], ground)[0]]

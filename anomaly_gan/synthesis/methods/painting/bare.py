@@ -11,7 +11,7 @@ from ....core.errors import ConfigError
 from ....core.seeding import rng_for
 from ....losses.severity import severity
 from ...interface import Generate, MethodInputs
-from ...pairs.exemplar import Exemplar, stands_alone
+from ...pairs.exemplar import Exemplar, overstretched, stands_alone
 from ...pairs.windows import Framing, to_signed
 from ..config import TrainConfig
 from ..copy_paste.copy_paste import deformed, paste
@@ -38,8 +38,9 @@ class Bare(nn.Module):
 
 
 class BareBrush(Brush):
-    """Paints each mask with the defect of ``donors`` that fits it. What must not be stretched (``stands_alone``) is,
-    where ``own`` says so, the very defect that the mask was cut from, moved as a whole as the mask is."""
+    """Paints each mask with the defect of ``donors`` that fits it. What must not be stretched (``stands_alone``), or
+    would be too far (``overstretched``), is, where ``own`` says so, the very defect that the mask was cut from, moved
+    as a whole as the mask is."""
 
     def __init__(self, channels: int, config: TrainConfig, categories: list[str], donors: Donors, own: bool) -> None:
         super().__init__(Bare(channels), config, categories, {}, torch.device("cpu"))
@@ -54,10 +55,15 @@ class BareBrush(Brush):
         parent = self.donors.of_parent(provenance) if self.own and not deformed(provenance) else None
         if parent is not None:
             exemplar, mask = self.donors.exemplar(parent)[0], annotation.mask()
-            if stands_alone(exemplar, mask):
+            if stands_alone(exemplar, mask) or self._none_fits(mask, category):
                 pasted, _ = paste(pixels, provenance, annotation.category_id, mask, self.donors, rng)
                 return self._within_support(pixels, pasted, mask), _severity(exemplar)
         return super().paint_one(pixels, annotation, category, rng)
+
+    def _none_fits(self, mask: np.ndarray, category: str) -> bool:
+        """Whether each exemplar would be stretched too far."""
+        assert self.exemplars is not None
+        return overstretched(mask[box_around(mask, MARGIN_PX)], self.exemplars[category], enough=1)
 
     def _within_support(self, pixels: np.ndarray, pasted: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """``pixels`` with what was pasted, no farther from the mask than any painting reaches."""

@@ -23,14 +23,15 @@ from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
 from ....part.foreground import find_foreground
 from ...pairs.exemplar import FILE as EXEMPLARS_FILE
-from ...pairs.exemplar import Exemplar, best_fitting, load_exemplars, warp_both
+from ...pairs.exemplar import Exemplar, best_fitting, load_exemplars, overstretched, warp_both
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
 from ..trained import FILE, Trained, read_trained
 from .networks import SOFTNESS_PX, build_framing, build_generator, build_painter, painter_settings
 
 CANDIDATES = 16
-"""Training defects drawn for a mask, of which the two that fit it best are its exemplars."""
+"""Training defects drawn for a mask, of which the two that fit it best are its exemplars; where these would be
+stretched too far, all are looked at."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +157,17 @@ class Brush:
         self, category: str, pixels: np.ndarray, mask_01: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, tuple[Exemplar, Exemplar] | None]:
         """The severity of a training defect; where the generator paints from exemplars, the mean severity of two and
-        their windows: of ``CANDIDATES`` drawn ones those that fit the mask best."""
+        their windows: of ``CANDIDATES`` drawn ones, or of all, those that fit the mask best."""
         bank = self.severities[category]
         if self.exemplars is None:
             return np.array(bank[int(rng.integers(len(bank)))]), None
+        exemplars = self.exemplars[category]
         rows = rng.integers(len(bank), size=CANDIDATES).tolist()
-        order = best_fitting(mask_01, [self.exemplars[category][row] for row in rows], pixels)
+        if overstretched(mask_01, [exemplars[row] for row in rows]):
+            rows = list(range(len(bank)))
+        order = best_fitting(mask_01, [exemplars[row] for row in rows], pixels)
         first, second = rng.permutation([rows[place] for place in (order * 2)[:2]]).tolist()
-        drawn = np.mean([bank[first], bank[second]], axis=0)
-        return drawn, (self.exemplars[category][first], self.exemplars[category][second])
+        return np.mean([bank[first], bank[second]], axis=0), (exemplars[first], exemplars[second])
 
     def _warp(
         self,
