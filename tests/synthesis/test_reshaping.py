@@ -48,6 +48,23 @@ def test_a_broken_tip_takes_the_sound_one_away():
     assert layer[28:36, 36:48].mean() < 150, "a layer alone leaves the tip as a ghost"
 
 
+def test_no_piece_of_a_part_hangs_in_the_air():
+    """Of the donor a chip beside its part is shown that touches it; under the other mask nothing joins it."""
+    ground, label = np.full((64, 64), 180, np.uint8), np.zeros((64, 64), np.uint8)
+    label[24:40, 28:60] = 1
+    part, broken = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    part[26:38, :50] = 1
+    broken[26:38, :32] = 1
+    broken[30:34, 44:50] = 1
+    sound, chipped = (np.where(shown > 0, 70, ground).astype(np.uint8) for shown in (part, broken))
+    exemplar = Exemplar(chipped, label, Substance(1.0, 0.4, reshapes=True), part_01=broken)
+    warped = warp(exemplar, sound, label, part)
+    assert warped[:, 36:].min() > 170 and warped[28:36, :30].max() < 75
+    kept = warp(exemplar, ground, label, np.zeros_like(part))
+    pieces, _ = cv2.connectedComponents((kept < 90).astype(np.uint8))
+    assert pieces == 1 + 2, "around this mask there is no part that they could join"
+
+
 def test_a_scratch_as_bright_as_the_ground_is_part_and_a_missing_tip_is_not():
     rng = np.random.default_rng(5)
     pixels = rng.normal(180, 1.5, (64, 64))

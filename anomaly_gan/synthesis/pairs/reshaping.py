@@ -80,7 +80,7 @@ def replace_within(
     Returns:
         uint8, of ``ground``'s shape.
     """
-    alpha = whole(mask_01)
+    alpha, moved_part = whole(mask_01), _joined(moved_part, mask_01, part_01)
     if shown.ndim == 3 and looks_gray(ground):
         shown = shown.mean(axis=2)
     if ground.ndim == 3:
@@ -88,6 +88,19 @@ def replace_within(
         moved_part, alpha = moved_part[:, :, None], alpha[:, :, None]
     inside = moved_part * (np.exp(shown + light) - FLOOR) + (1 - moved_part) * without_part(ground, part_01)
     return over(ground, inside, alpha)
+
+
+def _joined(moved_part: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray) -> np.ndarray:
+    """``moved_part`` (H, W) without the pieces in the mask that hang in the air: they join the part around it nowhere. As
+    it is where there is no part around the mask."""
+    inside = mask_01 != 0
+    together = np.where(inside, moved_part >= 0.5, part_01 != 0)
+    _, pieces = cv2.connectedComponents(together.astype(np.uint8), connectivity=8)
+    held = np.unique(pieces[together & ~inside])
+    if not len(held):
+        return moved_part
+    hanging = together & ~np.isin(pieces, held)
+    return np.where((grow(hanging.astype(np.uint8), SOFT_PX) != 0) & ~(together & ~hanging), 0, moved_part)
 
 
 def without_part(ground: np.ndarray, part_01: np.ndarray) -> np.ndarray:
