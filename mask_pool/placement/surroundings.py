@@ -23,8 +23,8 @@ from ..recombination.recombine import Turned
 PLACES_TRIED, FLAT_TRIED, UNEVEN = 8, 32, 4.0
 """Places drawn for a turned mask, of which the one with the most alike surroundings is taken; and as many where what is
 beneath it counts, too: its deviation so many times as much as that of the surroundings. Of 48 bolts and washers of the
-sample set 17 lay over a bolt or an edge with 8 places and nothing for what is beneath; 10 with 8 and as much for either,
-6 with 16 and twice as much, 5 as it is; of 48 others, which nothing was chosen on, 30 before and 10 now."""
+sample set 17 lay over a bolt or an edge with 8 places and nothing for what is beneath; 10 with 8 and as much for
+either, 6 with 16 and twice as much, 5 as it is; of 48 others, on which nothing was chosen, 30 before and 10 now."""
 NEAR_PX, FAR_PX, POINTS = 3, 11, 256
 """The ring lies so far from a mask; at most about so many of its pixels are looked at."""
 LEAST_SEEN = 0.5

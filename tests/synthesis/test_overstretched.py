@@ -1,4 +1,4 @@
-"""What would be stretched too far to be believed: others are looked at, or the mask's own defect is moved as a whole."""
+"""What would be stretched too far to be believed: others are looked at, or the mask's own defect is moved whole."""
 
 from __future__ import annotations
 
