@@ -31,6 +31,9 @@ STEEP = 1.0
 """Least ratio of the outline's median gradient to the 95th percentile of the ground's."""
 LEVELS, LEAST_LEFT = 8, 0.35
 """Levels tried to leave out a shadow, and the least share of Otsu's part that must be left."""
+CRUMB, THICK_PX, TOUCH_PX = 0.02, 3, 3
+"""A piece cut off is a crumb up to this share of the part; what is thinner than so many pixels is none, nor what lies
+farther from the cut (as the part is looked at)."""
 HOLE = 0.01
 """Holes smaller than this share of the part are highlights, and filled."""
 
@@ -55,6 +58,21 @@ class Foreground:
         """bool: which pixels of a window of the photograph, which may reach beyond it, lie on the part."""
         y, x = np.mgrid[rows, columns]
         return self.under(y.ravel(), x.ravel()).reshape(y.shape)
+
+    def leaves_a_crumb(self, bitmap: np.ndarray, x: int, y: int) -> bool:
+        """Whether a bitmap, its corner at pixel (x, y) of the photograph, cuts a small piece off the part: the end of a
+        tip, which would hang in the air beside a broken one."""
+        rows, columns = np.nonzero(bitmap)
+        height, width = self.mask_01.shape
+        at = ((rows + y) * self.factor).astype(int), ((columns + x) * self.factor).astype(int)
+        known = (at[0] >= 0) & (at[1] >= 0) & (at[0] < height) & (at[1] < width)
+        cut = np.zeros_like(self.mask_01)
+        cut[at[0][known], at[1][known]] = 1
+        left = cv2.morphologyEx(self.mask_01 & (1 - cut), cv2.MORPH_OPEN, np.ones((THICK_PX, THICK_PX), np.uint8))
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=8)
+        beside = cv2.dilate(cut, np.ones((2 * TOUCH_PX + 1, 2 * TOUCH_PX + 1), np.uint8)) != 0
+        touching = stats[np.setdiff1d(np.unique(pieces[beside]), [0]), cv2.CC_STAT_AREA]
+        return bool((touching <= CRUMB * np.count_nonzero(self.mask_01)).any())
 
     def without_holes(self) -> Foreground:
         """With all that it surrounds."""

@@ -22,6 +22,8 @@ LEAST_QUANTILE = 0.05
 """Of the real masks' shares on the part; less is no place for this category."""
 SHARE_SLACK = 0.15
 """How far a mask's share on the part may depart from its parent's."""
+LEAVE_CRUMBS = 0.2
+"""Least share of the real masks that cut small pieces off their part before drawn ones may."""
 BOTH_SIDES = 0.2
 """Least share of the masks on either side of the axis before they are mirrored across it."""
 POINTS = 1024
@@ -30,18 +32,21 @@ POINTS = 1024
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One real mask on its own part: its place (2,), the direction there, the part's size, and its share on it."""
+    """One real mask on its own part: its place (2,), the direction there, the part's size, its share on it, and
+    whether it cuts a small piece off the part."""
 
     place: np.ndarray
     angle: float
     size: float
     share: float
+    crumb: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Habits:
     """Of one category. ``seen`` by element; ``kernel`` (2,): standard deviations of what is added to a place;
-    ``all_around``: a compact part's masks lie in no preferred direction from its centre; ``least_share`` on the part.
+    ``all_around``: a compact part's masks lie in no preferred direction from its centre; ``least_share`` on the part;
+    ``crumbs``: masks may cut small pieces off the part, as real ones do.
     """
 
     model: PartModel
@@ -50,6 +55,7 @@ class Habits:
     kernel: np.ndarray
     all_around: bool
     least_share: float
+    crumbs: bool = False
 
     @classmethod
     def learn(cls, model: PartModel, elements: Sequence[Element], spread: Spread) -> Habits | None:
@@ -74,6 +80,7 @@ class Habits:
             np.array([_place_kernel(places[:, axis], groups) for axis in (0, 1)]),
             around,
             float(np.quantile(shares, LEAST_QUANTILE)),
+            float(np.mean([seen[element.parent].crumb for element in whole])) > LEAVE_CRUMBS,
         )
 
     def draw(self, seen: Seen, frame: Frame, mirrored: bool, nearness: float, rng: np.random.Generator) -> np.ndarray:
@@ -90,6 +97,10 @@ class Habits:
         if share < max(self.least_share, seen.share - SHARE_SLACK):
             return False
         return seen.share >= 1 - SHARE_SLACK or share <= seen.share + SHARE_SLACK
+
+    def whole(self, part: Foreground, bitmap: np.ndarray, x: int, y: int) -> bool:
+        """Whether a mask, its corner at pixel (x, y), leaves the part in one piece, or real ones do not either."""
+        return self.crumbs or not part.leaves_a_crumb(bitmap, x, y)
 
     def record(self) -> dict[str, object]:
         """For JSON."""
@@ -141,7 +152,8 @@ def _look(model: PartModel, element: Element) -> Seen | None:
     frame = model.frame(part)
     x, y, _, _ = element.box
     place = frame.locate(centre_of(element.bitmap) + np.array([x, y]))
-    return Seen(place, frame.angle(place), frame.size, share_on(part, element.bitmap, x, y))
+    share, crumb = share_on(part, element.bitmap, x, y), part.leaves_a_crumb(element.bitmap, x, y)
+    return Seen(place, frame.angle(place), frame.size, share, crumb)
 
 
 def _axes(elements: Sequence[Element]) -> list[tuple[Element, float]]:

@@ -76,7 +76,11 @@ class OnPart:
                 place = np.array([place[0], near[1]]) if self.habits.all_around else near
             x, y = np.rint(self.frame.point(place) - middle).astype(int).tolist()
             share = share_on(self.part, turned.bitmap, x, y)
-            if self.habits.belongs(share, seen) and self.canvas.is_free(turned.bitmap, x, y):
+            if (
+                self.habits.belongs(share, seen)
+                and self.canvas.is_free(turned.bitmap, x, y)
+                and self.habits.whole(self.part, turned.bitmap, x, y)
+            ):
                 a, b = (round(float(value), 4) for value in place)
                 return x, y, {"place": "part", "along": a, "across": b, "on_part": round(share, 4)}
         return None

@@ -11,7 +11,7 @@ from drawn_bolts import SIDE, bolt, bolts_in
 
 from anomaly_gan.core.dataset import Dataset
 from anomaly_gan.core.masks import Axes
-from anomaly_gan.part.foreground import find_foreground
+from anomaly_gan.part.foreground import Foreground, find_foreground
 from anomaly_gan.part.frame import Frame
 from anomaly_gan.part.model import PartModel
 from mask_pool.build.config import PoolConfig
@@ -20,6 +20,19 @@ from mask_pool.elements.real import cut_prior
 from mask_pool.placement.habits import share_on
 from mask_pool.placement.on_part import open_part
 from mask_pool.placement.real_masks import Scenes
+
+
+def test_a_mask_that_leaves_the_end_of_a_tip_behind_cuts_a_crumb_off():
+    """Over its end and across the middle of the part it does not; nor does what is left count if it is thin."""
+    ground = np.zeros((200, 200), np.uint8)
+    ground[80:120, 20:140] = 1
+    ground[95:105, 140:160] = 1
+    part, mask = Foreground(ground, 1.0), np.ones((60, 12), np.uint8)
+    left = {x: part.leaves_a_crumb(mask, x, 70) for x in (90, 142, 146, 150, 170)}
+    assert left == {90: False, 142: True, 146: False, 150: False, 170: False}
+    assert Foreground(cv2.resize(ground, (100, 100), interpolation=cv2.INTER_NEAREST), 0.5).leaves_a_crumb(
+        mask, 142, 70
+    )
 
 
 def texture(seed: int) -> np.ndarray:
