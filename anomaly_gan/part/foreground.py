@@ -47,12 +47,16 @@ class Foreground:
 
     def under(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """bool (N,): which pixels of the photograph lie on the part; those beyond its border do not."""
+        found, (inside, y, x) = np.zeros(len(rows), bool), self._as_looked_at(rows, columns)
+        found[inside] = self.mask_01[y, x] > 0
+        return found
+
+    def _as_looked_at(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """bool (N,): which pixels of the photograph lie in it; rows and columns of these in ``mask_01``."""
         height, width = self.mask_01.shape
         y, x = (rows * self.factor).astype(int), (columns * self.factor).astype(int)
         inside = (rows >= 0) & (columns >= 0) & (y < height) & (x < width)
-        found = np.zeros(len(rows), bool)
-        found[inside] = self.mask_01[y[inside], x[inside]] > 0
-        return found
+        return inside, y[inside], x[inside]
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
         """bool: which pixels of a window of the photograph, which may reach beyond it, lie on the part."""
@@ -63,11 +67,9 @@ class Foreground:
         """Whether a bitmap, its corner at pixel (x, y) of the photograph, cuts a small piece off the part: the end of a
         tip, which would hang in the air beside a broken one."""
         rows, columns = np.nonzero(bitmap)
-        height, width = self.mask_01.shape
-        at = ((rows + y) * self.factor).astype(int), ((columns + x) * self.factor).astype(int)
-        known = (at[0] >= 0) & (at[1] >= 0) & (at[0] < height) & (at[1] < width)
+        _, *at = self._as_looked_at(rows + y, columns + x)
         cut = np.zeros_like(self.mask_01)
-        cut[at[0][known], at[1][known]] = 1
+        cut[*at] = 1
         left = cv2.morphologyEx(self.mask_01 & (1 - cut), cv2.MORPH_OPEN, np.ones((THICK_PX, THICK_PX), np.uint8))
         _, pieces, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=8)
         beside = cv2.dilate(cut, np.ones((2 * TOUCH_PX + 1, 2 * TOUCH_PX + 1), np.uint8)) != 0

@@ -60,7 +60,9 @@ class Surroundings:
         if len(found) < 2:
             return found[0] if found else None
         unlike, there = self._compared(turned, file), self._levels(file)
-        beneath = _beneath(turned.bitmap) if flat and there is not None else None
+        if not flat or there is None:
+            return min(found, key=lambda place: unlike(*place[:2]))
+        beneath = _beneath(turned.bitmap)
         return min(found, key=lambda place: unlike(*place[:2]) + UNEVEN * _unevenness(beneath, there, *place[:2]))
 
     def misfit(self, turned: Turned, x: int, y: int, file: str) -> float:
@@ -123,10 +125,8 @@ def _beneath(bitmap: np.ndarray) -> np.ndarray:
     return points[:: max(1, len(points) // POINTS)]
 
 
-def _unevenness(points: np.ndarray | None, there: np.ndarray | None, x: int, y: int) -> float:
-    """Deviation of the levels beneath a mask, its corner at pixel (x, y); 0 where that does not count."""
-    if points is None or there is None:
-        return 0.0
+def _unevenness(points: np.ndarray, there: np.ndarray, x: int, y: int) -> float:
+    """Deviation of the levels beneath a mask, its corner at pixel (x, y)."""
     after = points + np.array([x, y])
     after = after[_inside(after, there)]
     return float(np.std(there[after[:, 1], after[:, 0]])) if len(after) else 0.0

@@ -31,13 +31,20 @@ def test_an_opaque_thing_hides_what_it_lies_on_where_it_is_as_bright_as_its_own_
     assert np.array_equal(both, warp(learned[0], striped, disc)), "two bolts show through each other"
 
 
+def boxes(*places: tuple[slice, slice]) -> np.ndarray:
+    mask = np.zeros((64, 64), np.uint8)
+    for place in places:
+        mask[place] = 1
+    return mask
+
+
+SOUND, STUMP = np.s_[26:38, :50], np.s_[26:38, :32]
+
+
 def test_a_broken_tip_takes_the_sound_one_away():
     """What changes a part's outline replaces all under its label; the ground behind the part goes on there."""
-    ground, label = np.full((64, 64), 180, np.uint8), np.zeros((64, 64), np.uint8)
-    part, stump = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
-    part[26:38, :50] = 1
-    stump[26:38, :32] = 1
-    label[24:40, 28:54] = 1
+    ground, label = np.full((64, 64), 180, np.uint8), boxes(np.s_[24:40, 28:54])
+    part, stump = boxes(SOUND), boxes(STUMP)
     sound, broken = (np.where(shown > 0, 70, ground).astype(np.uint8) for shown in (part, stump))
     exemplar = Exemplar(broken, label, Substance(1.0, 0.4, reshapes=True), part_01=stump)
     warped = warp(exemplar, sound, label, part)
@@ -49,13 +56,9 @@ def test_a_broken_tip_takes_the_sound_one_away():
 
 
 def test_no_piece_of_a_part_hangs_in_the_air():
-    """Of the donor a chip beside its part is shown that touches it; under the other mask nothing joins it."""
-    ground, label = np.full((64, 64), 180, np.uint8), np.zeros((64, 64), np.uint8)
-    label[24:40, 28:60] = 1
-    part, broken = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
-    part[26:38, :50] = 1
-    broken[26:38, :32] = 1
-    broken[30:34, 44:50] = 1
+    """The donor's window shows a chip beside its stump; under the mask nothing joins it to the part there."""
+    ground, label = np.full((64, 64), 180, np.uint8), boxes(np.s_[24:40, 28:60])
+    part, broken = boxes(SOUND), boxes(STUMP, np.s_[30:34, 44:50])
     sound, chipped = (np.where(shown > 0, 70, ground).astype(np.uint8) for shown in (part, broken))
     exemplar = Exemplar(chipped, label, Substance(1.0, 0.4, reshapes=True), part_01=broken)
     warped = warp(exemplar, sound, label, part)
