@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ class Surroundings:
     def __init__(self, gray: Callable[[str], np.ndarray | None]) -> None:
         self._gray = gray
         self._kept: OrderedDict[str, np.ndarray | None] = OrderedDict()
-        self._own: dict[int, tuple[np.ndarray, int, int] | None] = {}
+        self._own: WeakKeyDictionary[Element, tuple[np.ndarray, int, int] | None] = WeakKeyDictionary()
 
     def best(
         self, turned: Turned, file: str, draw: Callable[[Turned], Place | None], flat: bool = False
@@ -92,13 +93,13 @@ class Surroundings:
 
     def _around(self, element: Element) -> tuple[np.ndarray, int, int] | None:
         """Levels of the window around an element on its own photograph, and the window's corner (x, y)."""
-        if id(element) not in self._own:
+        if element not in self._own:
             x, y, width, height = element.box
             left, top, reach = max(0, x - 2 * FAR_PX), max(0, y - 2 * FAR_PX), 2 * FAR_PX
             levels = self._levels(element.parent_image)
             window = None if levels is None else levels[top : y + height + reach, left : x + width + reach].copy()
-            self._own[id(element)] = None if window is None else (window, left, top)
-        return self._own[id(element)]
+            self._own[element] = None if window is None else (window, left, top)
+        return self._own[element]
 
     def _levels(self, file: str) -> np.ndarray | None:
         """Logarithms of a photograph's grey levels, grain smoothed away; the latest few are kept."""

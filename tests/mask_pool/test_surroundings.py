@@ -60,3 +60,13 @@ def test_no_place_is_none_and_one_is_taken_as_it_is(stripes):
     assert seen.misfit(unturned(between(44)), -60, 40, "own.png") == 0.0
     elsewhere = replace(between(44), parent_image="a photograph that only an expert had")
     assert seen.misfit(unturned(elsewhere), 40, 40, "own.png") == 0.0
+
+
+def test_an_element_that_is_gone_leaves_nothing_to_one_made_after_it(stripes):
+    """The one made after it may lie at the same address."""
+    seen = Surroundings({"own.png": stripes}.get)
+    for _ in range(50):
+        assert seen.misfit(unturned(between(44)), 48, 40, "own.png") > 0.0
+        elsewhere = replace(between(44), parent_image="a photograph that only an expert had")
+        assert seen.misfit(unturned(elsewhere), 48, 40, "own.png") == 0.0
+        del elsewhere
