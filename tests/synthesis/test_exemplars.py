@@ -25,11 +25,13 @@ from anomaly_gan.synthesis.pairs.exemplar import (
     as_bank,
     best_fitting,
     load_exemplars,
+    pair_fitting,
     save_exemplars,
     warp,
     warp_both,
 )
 from anomaly_gan.synthesis.pairs.strip import Strip
+from anomaly_gan.synthesis.pairs.substance import Substance
 from anomaly_gan.synthesis.pairs.windows import Framing, PairSource
 from anomaly_gan.synthesis.training import stage as train
 from anomaly_gan.synthesis.training.pretraining import Pretraining
@@ -236,6 +238,22 @@ def test_of_two_examples_alike_in_size_the_one_from_alike_surroundings_comes_fir
     on_edge, beside = np.tile(edge, (64, 1)), np.tile(np.roll(edge, 40), (64, 1))
     exemplars = [Exemplar(np.where(mask > 0, 110, ground).astype(np.uint8), mask) for ground in (beside, on_edge)]
     assert best_fitting(mask, exemplars, on_edge)[0] == 1 and best_fitting(mask, exemplars, beside)[0] == 0
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_the_other_half_of_an_object_is_of_its_material(grain, opaque):
+    """White cloth does not go on as grey cloth, though a grey one would be stretched less; a crack may fade."""
+    mask = ellipse(64, (32, 32), (20, 5), 0)
+    shapes = [(mask, 200), (ellipse(64, (32, 32), (19, 5), 0), 90), (ellipse(64, (32, 32), (16, 5), 0), 205)]
+    made_of = Substance(0.0, 0.0 if opaque else 1.0, tight=opaque)
+    bank = [
+        Exemplar(np.where(shape > 0, level, grain).astype(np.uint8), shape, made_of, sound=grain)
+        for shape, level in shapes
+    ]
+    assert pair_fitting(mask, bank, grain) == (0, 2 if opaque else 1)
+    assert pair_fitting(mask, bank[:1] * 3, grain) == (0, 0)
+    far = Exemplar(bank[1].pixels, ellipse(64, (32, 32), (4, 4), 0), made_of, sound=grain)
+    assert pair_fitting(mask, [bank[0], far], grain) == (0, 1), "where each other one would be stretched too far"
 
 
 def test_one_example_fades_into_the_other_along_the_mask(grain):

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.manifest import check_product
-from ...core.masks import Axes
+from ...core.masks import Axes, grow
 from .layer import FLOOR, REACH_PX, Layer, level_around, surroundings
 from .reshaping import level_on, replace_within, whole
 from .strip import Strip
@@ -46,6 +46,8 @@ of 23 were not believed, of the others 7 of 44."""
 SURROUNDED, LOOKED_AT_PX, LEAST_SURROUNDINGS = 3.0, 256, 0.5
 """What a difference in the surroundings of 1 (a logarithm's deviation) counts in stretches; so many pixels of them are
 looked at; and less than this share of them in the exemplar's window tells nothing."""
+ALIKE = 2.0
+"""What a difference in brightness of 1 (a logarithm) counts in stretches where two exemplars fade into each other."""
 KEPT_PX = 2**18
 """Windows of more pixels are taken apart anew whenever they are painted: a layer takes 16 to 32 bytes a pixel."""
 
@@ -106,6 +108,13 @@ class Exemplar:
     def around(self) -> float | None:
         """Logarithm of its surroundings' brightness."""
         return level_around(self.pixels, self.mask_01)
+
+    @cached_property
+    def brightness(self) -> float:
+        """Logarithm of its own mean brightness; 0 where it shows nothing."""
+        weight = self.layer.alpha * (self.mask_01 != 0)
+        shown = self.layer.shown if self.layer.shown.ndim == 2 else self.layer.shown.mean(axis=2)
+        return float((shown * weight).sum() / weight.sum()) if weight.any() else 0.0
 
     @cached_property
     def level(self) -> float | None:
@@ -193,9 +202,9 @@ def warped(defect: Exemplar, mask_01: np.ndarray) -> Layer | None:
     """The defect's layer stretched to another mask; None where either mask is empty."""
     if not (mask_01.any() and defect.mask_01.any()):
         return None
-    points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
-    source = defect.strip_of(mask_01).to(defect.strip, points).astype(np.float32)
-    columns, rows = source.T.reshape(2, *mask_01.shape)
+    near = _within_reach(mask_01)
+    columns, rows = np.zeros((2, *mask_01.shape), np.float32)
+    columns[near], rows[near] = defect.strip_of(mask_01).to(defect.strip, _points(near)).T
     layer = defect.layer
     shown, surface = (
         cv2.remap(plane, columns, rows, KEEPING_GRAIN, borderMode=cv2.BORDER_REFLECT_101)
@@ -209,22 +218,56 @@ def warped(defect: Exemplar, mask_01: np.ndarray) -> Layer | None:
     return Layer(shown, surface, _faded(alpha, mask_01), _faded_known(known, mask_01), part)
 
 
+def _within_reach(mask_01: np.ndarray) -> np.ndarray:
+    """Where under and around a mask something may be painted, as bool (H, W)."""
+    return grow(mask_01, REACH_PX + 1) != 0
+
+
+def _points(where: np.ndarray) -> np.ndarray:
+    """(N, 2) pixels (x, y), row by row."""
+    return np.argwhere(where)[:, ::-1]
+
+
 def best_fitting(mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray | None = None) -> list[int]:
     """The exemplars by how well they fit under the mask, the best first: how much they are to be stretched and, of the
     ``LEAST_STRETCHED`` where the ``ground`` is given, how much what surrounds them differs from what surrounds the mask
     there. One that is drawn twice comes once."""
+    near, farther = _by_unlikeness(mask_01, exemplars, ground)
+    return sorted(near, key=near.__getitem__) + farther
+
+
+def pair_fitting(mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray) -> tuple[int, int]:
+    """The one that fits best (``best_fitting``), and the next; of what hides its surface the one that is as bright, of
+    those that are not stretched too far: an object is of one material. Twice the same where there is no other."""
+    near, _ = _by_unlikeness(mask_01, exemplars, ground)
+    first, *others = sorted(near, key=near.__getitem__)
+    if not others:
+        return first, first
+    wanted, own = exemplars[0].strip_of(mask_01), exemplars[first]
+    fitting = [at for at in others if exemplars[at].strip.stretch(wanted) <= MOST_STRETCHED]
+    if not (own.substance.opaque and own.substance.tight and fitting):
+        return first, others[0]
+    return first, min(fitting, key=lambda at: near[at] + ALIKE * abs(exemplars[at].brightness - own.brightness))
+
+
+def _by_unlikeness(
+    mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray | None
+) -> tuple[dict[int, float], list[int]]:
+    """Of the ``LEAST_STRETCHED`` exemplars what speaks against each under the mask, and the others, the least stretched
+    first."""
     wanted = exemplars[0].strip_of(mask_01)
     once = {id(exemplar): at for at, exemplar in reversed(list(enumerate(exemplars)))}
     stretched = {at: exemplars[at].strip.stretch(wanted) for at in once.values()}
     order = sorted(stretched, key=stretched.__getitem__)
+    near, farther = order[:LEAST_STRETCHED], order[LEAST_STRETCHED:]
     if ground is None:
-        return order
-    around, near = _around(mask_01), order[:LEAST_STRETCHED]
+        return {at: stretched[at] for at in near}, farther
+    around = _around(mask_01)
     unlike = {
         at: stretched[at] + SURROUNDED * min(_misfit(way, wanted, ground, around) for way in exemplars[at].ways)
         for at in near
     }
-    return sorted(near, key=unlike.__getitem__) + order[LEAST_STRETCHED:]
+    return unlike, farther
 
 
 def overstretched(mask_01: np.ndarray, exemplars: Sequence[Exemplar], enough: int = 2) -> bool:
@@ -266,8 +309,8 @@ def warp_both(
     if stands_alone(first, mask_01):
         return warp(first, ground, mask_01, part_01)
     pictures = [warp(exemplar, ground, mask_01, part_01).astype(np.float32) for exemplar in exemplars]
-    points = np.argwhere(np.ones_like(mask_01))[:, ::-1]
-    share = first.strip_of(mask_01).share(points).reshape(mask_01.shape)
+    near, share = _within_reach(mask_01), np.zeros(mask_01.shape)
+    share[near] = first.strip_of(mask_01).share(_points(near))
     late = np.clip((share - 0.5) / (FADE_OPAQUE if first.substance.opaque else FADE) + 0.5, 0, 1)
     late = late if ground.ndim == 2 else late[:, :, None]
     return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)

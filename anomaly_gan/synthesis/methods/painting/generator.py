@@ -23,7 +23,7 @@ from ....losses.severity import at_severity, reachable
 from ....nets.composite import feather
 from ....part.foreground import find_foreground
 from ...pairs.exemplar import FILE as EXEMPLARS_FILE
-from ...pairs.exemplar import Exemplar, best_fitting, load_exemplars, overstretched, warp_both
+from ...pairs.exemplar import Exemplar, load_exemplars, overstretched, pair_fitting, warp_both
 from ...pairs.windows import shrink_mask, to_signed
 from ..config import TrainConfig
 from ..trained import FILE, Trained, read_trained
@@ -165,8 +165,8 @@ class Brush:
         rows = rng.integers(len(bank), size=CANDIDATES).tolist()
         if overstretched(mask_01, [exemplars[row] for row in rows]):
             rows = list(range(len(bank)))
-        order = best_fitting(mask_01, [exemplars[row] for row in rows], pixels)
-        first, second = rng.permutation([rows[place] for place in (order * 2)[:2]]).tolist()
+        fitting = pair_fitting(mask_01, [exemplars[row] for row in rows], pixels)
+        first, second = rng.permutation([rows[place] for place in fitting]).tolist()
         return np.mean([bank[first], bank[second]], axis=0), (exemplars[first], exemplars[second])
 
     def _warp(
