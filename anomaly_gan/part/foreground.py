@@ -31,7 +31,7 @@ STEEP = 1.0
 """Least ratio of the outline's median gradient to the 95th percentile of the ground's."""
 LEVELS, LEAST_LEFT = 8, 0.35
 """Levels tried to leave out a shadow, and the least share of Otsu's part that must be left."""
-CRUMB, THICK_PX, TOUCH_PX = 0.02, 3, 3
+CRUMB, THICK_PX, TOUCH_PX = 0.02, 2, 3
 """A piece cut off is a crumb up to this share of the part; what is thinner than so many pixels is none, nor what lies
 farther from the cut (as the part is looked at)."""
 HOLE = 0.01

@@ -22,7 +22,7 @@ LEAST_QUANTILE = 0.05
 """Of the real masks' shares on the part; less is no place for this category."""
 SHARE_SLACK = 0.15
 """How far a mask's share on the part may depart from its parent's."""
-LEAVE_CRUMBS = 0.2
+LEAVE_CRUMBS = 0.6
 """Least share of the real masks that cut small pieces off their part before drawn ones may."""
 BOTH_SIDES = 0.2
 """Least share of the masks on either side of the axis before they are mirrored across it."""

@@ -68,6 +68,16 @@ def test_no_piece_of_a_part_hangs_in_the_air():
     assert pieces == 1 + 2, "around this mask there is no part that they could join"
 
 
+def test_what_only_a_crumb_holds_hangs_in_the_air_as_well():
+    """The end of a tip that the mask left beside itself is no part that a chip could join."""
+    ground, label = np.full((64, 64), 180, np.uint8), boxes(np.s_[24:40, 28:60])
+    part, broken = boxes(SOUND, np.s_[28:36, 54:64]), boxes(STUMP, np.s_[30:34, 44:60])
+    sound, chipped = (np.where(shown > 0, 70, ground).astype(np.uint8) for shown in (part, broken))
+    exemplar = Exemplar(chipped, label, Substance(1.0, 0.4, reshapes=True), part_01=broken)
+    warped = warp(exemplar, sound, label, part)
+    assert warped[:, 36:57].min() > 170 and warped[28:36, :30].max() < 75
+
+
 def test_a_scratch_as_bright_as_the_ground_is_part_and_a_missing_tip_is_not():
     rng = np.random.default_rng(5)
     pixels = rng.normal(180, 1.5, (64, 64))

@@ -91,15 +91,15 @@ def replace_within(
 
 
 def _joined(moved_part: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray) -> np.ndarray:
-    """``moved_part`` (H, W) without the pieces in the mask that hang in the air: they join the part around it nowhere.
-    As it is where there is no part around the mask."""
+    """``moved_part`` (H, W) without the pieces in the mask that hang in the air: they join what is most of the part
+    around it nowhere. As it is where there is no part around the mask."""
     inside = mask_01 != 0
     together = np.where(inside, moved_part >= 0.5, part_01 != 0)
     _, pieces = cv2.connectedComponents(together.astype(np.uint8), connectivity=8)
-    held = np.unique(pieces[together & ~inside])
-    if not len(held):
+    around = np.bincount(pieces[together & ~inside])
+    if not len(around):
         return moved_part
-    hanging = together & ~np.isin(pieces, held)
+    hanging = together & inside & (pieces != around.argmax())
     return np.where((grow(hanging.astype(np.uint8), SOFT_PX) != 0) & ~(together & ~hanging), 0, moved_part)
 
 
