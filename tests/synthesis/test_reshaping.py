@@ -78,17 +78,6 @@ def test_what_only_a_crumb_holds_hangs_in_the_air_as_well():
     assert warped[:, 36:57].min() > 170 and warped[28:36, :30].max() < 75
 
 
-def test_corners_of_a_thicker_shaft_do_not_stand_beside_a_tip_that_is_cut_off():
-    """A bent tip, which stands out of the sound part by more, does."""
-    ground, label = np.full((64, 64), 180, np.uint8), boxes(np.s_[22:42, 28:60])
-    for broken, kept in ((boxes(np.s_[24:40, :30]), 0), (boxes(STUMP, np.s_[24:30, 30:54]), 1)):
-        sound = np.where(boxes(SOUND) > 0, 70, ground).astype(np.uint8)
-        shown = np.where(broken > 0, 70, ground).astype(np.uint8)
-        exemplar = Exemplar(shown, label, Substance(1.0, 0.4, reshapes=True), part_01=broken)
-        beyond = warp(exemplar, sound, label, boxes(SOUND))[22:26, 28:56]
-        assert (beyond.min() < 100) == kept, "shaft" if not kept else "bent tip"
-
-
 def test_a_scratch_as_bright_as_the_ground_is_part_and_a_missing_tip_is_not():
     rng = np.random.default_rng(5)
     pixels = rng.normal(180, 1.5, (64, 64))

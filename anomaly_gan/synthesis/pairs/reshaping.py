@@ -22,9 +22,6 @@ LEAST_SEEN_PX = 8
 FLAT_PX, ROUGH = 5, 2.0
 """The ground is flat in squares of so many pixels: their deviation is at most so many times its usual one, and their
 mean within so many deviations of its."""
-LEAST_BEYOND = 0.08
-"""What stands out of the sound part under a mask by less than this share of the mask is a crumb: where a donor's shaft
-is thicker, its corners stand beside a tip that is cut off."""
 SOFT_PX, SMOOTH_PX = 3, 3.0
 """So far from the part its soft outline reaches; what is finer than this on the ground is grain."""
 
@@ -95,7 +92,7 @@ def replace_within(
 
 def _joined(moved_part: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray) -> np.ndarray:
     """``moved_part`` (H, W) without the pieces in the mask that hang in the air: they join what is most of the part
-    around it nowhere, or stand out of the part by hardly anything. As it is where there is no part around the mask."""
+    around it nowhere. As it is where there is no part around the mask."""
     inside = mask_01 != 0
     together = np.where(inside, moved_part >= 0.5, part_01 != 0)
     _, pieces = cv2.connectedComponents(together.astype(np.uint8), connectivity=8)
@@ -103,8 +100,6 @@ def _joined(moved_part: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray) ->
     if not len(around):
         return moved_part
     hanging = together & inside & (pieces != around.argmax())
-    _, beyond, areas, _ = cv2.connectedComponentsWithStats((together & (part_01 == 0)).astype(np.uint8), connectivity=8)
-    hanging |= (beyond > 0) & (areas[beyond, cv2.CC_STAT_AREA] < LEAST_BEYOND * np.count_nonzero(inside))
     return np.where((grow(hanging.astype(np.uint8), SOFT_PX) != 0) & ~(together & ~hanging), 0, moved_part)
 
 
