@@ -71,14 +71,16 @@ COLUMN_NAMES = (
 )
 DRAWS, LEAST_MADE = 2000, 4
 REASONS = {
-    "hangs in the air, or beside the part": ("hangs", "beside", "off the ", "below the edge", "away from", "half off"),
+    "hangs in the air, or beside the part": (
+        *("hangs", "beside", "off the ", "below the edge", "away from", "half off", "at the tip"),
+    ),
     "stretched, smeared, blurred": (
         *("strip", "stretch", "smear", "swirl", "blur", "streak", "comb", "hatched", "bead", "torn", "ribbon"),
     ),
     "structure of another place": (
         *("fragment", "facet", "another", "across threads", "grain ", "straight", "foreign", "block"),
     ),
-    "lies over a bolt, an edge, a cable": ("two bolts", "lies over", "lies on"),
+    "lies over a bolt, an edge, or where no thread is": ("two bolts", "lies over", "lies on", "no thread"),
     "half there, or nothing to see": (
         *("nothing", "hardly", "transparent", "through", "hollow", "empty", "half there", "smudge", "dull"),
     ),
