@@ -8,6 +8,8 @@ PY ?= python3
 JOBS ?= 2
 RUN ?= runs/demo
 
+# where it is set, as in many containers, every start compiles torch and all else anew: some seconds of processor time
+unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 export NO_ALBUMENTATIONS_UPDATE := 1

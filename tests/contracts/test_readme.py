@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,16 @@ def test_ci_runs_what_people_run(path):
     text = path.read_text(encoding="utf-8")
     wanted = {"run": ["make test"], "Makefile": ["ruff check", "mypy", "lint-imports", "pytest", "anomaly-gan demo"]}
     assert all(word in text for word in wanted[path.name])
+
+
+def test_make_keeps_compiled_modules_where_the_environment_would_not():
+    """Containers often set it; each start of a program would compile torch and all else anew."""
+    said = subprocess.run(
+        ["make", "--no-print-directory", "--eval", 'shown: ; @echo "$${PYTHONDONTWRITEBYTECODE-unset}"', "shown"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "unset"
