@@ -232,30 +232,29 @@ def best_fitting(mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.
     """The exemplars by how well they fit under the mask, the best first: how much they are to be stretched and, of the
     ``LEAST_STRETCHED`` where the ``ground`` is given, how much what surrounds them differs from what surrounds the mask
     there. One that is drawn twice comes once."""
-    near, farther = _by_unlikeness(mask_01, exemplars, ground)
+    near, farther = _by_unlikeness(exemplars[0].strip_of(mask_01), mask_01, exemplars, ground)
     return sorted(near, key=near.__getitem__) + farther
 
 
 def pair_fitting(mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray) -> tuple[int, int]:
     """The one that fits best (``best_fitting``), and the next; of what hides its surface the one that is as bright, of
     those that are not stretched too far: an object is of one material. Twice the same where there is no other."""
-    near, _ = _by_unlikeness(mask_01, exemplars, ground)
+    wanted = exemplars[0].strip_of(mask_01)
+    near, _ = _by_unlikeness(wanted, mask_01, exemplars, ground)
     first, *others = sorted(near, key=near.__getitem__)
     if not others:
         return first, first
-    wanted, own = exemplars[0].strip_of(mask_01), exemplars[first]
-    fitting = [at for at in others if exemplars[at].strip.stretch(wanted) <= MOST_STRETCHED]
+    own, fitting = exemplars[first], [at for at in others if _fits(exemplars[at], wanted)]
     if not (own.substance.opaque and own.substance.tight and fitting):
         return first, others[0]
     return first, min(fitting, key=lambda at: near[at] + ALIKE * abs(exemplars[at].brightness - own.brightness))
 
 
 def _by_unlikeness(
-    mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray | None
+    wanted: Strip, mask_01: np.ndarray, exemplars: Sequence[Exemplar], ground: np.ndarray | None
 ) -> tuple[dict[int, float], list[int]]:
-    """Of the ``LEAST_STRETCHED`` exemplars what speaks against each under the mask, and the others, the least stretched
-    first."""
-    wanted = exemplars[0].strip_of(mask_01)
+    """Of the ``LEAST_STRETCHED`` exemplars what speaks against each under the mask, whose strip is ``wanted``, and the
+    others, the least stretched first."""
     once = {id(exemplar): at for at, exemplar in reversed(list(enumerate(exemplars)))}
     stretched = {at: exemplars[at].strip.stretch(wanted) for at in once.values()}
     order = sorted(stretched, key=stretched.__getitem__)
@@ -274,12 +273,16 @@ def overstretched(mask_01: np.ndarray, exemplars: Sequence[Exemplar], enough: in
     """Whether fewer than ``enough`` of the exemplars fill the mask without being stretched by more than
     ``MOST_STRETCHED``."""
     wanted = exemplars[0].strip_of(mask_01)
-    return sum(exemplar.strip.stretch(wanted) <= MOST_STRETCHED for exemplar in exemplars) < enough
+    return sum(_fits(exemplar, wanted) for exemplar in exemplars) < enough
+
+
+def _fits(exemplar: Exemplar, wanted: Strip) -> bool:
+    return exemplar.strip.stretch(wanted) <= MOST_STRETCHED
 
 
 def _around(mask_01: np.ndarray) -> np.ndarray:
     """(N, 2) points (x, y) of the ring around a mask, at most about ``LOOKED_AT_PX`` of them."""
-    points = np.argwhere(surroundings(mask_01))[:, ::-1]
+    points = _points(surroundings(mask_01))
     return points[:: max(1, len(points) // LOOKED_AT_PX)]
 
 

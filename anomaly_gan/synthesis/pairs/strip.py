@@ -88,7 +88,7 @@ class Strip:
         """Where points of this strip lie in the other one: begin on begin, side on side. Beyond its borders distances
         are kept in pixels."""
         along, across = self._frame(points_N2)
-        share = np.clip((along - self.begin) / (self.end - self.begin), 0, 1)
+        share = self._share(along)
         low, high = self._sides(share)
         aside = np.clip((across - low) / (high - low), 0, 1)
         other_low, other_high = other._sides(share)
@@ -100,7 +100,7 @@ class Strip:
 
     def share(self, points_N2: np.ndarray) -> np.ndarray:
         """How far along the strip points lie: 0 at its begin, 1 at its end."""
-        return np.clip((self._frame(points_N2)[0] - self.begin) / (self.end - self.begin), 0, 1)
+        return self._share(self._frame(points_N2)[0])
 
     def stretch(self, other: Strip) -> float:
         """How much this strip is stretched to be the other: logarithms of the ratios of their lengths, from place to
@@ -148,6 +148,9 @@ class Strip:
         )
         ahead = ahead / np.linalg.norm(ahead, axis=1, keepdims=True)
         return place + (along - within)[:, None] * ahead, ahead
+
+    def _share(self, along: np.ndarray) -> np.ndarray:
+        return np.clip((along - self.begin) / (self.end - self.begin), 0, 1)
 
     def _sides(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         place = share * PLACES - 0.5
