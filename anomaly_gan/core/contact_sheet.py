@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from .images import to_mode
+
 GAP = 4
 HEADER_HEIGHT = 20
 PAPER, INK = 255, 0
@@ -55,7 +57,7 @@ def _fit(picture: np.ndarray, cell: int, colour: bool) -> np.ndarray:
         raise ValueError(f"a picture must be uint8 (H, W) or (H, W, 3), is {picture.dtype} {picture.shape}")
     top, left = (max(0, (size - cell) // 2) for size in picture.shape[:2])
     fitted = magnify(picture[top : top + cell, left : left + cell], cell)
-    return cv2.cvtColor(fitted, cv2.COLOR_GRAY2RGB) if colour and fitted.ndim == 2 else fitted
+    return to_mode(fitted, "RGB") if colour else fitted
 
 
 def magnify(pixels: np.ndarray, cell_px: int) -> np.ndarray:

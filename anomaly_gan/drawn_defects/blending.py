@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..core.channels import over_channels
+from ..core.images import to_mode
 from ..core.masks import grow
 
 SUPPORT_PX = {"hard": 0, "feather": 2, "poisson": 2}
@@ -29,7 +31,7 @@ def blend(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray, mode: str) -
 
 
 def _like(plane: np.ndarray, image: np.ndarray) -> np.ndarray:
-    return plane if image.ndim == 2 else plane[:, :, None]
+    return over_channels(plane, image)
 
 
 def _poisson(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
@@ -53,4 +55,4 @@ def _poisson(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray) -> np.nda
 
 
 def _three(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2))
+    return np.ascontiguousarray(to_mode(image, "RGB"))

@@ -21,6 +21,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..core.channels import one_channel
 from ..statistics.intervals import central
 from .features import Backbone, square_input
 
@@ -109,7 +110,7 @@ def trace_features(crop: np.ndarray, backbone: Backbone) -> np.ndarray:
     """(D,) float64: what a probe is shown of a crop. The crop is not shrunk: its grain would go."""
     maps = backbone.network(square_input(crop, max(crop.shape[:2])).to(backbone.device))[1][:LEVELS]
     seen = [torch.cat([one.mean((2, 3))[0], one.std((2, 3), correction=0)[0]]) for one in maps]
-    gray = crop if crop.ndim == 2 else crop.mean(axis=2)
+    gray = one_channel(crop)
     return np.concatenate([torch.cat(seen).double().cpu().numpy(), grain_bands(gray)])
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ..core.channels import one_channel
 from .artefact import FOLDS, Told, grain_bands, told_apart
 from .seam import seam_score
 
@@ -54,7 +55,7 @@ def real_against_made(real: Sequence[Row], made: Sequence[Row], rng: np.random.G
 def describe(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     """(D,) float64 of a defect's window at native scale: grain in bands, tones and their spread inside, at the rim and
     around, the outline's gradient, and a small picture of it, its own level and contrast taken away."""
-    gray = (pixels if pixels.ndim == 2 else pixels.mean(axis=2)).astype(np.float32)
+    gray = one_channel(pixels).astype(np.float32)
     inside = mask_01 != 0
     out = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
     zones = [inside, (out > 0) & (out <= 3), (out > 3) & (out <= 12)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.contact_sheet import magnify
 from ..core.dataset import Annotation, Dataset, ImageRecord
-from ..core.images import encode_png
+from ..core.images import encode_png, to_mode
 
 LEAST_PX = 48
 """A window shows at least this many pixels around a small defect."""
@@ -189,7 +189,7 @@ def enlarge(pixels: np.ndarray, side_px: int, smooth: bool = True) -> np.ndarray
 def outlined(pixels: np.ndarray, mask_01: np.ndarray, side_px: int) -> np.ndarray:
     """The picture, magnified to ``side_px`` where it is smaller, with the contour of the mask on it: RGB uint8."""
     picture = magnify(pixels, side_px)
-    picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture.copy()
+    picture = to_mode(picture, "RGB").copy()
     mask = magnify((mask_01 != 0).astype(np.uint8), side_px)
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, contours, -1, OUTLINE_RGB, 1)

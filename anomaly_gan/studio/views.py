@@ -16,7 +16,7 @@ from mask_pool.rating.routes import Answer
 from mask_pool.statistics.ancestry import ancestry
 
 from ..core.dataset import Annotation, Dataset, ImageRecord, load_dataset
-from ..core.images import read_record, read_verified
+from ..core.images import read_record, read_verified, to_mode
 from ..core.json_files import read_as, understood
 from ..core.masks import decode_rle, mask_box_xywh
 
@@ -128,7 +128,7 @@ def _cut(pixels: np.ndarray, mask_01: np.ndarray) -> bytes:
     side = round(max(width, height) * (1 + 2 * MARGIN)) + 8
     top, left = (max(0, middle - side // 2) for middle in (y + height // 2, x + width // 2))
     place = (slice(top, top + side), slice(left, left + side))
-    window = pixels[place] if pixels.ndim == 3 else np.repeat(pixels[place][:, :, None], 3, axis=2)
+    window = to_mode(pixels[place], "RGB")
     scale = THUMB_PX / max(window.shape[:2])
     size = (max(1, round(window.shape[1] * scale)), max(1, round(window.shape[0] * scale)))
     drawn = cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)

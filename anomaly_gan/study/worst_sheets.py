@@ -13,7 +13,7 @@ from detection.detectors.config import NO_AUGMENTATION
 from detection.evaluation.evaluate import DetectionRow
 
 from ..core.contact_sheet import PAPER, contact_sheet, magnify
-from ..core.images import write_png
+from ..core.images import to_mode, write_png
 from ..core.masks import decode_rle
 from ..report.pictures import Window, cut, load_pixels, native_window
 from .worst import Evaluated, Loss, Worst
@@ -75,7 +75,9 @@ def sheet_row(loss: Loss, arm: str) -> np.ndarray | None:
         f"{arm}: {loss.arm:.2f}",
     ]
     return contact_sheet(
-        [[_colour(picture) for picture in (drawn(pixels, window, _truth(loss), TRUE_RGB), *sides)]], header, cell=CELL
+        [[to_mode(picture, "RGB") for picture in (drawn(pixels, window, _truth(loss), TRUE_RGB), *sides)]],
+        header,
+        cell=CELL,
     )
 
 
@@ -85,7 +87,7 @@ def whole(loss: Loss, arm: str) -> np.ndarray | None:
     pixels = load_pixels(loss.fold.test, loss.image)
     if pixels is None:
         return None
-    picture, everything = _colour(pixels).copy(), (0, 0, *pixels.shape[1::-1])
+    picture, everything = to_mode(pixels, "RGB").copy(), (0, 0, *pixels.shape[1::-1])
     for shown, colour in ((_truth(loss), TRUE_RGB), (_shown(loss.fold.arm[loss.seed], loss), FOUND_RGB)):
         picture = drawn(picture, everything, shown, colour, cell=1)
     x, y, width, height = window_of(loss, pixels.shape[:2])
@@ -104,10 +106,6 @@ def window_of(loss: Loss, shape: Sequence[int]) -> Window:
 def _truth(loss: Loss) -> list[tuple[np.ndarray, str]]:
     items = loss.fold.test.by_image().get(loss.image.id, [])
     return [(item.mask(), "") for item in items if not item.iscrowd]
-
-
-def _colour(picture: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture
 
 
 def _shown(cell: Evaluated, loss: Loss) -> list[tuple[np.ndarray, str]]:
@@ -143,7 +141,7 @@ def drawn(
 ) -> np.ndarray:
     """A window of the photograph, magnified to ``cell`` where it is smaller, with the outlines in it, and below what
     the first of them are: RGB."""
-    picture = _colour(magnify(cut(pixels, window), cell)).copy()
+    picture = to_mode(magnify(cut(pixels, window), cell), "RGB").copy()
     labels = []
     for mask, label in instances:
         part = magnify((cut(mask, window) != 0).astype(np.uint8), cell)

@@ -12,7 +12,7 @@ import numpy as np
 from anomaly_gan.core.contact_sheet import contact_sheet
 from anomaly_gan.core.dataset import Annotation, Dataset, ImageRecord
 from anomaly_gan.core.files import atomic_path
-from anomaly_gan.core.images import read_record, write_png
+from anomaly_gan.core.images import read_record, to_mode, write_png
 from anomaly_gan.core.masks import Rle, decode_rle
 
 from ..detectors.config import NO_AUGMENTATION
@@ -103,8 +103,7 @@ def _shown_images(test: Dataset) -> list[ImageRecord]:
 
 
 def _rgb(test: Dataset, image: ImageRecord) -> np.ndarray:
-    pixels = read_record(test, image, gray=test.gray)
-    return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if pixels.ndim == 2 else pixels
+    return to_mode(read_record(test, image, gray=test.gray), "RGB")
 
 
 def _outlined(

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anomaly_gan.core.channels import channels_first
+from anomaly_gan.core.images import to_mode
+
 from ..tiles import blended
 from .config import DenseConfig
 from .instances import Inspected, image_score, instances
@@ -57,7 +60,7 @@ def look(
     Returns:
         Maps in [0, 1] by category, of the photograph's size.
     """
-    planes = pixels[None].repeat(3, 0) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    planes = channels_first(to_mode(pixels, "RGB"))
     if config.prior:
         extra = np.zeros(pixels.shape[:2], np.uint8) if prior is None else prior
         planes = np.concatenate([planes, extra[None]])

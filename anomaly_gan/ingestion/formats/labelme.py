@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from ...core.channels import one_channel
 from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ...core.files import write_text
@@ -348,7 +349,7 @@ def saved_as(pixels: np.ndarray, content: bytes) -> np.ndarray:
 
 def _same(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two pictures of one size show the same: nearly equal, or equal but for noise and brightness."""
-    a, b = (array.mean(axis=2) if array.ndim == 3 else array.astype(np.float64) for array in (first, second))
+    a, b = (one_channel(array).astype(np.float64) for array in (first, second))
     if float(np.abs(a - b).mean()) <= AGREEMENT:
         return True
     a, b = a - a.mean(), b - b.mean()

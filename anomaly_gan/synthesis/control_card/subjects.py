@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...core.channels import strongest_channel
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...core.images import read_record
 from ...metrics.crops import defect_crop
@@ -98,4 +99,4 @@ def cut(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
 def change(painted: np.ndarray, base: np.ndarray) -> np.ndarray:
     """(H, W): by how many grey levels each pixel differs, in its most changed channel."""
     difference = np.abs(painted.astype(np.int16) - base.astype(np.int16))
-    return difference if difference.ndim == 2 else difference.max(axis=2)
+    return strongest_channel(difference)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from scipy.stats import norm
 
+from ...core.channels import one_channel
 from ..pairs.layer import Layer
 from .window import Window
 
@@ -39,7 +40,7 @@ def visible(window: Window, sound: np.ndarray | None = None) -> tuple[float, flo
     if not inside.any() or not ring.any():
         return None
     fill = float(Layer.of(window.pixels, mask, sound).alpha[inside].mean())
-    gray = _gray(window.pixels)
+    gray = one_channel(window.pixels).astype(np.float32)
     steep = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)) / 8
     edge = (inside & (_depth(inside) <= CORE_PX)) | ((out > 0) & (out <= CORE_PX))
     return fill, float(np.log((steep[edge].mean() + OFFSET) / (steep[ring].mean() + OFFSET)))
@@ -65,7 +66,8 @@ def own_structure(window: Window, sound: np.ndarray) -> float:
     inside = window.mask_01 != 0
     if not inside.any():
         return 0.0
-    change = np.abs(cv2.GaussianBlur(_gray(window.pixels) - _gray(sound), (0, 0), CHANGE_PX))
+    seen, before = (one_channel(picture).astype(np.float32) for picture in (window.pixels, sound))
+    change = np.abs(cv2.GaussianBlur(seen - before, (0, 0), CHANGE_PX))
     most = inside & (change >= np.quantile(change[inside], 1 - MOST_CHANGED))
     own, under = _fine(window.pixels), _fine(sound)
     return float(np.log((np.abs(own - under)[most].mean() + OFFSET) / (np.abs(under)[most].mean() + OFFSET)))
@@ -100,12 +102,8 @@ def _score(point: np.ndarray, others: np.ndarray) -> float:
     return float(norm.ppf(ranks).mean())
 
 
-def _gray(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.float32) if pixels.ndim == 2 else pixels.mean(axis=2, dtype=np.float32)
-
-
 def _fine(pixels: np.ndarray) -> np.ndarray:
-    gray = _gray(pixels)
+    gray = one_channel(pixels).astype(np.float32)
     return gray - cv2.GaussianBlur(gray, (0, 0), FINE_PX)
 
 

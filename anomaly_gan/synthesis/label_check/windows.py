@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.channels import channels_first
 from ...core.dataset import Dataset, ImageRecord
 from ...core.images import read_record
 from ...core.masks import mask_box_xywh, windowed
@@ -206,7 +207,7 @@ def normal_windows(train: Dataset, scales: Sequence[int], size: int, most: int, 
 
 def standardised(window: np.ndarray) -> np.ndarray:
     """uint8 (H, W[, 3]) -> float32 (C, H, W) of mean 0 and standard deviation near 1: exposures look alike."""
-    image = (window[None] if window.ndim == 2 else window.transpose(2, 0, 1)).astype(np.float32)
+    image = channels_first(window).astype(np.float32)
     return (image - image.mean()) / (image.std() + FLAT_LEVELS)
 
 

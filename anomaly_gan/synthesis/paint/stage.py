@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.channels import one_channel
 from ...core.dataset import Annotation, Category, Dataset, ImageRecord, load_dataset, number_from_one
 from ...core.errors import ConfigError, InputError
 from ...core.files import sha256_bytes, sha256_file
-from ...core.images import write_png
+from ...core.images import to_mode, write_png
 from ...core.masks import union
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
@@ -217,7 +218,7 @@ def paint_instances(
     Returns:
         The painted photograph of ``base``'s shape, and what was filled.
     """
-    shown = np.repeat(base[:, :, None], 3, axis=2) if channels == 3 and base.ndim == 2 else base
+    shown = to_mode(base, "RGB") if channels == 3 else base
     fillings: list[Filled] = []
     for at, (category, mask) in enumerate(instances):
         wanted = wanted_severity(asked, brush.severities[category])
@@ -226,7 +227,7 @@ def paint_instances(
         )
     painted = fillings[-1].pixels
     if painted.ndim == 3 and base.ndim == 2:
-        painted = np.rint(painted.mean(axis=2)).astype(np.uint8)
+        painted = np.rint(one_channel(painted)).astype(np.uint8)
     return painted, fillings
 
 

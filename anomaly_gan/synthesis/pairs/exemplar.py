@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from ...core.channels import one_channel, over_channels
 from ...core.errors import InputError
 from ...core.files import atomic_path
 from ...core.manifest import check_product
@@ -113,21 +114,23 @@ class Exemplar:
     def brightness(self) -> float:
         """Logarithm of its own mean brightness; 0 where it shows nothing."""
         weight = self.layer.alpha * (self.mask_01 != 0)
-        shown = self.layer.shown if self.layer.shown.ndim == 2 else self.layer.shown.mean(axis=2)
-        return float((shown * weight).sum() / weight.sum()) if weight.any() else 0.0
+        return _weighted_mean(one_channel(self.layer.shown), weight) if weight.any() else 0.0
 
     @cached_property
     def level(self) -> float | None:
         """By how much (a logarithm) it is brighter than its surroundings; None where that tells nothing."""
-        inside, shown = self.mask_01 != 0, self.layer.shown
-        shown = shown if shown.ndim == 2 else shown.mean(axis=2)
+        inside, shown = self.mask_01 != 0, one_channel(self.layer.shown)
         core = self.layer.alpha * (inside & (depth(self.mask_01) > RIM_PX))
         weight = core if core.sum() > 0 else self.layer.alpha * inside
         if self.around is None or weight.sum() == 0:
             return None
-        mean = float((shown * weight).sum() / weight.sum())
-        spread = float(np.sqrt((np.square(shown - mean) * weight).sum() / weight.sum()))
+        mean = _weighted_mean(shown, weight)
+        spread = float(np.sqrt(_weighted_mean(np.square(shown - mean), weight)))
         return mean - self.around if abs(mean - self.around) >= max(LEAST_LEVEL, CLEAR * spread) else None
+
+
+def _weighted_mean(plane: np.ndarray, weight: np.ndarray) -> float:
+    return float((plane * weight).sum() / weight.sum())
 
 
 def warp(defect: Exemplar, ground: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray | None = None) -> np.ndarray:
@@ -181,7 +184,7 @@ def _without_rim(moved: Layer, defect: Exemplar, mask_01: np.ndarray) -> Layer:
     around, level = defect.around, defect.level
     if around is None or level is None:
         return moved
-    shown = moved.shown if moved.shown.ndim == 2 else moved.shown.mean(axis=2)
+    shown = one_channel(moved.shown)
     near = np.clip((RIM_PX + 1 - depth(mask_01)) / 2, 0, 1)
     defects = step(np.abs(shown - around) / abs(level), *OF_THE_DEFECT)
     return replace(moved, alpha=(moved.alpha * (1 - near * (1 - defects))).astype(np.float32))
@@ -294,7 +297,7 @@ def _misfit(exemplar: Exemplar, strip: Strip, ground: np.ndarray, around_N2: np.
     if np.count_nonzero(known) < LEAST_SURROUNDINGS * len(around_N2):
         return 0.0
     seen, moved = (
-        np.log((pixels if pixels.ndim == 2 else pixels.mean(axis=2))[at[:, 1], at[:, 0]] + FLOOR)
+        np.log(one_channel(pixels)[at[:, 1], at[:, 0]] + FLOOR)
         for pixels, at in ((ground, around_N2[known]), (exemplar.pixels, there[known]))
     )
     return float(np.std(seen - moved))
@@ -315,7 +318,7 @@ def warp_both(
     near, share = _within_reach(mask_01), np.zeros(mask_01.shape)
     share[near] = first.strip_of(mask_01).share(_points(near))
     late = np.clip((share - 0.5) / (FADE_OPAQUE if first.substance.opaque else FADE) + 0.5, 0, 1)
-    late = late if ground.ndim == 2 else late[:, :, None]
+    late = over_channels(late, ground)
     return (pictures[0] * (1 - late) + pictures[1] * late).round().astype(np.uint8)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...core.channels import one_channel, strongest_channel
 from ...core.images import looks_gray
 from ...core.masks import grow
 from .substance import FORETOLD_PX, OF_THE_SURFACE, Evidence, Substance, depth, directions, shared, step
@@ -97,7 +98,7 @@ class Layer:
         around, seen = level_around(pixels, mask_01), self.alpha * (mask_01 != 0)
         if seen.sum() < LEAST_SEEN or around is None:
             return None
-        gray = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+        gray = one_channel(pixels)
         inside = float(np.log((gray * seen).sum() / seen.sum() + FLOOR))
         core = (mask_01 != 0) & (depth(mask_01) <= FORETOLD_PX)
         wider = grow(mask_01, REACH_PX + FORETOLD_PX)
@@ -151,7 +152,7 @@ def without_holes(alpha: np.ndarray) -> np.ndarray:
 
 def grain(pixels: np.ndarray, where: np.ndarray) -> float:
     """Robust standard deviation of the finest structure (what a 3 × 3 blur takes away), in grey levels."""
-    gray = pixels.astype(np.float32) if pixels.ndim == 2 else pixels.mean(axis=2, dtype=np.float32)
+    gray = one_channel(pixels).astype(np.float32)
     fine = (gray - cv2.GaussianBlur(gray, (3, 3), 0))[where]
     # the blur itself takes a part of white noise along: what is left is 0.77 of it
     return float(1.4826 * np.median(np.abs(fine)) / 0.77) if len(fine) else 0.0
@@ -163,7 +164,7 @@ def _alpha(pixels: np.ndarray, difference: np.ndarray, mask_01: np.ndarray) -> n
     if not inside.any():
         return np.zeros(mask_01.shape, np.float32)
     strength = np.abs(cv2.GaussianBlur(difference, (0, 0), GRAIN_PX))
-    strength = strength if strength.ndim == 2 else strength.max(axis=2)
+    strength = strongest_channel(strength)
     ring = surroundings(mask_01)
     # white grain is this much weaker after the blur; coarser grain is not, so both are looked at
     noise = max(1.0, grain(pixels, ring if ring.any() else inside) / (2 * np.sqrt(np.pi) * GRAIN_PX) * 1.5)

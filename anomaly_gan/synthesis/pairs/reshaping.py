@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...core.channels import one_channel, over_channels
 from ...core.images import looks_gray
 from ...core.masks import grow
 from .layer import FLOOR, over, surroundings
@@ -29,7 +30,7 @@ SOFT_PX, SMOOTH_PX = 3, 3.0
 def shown_part(pixels: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray) -> np.ndarray:
     """bool (H, W): the part in a defect's window, with what the defect makes as bright as the ground: that is flat, and
     as bright as beside the label."""
-    gray = (pixels if pixels.ndim == 2 else pixels.mean(axis=2)).astype(np.float32)
+    gray = one_channel(pixels).astype(np.float32)
     mean, square = (cv2.boxFilter(plane, -1, (FLAT_PX, FLAT_PX)) for plane in (gray, gray * gray))
     rough, off = np.sqrt(np.maximum(square - mean * mean, 0)), part_01 == 0
     inner = cv2.erode(off.astype(np.uint8), np.ones((FLAT_PX, FLAT_PX), np.uint8), borderValue=1) != 0
@@ -55,7 +56,7 @@ def whole(mask_01: np.ndarray) -> np.ndarray:
 
 def level_on(pixels: np.ndarray, mask_01: np.ndarray, part_01: np.ndarray) -> float | None:
     """Logarithm of the mean grey level of the part around a mask; None where hardly anything of it is seen."""
-    seen = (pixels if pixels.ndim == 2 else pixels.mean(axis=2))[surroundings(mask_01) & (part_01 != 0)]
+    seen = one_channel(pixels)[surroundings(mask_01) & (part_01 != 0)]
     return float(np.log(seen.mean() + FLOOR)) if len(seen) >= LEAST_SEEN_PX else None
 
 
@@ -115,9 +116,9 @@ def without_part(ground: np.ndarray, part_01: np.ndarray) -> np.ndarray:
     nearest[labels[free[:, 0], free[:, 1]]] = free
     at, values = np.argwhere(hidden != 0), ground.astype(np.float32)
     weight = (hidden == 0).astype(np.float32)
-    shown = values * (weight if ground.ndim == 2 else weight[:, :, None])
+    shown = values * over_channels(weight, ground)
     low, near = (cv2.GaussianBlur(plane, (0, 0), SMOOTH_PX) for plane in (shown, weight))
-    low = low / np.maximum(near if ground.ndim == 2 else near[:, :, None], 1e-6)
+    low = low / np.maximum(over_channels(near, ground), 1e-6)
     beside = nearest[labels[at[:, 0], at[:, 1]]]
     mirrored = np.clip(2 * beside - at, 0, np.array(hidden.shape) - 1)
     y, x = np.where(hidden[mirrored[:, 0], mirrored[:, 1], None] == 0, mirrored, beside).T

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...core.channels import one_channel
 from ...core.masks import Axes
 from ...part.lines import lines_in
 
@@ -94,10 +95,7 @@ def shared(shown: np.ndarray, foretold: np.ndarray, where: np.ndarray) -> tuple[
         return 0.0, 0.0
     rows, columns = np.nonzero(where)
     slope = np.stack([np.ones(len(rows)), rows - rows.mean(), columns - columns.mean()], axis=1)
-    smooth = [
-        cv2.GaussianBlur(plane if plane.ndim == 2 else plane.mean(axis=2), (0, 0), SMOOTH_PX)[where]
-        for plane in (shown, foretold)
-    ]
+    smooth = [cv2.GaussianBlur(one_channel(plane), (0, 0), SMOOTH_PX)[where] for plane in (shown, foretold)]
     seen, said = (values - slope @ np.linalg.lstsq(slope, values, rcond=None)[0] for values in smooth)
     return float((seen * said).mean()), float((said * said).mean())
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.channels import channels_first
 from ...core.dataset import Annotation, Dataset
 from ...core.errors import InputError
 from ...core.images import read_record
@@ -115,7 +116,7 @@ def stack(rows: list[Row]) -> Batch:
 
 def to_signed(pixels: np.ndarray) -> np.ndarray:
     """uint8 (H, W) or (H, W, 3) to float32 (C, H, W) in [-1, 1]."""
-    image = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    image = channels_first(pixels)
     return image.astype(np.float32) / 127.5 - 1.0
 
 

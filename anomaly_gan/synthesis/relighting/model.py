@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.channels import over_channels
 from ...core.config import nearest
 from ...core.errors import ConfigError, InputError
 from ...core.files import write_json
@@ -173,7 +174,7 @@ def relight(pixels: np.ndarray, light: Light, model: LightModel, seed: int) -> n
         return pixels.copy()
     response, levels = np.array(model.response), np.arange(256.0)
     gain = math.log(2) * gain_stops(light, pixels.shape[:2])
-    exposed = response[pixels] + (gain if pixels.ndim == 2 else gain[:, :, None])
+    exposed = response[pixels] + over_channels(gain, pixels)
     shown = np.interp(exposed, response, levels)
     if any(model.noise):
         shown += missing_noise(pixels, shown, exposed, model) * rng_for(seed, "light").standard_normal(pixels.shape)

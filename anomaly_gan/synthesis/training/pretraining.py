@@ -11,6 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...core.channels import over_channels
 from ...core.seeding import rng_for
 from ..pairs.windows import Batch, PairSource, Row, Window, stack, to_signed
 
@@ -73,7 +74,7 @@ def pseudo_defect(pixels: np.ndarray, mask_01: np.ndarray, donor: np.ndarray, rn
     if pixels.ndim == 3:
         inside = inside + rng.uniform(-12, 12, 3)
     alpha = mask_01 * (0.5 + 0.5 * cv2.GaussianBlur(mask_01.astype(np.float32), (0, 0), 1.0))
-    alpha = alpha if pixels.ndim == 2 else alpha[:, :, None]
+    alpha = over_channels(alpha, pixels)
     return (below * (1 - alpha) + inside * alpha).round().clip(0, 255).astype(np.uint8)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from anomaly_gan.core.channels import channels_first
 from anomaly_gan.core.errors import InputError
 from anomaly_gan.core.images import to_mode
 
@@ -128,7 +129,7 @@ def _filled(pixels: np.ndarray, size: int) -> np.ndarray:
     rest = (size - pixels.shape[0], size - pixels.shape[1])
     if any(rest):
         pixels = cv2.copyMakeBorder(pixels, 0, rest[0], 0, rest[1], cv2.BORDER_REFLECT)
-    return np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+    return np.ascontiguousarray(channels_first(pixels))
 
 
 def to_square(pixels: np.ndarray, size: int, flatten: bool = False) -> np.ndarray:
@@ -143,7 +144,7 @@ def to_square(pixels: np.ndarray, size: int, flatten: bool = False) -> np.ndarra
         shown = cv2.resize(shown, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
     if shown.shape[:2] != (size, size):
         shown = cv2.resize(shown, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(shown[None] if shown.ndim == 2 else shown.transpose(2, 0, 1))
+    return np.ascontiguousarray(channels_first(shown))
 
 
 def flatten_brightness(pixels: np.ndarray) -> np.ndarray:

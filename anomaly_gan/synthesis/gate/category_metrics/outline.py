@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ....core.channels import one_channel
 from ....core.masks import grow
 from ....metrics.seam import seam_score
 from ...pairs.layer import grain as grain_of
@@ -51,7 +52,7 @@ def rim_tone(defect: Defect) -> float | None:
     window = defect.window
     near = _rim_of(window.mask_01) & (window.others_01 == 0)
     ring = around(window.mask_01, window.others_01)
-    gray = window.pixels if window.pixels.ndim == 2 else window.pixels.mean(axis=2)
+    gray = one_channel(window.pixels)
     return float(gray[near].mean() - gray[ring].mean()) if near.any() and ring.any() else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ....core.channels import one_channel
 from ..defects import Defect, known
 from ..results import MetricResult
 from .data import CategoryData
@@ -39,7 +40,7 @@ def measure(data: CategoryData) -> MetricResult | None:
 def tone(defect: Defect) -> float | None:
     """None where the defect fills its photograph."""
     window = defect.window
-    gray = window.pixels if window.pixels.ndim == 2 else window.pixels.mean(axis=2)
+    gray = one_channel(window.pixels)
     ring = around(window.mask_01, window.others_01)
     if not ring.any() or not window.mask_01.any():
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....core.channels import strongest_channel
 from ....core.masks import grow, union
 from ..candidate import Candidate, Finding, Outcome, Setting
 
@@ -23,4 +24,4 @@ def check(candidate: Candidate, setting: Setting) -> Outcome:
 def change_of(pixels: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Absolute change (H, W) in grey levels, int16; of a coloured photograph that of the most changed channel."""
     change = np.abs(pixels.astype(np.int16) - base.astype(np.int16))
-    return change if change.ndim == 2 else change.max(axis=2)
+    return strongest_channel(change)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ....core.channels import over_channels
 from ....core.dataset import Annotation
 from ....core.images import read_record
 from ....core.masks import union
@@ -112,7 +113,7 @@ def set_in(pixels: np.ndarray, picture: np.ndarray, frame: Frame) -> np.ndarray:
         _ramp(frame.height, frame.top > 0, frame.top + frame.height < height),
         _ramp(frame.width, frame.left > 0, frame.left + frame.width < width),
     )
-    alpha = alpha if pixels.ndim == 2 else alpha[:, :, None]
+    alpha = over_channels(alpha, pixels)
     mixed = pixels[frame.place] * (1 - alpha) + picture * alpha
     result = pixels.copy()
     result[frame.place] = mixed.round().astype(np.uint8)

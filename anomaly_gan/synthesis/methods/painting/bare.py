@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ....core.channels import over_channels
 from ....core.dataset import Annotation
 from ....core.errors import ConfigError
 from ....core.seeding import rng_for
@@ -69,7 +70,7 @@ class BareBrush(Brush):
         """``pixels`` with what was pasted, no farther from the mask than any painting reaches."""
         place = box_around(mask, MARGIN_PX)
         before, alpha = pixels[place].astype(np.float32), self._alpha(mask[place])
-        alpha = alpha if pixels.ndim == 2 else alpha[:, :, None]
+        alpha = over_channels(alpha, pixels)
         result = pixels.copy()
         result[place] = (before + alpha * (pasted[place] - before)).round().astype(np.uint8)
         return result

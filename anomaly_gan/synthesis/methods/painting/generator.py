@@ -14,9 +14,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from ....core.channels import channels_first, over_channels
 from ....core.dataset import Annotation
 from ....core.errors import InputError
-from ....core.images import looks_gray
+from ....core.images import looks_gray, to_mode
 from ....core.manifest import check_product
 from ....core.masks import union
 from ....losses.severity import at_severity, reachable
@@ -141,7 +142,7 @@ class Brush:
         difference = painted - to_signed(small)
         if scale > 1:
             difference = cv2.resize(difference.transpose(1, 2, 0), (native, native), interpolation=cv2.INTER_CUBIC)
-            difference = difference[None] if difference.ndim == 2 else difference.transpose(2, 0, 1)
+            difference = channels_first(difference)
         return _paste(pixels, window, difference, self._alpha(piece), top, left), asked
 
     def _window(self, box_xywh: list[int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -229,7 +230,7 @@ class Brush:
         small: np.ndarray = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
         mask = np.maximum.reduce([annotation.mask() for annotation in annotations])
         small_mask = shrink_mask(mask, side)
-        shown = small if pixels.ndim == 3 or self.config.channels != 3 else np.repeat(small[:, :, None], 3, axis=2)
+        shown = to_mode(small, "RGB") if self.config.channels == 3 else small
         painted, asked = self._net_output(shown, small_mask, category, wanted, rng)
         if pixels.ndim == 2 and len(painted) == 3:
             painted = painted.mean(0, keepdims=True)
@@ -237,7 +238,7 @@ class Brush:
         back = cv2.resize(back, pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         if self.settings.composite:
             alpha = self._alpha(mask) > 0
-            back = np.where(alpha if back.ndim == 2 else alpha[:, :, None], back, pixels)
+            back = np.where(over_channels(alpha, back), back, pixels)
         return Painting(back, [asked], self.settings.support_px if self.settings.composite else None)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....core.channels import one_channel
 from ....core.images import read_record
 from ....core.seeding import rng_for
 from ...interface import Generate, MethodInputs, PoolItem, Sample
@@ -85,10 +86,7 @@ def painting(inputs: MethodInputs, brush: Brush, channels: int, name: str) -> Ge
             provenance["support_px"] = painting.support_px
         instances = [(annotation.category_id, annotation.mask()) for annotation in item.annotations]
         if gray_set and not gray:  # the paper's three channels of a gray photograph: their mean
-            pixels, base = (
-                np.rint(picture.mean(axis=2)).astype(np.uint8) if picture.ndim == 3 else picture
-                for picture in (pixels, base)
-            )
+            pixels, base = (np.rint(one_channel(picture)).astype(np.uint8) for picture in (pixels, base))
         return Sample(pixels, instances, provenance, None if painting.support_px is None else base)
 
     return generate
