@@ -7,7 +7,21 @@ from dataclasses import dataclass, replace
 
 from ....core.time_budget import TimeBudget, while_time
 from ..results import Level, MetricResult
-from . import accepted, artefact, colour, direction, distance, diversity, label, outline, place, size, tone, two_sample
+from . import (
+    accepted,
+    artefact,
+    colour,
+    direction,
+    distance,
+    diversity,
+    label,
+    outline,
+    place,
+    scene,
+    size,
+    tone,
+    two_sample,
+)
 from .data import CategoryData
 
 
@@ -41,6 +55,7 @@ CATEGORY_METRICS: tuple[CategoryMetric, ...] = (
     CategoryMetric("outline", outline.outline, "warn"),
     CategoryMetric("grain", outline.grain, "warn"),
     CategoryMetric("rim", outline.rim, "warn"),
+    CategoryMetric("scene", scene.measure),
     CategoryMetric("two_sample", two_sample.measure, "warn"),
     CategoryMetric("artefact", artefact.measure, "warn", needs_objects=False),
     CategoryMetric("label", label.found, "warn"),
