@@ -85,6 +85,13 @@ def test_it_is_not_asked_where_a_method_keeps_what_it_does_not_paint(real, tmp_p
     assert scene(found(real, photographs(tmp_path, lambda number: repainted(0), "0.png"))) is None
 
 
+def test_of_what_is_all_defect_nothing_is_said(real, tmp_path):
+    made = photographs(tmp_path, lambda number: repainted(0), None)
+    for item in made.annotations:
+        item.segmentation.update(Annotation.from_mask(1, 1, 1, np.ones_like(MASK)).segmentation)
+    assert scene(found(real, made)).value == 0.0
+
+
 def test_it_is_not_asked_without_sound_photographs_of_other_objects(tmp_path):
     made = photographs(tmp_path, lambda number: repainted(0), None)
     assert scene(found(RealDefects(made, 50, 0), made)) is None, "all are labelled"

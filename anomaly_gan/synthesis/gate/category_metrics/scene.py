@@ -3,8 +3,6 @@ check ``outside`` asks it photograph by photograph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -16,24 +14,24 @@ from ..defects import Defect
 from ..results import Level, MetricResult
 from .data import CategoryData
 
-SMALL_PX, OTHERS = 32, 20
-"""Photographs are compared at this side; with sound ones of so many other objects."""
+SMALL_PX, OTHERS, OWN = 32, 20, 100
+"""Photographs are compared at this side; with sound ones of so many other objects, and so many of their own."""
 
 
 def measure(data: CategoryData) -> MetricResult | None:
     """Share of the photographs that are, beside their defects, more like a sound photograph of another object than like
     the sound ones of their own; None where the method keeps what it does not paint, or no sound photograph is there to
     tell."""
-    train = data.real_defects.train
-    free = [defect for defect in data.made if _may_change_anywhere(defect.image)]
-    sound = _by_object([image for image in train.normals() if image.source == "real"])
-    asked = [defect for defect in free if defect.group in sound]
+    train, sound = data.real_defects.train, _sound_by_object(data.real_defects.train)
+    asked = [defect for defect in data.made if _may_change_anywhere(defect.image) and defect.group in sound]
     if not asked or len(sound) < 3:
         return None
     groups = sorted(sound)
     drawn = [groups[at] for at in data.rng("scene").permutation(len(groups))[: OTHERS + 1]]
     others = {group: _small(train, sound[group][0]) for group in drawn}
-    lost = float(np.mean([_is_another(defect, train, sound[defect.group], others) for defect in asked]))
+    painted_on = {defect.group for defect in asked}
+    own = {group: [_small(train, image) for image in sound[group][:OWN]] for group in painted_on}
+    lost = float(np.mean([_is_another(defect, own[defect.group], others) for defect in asked]))
     config = data.config
     level: Level = "fail" if lost >= config.fail_outside else "warn" if lost >= config.warn_outside else "pass"
     words = f"{lost:.0%} look more like a sound photograph of another object than like the one painted on"
@@ -44,20 +42,21 @@ def _may_change_anywhere(image: ImageRecord) -> bool:
     return (image.extra.get("provenance") or {}).get("base", "") is None
 
 
-def _by_object(images: Sequence[ImageRecord]) -> dict[str, list[ImageRecord]]:
+def _sound_by_object(train: Dataset) -> dict[str, list[ImageRecord]]:
     found: dict[str, list[ImageRecord]] = {}
-    for image in images:
-        found.setdefault(image.group_id, []).append(image)
+    for image in train.normals():
+        if image.source == "real":
+            found.setdefault(image.group_id, []).append(image)
     return found
 
 
-def _is_another(defect: Defect, train: Dataset, own: Sequence[ImageRecord], others: dict[str, np.ndarray]) -> bool:
+def _is_another(defect: Defect, own: list[np.ndarray], others: dict[str, np.ndarray]) -> bool:
     """Whether the photograph is more like one of the ``others`` than like all sound ones of its own object."""
     height, width = defect.image.height, defect.image.width
     masks = [item.mask() for item in (defect.annotation, *defect.others)]
     beside = 1 - _shrunk(union(masks, height, width).astype(np.float32))
     seen = _small(defect.dataset, defect.image)
-    alike = max(_correlation(seen, _small(train, image), beside) for image in own)
+    alike = max(_correlation(seen, small, beside) for small in own)
     return any(_correlation(seen, small, beside) > alike for group, small in others.items() if group != defect.group)
 
 
@@ -70,7 +69,9 @@ def _shrunk(plane_HW: np.ndarray) -> np.ndarray:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray, weight: np.ndarray) -> float:
-    """Pearson's, weighted; 0 where either is even."""
+    """Pearson's, weighted; 0 where either is even, or nothing has a weight."""
+    if weight.sum() <= 0:
+        return 0.0
     first, second = (plane - np.average(plane, weights=weight) for plane in (one, other))
     scale = np.sqrt((first**2 * weight).sum() * (second**2 * weight).sum())
     return float((first * second * weight).sum() / scale) if scale > 0 else 0.0
