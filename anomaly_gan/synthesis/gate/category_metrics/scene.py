@@ -22,8 +22,12 @@ def measure(data: CategoryData) -> MetricResult | None:
     """Share of the photographs that are, beside their defects, more like a sound photograph of another object than like
     the sound ones of their own; None where the method keeps what it does not paint, or no sound photograph is there to
     tell."""
-    train, sound = data.real_defects.train, _sound_by_object(data.real_defects.train)
-    asked = [defect for defect in data.made if _may_change_anywhere(defect.image) and defect.group in sound]
+    free = [defect for defect in data.made if _may_change_anywhere(defect.image)]
+    if not free:
+        return None
+    train = data.real_defects.train
+    sound = _sound_by_object(train)
+    asked = [defect for defect in free if defect.group in sound]
     if not asked or len(sound) < 3:
         return None
     groups = sorted(sound)
