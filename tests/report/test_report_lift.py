@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anomaly_gan.report.sections.lift import UNDECIDED, headline, in_order, interval
+from anomaly_gan.report.stage import open_templates
+from anomaly_gan.report.tables import Table
 
 
 def arm(mean, low, high, verdict, objects=None):
@@ -61,3 +63,12 @@ def test_an_interval_without_bounds_is_the_mean_alone():
 def test_arms_stand_in_the_order_of_the_configuration_with_real_photographs_first():
     arms = {name: {} for name in ("anomaly_gan", "copy_paste", "none", "x")}
     assert list(in_order(arms, ["copy_paste", "anomaly_gan"])) == ["none", "copy_paste", "anomaly_gan", "x"]
+
+
+def test_in_a_wide_table_a_mean_stands_above_its_interval_and_no_column_is_pushed_off_the_page():
+    table = Table(["arm", "AP@0.5", "note"], [["none", "0.395 [0.332, 0.457]", "a, b"]])
+    templates = open_templates()
+    cell = templates.get_template("parts.html").module.data_table(table)
+    assert "0.395 [0.332,\u00a00.457]" in cell and "a, b" in cell
+    style = templates.get_template("style.css").render()
+    assert "table.calls td.n { white-space: nowrap; }" in style and style.count("td.n") == 1

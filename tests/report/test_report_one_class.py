@@ -73,7 +73,7 @@ def page(build_run, tmp_path_factory):
 def test_thresholds_shares_references_and_reasons_are_shown(page):
     assert 'id="one-class"' in page and 'href="#one-class"' in page
     for words in (
-        "[1.2 %, 10.0 %]",
+        "[1.2 %,\u00a010.0 %]",
         "4.8 %",
         "greatest value of the map",
         "33.3 %",

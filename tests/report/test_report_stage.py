@@ -75,8 +75,8 @@ def test_every_section_is_there_and_shows_the_run(whole):
         "10 (8 – 12)",
         "blowhole: 1 of 4 is missing.",
         "synthetic: images",
-        "0.412 [0.390, 0.434]",
-        "+0.050 [+0.020, +0.080]",
+        "0.412 [0.390,\u00a00.434]",
+        "+0.050 [+0.020,\u00a0+0.080]",
     ):
         assert words in page.text
     assert metrics["pictures_left_out"] == 0
@@ -290,7 +290,7 @@ def test_every_further_detector_has_its_part(build_run, tmp_path):
     assert "The same with the detector retinanet, evaluated on boxes" in text
     assert "with the detector mask_rcnn" not in text
     assert text.count("anomaly_gan: by boxes.") == 1
-    assert text.count("0.625 [0.500, 0.750]") == 3, "recall of photographs, where it was measured"
+    assert text.count("0.625 [0.500,\u00a00.750]") == 3, "recall of photographs, where it was measured"
 
 
 def test_features_over_training_stand_in_their_trainings_section(build_run):
