@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 from .errors import InputError
 from .files import sha256_bytes, sha256_file
 
-SCHEMA = 18
+SCHEMA = 19
 """Of stage keys and manifests. Raised where a default changes its value, or where the same configuration and inputs
 give other bytes: all finished stages are then stale."""
 

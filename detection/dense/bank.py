@@ -1,8 +1,9 @@
 """A bank of synthetic crops on disk: defects laid onto sound texture, and shams, the same work without a defect.
 
 ``bank.jsonl`` has one line a crop (``id``, ``shard``, ``row``, ``sham``, ``category``, ``sources``, optionally
-``weight`` in 0 .. 1); a shard is an ``.npz`` with ``pixels`` uint8 (n, S, S) or (n, S, S, 3) at the photographs'
-scale, ``masks`` uint8 (n, S, S), 0 or 1 (0 throughout for a sham), and optionally ``prior`` uint8 (n, S, S).
+``weight`` in 0 .. 1 and ``inside``, height and width of what is no mirror image); a shard is an ``.npz`` with
+``pixels`` uint8 (n, S, S) or (n, S, S, 3) at the photographs' scale, ``masks`` uint8 (n, S, S), 0 or 1 (0 throughout
+for a sham), and optionally ``prior`` uint8 (n, S, S).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from .sampling import Item
 
 @dataclass(frozen=True)
 class Line:
-    """One crop of the bank. ``label``: from 1; of a sham, what it imitates."""
+    """One crop of the bank. ``label``: from 1; of a sham, what it imitates; ``inside``: height and width of what is the
+    photograph's, the rest is its mirror image (None: all is)."""
 
     shard: str
     row: int
@@ -32,6 +34,7 @@ class Line:
     label: int
     sources: tuple[str, ...]
     weight: float
+    inside: tuple[int, int] | None = None
 
 
 @dataclass
@@ -66,13 +69,16 @@ class Bank:
             )
 
     def load(self, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Pixels, truth uint8 (K + 1, S, S) and, where there is one, the one-class map of a crop."""
+        """Pixels, truth uint8 (K + 1, H, W) and, where there is one, the one-class map of a crop: as far as the
+        photograph reaches, so that what lies beyond it counts as little as beyond a real one."""
         line = self.lines[place]
         shard = self._shard(line.shard)
-        truth = np.zeros((self.categories + 1, *shard["masks"].shape[1:]), np.uint8)
+        height, width = line.inside or shard["masks"].shape[1:]
+        planes = {name: plane[line.row, :height, :width] for name, plane in shard.items()}
+        truth = np.zeros((self.categories + 1, *planes["masks"].shape), np.uint8)
         if not line.sham:
-            truth[line.label - 1] = shard["masks"][line.row]
-        return shard["pixels"][line.row], truth, shard["prior"][line.row] if "prior" in shard else None
+            truth[line.label - 1] = planes["masks"]
+        return planes["pixels"], truth, planes.get("prior")
 
     def _shard(self, name: str) -> dict[str, np.ndarray]:
         if name not in self._shards:
@@ -107,6 +113,10 @@ def _line(row: dict[str, Any], where: str, categories: CategoryMap, objects: Col
     with understood(where, "make the bank again"):
         name, sources = str(row["category"]), tuple(str(source) for source in row["sources"])
         line = (str(row["shard"]), int(row["row"]), bool(row["sham"]), float(row.get("weight", 1.0)))
+        inside = None
+        if "inside" in row:
+            height, width = row["inside"]
+            inside = max(1, int(height)), max(1, int(width))
     if name not in categories.names:
         raise InputError(where, "K4", f"category {name!r} is not in the data set", "make the bank from this data set")
     foreign = sorted(set(sources) - set(objects))
@@ -118,4 +128,5 @@ def _line(row: dict[str, Any], where: str, categories: CategoryMap, objects: Col
             "make the bank from the training side alone",
         )
     shard, number, sham, weight = line
-    return Line(shard, number, sham, categories.names.index(name) + 1, sources, min(1.0, max(0.0, weight)))
+    label, weight = categories.names.index(name) + 1, min(1.0, max(0.0, weight))
+    return Line(shard, number, sham, label, sources, weight, inside)

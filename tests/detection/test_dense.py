@@ -123,6 +123,28 @@ def test_a_cut_off_training_with_a_bank_ends_with_the_same_bits(
     assert shown["real_defect"].shown + shown["real_normal"].shown == 16, "nothing real was displaced"
 
 
+def test_of_a_painted_crop_no_mirror_image_is_learnt_from(
+    data: Dataset, tiny_dense: DetectConfig, tmp_path: Path
+) -> None:
+    group = data.images[0].group_id
+    folder = write_bank(tmp_path / "bank", [group])
+    text = (folder / "bank.jsonl").read_text()
+    narrow = [{**json.loads(line), "inside": [80, 36]} for line in text.splitlines()]
+    write_text(folder / "bank.jsonl", "".join(json.dumps(row) + "\n" for row in narrow))
+    bank = read_bank(folder, CategoryMap.of(data.categories), [group])
+    pixels, truth, _ = bank.load(0)
+    assert pixels.shape == truth.shape[1:] == (80, 36) and truth[0].sum() == 60, (
+        "six of ten columns are the photograph's"
+    )
+    dense = tiny_dense.dense.model_copy(update={"crop": 64, "scale": (1.0, 1.0)})
+    crop = draw_crop(pixels, truth, (35.0, 33.0), dense, True, 0.0, rng_for(0, "crop"))
+    beyond = crop.valid == 0
+    assert 0.2 < beyond.mean() < 0.7 and not crop.truth[:, beyond].any()
+    write_text(folder / "bank.jsonl", json.dumps({**narrow[0], "inside": "wide"}) + "\n")
+    with pytest.raises(InputError, match="FORMAT"):
+        read_bank(folder, CategoryMap.of(data.categories), [group])
+
+
 def test_a_bank_made_from_other_objects_or_without_shams_is_refused(
     data: Dataset, tiny: DetectConfig, tiny_dense: DetectConfig, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ SMALL = {"count": 6, "size": 48, "sham_sets": 2}
 
 
 def make(small_run, out, **changes):
-    run_stage("bank", stage.run, BankConfig(**SMALL, **changes), Context(3, "cpu", small_run.inputs()), out)
+    run_stage("bank", stage.run, BankConfig(**{**SMALL, **changes}), Context(3, "cpu", small_run.inputs()), out)
     return writer.read_lines(out), *writer.read_shards(out)
 
 
@@ -115,6 +115,13 @@ def test_a_crop_of_a_narrow_photograph_mirrors_defect_and_label_alike():
     crop, label = cut_crop(pixels, mask, 64, np.random.default_rng(0))
     assert crop.shape == label.shape == (64, 64)
     assert ((crop == 200) == (label == 1)).all() and label.sum() > 80
+
+
+def test_a_line_says_how_far_the_photograph_reaches(banks, small_run, tmp_path):
+    lines, _, _ = banks["copy_paste"]
+    assert {tuple(line["inside"]) for line in lines} == {(48, 48)}, "photographs of 72 x 90 px"
+    wide = make(small_run, tmp_path, size=128)[0]
+    assert {tuple(line["inside"]) for line in wide} == {(72, 90)}
 
 
 def test_the_bank_says_how_visible_its_compositing_is(small_run, tmp_path):

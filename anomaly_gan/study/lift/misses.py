@@ -159,6 +159,7 @@ def with_hard_sound(
                 "method": "hard_sound",
                 "sources": [image.group_id],
                 "weight": 1.0,
+                "inside": [min(side, image.height), min(side, image.width)],
             }
         )
     if pixels:

@@ -14,8 +14,7 @@ def cut_crop(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A square of ``size`` pixels that shows part of the mask, and the mask in it.
 
-    Photographs smaller than that are mirrored at their border, and their masks with them: what is mirrored is a
-    defect too.
+    Photographs smaller than that are mirrored at their lower and right border, and their masks with them.
 
     Raises:
         ValueError: the mask is empty.

@@ -157,6 +157,7 @@ class _Maker:
                 "weight": 1.0,
                 "pool_item": item.image.file_name,
                 "attempt": attempt,
+                "inside": [min(self.config.size, side) for side in mask.shape],
             }
             return Crop(pixels, np.zeros_like(label) if order.sham else label, line)
         raise InputError(item.image.file_name, "B7", f"shows no {category} alone after {TRIES} tries", "label it again")

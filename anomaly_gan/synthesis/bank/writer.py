@@ -1,7 +1,8 @@
 """The files of a bank: one line a crop in ``bank.jsonl``, pixels and masks in shards.
 
 ``bank.jsonl``: ``id`` (from 0), ``shard``, ``row``, ``sham``, ``category``, ``method``, ``sources`` (the groups of all
-physical objects whose pixels or shapes are in it), ``weight`` (of its loss, 0 to 1), and where it came from.
+physical objects whose pixels or shapes are in it), ``weight`` (of its loss, 0 to 1), ``inside`` (height and width of
+the photograph in it; a narrower one is mirrored beyond), and where it came from.
 ``bank-000.npz``: ``pixels`` uint8 (n, S, S) or (n, S, S, 3) and ``masks`` uint8 (n, S, S) of zeros and ones; a sham's
 are all zero.
 """
