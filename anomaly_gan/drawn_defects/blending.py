@@ -20,18 +20,14 @@ def blend(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray, mode: str) -
     level around it (Pérez et al. 2003, eq. 10: its gradients, the photograph's border), then feathers.
     """
     if mode == "hard":
-        return np.where(_like(mask_01, base) != 0, patch, base)
+        return np.where(over_channels(mask_01, base) != 0, patch, base)
     if mode == "poisson":
         patch = _poisson(base, patch, mask_01)
     # grown by one and averaged over radius one: 1 on the mask, falling to exactly 0 beyond the support
     soft = cv2.GaussianBlur(grow(mask_01, 1).astype(np.float32), (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
-    alpha = _like(soft, base)
+    alpha = over_channels(soft, base)
     mixed = np.clip(np.rint(base * (1 - alpha) + patch * alpha), 0, 255).astype(np.uint8)
     return np.where(alpha > 0, mixed, base)
-
-
-def _like(plane: np.ndarray, image: np.ndarray) -> np.ndarray:
-    return over_channels(plane, image)
 
 
 def _poisson(base: np.ndarray, patch: np.ndarray, mask_01: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def write_detections(path: Path, test: Dataset, found: Mapping[str, list[Detecti
     truth = test.by_image()
     rows = []
     for image in shown:
-        pixels = _rgb(test, image)
+        pixels = to_mode(read_record(test, image, gray=test.gray), "RGB")
         own = truth.get(image.id, [])
         row = [_cell(_outlined(pixels, [(item.segmentation, item.bbox, "") for item in own], TRUE_RGB), own)]
         for detections in found.values():
@@ -100,10 +100,6 @@ def _shown_images(test: Dataset) -> list[ImageRecord]:
                 chosen.append(queue[turn])
                 seen.add(queue[turn].group_id)
     return chosen + test.normals()[:1]
-
-
-def _rgb(test: Dataset, image: ImageRecord) -> np.ndarray:
-    return to_mode(read_record(test, image, gray=test.gray), "RGB")
 
 
 def _outlined(

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomaly_gan.core.channels import channels_first
-from anomaly_gan.core.images import to_mode
+from anomaly_gan.core.channels import three_channels_first
 
 from ..tiles import blended
 from .config import DenseConfig
@@ -60,7 +59,7 @@ def look(
     Returns:
         Maps in [0, 1] by category, of the photograph's size.
     """
-    planes = channels_first(to_mode(pixels, "RGB"))
+    planes = three_channels_first(pixels)
     if config.prior:
         extra = np.zeros(pixels.shape[:2], np.uint8) if prior is None else prior
         planes = np.concatenate([planes, extra[None]])

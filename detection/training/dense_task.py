@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomaly_gan.core.channels import channels_first
+from anomaly_gan.core.channels import three_channels_first
 from anomaly_gan.core.errors import InputError
-from anomaly_gan.core.images import to_mode
 from anomaly_gan.core.seeding import rng_for
 from anomaly_gan.engine.ema import move_average
 from anomaly_gan.engine.task import Losses, Update
@@ -167,7 +166,7 @@ def _pixel_of(mask: np.ndarray, corner_yx: tuple[int, int], rng: np.random.Gener
 def collate(crops: list[Crop], weights: list[float], device: torch.device) -> DenseBatch:
     planes = []
     for crop in crops:
-        image = channels_first(to_mode(crop.pixels, "RGB"))
+        image = three_channels_first(crop.pixels)
         planes.append(image if crop.prior is None else np.concatenate([image, crop.prior[None]]))
     return DenseBatch(
         torch.from_numpy(np.stack(planes)).to(device),

@@ -23,7 +23,7 @@ from ...core.files import atomic_path, link_file, write_json, write_text
 from ...core.images import read_record
 from ...core.json_files import note_as
 from ...core.seeding import rng_for, seed_for
-from ...synthesis.bank.crops import cut_crop
+from ...synthesis.bank.crops import cut_crop, inside
 from ...synthesis.bank.writer import read_lines
 from .config import MISSED_WEIGHT
 
@@ -159,7 +159,7 @@ def with_hard_sound(
                 "method": "hard_sound",
                 "sources": [image.group_id],
                 "weight": 1.0,
-                "inside": [min(side, image.height), min(side, image.width)],
+                "inside": inside(place.shape, side),
             }
         )
     if pixels:

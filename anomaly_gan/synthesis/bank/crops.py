@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -29,6 +31,11 @@ def cut_crop(
         corner.append(int(np.clip(round(centre + shifted - size / 2), 0, max(0, side - size))))
     top, left = corner
     return tuple(_whole(plane[top : top + size, left : left + size], size) for plane in (pixels, mask_01))  # type: ignore[return-value]
+
+
+def inside(shape_hw: Sequence[int], size: int) -> list[int]:
+    """Height and width of what is the photograph's in a crop of ``size`` pixels; the rest is its mirror image."""
+    return [min(side, size) for side in shape_hw[:2]]
 
 
 def _whole(part: np.ndarray, size: int) -> np.ndarray:

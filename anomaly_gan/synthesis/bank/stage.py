@@ -27,7 +27,7 @@ from ..interface import MethodInputs, PoolItem, Sample
 from ..registry import method
 from .artefact import artefact_by_category
 from .config import BankConfig
-from .crops import cut_crop
+from .crops import cut_crop, inside
 from .painters import Painters
 from .writer import Crop, write_shards
 
@@ -157,7 +157,7 @@ class _Maker:
                 "weight": 1.0,
                 "pool_item": item.image.file_name,
                 "attempt": attempt,
-                "inside": [min(self.config.size, side) for side in mask.shape],
+                "inside": inside(mask.shape, self.config.size),
             }
             return Crop(pixels, np.zeros_like(label) if order.sham else label, line)
         raise InputError(item.image.file_name, "B7", f"shows no {category} alone after {TRIES} tries", "label it again")

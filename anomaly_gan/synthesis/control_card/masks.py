@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.channels import change_of
 from ...core.errors import InputError
 from ...core.masks import Axes, grow, union
 from ...core.progress import track
@@ -14,7 +15,7 @@ from ...core.seeding import rng_for, seed_for
 from ..paint.placement import Instances, Placement, place
 from ..paint.stage import paint_instances
 from .config import CardConfig
-from .subjects import Model, Subject, change
+from .subjects import Model, Subject
 
 ELONGATED = 2.0
 """Ratio of the main axes from which on an orientation means something."""
@@ -74,7 +75,7 @@ def measure(
     painted: np.ndarray, base: np.ndarray, placed: Instances, support_px: int, changed_by: float
 ) -> dict[str, Any]:
     """Figures of one painting; ``fill``, ``shift_px`` and ``turn_deg`` are lists over its instances."""
-    levels = change(painted, base)
+    levels = change_of(painted, base)
     label = union([mask for _, mask in placed], *levels.shape)
     fills, shifts, turns = [], [], []
     for _, mask in placed:

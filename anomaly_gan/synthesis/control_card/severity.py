@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ...core.channels import change_of
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
 from ..methods.painting.severity_scale import SeverityScale
 from .config import CardConfig
 from .statistics import TARGET, Row, by_category, over_masks, rho
-from .subjects import Model, Subject, change, first_of_each
+from .subjects import Model, Subject, first_of_each
 
 
 def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig) -> tuple[list[Row], list[list[np.ndarray]]]:
@@ -39,7 +40,7 @@ def sweep(model: Model, subjects: Sequence[Subject], config: CardConfig) -> tupl
                 "contrast": [round(scale.sign * one.shown, 4) for one in filled],
                 "first": [round(scale.sign * one.first, 4) for one in filled],
                 "visible_px": [
-                    int((change(one.pixels, subject.base)[inside] > config.changed_by).sum()) for one in filled
+                    int((change_of(one.pixels, subject.base)[inside] > config.changed_by).sum()) for one in filled
                 ],
                 "passes": [one.passes for one in filled],
             }

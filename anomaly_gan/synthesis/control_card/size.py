@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...core.channels import change_of
 from ...core.errors import InputError
 from ...core.progress import track
 from ...core.seeding import rng_for, seed_for
@@ -13,7 +14,7 @@ from ..paint.placement import Placement, place
 from ..paint.stage import paint_instances
 from .config import CardConfig
 from .statistics import TARGET, Row, by_category, over_masks, rho
-from .subjects import LEAST_PX, Model, Subject, change, cut, first_of_each
+from .subjects import LEAST_PX, Model, Subject, cut, first_of_each
 
 FEWEST = 3
 """A mask that fits its photograph at fewer scales is left out."""
@@ -82,7 +83,7 @@ def _sweep(model: Model, subject: Subject, config: CardConfig) -> tuple[Row, lis
             model.brush, model.channels, subject.base, placed, None, seed_for(model.seed, "sized", subject.name)
         )
         label.append(int(mask_01.sum()))
-        visible.append(int((change(pictures[-1], subject.base) > config.changed_by).sum()))
+        visible.append(int((change_of(pictures[-1], subject.base) > config.changed_by).sum()))
         widest = max(widest, mask_01, key=np.count_nonzero)
     row = {"category": subject.category, "label_px": label, "visible_px": visible}
     return row, [cut(pixels, widest) for pixels in pictures]

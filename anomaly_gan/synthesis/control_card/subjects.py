@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ...core.channels import strongest_channel
 from ...core.dataset import Annotation, Dataset, ImageRecord
 from ...core.images import read_record
 from ...metrics.crops import defect_crop
@@ -94,9 +93,3 @@ def first_of_each(subjects: Sequence[Subject], rows: int) -> list[Subject]:
 def cut(pixels: np.ndarray, mask_01: np.ndarray) -> np.ndarray:
     """What a sheet shows of a photograph: the mask with half its size around it."""
     return defect_crop(pixels, mask_01, margin=0.5, least=48)
-
-
-def change(painted: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """(H, W): by how many grey levels each pixel differs, in its most changed channel."""
-    difference = np.abs(painted.astype(np.int16) - base.astype(np.int16))
-    return strongest_channel(difference)

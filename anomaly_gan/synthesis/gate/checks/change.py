@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....core.channels import change_of
 from ....core.masks import mask_box_xywh
 from ..candidate import Candidate, Finding, Outcome, Setting
 from ..config import GateConfig
-from .outside import change_of
 
 TEXTURE_PX = 7
 """Distance in pixels at which the photograph's own texture is compared with itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....core.channels import strongest_channel
+from ....core.channels import change_of
 from ....core.masks import grow, union
 from ..candidate import Candidate, Finding, Outcome, Setting
 
@@ -19,9 +19,3 @@ def check(candidate: Candidate, setting: Setting) -> Outcome:
     outside = int(np.count_nonzero(change[support == 0]))
     findings = (Finding("H7", f"{outside} pixels changed outside the mask"),) if outside else ()
     return Outcome(findings, {"outside_px": outside})
-
-
-def change_of(pixels: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Absolute change (H, W) in grey levels, int16; of a coloured photograph that of the most changed channel."""
-    change = np.abs(pixels.astype(np.int16) - base.astype(np.int16))
-    return strongest_channel(change)
